@@ -1,0 +1,28 @@
+"""The one exception for a request that cannot be carried out, and the words it uses."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UsageError(ValueError):
+    """A request is wrong; the message is one line that says what is wrong and what to do.
+
+    The command line prints the message and leaves with exit status 2; no traceback is shown.
+    """
+
+
+def unknown(kind: str, name: str, valid: Iterable[str]) -> UsageError:
+    """Builds the error for a name that does not exist, with the nearest names that do.
+
+    Args:
+        kind: What the name stands for, such as ``"target"``.
+        name: The name that was asked for.
+        valid: Every name that would have been right.
+
+    Returns:
+        An error to raise, such as ``unknown target 'conv9.w'; did you mean 'conv1.w'? …``.
+    """
+    names = list(valid)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ";"
+    return UsageError(f"unknown {kind} {name!r}{hint} valid: {', '.join(names) or '(none)'}")

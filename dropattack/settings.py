@@ -1,0 +1,116 @@
+"""Hyperparameters as frozen dataclasses whose fields carry their range and meaning."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, Self
+
+from dropattack.errors import UsageError, unknown
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a hyperparameter may be.
+
+    Attributes:
+        low: Smallest value allowed, inclusive; ``None`` for no bound.
+        high: Largest value allowed, inclusive; ``None`` for no bound.
+        choices: The only values allowed, for a hyperparameter that is a word.
+        doc: One line for people: meaning, unit and source.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] | None = None
+    doc: str = ""
+
+    def __str__(self) -> str:
+        if self.choices is not None:
+            return " | ".join(self.choices)
+        if self.low is None and self.high is None:
+            return "any"
+        if self.high is None:
+            return f"≥ {self.low:g}"
+        return f"{self.low:g} to {self.high:g}"
+
+
+def setting(
+    default: Any,
+    doc: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> Any:
+    """Declares one hyperparameter: a dataclass field with its `Range`."""
+    return dataclasses.field(default=default, metadata={"range": Range(low, high, choices, doc)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Base of every method's hyperparameters; checks each field against its declared range.
+
+    Raises:
+        UsageError: A value is of the wrong type, not finite, or outside its range.
+    """
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            checked = _checked(field, getattr(self, field.name))
+            object.__setattr__(self, field.name, checked)
+
+    @property
+    def passes(self) -> int:
+        """Forward-backward passes that one optimizer step costs."""
+        return 1
+
+    @classmethod
+    def ranges(cls) -> dict[str, Range]:
+        """The declared range of every hyperparameter, by name."""
+        return {field.name: field.metadata["range"] for field in dataclasses.fields(cls)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Builds settings from plain values.
+
+        Raises:
+            UsageError: A name is not a hyperparameter of this method, or a value is out of range.
+        """
+        valid = cls.ranges()
+        for name in values:
+            if name not in valid:
+                raise unknown("hyperparameter", name, valid)
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain values, canonical: equal settings give equal dictionaries."""
+        return dataclasses.asdict(self)
+
+
+def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
+    """Returns ``value`` in the type of the field's default, or raises a `UsageError`."""
+    allowed: Range = field.metadata["range"]
+    name, kind = field.name, type(field.default)
+    if allowed.choices is not None:
+        if value not in allowed.choices:
+            raise unknown(f"value of {name}", str(value), allowed.choices)
+        return value
+    if kind is str:
+        if not isinstance(value, str):
+            raise UsageError(f"{name} must be text, not {value!r}")
+        return value
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise UsageError(f"{name} must be true or false, not {value!r}")
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UsageError(f"{name} must be a number, not {value!r}")
+    if not math.isfinite(value):
+        raise UsageError(f"{name} must be finite, not {value!r}")
+    if kind is int and value != int(value):
+        raise UsageError(f"{name} must be a whole number, not {value!r}")
+    below = allowed.low is not None and value < allowed.low
+    above = allowed.high is not None and value > allowed.high
+    if below or above:
+        raise UsageError(f"{name} must be {allowed}, not {value!r}")
+    return int(value) if kind is int else float(value)

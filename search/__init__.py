@@ -1,0 +1,1 @@
+"""Sweeps as data, their planning, execution, durable record and command line."""

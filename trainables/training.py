@@ -1,0 +1,206 @@
+"""The training loop: one trial, epoch by epoch, without Ray, and resumable at every epoch bit for bit."""
+
+import copy
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dropattack import Task, create
+from trainables.cache import digest
+from trainables.data import Data, Split, stratified_subset
+from trainables.trial import Trial
+from trainables.workloads import TrainingSettings, workload_named
+
+_EVALUATION_BATCH = 1000
+Metrics = dict[str, float]
+
+
+class DivergedError(RuntimeError):
+    """The training loss is no longer a finite number."""
+
+
+class Training:
+    """The state of one trial.
+
+    Everything random comes from generators that the trial's seed alone decides: one each for shuffling and
+    masks, and torch's default generator, which initialisation and dropout draw from, is put in the trial's
+    own state for the time of each call and given back after it.
+
+    Args:
+        trial: What to train.
+        data: The workload's data.
+        device: Where to train.
+    """
+
+    def __init__(self, trial: Trial, data: Data, device: torch.device | None = None) -> None:
+        self.trial = trial
+        self.device = device or torch.device("cpu")
+        self.settings = TrainingSettings.from_dict(dict(trial.training))
+        workload = workload_named(trial.workload)
+        train = data.train
+        if self.settings.train_size:
+            seed = _seed(trial, "subset")
+            train = train.subset(stratified_subset(train.labels, self.settings.train_size, seed))
+        self.train, self.valid, self.test = (s.to(self.device) for s in (train, data.valid, data.test))
+        self._shuffling = torch.Generator().manual_seed(_seed(trial, "shuffling"))
+        self._masks = torch.Generator(self.device).manual_seed(_seed(trial, "masks"))
+        self._default_state = _default_state_from(_seed(trial, "default"))
+        with self._own_default_generator():
+            self.model: nn.Module = workload.model(data).to(self.device)
+        self.method = create(
+            trial.method,
+            task=Task(names=workload.targets, generator=self._masks),
+            **trial.hyperparameters,
+        )
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.settings.learning_rate)
+        self.metric = workload.metric
+        self.history: list[Metrics] = []
+        self.best_model: dict[str, Tensor] = {}
+        self.best_epoch = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether the budget is used up."""
+        return len(self.history) >= self.settings.epochs
+
+    def epoch(self) -> Metrics:
+        """Trains for one epoch, validates, and keeps the model if it is the best so far.
+
+        The last epoch's metrics also hold those of the best model on the test split: the only time that
+        test data are looked at.
+
+        Returns:
+            Metrics by name; also appended to `history`.
+
+        Raises:
+            DivergedError: The training loss is not finite.
+        """
+        started = time.perf_counter()
+        with self._own_default_generator():
+            metrics = self._train()
+        trained = time.perf_counter()
+        metrics |= {f"valid_{name}": value for name, value in evaluate(self.model, self.valid).items()}
+        metrics["epoch"] = len(self.history) + 1
+        if not self.history or metrics[self._selected] > self.history[self.best_epoch - 1][self._selected]:
+            self.best_epoch = int(metrics["epoch"])
+            self.best_model = copy.deepcopy(self.model.state_dict())
+        metrics["best_epoch"] = self.best_epoch
+        if metrics["epoch"] == self.settings.epochs:
+            metrics |= {f"test_{name}": value for name, value in self._test().items()}
+        metrics["train_seconds"] = trained - started
+        metrics["seconds"] = time.perf_counter() - started
+        self.history.append(metrics)
+        return metrics
+
+    @property
+    def _selected(self) -> str:
+        return f"valid_{self.metric}"
+
+    def _train(self) -> Metrics:
+        self.model.train()
+        loss_sum = torch.zeros((), device=self.device)
+        correct = torch.zeros((), device=self.device)
+        logs: dict[str, Tensor] = {}
+        for inputs, labels in self.train.batches(self.settings.batch_size, self._shuffling):
+            result = self.method.step(self.model, (inputs, labels), self.optimizer)
+            loss_sum += result.loss * len(labels)
+            correct += (result.outputs.argmax(1) == labels).sum()
+            for name, value in result.log.items():
+                logs[name] = logs.get(name, 0) + value
+        loss = loss_sum.item() / len(self.train)
+        if not torch.isfinite(torch.tensor(loss)):
+            raise DivergedError(f"training loss became {loss} in epoch {len(self.history) + 1}")
+        metrics = {"train_loss": loss, "train_accuracy": correct.item() / len(self.train)}
+        return metrics | {f"train_{name}": value.item() for name, value in logs.items()}
+
+    def _test(self) -> Metrics:
+        current = copy.deepcopy(self.model.state_dict())
+        self.model.load_state_dict(self.best_model)
+        metrics = evaluate(self.model, self.test)
+        self.model.load_state_dict(current)
+        return metrics
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the rest of the training depends on."""
+        return {
+            "key": self.trial.key,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "method": self.method.state_dict(),
+            "shuffling": self._shuffling.get_state(),
+            "masks": self._masks.get_state(),
+            "default": self._default_state,
+            "history": self.history,
+            "best_model": self.best_model,
+            "best_epoch": self.best_epoch,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on from what `state_dict` gave, bit for bit on a CPU."""
+        if state["key"] != self.trial.key:
+            raise ValueError(f"the checkpoint is of trial {state['key']}, not of {self.trial.key}")
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.method.load_state_dict(state["method"])
+        self._shuffling.set_state(state["shuffling"])
+        self._masks.set_state(state["masks"])
+        self._default_state = state["default"]
+        self.history = list(state["history"])
+        self.best_model = state["best_model"]
+        self.best_epoch = state["best_epoch"]
+
+    @contextmanager
+    def _own_default_generator(self) -> Iterator[None]:
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.set_rng_state(self._default_state["cpu"])
+            if devices:
+                torch.cuda.set_rng_state(self._default_state["cuda"], self.device)
+            yield
+            self._default_state = _default_state(self.device)
+
+
+@torch.inference_mode()
+def evaluate(model: nn.Module, split: Split) -> Metrics:
+    """Mean cross entropy and accuracy over a whole split, in eval mode; one wait for the device.
+
+    Returns:
+        ``{"loss": …, "accuracy": …}``, accuracy in [0, 1].
+    """
+    was_training = model.training
+    model.eval()
+    device = split.labels.device
+    loss_sum, correct = torch.zeros((), device=device), torch.zeros((), device=device)
+    for inputs, labels in split.batches(_EVALUATION_BATCH):
+        outputs = model(*inputs) if isinstance(inputs, tuple) else model(inputs)
+        loss_sum += F.cross_entropy(outputs, labels, reduction="sum")
+        correct += (outputs.argmax(1) == labels).sum()
+    model.train(was_training)
+    totals = torch.stack([loss_sum, correct]).tolist()
+    return {"loss": totals[0] / len(split), "accuracy": totals[1] / len(split)}
+
+
+def _seed(trial: Trial, purpose: str) -> int:
+    """A seed for one purpose: the same for every method, so that trials of one seed are comparable pairs."""
+    return int(digest(trial.seed, purpose), 16) % 2**63
+
+
+def _default_state_from(seed: int) -> dict[str, Tensor]:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        state = {"cpu": torch.get_rng_state()}
+        if torch.cuda.is_available():
+            state["cuda"] = torch.cuda.get_rng_state()
+    return state
+
+
+def _default_state(device: torch.device) -> dict[str, Tensor]:
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state

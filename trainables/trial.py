@@ -1,0 +1,84 @@
+"""A trial as pure data: everything that decides its result, and the key that names it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from dropattack import method_named
+from trainables.cache import digest
+from trainables.workloads import TrainingSettings, workload_named
+
+TRAINING_VERSION = 1
+"""Raised by every change that alters what a trial computes; recorded results of other versions stay apart."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training: a pure function of these fields.
+
+    Attributes:
+        workload: Name of the workload.
+        method: Name of the method.
+        hyperparameters: The method's settings, complete and canonical.
+        training: The training settings, complete.
+        seed: Decides initialisation, shuffling, masks and training subset, the same for every method, so that
+            trials of one seed are pairs.
+        checksum: Digest of the data.
+        version: `TRAINING_VERSION` at the time.
+    """
+
+    workload: str
+    method: str
+    hyperparameters: Mapping[str, Any]
+    training: Mapping[str, Any]
+    seed: int
+    checksum: str
+    version: int = field(default=TRAINING_VERSION)
+
+    @classmethod
+    def make(
+        cls,
+        workload: str,
+        method: str,
+        hyperparameters: Mapping[str, Any],
+        training: TrainingSettings,
+        seed: int,
+        checksum: str,
+    ) -> "Trial":
+        """Builds a trial with all defaults filled in, so that equal trainings have equal keys.
+
+        Raises:
+            UsageError: A name is unknown or a value out of range.
+        """
+        settings = method_named(method).settings_type.from_dict(dict(hyperparameters))
+        if "targets" in settings.to_dict():
+            workload_named(workload).check_targets(settings.to_dict()["targets"])
+        return cls(workload, method, settings.to_dict(), training.to_dict(), seed, checksum)
+
+    @cached_property
+    def key(self) -> str:
+        """A short name that equal trials share and different trials do not."""
+        return digest(self.to_dict())
+
+    @property
+    def passes(self) -> int:
+        """Forward-backward passes per step."""
+        return method_named(self.method).settings_type.from_dict(dict(self.hyperparameters)).passes
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON holds them."""
+        return {
+            "workload": self.workload,
+            "method": self.method,
+            "hyperparameters": dict(self.hyperparameters),
+            "training": dict(self.training),
+            "seed": self.seed,
+            "checksum": self.checksum,
+            "version": self.version,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Trial":
+        """Takes back what `to_dict` gave."""
+        return cls(**values)
