@@ -140,6 +140,15 @@ class Training:
             "best_epoch": self.best_epoch,
         }
 
+    def result(self) -> dict[str, Any]:
+        """The best model, with the trial it came from and how it did."""
+        return {
+            "trial": self.trial.to_dict(),
+            "model": self.best_model,
+            "metrics": self.history[self.best_epoch - 1],
+            "test": {name: value for name, value in self.history[-1].items() if name.startswith("test_")},
+        }
+
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes on from what `state_dict` gave, bit for bit on a CPU."""
         if state["key"] != self.trial.key:
