@@ -12,10 +12,8 @@ from search.journal import Journal, NotReproducibleError
 from search.proposers import Proposal, Proposer, Scope, proposer_for
 from search.record import Metrics, Record, State
 from search.rungs import Rungs
-from search.space import values
 from search.sweep import Sweep
 from trainables.trial import Trial
-from trainables.workloads import workload_named
 
 Listener = Callable[[Record], None]
 
@@ -39,7 +37,9 @@ class Engine:
         journal: Its records; open for writing.
         checksums: Digest of the data, by workload.
         elsewhere: Complete records of other sweeps by key, with the sweep's name: never trained again.
-        listener: Called with each record that was added or changed, after it is durable.
+
+    Attributes:
+        listeners: Called with each record that was added or changed, after it is durable.
     """
 
     def __init__(
@@ -48,12 +48,11 @@ class Engine:
         journal: Journal,
         checksums: Mapping[str, str],
         elsewhere: Mapping[str, tuple[str, Record]] | None = None,
-        listener: Listener = lambda record: None,
     ) -> None:
         self.sweep = sweep
         self.journal = journal
         self._elsewhere = elsewhere or {}
-        self._listener = listener
+        self.listeners: list[Listener] = []
         self._training: dict[str, Record] = {}
         self._waiting: dict[str, list[Record]] = {}
         self._lanes = [
@@ -72,10 +71,8 @@ class Engine:
         ]
         rungs = None
         if scope.stage.scheduler is not None:
-            default = workload_named(scope.workload).training.epochs
-            epochs = int(values(self.sweep.stage_training(scope.stage).get("epochs", default))[0])
             finished = [record for record in records if record.finished]
-            rungs = Rungs(scope.stage.scheduler, epochs, self.sweep.select, finished)
+            rungs = Rungs(scope.stage.scheduler, scope.epochs, self.sweep.select, finished)
         return _Lane(scope, proposer_for(scope), rungs, records)
 
     @property
@@ -123,7 +120,7 @@ class Engine:
         if last or not goes_on:
             self._close(record, State.COMPLETE if last else State.PRUNED)
             return False
-        self._listener(record)
+        self._tell(record)
         return True
 
     def fail(self, key: str, reason: str) -> None:
@@ -154,7 +151,7 @@ class Engine:
             source,
         )
         lane.records.append(record)
-        self._listener(record)
+        self._tell(record)
         return record
 
     def _answer(self, trial: Trial, lane: _Lane) -> tuple[Record | None, str]:
@@ -185,14 +182,18 @@ class Engine:
         for metrics in answer.epochs[len(record.epochs) :]:
             self.journal.append(record, metrics)
         self.journal.finish(record, answer.state, reused_from=source)
-        self._listener(record)
+        self._tell(record)
         return False
 
     def _close(self, record: Record, state: State, reason: str = "") -> None:
         self.journal.finish(record, state, reason)
         del self._training[record.key]
         self._left_running.extendleft(self._waiting.pop(record.key, []))
-        self._listener(record)
+        self._tell(record)
+
+    def _tell(self, record: Record) -> None:
+        for listener in self.listeners:
+            listener(record)
 
     def _lane_of(self, record: Record) -> _Lane:
         return self._by_scope[record.stage, record.trial.workload]

@@ -16,7 +16,7 @@ from optuna.trial import TrialState, create_trial
 from dropattack import Settings, method_named
 from search.journal import quiet_optuna
 from search.record import Record, State
-from search.space import grid, sample
+from search.space import bounds, grid, sample
 from search.sweep import Confirm, Grid, Sampling, Select, Stage, Sweep
 from trainables.cache import digest
 from trainables.trial import Trial
@@ -47,12 +47,21 @@ class Scope:
     workload: str
     checksum: str
 
+    @property
+    def epochs(self) -> int:
+        """The full budget of a trial, the largest where a grid has several."""
+        training = {**self._default_training, **self.sweep.stage_training(self.stage)}
+        return max(int(value) for value in bounds(training["epochs"]))
+
+    @property
+    def _default_training(self) -> dict[str, Any]:
+        return workload_named(self.workload).training.to_dict()
+
     def trial(
         self, method: str, hyperparameters: Mapping[str, Any], training: Mapping[str, Any], seed: int
     ) -> Trial:
         """A trial of this scope."""
-        defaults = workload_named(self.workload).training.to_dict()
-        settings = TrainingSettings.from_dict({**defaults, **training})
+        settings = TrainingSettings.from_dict({**self._default_training, **training})
         return Trial.make(self.workload, method, hyperparameters, settings, seed, self.checksum)
 
 

@@ -16,6 +16,9 @@ from search.space import FORMS, Range, Space, Subsets, bounds, values
 from trainables.workloads import TrainingSettings, workload_named
 
 
+_SUFFIXES = (".yaml", ".yml")
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -172,6 +175,11 @@ def parse_sweep(raw: Any, source: str = "sweep") -> Sweep:
     return sweep
 
 
+def sweep_name(source: str) -> str:
+    """The name of the sweep that ``source``, a name or a path to a file, stands for."""
+    return load_sweep(source).name if Path(source).suffix in _SUFFIXES else source
+
+
 def bundled_sweeps() -> list[str]:
     """Names of the sweeps that come with the package."""
     folder = resources.files("search") / "sweeps"
@@ -182,7 +190,7 @@ def bundled_sweeps() -> list[str]:
 
 def _read(source: str) -> Any:
     path = Path(source)
-    if path.suffix in (".yaml", ".yml") or path.is_file():
+    if path.suffix in _SUFFIXES:
         if not path.is_file():
             raise UsageError(f"there is no sweep file {source!r}")
         text = path.read_text(encoding="utf-8")
