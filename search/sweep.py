@@ -15,7 +15,6 @@ from dropattack.errors import unknown
 from search.space import FORMS, Range, Space, Subsets, bounds, values
 from trainables.workloads import TrainingSettings, workload_named
 
-
 _SUFFIXES = (".yaml", ".yml")
 
 
