@@ -193,6 +193,7 @@ def _mend(path: Path) -> None:
 
     Optuna's journal would join the next append to a torn line, and then never open again.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     Path(f"{path}.lock").unlink(missing_ok=True)
     if path.exists():
         with path.open("r+b") as file:

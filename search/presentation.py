@@ -38,7 +38,7 @@ def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, 
 def show_plan(console: Console, sweep: Sweep, plans: Sequence[StagePlan]) -> None:
     """What a run would do, stage by stage."""
     table = Table("stage", "workload", "search", title=f"plan of {sweep.name}")
-    for name in ("trials", "recorded", "reused", "to train", "passes", "time on one slot"):
+    for name in ("trials", "recorded", "reused", "left", "passes", "one slot"):
         table.add_column(name, justify="right")
     for plan in plans:
         seconds = "?" if plan.seconds is None else duration(plan.seconds)

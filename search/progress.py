@@ -96,9 +96,10 @@ class ProgressView:
 
     def _time_left(self) -> str:
         finished = self._count_finished() - self._finished_before
-        if not finished:
+        left = self._total - self._count_finished()
+        if not finished or not left:
             return ""
-        seconds = (time.monotonic() - self._started) / finished * (self._total - self._count_finished())
+        seconds = (time.monotonic() - self._started) / finished * left
         return f"{duration(seconds)} left"
 
 

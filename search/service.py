@@ -100,6 +100,7 @@ def run_sweep(
         engine = Engine(sweep, journal, checksums, store.complete_elsewhere(sweep))
         engine.listeners += [projection.show, lambda record: _drop_checkpoint(folder, record)]
         projection.start(engine.records)
+        tuning.connect(verbose)
         with ProgressView(sweep, console, engine.total, list(engine.records)) as view:
             engine.listeners.append(view.update)
             tuning.run(engine, folder, data, verbose)

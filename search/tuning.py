@@ -20,7 +20,14 @@ _PROCESS_DEATHS = 2
 """How often a trial's process may die (out of memory, a lost node) before the trial counts as failed."""
 
 
-class EngineSearcher(Searcher):
+class _StateInJournal:
+    """For parts of Tune that it would write to disk now and then: what they know is in the journal."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class EngineSearcher(_StateInJournal, Searcher):
     """Hands the engine's trials to Tune."""
 
     def __init__(self, engine: Engine, config: dict[str, Any]) -> None:
@@ -47,7 +54,7 @@ class EngineSearcher(Searcher):
         """Nothing: the journal is the state."""
 
 
-class EngineScheduler(FIFOScheduler):
+class EngineScheduler(_StateInJournal, FIFOScheduler):
     """Takes every result to the engine, the last one included, before Tune acts on it."""
 
     def __init__(self, engine: Engine) -> None:
@@ -82,6 +89,7 @@ def connect(verbose: bool) -> None:
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = str(10**9)
     os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
     if not verbose:
         logging.getLogger("ray").setLevel(logging.ERROR)
     options: dict[str, Any] = {
