@@ -100,7 +100,7 @@ class Projection:
         self._dirty: dict[str, Record] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._closing = False
+        self._deadline = math.inf
         self._thread = threading.Thread(target=self._work, name="mlflow-projection", daemon=True)
         self.problem = ""
 
@@ -123,9 +123,9 @@ class Projection:
         Returns:
             What MLflow could not be told within ``patience_seconds``, or nothing; it is told at the next run.
         """
-        self._closing = True
+        self._deadline = time.monotonic() + patience_seconds
         self._wake.set()
-        self._thread.join(patience_seconds)
+        self._thread.join(patience_seconds + _INTERVAL_SECONDS)
         if self._thread.is_alive() or self._dirty:
             return f"MLflow at {self._uri} is behind by {len(self._dirty)} trials ({self.problem})"
         try:
@@ -149,9 +149,12 @@ class Projection:
                 self._runs = None
                 self.problem = _line(error)
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
-            if self._closing and (not self._dirty or self.problem):
+            closing = self._deadline < math.inf
+            if closing and (not self._dirty or time.monotonic() > self._deadline):
                 return
-            self._wake.wait(pause)
+            if self._wake.wait(pause):
+                self._wake.clear()
+                pause = _INTERVAL_SECONDS
 
     def _show_all(self) -> None:
         runs = self._connected()
@@ -184,6 +187,7 @@ class _Runs:
         self.ids: dict[str, str] = {}
         self._epochs: dict[str, int] = {}
         self._states: dict[str, str] = {}
+        self._described: set[str] = set()
         parent = None
         for run in _all_runs(self._client, self.experiment):
             if run.data.tags.get(f"{_TAG}kind") == "sweep":
@@ -214,7 +218,9 @@ class _Runs:
             at = int(epochs[-1]["recorded_at"] * 1000)
             metrics.append(Metric("value", best[select.column], at, 0))
         for start in range(0, max(len(metrics), 1), _BATCH):
-            self._client.log_batch(run_id, metrics[start : start + _BATCH], tags=tags)
+            params = [] if key in self._described else _params(record.trial)
+            self._client.log_batch(run_id, metrics[start : start + _BATCH], params, tags)
+            self._described.add(key)
         if state is not State.RUNNING:
             ended = int(epochs[-1]["recorded_at"] * 1000) if epochs else None
             self._client.set_terminated(run_id, RunStatus.to_string(_RUN_STATUS[state]), ended)
@@ -243,6 +249,8 @@ class _Runs:
         self.ids[key] = run.info.run_id
         self._epochs[key] = int(run.data.metrics.get(_LAST_METRIC, 0))
         self._states[key] = run.data.tags.get(f"{_TAG}state", "")
+        if run.data.params:
+            self._described.add(key)
         ended = run.info.status in ("FINISHED", "FAILED", "KILLED")
         if not ended and self._states[key] != State.RUNNING.value:
             self._states[key] = ""
@@ -272,17 +280,15 @@ class _Runs:
             MLFLOW_RUN_NAME: run_name(trial),
         }
         run = self._client.create_run(self.experiment, start_time=int(time.time() * 1000), tags=tags)
-        params = {
-            "workload": trial.workload,
-            "method": trial.method,
-            "seed": trial.seed,
-            "passes": trial.passes,
-        }
-        params |= dict(trial.hyperparameters)
-        params |= {f"training.{name}": value for name, value in trial.training.items()}
-        self._client.log_batch(run.info.run_id, params=[Param(n, str(v)) for n, v in params.items()])
         self.ids[record.key] = run.info.run_id
         self._epochs[record.key], self._states[record.key] = 0, ""
+
+
+def _params(trial: Trial) -> list[Param]:
+    params = {"workload": trial.workload, "method": trial.method, "seed": trial.seed, "passes": trial.passes}
+    params |= dict(trial.hyperparameters)
+    params |= {f"training.{name}": value for name, value in trial.training.items()}
+    return [Param(name, str(value)) for name, value in params.items()]
 
 
 def run_name(trial: Trial) -> str:

@@ -55,7 +55,7 @@ def train(record: Record, epoch: int) -> dict[str, float]:
     return metrics
 
 
-class Crash(Exception):
+class KilledError(Exception):
     """The driver was killed."""
 
 
@@ -69,14 +69,16 @@ class Driver:
         self.records: dict[str, Record] = {}
         self.ledger: list[tuple[str, int]] = []
 
-    def run(self, epochs: int | None = None, before: Callable[[str, int], None] = lambda key, epoch: None) -> None:
-        """Runs to the end, or raises `Crash` after that many reported epochs."""
+    def run(
+        self, epochs: int | None = None, before: Callable[[str, int], None] = lambda key, epoch: None
+    ) -> None:
+        """Runs to the end, or raises `KilledError` after that many reported epochs."""
         while not self.engine.done:
             self._fill()
             for key in list(self.running):
                 epoch = next(self.running[key])
                 if epochs is not None and len(self.ledger) >= epochs:
-                    raise Crash
+                    raise KilledError
                 before(key, epoch)
                 self.ledger.append((key, epoch))
                 if not self.engine.report(key, train(self.records[key], epoch)):
@@ -100,5 +102,6 @@ def engine(folder: Path, definition: Sweep, **options: Any) -> Engine:
 def table(records: Any) -> list[tuple[Any, ...]]:
     """What must be equal between two runs of one sweep."""
     return sorted(
-        (r.stage, r.key, r.state.value, r.reused_from, tuple(m["valid_accuracy"] for m in r.epochs)) for r in records
+        (r.stage, r.key, r.state.value, r.reused_from, tuple(m["valid_accuracy"] for m in r.epochs))
+        for r in records
     )

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from search.record import State
-from tests.search.simulation import Crash, Driver, engine, sweep, table
+from tests.search.simulation import Driver, KilledError, engine, sweep, table
 
 
 def test_an_undisturbed_sweep_trains_every_trial_once_and_stops_the_poor_ones(tmp_path: Path) -> None:
@@ -29,7 +29,9 @@ def test_confirmation_takes_the_best_means_over_seeds(tmp_path: Path) -> None:
     values: dict[str, list[float]] = {}
     for r in driver.engine.records:
         if r.stage in ("grid", "search") and r.state is State.COMPLETE:
-            values.setdefault(str(r.trial.hyperparameters), []).append(max(m["valid_accuracy"] for m in r.epochs))
+            values.setdefault(str(r.trial.hyperparameters), []).append(
+                max(m["valid_accuracy"] for m in r.epochs)
+            )
     ranked = sorted(values, key=lambda c: -sum(values[c]) / len(values[c]))
     confirmed = {
         str(r.trial.hyperparameters)
@@ -50,7 +52,7 @@ def test_killed_anywhere_and_run_again_one_at_a_time_equals_undisturbed(
     for epochs in kills:
         try:
             Driver(engine(folder, sweep())).run(epochs)
-        except Crash:
+        except KilledError:
             continue
     last = Driver(engine(folder, sweep()))
     last.run()
@@ -66,7 +68,7 @@ def test_killed_with_several_slots_loses_and_repeats_nothing(
     for epochs in kills:
         try:
             Driver(engine(folder, sweep()), slots=3).run(epochs)
-        except Crash:
+        except KilledError:
             continue
     last = Driver(engine(folder, sweep()), slots=3)
     last.run()
@@ -119,7 +121,7 @@ def test_a_sampler_does_not_repeat_its_draws_after_a_restart(tmp_path: Path) -> 
             "methods": {"dropattack": {"epsilon": {"low": 0.1, "high": 5}}},
         }
     ]
-    with pytest.raises(Crash):
+    with pytest.raises(KilledError):
         Driver(engine(tmp_path, sweep(stages=stages))).run(epochs=30)
     driver = Driver(engine(tmp_path, sweep(stages=stages)))
     driver.run()
