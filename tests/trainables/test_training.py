@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from dropattack import UsageError
 from trainables.cache import save_atomically
-from trainables.data import Data, ImageSplit
-from trainables.training import DivergedError, Training, evaluate
+from trainables.data import Data
+from trainables.metrics import evaluate
+from trainables.splits import ImageSplit
+from trainables.training import DivergedError, Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
 
@@ -28,8 +30,7 @@ def trial(method: str = "dropattack", seed: int = 0, **training: Any) -> Trial:
 
 @pytest.fixture
 def data() -> Data:
-    dataset = workload_named("digits-lenet5").dataset
-    return dataset.load(Path("unused"), dataset.settings_type())
+    return workload_named("digits-lenet5").load(Path("unused"))
 
 
 def results(training: Training) -> tuple[list[dict[str, float]], dict[str, Tensor]]:
@@ -130,7 +131,7 @@ def test_the_best_model_by_validation_is_the_one_tested(data: Data) -> None:
     best = accuracies.index(max(accuracies))
     assert metrics["best_epoch"] == best + 1
     training.model.load_state_dict(states[best])
-    assert metrics["test_accuracy"] == evaluate(training.model, data.test)["accuracy"]
+    assert metrics["test_accuracy"] == evaluate(training.model, data.test, 10)["accuracy"]
     assert training.history[-1] == metrics
 
 
@@ -164,7 +165,7 @@ def test_dropout_draws_from_the_trial_alone(data: Data) -> None:
 
 def test_evaluation_equals_one_pass_over_the_whole_split(data: Data) -> None:
     model = Training(trial(), data).model.train()
-    found = evaluate(model, data.valid)
+    found = evaluate(model, data.valid, 10)
     assert model.training
     with torch.no_grad():
         outputs = model.eval()(data.valid.images.double().div(255).float())
