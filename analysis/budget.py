@@ -1,9 +1,8 @@
 """What results cost: quality against passes, and how much training data a method saves."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from analysis.records import BASELINE, Metric, Records
 from analysis.scoring import scored_families, summarise_families
@@ -85,7 +84,7 @@ def data_saved(curves: pd.DataFrame, metric: Metric) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def examples_needed(sizes: Sequence[float], scores: Sequence[float], wanted: float) -> float:
+def examples_needed(sizes: ArrayLike, scores: ArrayLike, wanted: float) -> float:
     """Training examples at which a learning curve reaches ``wanted``.
 
     Args:

@@ -42,13 +42,12 @@ def rank_target_sets(scored: pd.DataFrame) -> pd.DataFrame:
 def depths(workload: str, targets: Sequence[str]) -> dict[str, int]:
     """Depth of single targets: 0 for the input, then 1, 2, … per layer in the order of the forward pass.
 
-    Weights and biases of one layer share a depth. For a workload that is not registered here the order is
-    that of the names.
+    Weights and biases of one layer share a depth. A target that the workload does not have has none, and
+    so has every target of a workload that is not registered here.
     """
     known = workloads()[workload].target_names() if workload in workloads() else []
-    ordered = [*known, *sorted(set(targets) - set(known), key=lambda t: (t != INPUT, t))]
-    layers = list(dict.fromkeys(_layer(t) for t in ordered if t != INPUT))
-    return {t: 0 if t == INPUT else layers.index(_layer(t)) + 1 for t in targets}
+    layers = list(dict.fromkeys(_layer(t) for t in known if t != INPUT))
+    return {t: 0 if t == INPUT else layers.index(_layer(t)) + 1 for t in targets if t in known}
 
 
 def _layer(target: str) -> str:
@@ -69,6 +68,9 @@ def depth_and_gain(scored: pd.DataFrame) -> pd.DataFrame:
     for (_, workload, training), group in singles.groupby(list(FAMILY)):
         table = group.pivot_table(index="seed", columns="targets", values="gain")
         depth = depths(str(workload), list(table.columns))
+        table = table[[t for t in table.columns if t in depth]]
+        if len(table.columns) < 3:
+            continue
         x = [depth[t] for t in table.columns]
         rho, p_value = rank_correlation(x, table.mean())
         by_seed = estimate([rank_correlation(x, row)[0] for row in table.to_numpy()])

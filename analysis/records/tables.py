@@ -70,8 +70,8 @@ class Records:
     Attributes:
         trials: One row per trial: `TEXT` and `NUMBERS` columns; every hyperparameter under its own name
             (missing where the method has none); settings with a dot in their name
-            (``training.epochs``); final metrics ``train_*``, ``valid_*`` and ``test_*``, accuracies in [0, 1]. ``state`` is complete, pruned, failed or
-            running; ``value`` is the best validation value of the selected metric.
+            (``training.epochs``); final metrics ``train_*``, ``valid_*`` and ``test_*``, accuracies in
+            [0, 1]. ``state`` is complete, pruned, failed or running; ``value`` is the best validation value of the selected metric.
         epochs: ``key``, ``epoch`` from 1, and metric columns.
         sweep: The sweep file as plain values; ``name`` and ``stages`` are read where there are any.
         select: The validation metric that chooses, such as ``valid_accuracy``.
