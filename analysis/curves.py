@@ -24,7 +24,7 @@ def learning_curves(records: Records, keys: Sequence[str], metrics: Sequence[str
     trials = records.trials[records.trials["key"].isin(keys) & (records.trials["state"] == COMPLETE)]
     if trials.empty or not metrics:
         return pd.DataFrame()
-    names = [c for c in records.configuration if c != "workload" and not c.startswith("training.")]
+    names = [c for c in records.configuration if c != "workload" and "." not in c]
     trials = trials.assign(config=groups(trials, names)).drop_duplicates("key")
     first = trials.drop_duplicates("config")
     named = dict(zip(first["config"], labels(first, names), strict=True))

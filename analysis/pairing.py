@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.records import BASELINE, Metric, Records
+from analysis.records import Metric, Records
 from analysis.statistics import ALPHA, holm, t_half_width, t_p_value
 
 
@@ -25,9 +25,7 @@ def with_gain(records: Records, trials: pd.DataFrame, metric: Metric) -> pd.Data
     column = records.values(metric)
     scored = trials.assign(score=trials[column].astype(float))
     pair = ["workload", *records.training, "seed"]
-    complete = records.complete()
-    standard = complete[complete["method"] == BASELINE]
-    baseline = standard.groupby(pair, dropna=False)[column].mean().rename("baseline").reset_index()
+    baseline = records.baselines().groupby(pair, dropna=False)[column].mean().rename("baseline").reset_index()
     if baseline.empty:
         return scored.assign(baseline=np.nan, gain=np.nan)
     merged = scored.merge(baseline, on=pair, how="left")

@@ -9,15 +9,19 @@ from pathlib import Path
 from analysis import render
 from analysis.document import Section
 from analysis.records import Records
-from analysis.sections import best, layers, overview, sensitivity
+from analysis.sections import best, budget, layers, overview, papers, sensitivity, works
 from dropattack import UsageError
 from dropattack.errors import unknown
 
 FORMATS = ("html", "png", "svg", "csv", "md")
 _SECTIONS: tuple[Callable[[Records], Section | None], ...] = (
     best.best,
+    works.section,
     layers.section,
     sensitivity.section,
+    budget.passes,
+    budget.training_size,
+    papers.section,
     best.learning_section,
     best.failed,
     overview.section,

@@ -29,7 +29,7 @@ def best(records: Records) -> Section | None:
         return None
     metric, selected = records.reported, records.selected
     names = [c for c in records.configuration if c != "workload"]
-    names = [c for c in names if not c.startswith("training.") or table[c].nunique(dropna=False) > 1]
+    names = [c for c in names if "." not in c or table[c].nunique(dropna=False) > 1]
     table = table.assign(configuration=labels(table, names))
     table = table.assign(seeds=table["fresh"].map({True: "fresh", False: "searched"}))
     columns = [

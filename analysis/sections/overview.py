@@ -51,7 +51,7 @@ def _cautions(records: Records) -> list[str]:
     notes: list[str] = []
     if complete.empty:
         return notes
-    attacks, baseline = complete[complete["method"] != BASELINE], complete[complete["method"] == BASELINE]
+    attacks, baseline = complete[complete["method"] != BASELINE], records.baselines()
     if len(attacks) and baseline.empty:
         notes.append(
             "No baseline (method standard) is recorded, so no gain can be shown; "

@@ -51,9 +51,7 @@ def section(records: Records) -> Section | None:
 
 def _panel_name(records: Records, cells: pd.DataFrame) -> str:
     columns = [c for c in panel_columns(records) if c not in ("stage", "workload")]
-    constant = [
-        c for c in columns if c.startswith("training.") and records.trials[c].nunique(dropna=False) == 1
-    ]
+    constant = [c for c in columns if "." in c and records.trials[c].nunique(dropna=False) == 1]
     row = rows(cells.head(1))[0]
     return f"{row['workload']}: {describe(row, [c for c in columns if c not in constant])}"
 
@@ -117,7 +115,7 @@ def _maps(cells: pd.DataFrame, name: str, metric: Metric) -> list[Figure | Table
 
 def _cells_table(cells: pd.DataFrame, records: Records, metric: Metric) -> Table:
     columns = [c for c in panel_columns(records) if c not in ("stage", "workload")]
-    varied = [c for c in columns if not c.startswith("training.") or cells[c].nunique(dropna=False) > 1]
+    varied = [c for c in columns if "." not in c or cells[c].nunique(dropna=False) > 1]
     frame = cells.assign(configuration=labels(cells, [c for c in [*varied, *AXES] if c != "workload"]))
     frame = frame.sort_values(["mean"], ascending=metric.sign < 0, kind="stable")
     return Table(

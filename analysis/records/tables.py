@@ -69,9 +69,9 @@ class Records:
 
     Attributes:
         trials: One row per trial: `TEXT` and `NUMBERS` columns; every hyperparameter under its own name
-            (missing where the method has none); ``training.*`` settings; final metrics ``train_*``,
-            ``valid_*`` and ``test_*``, accuracies in [0, 1]. ``state`` is complete, pruned, failed or
-            running; ``value`` is the best validation value of the selected metric.
+            (missing where the method has none); settings with a dot in their name
+            (``training.epochs``); final metrics ``train_*``, ``valid_*`` and ``test_*``, accuracies in
+            [0, 1]. ``state`` is complete, pruned, failed or running; ``value`` is the best validation value of the selected metric.
         epochs: ``key``, ``epoch`` from 1, and metric columns.
         sweep: The sweep file as plain values; ``name`` and ``stages`` are read where there are any.
         select: The validation metric that chooses, such as ``valid_accuracy``.
@@ -108,8 +108,8 @@ class Records:
 
     @property
     def training(self) -> list[str]:
-        """Columns that hold training settings."""
-        return sorted(c for c in self.trials.columns if c.startswith("training."))
+        """Columns that hold settings of training, data and model: those with a dot in their name."""
+        return sorted(c for c in self.trials.columns if "." in c)
 
     @property
     def configuration(self) -> list[str]:
@@ -144,6 +144,11 @@ class Records:
         complete = self.complete()
         return complete[~complete["stage"].isin(self.confirmations)]
 
+    def baselines(self) -> pd.DataFrame:
+        """Complete trials of plain training at one pass per step."""
+        complete = self.complete()
+        return complete[(complete["method"] == BASELINE) & ~(complete["passes"] > 1)]
+
     def values(self, metric: Metric) -> str:
         """The column of `trials` that holds a metric's final values."""
         return "value" if metric.column == self.select else metric.column
@@ -157,7 +162,7 @@ class Records:
 
 
 def _is_other(column: str) -> bool:
-    return column.startswith("training.") or column.partition("_")[0] in SPLITS
+    return "." in column or column.partition("_")[0] in SPLITS
 
 
 def _kind(stage: Mapping[str, Any]) -> str:
@@ -196,7 +201,7 @@ def _numbers(column: pd.Series) -> pd.Series:
 
 def _plain(column: pd.Series, name: str) -> pd.Series:
     """Numbers as floats where every present value is one; text otherwise, missing values kept missing."""
-    if _is_other(name) and not name.startswith("training."):
+    if _is_other(name) and "." not in name:
         return _numbers(column)
     present = column.notna()
     numbers = pd.to_numeric(column, errors="coerce")
@@ -220,7 +225,7 @@ def describe(row: Mapping[str, Any], columns: Sequence[str]) -> str:
     symbols = {"epsilon": "ε", "k": "K"}
     head = [str(row[c]) for c in ("method", "targets") if c in columns and _present(row[c])]
     rest = [c for c in columns if c not in ("method", "targets") and _present(row[c])]
-    tail = [f"{symbols.get(c, c.removeprefix('training.'))}\N{NO-BREAK SPACE}{_short(row[c])}" for c in rest]
+    tail = [f"{symbols.get(c, c.rpartition('.')[2])}\N{NO-BREAK SPACE}{_short(row[c])}" for c in rest]
     return " · ".join([" ".join(head), *tail] if head else tail)
 
 
