@@ -2,7 +2,7 @@
 
 from dropattack import UsageError
 from search.space import Dimension, Range, Space, values
-from search.sweep import Sampling, Stage, Sweep
+from search.sweep import SECTIONS, Sampling, Stage, Sweep
 
 
 def check_extends(old: Sweep, new: Sweep) -> None:
@@ -39,9 +39,9 @@ def _check_stage(old: Sweep, new: Sweep, before: Stage, after: Stage) -> None:
         (f"{method} in stage {before.name!r}", space, after.methods.get(method, {}))
         for method, space in before.methods.items()
     ]
-    spaces.append(
-        (f"training in stage {before.name!r}", old.stage_training(before), new.stage_training(after))
-    )
+    for section in SECTIONS:
+        what = f"{section} in stage {before.name!r}"
+        spaces.append((what, old.section(before, section), new.section(after, section)))
     if not before.methods.keys() <= after.methods.keys():
         raise _mixes(new, f"the methods of stage {before.name!r}")
     for what, space, wider in spaces:

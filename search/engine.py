@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from search.journal import Journal, NotReproducibleError
-from search.proposers import Proposal, Proposer, Scope, proposer_for
+from search.proposers import Checksum, Proposal, Proposer, Scope, proposer_for
 from search.record import Metrics, Record, State
 from search.rungs import Rungs
 from search.sweep import Sweep
@@ -35,7 +35,7 @@ class Engine:
     Args:
         sweep: What to run.
         journal: Its records; open for writing.
-        checksums: Digest of the data, by workload.
+        checksum: Gives the digest of a workload's data.
         elsewhere: Complete records of other sweeps by key, with the sweep's name: never trained again.
 
     Attributes:
@@ -46,7 +46,7 @@ class Engine:
         self,
         sweep: Sweep,
         journal: Journal,
-        checksums: Mapping[str, str],
+        checksum: Checksum,
         elsewhere: Mapping[str, tuple[str, Record]] | None = None,
     ) -> None:
         self.sweep = sweep
@@ -56,7 +56,7 @@ class Engine:
         self._training: dict[str, Record] = {}
         self._waiting: dict[str, list[Record]] = {}
         self._lanes = [
-            self._lane(Scope(sweep, stage, workload, checksums[workload]))
+            self._lane(Scope(sweep, stage, workload, checksum))
             for stage in sweep.stages
             for workload in sweep.workloads
         ]

@@ -65,7 +65,7 @@ def _row(sweep: Sweep, record: Record, run_id: str) -> dict[str, Any]:
         "seconds": sum(metrics.get("seconds", 0.0) for metrics in record.epochs),
     }
     row |= dict(trial.hyperparameters)
-    row |= {f"training.{name}": value for name, value in trial.training.items()}
+    row |= trial.options()
     row |= {name: value for name, value in last.items() if name.startswith(("train_", "test_"))}
     return row
 

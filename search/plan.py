@@ -1,6 +1,5 @@
 """What a run of a sweep would do, worked out from the definition and the records alone."""
 
-import itertools
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,8 +9,8 @@ from typing import Any
 from dropattack import method_named
 from search.proposers import Scope, grid_trials, proposer_for
 from search.record import Record, State
-from search.service import data_checksums
-from search.space import bounds
+from search.service import verified_data
+from search.space import combinations
 from search.store import Store
 from search.sweep import Grid, Stage, Sweep
 from trainables.trial import Trial
@@ -58,14 +57,14 @@ def plan_sweep(sweep: Sweep, store: Store, data: Path) -> list[StagePlan]:
     Raises:
         UsageError: The sweep could not be run: data are missing or damaged.
     """
-    checksums = data_checksums(sweep, data)
+    checksum = verified_data(sweep, data)
     old = store.definition(sweep.name)
     journal = store.journal(old).records if old is not None else []
     trained = set(store.complete_elsewhere(sweep)) | {r.key for r in journal if r.state is State.COMPLETE}
     plans: list[StagePlan] = []
     for stage in sweep.stages:
         for workload in sweep.workloads:
-            scope = Scope(sweep, stage, workload, checksums[workload])
+            scope = Scope(sweep, stage, workload, checksum)
             records = [r for r in journal if r.stage == stage.name and r.trial.workload == workload]
             finished = {record.key for record in records if record.finished}
             left: list[Trial] = []
@@ -112,8 +111,8 @@ def _mean_passes(sweep: Sweep, stage: Stage) -> float:
     """Mean passes per step over the corners of a stage's space; a confirmation takes those before it."""
     stages = [stage] if stage.methods else [s for s in sweep.stages if s.methods]
     return statistics.mean(
-        method_named(method).settings_type.from_dict(dict(zip(space, corner, strict=True))).passes
+        method_named(method).settings_type.from_dict(corner).passes
         for each in stages
         for method, space in each.methods.items()
-        for corner in itertools.product(*(bounds(dimension) for dimension in space.values()))
+        for corner in combinations(space)
     )

@@ -125,8 +125,7 @@ def show_methods(console: Console) -> None:
 def show_targets(console: Console, name: str, data: Path) -> None:
     """What can be attacked in a workload's model, from the input to the output."""
     workload = workload_named(name)
-    dataset = workload.dataset
-    model = workload.model(dataset.load(data, dataset.settings_type()))
+    model = workload.model_settings().build(workload.load(data))
     parameters = dict(model.named_parameters())
     table = Table("target", "parameter", "shape", title=name)
     for column in ("size", "initial norm"):

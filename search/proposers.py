@@ -3,7 +3,7 @@
 import itertools
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +13,11 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
-from dropattack import Settings, method_named
+from dropattack import method_named
 from search.journal import quiet_optuna
 from search.record import Record, State
 from search.space import bounds, grid, sample
-from search.sweep import Confirm, Grid, Sampling, Select, Stage, Sweep
+from search.sweep import SECTIONS, Confirm, Grid, Sampling, Select, Stage, Sweep
 from trainables.cache import digest
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
@@ -38,31 +38,52 @@ class Proposal:
     distributions: Mapping[str, BaseDistribution] = field(default_factory=dict)
 
 
+Checksum = Callable[[str, Mapping[str, Any]], str]
+"""Gives the digest of a workload's data under the options of the dataset."""
+
+
 @dataclass(frozen=True)
 class Scope:
-    """One stage of one workload: what a proposer proposes for."""
+    """One stage of one workload: what a proposer proposes for.
+
+    Attributes:
+        sweep: The sweep.
+        stage: Its stage.
+        workload: Name of the workload.
+        checksum: Gives the digest of the workload's data.
+    """
 
     sweep: Sweep
     stage: Stage
     workload: str
-    checksum: str
+    checksum: Checksum
 
     @property
     def epochs(self) -> int:
         """The full budget of a trial, the largest where a grid has several."""
-        training = {**self._default_training, **self.sweep.stage_training(self.stage)}
-        return max(int(value) for value in bounds(training["epochs"]))
-
-    @property
-    def _default_training(self) -> dict[str, Any]:
-        return workload_named(self.workload).training.to_dict()
+        default = workload_named(self.workload).training.epochs
+        training = self.sweep.section(self.stage, "training")
+        return max(int(value) for value in bounds(training.get("epochs", default)))
 
     def trial(
-        self, method: str, hyperparameters: Mapping[str, Any], training: Mapping[str, Any], seed: int
+        self,
+        method: str,
+        hyperparameters: Mapping[str, Any],
+        options: Mapping[str, Mapping[str, Any]],
+        seed: int,
     ) -> Trial:
-        """A trial of this scope."""
-        settings = TrainingSettings.from_dict({**self._default_training, **training})
-        return Trial.make(self.workload, method, hyperparameters, settings, seed, self.checksum)
+        """A trial of this scope; ``options`` holds those of each of `SECTIONS`."""
+        training, data, model = (options[section] for section in SECTIONS)
+        return Trial.make(
+            self.workload,
+            method,
+            hyperparameters,
+            TrainingSettings.from_dict({**workload_named(self.workload).training.to_dict(), **training}),
+            seed,
+            self.checksum(self.workload, data),
+            data,
+            model,
+        )
 
 
 Before = list[list[Record]]
@@ -117,9 +138,16 @@ def grid_trials(scope: Scope) -> Iterator[Trial]:
     """All trials of a grid, seed by seed."""
     for seed in scope.sweep.seeds:
         for method, space in scope.stage.methods.items():
-            for training in grid(scope.sweep.stage_training(scope.stage)):
+            for options in _option_grid(scope):
                 for hyperparameters in grid(space):
-                    yield scope.trial(method, hyperparameters, training, seed)
+                    yield scope.trial(method, hyperparameters, options, seed)
+
+
+def _option_grid(scope: Scope) -> Iterator[dict[str, dict[str, Any]]]:
+    """Every combination of the options in all `SECTIONS`."""
+    grids = (list(grid(scope.sweep.section(scope.stage, section))) for section in SECTIONS)
+    for combination in itertools.product(*grids):
+        yield dict(zip(SECTIONS, combination, strict=True))
 
 
 class SamplingProposer(Proposer):
@@ -151,12 +179,15 @@ class SamplingProposer(Proposer):
         drawn = self._study.ask()
         method = self._choose_method(drawn)
         stage = self.scope.stage
-        whole = _whole(method_named(method).settings_type)
-        hyperparameters = sample(drawn, stage.methods[method], f"{method}.", whole)
-        training = sample(
-            drawn, self.scope.sweep.stage_training(stage), "training.", _whole(TrainingSettings)
-        )
-        trial = self.scope.trial(method, hyperparameters, training, self.scope.sweep.seeds[0])
+        defaults = method_named(method).settings_type().to_dict()
+        hyperparameters = sample(drawn, stage.methods[method], f"{method}.", defaults)
+        workload = workload_named(self.scope.workload)
+        settings = (workload.training, workload.data_settings(), workload.model_settings())
+        options = {
+            section: sample(drawn, self.scope.sweep.section(stage, section), f"{section}.", default.to_dict())
+            for section, default in zip(SECTIONS, settings, strict=True)
+        }
+        trial = self.scope.trial(method, hyperparameters, options, self.scope.sweep.seeds[0])
         return Proposal(trial, drawn.params, drawn.distributions)
 
     def _choose_method(self, drawn: optuna.Trial) -> str:
@@ -213,7 +244,7 @@ class ConfirmProposer(Proposer):
         """See `Proposer.propose`."""
         known = {record.key for record in records}
         for seed, trial in itertools.product(self._search.seeds, self._candidates(before)):
-            confirmed = self.scope.trial(trial.method, trial.hyperparameters, trial.training, seed)
+            confirmed = self.scope.trial(trial.method, trial.hyperparameters, _options(trial), seed)
             if confirmed.key not in known:
                 return Proposal(confirmed)
         return None
@@ -233,7 +264,7 @@ class ConfirmProposer(Proposer):
         if not best:
             return []
         first = trials[best[0]]
-        baseline = self.scope.trial("standard", {}, first.training, first.seed)
+        baseline = self.scope.trial("standard", {}, _options(first), first.seed)
         return [baseline, *(trials[c] for c in best)]
 
 
@@ -253,7 +284,5 @@ def _value(record: Record, select: Select) -> float:
     return value
 
 
-def _whole(settings: type[Settings]) -> dict[str, bool]:
-    """Which settings are whole numbers."""
-    defaults = settings().to_dict()
-    return {name: isinstance(value, int) and not isinstance(value, bool) for name, value in defaults.items()}
+def _options(trial: Trial) -> dict[str, Mapping[str, Any]]:
+    return {"training": trial.training, "data": trial.data, "model": trial.model}

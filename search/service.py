@@ -1,9 +1,10 @@
 """What the command line does: run a sweep, or report on one."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -13,10 +14,13 @@ from search.engine import Engine
 from search.frames import records_for_analysis
 from search.journal import exclusive
 from search.progress import ProgressView
+from search.proposers import Checksum
 from search.record import Record, State
+from search.space import combinations
 from search.store import Store
 from search.sweep import Sweep
 from search.tracking import Projection, ShownRuns, shown_runs
+from trainables.cache import digest
 from trainables.trainable import checkpoint_path
 from trainables.workloads import workload_named
 
@@ -51,13 +55,25 @@ class Outcome:
         return max(complete, key=lambda pair: select.sign * (pair[0] or 0.0), default=(None, None))[1]
 
 
-def data_checksums(sweep: Sweep, data: Path) -> dict[str, str]:
-    """Checks that all data of a sweep are there and whole, and returns their digests by workload."""
-    checksums = {}
-    for name in sweep.workloads:
-        dataset = workload_named(name).dataset
-        checksums[name] = dataset.checksum(data, dataset.settings_type())
-    return checksums
+def verified_data(sweep: Sweep, root: Path) -> Checksum:
+    """Checks that all data of a sweep are there and whole; gives their digests from then on.
+
+    Raises:
+        UsageError: Files are missing or damaged.
+    """
+    known: dict[str, str] = {}
+
+    def checksum(workload: str, options: Mapping[str, Any]) -> str:
+        name = digest(workload, dict(options))
+        if name not in known:
+            known[name] = workload_named(workload).checksum(root, options)
+        return known[name]
+
+    for stage in sweep.stages:
+        for workload in sweep.workloads:
+            for options in combinations(sweep.section(stage, "data")):
+                checksum(workload, options)
+    return checksum
 
 
 def run_sweep(
@@ -86,7 +102,7 @@ def run_sweep(
     from search import tuning
 
     started = time.monotonic()
-    checksums = data_checksums(sweep, data)
+    checksum = verified_data(sweep, data)
     folder = store.folder(sweep.name)
     with exclusive(folder):
         old = store.definition(sweep.name)
@@ -97,7 +113,7 @@ def run_sweep(
         projection = Projection(
             tracking_uri or store.tracking_uri, sweep, None if tracking_uri else store.artifacts
         )
-        engine = Engine(sweep, journal, checksums, store.complete_elsewhere(sweep))
+        engine = Engine(sweep, journal, checksum, store.complete_elsewhere(sweep))
         engine.listeners += [projection.show, lambda record: _drop_checkpoint(folder, record)]
         projection.start(engine.records)
         tuning.connect(verbose)

@@ -106,8 +106,14 @@ def grid(space: Mapping[str, Dimension]) -> Iterator[dict[str, Scalar]]:
         yield dict(zip(space, combination, strict=True))
 
 
+def combinations(space: Mapping[str, Dimension]) -> Iterator[dict[str, Scalar]]:
+    """Every combination of a space's bounds: each choice, and both ends of each range."""
+    for combination in itertools.product(*(bounds(dimension) for dimension in space.values())):
+        yield dict(zip(space, combination, strict=True))
+
+
 def sample(
-    trial: optuna.Trial, space: Mapping[str, Dimension], prefix: str, whole: Mapping[str, bool]
+    trial: optuna.Trial, space: Mapping[str, Dimension], prefix: str, defaults: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Draws one combination; each free dimension is the Optuna parameter ``prefix + name``.
 
@@ -115,12 +121,12 @@ def sample(
         trial: Where to draw from.
         space: Dimensions by name.
         prefix: Put before names, so that equal names of two methods stay two parameters.
-        whole: Which names stand for integers.
+        defaults: Default values by name; where one is a whole number, so is what is drawn.
     """
     drawn: dict[str, Any] = {}
     for name, dimension in space.items():
         if isinstance(dimension, Range):
-            drawn[name] = dimension.suggest(trial, prefix + name, whole.get(name, False))
+            drawn[name] = dimension.suggest(trial, prefix + name, isinstance(defaults.get(name), int))
         else:
             choices = values(dimension)
             drawn[name] = (

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from dropattack import Settings, UsageError, method_named
+from dropattack import INPUT, UsageError, method_named
 from dropattack.errors import unknown
-from search.space import FORMS, Range, Space, Subsets, bounds, values
+from search.space import FORMS, Range, Space, Subsets, bounds, combinations, values
 from trainables.workloads import TrainingSettings, workload_named
 
 _SUFFIXES = (".yaml", ".yml")
@@ -58,6 +58,10 @@ class Asha(_Model):
 Search = Annotated[Grid | Sampling | Confirm, Field(discriminator="kind")]
 
 
+SECTIONS = ("training", "data", "model")
+"""Settings beside the method's that a sweep may set and search: of the training, the dataset, the model."""
+
+
 class Stage(_Model):
     """One search within a sweep. Stages run in order and share all records."""
 
@@ -66,6 +70,8 @@ class Stage(_Model):
     scheduler: Asha | None = None
     methods: dict[str, Space] = Field(default_factory=dict)
     training: Space = Field(default_factory=dict)
+    data: Space = Field(default_factory=dict)
+    model: Space = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -115,6 +121,8 @@ class Sweep(_Model):
     workloads: tuple[str, ...] = Field(min_length=1)
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
     training: Space = Field(default_factory=dict)
+    data: Space = Field(default_factory=dict)
+    model: Space = Field(default_factory=dict)
     stages: tuple[Stage, ...] = Field(min_length=1)
     select: Select = Select()
     resources: Resources = Resources()
@@ -138,9 +146,10 @@ class Sweep(_Model):
                 raise ValueError("two stages have one name")
         return self
 
-    def stage_training(self, stage: Stage) -> Space:
-        """Training settings of a stage: the sweep's, overridden by the stage's own."""
-        return {**self.training, **stage.training}
+    def section(self, stage: Stage, name: str) -> Space:
+        """One of `SECTIONS` for a stage: the sweep's, overridden by the stage's own."""
+        space: Space = {**getattr(self, name), **getattr(stage, name)}
+        return space
 
 
 def load_sweep(source: str, overrides: Mapping[str, Any] | None = None) -> Sweep:
@@ -283,30 +292,28 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
             )
     elif not stage.methods:
         raise UsageError("its space is empty: name at least one method under `methods`")
-    for name, method in ((name, method_named(name)) for name in stage.methods):
-        _check_space(method.settings_type, stage.methods[name], stage.search, f"{name}.")
-        for workload in sweep.workloads:
-            for targets in _target_sets(stage.methods[name]):
-                workload_named(workload).check_targets(targets)
-    training = sweep.stage_training(stage)
-    _check_space(TrainingSettings, training, stage.search, "training.")
-    if stage.scheduler is not None and len(values(training.get("epochs", 1))) > 1:
+    training, data, model = (sweep.section(stage, name) for name in SECTIONS)
+    for workload in map(workload_named, sweep.workloads):
+        _check_space(TrainingSettings.from_dict, training, stage.search, "training")
+        _check_space(workload.data_settings, data, stage.search, "data")
+        _check_space(workload.model_settings, model, stage.search, "model")
+        for name, space in stage.methods.items():
+            _check_space(method_named(name).settings_type.from_dict, space, stage.search, name)
+            for options in combinations(model):
+                for targets in values(space.get("targets", INPUT)):
+                    workload.check_targets(str(targets), options)
+    if stage.scheduler is not None and len(bounds(training.get("epochs", 1))) > 1:
         raise UsageError("asha needs one number of training.epochs, not several")
 
 
-def _check_space(settings: type[Settings], space: Space, search: Search, prefix: str) -> None:
+def _check_space(make: Callable[[dict[str, Any]], Any], space: Space, search: Search, owner: str) -> None:
+    """Makes settings of every value of a space, one name at a time, so that a wrong one is named."""
     for name, dimension in space.items():
         try:
             for value in values(dimension) if search.kind == "grid" else bounds(dimension):
-                settings.from_dict({name: value})
+                make({name: value})
         except UsageError as error:
-            text = str(error)
-            raise UsageError(text if prefix + name in text else f"{prefix}{name}: {text}") from None
-
-
-def _target_sets(space: Space) -> Iterator[str]:
-    if "targets" in space:
-        yield from (str(targets) for targets in values(space["targets"]))
+            raise UsageError(f"{owner}.{name}: {error}") from None
 
 
 def parse_override(text: str) -> tuple[str, Any]:

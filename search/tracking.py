@@ -287,7 +287,7 @@ class _Runs:
 def _params(trial: Trial) -> list[Param]:
     params = {"workload": trial.workload, "method": trial.method, "seed": trial.seed, "passes": trial.passes}
     params |= dict(trial.hyperparameters)
-    params |= {f"training.{name}": value for name, value in trial.training.items()}
+    params |= trial.options()
     return [Param(name, str(value)) for name, value in params.items()]
 
 

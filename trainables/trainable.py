@@ -1,5 +1,6 @@
 """The adapter between the training loop and Ray Tune: a trial's epochs as the steps of a Trainable."""
 
+import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,11 @@ class TrialTrainable(tune.Trainable):
 
     def _resume(self) -> Training:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        training = Training(self._trial, _data(self._trial.workload, self._data_root), device)
+        training = Training(
+            self._trial,
+            _data(self._trial.workload, self._data_root, json.dumps(dict(self._trial.data))),
+            device,
+        )
         path = checkpoint_path(self._folder, self._trial.key)
         if path.exists():
             training.load_state_dict(torch.load(path, weights_only=True, map_location=device))
@@ -92,6 +97,6 @@ class TrialTrainable(tune.Trainable):
 
 
 @lru_cache(maxsize=2)
-def _data(workload: str, root: str) -> Data:
-    dataset = workload_named(workload).dataset
-    return dataset.load(Path(root), dataset.settings_type())
+def _data(workload: str, root: str, options: str) -> Data:
+    """A workload's data, kept in the process for the trials after this one."""
+    return workload_named(workload).load(Path(root), json.loads(options))

@@ -97,8 +97,7 @@ def test_a_driver_killed_half_way_and_run_again_ends_as_an_undisturbed_one(tmp_p
 
     torch.set_num_threads(1)
     for record in records[:1] + records[-1:]:
-        dataset = workload_named(record.trial.workload).dataset
-        alone = Training(record.trial, dataset.load(tmp_path, dataset.settings_type()))
+        alone = Training(record.trial, workload_named(record.trial.workload).load(tmp_path))
         for recorded in record.epochs:
             now = {**alone.epoch(), "recorded_at": 0.0}
             assert same_result(now, recorded), "the same key gave another result when it was trained alone"

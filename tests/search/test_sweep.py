@@ -130,7 +130,7 @@ def test_sampling_stays_in_its_ranges_and_gives_whole_numbers_where_asked() -> N
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     space = {"epsilon": Range(low=0.01, high=10, log=True), "k": Range(low=1, high=5), "p": 0.5}
     for _ in range(50):
-        drawn = sample(study.ask(), space, "dropattack.", {"k": True})
+        drawn = sample(study.ask(), space, "dropattack.", {"k": 1, "epsilon": 5.0})
         assert 0.01 <= drawn["epsilon"] <= 10
         assert drawn["k"] in range(1, 6)
         assert isinstance(drawn["k"], int)
