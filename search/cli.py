@@ -58,7 +58,7 @@ def run(
         from search import presentation
         from search.service import run_sweep
         from search.store import Store
-        from search.sweep import load_sweep, parse_override
+        from search.sweepfile import load_sweep, parse_override
 
         definition = load_sweep(sweep, dict(map(parse_override, overrides or [])))
         console = Console()
@@ -83,7 +83,7 @@ def plan(
         from search import presentation
         from search.plan import plan_sweep
         from search.store import Store
-        from search.sweep import load_sweep, parse_override
+        from search.sweepfile import load_sweep, parse_override
 
         definition = load_sweep(sweep, dict(map(parse_override, overrides or [])))
         planned = plan_sweep(definition, Store(store), data)
@@ -102,7 +102,7 @@ def status(sweep: SweepName, store: StoreOption = _STORE, as_json: JsonOption = 
         from search import presentation
         from search.service import recorded_sweep
         from search.store import Store
-        from search.sweep import sweep_name
+        from search.sweepfile import sweep_name
 
         definition = recorded_sweep(sweep_name(sweep), Store(store))
         records = Store(store).journal(definition).records
@@ -118,7 +118,7 @@ def report(sweep: SweepName, store: StoreOption = _STORE) -> None:
     with _refusals():
         from search.service import report_sweep
         from search.store import Store
-        from search.sweep import sweep_name
+        from search.sweepfile import sweep_name
 
         print(report_sweep(sweep_name(sweep), Store(store)))
 

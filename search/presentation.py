@@ -13,7 +13,8 @@ from search.plan import StagePlan
 from search.progress import duration
 from search.record import Record, State
 from search.service import Outcome
-from search.sweep import Sweep, bundled_sweeps, load_sweep
+from search.sweep import Sweep
+from search.sweepfile import bundled_sweeps, load_sweep
 from search.tracking import run_name
 from trainables.workloads import workload_named, workloads
 
@@ -29,6 +30,8 @@ def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, 
         _line(console, f"best on validation: {run_name(best.trial)} · {_scores(sweep, best)}")
     if outcome.warning:
         _line(console, f"warning: {outcome.warning}; `dropattack run` again catches up")
+    if outcome.limit:
+        _line(console, f"ended at its limit of {outcome.limit}; a larger one goes on")
     if not outcome.done:
         _line(console, "interrupted: run the same command again to go on")
     _line(console, f"report: {outcome.report}")
@@ -72,7 +75,7 @@ def show_status(console: Console, sweep: Sweep, records: Sequence[Record]) -> No
     """How far a sweep is."""
     table = Table("stage", "workload", *(state.value for state in State), title=sweep.name)
     for stage in sweep.stages:
-        for workload in sweep.workloads:
+        for workload in sweep.stage_workloads(stage):
             own = [r for r in records if r.stage == stage.name and r.trial.workload == workload]
             table.add_row(stage.name, workload, *(str(sum(r.state is s for r in own)) for s in State))
     console.print(table)

@@ -31,7 +31,8 @@ class Outcome:
 
     Attributes:
         records: All records of the sweep.
-        done: Whether nothing is left to do.
+        done: Whether the sweep came to its end.
+        limit: The limit that ended it, or nothing.
         report: Where the report lies.
         seconds: How long the run took.
         warning: What went wrong beside the trials, or nothing.
@@ -39,6 +40,7 @@ class Outcome:
 
     records: Sequence[Record]
     done: bool
+    limit: str
     report: Path
     seconds: float
     warning: str
@@ -70,7 +72,7 @@ def verified_data(sweep: Sweep, root: Path) -> Checksum:
         return known[name]
 
     for stage in sweep.stages:
-        for workload in sweep.workloads:
+        for workload in sweep.stage_workloads(stage):
             for options in combinations(sweep.section(stage, "data")):
                 checksum(workload, options)
     return checksum
@@ -113,7 +115,7 @@ def run_sweep(
         projection = Projection(
             tracking_uri or store.tracking_uri, sweep, None if tracking_uri else store.artifacts
         )
-        engine = Engine(sweep, journal, checksum, store.complete_elsewhere(sweep))
+        engine = Engine(sweep, journal, checksum, store.complete_elsewhere(sweep), store.complete)
         engine.listeners += [projection.show, lambda record: _drop_checkpoint(folder, record)]
         projection.start(engine.records)
         tuning.connect(verbose)
@@ -122,7 +124,7 @@ def run_sweep(
             tuning.run(engine, folder, data, verbose)
         report = write_report(sweep, source, store, engine.records, projection.shown())
         warning = projection.close([report, folder / "sweep.json"])
-    return Outcome(engine.records, engine.done, report, time.monotonic() - started, warning)
+    return Outcome(engine.records, engine.done, engine.limit, report, time.monotonic() - started, warning)
 
 
 def report_sweep(name: str, store: Store, tracking_uri: str = "") -> Path:

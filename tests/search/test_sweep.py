@@ -8,7 +8,7 @@ import pytest
 
 from dropattack import UsageError
 from search.space import Range, Subsets, grid, sample
-from search.sweep import bundled_sweeps, load_sweep, parse_override, sweep_name
+from search.sweepfile import bundled_sweeps, load_sweep, parse_override, sweep_name
 
 GRID = "stages.sensitivity.methods.dropattack"
 
