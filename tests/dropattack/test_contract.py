@@ -7,7 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from toys import (
+
+import dropattack
+from tests.dropattack.toys import (
     HYPERPARAMETERS,
     WEIGHTS,
     Images,
@@ -19,8 +21,6 @@ from toys import (
     method_for,
     standing,
 )
-
-import dropattack
 
 NAMES = sorted(dropattack.methods())
 every_method = pytest.mark.parametrize("name", NAMES)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from dropattack import Settings, UsageError
 from trainables.cache import Encoded, cached, digest
-from trainables.data import Data, Dataset, ImageSplit, stratified_subset
+from trainables.data import Data, Dataset
+from trainables.splits import ImageSplit, stratified_subset
 
 _ENCODER_VERSION = 1
 _SPLIT_SEED = 0
@@ -118,5 +119,16 @@ MNIST = IdxDataset(
         "train_labels": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
         "test_images": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
         "test_labels": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    },
+)
+
+FASHION = IdxDataset(
+    name="fashion",
+    folder="FashionMNIST",
+    sha256={
+        "train_images": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "train_labels": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "test_images": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "test_labels": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
     },
 )

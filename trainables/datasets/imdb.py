@@ -1,0 +1,97 @@
+"""IMDB reviews (Maas et al., 2011), from the official archive or its unpacked tree."""
+
+import tarfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dropattack import UsageError, setting
+from trainables import files
+from trainables.datasets.texts import Corpus, Documents, TextDataset
+from trainables.text import TextSettings
+
+_ARCHIVE, _FOLDER = "aclImdb_v1.tar.gz", "aclImdb"
+_LABELS = ("neg", "pos")
+_OFFICIAL_VALID = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImdbSettings(TextSettings):
+    """How the reviews are split and encoded."""
+
+    split: str = setting(
+        "paper",
+        "paper: all 50,000 drawn anew, 40k/5k/5k; official: 22.5k/2.5k/25k, the test half as published.",
+        choices=("paper", "official"),
+    )
+
+
+class Imdb(TextDataset):
+    """50,000 labelled reviews; class 1 is positive."""
+
+    name = "imdb"
+    settings_type = ImdbSettings
+    classes = 2
+
+    def sources(self, root: Path, settings: ImdbSettings) -> list[Path]:
+        """See `TextDataset.sources`; an unpacked tree is preferred to the archive."""
+        folder = root / _FOLDER
+        if not folder.is_dir():
+            return [files.require(root / _ARCHIVE, self.name)]
+        found = [
+            path
+            for half in ("train", "test")
+            for label in _LABELS
+            for path in sorted(files.require(folder / half / label, self.name).glob("*.txt"))
+        ]
+        if not found:
+            raise UsageError(f"{folder} holds no reviews; fetch {self.name} again")
+        return found
+
+    def read(self, root: Path, settings: ImdbSettings) -> Corpus:
+        """See `TextDataset.read`."""
+        sources = self.sources(root, settings)
+        archive = sources[0].name == _ARCHIVE
+        reviews = _archived(sources[0]) if archive else _unpacked(root / _FOLDER, sources)
+        halves: dict[str, dict[str, tuple[str, int]]] = {"train": {}, "test": {}}
+        for name, content in reviews:
+            half, label, _ = name.split("/")
+            if name in halves[half]:
+                raise UsageError(f"{root / _ARCHIVE}: member {_FOLDER}/{name} stands there twice")
+            where = str(root / (f"{_ARCHIVE}: {_FOLDER}/{name}" if archive else f"{_FOLDER}/{name}"))
+            if not content.strip():
+                raise UsageError(f"{where} is empty; fetch {self.name} again")
+            halves[half][name] = (files.text(content, where), _LABELS.index(label))
+        train, test = (Documents.of(pair for _, pair in sorted(half.items())) for half in halves.values())
+        if settings.split == "official":
+            valid, train = train.parted(_OFFICIAL_VALID)
+            return train, valid, test
+        valid, test, train = (train + test).parted(0.1, 0.1)
+        return train, valid, test
+
+
+def _archived(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Names below the top folder, and contents, of the reviews in the archive."""
+    try:
+        with tarfile.open(path) as tar:
+            for member in tar:
+                parts = member.name.split("/")
+                if member.isfile() and _is_review(parts):
+                    file = tar.extractfile(member)
+                    assert file is not None
+                    yield "/".join(parts[1:]), file.read()
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise UsageError(f"{path} is truncated or not an archive ({error}); fetch it again") from error
+
+
+def _is_review(parts: list[str]) -> bool:
+    match parts:
+        case [top, "train" | "test", "neg" | "pos", name]:
+            return top == _FOLDER and name.endswith(".txt")
+    return False
+
+
+def _unpacked(folder: Path, paths: list[Path]) -> Iterator[tuple[str, bytes]]:
+    for path in paths:
+        yield path.relative_to(folder).as_posix(), path.read_bytes()
