@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dropattack import Task, UsageError, create
+from dropattack import Batch, Task, UsageError, create
 from trainables.cache import digest
 from trainables.data import Data
 from trainables.metrics import Metrics, evaluate, measure, recalls, scores
@@ -114,17 +114,25 @@ class Training:
         loss_sum = torch.zeros((), device=self.device)
         correct = torch.zeros((), device=self.device)
         logs: dict[str, Tensor] = {}
-        for inputs, labels in self.train.batches(self.settings.batch_size, self._shuffling):
+        rounds, steps = self.method.settings.rounds, 0
+        for inputs, labels in self._rounds(rounds):
+            steps += 1
             result = self.method.step(self.model, (inputs, labels), self.optimizer)
             loss_sum += result.loss * len(labels)
             correct += (result.outputs.argmax(1) == labels).sum()
             for name, value in result.log.items():
                 logs[name] = logs.get(name, 0) + value
-        loss = loss_sum.item() / len(self.train)
+        examples = rounds * len(self.train)
+        loss = loss_sum.item() / examples
         if not torch.isfinite(torch.tensor(loss)):
             raise DivergedError(f"training loss became {loss} in epoch {len(self.history) + 1}")
-        metrics = {"train_loss": loss, "train_accuracy": correct.item() / len(self.train)}
-        return metrics | {f"train_{name}": value.item() for name, value in logs.items()}
+        metrics = {"train_loss": loss, "train_accuracy": correct.item() / examples}
+        return metrics | {f"train_{name}": value.item() / steps for name, value in logs.items()}
+
+    def _rounds(self, rounds: int) -> Iterator[Batch]:
+        """The training split's batches, ``rounds`` times over and shuffled anew each time."""
+        for _ in range(rounds):
+            yield from self.train.batches(self.settings.batch_size, self._shuffling)
 
     def _test(self) -> Metrics:
         current = copy.deepcopy(self.model.state_dict())
