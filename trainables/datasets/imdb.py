@@ -32,6 +32,7 @@ class Imdb(TextDataset):
 
     name = "imdb"
     settings_type = ImdbSettings
+    published = 50_000
     classes = 2
 
     def sources(self, root: Path, settings: ImdbSettings) -> list[Path]:
