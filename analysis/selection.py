@@ -55,8 +55,8 @@ def optimism(records: Records) -> pd.DataFrame:
     """How far the search flatters its own choice.
 
     Returns:
-        One row per workload and training settings with at least two candidates: ``candidates`` (configurations of attacks that
-        were tried), ``configuration`` (the one whose validation mean is best), ``valid`` (that mean),
+        One row per workload and training settings with at least two candidates: ``candidates``
+        (configurations of attacks that were tried), ``configuration`` (the one whose validation mean is best), ``valid`` (that mean),
         ``held_out, low, high, n`` (validation of each seed by the choice of the other seeds), ``test`` (the
         choice's test mean on the searched seeds), ``fresh_test`` and ``fresh_n`` (on those of a
         confirmation), and ``optimism`` (``valid`` minus ``held_out``, positive where it flatters).

@@ -170,5 +170,5 @@ def failed(records: Records) -> Section | None:
     ]
     caption = "They are in no mean and no interval of this report."
     return Section(
-        "failures", "Failures", finding, [Table("failures", "Failed trials", caption, table, columns)]
+        "failures", "Failures", findings, [Table("failures", "Failed trials", caption, table, columns)]
     )
