@@ -59,7 +59,12 @@ class Document:
         """The same in Markdown; figures are linked as the files that `write_figures` writes."""
         lines = [f"# {_plain(self.records.name)}", ""]
         for section in self.sections:
-            lines += [f"## {_plain(section.title)}", "", _plain(section.finding), ""]
+            lines += [
+                f"## {_plain(section.title)}",
+                "",
+                *(f"- {_plain(text)}" for text in section.findings),
+                "",
+            ]
             for note in section.notes:
                 lines += [_plain(note), ""]
             for part in section.parts:

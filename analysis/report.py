@@ -9,7 +9,7 @@ from pathlib import Path
 from analysis import render
 from analysis.document import Section
 from analysis.records import Records
-from analysis.sections import best, budget, layers, overview, papers, sensitivity, works
+from analysis.sections import best, budget, importance, layers, overview, papers, sensitivity, works
 from dropattack import UsageError
 from dropattack.errors import unknown
 
@@ -19,6 +19,7 @@ _SECTIONS: tuple[Callable[[Records], Section | None], ...] = (
     works.section,
     layers.section,
     sensitivity.section,
+    importance.section,
     budget.passes,
     budget.training_size,
     papers.section,

@@ -19,17 +19,14 @@ SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7f
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 
 _THEMED = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)", PAPER: "var(--card)"}
+_THEMED |= {color: f"var(--series-{i})" for i, color in enumerate(SERIES)}
 _STYLE: Mapping[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
     "axes.labelsize": 9,
     "axes.edgecolor": RULE,
     "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
     "axes.facecolor": PAPER,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -66,6 +63,11 @@ def canvas(
     with rc_context(dict(_STYLE)):
         figure = Figure(figsize=(width, height), layout="constrained")
         return figure, figure.subplots(rows, columns, **subplots)
+
+
+def title(axes: Axes, text: str) -> None:
+    """A heading above one of several panels."""
+    axes.set_title(text, fontsize=10, fontweight="bold", loc="left", color=INK)
 
 
 def light_grid(axes: Axes, axis: str = "y") -> None:

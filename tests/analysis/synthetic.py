@@ -93,7 +93,7 @@ def epochs(frame: pd.DataFrame, rng_seed: int = 0) -> pd.DataFrame:
     """Learning curves that rise to each trial's value."""
     rng = np.random.default_rng(rng_seed)
     done = frame[frame["state"] == "complete"]
-    counts = done["epochs"].astype(int)
+    counts = done["epochs"].fillna(0).astype(int)
     long = done.loc[done.index.repeat(counts), ["key", "value", "epochs"]].reset_index(drop=True)
     long["epoch"] = long.groupby("key").cumcount() + 1
     share = 1 - np.exp(-2.0 * long["epoch"] / long["epochs"])
