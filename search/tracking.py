@@ -117,8 +117,15 @@ class Projection:
             if known is None or _ranks_above(record, known):
                 self._dirty[record.key] = record
 
-    def close(self, files: Sequence[Path], patience_seconds: float = 60.0) -> str:
-        """Shows what is left, adds files to the parent run and ends it.
+    def close(
+        self, files: Sequence[Path], winner: tuple[str, Path] | None = None, patience_seconds: float = 60.0
+    ) -> str:
+        """Shows what is left, adds files to the parent run, and the best model to its trial's run.
+
+        Args:
+            files: For the parent run, which ends.
+            winner: Key of the best trial, and the file of its model.
+            patience_seconds: How long MLflow may take.
 
         Returns:
             What MLflow could not be told within ``patience_seconds``, or nothing; it is told at the next run.
@@ -129,7 +136,7 @@ class Projection:
         if self._thread.is_alive() or self._dirty:
             return f"MLflow at {self._uri} is behind by {len(self._dirty)} trials ({self.problem})"
         try:
-            self._connected().finish(files)
+            self._connected().finish(files, winner)
         except Exception as error:
             return f"MLflow at {self._uri} did not take the report ({_line(error)})"
         return ""
@@ -228,8 +235,10 @@ class _Runs:
             self._client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
         self._epochs[key], self._states[key] = len(epochs), state.value
 
-    def finish(self, files: Sequence[Path]) -> None:
-        """Adds files to the parent run and ends it."""
+    def finish(self, files: Sequence[Path], winner: tuple[str, Path] | None) -> None:
+        """Adds files to the parent run and ends it; adds the winner's model to its run."""
+        if winner is not None and winner[0] in self.ids and winner[1].exists():
+            self._client.log_artifact(self.ids[winner[0]], str(winner[1]), "model")
         for file in files:
             self._client.log_artifact(self.parent, str(file))
         self._client.set_terminated(self.parent)

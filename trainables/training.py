@@ -13,6 +13,7 @@ from dropattack import Batch, Task, UsageError, create
 from trainables.cache import digest
 from trainables.data import Data
 from trainables.metrics import Metrics, evaluate, measure, recalls, scores
+from trainables.saved import encoding
 from trainables.splits import stratified_subset
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
@@ -64,6 +65,7 @@ class Training:
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.settings.learning_rate)
         self.metric = workload.metric
         self.classes, self.positive = data.classes, data.positive
+        self._classes, self._extras = data.classes, encoding(data.extras)
         self.history: list[Metrics] = []
         self.best_model: dict[str, Tensor] = {}
         self.best_epoch = 0
@@ -165,6 +167,8 @@ class Training:
             "model": self.best_model,
             "metrics": self.history[self.best_epoch - 1],
             "test": {name: value for name, value in self.history[-1].items() if name.startswith("test_")},
+            "classes": self._classes,
+            "extras": self._extras,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
