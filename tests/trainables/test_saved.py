@@ -7,8 +7,9 @@ import torch
 
 from dropattack import UsageError
 from trainables.cache import save_atomically
+from trainables.metrics import evaluate
 from trainables.saved import load_model
-from trainables.training import Training, evaluate
+from trainables.training import Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
 
@@ -26,7 +27,7 @@ def test_a_saved_model_loads_as_a_plain_module_that_scores_the_same(tmp_path: Pa
     assert isinstance(saved.model, torch.nn.Module)
     assert not saved.model.training
     assert saved.trial == trial
-    accuracy = evaluate(saved.model, data.test)["accuracy"]
+    accuracy = evaluate(saved.model, data.test, data.classes)["accuracy"]
     assert accuracy == saved.test["test_accuracy"] == training.history[-1]["test_accuracy"]
 
 
