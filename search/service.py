@@ -13,6 +13,7 @@ from search.compatibility import check_extends
 from search.engine import Engine
 from search.frames import records_for_analysis
 from search.journal import exclusive
+from search.options import option_spaces
 from search.progress import ProgressView
 from search.proposers import Checksum
 from search.record import Record, State
@@ -78,7 +79,8 @@ def verified_data(sweep: Sweep, root: Path) -> Checksum:
 
     for stage in sweep.stages:
         for workload in sweep.stage_workloads(stage):
-            for options in combinations(sweep.section(stage, "data")):
+            spaces = option_spaces(sweep, stage, workload_named(workload))
+            for options in combinations(spaces["data"]):
                 checksum(workload, options)
     return checksum
 
