@@ -228,8 +228,8 @@ def describe(row: Mapping[str, Any], columns: Sequence[str]) -> str:
     rest = [c for c in columns if c not in ("method", "targets") and _present(row[c])]
     whole = [c for c in rest if c.endswith(".train_size") and row[c] == 0]
     rest = [c for c in rest if c not in whole]
-    tail = ["all examples" for _ in whole]
-    tail += [f"{symbols.get(c, c.rpartition('.')[2])}\N{NO-BREAK SPACE}{_short(row[c])}" for c in rest]
+    tail = [f"{symbols.get(c, c.rpartition('.')[2])}\N{NO-BREAK SPACE}{_short(row[c])}" for c in rest]
+    tail += ["all examples" for _ in whole]
     return " · ".join([" ".join(head), *tail] if head else tail)
 
 
