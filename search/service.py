@@ -79,7 +79,7 @@ def verified_data(sweep: Sweep, root: Path) -> Checksum:
 
     for stage in sweep.stages:
         for workload in sweep.stage_workloads(stage):
-            spaces = option_spaces(sweep, stage, workload_named(workload))
+            spaces = option_spaces(sweep, stage, workload)
             for options in combinations(spaces["data"]):
                 checksum(workload, options)
     return checksum

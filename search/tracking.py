@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunStatus, RunTag, ViewType
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
+from dropattack import method_named
 from search.record import Record, State
 from search.sweep import Sweep
 from trainables.trial import Trial
@@ -34,6 +35,8 @@ _BATCH = 1000
 _INTERVAL_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 60.0
 _LAST_METRIC = "epoch"
+_ALWAYS_NAMED = ("epsilon", "p", "k")
+_SYMBOLS = {"epsilon": "ε"}
 
 
 @dataclass(frozen=True)
@@ -305,11 +308,11 @@ def run_name(trial: Trial) -> str:
 
     Example: ``dropattack input+conv1.w ε=5 p=0.5 k=1 seed=0``.
     """
+    defaults = method_named(trial.method).settings_type().to_dict()
     values: dict[str, Any] = dict(trial.hyperparameters)
     targets = [str(values.pop("targets"))] if "targets" in values else []
-    named = [
-        f"{'ε' if n == 'epsilon' else n}={v:.4g}" for n, v in values.items() if isinstance(v, int | float)
-    ]
+    told = {n: v for n, v in values.items() if n in _ALWAYS_NAMED or v != defaults[n]}
+    named = [f"{_SYMBOLS.get(n, n)}={v:.4g}" if isinstance(v, float) else f"{n}={v}" for n, v in told.items()]
     return " ".join([trial.method, *targets, *named, f"seed={trial.seed}"])
 
 

@@ -35,14 +35,13 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
     for name in stage.workloads:
         if name not in sweep.workloads:
             raise unknown("workload of this sweep", name, sweep.workloads)
-    workloads = [workload_named(name) for name in sweep.stage_workloads(stage)]
     for section in SECTIONS:
-        known = dict.fromkeys(n for workload in workloads for n in default_options(workload)[section])
+        known = dict.fromkeys(n for name in sweep.workloads for n in default_options(name)[section])
         for name in sweep.section(stage, section):
             if name not in known:
                 raise unknown(f"{section} option", name, known)
-    for workload in workloads:
-        training, data, model = option_spaces(sweep, stage, workload).values()
+    for workload in map(workload_named, sweep.stage_workloads(stage)):
+        training, data, model = option_spaces(sweep, stage, workload.name).values()
         _check_space(TrainingSettings.from_dict, training, stage.search, "training")
         _check_space(workload.data_settings, data, stage.search, "data")
         _check_space(workload.model_settings, model, stage.search, "model")

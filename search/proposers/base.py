@@ -14,7 +14,7 @@ from search.record import Record
 from search.space import Space, admits, bounds
 from search.sweep import SECTIONS, Stage, Sweep
 from trainables.trial import Trial
-from trainables.workloads import TrainingSettings, workload_named
+from trainables.workloads import TrainingSettings
 
 Checksum = Callable[[str, Mapping[str, Any]], str]
 """Gives the digest of a workload's data under the options of the dataset."""
@@ -54,12 +54,12 @@ class Scope:
     @cached_property
     def spaces(self) -> dict[str, Space]:
         """What is set or searched beside the method, by section."""
-        return option_spaces(self.sweep, self.stage, workload_named(self.workload))
+        return option_spaces(self.sweep, self.stage, self.workload)
 
     @cached_property
     def defaults(self) -> dict[str, dict[str, Any]]:
         """The workload's own options, by section."""
-        return default_options(workload_named(self.workload))
+        return default_options(self.workload)
 
     def trial(
         self,
