@@ -161,10 +161,10 @@ class Method(ABC, Generic[S]):
                 used = [variable for variable in known if variable is not None]
                 found = iter(torch.autograd.grad(loss, used, allow_unused=True))
                 raw = [None if variable is None else next(found) for variable in known]
+                own = [None if g is None else t.select(g) for t, g in zip(targets, raw, strict=True)]
             else:
                 loss, outputs = self.forward_backward(model, inputs, labels, weight)
-                raw = [None if t.variable is None else t.variable.grad for t in targets]
-            own = [None if g is None else t.select(g) for t, g in zip(targets, raw, strict=True)]
+                own = [target.gradient() for target in targets]
             if weight not in (0, 1):
                 own = [None if g is None else g / weight for g in own]
         return loss.detach(), _detached(outputs), own
@@ -190,7 +190,7 @@ class Method(ABC, Generic[S]):
                 if parameter.grad.is_sparse:
                     parameter.grad = parameter.grad.coalesce()
                 grads.append(parameter.grad.values() if parameter.grad.is_sparse else parameter.grad)
-        norm = joint_norm(grads)
+        norm = joint_norm(grads) if grads else torch.zeros(())
         broken = ~torch.isfinite(norm)
         if self.task.clip_norm is not None:
             torch._foreach_mul_(grads, (self.task.clip_norm / (norm + 1e-6)).clamp(max=1))
