@@ -68,6 +68,8 @@ class FreeAT(Method[FreeATSettings]):
                 with watched([target]):
                     results.append(self.forward_backward(model, *batch))
                     gradient = target.gradient()
+                if gradient is None:
+                    raise target.unused()
                 shares.append(self._ascend(gradient))
                 skipped_updates.append(self.update(optimizer))
         loss, outputs = results[0]

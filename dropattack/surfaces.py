@@ -53,16 +53,13 @@ class Target(ABC):
         """The part of a gradient by `variable` that belongs to the value."""
         return gradient
 
-    def gradient(self) -> Tensor:
-        """Gradient that the watched pass left; may be overwritten by the next pass.
+    def gradient(self) -> Tensor | None:
+        """Gradient that the watched pass left, ``None`` where it did not meet the value.
 
-        Raises:
-            UsageError: The model did not use this target.
+        It may share memory with ``.grad``, which the next pass changes.
         """
         variable = self.variable
-        if variable is None or variable.grad is None:
-            raise self.unused()
-        return self.select(variable.grad)
+        return None if variable is None or variable.grad is None else self.select(variable.grad)
 
     def unused(self) -> UsageError:
         """The error for a target that has no gradient."""
@@ -115,11 +112,9 @@ class ParameterTarget(Target):
     def unwatch(self) -> None:
         """See `Target.unwatch`."""
         fresh, gathered, self._gathered = self.parameter.grad, self._gathered, None
-        if gathered is not None:
-            self.parameter.grad = gathered if fresh is None else self._sum(gathered, fresh)
-
-    def _sum(self, gathered: Tensor, fresh: Tensor) -> Tensor:
-        return fresh + gathered if gathered.is_sparse else gathered.add_(fresh)
+        if gathered is not None and fresh is not None:
+            gathered = fresh + gathered if gathered.is_sparse else gathered.add_(fresh)
+        self.parameter.grad = fresh if gathered is None else gathered
 
     @torch.no_grad()
     def shift(self, perturbation: Perturbation) -> None:
@@ -144,25 +139,35 @@ class RowsTarget(ParameterTarget):
     A mask over the whole matrix, cut to these rows, has the distribution of a mask over the rows, so nothing
     is lost, and the cost does not grow with the vocabulary. Rows are learned from the lookups of the first
     pass, without the row of ``padding_idx``. On a GPU finding the distinct rows makes the host wait once.
+
+    While attached, the target gathers the gradients of the passes itself, row by row, and ``.grad`` is empty;
+    adding up whole matrices would cost more than the attack. `detach` puts the sum into ``.grad``.
     """
 
     def __init__(self, name: str, embedding: nn.Embedding) -> None:
         super().__init__(name, embedding.weight)
         self._embedding = embedding
-        self._handle: RemovableHandle | None = None
+        self._handles: list[RemovableHandle] = []
         self._rows: Tensor | None = None
         self._complete = False
         self._pending: Callable[[Tensor], Tensor] | None = None
+        self._watched = False
+        self._fresh: Tensor | None = None
 
     def attach(self) -> None:
         """See `Target.attach`."""
-        self._handle = self._embedding.register_forward_pre_hook(self._look_up, with_kwargs=True)
+        self._handles = [
+            self._embedding.register_forward_pre_hook(self._look_up, with_kwargs=True),
+            self.parameter.register_post_accumulate_grad_hook(self._gather),
+        ]
 
     def detach(self) -> None:
         """See `Target.detach`."""
         super().detach()
-        if self._handle is not None:
-            self._handle.remove()
+        for handle in self._handles:
+            handle.remove()
+        if self._gathered is not None:
+            self.parameter.grad = self._gathered
 
     @torch.no_grad()
     def _look_up(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -200,10 +205,30 @@ class RowsTarget(ParameterTarget):
         selected = gradient.index_select(0, self.rows)
         return selected.to_dense() if selected.is_sparse else selected
 
-    def _sum(self, gathered: Tensor, fresh: Tensor) -> Tensor:
-        if gathered.is_sparse or fresh.is_sparse:
-            return fresh + gathered
-        return gathered.index_add_(0, self.rows, fresh.index_select(0, self.rows))
+    def gradient(self) -> Tensor | None:
+        """See `Target.gradient`."""
+        return self._fresh
+
+    def watch(self) -> None:
+        """See `Target.watch`."""
+        self._watched = True
+
+    def unwatch(self) -> None:
+        """See `Target.unwatch`."""
+        self._watched, self._fresh = False, None
+
+    @torch.no_grad()
+    def _gather(self, parameter: Tensor) -> None:
+        """Takes the gradient that a pass has just left."""
+        gradient, parameter.grad = parameter.grad, None
+        assert gradient is not None
+        if self._gathered is None:
+            self._gathered = gradient
+        elif gradient.is_sparse:
+            self._gathered = self._gathered + gradient
+        else:
+            self._gathered.index_add_(0, self.rows, gradient.index_select(0, self.rows))
+        self._fresh = self.select(gradient) if self._watched else None
 
     @torch.no_grad()
     def shift(self, perturbation: Perturbation) -> None:
