@@ -17,7 +17,8 @@ from dropattack import UsageError
 from trainables import files
 
 _TIMEOUT, _PACKAGE_TIMEOUT = 30, 1800
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
+"""Bytes that a broken connection costs at most."""
 
 
 class Source(ABC):
