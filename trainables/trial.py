@@ -87,10 +87,15 @@ class Trial:
         """A short name that equal trials share and different trials do not."""
         return digest(self.to_dict())
 
-    @property
+    @cached_property
     def passes(self) -> int:
         """Forward-backward passes per step."""
         return method_named(self.method).settings_type.from_dict(dict(self.hyperparameters)).passes
+
+    def options(self) -> dict[str, Any]:
+        """Settings of training, data and model under one dotted name each, such as ``training.epochs``."""
+        sections = {"training": self.training, "data": self.data, "model": self.model}
+        return {f"{section}.{name}": value for section, o in sections.items() for name, value in o.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON holds them."""

@@ -1,0 +1,113 @@
+"""What results cost: quality against passes, and how much training data a method saves."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from analysis.records import BASELINE, Metric, Records
+from analysis.scoring import scored_families, summarise_families
+from analysis.statistics import estimate
+
+SIZE = "training.train_size"
+
+
+def quality_by_passes(records: Records, metric: Metric) -> pd.DataFrame:
+    """Results against K and its cost, of every method and target set that was tried with several K.
+
+    Returns:
+        The columns of `summarise_families` by ``method, targets, k``, and ``per_pass``: the mean gain per
+        forward-backward pass beyond the baseline's one.
+    """
+    trials = records.complete()
+    if not {"k", "targets"} <= set(trials.columns):
+        return pd.DataFrame()
+    trials = trials[trials["k"].notna() & trials["targets"].notna()]
+    several = trials.groupby(["workload", "method", "targets"])["k"].transform("nunique") > 1
+    scored = scored_families(records, trials[several], metric, ["method", "targets", "k"])
+    if scored.empty:
+        return scored
+    table = summarise_families(scored, ["method", "targets", "k"])
+    extra = table["passes"] - 1
+    return table.assign(per_pass=table["gain"] / extra.where(extra > 0))
+
+
+def training_size_curves(records: Records, metric: Metric) -> pd.DataFrame:
+    """Results of every method at several training-set sizes, one row per method, size and seed.
+
+    Returns:
+        ``workload, method, size, seed, score``; empty where only one size was trained. A size of 0, which
+        stands for all examples, is left out, since records do not say how many those are.
+    """
+    trials = records.complete()
+    if SIZE not in trials:
+        return pd.DataFrame()
+    trials = trials[trials[SIZE] > 0]
+    if trials[SIZE].nunique() < 2:
+        return pd.DataFrame()
+    scored = scored_families(
+        records, trials[~(trials["passes"].gt(1) & trials["method"].eq(BASELINE))], metric, ["method"]
+    )
+    return scored.rename(columns={SIZE: "size"})[["workload", "method", "size", "seed", "score"]]
+
+
+def data_saved(curves: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """Share of training data that a method saves at equal quality (the paper claims half).
+
+    A method that reaches with n examples what standard training needs n' for saves 1 - n/n'. n' is read
+    off the baseline's curve, made monotone, by interpolation over log n; each seed has its own curve.
+
+    Args:
+        curves: What `training_size_curves` gave.
+        metric: What the scores are.
+
+    Returns:
+        ``workload, method, size, n, saved, low, high`` and ``beyond``: how many seeds were better than
+        standard training at any size tried, for which no n' is known; they are in no mean.
+    """
+    found = []
+    for (workload, method), group in curves.groupby(["workload", "method"]) if len(curves) else ():
+        if method == BASELINE:
+            continue
+        baseline = curves[(curves["workload"] == workload) & (curves["method"] == BASELINE)]
+        for size in sorted(group["size"].unique()):
+            rows = group[group["size"] == size]
+            curves_by_seed = {seed: own for seed, own in baseline.groupby("seed") if len(own) > 1}
+            needed = [
+                examples_needed(own["size"], metric.sign * own["score"], metric.sign * score)
+                for seed, score in zip(rows["seed"], rows["score"], strict=True)
+                if (own := curves_by_seed.get(seed)) is not None
+            ]
+            saved = estimate([1 - size / n for n in needed if np.isfinite(n)])
+            row = {"workload": workload, "method": method, "size": size, "n": saved.n, "saved": saved.mean}
+            beyond = sum(n == np.inf for n in needed)
+            found.append(row | {"low": saved.low, "high": saved.high, "beyond": beyond})
+    return pd.DataFrame(found)
+
+
+def examples_needed(sizes: ArrayLike, scores: ArrayLike, wanted: float) -> float:
+    """Training examples at which a learning curve reaches ``wanted``.
+
+    Args:
+        sizes: Where the curve was measured.
+        scores: What was measured, larger is better.
+        wanted: The score to reach.
+
+    Returns:
+        Interpolated over log size; infinity above the curve, NaN below it.
+
+    Example:
+        >>> round(examples_needed([100, 1000], [60, 70], 65))
+        316
+    """
+    order = np.argsort(sizes)
+    x = np.log(np.asarray(sizes, dtype=float)[order])
+    y = np.maximum.accumulate(np.asarray(scores, dtype=float)[order])
+    if wanted > y[-1]:
+        return float("inf")
+    if wanted < y[0]:
+        return float("nan")
+    above = int(np.searchsorted(y, wanted))
+    if y[above] == wanted:
+        return float(np.exp(x[above]))
+    share = (wanted - y[above - 1]) / (y[above] - y[above - 1])
+    return float(np.exp(x[above - 1] + share * (x[above] - x[above - 1])))

@@ -1,0 +1,126 @@
+"""Does the method work: beside other methods, and beside what would explain its gain away."""
+
+import numpy as np
+import pandas as pd
+
+from analysis.records import BASELINE, Metric, Records
+from analysis.scoring import FAMILY, scored_families, summarise_families
+from analysis.statistics import ALPHA, estimate, holm
+
+EPS_ZERO, P_ONE, RANDOM, EQUAL_PASSES = "eps-zero", "p-one", "random-direction", "equal-passes"
+MEANING = {
+    EPS_ZERO: "all passes, no perturbation (ε = 0)",
+    P_ONE: "no mask (p = 1) at the same mean size (ε′ = pε)",
+    RANDOM: "the same size in a random direction",
+    EQUAL_PASSES: "plain training with as many passes",
+}
+
+
+def control_names(trials: pd.DataFrame) -> pd.Series:
+    """Which control each trial is, "" for none, seen from its settings.
+
+    ``eps-zero`` has ε = 0; ``random-direction`` a ``direction`` of ``random``; ``equal-passes`` is standard
+    training with several passes per step; ``p-one`` has p = 1 and an ε that is p·ε of an otherwise equal
+    trial with p < 1.
+    """
+    names = pd.Series("", index=trials.index)
+    if {"epsilon", "p"} <= set(trials.columns):
+        names[_without_mask(trials)] = P_ONE
+    if "direction" in trials:
+        names[trials["direction"].astype(str) == "random"] = RANDOM
+    if "epsilon" in trials:
+        names[trials["epsilon"] == 0] = EPS_ZERO
+    names[(trials["method"] == BASELINE) & (trials["passes"] > 1)] = EQUAL_PASSES
+    return names
+
+
+def _without_mask(trials: pd.DataFrame) -> pd.Series:
+    same = [c for c in ("workload", "method", "targets", "k") if c in trials]
+    masked = trials[(trials["p"] > 0) & (trials["p"] < 1)]
+    sizes = masked.assign(size=(masked["epsilon"] * masked["p"]).round(9))
+    wanted = {tuple(row) for row in sizes[[*same, "size"]].astype(str).to_numpy()}
+    size = trials["epsilon"].round(9)
+    mine = trials[same].assign(size=size).astype(str)
+    twins = pd.Series([tuple(row) in wanted for row in mine.to_numpy()], index=trials.index)
+    grid = trials.loc[trials["p"] == 1, "epsilon"].isin(masked["epsilon"])
+    return twins & (trials["p"] == 1) & ~grid.reindex(trials.index, fill_value=False)
+
+
+def scored_methods(records: Records, metric: Metric) -> pd.DataFrame:
+    """What `scored_families` gives for methods and controls, named in the column ``family``."""
+    trials = records.complete()
+    if trials.empty:
+        return pd.DataFrame()
+    control = control_names(trials)
+    family = np.where(control == "", trials["method"], trials["method"] + ", " + control)
+    family = np.where(control == EQUAL_PASSES, EQUAL_PASSES, family)
+    trials = trials.assign(family=family, control=control)
+    return scored_families(records, trials, metric, ["family", "control"])
+
+
+def compare_methods(scored: pd.DataFrame) -> pd.DataFrame:
+    """Every method and control: its gain over the baseline, and what the method gains over its control.
+
+    Args:
+        scored: What `scored_methods` gave.
+
+    Returns:
+        The columns of `summarise_families` by ``family`` and ``control``, best gain first; for controls
+        ``over`` (the mean of method - control, paired by seed, of the method that it controls, or of the
+        best method for ``equal-passes``), ``over_low, over_high, over_n`` and ``over_p`` (Holm).
+    """
+    if scored.empty:
+        return pd.DataFrame()
+    table = summarise_families(scored, ["family", "control"])
+    table = table.sort_values(["setting", "gain"], ascending=[True, False], kind="stable", na_position="last")
+    differences = [
+        _over(scored, row) for row in table[[*FAMILY, "family", "control"]].itertuples(index=False)
+    ]
+    added = pd.DataFrame(differences, columns=["over", "over_low", "over_high", "over_n", "over_p"])
+    table = pd.concat([table.reset_index(drop=True), added], axis=1)
+    return table.assign(over_p=table["over_p"].groupby(table["setting"]).transform(holm))
+
+
+def _over(scored: pd.DataFrame, row: "tuple[object, ...]") -> tuple[float, ...]:
+    setting, _, _, family, control = row
+    own = scored[scored["setting"] == setting].pivot_table(index="seed", columns="family", values="gain")
+    methods = [str(name) for name in own.columns if name != BASELINE and ", " not in str(name)]
+    methods = [name for name in methods if name != EQUAL_PASSES]
+    controlled = str(family).partition(", ")[0]
+    if control == EQUAL_PASSES and methods:
+        controlled = str(own[methods].mean().idxmax())
+    if not control or controlled not in own or family not in own:
+        return (np.nan,) * 5
+    result = estimate(own[controlled] - own[str(family)])
+    return result.mean, result.low, result.high, result.n, result.p
+
+
+def generalisation_gap(scored: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """Train minus test result of every family, and its change against the baseline of the same seed.
+
+    Args:
+        scored: What `scored_methods` gave.
+        metric: A test metric, whose ``train_`` twin was recorded.
+
+    Returns:
+        ``workload, training, family, n, gap, low, high`` and ``change, change_low, change_high, p_holm``;
+        a smaller gap may also come from a worse training result, so ``train`` and ``test`` stand beside it.
+    """
+    train = metric.column.replace("test_", "train_", 1)
+    if scored.empty or train == metric.column or train not in scored or scored[train].isna().all():
+        return pd.DataFrame()
+    scored = scored.assign(gap=metric.sign * (scored[train] - scored["score"]))
+    found = []
+    for family, group in scored.groupby(list(FAMILY), sort=True):
+        gaps = group.pivot_table(index="seed", columns="family", values="gap")
+        for name in gaps.columns:
+            own = estimate(gaps[name])
+            compared = name != BASELINE and BASELINE in gaps
+            change = estimate(gaps[name] - gaps[BASELINE] if compared else [])
+            means = group.loc[group["family"] == name, [train, "score"]].mean()
+            row = {"workload": family[1], "training": family[2], "family": name, "n": own.n, "gap": own.mean}
+            row |= {"low": own.low, "high": own.high, "train": means[train], "test": means["score"]}
+            row |= {"change": change.mean, "change_low": change.low, "change_high": change.high}
+            found.append(row | {"p_value": change.p})
+    table = pd.DataFrame(found)
+    return table.assign(p_holm=holm(table["p_value"]), significant=holm(table["p_value"]) < ALPHA)

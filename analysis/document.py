@@ -1,0 +1,164 @@
+"""What a report is made of, before it becomes HTML, Markdown, images or tables."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure as Drawing
+
+from analysis.records import Metric, rows
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing that is made when it is needed.
+
+    Attributes:
+        name: Unique within a report; the file name where figures become files.
+        title: Short.
+        caption: What to look at.
+        caution: What not to conclude.
+        alt: What is shown, for those who cannot see it.
+        draw: Makes it.
+    """
+
+    name: str
+    title: str
+    caption: str
+    caution: str
+    alt: str
+    draw: Callable[[], Drawing]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table for people.
+
+    Attributes:
+        label: Heading.
+        text: The cell of a row.
+        order: What the column is sorted by; None for the text.
+        href: Address that the cell links to, "" for none.
+        numeric: Whether cells are set to the right.
+    """
+
+    label: str
+    text: Callable[[Row], str]
+    order: Callable[[Row], Any] | None = None
+    href: Callable[[Row], str] | None = None
+    numeric: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: the data, and how people read it.
+
+    Attributes:
+        name: Unique within a report; the file name where tables become files.
+        title: Short.
+        caption: What to look at.
+        frame: The data, all of them.
+        columns: How rows are shown.
+        shown: How many rows a page shows.
+    """
+
+    name: str
+    title: str
+    caption: str
+    frame: pd.DataFrame
+    columns: Sequence[Column]
+    shown: int = 30
+
+    def visible(self) -> list[dict[str, Any]]:
+        """The rows that a page shows."""
+        return rows(self.frame.head(self.shown))
+
+    @property
+    def hidden(self) -> int:
+        """How many rows a page leaves out."""
+        return max(len(self.frame) - self.shown, 0)
+
+
+@dataclass(frozen=True)
+class Section:
+    """One question and its answer.
+
+    Attributes:
+        name: Anchor.
+        title: The question, short.
+        findings: The answer in plain sentences, the most telling first; the summary repeats them.
+        parts: Figures and tables, in order.
+        notes: Further remarks, a paragraph each.
+    """
+
+    name: str
+    title: str
+    findings: Sequence[str]
+    parts: Sequence[Figure | Table] = ()
+    notes: Sequence[str] = field(default=())
+
+
+def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
+    """A number for people, with a real minus sign; a dash where it is missing.
+
+    Example:
+        >>> number(-0.5, signed=True)
+        '−0.50'
+    """
+    if value is None or np.isnan(value):
+        return "–"
+    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−").replace("inf", "∞")
+
+
+def with_interval(center: float, low: float, high: float, metric: Metric, *, signed: bool = False) -> str:
+    """``90.12 [89.90, 90.34]`` in the metric's unit."""
+    scale, digits = metric.scale, 2 if metric.is_fraction else 4
+    middle = number(center * scale, digits, signed=signed)
+    if np.isnan(low):
+        return middle
+    ends = (number(end * scale, digits, signed=signed) for end in (low, high))
+    return f"{middle} [{', '.join(ends)}]"
+
+
+def p_value(p: float) -> str:
+    """A p-value for people."""
+    return "–" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def text_column(label: str, key: str) -> Column:
+    """A column of plain text."""
+    return Column(label, lambda row: "" if pd.isna(row[key]) else str(row[key]))
+
+
+def number_column(label: str, key: str, digits: int = 0, scale: float = 1.0) -> Column:
+    """A column of plain numbers."""
+    return Column(label, lambda row: number(row[key] * scale, digits), lambda row: row[key], numeric=True)
+
+
+def score_column(metric: Metric, label: str | None = None) -> Column:
+    """Mean and interval of a metric, from columns ``mean, low, high``."""
+    return Column(
+        label or metric.label,
+        lambda row: with_interval(row["mean"], row["low"], row["high"], metric),
+        lambda row: row["mean"],
+        numeric=True,
+    )
+
+
+def gain_column(metric: Metric, label: str = "gain over the baseline") -> Column:
+    """Gain and interval, from columns ``gain, gain_low, gain_high``."""
+    return Column(
+        label,
+        lambda row: with_interval(row["gain"], row["gain_low"], row["gain_high"], metric, signed=True),
+        lambda row: row["gain"],
+        numeric=True,
+    )
+
+
+def p_column(label: str, key: str) -> Column:
+    """A column of p-values."""
+    return Column(label, lambda row: p_value(row[key]), lambda row: row[key], numeric=True)

@@ -1,0 +1,84 @@
+"""Curves with bands: learning curves, and results along one hyperparameter."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis.figures.style import INK, MARKERS, SERIES, canvas, light_grid, title
+from analysis.records import Metric
+
+
+def learning(table: pd.DataFrame, metrics: list[Metric]) -> Figure:
+    """Learning curves, one panel per metric, one colour per configuration.
+
+    Args:
+        table: One workload's rows of `analysis.curves.learning_curves`.
+        metrics: The panels, left to right.
+    """
+    figure, panels = canvas(4.1 * len(metrics), 3.2, 1, len(metrics), squeeze=False)
+    names = list(dict.fromkeys(table["configuration"]))
+    for axes, metric in zip(panels[0], metrics, strict=True):
+        shown = table[table["metric"] == metric.column]
+        for i, name in enumerate(names):
+            _band(axes, shown[shown["configuration"] == name], "epoch", metric.scale, i, name)
+        title(axes, metric.label)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+        light_grid(axes)
+        axes.tick_params(length=0)
+    _legend(figure, panels[0][0], len(names))
+    return figure
+
+
+def marginals(tables: dict[str, pd.DataFrame], metric: Metric, *, gain: bool) -> Figure:
+    """Results along hyperparameters, one panel each.
+
+    Args:
+        tables: Rows of `analysis.sensitivity.marginal` per hyperparameter, each of one workload.
+        metric: What is shown.
+        gain: Show the gain over the baseline instead of the value.
+    """
+    figure, panels = canvas(max(3.2 * len(tables), 4.2), 3.1, 1, len(tables), squeeze=False, sharey=True)
+    center = ("gain", "gain_low", "gain_high") if gain else ("mean", "low", "high")
+    names = list(dict.fromkeys(m for table in tables.values() for m in table["method"]))
+    for axes, (name, table) in zip(panels[0], tables.items(), strict=True):
+        for i, method in enumerate(names):
+            rows = table[table["method"] == method].rename(columns=dict(zip(center, _BAND, strict=True)))
+            rows = rows[["value", *_BAND]] if not gain else rows.loc[:, ["value", *_BAND]]
+            _band(axes, rows, "value", metric.scale, i, method)
+        values = table["value"].to_numpy(dtype=float)
+        if values.min() > 0 and values.max() / values.min() >= 20:
+            axes.set_xscale("log")
+        elif values.min() == 0 and values.max() / min(values[values > 0], default=1) >= 20:
+            axes.set_xscale("symlog", linthresh=float(values[values > 0].min()))
+        if gain:
+            axes.axhline(0, color=INK, lw=1)
+        axes.set_xlabel(_SYMBOLS.get(name, name))
+        light_grid(axes)
+        axes.tick_params(length=0, which="both")
+    panels[0][0].set_ylabel(metric.gain_label if gain else metric.label)
+    _legend(figure, panels[0][0], len(names))
+    return figure
+
+
+_BAND = ["center", "lower", "upper"]
+_SYMBOLS = {"epsilon": "perturbation size ε", "p": "attack probability p", "k": "ascent steps K"}
+
+
+def _band(axes: Axes, rows: pd.DataFrame, x: str, scale: float, index: int, label: str) -> None:
+    rows = rows.rename(columns={"mean": "center", "low": "lower", "high": "upper"}).sort_values(x)
+    color = SERIES[index % len(SERIES)]
+    marker = MARKERS[index % len(MARKERS)] if len(rows) <= 12 else ""
+    axes.plot(rows[x], rows["center"] * scale, color=color, marker=marker, markersize=4, label=label)
+    low, high = rows["lower"] * scale, rows["upper"] * scale
+    if not np.isnan(low).all():
+        axes.fill_between(rows[x], low, high, color=color, alpha=0.18, lw=0)
+
+
+def _legend(figure: Figure, axes: Axes, entries: int) -> None:
+    if entries > 1:
+        figure.legend(
+            *axes.get_legend_handles_labels(), loc="outside lower center", ncols=min(entries, 2), fontsize=8
+        )

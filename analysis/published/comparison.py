@@ -1,0 +1,119 @@
+"""The papers side by side with what was measured here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.published.tables import PAPERS, load
+from analysis.records import BASELINE, Metric, Records, rows
+from analysis.scoring import scored_families
+from analysis.statistics import CONFIDENCE, Estimate, estimate
+
+AGREES, DIFFERS, UNDECIDED = "agrees", "differs", "undecided at this n"
+_BEST = "DropAttack-(I-H)"
+
+
+def verdict(ours: Estimate, paper: float, alternative: float, runs: float = 1) -> str:
+    """Whether a measured mean fits a published number.
+
+    The published number is a mean of ``runs`` seeds too and is taken to spread as ours do, so that two
+    means are compared. It *differs* where it lies outside the 95 % interval of their difference. It
+    *agrees* where it lies inside and ``alternative`` lies outside. Where both lie inside, the data cannot
+    tell them apart and it is *undecided*.
+
+    Args:
+        ours: Measured.
+        paper: The published number, in the same unit.
+        alternative: What it must be told from: the paper's baseline for an attack, its best result for a
+            baseline, 0 for a gain; NaN where there is none.
+        runs: Seeds behind the published number; 1 where that is not stated.
+    """
+    if ours.n < 2 or np.isnan(ours.sd):
+        return UNDECIDED
+    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, ours.n - 1)
+    half = quantile * ours.sd * np.sqrt(1 / ours.n + 1 / max(runs, 1))
+    if abs(ours.mean - paper) > half:
+        return DIFFERS
+    return UNDECIDED if abs(ours.mean - alternative) <= half else AGREES
+
+
+def compare(records: Records) -> pd.DataFrame:
+    """Every published number that these records say something about.
+
+    A published row is matched by workload, metric, method and those hyperparameters that it states; where
+    several recorded settings match, they are scored as `scored_families` does.
+
+    Returns:
+        ``paper, table, row, workload, configuration, metric, published, n, mean, low, high, verdict`` and,
+        for methods that the paper compares with a baseline, ``published_gain, gain, gain_low, gain_high,
+        gain_verdict``; values in [0, 1].
+    """
+    complete = records.complete()
+    found = []
+    for paper in PAPERS:
+        numbers = load(paper)
+        for row in rows(numbers[numbers["workload"].isin(set(complete["workload"]))]):
+            metric = Metric(row["metric"])
+            if metric.column not in complete or row["method"] != row["method"]:
+                continue
+            matching = complete[_matches(complete, row)]
+            matching = matching[matching[metric.column].notna()]
+            if len(matching):
+                found.append(_compared(records, matching, numbers, {"paper": paper, **row}, metric))
+    return pd.DataFrame(found)
+
+
+def _matches(trials: pd.DataFrame, row: Mapping[str, Any]) -> pd.Series:
+    """Trials of the configuration that a published row states."""
+    same = (trials["workload"] == row["workload"]) & (trials["method"] == row["method"])
+    if row["method"] == BASELINE:
+        same &= ~(trials["passes"] > 1)
+    for name, value in row.items():
+        column = {"train_size": "training.train_size"}.get(name, name)
+        if name not in _STATED or value != value:
+            continue
+        if column not in trials:
+            return same & False
+        same &= trials[column] == value if isinstance(value, str) else np.isclose(trials[column], value)
+    if row.get("train_size") != row.get("train_size") and "training.train_size" in trials:
+        same &= trials["training.train_size"] == 0
+    return same
+
+
+_STATED = ("targets", "epsilon", "p", "k", "train_size")
+
+
+def _compared(
+    records: Records, trials: pd.DataFrame, numbers: pd.DataFrame, row: Mapping[str, Any], metric: Metric
+) -> dict[str, Any]:
+    scored = scored_families(records, trials, metric, ["method"])
+    scored = scored[scored["setting"] == scored["setting"].iloc[0]]
+    ours, gain = estimate(scored["score"]), estimate(scored["gain"])
+    published = row["value"] / 100
+    baseline, best = _published(numbers, row, BASELINE), _published(numbers, row, "")
+    stated = row.get("runs", np.nan)
+    runs = 1 if np.isnan(stated) else stated
+    found = {name: row[name] for name in ("paper", "table", "row", "workload", "metric")}
+    found |= {"configuration": scored["configuration"].mode().iloc[0], "published": published}
+    found |= {"n": ours.n, "mean": ours.mean, "low": ours.low, "high": ours.high}
+    is_baseline = row["method"] == BASELINE
+    found["verdict"] = verdict(ours, published, best if is_baseline else baseline, runs)
+    if not is_baseline and not np.isnan(baseline) and gain.n:
+        found |= {"published_gain": published - baseline, "gain": gain.mean}
+        found |= {"gain_low": gain.low, "gain_high": gain.high}
+        found["gain_verdict"] = verdict(gain, published - baseline, 0.0, runs)
+    return found
+
+
+def _published(numbers: pd.DataFrame, row: Mapping[str, Any], method: str) -> float:
+    """The paper's own baseline beside a row, or its best result ("") where it prints one."""
+    same = numbers[(numbers["workload"] == row["workload"]) & (numbers["metric"] == row["metric"])]
+    if "attack" in numbers:
+        return float("nan")
+    size = row.get("train_size")
+    same = same[same["train_size"] == size] if size == size else same[same["train_size"].isna()]
+    same = same[same["method"] == method] if method else same[same["row"] == _BEST]
+    return float(same["value"].iloc[0]) / 100 if len(same) else float("nan")

@@ -1,0 +1,126 @@
+"""Which layers are worth attacking: target sets ranked by their gain over the seed-paired baseline."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analysis.records import Metric, Records
+from analysis.scoring import FAMILY, scored_families, summarise_families
+from analysis.statistics import Friedman, estimate, friedman, holm, rank_correlation, seeds_needed
+from dropattack import INPUT, parse_targets
+from trainables.workloads import workloads
+
+
+def scored_target_sets(records: Records, metric: Metric) -> pd.DataFrame:
+    """What `scored_families` gives for target sets: one unbiased gain per target set and seed."""
+    trials = records.complete()
+    if "targets" not in trials:
+        return pd.DataFrame()
+    return scored_families(records, trials[trials["targets"].notna()], metric, ["targets"])
+
+
+def rank_target_sets(scored: pd.DataFrame) -> pd.DataFrame:
+    """Ranks target sets by mean gain within each workload and training setting.
+
+    Args:
+        scored: What `scored_target_sets` gave.
+
+    Returns:
+        One row per target set, best first: the columns of `summarise_families`, ``size``, ``rank`` and
+        ``needed`` (seeds that would show a gain of this size with 80 % power).
+    """
+    if scored.empty:
+        return pd.DataFrame()
+    table = summarise_families(scored, ["targets"])
+    table["needed"] = [seeds_needed(m, s) for m, s in zip(table["gain"], table["gain_sd"], strict=True)]
+    table["size"] = [len(parse_targets(t)) for t in table["targets"]]
+    table = table.sort_values(["setting", "gain", "mean"], ascending=[True, False, False], kind="stable")
+    table["rank"] = table.groupby("setting").cumcount() + 1
+    return table.reset_index(drop=True)
+
+
+def depths(workload: str, targets: Sequence[str]) -> dict[str, int]:
+    """Depth of single targets: 0 for the input, then 1, 2, … per layer in the order of the forward pass.
+
+    Weights and biases of one layer share a depth. A target that the workload does not have has none, and
+    so has every target of a workload that is not registered here.
+    """
+    known = workloads()[workload].target_names() if workload in workloads() else []
+    layers = list(dict.fromkeys(_layer(t) for t in known if t != INPUT))
+    return {t: 0 if t == INPUT else layers.index(_layer(t)) + 1 for t in targets if t in known}
+
+
+def _layer(target: str) -> str:
+    return target.partition(".")[0]
+
+
+def depth_and_gain(scored: pd.DataFrame) -> pd.DataFrame:
+    """Whether attacking nearer to the input helps more (the claim of the paper's appendix A).
+
+    For every workload: Spearman's rho between depth and gain of single targets. ``rho, p_value`` are those
+    of mean gains; ``seed_rho, low, high, n`` the mean over seeds of each seed's own rho and its t interval,
+    which noise draws towards 0. The claim is a negative rho.
+    """
+    rows = []
+    singles = scored[~scored["targets"].str.contains("+", regex=False)] if len(scored) else scored
+    if singles.empty:
+        return pd.DataFrame()
+    for (_, workload, training), group in singles.groupby(list(FAMILY)):
+        table = group.pivot_table(index="seed", columns="targets", values="gain")
+        depth = depths(str(workload), list(table.columns))
+        table = table[[t for t in table.columns if t in depth]]
+        if len(table.columns) < 3:
+            continue
+        x = [depth[t] for t in table.columns]
+        rho, p_value = rank_correlation(x, table.mean())
+        by_seed = estimate([rank_correlation(x, row)[0] for row in table.to_numpy()])
+        rows.append(
+            {
+                **{"workload": workload, "training": training, "targets": len(x)},
+                **{"rho": rho, "p_value": p_value, "seed_rho": by_seed.mean},
+                **{"low": by_seed.low, "high": by_seed.high, "n": by_seed.n},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def interactions(scored: pd.DataFrame) -> pd.DataFrame:
+    """Which two targets help together, where both were attacked alone and together.
+
+    ``synergy`` is gain(a+b) - gain(a) - gain(b) and ``over_best`` gain(a+b) - max of the two mean gains'
+    targets, both paired by seed, with t intervals; ``p_holm`` tests the synergy, Holm-corrected.
+    """
+    found = []
+    for family, group in scored.groupby(list(FAMILY)) if len(scored) else ():
+        gains = group.pivot_table(index="seed", columns="targets", values="gain")
+        for pair in gains.columns:
+            parts = parse_targets(str(pair))
+            if len(parts) == 2 and set(parts) <= set(gains.columns):
+                a, b = parts
+                better = a if gains[a].mean() >= gains[b].mean() else b
+                synergy = estimate(gains[pair] - gains[a] - gains[b])
+                over = estimate(gains[pair] - gains[better])
+                row = {"workload": family[1], "training": family[2], "a": a, "b": b, "better": better}
+                row |= {"n": synergy.n, "synergy": synergy.mean, "low": synergy.low, "high": synergy.high}
+                row |= {"p_value": synergy.p, "over_best": over.mean}
+                found.append(row | {"over_low": over.low, "over_high": over.high})
+    table = pd.DataFrame(found)
+    return table.assign(p_holm=holm(table["p_value"])) if len(table) else table
+
+
+def across_workloads(ranked: pd.DataFrame, treatment: str) -> tuple[list[str], Friedman] | None:
+    """Friedman's test of treatments that every workload has, on their mean gains.
+
+    Args:
+        ranked: What `analysis.scoring.summarise_families` gave.
+        treatment: Column that names them.
+
+    Returns:
+        The treatments and the test, or None where fewer than 2 workloads share at least 3 treatments.
+    """
+    if ranked.empty:
+        return None
+    table = ranked.pivot_table(index="setting", columns=treatment, values="gain").dropna(axis=1)
+    if len(table) < 2 or table.shape[1] < 3:
+        return None
+    return [str(name) for name in table.columns], friedman(table)

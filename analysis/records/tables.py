@@ -1,0 +1,241 @@
+"""What a sweep recorded, as two tidy tables: one row per trial, and one row per trial and epoch."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+TEXT = ("key", "sweep", "stage", "state", "reason", "reused_from", "workload", "method", "run_id")
+NUMBERS = ("seed", "passes", "value", "best_epoch", "epochs", "seconds")
+SPLITS = ("train", "valid", "test")
+COMPLETE, PRUNED, FAILED, RUNNING = "complete", "pruned", "failed", "running"
+BASELINE = "standard"
+_FRACTIONS = ("accuracy", "f1", "recall", "precision")
+_TARGETS = "targets"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column of results and how people read it.
+
+    Attributes:
+        column: Name in the tables, such as ``test_accuracy``.
+        larger_is_better: Which way is up.
+    """
+
+    column: str
+    larger_is_better: bool = True
+
+    @property
+    def is_fraction(self) -> bool:
+        """Whether values lie in [0, 1] and are shown in per cent, differences in points."""
+        return any(word in self.column for word in _FRACTIONS)
+
+    @property
+    def scale(self) -> float:
+        """What a value is multiplied by before it is shown."""
+        return 100.0 if self.is_fraction else 1.0
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, -1 where less is."""
+        return 1 if self.larger_is_better else -1
+
+    @property
+    def name(self) -> str:
+        """Name for people, such as ``test accuracy``."""
+        words = self.column.replace("_", " ")
+        return re.sub(r"\bf1\b", "F1", "validation" + words[5:] if words.startswith("valid ") else words)
+
+    @property
+    def label(self) -> str:
+        """Name with unit, as an axis shows it."""
+        return f"{self.name} (%)" if self.is_fraction else self.name
+
+    @property
+    def gain_label(self) -> str:
+        """Name of a gain over the baseline with its unit; positive is better."""
+        return (
+            f"gain in {self.name} ({'points' if self.is_fraction else 'lower is better, so a fall counts'})"
+        )
+
+
+@dataclass(frozen=True)
+class Records:
+    """Everything a report is made from. Equal records give equal reports, in whatever order rows come.
+
+    Attributes:
+        trials: One row per trial: `TEXT` and `NUMBERS` columns; every hyperparameter under its own name
+            (missing where the method has none); settings with a dot in their name
+            (``training.epochs``); final metrics ``train_*``, ``valid_*`` and ``test_*``, accuracies in
+            [0, 1]. ``state`` is complete, pruned, failed or running; ``value`` is the best
+            validation value of the selected metric.
+        epochs: ``key``, ``epoch`` from 1, and metric columns.
+        sweep: The sweep file as plain values; ``name`` and ``stages`` are read where there are any.
+        select: The validation metric that chooses, such as ``valid_accuracy``.
+        mode: ``max`` or ``min``.
+        command: The exact command that reproduces the records.
+        versions: Versions of what they depend on.
+        run_url: Address of an MLflow run with ``{run_id}`` in it; "" where there is no server.
+    """
+
+    trials: pd.DataFrame
+    epochs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    sweep: Mapping[str, Any] = field(default_factory=dict)
+    select: str = "valid_accuracy"
+    mode: str = "max"
+    command: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    run_url: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "trials", _tidy_trials(self.trials))
+        object.__setattr__(self, "epochs", _tidy_epochs(self.epochs))
+
+    @property
+    def name(self) -> str:
+        """Name of the sweep."""
+        return str(self.sweep.get("name") or "sweep")
+
+    @property
+    def hyperparameters(self) -> list[str]:
+        """Columns that hold a method's settings, in a fixed order: targets, ε, p, K, then by name."""
+        own = [c for c in self.trials.columns if c not in (*TEXT, *NUMBERS) and not _is_other(c)]
+        first = ("targets", "epsilon", "p", "k")
+        return sorted(own, key=lambda c: (first.index(c) if c in first else len(first), c))
+
+    @property
+    def training(self) -> list[str]:
+        """Columns that hold settings of training, data and model: those with a dot in their name."""
+        return sorted(c for c in self.trials.columns if "." in c)
+
+    @property
+    def configuration(self) -> list[str]:
+        """Columns that together name a configuration: everything but the seed."""
+        return ["workload", "method", *self.hyperparameters, *self.training]
+
+    @property
+    def selected(self) -> Metric:
+        """The validation metric that chooses."""
+        return self._metric(self.select)
+
+    @property
+    def reported(self) -> Metric:
+        """The test metric that is quoted; the selected one where no test metric was recorded."""
+        column = self.select.replace("valid_", "test_", 1)
+        recorded = column in self.trials and self.trials[column].notna().any()
+        return self._metric(column if recorded else self.select)
+
+    @property
+    def confirmations(self) -> list[str]:
+        """Names of the stages that run chosen configurations again on fresh seeds."""
+        kinds = {s.get("name"): _kind(s) for s in self.sweep.get("stages", ())}
+        stages = sorted(set(self.trials["stage"]))
+        return [s for s in stages if kinds.get(s, s) == "confirm"]
+
+    def complete(self) -> pd.DataFrame:
+        """Trials that ran their whole budget and have a value: the only ones that statistics see."""
+        return self.trials[(self.trials["state"] == COMPLETE) & self.trials["value"].notna()]
+
+    def exploring(self) -> pd.DataFrame:
+        """Complete trials that candidates are chosen from: all but those of confirmations."""
+        complete = self.complete()
+        return complete[~complete["stage"].isin(self.confirmations)]
+
+    def baselines(self) -> pd.DataFrame:
+        """Complete trials of plain training at one pass per step."""
+        complete = self.complete()
+        return complete[(complete["method"] == BASELINE) & ~(complete["passes"] > 1)]
+
+    def values(self, metric: Metric) -> str:
+        """The column of `trials` that holds a metric's final values."""
+        return "value" if metric.column == self.select else metric.column
+
+    def link(self, run_id: str) -> str:
+        """Address of a trial's MLflow run, or "" where there is none."""
+        return self.run_url.format(run_id=run_id) if self.run_url and run_id else ""
+
+    def _metric(self, column: str) -> Metric:
+        return Metric(column, self.mode == "max")
+
+
+def _is_other(column: str) -> bool:
+    return "." in column or column.partition("_")[0] in SPLITS
+
+
+def _kind(stage: Mapping[str, Any]) -> str:
+    search = stage.get("search") or "grid"
+    return str(search.get("kind", "grid") if isinstance(search, Mapping) else search)
+
+
+def _tidy_trials(trials: pd.DataFrame) -> pd.DataFrame:
+    """Gives every required column its type, sorts rows by key, and turns infinities into missing values."""
+    tidy = pd.DataFrame(index=trials.index)
+    for column in TEXT:
+        tidy[column] = trials[column].fillna("").astype(str) if column in trials else ""
+    for column in NUMBERS:
+        tidy[column] = _numbers(trials[column]) if column in trials else np.nan
+    others = {}
+    for column in sorted(set(map(str, trials.columns)) - {*TEXT, *NUMBERS}):
+        others[column] = _plain(trials[column], column)
+    tidy = pd.concat([tidy, pd.DataFrame(others, index=trials.index)], axis=1)
+    order = tidy.sort_values(["key", "stage", "seed"], kind="stable").index
+    return tidy.loc[order].reset_index(drop=True)
+
+
+def _tidy_epochs(epochs: pd.DataFrame) -> pd.DataFrame:
+    if epochs.empty:
+        return pd.DataFrame({"key": pd.Series(dtype=str), "epoch": pd.Series(dtype=float)})
+    tidy = pd.DataFrame({"key": epochs["key"].astype(str), "epoch": _numbers(epochs["epoch"])})
+    metrics = {c: _numbers(epochs[c]) for c in sorted(set(epochs.columns) - {"key", "epoch"})}
+    tidy = pd.concat([tidy, pd.DataFrame(metrics, index=epochs.index)], axis=1)
+    return tidy.sort_values(["key", "epoch"], kind="stable").reset_index(drop=True)
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    return numbers.where(np.isfinite(numbers))
+
+
+def _plain(column: pd.Series, name: str) -> pd.Series:
+    """Numbers as floats where every present value is one; text otherwise, missing values kept missing."""
+    if _is_other(name) and "." not in name:
+        return _numbers(column)
+    present = column.notna()
+    numbers = pd.to_numeric(column, errors="coerce")
+    if name != _TARGETS and numbers[present].notna().all():
+        return numbers.astype(float)
+    return column.astype(object).where(present, None).map(lambda v: v if v is None else str(v))
+
+
+def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as dictionaries."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def labels(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """`describe` for every row of a table."""
+    return [describe(row, columns) for row in rows(frame[list(columns)])]
+
+
+def describe(row: Mapping[str, Any], columns: Sequence[str]) -> str:
+    """A configuration in one short line: ``dropattack input+conv1.w · ε 5 · p 0.5 · K 1``."""
+    symbols = {"epsilon": "ε", "k": "K"}
+    head = [str(row[c]) for c in ("method", "targets") if c in columns and _present(row[c])]
+    rest = [c for c in columns if c not in ("method", "targets") and _present(row[c])]
+    whole = [c for c in rest if c.endswith(".train_size") and row[c] == 0]
+    rest = [c for c in rest if c not in whole]
+    tail = ["all examples" for _ in whole]
+    tail += [f"{symbols.get(c, c.rpartition('.')[2])}\N{NO-BREAK SPACE}{_short(row[c])}" for c in rest]
+    return " · ".join([" ".join(head), *tail] if head else tail)
+
+
+def _present(value: Any) -> bool:
+    return value is not None and value == value and value != ""
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

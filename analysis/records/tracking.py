@@ -1,0 +1,140 @@
+"""Records from an MLflow server or database, asked for in bulk: never one request per run."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from analysis.records.tables import COMPLETE, NUMBERS, Records
+from dropattack import UsageError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+_PAGE = 1000
+_RUNS_PER_REQUEST = 100
+_MOST_VALUES = 25_000
+_TAGS = ("key", "sweep", "stage", "state", "reason", "reused_from")
+_STATES = {"FINISHED": COMPLETE, "FAILED": "failed", "KILLED": "failed"}
+
+
+def from_mlflow(tracking_uri: str, sweep: str) -> Records:
+    """Reads a sweep back from MLflow.
+
+    A sweep is an experiment of its name: a parent run tagged ``dropattack.kind=sweep`` with the artifact
+    ``sweep.json``, and one child per trial, tagged ``dropattack.kind=trial`` and ``dropattack.key``,
+    ``.stage``, ``.state``, ``.reason``, with hyperparameters and ``training.*`` as params, and metrics per
+    epoch (the step). Runs come 1000 to a request, metric histories of 100 runs to a request.
+
+    Args:
+        tracking_uri: A server's address, or a database such as ``sqlite:///runs/mlflow.db``.
+        sweep: Name of the sweep.
+
+    Raises:
+        UsageError: There is no experiment of that name.
+    """
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri)
+    experiment = client.get_experiment_by_name(sweep)
+    if experiment is None:
+        raise UsageError(
+            f"MLflow at {tracking_uri} has no sweep {sweep!r}; run it, or name another with --store"
+        )
+    parents = list(_runs(client, experiment.experiment_id, "sweep"))
+    runs = list(_runs(client, experiment.experiment_id, "trial"))
+    raw: dict[str, Any] = _sweep_file(client, parents[0].info.run_id) if parents else {}
+    select: dict[str, Any] = raw.get("select") or {}
+    metric = str(select.get("metric", "accuracy"))
+    server = tracking_uri.startswith(("http://", "https://"))
+    address = f"{tracking_uri.rstrip('/')}/#/experiments/{experiment.experiment_id}/runs/{{run_id}}"
+    return Records(
+        trials=pd.DataFrame([_trial(run) for run in runs]),
+        epochs=_epochs(client, runs),
+        sweep={"name": sweep, **raw},
+        select=metric if metric.startswith("valid_") else f"valid_{metric}",
+        mode=str(select.get("mode", "max")),
+        command=parents[0].data.tags.get("dropattack.command", "") if parents else "",
+        versions=_prefixed(parents[0].data.tags, "dropattack.version.") if parents else {},
+        run_url=address if server else "",
+    )
+
+
+def _runs(client: "MlflowClient", experiment: str, kind: str) -> Iterator["Run"]:
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment], f"tags.`dropattack.kind` = '{kind}'", 1, _PAGE, page_token=token
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _sweep_file(client: "MlflowClient", run_id: str) -> dict[str, Any]:
+    from mlflow.artifacts import load_text
+    from mlflow.exceptions import MlflowException
+
+    uri = client.get_run(run_id).info.artifact_uri
+    try:
+        raw: dict[str, Any] = json.loads(load_text(f"{uri}/sweep.json"))
+    except (MlflowException, OSError):
+        return {}
+    return raw
+
+
+def _trial(run: "Run") -> dict[str, Any]:
+    tags, metrics = run.data.tags, run.data.metrics
+    row: dict[str, Any] = {name: tags.get(f"dropattack.{name}", "") for name in _TAGS}
+    row["state"] = row["state"] or _STATES.get(run.info.status, "running")
+    row["run_id"] = run.info.run_id
+    row["epochs"] = metrics.get("epoch")
+    final = {name: value for name, value in metrics.items() if name != "epoch"}
+    return {**final, **run.data.params, **{k: v for k, v in row.items() if v is not None}}
+
+
+def _epochs(client: "MlflowClient", runs: list["Run"]) -> pd.DataFrame:
+    """Every metric's history, as one row per trial and epoch."""
+    keys = {run.info.run_id: run.data.tags.get("dropattack.key", run.info.run_id) for run in runs}
+    names = sorted({name for run in runs for name in run.data.metrics} - {*NUMBERS, "epoch"} | {"seconds"})
+    names = [name for name in names if not name.startswith("test_")]
+    values = [
+        (keys[run_id], step, name, value)
+        for name in names
+        for chunk in _chunks(list(keys), _RUNS_PER_REQUEST)
+        for run_id, step, value in _history(client, chunk, name)
+    ]
+    if not values:
+        return pd.DataFrame()
+    long = pd.DataFrame(values, columns=["key", "epoch", "metric", "value"])
+    wide = long.pivot_table(index=["key", "epoch"], columns="metric", values="value", aggfunc="last")
+    return wide.reset_index().rename_axis(columns=None)
+
+
+def _history(client: "MlflowClient", run_ids: list[str], metric: str) -> Iterable[tuple[str, int, float]]:
+    """``(run, step, value)`` of one metric for many runs, in one request."""
+    store = client._tracking_client.store
+    if hasattr(store, "get_metric_history_bulk"):
+        found = store.get_metric_history_bulk(run_ids, metric, _MOST_VALUES)
+        return [(entry.run_id, entry.step, entry.value) for entry in found]
+    from mlflow.utils.rest_utils import http_request
+
+    response = http_request(
+        host_creds=store.get_host_creds(),
+        endpoint="/ajax-api/2.0/mlflow/metrics/get-history-bulk",
+        method="GET",
+        params=[*(("run_id", run_id) for run_id in run_ids), ("metric_key", metric)],
+    )
+    response.raise_for_status()
+    return [(entry["run_id"], entry["step"], entry["value"]) for entry in response.json()["metrics"]]
+
+
+def _chunks(items: list[str], size: int) -> Iterator[list[str]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _prefixed(tags: dict[str, str], prefix: str) -> dict[str, str]:
+    return {name.removeprefix(prefix): value for name, value in tags.items() if name.startswith(prefix)}

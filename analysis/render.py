@@ -1,0 +1,166 @@
+"""A document as HTML, Markdown, images and CSV."""
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure as Drawing
+
+from analysis.document import Column, Figure, Row, Section, Table
+from analysis.figures.style import inline_svg, png, svg
+from analysis.records import COMPLETE, Records
+
+_COLUMN = 6.2
+"""Widest figure, in inches, that stands beside another."""
+
+
+class Document:
+    """A report before it is written.
+
+    Args:
+        records: Where it comes from.
+        sections: Its parts, in order.
+    """
+
+    def __init__(self, records: Records, sections: Sequence[Section]) -> None:
+        self.records = records
+        self.sections = sections
+
+    @cached_property
+    def drawings(self) -> dict[str, Drawing]:
+        """Every figure, drawn once."""
+        return {part.name: part.draw() for part in self._parts() if isinstance(part, Figure)}
+
+    def html(self) -> str:
+        """The whole page; it needs no other file and no network."""
+        environment = Environment(
+            loader=PackageLoader("analysis"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        )
+        environment.lstrip_blocks = True
+        environment.filters["cell"] = _html_cell
+        environment.tests["figure"] = lambda part: isinstance(part, Figure)
+        environment.tests["wide"] = lambda part: self.drawings[part.name].get_figwidth() > _COLUMN
+        template = environment.get_template("report.html")
+        return template.render(
+            records=self.records,
+            sections=self.sections,
+            facts=self._facts(),
+            drawing=self._inline,
+            style=Markup(_template("report.css")),
+            script=Markup(_template("report.js")),
+        )
+
+    def markdown(self) -> str:
+        """The same in Markdown; figures are linked as the files that `write_figures` writes."""
+        lines = [f"# {_plain(self.records.name)}", ""]
+        for section in self.sections:
+            lines += [
+                f"## {_plain(section.title)}",
+                "",
+                *(f"- {_plain(text)}" for text in section.findings),
+                "",
+            ]
+            for note in section.notes:
+                lines += [_plain(note), ""]
+            for part in section.parts:
+                lines += _markdown_figure(part) if isinstance(part, Figure) else _markdown_table(part)
+        if self.records.command:
+            lines += ["## Reproduce", "", f"    {self.records.command}", ""]
+        lines += [
+            f"- {_plain(name)} {_plain(version)}" for name, version in sorted(self.records.versions.items())
+        ]
+        return "\n".join(lines) + "\n"
+
+    def write_figures(self, directory: Path, formats: Sequence[str]) -> None:
+        """Writes every figure as ``NAME.png`` or ``NAME.svg``."""
+        for name, drawing in self.drawings.items() if formats else ():
+            directory.mkdir(parents=True, exist_ok=True)
+            if "svg" in formats:
+                (directory / f"{file_name(name)}.svg").write_text(svg(drawing, name), encoding="utf-8")
+            if "png" in formats:
+                (directory / f"{file_name(name)}.png").write_bytes(png(drawing))
+
+    def write_tables(self, directory: Path) -> None:
+        """Writes every table, whole, as ``NAME.csv``."""
+        directory.mkdir(parents=True, exist_ok=True)
+        for part in self._parts():
+            if isinstance(part, Table):
+                part.frame.to_csv(directory / f"{file_name(part.name)}.csv", index=False, lineterminator="\n")
+
+    def _parts(self) -> list[Figure | Table]:
+        return [part for section in self.sections for part in section.parts]
+
+    def _inline(self, figure: Figure) -> Markup:
+        drawing = self.drawings[figure.name]
+        text = inline_svg(drawing, file_name(figure.name), str(escape(figure.title)), str(escape(figure.alt)))
+        return Markup(text)
+
+    def _facts(self) -> list[tuple[str, str]]:
+        trials = self.records.trials
+        return [
+            ("trials", f"{len(trials):,}"),
+            ("complete", f"{int((trials['state'] == COMPLETE).sum()):,}"),
+            ("failed", f"{int((trials['state'] == 'failed').sum()):,}"),
+            ("workloads", f"{trials['workload'].nunique()}"),
+            ("seeds", f"{trials['seed'].nunique()}"),
+        ]
+
+
+def file_name(name: str) -> str:
+    """A name that is safe in files, ids and addresses."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "part"
+
+
+def _template(name: str) -> str:
+    return (resources.files("analysis") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _html_cell(column: Column, row: Row) -> Markup:
+    """One ``<td>``, with what it is sorted by and where it links to."""
+    text = escape(column.text(row))
+    href = column.href(row) if column.href is not None else ""
+    if href.startswith(("http://", "https://")):
+        text = Markup('<a href="{}">{}</a>').format(href, text)
+    order = "" if column.order is None else _order(column.order(row))
+    opening = Markup("<td{}{}>").format(
+        Markup(' class="number"') if column.numeric else "",
+        Markup(' data-order="{}"').format(order) if column.order is not None else "",
+    )
+    return opening + text + Markup("</td>")
+
+
+def _order(value: Any) -> str:
+    return (
+        "" if value is None or value != value else f"{value:.10g}" if isinstance(value, float) else str(value)
+    )
+
+
+def _markdown_figure(figure: Figure) -> list[str]:
+    link = f"![{_plain(figure.alt)}](figures/{file_name(figure.name)}.png)"
+    return [
+        f"### {_plain(figure.title)}",
+        "",
+        link,
+        "",
+        f"{_plain(figure.caption)} {_plain(figure.caution)}",
+        "",
+    ]
+
+
+def _markdown_table(table: Table) -> list[str]:
+    head = " | ".join(_plain(column.label) for column in table.columns)
+    rule = " | ".join("---:" if column.numeric else "---" for column in table.columns)
+    rows = [" | ".join(_plain(column.text(row)) for column in table.columns) for row in table.visible()]
+    more = [f"{table.hidden} more rows are left out.", ""] if table.hidden else []
+    lines = [f"### {_plain(table.title)}", "", _plain(table.caption), "", f"| {head} |", f"| {rule} |"]
+    return [*lines, *(f"| {row} |" for row in rows), "", *more]
+
+
+def _plain(text: str) -> str:
+    """Text that neither breaks a Markdown table nor becomes markup."""
+    return str(escape(" ".join(str(text).split()))).replace("|", "\\|")

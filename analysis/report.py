@@ -1,0 +1,70 @@
+"""A report from records: one self-contained page, and its parts as files.
+
+The same records give the same bytes; nothing in a report depends on when or where it was made.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from analysis import render
+from analysis.document import Section
+from analysis.records import Records
+from analysis.sections import best, budget, importance, layers, overview, papers, sensitivity, works
+from dropattack import UsageError
+from dropattack.errors import unknown
+
+FORMATS = ("html", "png", "svg", "csv", "md")
+_SECTIONS: tuple[Callable[[Records], Section | None], ...] = (
+    best.best,
+    works.section,
+    layers.section,
+    sensitivity.section,
+    importance.section,
+    budget.passes,
+    budget.training_size,
+    papers.section,
+    best.learning_section,
+    best.failed,
+    overview.section,
+)
+
+
+def sections(records: Records) -> list[Section]:
+    """Every part that these records have something to say about."""
+    return [section for build in _SECTIONS if (section := build(records)) is not None]
+
+
+def write_report(records: Records, directory: Path, formats: Iterable[str] = ("html",)) -> Path:
+    """Writes a report.
+
+    Args:
+        records: What a sweep recorded; an empty one gives a report that says so.
+        directory: Where to; made if it is not there.
+        formats: Any of `FORMATS`: ``html`` one page, ``md`` the same as Markdown, ``png`` and ``svg`` every
+            figure below ``figures/``, ``csv`` every table, whole, below ``tables/``.
+
+    Returns:
+        The page; the directory where ``html`` was not asked for.
+
+    Raises:
+        UsageError: A format is unknown or the directory cannot be written.
+    """
+    wanted = list(dict.fromkeys(formats))
+    for name in wanted:
+        if name not in FORMATS:
+            raise unknown("format", name, FORMATS)
+    document = render.Document(records, sections(records))
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if "html" in wanted:
+            (directory / "report.html").write_text(document.html(), encoding="utf-8")
+        if "md" in wanted:
+            (directory / "report.md").write_text(document.markdown(), encoding="utf-8")
+        document.write_figures(directory / "figures", [name for name in ("png", "svg") if name in wanted])
+        if "csv" in wanted:
+            document.write_tables(directory / "tables")
+    except OSError as error:
+        raise UsageError(
+            f"cannot write the report to {directory}: {error.strerror}; name another folder"
+        ) from error
+    return directory / "report.html" if "html" in wanted else directory

@@ -1,0 +1,174 @@
+"""Which configurations are best, and what went wrong?"""
+
+from functools import partial
+
+import pandas as pd
+
+from analysis.curves import learning_curves
+from analysis.document import (
+    Column,
+    Figure,
+    Row,
+    Section,
+    Table,
+    gain_column,
+    number_column,
+    score_column,
+    text_column,
+    with_interval,
+)
+from analysis.figures.curves import learning
+from analysis.pairing import groups
+from analysis.records import BASELINE, Metric, Records, labels
+from analysis.selection import configurations, failures, optimism
+
+
+def best(records: Records) -> Section | None:
+    """Configurations by validation mean, with their test results."""
+    table = configurations(records)
+    if table.empty:
+        return None
+    metric, selected = records.reported, records.selected
+    names = [c for c in records.configuration if c != "workload"]
+    names = [c for c in names if "." not in c or table[c].nunique(dropna=False) > 1]
+    table = table.assign(configuration=labels(table, names))
+    table = table.assign(seeds=table["fresh"].map({True: "fresh", False: "searched"}))
+    columns = [
+        text_column("workload", "workload"),
+        Column(
+            "configuration",
+            lambda row: str(row["configuration"]),
+            href=lambda row: records.link(str(row["run_id"])),
+        ),
+        text_column("seeds", "seeds"),
+        number_column("n", "n"),
+        number_column(selected.label, "valid", 2 if selected.is_fraction else 4, selected.scale),
+        score_column(metric),
+        gain_column(metric),
+        number_column("passes per step", "passes"),
+    ]
+    parts: list[Figure | Table] = [
+        Table(
+            "configurations",
+            "Best configurations",
+            f"Ordered by mean {selected.name}, which chose them; {metric.name} is looked at afterwards. "
+            "Each links to one of its MLflow runs.",
+            table,
+            columns,
+            shown=15,
+        )
+    ]
+    flattered = optimism(records)
+    if len(flattered):
+        parts.append(_optimism(flattered, metric, selected))
+    return Section("best", "Best configurations", _finding(table, metric), parts)
+
+
+def _optimism(table: pd.DataFrame, metric: Metric, selected: Metric) -> Table:
+    digits, scale = (2, selected.scale) if selected.is_fraction else (4, 1.0)
+
+    def held_out(row: Row) -> str:
+        return with_interval(row["held_out"], row["low"], row["high"], selected)
+
+    return Table(
+        "optimism",
+        "How far the choice flatters itself",
+        "The best of many validation means is partly luck. Held out: every seed is scored by the "
+        "configuration "
+        "that the other seeds choose. The difference is what the search overfits; the confirmation's fresh "
+        "seeds, where there are any, are the number to quote.",
+        table,
+        [
+            text_column("workload", "workload"),
+            number_column("candidates", "candidates"),
+            text_column("chosen", "configuration"),
+            number_column(selected.label, "valid", digits, scale),
+            Column("held out", held_out, lambda row: row["held_out"], numeric=True),
+            number_column("optimism", "optimism", digits, scale),
+            number_column(metric.label, "test", digits, metric.scale),
+            number_column("on fresh seeds", "fresh_test", digits, metric.scale),
+            number_column("n", "fresh_n"),
+        ],
+    )
+
+
+def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
+    sentences = []
+    for workload, group in table.groupby("workload", sort=True):
+        attacks = group[group["method"] != BASELINE]
+        if attacks.empty:
+            row = group.iloc[0]
+            score = with_interval(row["mean"], row["low"], row["high"], metric)
+            sentences.append(f"{workload}: only the baseline ran; {metric.label} {score}.")
+            continue
+        first = attacks.iloc[0]
+        confirmed = attacks[attacks["fresh"] & (attacks["configuration"] == first["configuration"])]
+        row = confirmed.iloc[0] if len(confirmed) else first
+        score = with_interval(row["mean"], row["low"], row["high"], metric)
+        gain = with_interval(row["gain"], row["gain_low"], row["gain_high"], metric, signed=True)
+        on = "on fresh seeds" if row["fresh"] else "on the seeds it was chosen on, so a little flattered"
+        against = f", {gain} against the baseline" if row["gain"] == row["gain"] else ""
+        sentences.append(
+            f"{workload}: validation chooses {row['configuration']}; {metric.label} {score}{against} "
+            f"(n = {row['n']:.0f}, {on})."
+        )
+    return sentences
+
+
+def learning_section(records: Records) -> Section | None:
+    """Learning curves of the best configuration of each method beside the baseline."""
+    metrics = [
+        Metric(c, records.mode == "max")
+        for c in (records.select.replace("valid_", "train_", 1), records.select)
+    ]
+    metrics += [Metric("valid_loss", False)] if records.select != "valid_loss" else []
+    metrics = [m for m in metrics if m.column in records.epochs]
+    complete = records.complete()
+    if complete.empty or not metrics:
+        return None
+    complete = complete.assign(config=groups(complete, records.configuration))
+    means = complete.groupby(["workload", "method", "config"])["value"].mean() * records.selected.sign
+    chosen = means[means.groupby(["workload", "method"]).rank(ascending=False, method="first") == 1]
+    keys = complete[complete["config"].isin(chosen.index.get_level_values("config"))]["key"]
+    table = learning_curves(records, list(keys), [m.column for m in metrics])
+    parts: list[Figure | Table] = []
+    for workload, group in table.groupby("workload", sort=True):
+        names = sorted(set(group["configuration"]), key=lambda name: (name != BASELINE, name))[:5]
+        rows = group[group["configuration"].isin(names)]
+        parts.append(
+            Figure(
+                f"learning-{workload}",
+                f"{workload}: learning curves",
+                "Mean over seeds with 95 % t intervals, for the baseline and each method's best "
+                "configuration. Compare the distance between training and validation.",
+                "An epoch of an attack costs more passes than one of the baseline: equal epochs are not "
+                "equal cost.",
+                f"Learning curves of {len(names)} configurations over {rows['epoch'].max():.0f} epochs.",
+                partial(learning, rows, [m for m in metrics if (rows["metric"] == m.column).any()]),
+            )
+        )
+    if not parts:
+        return None
+    return Section("learning", "Learning curves", [], parts)
+
+
+def failed(records: Records) -> Section | None:
+    """What failed and why; nothing where nothing did."""
+    table = failures(records)
+    if table.empty:
+        return None
+    count, reasons = int(table["n"].sum()), len(table)
+    findings = [
+        f"{count} of {len(records.trials)} trials failed, for {reasons} "
+        f"{'reason' if reasons == 1 else 'reasons'}; the most frequent: {table.iloc[0]['reason']}."
+    ]
+    columns = [
+        text_column("reason", "reason"),
+        number_column("trials", "n"),
+        text_column("workload", "workload"),
+        Column("example", lambda row: str(row["example"]), href=lambda row: records.link(str(row["run_id"]))),
+    ]
+    caption = "They are in no mean and no interval of this report."
+    return Section(
+        "failures", "Failures", findings, [Table("failures", "Failed trials", caption, table, columns)]
+    )

@@ -1,0 +1,72 @@
+"""What was run?"""
+
+import pandas as pd
+
+from analysis.document import Section, Table, number_column, text_column
+from analysis.records import BASELINE, COMPLETE, FAILED, PRUNED, RUNNING, Records
+from analysis.statistics import ALPHA
+
+
+def section(records: Records) -> Section:
+    """Counts, seeds, and what these data can show at best."""
+    trials = records.trials
+    if trials.empty:
+        return Section("trials", "What was run", ["The sweep has no recorded trial yet."])
+    counts = trials["state"].value_counts()
+    parts = [f"{counts[state]} {state}" for state in (COMPLETE, PRUNED, FAILED, RUNNING) if counts.get(state)]
+    reused = int((trials["reused_from"] != "").sum())
+    parts += [f"{reused} of them reused from other sweeps"] if reused else []
+    findings = [f"{len(trials)} trials: {', '.join(parts)}."]
+    if not counts.get(COMPLETE):
+        findings.append("No trial is complete, so there is nothing to compare yet.")
+    return Section("trials", "What was run", findings, [_table(trials)], _cautions(records))
+
+
+def _table(trials: pd.DataFrame) -> Table:
+    states = trials.assign(**{s: trials["state"] == s for s in (COMPLETE, PRUNED, FAILED, RUNNING)})
+    by = ["workload", "stage", "method"]
+    table = states.groupby(by).agg(
+        trials=("key", "count"),
+        seeds=("seed", "nunique"),
+        complete=(COMPLETE, "sum"),
+        pruned=(PRUNED, "sum"),
+        failed=(FAILED, "sum"),
+        running=(RUNNING, "sum"),
+        hours=("seconds", lambda s: s.sum() / 3600),
+    )
+    numbers = ("trials", "seeds", "complete", "pruned", "failed", "running")
+    columns = [*(text_column(c, c) for c in by), *(number_column(c, c) for c in numbers)]
+    columns.append(number_column("hours", "hours", 2))
+    return Table(
+        "trials",
+        "Trials",
+        "Pruned trials were stopped early; no mean holds them.",
+        table.reset_index(),
+        columns,
+    )
+
+
+def _cautions(records: Records) -> list[str]:
+    complete = records.complete()
+    notes: list[str] = []
+    if complete.empty:
+        return notes
+    attacks, baseline = complete[complete["method"] != BASELINE], records.baselines()
+    if len(attacks) and baseline.empty:
+        notes.append(
+            "No baseline (method standard) is recorded, so no gain can be shown; "
+            "add it to the sweep's methods."
+        )
+    seeds = complete["seed"].nunique()
+    if seeds < 2:
+        notes.append(
+            "One seed shows no spread: there are no intervals and no tests here. Run at least 5, better 10."
+        )
+    elif seeds < 6:
+        smallest = 2 * 0.5**seeds
+        notes.append(
+            f"With {seeds} seeds a paired Wilcoxon test cannot go below p = {smallest:.4g}"
+            f"{'' if smallest < ALPHA else f', so never below {ALPHA:.2f}'}; the paired t tests "
+            "used here can, but they lean on differences that are roughly normal."
+        )
+    return notes

@@ -1,0 +1,175 @@
+"""How sensitive are results to ε, p and K?"""
+
+from functools import partial
+
+import pandas as pd
+
+from analysis.document import (
+    Figure,
+    Section,
+    Table,
+    gain_column,
+    number,
+    number_column,
+    score_column,
+    text_column,
+)
+from analysis.figures.curves import marginals
+from analysis.figures.heatmap import epsilon_p_map
+from analysis.figures.surrogate import surrogate_map
+from analysis.records import Metric, Records, describe, labels, rows
+from analysis.sensitivity import AXES, epsilon_p_cells, marginal, panel_columns
+from analysis.surrogate import Surrogate, surrogates
+
+_MAPS = 6
+_MARGINALS = ("epsilon", "p", "k")
+
+
+def section(records: Records) -> Section | None:
+    """Maps and marginal curves, on validation: whoever picks a cell from them has not seen test data."""
+    metric = records.selected
+    cells = epsilon_p_cells(records, metric)
+    parts: list[Figure | Table] = []
+    notes = []
+    findings = ["No trial of a method with ε and p was recorded."]
+    if len(cells):
+        findings = _finding(cells, metric)
+        grids = cells[cells["grid"]]
+        order = (
+            grids.groupby("panel")["mean"].max().mul(metric.sign).sort_values(ascending=False, kind="stable")
+        )
+        names = {panel: _panel_name(records, cells[cells["panel"] == panel]) for panel in order.index}
+        for panel in order.index[:_MAPS]:
+            parts += _maps(grids[grids["panel"] == panel], names[panel], metric)
+        if len(order) > _MAPS:
+            notes.append(
+                f"The {_MAPS} maps with the best cells are drawn; {len(order) - _MAPS} more are in the table "
+                "of cells (written whole with --format csv)."
+            )
+        parts += [_surrogate(fitted, metric) for fitted in surrogates(records, cells, metric)]
+        parts.append(_cells_table(cells, records, metric))
+    parts = [*_marginals(records, metric), *parts]
+    return Section("sensitivity", "Sensitivity to ε, p and K", findings, parts, notes) if parts else None
+
+
+def _panel_name(records: Records, cells: pd.DataFrame) -> str:
+    columns = [c for c in panel_columns(records) if c not in ("stage", "workload")]
+    constant = [c for c in columns if "." in c and records.trials[c].nunique(dropna=False) == 1]
+    row = rows(cells.head(1))[0]
+    return f"{row['workload']}: {describe(row, [c for c in columns if c not in constant])}"
+
+
+def _finding(cells: pd.DataFrame, metric: Metric) -> list[str]:
+    tried, run = len(cells), int((cells["n"] > 0).sum())
+    if not run:
+        return [f"None of the {tried} ε×p combinations has a complete trial."]
+    paired = cells[cells["gain"].notna()]
+    if paired.empty:
+        return [
+            f"{run} of {tried} ε×p combinations ran; no baseline shares their seeds, so gains are unknown."
+        ]
+    better = int((paired["significant"] & (paired["gain"] > 0)).sum())
+    worse = int((paired["significant"] & (paired["gain"] < 0)).sum())
+    most = paired["gain"].max() * metric.scale
+    testable = int(paired["p_value"].notna().sum())
+    if not testable:
+        return [
+            f"{run} of {tried} ε×p combinations ran, each with one seed: the largest gain in {metric.name} "
+            f"is {number(most, signed=True)}, and with one seed nobody can tell it from luck."
+        ]
+    return [
+        f"Of {testable} tested ε×p combinations {better} {'is' if better == 1 else 'are'} significantly "
+        f"better than the baseline and {worse} worse in {metric.name} (paired t tests, Holm-corrected within "
+        f"a map); the largest mean gain is {number(most, signed=True)}."
+    ]
+
+
+def _maps(cells: pd.DataFrame, name: str, metric: Metric) -> list[Figure | Table]:
+    panel = int(cells["panel"].iloc[0])
+    shapes = f"{cells['epsilon'].nunique()} values of ε by {cells['p'].nunique()} of p"
+    ordered = rows(cells.dropna(subset="mean").sort_values("mean", ascending=metric.sign < 0))
+    peak = "".join(f" Best cell: ε {best['epsilon']:.3g}, p {best['p']:.3g}." for best in ordered[:1])
+    holes = int(cells["missing"].sum())
+    hatched = f" {holes} hatched cells have no complete trial." if holes else ""
+    figures: list[Figure | Table] = [
+        Figure(
+            f"map-{panel}-value",
+            name,
+            f"Mean {metric.label} per cell with the half width of its 95 % t interval.",
+            "The brightest cell is the luckiest of many as well as perhaps the best; "
+            "cells whose intervals overlap widely are not told apart.",
+            f"Heat map of {metric.name}, {shapes}.{peak}{hatched}",
+            partial(epsilon_p_map, cells, metric, gain=False),
+        )
+    ]
+    if cells["gain"].notna().any():
+        figures.append(
+            Figure(
+                f"map-{panel}-gain",
+                f"{name}, gain",
+                "The same cells as gain over the baseline of the same seeds; blue is better, red is worse.",
+                "Faded cells are not significantly different from the baseline (Holm within the map): "
+                "do not read their colour as an effect.",
+                f"Heat map of the {metric.gain_label}, {shapes}; "
+                f"{int(cells['significant'].sum())} cells are significant.{hatched}",
+                partial(epsilon_p_map, cells, metric, gain=True),
+            )
+        )
+    return figures
+
+
+def _surrogate(fitted: Surrogate, metric: Metric) -> Figure:
+    return Figure(
+        f"surrogate-{fitted.workload}-{fitted.method}",
+        f"{fitted.workload}: {fitted.method}, fitted to {len(fitted.points)} scattered trials",
+        "A Gaussian process through the trials that ran in full (dots), all target sets and K pooled; on the "
+        "right how uncertain it is.",
+        "Where the right map is dark nothing was measured nearby: do not read the left one there.",
+        f"Fitted map of {metric.name} over ε and p from {len(fitted.points)} trials.",
+        partial(surrogate_map, fitted, metric),
+    )
+
+
+def _cells_table(cells: pd.DataFrame, records: Records, metric: Metric) -> Table:
+    columns = [c for c in panel_columns(records) if c not in ("stage", "workload")]
+    varied = [c for c in columns if "." not in c or cells[c].nunique(dropna=False) > 1]
+    frame = cells.assign(configuration=labels(cells, [c for c in [*varied, *AXES] if c != "workload"]))
+    frame = frame.sort_values(["mean"], ascending=metric.sign < 0, kind="stable")
+    return Table(
+        "cells",
+        "All cells",
+        "Every ε×p cell, best validation mean first.",
+        frame.drop(columns=["panel", "grid"]),
+        [
+            text_column("workload", "workload"),
+            text_column("configuration", "configuration"),
+            number_column("n", "n"),
+            score_column(metric),
+            gain_column(metric),
+            number_column("failed", "failed"),
+        ],
+        shown=12,
+    )
+
+
+def _marginals(records: Records, metric: Metric) -> list[Figure | Table]:
+    tables = {name: marginal(records, name, metric) for name in _MARGINALS if name in records.trials}
+    tables = {name: table for name, table in tables.items() if len(table) and table["value"].nunique() > 1}
+    figures: list[Figure | Table] = []
+    for workload in sorted({w for table in tables.values() for w in table["workload"]}):
+        own = {name: table[table["workload"] == workload] for name, table in tables.items()}
+        own = {name: table for name, table in own.items() if len(table)}
+        gain = all(table["gain"].notna().any() for table in own.values())
+        figures.append(
+            Figure(
+                f"marginals-{workload}",
+                f"{workload}: along one hyperparameter at a time",
+                "Everything else that was tried is averaged, seed by seed; bands are 95 % t intervals over "
+                "seeds.",
+                "An average over bad settings of the others can hide a good region; the maps below show "
+                "which.",
+                f"Curves of {metric.name} over {', '.join(own)}.",
+                partial(marginals, own, metric, gain=gain),
+            )
+        )
+    return figures

@@ -1,0 +1,153 @@
+"""Does it work, beside other methods and beside its controls?"""
+
+from functools import partial
+
+import pandas as pd
+
+from analysis.controls import EQUAL_PASSES, MEANING, compare_methods, generalisation_gap, scored_methods
+from analysis.document import (
+    Column,
+    Figure,
+    Row,
+    Section,
+    Table,
+    gain_column,
+    number,
+    number_column,
+    p_column,
+    score_column,
+    text_column,
+    with_interval,
+)
+from analysis.figures.ranking import gain_forest
+from analysis.records import BASELINE, Metric, Records
+
+
+def section(records: Records) -> Section | None:
+    """Methods and controls by gain, and the generalisation gap."""
+    metric = records.reported
+    scored = scored_methods(records, metric)
+    if scored.empty or set(scored["family"]) == {BASELINE}:
+        return None
+    table = compare_methods(scored)
+    parts: list[Figure | Table] = []
+    for setting, group in table.groupby("setting", sort=True):
+        shown = group[group["family"] != BASELINE]
+        if len(shown):
+            parts.append(_forest(int(str(setting)), shown, metric))
+    parts.append(_table(table, metric))
+    gap = generalisation_gap(scored, metric)
+    if len(gap):
+        parts.append(_gap(gap, metric))
+    return Section("works", "Does it work", _finding(table, metric), parts, _notes(table))
+
+
+def _name(row: pd.Series) -> str:
+    return f"{row['workload']} ({row['training']})" if row["training"] else str(row["workload"])
+
+
+def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
+    sentences = []
+    for _, group in table.groupby("setting", sort=True):
+        methods = group[(group["family"] != BASELINE) & (group["control"] == "") & group["gain"].notna()]
+        if methods.empty:
+            continue
+        name = _name(group.iloc[0])
+        for _, row in methods.head(1).iterrows():
+            gain = with_interval(row["gain"], row["gain_low"], row["gain_high"], metric, signed=True)
+            sure = "significantly " if row["significant"] else ""
+            verb = "better" if row["gain"] > 0 else "worse"
+            tail = "" if row["significant"] else ", which is not significant"
+            sentences.append(
+                f"{name}: {row['family']} is {sure}{verb} than standard training in {metric.name} by "
+                f"{gain} points (n = {row['gain_n']:.0f}){tail}."
+                if metric.is_fraction
+                else f"{name}: {row['family']} changes {metric.name} for the {verb} by {gain}{tail}."
+            )
+        for _, row in group[(group["control"] != "") & group["over"].notna()].iterrows():
+            beaten = row["over_p"] < 0.05 and row["over"] > 0
+            sentences.append(
+                f"{name}: the method {'beats' if beaten else 'does not beat'} its control {row['control']} "
+                f"({MEANING[row['control']]}): {number(row['over'] * metric.scale, signed=True)}."
+            )
+    return sentences or ["No method shares a seed with the baseline, so nothing can be said."]
+
+
+def _notes(table: pd.DataFrame) -> list[str]:
+    ran = set(table["control"]) - {""}
+    missing = [f"{name} ({meaning})" for name, meaning in MEANING.items() if name not in ran]
+    notes = [f"Controls that did not run: {'; '.join(missing)}."] if missing else []
+    if EQUAL_PASSES not in ran:
+        notes.append(
+            "All comparisons are at equal epochs; an attack costs more passes than standard training."
+        )
+    return notes
+
+
+def _forest(setting: int, shown: pd.DataFrame, metric: Metric) -> Figure:
+    return Figure(
+        f"methods-{setting}",
+        f"{_name(shown.iloc[0])}: methods and controls",
+        "Gain over standard training of the same seeds with its 95 % paired t interval. A control that "
+        "gains as "
+        "much as the method explains the method away.",
+        "All are at equal epochs but equal-passes, which trains standard training for as many passes.",
+        f"Gains in {metric.name} of {', '.join(shown['family'])}.",
+        partial(gain_forest, shown, list(shown["family"]), metric),
+    )
+
+
+def _table(table: pd.DataFrame, metric: Metric) -> Table:
+    def over(row: Row) -> str:
+        return with_interval(row["over"], row["over_low"], row["over_high"], metric, signed=True)
+
+    training = [text_column("training", "training")] if table["training"].nunique() > 1 else []
+    return Table(
+        "methods",
+        "Methods and controls",
+        "Method − control: what is left of a method's gain beside the control of the same seeds, with "
+        "Holm's p.",
+        table,
+        [
+            text_column("workload", "workload"),
+            *training,
+            text_column("method", "family"),
+            number_column("n", "n"),
+            score_column(metric),
+            gain_column(metric),
+            p_column("p (Holm)", "p_holm"),
+            Column("method − control", over, lambda row: row["over"], numeric=True),
+            p_column("p", "over_p"),
+            number_column("passes", "passes", 1),
+            text_column("scored on", "scored_on"),
+        ],
+    )
+
+
+def _gap(gap: pd.DataFrame, metric: Metric) -> Table:
+    digits = 2 if metric.is_fraction else 4
+
+    def interval(row: Row, key: str, low: str, high: str) -> str:
+        return with_interval(row[key], row[low], row[high], metric, signed=True)
+
+    change = ("change", "change_low", "change_high")
+    return Table(
+        "gap",
+        "Generalisation gap",
+        "Training minus test result, and its change against the baseline of the same seeds. A smaller gap "
+        "is a "
+        "gain only where the test result does not fall with it. Training results are those of the last "
+        "epoch, "
+        "as the loop sees them.",
+        gap,
+        [
+            text_column("workload", "workload"),
+            text_column("method", "family"),
+            number_column("n", "n"),
+            number_column("train", "train", digits, metric.scale),
+            number_column("test", "test", digits, metric.scale),
+            Column("gap", lambda r: interval(r, "gap", "low", "high"), lambda r: r["gap"], numeric=True),
+            Column("change", lambda r: interval(r, *change), lambda r: r["change"], numeric=True),
+            p_column("p (Holm)", "p_holm"),
+        ],
+    )

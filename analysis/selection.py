@@ -1,0 +1,92 @@
+"""The best configurations, chosen on validation, and how far the choice flatters itself."""
+
+import pandas as pd
+
+from analysis.pairing import groups, summarise, with_gain
+from analysis.records import BASELINE, COMPLETE, FAILED, Records, labels
+from analysis.scoring import scored_families
+from analysis.statistics import estimate
+
+
+def configurations(records: Records) -> pd.DataFrame:
+    """Every configuration with its validation mean, which orders them, and its test result.
+
+    Returns:
+        One row per configuration and kind of seeds, best validation mean first: the configuration's
+        columns, ``fresh`` (whether a confirmation ran it), ``valid`` (mean validation value), ``passes``,
+        ``run_id`` (of one trial), and the columns of `summarise` for the test metric.
+    """
+    trials = records.complete()
+    if trials.empty:
+        return pd.DataFrame()
+    trials = trials.assign(
+        config=groups(trials, records.configuration), fresh=trials["stage"].isin(records.confirmations)
+    )
+    table = summarise(with_gain(records, trials, records.reported), ["config", "fresh"])
+    by = trials.groupby(["config", "fresh"])
+    named = by[["passes", "run_id"]].first().assign(valid=by["value"].mean())
+    first = trials.drop_duplicates("config")[["config", *records.configuration]]
+    table = table.merge(named.reset_index(), on=["config", "fresh"]).merge(first, on="config")
+    ascending = records.selected.sign < 0
+    return table.sort_values("valid", ascending=ascending, kind="stable").reset_index(drop=True)
+
+
+def failures(records: Records) -> pd.DataFrame:
+    """Failures by reason: ``reason, n``, and of one of them ``workload, example`` (key) and ``run_id``."""
+    trials = records.trials
+    failed = trials[trials["state"] == FAILED]
+    lost = trials[(trials["state"] == COMPLETE) & trials["value"].isna()]
+    failed = pd.concat(
+        [failed, lost.assign(reason="finished, but the selected metric is not a finite number")]
+    )
+    if failed.empty:
+        return pd.DataFrame()
+    failed = failed.assign(reason=failed["reason"].where(failed["reason"] != "", "no reason recorded"))
+    table = failed.groupby("reason").agg(
+        n=("key", "count"),
+        workload=("workload", "first"),
+        example=("key", "first"),
+        run_id=("run_id", "first"),
+    )
+    return table.reset_index().sort_values(["n", "reason"], ascending=[False, True]).reset_index(drop=True)
+
+
+def optimism(records: Records) -> pd.DataFrame:
+    """How far the search flatters its own choice.
+
+    Returns:
+        One row per workload and training settings with at least two candidates: ``candidates``
+        (configurations of attacks that were tried), ``configuration`` (the one whose validation mean is best), ``valid`` (that mean),
+        ``held_out, low, high, n`` (validation of each seed by the choice of the other seeds), ``test`` (the
+        choice's test mean on the searched seeds), ``fresh_test`` and ``fresh_n`` (on those of a
+        confirmation), and ``optimism`` (``valid`` minus ``held_out``, positive where it flatters).
+    """
+    complete = records.complete()
+    attacks = complete[complete["method"] != BASELINE]
+    exploring = attacks[~attacks["stage"].isin(records.confirmations)]
+    metric, sign = records.reported, records.selected.sign
+    column = records.values(metric)
+    names = [c for c in records.configuration if c != "workload" and exploring[c].nunique(dropna=False) > 1]
+    found = []
+    settings = ["workload", *records.training]
+    for _, group in exploring.groupby(settings, dropna=False, sort=True):
+        config = groups(group, records.configuration)
+        means = group.groupby(config)["value"].mean() * sign
+        if len(means) < 2:
+            continue
+        chosen = group[config == means.idxmax()]
+        others = scored_families(records, group, records.selected, ["workload"])
+        held_out = estimate(others.groupby("seed")["score"].mean() if group["seed"].nunique() > 1 else [])
+        fresh = attacks[attacks["stage"].isin(records.confirmations)].merge(
+            chosen[records.configuration].head(1), on=records.configuration
+        )
+        row = {
+            "workload": group["workload"].iloc[0],
+            "candidates": len(means),
+            "configuration": labels(chosen, names)[0],
+        }
+        row |= {"valid": chosen["value"].mean(), "held_out": held_out.mean, "low": held_out.low}
+        row |= {"high": held_out.high, "n": held_out.n, "test": chosen[column].mean()}
+        row |= {"fresh_test": fresh[column].mean(), "fresh_n": int(fresh[column].count())}
+        found.append(row | {"optimism": sign * (chosen["value"].mean() - held_out.mean)})
+    return pd.DataFrame(found)

@@ -1,0 +1,181 @@
+"""Intervals and tests at small n, each on plain arrays, vectorised where reports need thousands of them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import optimize, stats
+
+CONFIDENCE = 0.95
+ALPHA = 1 - CONFIDENCE
+POWER = 0.8
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its t interval.
+
+    Attributes:
+        n: How many values.
+        mean: Their mean; NaN where n = 0.
+        sd: Their standard deviation, with n - 1; NaN where n < 2.
+        low: Lower end of the interval; NaN where n < 2.
+        high: Upper end.
+        p: Two-sided p-value of the t test that the mean is 0; NaN where n < 2.
+    """
+
+    n: int
+    mean: float
+    sd: float
+    low: float
+    high: float
+    p: float
+
+
+def estimate(values: ArrayLike) -> Estimate:
+    """Student's t interval and test of one sample; missing values are left out.
+
+    Given differences between two trainings of one seed, it is the paired t test.
+
+    Example:
+        >>> round(estimate([1.0, 2.0, 3.0]).high, 3)
+        4.484
+    """
+    sample = np.asarray(values, dtype=float)
+    sample = sample[~np.isnan(sample)]
+    n = len(sample)
+    mean = float(sample.mean()) if n else np.nan
+    sd = float(sample.std(ddof=1)) if n > 1 else np.nan
+    half = t_half_width(n, sd)
+    return Estimate(n, mean, sd, float(mean - half), float(mean + half), float(t_p_value(n, mean, sd)))
+
+
+def t_half_width(n: ArrayLike, sd: ArrayLike, confidence: float = CONFIDENCE) -> Array:
+    """Half the width of the t interval of a mean; NaN where n < 2. Arrays broadcast."""
+    n, sd = np.asarray(n, dtype=float), np.asarray(sd, dtype=float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        width = stats.t.ppf((1 + confidence) / 2, n - 1) * sd / np.sqrt(n)
+    return np.where(n > 1, width, np.nan)
+
+
+def t_p_value(n: ArrayLike, mean: ArrayLike, sd: ArrayLike) -> Array:
+    """Two-sided p-value of the t test that a mean is 0; NaN where n < 2. Arrays broadcast.
+
+    Values without any spread show nothing about spread: a mean of exactly 0 gives 1, another gives NaN.
+    """
+    n, mean, sd = (np.asarray(a, dtype=float) for a in (n, mean, sd))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p = 2 * stats.t.sf(np.abs(mean) / (sd / np.sqrt(n)), n - 1)
+    p = np.where(sd > 0, p, np.where(mean == 0, 1.0, np.nan))
+    return np.where(n > 1, p, np.nan)
+
+
+def holm(p_values: ArrayLike) -> Array:
+    """Holm's adjusted p-values: below α they bound the chance of any false claim by α.
+
+    Missing values stay missing and are not counted as tests.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03]).tolist()
+        [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p_values, dtype=float)
+    adjusted = np.full(p.shape, np.nan)
+    present = np.flatnonzero(~np.isnan(p))
+    order = present[np.argsort(p[present], kind="stable")]
+    steps = p[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0) if len(order) else steps
+    return adjusted
+
+
+def seeds_needed(
+    mean: float, sd: float, alpha: float = ALPHA, power: float = POWER, most: int = 10_000
+) -> float:
+    """Smallest n at which a paired t test would find a true gain of ``mean`` with the given power.
+
+    Args:
+        mean: Gain to be found.
+        sd: Standard deviation of paired differences.
+        alpha: Two-sided level of the test.
+        power: Wanted chance of finding it.
+        most: Where to stop looking.
+
+    Returns:
+        A whole number of seeds, at least 2; infinity where ``most`` is not enough; NaN where ``sd`` is
+        missing.
+    """
+    if np.isnan(mean) or np.isnan(sd):
+        return float("nan")
+    if mean == 0:
+        return float("inf")
+    if sd == 0:
+        return 2.0
+
+    def shortfall(n: float) -> float:
+        critical = stats.t.ppf(1 - alpha / 2, n - 1)
+        noncentrality = abs(mean) / sd * np.sqrt(n)
+        found = stats.nct.sf(critical, n - 1, noncentrality)
+        return float(found if not np.isnan(found) else 1.0) - power
+
+    if shortfall(2) >= 0:
+        return 2.0
+    if shortfall(most) < 0:
+        return float("inf")
+    return float(np.ceil(optimize.brentq(shortfall, 2, most, xtol=1e-3) - 1e-2))
+
+
+@dataclass(frozen=True)
+class Friedman:
+    """Friedman's test over blocks, and Nemenyi's critical difference.
+
+    Attributes:
+        blocks: How many blocks (workloads) had every treatment.
+        ranks: Mean rank of each treatment, 1 the best.
+        p: p-value that all treatments are alike.
+        critical_difference: Mean ranks nearer than this are not told apart.
+    """
+
+    blocks: int
+    ranks: tuple[float, ...]
+    p: float
+    critical_difference: float
+
+
+def friedman(scores: ArrayLike, alpha: float = ALPHA) -> Friedman:
+    """Compares treatments across blocks by rank (Demšar 2006).
+
+    Args:
+        scores: ``[blocks, treatments]``, larger is better, at least 2 blocks and 3 treatments, none missing.
+        alpha: Level of the critical difference.
+    """
+    table = np.asarray(scores, dtype=float)
+    blocks, treatments = table.shape
+    ranks = stats.rankdata(-table, axis=1).mean(axis=0)
+    p = float(stats.friedmanchisquare(*table.T).pvalue)
+    q = stats.studentized_range.ppf(1 - alpha, treatments, np.inf) / np.sqrt(2)
+    difference = float(q * np.sqrt(treatments * (treatments + 1) / (6 * blocks)))
+    return Friedman(blocks, tuple(float(r) for r in ranks), p, difference)
+
+
+def rank_correlation(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
+    """Spearman's rho and its exact permutation p-value up to 8 values, by the t approximation above.
+
+    Returns:
+        ``(rho, p)``, NaN where fewer than 3 pairs are present or one side is constant.
+    """
+    pairs = np.stack([np.asarray(x, dtype=float), np.asarray(y, dtype=float)])
+    a, b = pairs[:, ~np.isnan(pairs).any(axis=0)]
+    if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return float("nan"), float("nan")
+    result = stats.spearmanr(a, b)
+    if len(a) > 8:
+        return float(result.statistic), float(result.pvalue)
+    exact = stats.permutation_test(
+        (a,),
+        lambda permuted: stats.spearmanr(permuted, b).statistic,
+        permutation_type="pairings",
+        n_resamples=np.inf,
+    )
+    return float(result.statistic), float(exact.pvalue)

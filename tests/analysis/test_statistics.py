@@ -1,0 +1,112 @@
+"""Statistics against scipy, statsmodels and autorank, and by simulation."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from autorank import autorank
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
+
+from analysis import statistics as st
+
+
+def test_estimate_equals_scipy() -> None:
+    sample = np.random.default_rng(0).normal(0.3, 1, 7)
+    ours = st.estimate(sample)
+    oracle = stats.ttest_1samp(sample, 0)
+    interval = oracle.confidence_interval(0.95)
+    assert (ours.n, ours.p) == (7, pytest.approx(oracle.pvalue))
+    assert (ours.low, ours.high) == (pytest.approx(interval.low), pytest.approx(interval.high))
+
+
+def test_estimate_of_paired_differences_is_the_paired_t_test() -> None:
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(0, 1, (2, 10))
+    assert st.estimate(a - b).p == pytest.approx(stats.ttest_rel(a, b).pvalue)
+
+
+def test_estimate_without_spread_or_values() -> None:
+    assert np.isnan(st.estimate([]).mean)
+    assert st.estimate([np.nan, 2.0]).n == 1
+    assert np.isnan(st.estimate([2.0]).low)
+    assert st.estimate([0.0, 0.0]).p == 1.0
+    assert np.isnan(st.estimate([1.0, 1.0]).p)
+
+
+@pytest.mark.parametrize("n", [5, 10, 20])
+def test_t_interval_covers_95_percent(n: int) -> None:
+    samples = np.random.default_rng(n).normal(0.7, 2, (20_000, n))
+    half = st.t_half_width(n, samples.std(axis=1, ddof=1))
+    covered = np.abs(samples.mean(axis=1) - 0.7) <= half
+    assert 0.945 < covered.mean() < 0.955
+
+
+@pytest.mark.parametrize("n", [5, 10, 20])
+def test_paired_t_interval_covers_binomial_differences(n: int) -> None:
+    """Differences of two accuracies on 300 test images, as trained models give them: discrete and paired."""
+    rng = np.random.default_rng(n)
+    luck = rng.normal(0, 0.01, (10_000, n))
+    ours, baseline = (rng.binomial(300, np.clip(p + luck, 0, 1)) / 300 for p in (0.95, 0.93))
+    gains = ours - baseline
+    covered = np.abs(gains.mean(axis=1) - 0.02) <= st.t_half_width(n, gains.std(axis=1, ddof=1))
+    assert 0.93 < covered.mean() < 0.97
+
+
+def test_percentile_bootstrap_would_not_cover_at_five_seeds() -> None:
+    """Why intervals here are Student's t."""
+    rng = np.random.default_rng(0)
+    samples = rng.normal(0, 1, (2000, 5))
+    means = samples[:, rng.integers(0, 5, (500, 5))].mean(axis=2)
+    low, high = np.quantile(means, [0.025, 0.975], axis=1)
+    assert ((low <= 0) & (high >= 0)).mean() < 0.88
+
+
+def test_holm_equals_statsmodels() -> None:
+    p = np.random.default_rng(0).uniform(0, 0.1, 30)
+    assert st.holm(p) == pytest.approx(multipletests(p, method="holm")[1])
+
+
+def test_holm_leaves_missing_tests_out() -> None:
+    assert st.holm([0.02, np.nan, 0.03]).tolist() == pytest.approx([0.04, np.nan, 0.04], nan_ok=True)
+    assert st.holm([]).tolist() == []
+
+
+@pytest.mark.parametrize("effect", [0.5, 1.0, 2.0])
+def test_seeds_needed_equals_statsmodels(effect: float) -> None:
+    oracle = TTestPower().solve_power(effect_size=effect, power=0.8, alpha=0.05)
+    assert st.seeds_needed(effect, 1.0) == np.ceil(oracle)
+
+
+def test_seeds_needed_at_the_edges() -> None:
+    assert st.seeds_needed(0.0, 1.0) == np.inf
+    assert st.seeds_needed(1.0, 0.0) == 2
+    assert np.isnan(st.seeds_needed(1.0, np.nan))
+    assert st.seeds_needed(1e-6, 1.0) == np.inf
+
+
+def test_friedman_equals_scipy_and_autorank() -> None:
+    scores = np.random.default_rng(0).normal([0.0, 0.5, 1.0, 1.5], size=(12, 4))
+    ours = st.friedman(scores)
+    oracle = autorank(pd.DataFrame(scores), order="descending", force_mode="nonparametric")
+    assert ours.p == pytest.approx(stats.friedmanchisquare(*scores.T).pvalue)
+    assert ours.critical_difference == pytest.approx(oracle.cd, rel=1e-3)
+    assert ours.ranks == pytest.approx(oracle.rankdf["meanrank"].sort_index().tolist())
+    assert int(np.argmin(ours.ranks)) == 3
+
+
+def test_rank_correlation_is_exact_for_few_values() -> None:
+    """Of the 4! orders one alone is as perfectly falling and one as perfectly rising: p = 2/24."""
+    rho, p = st.rank_correlation([0, 1, 2, 3], [4.0, 3.0, 2.0, 1.0])
+    assert (rho, p) == (pytest.approx(-1), pytest.approx(2 / 24))
+
+
+def test_rank_correlation_of_many_values_equals_scipy() -> None:
+    x, y = np.random.default_rng(0).normal(size=(2, 30))
+    oracle = stats.spearmanr(x, y)
+    assert st.rank_correlation(x, y) == (pytest.approx(oracle.statistic), pytest.approx(oracle.pvalue))
+
+
+def test_rank_correlation_needs_three_different_values() -> None:
+    assert all(np.isnan(v) for v in st.rank_correlation([1, 2], [1, 2]))
+    assert all(np.isnan(v) for v in st.rank_correlation([1, 1, 1], [1, 2, 3]))

@@ -1,0 +1,39 @@
+"""A saved model is the trained one, in a fresh process as here."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from dropattack import UsageError
+from trainables.cache import save_atomically
+from trainables.metrics import evaluate
+from trainables.saved import load_model
+from trainables.training import Training
+from trainables.trial import Trial
+from trainables.workloads import TrainingSettings, workload_named
+
+
+def test_a_saved_model_loads_as_a_plain_module_that_scores_the_same(tmp_path: Path) -> None:
+    workload = workload_named("digits-lenet5")
+    data = workload.load(tmp_path)
+    settings = TrainingSettings(epochs=2, learning_rate=0.003)
+    trial = Trial.make("digits-lenet5", "standard", {}, settings, 0, workload.checksum(tmp_path))
+    training = Training(trial, data)
+    while not training.finished:
+        training.epoch()
+    save_atomically(training.result(), tmp_path / "model.pt")
+    saved = load_model(tmp_path / "model.pt")
+    assert isinstance(saved.model, torch.nn.Module)
+    assert not saved.model.training
+    assert saved.trial == trial
+    accuracy = evaluate(saved.model, data.test, data.classes)["accuracy"]
+    assert accuracy == saved.test["test_accuracy"] == training.history[-1]["test_accuracy"]
+
+
+def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no model file"):
+        load_model(tmp_path / "none.pt")
+    save_atomically({"other": 1}, tmp_path / "other.pt")
+    with pytest.raises(UsageError, match="is not a model that a sweep saved"):
+        load_model(tmp_path / "other.pt")
