@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from dropattack import UsageError
+from trainables import text
 from trainables.cache import cache_root
 from trainables.data import Data
 from trainables.datasets.agnews import AgNews
@@ -31,7 +32,7 @@ def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def words(data: Data) -> list[str]:
-    return data.extras["words"].numpy().tobytes().decode().split("\n")
+    return text.words(data.extras)
 
 
 def write_imdb(root: Path, per_class: int = 10) -> Path:
@@ -180,8 +181,8 @@ def test_agnews_joins_title_and_description(tmp_path: Path) -> None:
     vocabulary = words(data)
     assert {"title", "said", "word0"} <= set(vocabulary)
     assert not any("\\" in word or '"' in word for word in vocabulary)
-    text = [vocabulary[i] for i in data.test.tokens[0].tolist()]
-    assert text[:3] == ["<unk>", "word0", "0"]
+    first = [vocabulary[i] for i in data.test.tokens[0].tolist()]
+    assert first[:3] == ["<unk>", "word0", "0"]
 
 
 ROW = '"1","title","text"\n'
