@@ -1,11 +1,11 @@
 """How long data take to load, cold and cached, and what another trial on the node costs in memory.
 
-Each number comes from fresh processes: cold ones with an empty cache (but with the raw files in the page cache,
-which the first of them fills), cached ones with what a cold one left. Reported are median and range in seconds;
-"load" is what a trial waits for, checksum included. "Own memory" is what a process dirties for itself by
-loading a dataset and reading all of it; the mapped pages are shared with every other process.
+Each number comes from a fresh process: cold ones find an empty cache (though the raw files may be in the
+page cache), cached ones what a cold one left. Times are median and range of what a trial waits for, checksum
+included. "Own memory" is what a process dirties for itself by loading a dataset and reading all of it; the
+mapped pages are shared with every other process.
 
-Usage: python benchmarks/data_loading.py --data DIR [--repeat N] [WORKLOAD ...]
+Usage: python -m benchmarks.data_loading --data DIR [--vectors FILE] [--repeat N] [WORKLOAD ...]
 """
 
 import argparse

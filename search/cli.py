@@ -32,7 +32,9 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override a key, such as training.epochs=2."),
 ]
-ScaleOption = Annotated[str, typer.Option(help="A version of the sweep that its file offers, such as quick.")]
+ScaleOption = Annotated[
+    str, typer.Option(help="A version of the sweep that its file offers, such as quick.")
+]
 TrackingOption = Annotated[
     str,
     typer.Option(
