@@ -140,7 +140,25 @@ def unpack(archive: Path, folder: Path) -> None:
     except tarfile.FilterError as error:
         raise UsageError(f"{archive}: {error}; the archive is not to be trusted") from error
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
-        raise UsageError(f"{archive} is truncated or not an archive ({error}); fetch it again") from error
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{archive} is truncated or not an archive ({reason}); fetch it again") from error
+
+
+def archived(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and content of every file in a tar archive, in its order; nothing is written to disk.
+
+    Raises:
+        UsageError: The archive is truncated, damaged or none.
+    """
+    try:
+        with tarfile.open(path) as tar:
+            for member in tar:
+                file = tar.extractfile(member) if member.isfile() else None
+                if file is not None:
+                    yield member.name, file.read()
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{path} is truncated or not an archive ({reason}); fetch it again") from error
 
 
 def fingerprint(paths: Sequence[Path]) -> str:

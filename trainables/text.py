@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -66,6 +67,12 @@ def vocabulary(tokenized: Iterable[Sequence[str]], size: int) -> dict[str, int]:
     words = {word: index for index, word in enumerate(built.itos)}
     assert (words[_UNKNOWN_WORD], words[_PADDING_WORD]) == (UNKNOWN, PADDING)
     return words
+
+
+def words(extras: Mapping[str, Any]) -> list[str]:
+    """The vocabulary of a text dataset, or of a saved model, in the order of its ids; see `Data.extras`."""
+    listed: list[str] = extras["words"].numpy().tobytes().decode().split("\n")
+    return listed
 
 
 def encode(

@@ -65,7 +65,7 @@ class Training:
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.settings.learning_rate)
         self.metric = workload.metric
         self.classes, self.positive = data.classes, data.positive
-        self._classes, self._extras = data.classes, encoding(data.extras)
+        self._extras = encoding(data.extras)
         self.history: list[Metrics] = []
         self.best_model: dict[str, Tensor] = {}
         self.best_epoch = 0
@@ -167,7 +167,7 @@ class Training:
             "model": self.best_model,
             "metrics": self.history[self.best_epoch - 1],
             "test": {name: value for name, value in self.history[-1].items() if name.startswith("test_")},
-            "classes": self._classes,
+            "classes": self.classes,
             "extras": self._extras,
         }
 

@@ -1,7 +1,5 @@
 """IMDB reviews (Maas et al., 2011), from the official archive or its unpacked tree."""
 
-import tarfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,16 +72,10 @@ class Imdb(TextDataset):
 
 def _archived(path: Path) -> Iterator[tuple[str, bytes]]:
     """Names below the top folder, and contents, of the reviews in the archive."""
-    try:
-        with tarfile.open(path) as tar:
-            for member in tar:
-                parts = member.name.split("/")
-                if member.isfile() and _is_review(parts):
-                    file = tar.extractfile(member)
-                    assert file is not None
-                    yield "/".join(parts[1:]), file.read()
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise UsageError(f"{path} is truncated or not an archive ({error}); fetch it again") from error
+    for name, content in files.archived(path):
+        parts = name.split("/")
+        if _is_review(parts):
+            yield "/".join(parts[1:]), content
 
 
 def _is_review(parts: list[str]) -> bool:

@@ -1,7 +1,7 @@
 """PHEME rumours on Twitter (Kochkina, Liakata and Zubiaga, 2018) in the layouts that are around."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,8 +79,9 @@ def _rows(path: Path, identifier: str) -> Iterator[_Row]:
         yield row[identifier], where, row["text"], files.label(row["label"], where, _LABELS)
 
 
-def _once(rows: Iterator[_Row]) -> list[_Row]:
-    listed = list(rows)
+def _once(rows: Iterable[_Row]) -> list[_Row]:
+    """Threads by number, so that every layout gives the same order and thereby the same split."""
+    listed = sorted(rows, key=lambda row: (len(row[0]), row[0]))
     files.refuse_repetition(((name, where) for name, where, *_ in listed), "thread")
     return listed
 
