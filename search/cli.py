@@ -56,13 +56,17 @@ def run(
     """Run a sweep, or what remains of it; running it again never repeats what is recorded."""
     with _refusals():
         from search import presentation
-        from search.service import run_sweep
+        from search.service import StoreError, run_sweep
         from search.store import Store
         from search.sweepfile import load_sweep, parse_override
 
         definition = load_sweep(sweep, dict(map(parse_override, overrides or [])), scale)
         console = presentation.terminal()
-        outcome = run_sweep(definition, sweep, Store(store), data, console, tracking_uri, verbose)
+        try:
+            outcome = run_sweep(definition, sweep, Store(store), data, console, tracking_uri, verbose)
+        except StoreError as error:
+            print(f"dropattack: {error}", file=sys.stderr)
+            raise typer.Exit(1) from None
         presentation.show_outcome(console, definition, outcome, store, tracking_uri)
         if outcome.failed or not outcome.done:
             raise typer.Exit(1)

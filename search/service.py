@@ -26,6 +26,10 @@ from trainables.trainable import checkpoint_path, model_path
 from trainables.workloads import workload_named
 
 
+class StoreError(RuntimeError):
+    """The store broke while a sweep ran; the message is one line that says what to do."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended.
@@ -128,7 +132,13 @@ def run_sweep(
         tuning.connect(verbose)
         with ProgressView(sweep, console, engine.total, list(engine.records)) as view:
             engine.listeners.append(view.update)
-            tuning.run(engine, folder, data, verbose)
+            try:
+                tuning.run(engine, folder, data, verbose)
+            except OSError as error:
+                raise StoreError(
+                    f"the store {store.root} can no longer be used ({error.strerror}); nothing recorded "
+                    "is lost: mend that and run the same command again"
+                ) from error
         report = write_report(sweep, source, store, engine.records, projection.shown())
         best = best_record(sweep, engine.records)
         winner = None if best is None else (best.key, model_path(folder, best.key))

@@ -16,7 +16,11 @@ from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunStatus, RunTag, ViewType
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_PARENT_RUN_ID,
+    MLFLOW_RUN_NAME,
+    MLFLOW_SOURCE_NAME,
+)
 
 from dropattack import method_named
 from search.record import Record, State
@@ -254,7 +258,8 @@ class _Runs:
         if artifacts is not None:
             artifacts.mkdir(parents=True, exist_ok=True)
             location = artifacts.resolve().as_uri()
-        return str(self._client.create_experiment(self._sweep.name, location))
+        kind = {"mlflow.experimentKind": "custom_model_development"}
+        return str(self._client.create_experiment(self._sweep.name, location, kind))
 
     def _remember(self, run: Run) -> None:
         key = run.data.tags[_KEY]
@@ -290,6 +295,7 @@ class _Runs:
             f"{_TAG}state": State.RUNNING.value,
             f"{_TAG}trial": json.dumps(trial.to_dict(), sort_keys=True),
             MLFLOW_RUN_NAME: run_name(trial),
+            MLFLOW_SOURCE_NAME: "dropattack",
         }
         run = self._client.create_run(self.experiment, start_time=int(time.time() * 1000), tags=tags)
         self.ids[record.key] = run.info.run_id

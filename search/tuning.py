@@ -4,8 +4,9 @@ import logging
 import math
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import ray
 from ray import tune
@@ -13,7 +14,10 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from search.engine import Engine
-from trainables.trainable import FAILURE, METRICS, TrialTrainable
+from search.record import Metrics, Record
+from trainables.trainable import BROKEN, FAILURE, METRICS, TrialTrainable
+
+T = TypeVar("T")
 
 _KEY = "key"
 _PROCESS_DEATHS = 2
@@ -30,17 +34,17 @@ class _StateInJournal:
 class EngineSearcher(_StateInJournal, Searcher):
     """Hands the engine's trials to Tune."""
 
-    def __init__(self, engine: Engine, config: dict[str, Any]) -> None:
+    def __init__(self, recorder: "_Recorder", config: dict[str, Any]) -> None:
         super().__init__()
-        self._engine = engine
+        self._recorder = recorder
         self._config = config
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next trial's config; nothing for now, or nothing ever again."""
-        record = self._engine.next()
+        record = self._recorder.next()
         if record is not None:
             return {**self._config, _KEY: record.key, "trial": record.trial.to_dict()}
-        return Searcher.FINISHED if self._engine.done else None
+        return Searcher.FINISHED if self._recorder.ended else None
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -57,25 +61,62 @@ class EngineSearcher(_StateInJournal, Searcher):
 class EngineScheduler(_StateInJournal, FIFOScheduler):
     """Takes every result to the engine, the last one included, before Tune acts on it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, recorder: "_Recorder") -> None:
         super().__init__()
-        self._engine = engine
+        self._recorder = recorder
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Continue or stop, as the engine says."""
         key = trial.config[_KEY]
+        if BROKEN in result:
+            self._recorder.broken = OSError(None, result[BROKEN])
+            return str(TrialScheduler.STOP)
         if FAILURE in result:
-            self._engine.fail(key, result[FAILURE])
+            self._recorder.fail(key, result[FAILURE])
             return str(TrialScheduler.STOP)
         prefix = f"{METRICS}/"
         metrics = {name.removeprefix(prefix): v for name, v in result.items() if name.startswith(prefix)}
-        goes_on = self._engine.report(key, metrics)
+        goes_on = self._recorder.report(key, metrics)
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Records a trial whose process died again and again."""
         times = trial.num_failures
-        self._engine.fail(trial.config[_KEY], f"its process died {times} times: {_last_line(trial)}")
+        self._recorder.fail(trial.config[_KEY], f"its process died {times} times: {_last_line(trial)}")
+
+
+class _Recorder:
+    """The engine as Tune may use it: when its store breaks, everything stops and nothing more is recorded.
+
+    Tune takes an exception of a scheduler for a failure of the trial and goes on; a store that is full or
+    gone must end the run instead.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.broken: OSError | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.broken is not None or self._engine.done
+
+    def next(self) -> Record | None:
+        return self._guarded(self._engine.next, None)
+
+    def report(self, key: str, metrics: Metrics) -> bool:
+        return self._guarded(lambda: self._engine.report(key, metrics), False)
+
+    def fail(self, key: str, reason: str) -> None:
+        self._guarded(lambda: self._engine.fail(key, reason), None)
+
+    def _guarded(self, action: Callable[[], T], otherwise: T) -> T:
+        if self.broken is not None:
+            return otherwise
+        try:
+            return action()
+        except OSError as error:
+            self.broken = error
+            return otherwise
 
 
 def _last_line(trial: Any) -> str:
@@ -109,6 +150,9 @@ def run(engine: Engine, folder: Path, data: Path, verbose: bool = False) -> None
         folder: The sweep's folder, for checkpoints and models; shared by all nodes.
         data: The data root, the same path on all nodes.
         verbose: Whether to show what Ray says.
+
+    Raises:
+        OSError: The journal can no longer be written; what it has is whole.
     """
     resources = engine.sweep.resources
     config = {
@@ -117,12 +161,13 @@ def run(engine: Engine, folder: Path, data: Path, verbose: bool = False) -> None
         "threads": max(1, math.floor(resources.cpus)),
     }
     trainable = tune.with_resources(TrialTrainable, {"cpu": resources.cpus, "gpu": resources.gpus})
+    recorder = _Recorder(engine)
     with tempfile.TemporaryDirectory(prefix="dropattack-tune-") as scratch:
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
-                search_alg=EngineSearcher(engine, config),
-                scheduler=EngineScheduler(engine),
+                search_alg=EngineSearcher(recorder, config),
+                scheduler=EngineScheduler(recorder),
                 num_samples=-1,
                 reuse_actors=True,
             ),
@@ -134,3 +179,5 @@ def run(engine: Engine, folder: Path, data: Path, verbose: bool = False) -> None
             ),
         )
         tuner.fit()
+    if recorder.broken is not None:
+        raise recorder.broken

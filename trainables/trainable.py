@@ -14,7 +14,7 @@ from trainables.training import Training
 from trainables.trial import Trial
 from trainables.workloads import workload_named
 
-METRICS, FAILURE = "metrics", "failure"
+METRICS, FAILURE, BROKEN = "metrics", "failure", "broken"
 
 
 def checkpoint_path(folder: str | Path, key: str) -> Path:
@@ -35,7 +35,8 @@ class TrialTrainable(tune.Trainable):
     Each step ends with a checkpoint that holds the metrics of all epochs so far, and only then reports. A
     trial that is begun again, here or elsewhere, reports those epochs again and trains on from there: what
     the driver had recorded it knows again, and what it had not, it learns now. An exception of the training
-    is a result too (``failure``), so that the process lives on for the next trial.
+    is a result too (``failure``), so that the process lives on for the next trial. A file that cannot be read
+    or written is no fault of the trial (``broken``).
     """
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -56,6 +57,8 @@ class TrialTrainable(tune.Trainable):
         """Reports one epoch, trained now or found in the checkpoint."""
         try:
             return {METRICS: self._epoch()}
+        except OSError as error:
+            return {BROKEN: str(error)}
         except Exception as error:
             return {FAILURE: f"{type(error).__name__}: {error}"}
 
