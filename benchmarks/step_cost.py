@@ -246,8 +246,8 @@ def table(bench: Bench, times: Times, parts: dict[str, list[str]]) -> str:
 HEADER = """# What a training step costs
 
 Measured by `python -m benchmarks.step_cost`, in n rounds after two for warming up. In each round every
-method, every bare pass and the optimizer are timed once, in random order. Ratios are taken within a round: the
-median of the rounds, and in brackets the quartiles.
+method, every bare pass and the optimizer are timed once, in random order. Ratios are taken within a round:
+the median of the rounds, and in brackets the quartiles.
 
 - Machine: {machine}, no GPU, shared with other work; Python {python}, torch {torch}. Times are the process's
   CPU time on {threads} thread(s), which other work disturbs least; the allocator keeps freed memory.
