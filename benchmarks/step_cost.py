@@ -259,6 +259,9 @@ the median of the rounds, and in brackets the quartiles.
   unless said; PGD, FreeAT, FreeLB and AWP have K = m = 3.
 - *Authors' structure*: DropAttack with T = 2, K = 1 the way its authors' notebooks go about it, written anew:
   all graphs kept and propagated back twice, masks drawn by numpy over the whole embedding matrix.
+- L1, SAM, ASAM, ESAM, RWP and AWP also do something to every weight, such as copying it or drawing a random
+  number for it. That is not in the bound, and does not grow with the batch: it shows on VGG-16, whose 34
+  million weights meet a batch here that is an eighth of the papers' or less.
 
 """
 
