@@ -102,13 +102,14 @@ def status(sweep: SweepName, store: StoreOption = _STORE, as_json: JsonOption = 
     with _refusals():
         from search import presentation
         from search.service import recorded_sweep
+        from search.status import Status
         from search.store import Store
         from search.sweepfile import sweep_name
 
         definition = recorded_sweep(sweep_name(sweep), Store(store))
         records = Store(store).journal(definition).records
         if as_json:
-            _print_json(presentation.status_values(definition, records))
+            _print_json(Status(definition, records).to_dict())
         else:
             presentation.show_status(presentation.terminal(), definition, records)
 

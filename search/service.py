@@ -18,6 +18,7 @@ from search.progress import ProgressView
 from search.proposers import Checksum
 from search.record import Record, State
 from search.space import combinations
+from search.status import Status
 from search.store import Store
 from search.sweep import Sweep
 from search.tracking import Projection, ShownRuns, shown_runs
@@ -128,9 +129,10 @@ def run_sweep(
         )
         engine = Engine(sweep, journal, checksum, store.complete_elsewhere(sweep), store.complete)
         engine.listeners += [projection.show, lambda record: _drop_checkpoint(folder, record)]
-        projection.start(engine.records)
+        status = Status(sweep, engine.records)
+        projection.start(engine.records, status.line)
         tuning.connect(verbose)
-        with ProgressView(sweep, console, engine.total, list(engine.records)) as view:
+        with ProgressView(status, console) as view:
             engine.listeners.append(view.update)
             try:
                 tuning.run(engine, folder, data, verbose)

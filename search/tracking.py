@@ -9,7 +9,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,8 +111,14 @@ class Projection:
         self._thread = threading.Thread(target=self._work, name="mlflow-projection", daemon=True)
         self.problem = ""
 
-    def start(self, records: Sequence[Record]) -> None:
-        """Begins with the records there are; what MLflow already shows is found out and left alone."""
+    def start(self, records: Sequence[Record], headline: Callable[[], str] = lambda: "") -> None:
+        """Begins with the records there are; what MLflow already shows is found out and left alone.
+
+        Args:
+            records: Those there are.
+            headline: How far the sweep is, in a line for the parent run.
+        """
+        self._headline = headline
         for record in records:
             self.show(record)
         self._thread.start()
@@ -182,6 +188,7 @@ class Projection:
                     del self._dirty[key]
                 else:
                     self._dirty[key] = self._dirty.pop(key)
+        runs.describe(self._headline())
 
     def _connected(self) -> "_Runs":
         if self._runs is None:
@@ -202,6 +209,7 @@ class _Runs:
         self._epochs: dict[str, int] = {}
         self._states: dict[str, str] = {}
         self._described: set[str] = set()
+        self._shown_headline = ""
         parent = None
         for run in _all_runs(self._client, self.experiment):
             if run.data.tags.get(f"{_TAG}kind") == "sweep":
@@ -241,6 +249,12 @@ class _Runs:
         else:
             self._client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
         self._epochs[key], self._states[key] = len(epochs), state.value
+
+    def describe(self, headline: str) -> None:
+        """Shows on the parent run how far the sweep is."""
+        if headline and headline != self._shown_headline:
+            self._client.set_tag(self.parent, f"{_TAG}progress", headline)
+            self._shown_headline = headline
 
     def finish(self, files: Sequence[Path], winner: tuple[str, Path] | None) -> None:
         """Adds files to the parent run and ends it; adds the winner's model to its run."""
