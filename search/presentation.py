@@ -12,6 +12,7 @@ from dropattack import INPUT, Settings, methods
 from search.plan import StagePlan
 from search.progress import duration
 from search.record import Record, State
+from search.redaction import without_credentials
 from search.service import Outcome
 from search.sweep import Sweep, bundled_sweeps, load_sweep
 from search.tracking import run_name
@@ -32,7 +33,7 @@ def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, 
     if not outcome.done:
         _line(console, "interrupted: run the same command again to go on")
     _line(console, f"report: {outcome.report}")
-    _line(console, f"MLflow: {tracking_uri or f'dropattack ui --store {store}'}")
+    _line(console, f"MLflow: {without_credentials(tracking_uri) or f'dropattack ui --store {store}'}")
 
 
 def show_plan(console: Console, sweep: Sweep, plans: Sequence[StagePlan]) -> None:

@@ -13,10 +13,10 @@ from search.compatibility import check_extends
 from search.engine import Engine
 from search.frames import records_for_analysis
 from search.journal import exclusive
+from search.preflight import check_cluster, check_job, data_options
 from search.progress import ProgressView
 from search.proposers import Checksum
 from search.record import Record, State
-from search.space import combinations
 from search.store import Store
 from search.sweep import Sweep
 from search.tracking import Projection, ShownRuns, shown_runs
@@ -69,10 +69,8 @@ def verified_data(sweep: Sweep, root: Path) -> Checksum:
             known[name] = workload_named(workload).checksum(root, options)
         return known[name]
 
-    for stage in sweep.stages:
-        for workload in sweep.workloads:
-            for options in combinations(sweep.section(stage, "data")):
-                checksum(workload, options)
+    for workload, options in data_options(sweep):
+        checksum(workload, options)
     return checksum
 
 
@@ -102,12 +100,15 @@ def run_sweep(
     from search import tuning
 
     started = time.monotonic()
+    check_job(store.root)
     checksum = verified_data(sweep, data)
     folder = store.folder(sweep.name)
     with exclusive(folder):
         old = store.definition(sweep.name)
         if old is not None:
             check_extends(old, sweep)
+        tuning.connect(verbose)
+        check_cluster(sweep, store.root, data, checksum)
         store.define(sweep)
         journal = store.journal(sweep, writable=True)
         projection = Projection(
@@ -116,7 +117,6 @@ def run_sweep(
         engine = Engine(sweep, journal, checksum, store.complete_elsewhere(sweep))
         engine.listeners += [projection.show, lambda record: _drop_checkpoint(folder, record)]
         projection.start(engine.records)
-        tuning.connect(verbose)
         with ProgressView(sweep, console, engine.total, list(engine.records)) as view:
             engine.listeners.append(view.update)
             tuning.run(engine, folder, data, verbose)
