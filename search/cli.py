@@ -73,6 +73,34 @@ def run(
 
 
 @app.command()
+def submit(
+    sweep: SweepName,
+    address: Annotated[
+        str,
+        typer.Option(envvar="RAY_API_SERVER_ADDRESS", help="Jobs API, such as http://127.0.0.1:8265."),
+    ],
+    store: Annotated[str, typer.Option(help="Store on the cluster, shared by all nodes.")] = "",
+    data: Annotated[str, typer.Option(help="Root folder of datasets on every node.")] = "",
+    overrides: SetOption = None,
+    tracking_uri: Annotated[str, typer.Option(help="MLflow server as the cluster sees it.")] = "",
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job to its end.")] = True,
+) -> None:
+    """Run a sweep as a job of a Ray cluster; submitting it again goes on where it stopped."""
+    with _refusals():
+        from search import cluster
+        from search.sweepfile import load_sweep, parse_override
+
+        definition = load_sweep(sweep, dict(map(parse_override, overrides or [])))
+        project = Path.cwd()
+        command = cluster.run_command(sweep, store, data, tracking_uri, overrides or [], project)
+        client = cluster.connect(address)
+        job, new = cluster.submit(client, definition.name, store, command, project)
+        print(f"{'submitted' if new else 'already running:'} {job}", flush=True)
+        if wait:
+            raise typer.Exit(cluster.follow(client, job, lambda text: print(text, end="", flush=True)))
+
+
+@app.command()
 def plan(
     sweep: SweepName,
     store: StoreOption = _STORE,

@@ -11,6 +11,7 @@ from rich.table import Table
 from dropattack import INPUT, Settings, methods
 from search.plan import StagePlan
 from search.record import Record, State
+from search.redaction import without_credentials
 from search.service import Outcome, best_record
 from search.status import Status, duration
 from search.sweep import Sweep
@@ -40,7 +41,7 @@ def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, 
     if not outcome.done:
         _line(console, "interrupted: run the same command again to go on")
     _line(console, f"report: {outcome.report}")
-    _line(console, f"MLflow: {tracking_uri or f'dropattack ui --store {store}'}")
+    _line(console, f"MLflow: {without_credentials(tracking_uri) or f'dropattack ui --store {store}'}")
 
 
 def show_plan(console: Console, sweep: Sweep, plans: Sequence[StagePlan]) -> None:

@@ -13,11 +13,10 @@ from search.compatibility import check_extends
 from search.engine import Engine
 from search.frames import records_for_analysis
 from search.journal import exclusive
-from search.options import option_spaces
+from search.preflight import check_cluster, check_job, data_options
 from search.progress import ProgressView
 from search.proposers import Checksum
 from search.record import Record, State
-from search.space import combinations
 from search.status import Status
 from search.store import Store
 from search.sweep import Sweep
@@ -82,11 +81,8 @@ def verified_data(sweep: Sweep, root: Path) -> Checksum:
             known[name] = workload_named(workload).checksum(root, options)
         return known[name]
 
-    for stage in sweep.stages:
-        for workload in sweep.stage_workloads(stage):
-            spaces = option_spaces(sweep, stage, workload)
-            for options in combinations(spaces["data"]):
-                checksum(workload, options)
+    for workload, options in data_options(sweep):
+        checksum(workload, options)
     return checksum
 
 
@@ -116,12 +112,15 @@ def run_sweep(
     from search import tuning
 
     started = time.monotonic()
+    check_job(store.root)
     checksum = verified_data(sweep, data)
     folder = store.folder(sweep.name)
     with exclusive(folder):
         old = store.definition(sweep.name)
         if old is not None:
             check_extends(old, sweep)
+        tuning.connect(verbose)
+        check_cluster(sweep, store.root, data, checksum)
         store.define(sweep)
         journal = store.journal(sweep, writable=True)
         projection = Projection(
@@ -131,7 +130,6 @@ def run_sweep(
         engine.listeners += [projection.show, lambda record: _drop_checkpoint(folder, record)]
         status = Status(sweep, engine.records)
         projection.start(engine.records, status.line)
-        tuning.connect(verbose)
         with ProgressView(status, console) as view:
             engine.listeners.append(view.update)
             try:

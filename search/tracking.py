@@ -24,6 +24,7 @@ from mlflow.utils.mlflow_tags import (
 
 from dropattack import method_named
 from search.record import Record, State
+from search.redaction import without_credentials
 from search.sweep import Sweep
 from trainables.trial import Trial
 
@@ -72,7 +73,7 @@ def shown_runs(uri: str, sweep: str) -> ShownRuns:
 
 def _run_url(uri: str, experiment: str) -> str:
     """Address of a run: on the tracking server, or where `dropattack ui` serves a store."""
-    server = uri.rstrip("/") if uri.startswith("http") else "http://127.0.0.1:5000"
+    server = without_credentials(uri).rstrip("/") if uri.startswith("http") else "http://127.0.0.1:5000"
     return f"{server}/#/experiments/{experiment}/runs/{{run_id}}"
 
 
@@ -147,11 +148,12 @@ class Projection:
         self._wake.set()
         self._thread.join(patience_seconds + _INTERVAL_SECONDS)
         if self._thread.is_alive() or self._dirty:
-            return f"MLflow at {self._uri} is behind by {len(self._dirty)} trials ({self.problem})"
+            behind = f"is behind by {len(self._dirty)} trials ({self.problem})"
+            return f"MLflow at {without_credentials(self._uri)} {behind}"
         try:
             self._connected().finish(files, winner)
         except Exception as error:
-            return f"MLflow at {self._uri} did not take the report ({_line(error)})"
+            return f"MLflow at {without_credentials(self._uri)} did not take the report ({_line(error)})"
         return ""
 
     def shown(self) -> ShownRuns:
@@ -360,4 +362,4 @@ def _ranks_above(record: Record, other: Record) -> bool:
 
 
 def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return without_credentials((str(error).strip().splitlines() or [type(error).__name__])[0])[:200]
