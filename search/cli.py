@@ -148,9 +148,7 @@ def report(
     store: StoreOption = _STORE,
     formats: Annotated[str, typer.Option("--format", help="Any of html,md,png,svg,csv.")] = "html",
     against: Annotated[str, typer.Option(metavar="SWEEP", help="Another sweep to compare with.")] = "",
-    landscape: Annotated[
-        bool, typer.Option("--landscape", help="Draw loss landscapes; takes a while.")
-    ] = False,
+    landscape: Annotated[bool, typer.Option("--landscape", help="Draw loss landscapes; slow.")] = False,
     data: DataOption = _DATA,
     tracking_uri: TrackingOption = "",
 ) -> None:

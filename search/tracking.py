@@ -211,6 +211,7 @@ class _Runs:
         self._epochs: dict[str, int] = {}
         self._states: dict[str, str] = {}
         self._described: set[str] = set()
+        self._ended: set[str] = set()
         self._shown_headline = ""
         parent = None
         for run in _all_runs(self._client, self.experiment):
@@ -248,8 +249,10 @@ class _Runs:
         if state is not State.RUNNING:
             ended = int(epochs[-1]["recorded_at"] * 1000) if epochs else None
             self._client.set_terminated(run_id, RunStatus.to_string(_RUN_STATUS[state]), ended)
-        else:
+            self._ended.add(key)
+        elif key in self._ended:
             self._client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+            self._ended.discard(key)
         self._epochs[key], self._states[key] = len(epochs), state.value
 
     def describe(self, headline: str) -> None:
@@ -284,8 +287,9 @@ class _Runs:
         self._states[key] = run.data.tags.get(f"{_TAG}state", "")
         if run.data.params:
             self._described.add(key)
-        ended = run.info.status in ("FINISHED", "FAILED", "KILLED")
-        if not ended and self._states[key] != State.RUNNING.value:
+        if run.info.status in ("FINISHED", "FAILED", "KILLED"):
+            self._ended.add(key)
+        elif self._states[key] != State.RUNNING.value:
             self._states[key] = ""
 
     def _create_parent(self) -> str:
