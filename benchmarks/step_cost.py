@@ -118,9 +118,9 @@ def benches(wanted: Iterable[str]) -> list[Bench]:
         ),
         "vgg16": lambda: Bench(
             "VGG-16",
-            "batch 8 of 32×32",
+            "batch 16 of 32×32",
             VGG16(),
-            images(8, 3, 32),
+            images(16, 3, 32),
             dict(VGG16Architecture().targets),
             "conv1.w",
         ),
@@ -223,7 +223,7 @@ def ratio(above: list[float], below: list[float]) -> str:
 
 def table(bench: Bench, times: Times, parts: dict[str, list[str]]) -> str:
     lines = [
-        f"## {bench.name}: {bench.size}",
+        f"## {bench.name}: {bench.size}, n = {len(times['standard'])}",
         "",
         "| method | step, ms | ÷ standard step | bound, ms | ÷ bound |",
         "|---|---:|---:|---:|---:|",
@@ -245,9 +245,9 @@ def table(bench: Bench, times: Times, parts: dict[str, list[str]]) -> str:
 
 HEADER = """# What a training step costs
 
-Measured by `python -m benchmarks.step_cost`, n = {rounds} rounds after two for warming up. In each round
-every method, every bare pass and the optimizer are timed once, in random order. Ratios are taken within a
-round: the median of the rounds, and in brackets the quartiles.
+Measured by `python -m benchmarks.step_cost`, in n rounds after two for warming up. In each round every
+method, every bare pass and the optimizer are timed once, in random order. Ratios are taken within a round:
+the median of the rounds, and in brackets the quartiles.
 
 - Machine: {machine}, no GPU, shared with other work; Python {python}, torch {torch}. Times are the process's
   CPU time on {threads} thread(s), which other work disturbs least; the allocator keeps freed memory.
@@ -298,7 +298,6 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     only = {*arguments.methods, "standard", "dropattack", AUTHORS} if arguments.methods else set()
     text = HEADER.format(
-        rounds=arguments.rounds,
         machine=hardware(),
         threads=arguments.threads,
         python=platform.python_version(),
