@@ -56,10 +56,11 @@ def optimism(records: Records) -> pd.DataFrame:
 
     Returns:
         One row per workload and training settings with at least two candidates: ``candidates``
-        (configurations of attacks that were tried), ``configuration`` (the one whose validation mean is best), ``valid`` (that mean),
-        ``held_out, low, high, n`` (validation of each seed by the choice of the other seeds), ``test`` (the
-        choice's test mean on the searched seeds), ``fresh_test`` and ``fresh_n`` (on those of a
-        confirmation), and ``optimism`` (``valid`` minus ``held_out``, positive where it flatters).
+        (configurations of attacks that were tried), ``configuration`` (the one whose validation mean is
+        best), ``valid`` (that mean), ``held_out, low, high, n`` (validation of each seed by the choice of
+        the other seeds), ``test`` (the choice's test mean on the searched seeds), ``fresh_test`` and
+        ``fresh_n`` (on those of a confirmation), and ``optimism`` (``valid`` minus ``held_out``, positive
+        where it flatters).
     """
     complete = records.complete()
     attacks = complete[complete["method"] != BASELINE]

@@ -11,12 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dropattack.activations import ActivationTarget, PixelTarget
 from dropattack.errors import UsageError
 from dropattack.method import Batch, Method, StepResult, Task
 from dropattack.perturbation import norm, projected, scaled, sign_step
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
-from dropattack.surfaces import ActivationTarget, PixelTarget, attached, watched
+from dropattack.surfaces import attached, watched
 from dropattack.targets import find_input
 
 
@@ -68,6 +69,8 @@ class FreeAT(Method[FreeATSettings]):
                 with watched([target]):
                     results.append(self.forward_backward(model, *batch))
                     gradient = target.gradient()
+                if gradient is None:
+                    raise target.unused()
                 shares.append(self._ascend(gradient))
                 skipped_updates.append(self.update(optimizer))
         loss, outputs = results[0]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from dropattack.errors import UsageError
+from dropattack.perturbation import joint_norm
 from dropattack.settings import Settings
 from dropattack.surfaces import Target, watched
 
@@ -160,10 +161,10 @@ class Method(ABC, Generic[S]):
                 used = [variable for variable in known if variable is not None]
                 found = iter(torch.autograd.grad(loss, used, allow_unused=True))
                 raw = [None if variable is None else next(found) for variable in known]
+                own = [None if g is None else t.select(g) for t, g in zip(targets, raw, strict=True)]
             else:
                 loss, outputs = self.forward_backward(model, inputs, labels, weight)
-                raw = [None if t.variable is None else t.variable.grad for t in targets]
-            own = [None if g is None else t.select(g) for t, g in zip(targets, raw, strict=True)]
+                own = [target.gradient() for target in targets]
             if weight not in (0, 1):
                 own = [None if g is None else g / weight for g in own]
         return loss.detach(), _detached(outputs), own
@@ -189,12 +190,13 @@ class Method(ABC, Generic[S]):
                 if parameter.grad.is_sparse:
                     parameter.grad = parameter.grad.coalesce()
                 grads.append(parameter.grad.values() if parameter.grad.is_sparse else parameter.grad)
-        norm = nn.utils.get_total_norm(grads)
+        norm = joint_norm(grads) if grads else torch.zeros(())
         broken = ~torch.isfinite(norm)
         if self.task.clip_norm is not None:
             torch._foreach_mul_(grads, (self.task.clip_norm / (norm + 1e-6)).clamp(max=1))
-        for grad in grads:
-            grad.masked_fill_(broken, 0)
+        if not broken.is_cpu or broken:  # to look costs nothing on a CPU, and would wait for a GPU
+            for grad in grads:
+                grad.masked_fill_(broken, 0)
         optimizer.step()
         return broken.to(norm.dtype)
 

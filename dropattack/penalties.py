@@ -1,5 +1,6 @@
 """Penalties on the size of the parameters: L1 and L2."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -31,9 +32,9 @@ class _Penalty(Method[L1Settings | L2Settings]):
     dense one.
     """
 
-    def penalty_gradient(self, parameter: Tensor) -> Tensor:
-        """Derivative of the penalty without its factor λ."""
-        raise NotImplementedError
+    @abstractmethod
+    def gradient(self, parameter: Tensor) -> tuple[Tensor, float]:
+        """Derivative of the penalty, as a tensor and a factor of it."""
 
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
         """See `Method.step`."""
@@ -46,8 +47,12 @@ class _Penalty(Method[L1Settings | L2Settings]):
     def _add_gradient(self, model: nn.Module) -> None:
         for parameter in model.parameters():
             if parameter.requires_grad:
-                penalty = self.penalty_gradient(parameter).mul_(self.settings.strength)
-                parameter.grad = penalty if parameter.grad is None else penalty.add_(parameter.grad)
+                direction, factor = self.gradient(parameter)
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+                elif parameter.grad.is_sparse:
+                    parameter.grad = parameter.grad.to_dense()
+                parameter.grad.add_(direction, alpha=factor)
 
 
 @register
@@ -59,9 +64,9 @@ class L1(_Penalty):
     source = "Tibshirani 1996; a row of DropAttack's Table 2."
     settings_type = L1Settings
 
-    def penalty_gradient(self, parameter: Tensor) -> Tensor:
-        """sign(θ)."""
-        return parameter.sign()
+    def gradient(self, parameter: Tensor) -> tuple[Tensor, float]:
+        """λ sign(θ)."""
+        return parameter.sign(), self.settings.strength
 
 
 @register
@@ -73,6 +78,6 @@ class L2(_Penalty):
     source = "Tikhonov 1943; a row of DropAttack's Table 2."
     settings_type = L2Settings
 
-    def penalty_gradient(self, parameter: Tensor) -> Tensor:
-        """2θ."""
-        return 2 * parameter
+    def gradient(self, parameter: Tensor) -> tuple[Tensor, float]:
+        """2λθ."""
+        return parameter, 2 * self.settings.strength

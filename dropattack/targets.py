@@ -9,16 +9,11 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from dropattack.activations import ActivationTarget, PixelTarget, TokenTarget
+from dropattack.embedding_rows import RowsTarget
 from dropattack.errors import UsageError, unknown
 from dropattack.method import Task
-from dropattack.surfaces import (
-    ActivationTarget,
-    ParameterTarget,
-    PixelTarget,
-    RowsTarget,
-    Target,
-    TokenTarget,
-)
+from dropattack.surfaces import ParameterTarget, Target
 
 INPUT = "input"
 

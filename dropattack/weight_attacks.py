@@ -104,7 +104,7 @@ class ASAM(SharpnessAware[ASAMSettings]):
 
     name = "asam"
     summary = "SAM with perturbations in proportion to each weight."
-    source = "Kwon et al. 2021, equation 9 and Algorithm 1."
+    source = "Kwon et al. 2021, Algorithm 1."
     settings_type = ASAMSettings
 
     def perturb(self, targets: Sequence[Target], gradients: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
@@ -124,7 +124,7 @@ class ESAM(SharpnessAware[ESAMSettings]):
 
     name = "esam-swp"
     summary = "SAM with a random mask over the weights."
-    source = "Du et al. 2022, section 3.1 (stochastic weight perturbation)."
+    source = "Du et al. 2022, stochastic weight perturbation."
     settings_type = ESAMSettings
 
     def perturb(self, targets: Sequence[Target], gradients: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
@@ -147,7 +147,7 @@ class AWPSettings(Settings):
     """Hyperparameters of AWP."""
 
     gamma: float = setting(0.01, "Size γ of each weight's perturbation, relative to its norm.", low=0)
-    epsilon: float = setting(8 / 255, "Largest change of an input's element; 0 attacks weights alone.", low=0)
+    epsilon: float = setting(8 / 255, "Largest change of an input's element.", low=0)
     alpha: float = setting(2 / 255, "Size of an ascent step on the input.", low=0)
     k: int = setting(3, "Ascent steps K on the input; 0 attacks weights alone.", low=0)
 
@@ -167,7 +167,7 @@ class AWP(Method[AWPSettings]):
 
     name = "awp"
     summary = "Adversarial weight perturbation on top of adversarial inputs."
-    source = "Wu et al. 2020, equations 7-10 and Algorithm 1."
+    source = "Wu et al. 2020, Algorithm 1."
     cost = "K + 2"
     settings_type = AWPSettings
 

@@ -32,9 +32,7 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override a key, such as training.epochs=2."),
 ]
-ScaleOption = Annotated[
-    str, typer.Option(help="A version of the sweep that its file offers, such as quick.")
-]
+ScaleOption = Annotated[str, typer.Option(help="A version of the sweep that its file offers, such as quick.")]
 TrackingOption = Annotated[
     str,
     typer.Option(
@@ -58,16 +56,48 @@ def run(
     """Run a sweep, or what remains of it; running it again never repeats what is recorded."""
     with _refusals():
         from search import presentation
-        from search.service import run_sweep
+        from search.service import StoreError, run_sweep
         from search.store import Store
         from search.sweepfile import load_sweep, parse_override
 
         definition = load_sweep(sweep, dict(map(parse_override, overrides or [])), scale)
         console = presentation.terminal()
-        outcome = run_sweep(definition, sweep, Store(store), data, console, tracking_uri, verbose)
+        try:
+            outcome = run_sweep(definition, sweep, Store(store), data, console, tracking_uri, verbose)
+        except StoreError as error:
+            print(f"dropattack: {error}", file=sys.stderr)
+            raise typer.Exit(1) from None
         presentation.show_outcome(console, definition, outcome, store, tracking_uri)
         if outcome.failed or not outcome.done:
             raise typer.Exit(1)
+
+
+@app.command()
+def submit(
+    sweep: SweepName,
+    address: Annotated[
+        str,
+        typer.Option(envvar="RAY_API_SERVER_ADDRESS", help="Jobs API, such as http://127.0.0.1:8265."),
+    ],
+    store: Annotated[str, typer.Option(help="Store on the cluster, shared by all nodes.")] = "",
+    data: Annotated[str, typer.Option(help="Root folder of datasets on every node.")] = "",
+    overrides: SetOption = None,
+    tracking_uri: Annotated[str, typer.Option(help="MLflow server as the cluster sees it.")] = "",
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job to its end.")] = True,
+) -> None:
+    """Run a sweep as a job of a Ray cluster; submitting it again goes on where it stopped."""
+    with _refusals():
+        from search import cluster
+        from search.sweepfile import load_sweep, parse_override
+
+        definition = load_sweep(sweep, dict(map(parse_override, overrides or [])))
+        project = Path.cwd()
+        command = cluster.run_command(sweep, store, data, tracking_uri, overrides or [], project)
+        client = cluster.connect(address)
+        job, new = cluster.submit(client, definition.name, store, command, project)
+        print(f"{'submitted' if new else 'already running:'} {job}", flush=True)
+        if wait:
+            raise typer.Exit(cluster.follow(client, job, lambda text: print(text, end="", flush=True)))
 
 
 @app.command()
@@ -100,13 +130,14 @@ def status(sweep: SweepName, store: StoreOption = _STORE, as_json: JsonOption = 
     with _refusals():
         from search import presentation
         from search.service import recorded_sweep
+        from search.status import Status
         from search.store import Store
         from search.sweepfile import sweep_name
 
         definition = recorded_sweep(sweep_name(sweep), Store(store))
         records = Store(store).journal(definition).records
         if as_json:
-            _print_json(presentation.status_values(definition, records))
+            _print_json(Status(definition, records).to_dict())
         else:
             presentation.show_status(presentation.terminal(), definition, records)
 

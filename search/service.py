@@ -13,16 +13,21 @@ from search.compatibility import check_extends
 from search.engine import Engine
 from search.frames import records_for_analysis
 from search.journal import exclusive
+from search.preflight import check_cluster, check_job, data_options
 from search.progress import ProgressView
 from search.proposers import Checksum
 from search.record import Record, State
-from search.space import combinations
+from search.status import Status
 from search.store import Store
 from search.sweep import Sweep
 from search.tracking import Projection, ShownRuns, shown_runs
 from trainables.cache import digest
 from trainables.trainable import checkpoint_path, model_path
 from trainables.workloads import workload_named
+
+
+class StoreError(RuntimeError):
+    """The store broke while a sweep ran; the message is one line that says what to do."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +81,8 @@ def verified_data(sweep: Sweep, root: Path) -> Checksum:
             known[name] = workload_named(workload).checksum(root, options)
         return known[name]
 
-    for stage in sweep.stages:
-        for workload in sweep.stage_workloads(stage):
-            for options in combinations(sweep.section(stage, "data")):
-                checksum(workload, options)
+    for workload, options in data_options(sweep):
+        checksum(workload, options)
     return checksum
 
 
@@ -109,12 +112,15 @@ def run_sweep(
     from search import tuning
 
     started = time.monotonic()
+    check_job(store.root)
     checksum = verified_data(sweep, data)
     folder = store.folder(sweep.name)
     with exclusive(folder):
         old = store.definition(sweep.name)
         if old is not None:
             check_extends(old, sweep)
+        tuning.connect(verbose)
+        check_cluster(sweep, store.root, data, checksum)
         store.define(sweep)
         journal = store.journal(sweep, writable=True)
         projection = Projection(
@@ -122,11 +128,17 @@ def run_sweep(
         )
         engine = Engine(sweep, journal, checksum, store.complete_elsewhere(sweep), store.complete)
         engine.listeners += [projection.show, lambda record: _drop_checkpoint(folder, record)]
-        projection.start(engine.records)
-        tuning.connect(verbose)
-        with ProgressView(sweep, console, engine.total, list(engine.records)) as view:
+        status = Status(sweep, engine.records)
+        projection.start(engine.records, status.line)
+        with ProgressView(status, console) as view:
             engine.listeners.append(view.update)
-            tuning.run(engine, folder, data, verbose)
+            try:
+                tuning.run(engine, folder, data, verbose)
+            except OSError as error:
+                raise StoreError(
+                    f"the store {store.root} can no longer be used ({error.strerror}); nothing recorded "
+                    "is lost: mend that and run the same command again"
+                ) from error
         report = write_report(sweep, source, store, engine.records, projection.shown())
         best = best_record(sweep, engine.records)
         winner = None if best is None else (best.key, model_path(folder, best.key))

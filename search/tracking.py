@@ -9,16 +9,22 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunStatus, RunTag, ViewType
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_PARENT_RUN_ID,
+    MLFLOW_RUN_NAME,
+    MLFLOW_SOURCE_NAME,
+)
 
+from dropattack import method_named
 from search.record import Record, State
+from search.redaction import without_credentials
 from search.sweep import Sweep
 from trainables.trial import Trial
 
@@ -34,6 +40,8 @@ _BATCH = 1000
 _INTERVAL_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 60.0
 _LAST_METRIC = "epoch"
+_ALWAYS_NAMED = ("epsilon", "p", "k")
+_SYMBOLS = {"epsilon": "ε"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ def shown_runs(uri: str, sweep: str) -> ShownRuns:
 
 def _run_url(uri: str, experiment: str) -> str:
     """Address of a run: on the tracking server, or where `dropattack ui` serves a store."""
-    server = uri.rstrip("/") if uri.startswith("http") else "http://127.0.0.1:5000"
+    server = without_credentials(uri).rstrip("/") if uri.startswith("http") else "http://127.0.0.1:5000"
     return f"{server}/#/experiments/{experiment}/runs/{{run_id}}"
 
 
@@ -104,8 +112,14 @@ class Projection:
         self._thread = threading.Thread(target=self._work, name="mlflow-projection", daemon=True)
         self.problem = ""
 
-    def start(self, records: Sequence[Record]) -> None:
-        """Begins with the records there are; what MLflow already shows is found out and left alone."""
+    def start(self, records: Sequence[Record], headline: Callable[[], str] = lambda: "") -> None:
+        """Begins with the records there are; what MLflow already shows is found out and left alone.
+
+        Args:
+            records: Those there are.
+            headline: How far the sweep is, in a line for the parent run.
+        """
+        self._headline = headline
         for record in records:
             self.show(record)
         self._thread.start()
@@ -134,11 +148,12 @@ class Projection:
         self._wake.set()
         self._thread.join(patience_seconds + _INTERVAL_SECONDS)
         if self._thread.is_alive() or self._dirty:
-            return f"MLflow at {self._uri} is behind by {len(self._dirty)} trials ({self.problem})"
+            behind = f"is behind by {len(self._dirty)} trials ({self.problem})"
+            return f"MLflow at {without_credentials(self._uri)} {behind}"
         try:
             self._connected().finish(files, winner)
         except Exception as error:
-            return f"MLflow at {self._uri} did not take the report ({_line(error)})"
+            return f"MLflow at {without_credentials(self._uri)} did not take the report ({_line(error)})"
         return ""
 
     def shown(self) -> ShownRuns:
@@ -175,6 +190,7 @@ class Projection:
                     del self._dirty[key]
                 else:
                     self._dirty[key] = self._dirty.pop(key)
+        runs.describe(self._headline())
 
     def _connected(self) -> "_Runs":
         if self._runs is None:
@@ -195,6 +211,7 @@ class _Runs:
         self._epochs: dict[str, int] = {}
         self._states: dict[str, str] = {}
         self._described: set[str] = set()
+        self._shown_headline = ""
         parent = None
         for run in _all_runs(self._client, self.experiment):
             if run.data.tags.get(f"{_TAG}kind") == "sweep":
@@ -235,6 +252,12 @@ class _Runs:
             self._client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
         self._epochs[key], self._states[key] = len(epochs), state.value
 
+    def describe(self, headline: str) -> None:
+        """Shows on the parent run how far the sweep is."""
+        if headline and headline != self._shown_headline:
+            self._client.set_tag(self.parent, f"{_TAG}progress", headline)
+            self._shown_headline = headline
+
     def finish(self, files: Sequence[Path], winner: tuple[str, Path] | None) -> None:
         """Adds files to the parent run and ends it; adds the winner's model to its run."""
         if winner is not None and winner[0] in self.ids and winner[1].exists():
@@ -251,7 +274,8 @@ class _Runs:
         if artifacts is not None:
             artifacts.mkdir(parents=True, exist_ok=True)
             location = artifacts.resolve().as_uri()
-        return str(self._client.create_experiment(self._sweep.name, location))
+        kind = {"mlflow.experimentKind": "custom_model_development"}
+        return str(self._client.create_experiment(self._sweep.name, location, kind))
 
     def _remember(self, run: Run) -> None:
         key = run.data.tags[_KEY]
@@ -287,6 +311,7 @@ class _Runs:
             f"{_TAG}state": State.RUNNING.value,
             f"{_TAG}trial": json.dumps(trial.to_dict(), sort_keys=True),
             MLFLOW_RUN_NAME: run_name(trial),
+            MLFLOW_SOURCE_NAME: "dropattack",
         }
         run = self._client.create_run(self.experiment, start_time=int(time.time() * 1000), tags=tags)
         self.ids[record.key] = run.info.run_id
@@ -305,11 +330,11 @@ def run_name(trial: Trial) -> str:
 
     Example: ``dropattack input+conv1.w ε=5 p=0.5 k=1 seed=0``.
     """
+    defaults = method_named(trial.method).settings_type().to_dict()
     values: dict[str, Any] = dict(trial.hyperparameters)
     targets = [str(values.pop("targets"))] if "targets" in values else []
-    named = [
-        f"{'ε' if n == 'epsilon' else n}={v:.4g}" for n, v in values.items() if isinstance(v, int | float)
-    ]
+    told = {n: v for n, v in values.items() if n in _ALWAYS_NAMED or v != defaults[n]}
+    named = [f"{_SYMBOLS.get(n, n)}={v:.4g}" if isinstance(v, float) else f"{n}={v}" for n, v in told.items()]
     return " ".join([trial.method, *targets, *named, f"seed={trial.seed}"])
 
 
@@ -337,4 +362,4 @@ def _ranks_above(record: Record, other: Record) -> bool:
 
 
 def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return without_credentials((str(error).strip().splitlines() or [type(error).__name__])[0])[:200]

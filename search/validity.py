@@ -5,6 +5,7 @@ from typing import Any
 
 from dropattack import INPUT, UsageError, method_named
 from dropattack.errors import unknown
+from search.options import default_options, option_spaces
 from search.space import Space, bounds, combinations, values
 from search.sweep import SECTIONS, Confirm, Sampling, Search, Stage, Sweep
 from trainables.workloads import TrainingSettings, workload_named
@@ -34,8 +35,13 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
     for name in stage.workloads:
         if name not in sweep.workloads:
             raise unknown("workload of this sweep", name, sweep.workloads)
-    training, data, model = (sweep.section(stage, name) for name in SECTIONS)
+    for section in SECTIONS:
+        known = dict.fromkeys(n for name in sweep.workloads for n in default_options(name)[section])
+        for name in sweep.section(stage, section):
+            if name not in known:
+                raise unknown(f"{section} option", name, known)
     for workload in map(workload_named, sweep.stage_workloads(stage)):
+        training, data, model = option_spaces(sweep, stage, workload.name).values()
         _check_space(TrainingSettings.from_dict, training, stage.search, "training")
         _check_space(workload.data_settings, data, stage.search, "data")
         _check_space(workload.model_settings, model, stage.search, "model")
@@ -47,7 +53,7 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
                 for options in combinations(model):
                     for targets in values(space.get("targets", INPUT)):
                         workload.check_targets(str(targets), options)
-    if stage.scheduler is not None and len(bounds(training.get("epochs", 1))) > 1:
+    if stage.scheduler is not None and len(bounds(sweep.section(stage, "training").get("epochs", 1))) > 1:
         raise UsageError("asha needs one number of training.epochs, not several")
     _check_exclusions(stage)
 

@@ -76,6 +76,11 @@ def light_grid(axes: Axes, axis: str = "y") -> None:
     axes.set_axisbelow(True)
 
 
+def literal(text: str) -> str:
+    """Text that is drawn as it stands: a dollar sign starts no formula."""
+    return text.replace("$", r"\$")
+
+
 def on_color(rgba: tuple[float, ...]) -> str:
     """A text colour that can be read on ``rgba``."""
     red, green, blue = rgba[:3]
@@ -107,7 +112,7 @@ def inline_svg(figure: Figure, name: str, title: str, description: str) -> str:
     """
     text = svg(figure, name)
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'<g id="[^"]*">', "<g>", text)
+    text = _own_ids(text, name)
     text = re.sub(r"font: ([^;\"']*?)'DejaVu Sans'[^;\"]*", r"font: \1var(--sans)", text)
     for color, variable in _THEMED.items():
         text = text.replace(color, variable)
@@ -122,6 +127,13 @@ def inline_svg(figure: Figure, name: str, title: str, description: str) -> str:
         f'<title id="{name}-title">{title}</title><desc id="{name}-description">{description}</desc>'
     )
     return opening + text[head.end() :]
+
+
+def _own_ids(text: str, name: str) -> str:
+    """Keeps ids that something refers to, made unique by ``name``, and drops all others."""
+    used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', text))
+    text = re.sub(r' id="([^"]*)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", text)
+    return re.sub(r'(url\(#|href="#)', rf"\1{name}-", text)
 
 
 def png(figure: Figure, dpi: int = 150) -> bytes:

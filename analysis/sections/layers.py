@@ -41,7 +41,8 @@ def section(records: Records) -> Section | None:
     ranked = rank_target_sets(scored)
     parts: list[Figure | Table] = []
     for (workload, training), group in ranked.groupby(["workload", "training"], sort=True):
-        parts.append(_forest(str(workload), str(training), group, metric))
+        if len(group) > 1:
+            parts.append(_forest(str(workload), str(training), group, metric))
     parts.append(_table(ranked, metric))
     depth = depth_and_gain(scored)
     if len(depth):

@@ -33,7 +33,7 @@ def section(records: Records) -> Section | None:
     parts: list[Figure | Table] = []
     for setting, group in table.groupby("setting", sort=True):
         shown = group[group["family"] != BASELINE]
-        if len(shown):
+        if len(shown) > 1:
             parts.append(_forest(int(str(setting)), shown, metric))
     parts.append(_table(table, metric))
     gap = generalisation_gap(scored, metric)

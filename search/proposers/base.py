@@ -3,16 +3,18 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from optuna.distributions import BaseDistribution
 
 from dropattack import method_named
+from search.options import Options, default_options, option_spaces
 from search.record import Record
-from search.space import admits, bounds
+from search.space import Space, admits, bounds
 from search.sweep import SECTIONS, Stage, Sweep
 from trainables.trial import Trial
-from trainables.workloads import TrainingSettings, workload_named
+from trainables.workloads import TrainingSettings
 
 Checksum = Callable[[str, Mapping[str, Any]], str]
 """Gives the digest of a workload's data under the options of the dataset."""
@@ -46,22 +48,29 @@ class Scope:
     @property
     def epochs(self) -> int:
         """The full budget of a trial, the largest where a grid has several."""
-        default = workload_named(self.workload).training.epochs
-        training = self.sweep.section(self.stage, "training")
-        return max(int(value) for value in bounds(training.get("epochs", default)))
+        default = self.defaults["training"]["epochs"]
+        return max(int(value) for value in bounds(self.spaces["training"].get("epochs", default)))
+
+    @cached_property
+    def spaces(self) -> dict[str, Space]:
+        """What is set or searched beside the method, by section."""
+        return option_spaces(self.sweep, self.stage, self.workload)
+
+    @cached_property
+    def defaults(self) -> dict[str, dict[str, Any]]:
+        """The workload's own options, by section."""
+        return default_options(self.workload)
 
     def trial(
         self,
         method: str,
         hyperparameters: Mapping[str, Any],
-        options: Mapping[str, Mapping[str, Any]],
+        options: Options,
         seed: int,
     ) -> Trial:
         """A trial of this scope; ``options`` holds those of each of `SECTIONS`."""
         training, data, model = (options[section] for section in SECTIONS)
-        settings = TrainingSettings.from_dict(
-            {**workload_named(self.workload).training.to_dict(), **training}
-        )
+        settings = TrainingSettings.from_dict({**self.defaults["training"], **training})
         if self.stage.budget == "passes":
             passes = method_named(method).settings_type.from_dict(dict(hyperparameters)).passes
             settings = replace(settings, epochs=max(1, settings.epochs // passes))

@@ -43,6 +43,6 @@ def grid_trials(scope: Scope) -> Iterator[Trial]:
 
 def _option_grid(scope: Scope) -> Iterator[dict[str, dict[str, Any]]]:
     """Every combination of the options in all `SECTIONS`."""
-    grids = (list(grid(scope.sweep.section(scope.stage, section))) for section in SECTIONS)
+    grids = (list(grid(scope.spaces[section])) for section in SECTIONS)
     for combination in itertools.product(*grids):
         yield dict(zip(SECTIONS, combination, strict=True))

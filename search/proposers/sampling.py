@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 import optuna
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
@@ -17,7 +17,6 @@ from search.space import admits, sample
 from search.sweep import SECTIONS, Sampling
 from trainables.cache import digest
 from trainables.trial import Trial
-from trainables.workloads import workload_named
 
 _OPTUNA_STATES = {
     State.COMPLETE: TrialState.COMPLETE,
@@ -88,15 +87,10 @@ class SamplingProposer(Proposer):
         defaults = method_named(method).settings_type().to_dict()
         hyperparameters = sample(drawn, space, f"{method}.", defaults)
         options = {
-            section: sample(drawn, self.scope.sweep.section(stage, section), f"{section}.", default)
-            for section, default in self._option_defaults().items()
+            section: sample(drawn, space, f"{section}.", self.scope.defaults[section])
+            for section, space in self.scope.spaces.items()
         }
         return self.scope.trial(method, hyperparameters, options, self.scope.sweep.seeds[0])
-
-    def _option_defaults(self) -> dict[str, dict[str, Any]]:
-        workload = workload_named(self.scope.workload)
-        settings = (workload.training, workload.data_settings(), workload.model_settings())
-        return {section: each.to_dict() for section, each in zip(SECTIONS, settings, strict=True)}
 
     def _sampler(self, drawn_before: int, attempt: int) -> BaseSampler:
         name = self.scope.stage.name
@@ -138,7 +132,7 @@ class SamplingProposer(Proposer):
             return
         given = [(f"{trial.method}.", spaces[0], trial.hyperparameters)]
         for section, values in zip(SECTIONS, (trial.training, trial.data, trial.model), strict=True):
-            given.append((f"{section}.", self.scope.sweep.section(self.scope.stage, section), values))
+            given.append((f"{section}.", self.scope.spaces[section], values))
         if not all(admits(d, values[n]) for _, space, values in given for n, d in space.items()):
             return
         drawn = {prefix + name: values[name] for prefix, space, values in given for name in space}
