@@ -3,15 +3,8 @@
 import json
 
 import pytest
-import torch
 
 from trainables.__main__ import main
-
-
-@pytest.fixture(autouse=True)
-def _threads() -> None:
-    """The command sets the number of threads; here it is to stay one."""
-    torch.set_num_threads(1)
 
 
 def test_one_trial_prints_an_object_an_epoch(capsys: pytest.CaptureFixture[str]) -> None:
