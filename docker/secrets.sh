@@ -8,7 +8,7 @@ mkdir -p "$folder"
 cd "$folder"
 
 random() { head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n'; }
-keep() { [[ -e $1 ]] || cat >"$1"; }
+keep() { if [[ -e $1 ]]; then cat >/dev/null; else cat >"$1"; fi; }
 
 random | keep ray_token
 random | keep postgres_password
