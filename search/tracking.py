@@ -7,6 +7,7 @@ and nothing else. What it has to do it finds out by asking MLflow, so that it go
 import json
 import logging
 import math
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -202,6 +203,7 @@ class _Runs:
     """The runs of one experiment as MLflow holds them."""
 
     def __init__(self, uri: str, sweep: Sweep, artifacts: Path | None) -> None:
+        os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self._client = MlflowClient(uri)
