@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from dropattack import UsageError
 from search.frames import records_for_analysis
 from search.record import Record, State
+from search.runs import ShownRuns, run_name, shown_runs
 from search.store import Store
 from search.sweep import Sweep
-from search.tracking import ShownRuns, run_name, shown_runs
 from trainables.saved import load_model
 from trainables.trainable import model_path
 from trainables.workloads import workload_named
