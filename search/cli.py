@@ -73,6 +73,34 @@ def run(
 
 
 @app.command()
+def submit(
+    sweep: SweepName,
+    address: Annotated[
+        str,
+        typer.Option(envvar="RAY_API_SERVER_ADDRESS", help="Jobs API, such as http://127.0.0.1:8265."),
+    ],
+    store: Annotated[str, typer.Option(help="Store on the cluster, shared by all nodes.")] = "",
+    data: Annotated[str, typer.Option(help="Root folder of datasets on every node.")] = "",
+    overrides: SetOption = None,
+    tracking_uri: Annotated[str, typer.Option(help="MLflow server as the cluster sees it.")] = "",
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job to its end.")] = True,
+) -> None:
+    """Run a sweep as a job of a Ray cluster; submitting it again goes on where it stopped."""
+    with _refusals():
+        from search import cluster
+        from search.sweepfile import load_sweep, parse_override
+
+        definition = load_sweep(sweep, dict(map(parse_override, overrides or [])))
+        project = Path.cwd()
+        command = cluster.run_command(sweep, store, data, tracking_uri, overrides or [], project)
+        client = cluster.connect(address)
+        job, new = cluster.submit(client, definition.name, store, command, project)
+        print(f"{'submitted' if new else 'already running:'} {job}", flush=True)
+        if wait:
+            raise typer.Exit(cluster.follow(client, job, lambda text: print(text, end="", flush=True)))
+
+
+@app.command()
 def plan(
     sweep: SweepName,
     store: StoreOption = _STORE,
@@ -101,27 +129,38 @@ def status(sweep: SweepName, store: StoreOption = _STORE, as_json: JsonOption = 
     """Say how far a sweep is, from any terminal, also while it runs."""
     with _refusals():
         from search import presentation
-        from search.service import recorded_sweep
+        from search.reporting import recorded_sweep
+        from search.status import Status
         from search.store import Store
         from search.sweepfile import sweep_name
 
         definition = recorded_sweep(sweep_name(sweep), Store(store))
         records = Store(store).journal(definition).records
         if as_json:
-            _print_json(presentation.status_values(definition, records))
+            _print_json(Status(definition, records).to_dict())
         else:
             presentation.show_status(presentation.terminal(), definition, records)
 
 
 @app.command()
-def report(sweep: SweepName, store: StoreOption = _STORE) -> None:
+def report(
+    sweep: SweepName,
+    store: StoreOption = _STORE,
+    formats: Annotated[str, typer.Option("--format", help="Any of html,md,png,svg,csv.")] = "html",
+    against: Annotated[str, typer.Option(metavar="SWEEP", help="Another sweep to compare with.")] = "",
+    landscape: Annotated[bool, typer.Option("--landscape", help="Draw loss landscapes; slow.")] = False,
+    data: DataOption = _DATA,
+    tracking_uri: TrackingOption = "",
+) -> None:
     """Write a sweep's report from its records, also while it runs."""
     with _refusals():
-        from search.service import report_sweep
+        from search.reporting import report_sweep
         from search.store import Store
         from search.sweepfile import sweep_name
 
-        print(report_sweep(sweep_name(sweep), Store(store)))
+        wanted = [name.strip() for name in formats.split(",")]
+        root = data if landscape else None
+        print(report_sweep(sweep_name(sweep), Store(store), tracking_uri, wanted, against, root))
 
 
 @app.command()

@@ -140,6 +140,10 @@ class Engine:
         """Records that a trial failed; the sweep goes on."""
         self._close(self._training[key], State.FAILED, reason)
 
+    def put_back(self, key: str) -> None:
+        """Takes back a trial that is being trained; it is the next to be handed out."""
+        self._left_running.appendleft(self._training.pop(key))
+
     def _propose(self) -> tuple[_Lane, Proposal] | None:
         if self.limit:
             return None

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,12 +10,14 @@ from rich.table import Table
 
 from dropattack import INPUT, Settings, methods
 from search.plan import StagePlan
-from search.progress import duration
 from search.record import Record, State
-from search.service import Outcome, best_record
+from search.redaction import without_credentials
+from search.reporting import best_record
+from search.runs import run_name
+from search.service import Outcome
+from search.status import Status, duration
 from search.sweep import Sweep
 from search.sweepfile import bundled_sweeps, load_sweep
-from search.tracking import run_name
 from trainables.workloads import workload_named, workloads
 
 
@@ -41,7 +42,7 @@ def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, 
     if not outcome.done:
         _line(console, "interrupted: run the same command again to go on")
     _line(console, f"report: {outcome.report}")
-    _line(console, f"MLflow: {tracking_uri or f'dropattack ui --store {store}'}")
+    _line(console, f"MLflow: {without_credentials(tracking_uri) or f'dropattack ui --store {store}'}")
 
 
 def show_plan(console: Console, sweep: Sweep, plans: Sequence[StagePlan]) -> None:
@@ -62,19 +63,6 @@ def show_plan(console: Console, sweep: Sweep, plans: Sequence[StagePlan]) -> Non
     _line(console, f"{work}; nothing started")
 
 
-def status_values(sweep: Sweep, records: Sequence[Record]) -> dict[str, Any]:
-    """Plain values of `show_status`."""
-    best = best_record(sweep, records)
-    return {
-        "sweep": sweep.name,
-        "states": dict(_counts(records)),
-        "best": None
-        if best is None
-        else {"key": best.key, "trial": best.trial.to_dict(), "value": best.value(sweep.select)},
-        "failures": [{"key": r.key, "reason": r.reason} for r in records if r.state is State.FAILED],
-    }
-
-
 def show_status(console: Console, sweep: Sweep, records: Sequence[Record]) -> None:
     """How far a sweep is."""
     table = Table("stage", "workload", *(state.value for state in State), title=sweep.name)
@@ -83,12 +71,14 @@ def show_status(console: Console, sweep: Sweep, records: Sequence[Record]) -> No
             own = [r for r in records if r.stage == stage.name and r.trial.workload == workload]
             table.add_row(stage.name, workload, *(str(sum(r.state is s for r in own)) for s in State))
     console.print(table)
+    status = Status(sweep, records)
+    pace = status.trials_per_hour
+    _line(console, status.line() + (f" · {pace:.0f} trials per hour" if pace else ""))
     best = best_record(sweep, records)
     if best is not None:
         _line(console, f"best on validation: {run_name(best.trial)} · {_scores(sweep, best)}")
-    for record in records:
-        if record.state is State.FAILED:
-            _line(console, f"failed: {run_name(record.trial)}: {record.reason}")
+    for record in status.failures:
+        _line(console, f"failed: {run_name(record.trial)}: {record.reason}")
 
 
 def show_sweeps(console: Console, recorded: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ class Spending:
 
     def __init__(self, sweep: Sweep, records: Iterable[Record]) -> None:
         self._limits: Limits = sweep.limits
-        self._gpus = sweep.resources.gpus
+        self._gpus = sweep.resources.most_gpus
         self._started = time.monotonic()
         self._trials: set[str] = set()
         self._gpu_seconds = 0.0

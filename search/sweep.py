@@ -121,10 +121,24 @@ class Select(_Model):
 
 
 class Resources(_Model):
-    """What one trial occupies."""
+    """What one trial occupies.
+
+    ``gpus: auto`` measures what a trial takes of a GPU's memory and puts as many side by side as fit.
+    """
 
     cpus: float = Field(default=1, gt=0)
-    gpus: float = Field(default=0, ge=0)
+    gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = 0.0
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.most_gpus > 1 and self.most_gpus % 1:
+            raise ValueError("gpus must be a share of one, a whole number, or auto")
+        return self
+
+    @property
+    def most_gpus(self) -> float:
+        """The most a trial may occupy; ``auto`` measures a share of one."""
+        return 1 if self.gpus == "auto" else float(self.gpus)
 
 
 class Limits(_Model):

@@ -4,22 +4,21 @@ import logging
 import math
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import ray
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from dropattack import UsageError
+from search import gpus
 from search.engine import Engine
-from search.record import Metrics, Record
-from trainables.trainable import BROKEN, FAILURE, METRICS, TrialTrainable
+from search.recorder import Recorder
+from trainables.trainable import BROKEN, FAILURE, METRICS, OUT_OF_MEMORY, TrialTrainable
 
-T = TypeVar("T")
-
-_KEY = "key"
+_KEY, _GPUS = "key", "gpus"
 _PROCESS_DEATHS = 2
 """How often a trial's process may die (out of memory, a lost node) before the trial counts as failed."""
 
@@ -32,9 +31,14 @@ class _StateInJournal:
 
 
 class EngineSearcher(_StateInJournal, Searcher):
-    """Hands the engine's trials to Tune."""
+    """Hands the engine's trials to Tune.
 
-    def __init__(self, recorder: "_Recorder", config: dict[str, Any]) -> None:
+    Args:
+        recorder: Where trials come from.
+        config: What all trials' configs share.
+    """
+
+    def __init__(self, recorder: Recorder, config: dict[str, Any]) -> None:
         super().__init__()
         self._recorder = recorder
         self._config = config
@@ -42,9 +46,12 @@ class EngineSearcher(_StateInJournal, Searcher):
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next trial's config; nothing for now, or nothing ever again."""
         record = self._recorder.next()
-        if record is not None:
-            return {**self._config, _KEY: record.key, "trial": record.trial.to_dict()}
-        return Searcher.FINISHED if self._recorder.ended else None
+        if record is None:
+            return Searcher.FINISHED if self._recorder.ended else None
+        config = {**self._config, _KEY: record.key, "trial": record.trial.to_dict()}
+        if record.key in self._recorder.alone:
+            config[_GPUS] = max(1.0, config[_GPUS])
+        return config
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -61,62 +68,30 @@ class EngineSearcher(_StateInJournal, Searcher):
 class EngineScheduler(_StateInJournal, FIFOScheduler):
     """Takes every result to the engine, the last one included, before Tune acts on it."""
 
-    def __init__(self, recorder: "_Recorder") -> None:
+    def __init__(self, recorder: Recorder) -> None:
         super().__init__()
         self._recorder = recorder
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Continue or stop, as the engine says."""
         key = trial.config[_KEY]
+        goes_on = False
         if BROKEN in result:
             self._recorder.broken = OSError(None, result[BROKEN])
-            return str(TrialScheduler.STOP)
-        if FAILURE in result:
+        elif OUT_OF_MEMORY in result:
+            self._recorder.ran_out_of_memory(key, result[OUT_OF_MEMORY])
+        elif FAILURE in result:
             self._recorder.fail(key, result[FAILURE])
-            return str(TrialScheduler.STOP)
-        prefix = f"{METRICS}/"
-        metrics = {name.removeprefix(prefix): v for name, v in result.items() if name.startswith(prefix)}
-        goes_on = self._recorder.report(key, metrics)
+        else:
+            prefix = f"{METRICS}/"
+            metrics = {n.removeprefix(prefix): v for n, v in result.items() if n.startswith(prefix)}
+            goes_on = self._recorder.report(key, metrics)
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Records a trial whose process died again and again."""
         times = trial.num_failures
         self._recorder.fail(trial.config[_KEY], f"its process died {times} times: {_last_line(trial)}")
-
-
-class _Recorder:
-    """The engine as Tune may use it: when its store breaks, everything stops and nothing more is recorded.
-
-    Tune takes an exception of a scheduler for a failure of the trial and goes on; a store that is full or
-    gone must end the run instead.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.broken: OSError | None = None
-
-    @property
-    def ended(self) -> bool:
-        return self.broken is not None or self._engine.done
-
-    def next(self) -> Record | None:
-        return self._guarded(self._engine.next, None)
-
-    def report(self, key: str, metrics: Metrics) -> bool:
-        return self._guarded(lambda: self._engine.report(key, metrics), False)
-
-    def fail(self, key: str, reason: str) -> None:
-        self._guarded(lambda: self._engine.fail(key, reason), None)
-
-    def _guarded(self, action: Callable[[], T], otherwise: T) -> T:
-        if self.broken is not None:
-            return otherwise
-        try:
-            return action()
-        except OSError as error:
-            self.broken = error
-            return otherwise
 
 
 def _last_line(trial: Any) -> str:
@@ -126,7 +101,11 @@ def _last_line(trial: Any) -> str:
 
 
 def connect(verbose: bool) -> None:
-    """Joins the cluster that ``RAY_ADDRESS`` names, or starts Ray on this machine."""
+    """Joins the cluster that ``RAY_ADDRESS`` names, or starts Ray on this machine.
+
+    Raises:
+        UsageError: The cluster cannot be joined: it is not there, wants a token, or has other versions.
+    """
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = str(10**9)
     os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
@@ -139,10 +118,18 @@ def connect(verbose: bool) -> None:
     }
     if not os.environ.get("RAY_ADDRESS"):
         options |= {"include_dashboard": False, "object_store_memory": 200 * 2**20}
-    ray.init(ignore_reinit_error=True, **options)
+    try:
+        ray.init(ignore_reinit_error=True, **options)
+    except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
+        if not os.environ.get("RAY_ADDRESS"):
+            raise
+        lines = " ".join(str(error).split())
+        raise UsageError(f"cannot join the cluster at {os.environ['RAY_ADDRESS']}: {lines}") from None
 
 
-def run(engine: Engine, folder: Path, data: Path, verbose: bool = False) -> None:
+def run(
+    engine: Engine, folder: Path, data: Path, verbose: bool = False, measure: gpus.Measure = gpus.measure
+) -> None:
     """Runs an engine to its end.
 
     Args:
@@ -150,8 +137,10 @@ def run(engine: Engine, folder: Path, data: Path, verbose: bool = False) -> None
         folder: The sweep's folder, for checkpoints and models; shared by all nodes.
         data: The data root, the same path on all nodes.
         verbose: Whether to show what Ray says.
+        measure: Finds what a trial takes of a GPU, where the sweep leaves that open.
 
     Raises:
+        UsageError: What a trial takes cannot be measured.
         OSError: The journal can no longer be written; what it has is whole.
     """
     resources = engine.sweep.resources
@@ -159,9 +148,13 @@ def run(engine: Engine, folder: Path, data: Path, verbose: bool = False) -> None
         "data": str(data.resolve()),
         "folder": str(folder.resolve()),
         "threads": max(1, math.floor(resources.cpus)),
+        _GPUS: _gpus(engine, data.resolve(), measure),
     }
-    trainable = tune.with_resources(TrialTrainable, {"cpu": resources.cpus, "gpu": resources.gpus})
-    recorder = _Recorder(engine)
+    trainable = tune.with_resources(
+        TrialTrainable,
+        lambda config: tune.PlacementGroupFactory([{"CPU": resources.cpus, "GPU": config[_GPUS]}]),
+    )
+    recorder = Recorder(engine)
     with tempfile.TemporaryDirectory(prefix="dropattack-tune-") as scratch:
         tuner = tune.Tuner(
             trainable,
@@ -181,3 +174,15 @@ def run(engine: Engine, folder: Path, data: Path, verbose: bool = False) -> None
         tuner.fit()
     if recorder.broken is not None:
         raise recorder.broken
+
+
+def _gpus(engine: Engine, data: Path, measure: gpus.Measure) -> float:
+    """How many GPUs, or what share of one, each trial occupies."""
+    wanted = engine.sweep.resources.gpus
+    if wanted != "auto":
+        return float(wanted)
+    record = engine.next()
+    if record is None:
+        return 1.0
+    engine.put_back(record.key)
+    return gpus.share(measure(record.trial, data))

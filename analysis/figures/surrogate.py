@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.style import INK, PAPER, SERIES, canvas, colormap, light_grid
+from analysis.figures.style import INK, PAPER, SERIES, canvas, colormap, light_grid, literal
 from analysis.figures.style import title as heading
 from analysis.records import Metric, rows
 from analysis.surrogate import Surrogate
@@ -75,7 +75,7 @@ def importance_bars(table: pd.DataFrame) -> Figure:
             ylim=(len(order) - 0.4, -0.6),
             xlabel="share of the spread explained",
         )
-        axes.set_yticks(range(len(order)), list(order))
+        axes.set_yticks(range(len(order)), [literal(name) for name in order])
         axes.tick_params(length=0)
         light_grid(axes, "x")
     return figure

@@ -111,13 +111,15 @@ def epochs(frame: pd.DataFrame, rng_seed: int = 0) -> pd.DataFrame:
     )
 
 
+def stage(name: str) -> dict[str, Any]:
+    return {"name": name, "search": {"kind": "confirm" if name == "confirm" else "grid"}}
+
+
 def records(frame: pd.DataFrame | None = None, **changes: Any) -> Records:
     """Records of `trials`, or of the given ones."""
     frame = trials() if frame is None else frame
     sweep = (
-        {"name": "synthetic", "stages": [{"name": s} for s in sorted(set(frame["stage"]))]}
-        if len(frame)
-        else {}
+        {"name": "synthetic", "stages": [stage(s) for s in sorted(set(frame["stage"]))]} if len(frame) else {}
     )
     values: dict[str, Any] = {"trials": frame, "sweep": sweep, "command": "dropattack run synthetic"}
     if len(frame):

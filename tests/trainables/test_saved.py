@@ -30,6 +30,8 @@ def test_a_saved_model_loads_as_a_plain_module_that_scores_the_same(tmp_path: Pa
     assert saved.trial == trial
     accuracy = evaluate(saved.model, data.test, data.classes)["accuracy"]
     assert accuracy == saved.test["test_accuracy"] == training.history[-1]["test_accuracy"]
+    hits = sum(row[label] for label, row in enumerate(saved.confusion))
+    assert hits / len(data.test) == pytest.approx(accuracy)
 
 
 def test_a_saved_text_model_brings_its_vocabulary(tmp_path: Path) -> None:

@@ -103,6 +103,18 @@ def test_archive_and_tree_are_the_same_data(tmp_path: Path) -> None:
     assert Imdb().checksum(root, settings) == tree
 
 
+def test_the_table_of_reviews_is_split_as_the_tree_is(tmp_path: Path) -> None:
+    root = write_imdb(tmp_path)
+    settings = ImdbSettings(**PLAIN)
+    tree = Imdb().checksum(root, settings)
+    reviews = [(path.parent.name, path.read_text()) for path in root.glob("aclImdb/*/*/*.txt")]
+    lines = [f'"{review}",{"positive" if label == "pos" else "negative"}\n' for label, review in reviews]
+    (root / "aclImdb").rename(root / "elsewhere")
+    (root / "IMDB_Dataset.csv").write_text("review,sentiment\n" + "".join(lines))
+    assert Imdb().checksum(root, settings) == tree
+    refused(Imdb(), root, ImdbSettings(split="official", **PLAIN), r"aclImdb_v1\.tar\.gz is missing")
+
+
 def test_a_second_load_reads_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root, settings = write_imdb(tmp_path), ImdbSettings(**PLAIN)
     first = Imdb().load(root, settings)
