@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dropattack import UsageError
-from trainables.data import Split
+from trainables.splits import Split
 
 Models = Mapping[str, tuple[nn.Module, Mapping[str, Tensor]]]
 """Label to an architecture and the state it was trained to."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from analysis.landscape import Models, Progress
 from dropattack import Batch
-from trainables.data import Split
+from trainables.splits import Split
 
 _BATCH = 500
 

@@ -5,6 +5,7 @@ sees half of one; readers map it into memory, so that all trials share its pages
 """
 
 import hashlib
+import io
 import json
 import os
 import tempfile
@@ -53,11 +54,18 @@ def cached(name: str, content: str, encode: Callable[[], Encoded]) -> Encoded:
 
 def save_atomically(state: Mapping[str, Any], path: Path) -> None:
     """Writes ``state`` with torch, so that ``path`` holds either what it held before or all of it."""
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    write_atomically(path, buffer.getbuffer())
+
+
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
+    """Writes ``content`` to disk, so that ``path`` holds either what it held before or all of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            torch.save(dict(state), file)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)

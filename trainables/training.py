@@ -7,17 +7,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dropattack import Task, create
+from dropattack import Batch, Task, UsageError, create
 from trainables.cache import digest
-from trainables.data import Data, Split, stratified_subset
+from trainables.data import Data
+from trainables.metrics import Metrics, evaluate, measure, recalls, scores
+from trainables.saved import encoding
+from trainables.splits import stratified_subset
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
-
-_EVALUATION_BATCH = 1000
-Metrics = dict[str, float]
 
 
 class DivergedError(RuntimeError):
@@ -42,26 +41,36 @@ class Training:
         self.device = device or torch.device("cpu")
         self.settings = TrainingSettings.from_dict(dict(trial.training))
         workload = workload_named(trial.workload)
+        architecture = workload.model_settings(trial.model)
         train = data.train
+        if self.settings.train_size > len(train):
+            raise UsageError(
+                f"train_size {self.settings.train_size} is more than the {len(train)} examples there are"
+            )
         if self.settings.train_size:
             seed = _seed(trial, "subset")
-            train = train.subset(stratified_subset(train.labels, self.settings.train_size, seed))
+            size, balanced = self.settings.train_size, self.settings.balanced
+            train = train.subset(stratified_subset(train.labels, size, seed, balanced))
         self.train, self.valid, self.test = (s.to(self.device) for s in (train, data.valid, data.test))
         self._shuffling = torch.Generator().manual_seed(_seed(trial, "shuffling"))
         self._masks = torch.Generator(self.device).manual_seed(_seed(trial, "masks"))
         self._default_state = _default_state_from(_seed(trial, "default"))
         with self._own_default_generator():
-            self.model: nn.Module = workload.model(data).to(self.device)
+            self.model: nn.Module = architecture.build(data).to(self.device)
         self.method = create(
             trial.method,
-            task=Task(names=workload.targets, generator=self._masks),
+            task=Task(names=architecture.targets, generator=self._masks),
             **trial.hyperparameters,
         )
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.settings.learning_rate)
         self.metric = workload.metric
+        self.classes, self.positive = data.classes, data.positive
+        self._extras = encoding(data.extras)
         self.history: list[Metrics] = []
         self.best_model: dict[str, Tensor] = {}
         self.best_epoch = 0
+        self.confusion: list[list[int]] = []
+        """Of the best model on the test split, row = true class; empty until the last epoch."""
 
     @property
     def finished(self) -> bool:
@@ -84,7 +93,8 @@ class Training:
         with self._own_default_generator():
             metrics = self._train()
         trained = time.perf_counter()
-        metrics |= {f"valid_{name}": value for name, value in evaluate(self.model, self.valid).items()}
+        valid = evaluate(self.model, self.valid, self.classes, self.positive)
+        metrics |= {f"valid_{name}": value for name, value in valid.items()}
         metrics["epoch"] = len(self.history) + 1
         if not self.history or metrics[self._selected] > self.history[self.best_epoch - 1][self._selected]:
             self.best_epoch = int(metrics["epoch"])
@@ -106,24 +116,33 @@ class Training:
         loss_sum = torch.zeros((), device=self.device)
         correct = torch.zeros((), device=self.device)
         logs: dict[str, Tensor] = {}
-        for inputs, labels in self.train.batches(self.settings.batch_size, self._shuffling):
+        rounds, steps = self.method.settings.rounds, 0
+        for inputs, labels in self._rounds(rounds):
+            steps += 1
             result = self.method.step(self.model, (inputs, labels), self.optimizer)
             loss_sum += result.loss * len(labels)
             correct += (result.outputs.argmax(1) == labels).sum()
             for name, value in result.log.items():
                 logs[name] = logs.get(name, 0) + value
-        loss = loss_sum.item() / len(self.train)
+        examples = rounds * len(self.train)
+        loss = loss_sum.item() / examples
         if not torch.isfinite(torch.tensor(loss)):
             raise DivergedError(f"training loss became {loss} in epoch {len(self.history) + 1}")
-        metrics = {"train_loss": loss, "train_accuracy": correct.item() / len(self.train)}
-        return metrics | {f"train_{name}": value.item() for name, value in logs.items()}
+        metrics = {"train_loss": loss, "train_accuracy": correct.item() / examples}
+        return metrics | {f"train_{name}": value.item() / steps for name, value in logs.items()}
+
+    def _rounds(self, rounds: int) -> Iterator[Batch]:
+        """The training split's batches, ``rounds`` times over and shuffled anew each time."""
+        for _ in range(rounds):
+            yield from self.train.batches(self.settings.batch_size, self._shuffling)
 
     def _test(self) -> Metrics:
         current = copy.deepcopy(self.model.state_dict())
         self.model.load_state_dict(self.best_model)
-        metrics = evaluate(self.model, self.test)
+        loss, confusion = measure(self.model, self.test, self.classes)
         self.model.load_state_dict(current)
-        return metrics
+        self.confusion = confusion.tolist()
+        return {"loss": loss, **scores(confusion, self.positive), **recalls(confusion)}
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the training depends on."""
@@ -138,21 +157,35 @@ class Training:
             "history": self.history,
             "best_model": self.best_model,
             "best_epoch": self.best_epoch,
+            "confusion": self.confusion,
+        }
+
+    def result(self) -> dict[str, Any]:
+        """The best model, with the trial it came from and how it did."""
+        return {
+            "trial": self.trial.to_dict(),
+            "model": self.best_model,
+            "metrics": self.history[self.best_epoch - 1],
+            "test": {name: value for name, value in self.history[-1].items() if name.startswith("test_")},
+            "confusion": self.confusion,
+            "classes": self.classes,
+            "extras": self._extras,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on from what `state_dict` gave, bit for bit on a CPU."""
+        """Goes on from what `state_dict` gave, wherever its tensors were loaded to; bit for bit on a CPU."""
         if state["key"] != self.trial.key:
             raise ValueError(f"the checkpoint is of trial {state['key']}, not of {self.trial.key}")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.method.load_state_dict(state["method"])
-        self._shuffling.set_state(state["shuffling"])
-        self._masks.set_state(state["masks"])
-        self._default_state = state["default"]
+        self._shuffling.set_state(state["shuffling"].cpu())
+        self._masks.set_state(state["masks"].cpu())
+        self._default_state = {name: value.cpu() for name, value in state["default"].items()}
         self.history = list(state["history"])
         self.best_model = state["best_model"]
         self.best_epoch = state["best_epoch"]
+        self.confusion = state["confusion"]
 
     @contextmanager
     def _own_default_generator(self) -> Iterator[None]:
@@ -163,26 +196,6 @@ class Training:
                 torch.cuda.set_rng_state(self._default_state["cuda"], self.device)
             yield
             self._default_state = _default_state(self.device)
-
-
-@torch.inference_mode()
-def evaluate(model: nn.Module, split: Split) -> Metrics:
-    """Mean cross entropy and accuracy over a whole split, in eval mode; one wait for the device.
-
-    Returns:
-        ``{"loss": …, "accuracy": …}``, accuracy in [0, 1].
-    """
-    was_training = model.training
-    model.eval()
-    device = split.labels.device
-    loss_sum, correct = torch.zeros((), device=device), torch.zeros((), device=device)
-    for inputs, labels in split.batches(_EVALUATION_BATCH):
-        outputs = model(*inputs) if isinstance(inputs, tuple) else model(inputs)
-        loss_sum += F.cross_entropy(outputs, labels, reduction="sum")
-        correct += (outputs.argmax(1) == labels).sum()
-    model.train(was_training)
-    totals = torch.stack([loss_sum, correct]).tolist()
-    return {"loss": totals[0] / len(split), "accuracy": totals[1] / len(split)}
 
 
 def _seed(trial: Trial, purpose: str) -> int:

@@ -22,6 +22,8 @@ class Trial:
         method: Name of the method.
         hyperparameters: The method's settings, complete and canonical.
         training: The training settings, complete.
+        data: The dataset's settings, complete.
+        model: The model's settings, complete.
         seed: Decides initialisation, shuffling, masks and training subset, the same for every method, so that
             trials of one seed are pairs.
         checksum: Digest of the data.
@@ -32,6 +34,8 @@ class Trial:
     method: str
     hyperparameters: Mapping[str, Any]
     training: Mapping[str, Any]
+    data: Mapping[str, Any]
+    model: Mapping[str, Any]
     seed: int
     checksum: str
     version: int = field(default=TRAINING_VERSION)
@@ -45,26 +49,53 @@ class Trial:
         training: TrainingSettings,
         seed: int,
         checksum: str,
+        data: Mapping[str, Any] | None = None,
+        model: Mapping[str, Any] | None = None,
     ) -> "Trial":
         """Builds a trial with all defaults filled in, so that equal trainings have equal keys.
+
+        Args:
+            workload: Name of the workload.
+            method: Name of the method.
+            hyperparameters: The method's settings that differ from its defaults.
+            training: The training settings.
+            seed: See `Trial`.
+            checksum: `Workload.checksum` under the options in ``data``.
+            data: The dataset's settings that differ from the workload's defaults.
+            model: The model's settings that differ from the workload's defaults.
 
         Raises:
             UsageError: A name is unknown or a value out of range.
         """
-        settings = method_named(method).settings_type.from_dict(dict(hyperparameters))
-        if "targets" in settings.to_dict():
-            workload_named(workload).check_targets(settings.to_dict()["targets"])
-        return cls(workload, method, settings.to_dict(), training.to_dict(), seed, checksum)
+        found = workload_named(workload)
+        settings = method_named(method).settings_type.from_dict(dict(hyperparameters)).to_dict()
+        if "targets" in settings:
+            settings["targets"] = found.canonical_targets(settings["targets"], model)
+        return cls(
+            workload=workload,
+            method=method,
+            hyperparameters=settings,
+            training=training.to_dict(),
+            data=found.data_settings(data).to_dict(),
+            model=found.model_settings(model).to_dict(),
+            seed=seed,
+            checksum=checksum,
+        )
 
     @cached_property
     def key(self) -> str:
         """A short name that equal trials share and different trials do not."""
         return digest(self.to_dict())
 
-    @property
+    @cached_property
     def passes(self) -> int:
         """Forward-backward passes per step."""
         return method_named(self.method).settings_type.from_dict(dict(self.hyperparameters)).passes
+
+    def options(self) -> dict[str, Any]:
+        """Settings of training, data and model under one dotted name each, such as ``training.epochs``."""
+        sections = {"training": self.training, "data": self.data, "model": self.model}
+        return {f"{section}.{name}": value for section, o in sections.items() for name, value in o.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON holds them."""
@@ -73,6 +104,8 @@ class Trial:
             "method": self.method,
             "hyperparameters": dict(self.hyperparameters),
             "training": dict(self.training),
+            "data": dict(self.data),
+            "model": dict(self.model),
             "seed": self.seed,
             "checksum": self.checksum,
             "version": self.version,

@@ -1,17 +1,20 @@
 """Workloads: a dataset, a model, its targets and the papers' training settings under one name."""
 
-from collections.abc import Callable, Mapping
+import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
 
-from torch import nn
-
-from dropattack import INPUT, Settings, UsageError, parse_targets, setting
+from dropattack import INPUT, Settings, UsageError, canonical_targets, parse_targets, setting
 from dropattack.errors import unknown
+from trainables.architecture import Architecture, papers_spelling
 from trainables.data import Data, Dataset
-from trainables.datasets.digits import Digits
-from trainables.datasets.idx import MNIST
-from trainables.models.lenet5 import TARGETS as LENET5_TARGETS
-from trainables.models.lenet5 import LeNet5
+
+ENTRY_POINTS = "dropattack.workloads"
+"""Group in which an installed package offers workloads: each entry a `Workload` or a function giving one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +25,7 @@ class TrainingSettings(Settings):
     batch_size: int = setting(128, "Examples per step.", low=1)
     learning_rate: float = setting(1e-3, "Adam's learning rate.", low=0)
     train_size: int = setting(0, "Training examples, stratified and nested by seed; 0 for all.", low=0)
+    balanced: bool = setting(False, "Whether train_size takes equally many examples of every class.")
 
 
 @dataclass(frozen=True)
@@ -32,30 +36,80 @@ class Workload:
         name: Name in sweep files.
         summary: One line for people.
         dataset: Where the data come from.
-        model: Builds an untrained model for the data; draws from torch's default generator.
-        targets: Target names, the papers' own, to parameter names; ``input`` stands for the pixels unless
-            it is mapped to a parameter (the embedding matrix of a text model).
+        architecture: The model, in its default sizes.
+        data: Default settings of the dataset; ``None`` for the dataset's own.
         training: Default training settings.
-        metric: What validation maximises.
+        metric: What validation maximises: ``accuracy``, ``macro_f1``, or ``f1`` where the data have a
+            positive class.
     """
 
     name: str
     summary: str
     dataset: Dataset
-    model: Callable[[Data], nn.Module]
-    targets: Mapping[str, str]
+    architecture: Architecture
+    data: Settings | None = None
     training: TrainingSettings = field(default_factory=TrainingSettings)
     metric: str = "accuracy"
 
-    def target_names(self) -> list[str]:
-        """Every name that may stand in a set of targets."""
-        return list(dict.fromkeys([INPUT, *self.targets]))
+    def data_settings(self, options: Mapping[str, Any] | None = None) -> Settings:
+        """The dataset's settings: ``options`` where given, this workload's defaults elsewhere.
 
-    def check_targets(self, text: str) -> None:
+        Raises:
+            UsageError: An option is unknown or out of range.
+        """
+        return self._completed("data", self.data or self.dataset.settings_type(), options)
+
+    def model_settings(self, options: Mapping[str, Any] | None = None) -> Architecture:
+        """The model's settings: ``options`` where given, this workload's defaults elsewhere.
+
+        Raises:
+            UsageError: An option is unknown or out of range.
+        """
+        return self._completed("model", self.architecture, options)
+
+    def checksum(self, root: Path, options: Mapping[str, Any] | None = None) -> str:
+        """Digest of the data under these options; see `Dataset.checksum`."""
+        return self.dataset.checksum(root, self.data_settings(options))
+
+    def load(self, root: Path, options: Mapping[str, Any] | None = None) -> Data:
+        """The data under these options; see `Dataset.load`."""
+        return self.dataset.load(root, self.data_settings(options))
+
+    @property
+    def targets(self) -> Mapping[str, str]:
+        """Target names to parameter names, for the model in its default sizes."""
+        return self.architecture.targets
+
+    def target_names(self, model: Mapping[str, Any] | None = None) -> list[str]:
+        """Every name that may stand in a set of targets; ``model`` holds the model's options."""
+        return list(dict.fromkeys([INPUT, *self.model_settings(model).targets]))
+
+    def canonical_targets(self, text: str, model: Mapping[str, Any] | None = None) -> str:
+        """The one spelling of a set of targets, the papers' own spellings included.
+
+        Raises:
+            UsageError: The model has no such target.
+
+        Example:
+            >>> workload_named("mnist-lenet5").canonical_targets("Conv.1.w+Input")
+            'input+conv1.w'
+        """
+        valid = self.target_names(model)
+        names = [papers_spelling(name, valid) for name in parse_targets(text)]
+        for name in names:
+            if name not in valid:
+                raise unknown(f"target of {self.name}", name, valid)
+        return canonical_targets("+".join(names))
+
+    def check_targets(self, text: str, model: Mapping[str, Any] | None = None) -> None:
         """Raises a `UsageError` where a set of targets names one that this model does not have."""
-        for name in parse_targets(text):
-            if name not in self.target_names():
-                raise unknown(f"target of {self.name}", name, self.target_names())
+        self.canonical_targets(text, model)
+
+    def _completed(self, kind: str, defaults: Any, options: Mapping[str, Any] | None) -> Any:
+        for name in options or {}:
+            if name not in defaults.ranges():
+                raise unknown(f"{kind} setting of {self.name}", name, defaults.ranges())
+        return type(defaults).from_dict({**defaults.to_dict(), **(options or {})})
 
 
 _WORKLOADS: dict[str, Workload] = {}
@@ -70,36 +124,50 @@ def register_workload(workload: Workload) -> Workload:
 
 
 def workloads() -> Mapping[str, Workload]:
-    """Every registered workload by name."""
+    """Every workload that ships or that an installed package offers, by name."""
+    _discover()
     return _WORKLOADS
 
 
 def workload_named(name: str) -> Workload:
     """The workload of that name.
 
+    Args:
+        name: A registered name, or ``module:function`` for a function that returns a workload, which is
+            named by that text from then on.
+
     Raises:
         UsageError: There is none; the message lists those there are.
     """
-    if name not in _WORKLOADS:
-        raise unknown("workload", name, _WORKLOADS)
+    if ":" in name:
+        return _imported(name)
+    if name not in workloads():
+        raise unknown("workload", name, workloads())
     return _WORKLOADS[name]
 
 
-register_workload(
-    Workload(
-        name="digits-lenet5",
-        summary="LeNet-5 on scikit-learn's 1,797 digits; bundled, for first steps and tests.",
-        dataset=Digits(),
-        model=lambda data: LeNet5(data.classes),
-        targets=LENET5_TARGETS,
-    )
-)
-register_workload(
-    Workload(
-        name="mnist-lenet5",
-        summary="LeNet-5 on MNIST, 50k/10k/10k (Tables 2, 4 and 8).",
-        dataset=MNIST,
-        model=lambda data: LeNet5(data.classes),
-        targets=LENET5_TARGETS,
-    )
-)
+@cache
+def _imported(name: str) -> Workload:
+    """The workload that ``module:function`` gives, under that name."""
+    module_name, _, function = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), function)
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"workload {name!r}: there is no module {error.name!r}; is its folder on PYTHONPATH?"
+        ) from error
+    except AttributeError as error:
+        raise UsageError(f"workload {name!r}: module {module_name!r} has no {function!r}") from error
+    workload = found if isinstance(found, Workload) else found()
+    if not isinstance(workload, Workload):
+        raise UsageError(f"workload {name!r} must give a Workload, not {type(workload).__name__}")
+    return Workload(**{**vars(workload), "name": name})
+
+
+@cache
+def _discover() -> None:
+    """Registers what ships with this package and what installed packages offer."""
+    importlib.import_module("trainables.papers")
+    for entry in entry_points(group=ENTRY_POINTS):
+        found = entry.load()
+        register_workload(found if isinstance(found, Workload) else found())

@@ -102,10 +102,16 @@ class Records:
 
     @property
     def hyperparameters(self) -> list[str]:
-        """Columns that hold a method's settings, in a fixed order: targets, ε, p, K, then by name."""
+        """Columns that hold settings of methods, in a fixed order: targets, ε, p, K, then by name.
+
+        Beside those four, settings that have one value for all trials of a method tell nothing apart and
+        are left out.
+        """
         own = [c for c in self.trials.columns if c not in (*TEXT, *NUMBERS) and not _is_other(c)]
         first = ("targets", "epsilon", "p", "k")
-        return sorted(own, key=lambda c: (first.index(c) if c in first else len(first), c))
+        varying = self.trials.groupby("method")[own].nunique().max()
+        told = [c for c in own if c in first or varying[c] > 1]
+        return sorted(told, key=lambda c: (first.index(c) if c in first else len(first), c))
 
     @property
     def training(self) -> list[str]:

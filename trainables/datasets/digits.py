@@ -7,7 +7,8 @@ import torch.nn.functional as F
 
 from dropattack import Settings
 from trainables.cache import Encoded, cached, digest
-from trainables.data import Data, Dataset, ImageSplit, stratified_subset
+from trainables.data import Data, Dataset
+from trainables.splits import ImageSplit, stratified_subset
 
 _CONTENT = digest("digits", 1)
 _SPLIT_SEED = 0

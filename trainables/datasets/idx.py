@@ -1,8 +1,6 @@
-"""MNIST and FashionMNIST from their official idx files (`ROOT/MNIST/raw/train-images-idx3-ubyte.gz`, …)."""
+"""MNIST and FashionMNIST from their official files, `ROOT/MNIST/raw/train-images-idx3-ubyte.gz` and so on."""
 
-import gzip
 import hashlib
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +9,20 @@ import torch
 from torch import Tensor
 
 from dropattack import Settings, UsageError
+from trainables import files
 from trainables.cache import Encoded, cached, digest
-from trainables.data import Data, Dataset, ImageSplit, stratified_subset
+from trainables.data import Data, Dataset
+from trainables.splits import ImageSplit, stratified_subset
 
 _ENCODER_VERSION = 1
 _SPLIT_SEED = 0
 _VALID = 10_000
 _IMAGES_MAGIC, _LABELS_MAGIC = 2051, 2049
 _PARTS = {
-    "train_images": "train-images-idx3-ubyte.gz",
-    "train_labels": "train-labels-idx1-ubyte.gz",
-    "test_images": "t10k-images-idx3-ubyte.gz",
-    "test_labels": "t10k-labels-idx1-ubyte.gz",
+    "train_images": "train-images-idx3-ubyte",
+    "train_labels": "train-labels-idx1-ubyte",
+    "test_images": "t10k-images-idx3-ubyte",
+    "test_labels": "t10k-labels-idx1-ubyte",
 }
 
 
@@ -32,7 +32,7 @@ class IdxDataset(Dataset):
 
     Attributes:
         name: Name in sweep files.
-        folder: Folder below the data root that holds ``raw/*.gz``.
+        folder: Folder below the data root that holds ``raw/``.
         sha256: Checksum of each part's decompressed content; a repacked gz of the same content is as good.
     """
 
@@ -73,20 +73,12 @@ class IdxDataset(Dataset):
 
     def _raw(self, root: Path) -> dict[str, bytes]:
         """Decompressed and verified content of every part."""
-        if not root.is_dir():
-            raise UsageError(f"data root {str(root)!r} does not exist; name another with --data DIR")
-        return {part: self._part(root / self.folder / "raw" / name, part) for part, name in _PARTS.items()}
+        return {part: self._part(root / self.folder / "raw", part) for part in _PARTS}
 
-    def _part(self, path: Path, part: str) -> bytes:
-        if not path.is_file():
-            raise UsageError(
-                f"{path} is missing; run `dropattack data fetch {self.name} --data DIR`, "
-                f"or put the official file there"
-            )
-        try:
-            content = gzip.decompress(path.read_bytes())
-        except (EOFError, OSError, zlib.error) as error:
-            raise UsageError(f"{path} is truncated or not a gz file ({error}); fetch it again") from error
+    def _part(self, folder: Path, part: str) -> bytes:
+        plain = folder / _PARTS[part]
+        path = plain if plain.is_file() else files.require(plain.with_name(f"{plain.name}.gz"), self.name)
+        content = files.read(path)
         found = hashlib.sha256(content).hexdigest()
         if found != self.sha256[part]:
             raise UsageError(
@@ -118,5 +110,16 @@ MNIST = IdxDataset(
         "train_labels": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
         "test_images": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
         "test_labels": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    },
+)
+
+FASHION = IdxDataset(
+    name="fashion",
+    folder="FashionMNIST",
+    sha256={
+        "train_images": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "train_labels": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "test_images": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "test_labels": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
     },
 )

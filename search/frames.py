@@ -1,0 +1,74 @@
+"""Records as the tidy tables that `analysis` reads."""
+
+import platform
+import shlex
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import pandas as pd
+
+from analysis.records import Records
+from search.record import Record
+from search.sweep import Sweep
+from search.tracking import ShownRuns
+
+_VERSIONS = ("dropattack", "torch", "ray", "optuna", "mlflow")
+
+
+def records_for_analysis(sweep: Sweep, records: Sequence[Record], shown: ShownRuns, source: str) -> Records:
+    """Builds what a report is made from.
+
+    Args:
+        sweep: What was run.
+        records: Its records.
+        shown: Where MLflow shows them.
+        source: How the sweep was named on the command line.
+    """
+    trials = pd.DataFrame([_row(sweep, record, shown.ids.get(record.key, "")) for record in records])
+    by_key = {record.key: record for record in sorted(records, key=lambda r: len(r.epochs))}
+    epochs = pd.DataFrame(
+        [{"key": key, **_shown(metrics)} for key, record in by_key.items() for metrics in record.epochs]
+    )
+    versions = {name: version(name) for name in _VERSIONS} | {"python": platform.python_version()}
+    return Records(
+        trials=trials,
+        epochs=epochs,
+        sweep=sweep.model_dump(mode="json"),
+        select=sweep.select.column,
+        mode=sweep.select.mode,
+        command=f"dropattack run {shlex.quote(source)}",
+        versions=versions,
+        run_url=shown.url,
+    )
+
+
+def _row(sweep: Sweep, record: Record, run_id: str) -> dict[str, Any]:
+    trial = record.trial
+    best = record.best(sweep.select)
+    last = record.epochs[-1] if record.epochs else {}
+    row: dict[str, Any] = {
+        "key": record.key,
+        "sweep": sweep.name,
+        "stage": record.stage,
+        "state": record.state.value,
+        "reason": record.reason,
+        "reused_from": record.reused_from,
+        "workload": trial.workload,
+        "method": trial.method,
+        "seed": trial.seed,
+        "passes": trial.passes,
+        "run_id": run_id,
+        "value": record.value(sweep.select),
+        "best_epoch": best["epoch"] if best else None,
+        "epochs": len(record.epochs),
+        "seconds": sum(metrics.get("seconds", 0.0) for metrics in record.epochs),
+    }
+    row |= dict(trial.hyperparameters)
+    row |= trial.options()
+    row |= {name: value for name, value in last.items() if name.startswith(("train_", "test_"))}
+    return row
+
+
+def _shown(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if name != "recorded_at"}

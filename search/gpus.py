@@ -1,0 +1,73 @@
+"""How many trials share a GPU: one is measured, and as many are put side by side as its memory holds."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import ray
+import torch
+
+from dropattack import UsageError
+from trainables.trainable import CONTEXT_BYTES
+from trainables.training import Training
+from trainables.trial import Trial
+from trainables.workloads import workload_named
+
+_HEADROOM = 1.25
+"""Room for trials that take more than the one that was measured."""
+_GRAIN = 10_000
+"""Ray counts resources in ten-thousandths."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a trial takes of a GPU, in bytes.
+
+    Attributes:
+        peak: The most that its tensors, and what torch keeps around them, took.
+        total: What the GPU has.
+    """
+
+    peak: int
+    total: int
+
+
+Measure = Callable[[Trial, Path], Memory]
+
+
+def share(memory: Memory) -> float:
+    """The share of a GPU that one trial gets; 1 where two do not fit.
+
+    Each process takes what was measured, a quarter more as headroom, and its CUDA context.
+
+    Example:
+        >>> share(Memory(peak=2 * 2**30, total=16 * 2**30))
+        0.25
+    """
+    trials = math.floor(memory.total / (memory.peak * _HEADROOM + CONTEXT_BYTES))
+    return math.floor(_GRAIN / max(trials, 1)) / _GRAIN
+
+
+def measure(trial: Trial, data: Path) -> Memory:
+    """Trains a trial's first epoch on a whole GPU of the cluster, for its memory alone.
+
+    Raises:
+        UsageError: The GPU is one in name only, or the trial does not fit.
+    """
+    task = ray.remote(num_gpus=1, max_retries=0)(measure_here)
+    try:
+        memory: Memory = ray.get(task.remote(trial, data))
+    except ray.exceptions.RayTaskError as error:
+        raise UsageError(f"resources.gpus: auto could not measure a trial: {error.cause}") from None
+    return memory
+
+
+def measure_here(trial: Trial, data: Path) -> Memory:
+    """As `measure`, in this process."""
+    if not torch.cuda.is_available():
+        raise UsageError("torch sees no GPU where Ray counts one; give a number, such as gpus: 0.25")
+    device = torch.device("cuda")
+    torch.cuda.reset_peak_memory_stats(device)
+    Training(trial, workload_named(trial.workload).load(data, trial.data), device).epoch()
+    return Memory(torch.cuda.max_memory_reserved(device), torch.cuda.mem_get_info(device)[1])

@@ -1,0 +1,119 @@
+"""What a run of a sweep would do, worked out from the definition and the records alone."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dropattack import method_named
+from search.proposers import Scope, grid_trials, proposer_for
+from search.record import Record, State
+from search.service import verified_data
+from search.space import combinations
+from search.store import Store
+from search.sweep import Grid, Stage, Sweep
+from trainables.trial import Trial
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """What is left of one stage of one workload.
+
+    Attributes:
+        stage: Its name.
+        workload: Name of the workload.
+        search: Kind of search.
+        trials: How many it has when it is done.
+        recorded: How many are finished in this sweep.
+        reused: How many more another stage or sweep trains or has trained; known for grids only.
+        passes: Forward-backward passes over the training split that are left, summed over trials. Exact for
+            grids; where a sampler decides, as if it drew evenly and no trial were stopped early.
+        seconds: Training time for them on one slot, from what is recorded; ``None`` where nothing is.
+    """
+
+    stage: str
+    workload: str
+    search: str
+    trials: int
+    recorded: int
+    reused: int
+    passes: float
+    seconds: float | None
+
+    @property
+    def left(self) -> int:
+        """How many trials would be trained."""
+        return max(0, self.trials - self.recorded - self.reused)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self) | {"left": self.left}
+
+
+def plan_sweep(sweep: Sweep, store: Store, data: Path) -> list[StagePlan]:
+    """Plans every stage of every workload.
+
+    Raises:
+        UsageError: The sweep could not be run: data are missing or damaged.
+    """
+    checksum = verified_data(sweep, data)
+    old = store.definition(sweep.name)
+    journal = store.journal(old).records if old is not None else []
+    trained = set(store.complete_elsewhere(sweep)) | {r.key for r in journal if r.state is State.COMPLETE}
+    plans: list[StagePlan] = []
+    for stage in sweep.stages:
+        for workload in sweep.stage_workloads(stage):
+            scope = Scope(sweep, stage, workload, checksum)
+            records = [r for r in journal if r.stage == stage.name and r.trial.workload == workload]
+            finished = {record.key for record in records if record.finished}
+            left: list[Trial] = []
+            reused = 0
+            if isinstance(stage.search, Grid):
+                open_trials = {t.key: t for t in grid_trials(scope) if t.key not in finished}
+                left = [trial for key, trial in open_trials.items() if key not in trained]
+                reused = len(open_trials) - len(left)
+                trained |= open_trials.keys()
+            total = max(proposer_for(scope).total, len(records))
+            recorded = sum(record.finished for record in records)
+            if isinstance(stage.search, Grid):
+                passes = float(sum(trial.passes * int(trial.training["epochs"]) for trial in left))
+            else:
+                passes = (total - recorded) * scope.epochs * _mean_passes(sweep, stage)
+            seconds = _seconds_per_pass(journal, workload)
+            plans.append(
+                StagePlan(
+                    stage=stage.name,
+                    workload=workload,
+                    search=stage.search.kind,
+                    trials=total,
+                    recorded=recorded,
+                    reused=reused,
+                    passes=passes,
+                    seconds=None if seconds is None else passes * seconds,
+                )
+            )
+    return plans
+
+
+def _seconds_per_pass(records: Sequence[Record], workload: str) -> float | None:
+    """Median time of one pass over the training split, from the recorded epochs of a workload."""
+    rates = [
+        metrics["seconds"] / record.trial.passes
+        for record in records
+        if record.trial.workload == workload
+        for metrics in record.epochs
+    ]
+    return statistics.median(rates) if rates else None
+
+
+def _mean_passes(sweep: Sweep, stage: Stage) -> float:
+    """Mean passes per step over the corners of a stage's space; a confirmation takes those before it."""
+    stages = [stage] if stage.methods else [s for s in sweep.stages if s.methods]
+    return statistics.mean(
+        method_named(method).settings_type.from_dict(corner).passes
+        for each in stages
+        for method, spaces in each.methods.items()
+        for space in spaces
+        for corner in combinations(space)
+    )

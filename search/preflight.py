@@ -1,0 +1,148 @@
+"""What is looked at on a cluster before the first trial starts, so that nothing fails in the middle."""
+
+import json
+import os
+import platform
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from dropattack import UsageError
+from search.options import option_spaces
+from search.proposers import Checksum
+from search.space import combinations
+from search.sweep import Resources, Sweep
+from trainables.workloads import workload_named
+
+CLIENT_PYTHON = "DROPATTACK_CLIENT_PYTHON"
+"""Environment variable in which `dropattack submit` tells a job its own Python version."""
+
+_PATIENCE_SECONDS = 120.0
+_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+
+DataOptions = tuple[str, dict[str, Any]]
+
+
+def python_version() -> str:
+    """This process's Python, as far as it has to agree: ``3.11``."""
+    return ".".join(platform.python_version_tuple()[:2])
+
+
+def check_job(store: Path) -> None:
+    """Checks what a job's own process can see, before it joins the cluster.
+
+    Raises:
+        UsageError: The client's Python differs, or the store would be lost with the job's folder.
+    """
+    theirs = os.environ.get(CLIENT_PYTHON)
+    if theirs is not None and theirs != python_version():
+        raise UsageError(
+            f"the cluster has Python {python_version()} and the client has Python {theirs}; "
+            f"submit with Python {python_version()}"
+        )
+    uploaded = "working_dir" in json.loads(os.environ.get(_JOB) or "{}").get("runtime_env", {})
+    if uploaded and store.resolve().is_relative_to(Path.cwd()):
+        raise UsageError(
+            f"the store {store} lies in the job's own folder, which goes away with it; "
+            "name a folder that all nodes share, such as --store /store"
+        )
+
+
+def check_cluster(sweep: Sweep, store: Path, data: Path, checksum: Checksum) -> None:
+    """Checks that every node that trials can run on can run them. Ray must be connected.
+
+    Args:
+        sweep: What will run.
+        store: The store's root; must be there.
+        data: The data root.
+        checksum: Gives the digest of a workload's data as this process sees them.
+
+    Raises:
+        UsageError: No node has the resources of one trial, or a node lacks the store or data.
+    """
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    able = [node for node in nodes if fits(sweep.resources, node["Resources"])]
+    if not able:
+        raise UsageError(_too_much(sweep.resources, [node["Resources"] for node in nodes]))
+    if len(nodes) > 1:
+        _check_nodes(able, store.resolve(), data.resolve(), [(o, checksum(*o)) for o in data_options(sweep)])
+
+
+def fits(resources: Resources, node: Mapping[str, float]) -> bool:
+    """Whether one trial fits on a node."""
+    return node.get("CPU", 0) >= resources.cpus and node.get("GPU", 0) >= resources.most_gpus
+
+
+def _too_much(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> str:
+    wanted = f"{resources.cpus:g} CPUs" + (f" and {resources.most_gpus:g} GPUs" if resources.gpus else "")
+    there = "; ".join(sorted({f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in nodes}))
+    return f"a trial needs {wanted}, and no node has them (nodes have: {there}); lower `resources`"
+
+
+def _check_nodes(
+    nodes: Sequence[Mapping[str, Any]], store: Path, data: Path, wanted: Sequence[tuple[DataOptions, str]]
+) -> None:
+    token = secrets.token_hex(8)
+    probe = store / f".probe-{token}"
+    probe.write_text(token, encoding="utf-8")
+    ask = ray.remote(num_cpus=0, max_retries=0)(node_problem)
+    answers = []
+    for node in nodes:
+        pinned = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        answers.append(ask.options(scheduling_strategy=pinned).remote(probe, token, data, wanted))
+    try:
+        for node, answer in zip(nodes, answers, strict=True):
+            try:
+                problem = ray.get(answer, timeout=_PATIENCE_SECONDS)
+            except ray.exceptions.GetTimeoutError:
+                problem = f"does not answer within {_PATIENCE_SECONDS:.0f} s"
+            except ray.exceptions.RayError as error:
+                problem = f"cannot run this program: {str(error).strip().splitlines()[-1]}"
+            if problem:
+                raise UsageError(
+                    f"node {node['NodeManagerAddress']} ({node['NodeManagerHostname']}) {problem}"
+                )
+    finally:
+        probe.unlink()
+
+
+def node_problem(probe: Path, token: str, data: Path, wanted: Sequence[tuple[DataOptions, str]]) -> str:
+    """What keeps this machine from running trials, as the end of a sentence; nothing where all is well.
+
+    Args:
+        probe: A file that the driver has written into the store.
+        token: What it holds.
+        data: The data root.
+        wanted: The digests of the data as the driver found them.
+    """
+    try:
+        shared = probe.read_text(encoding="utf-8") == token
+    except OSError:
+        shared = False
+    if not shared:
+        return (
+            f"does not see the store {probe.parent}; "
+            "with several nodes, --store must be a folder that all of them share"
+        )
+    if not os.access(probe.parent, os.W_OK):
+        return f"cannot write to the store {probe.parent}; check its permissions there"
+    for (workload, options), digest in wanted:
+        try:
+            found = workload_named(workload).checksum(data, options)
+        except UsageError as error:
+            return f"lacks data: {error}"
+        if found != digest:
+            return f"has other data for {workload} in {data} than the driver's node; copy them from there"
+    return ""
+
+
+def data_options(sweep: Sweep) -> Iterator[DataOptions]:
+    """Every workload of a sweep with every set of data options it is trained on."""
+    for stage in sweep.stages:
+        for workload in sweep.stage_workloads(stage):
+            for options in combinations(option_spaces(sweep, stage, workload)["data"]):
+                yield workload, options

@@ -1,0 +1,150 @@
+"""How the command line shows what it found: tables on the console."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from dropattack import INPUT, Settings, methods
+from search.plan import StagePlan
+from search.record import Record, State
+from search.redaction import without_credentials
+from search.reporting import best_record
+from search.service import Outcome
+from search.status import Status, duration
+from search.sweep import Sweep
+from search.sweepfile import bundled_sweeps, load_sweep
+from search.tracking import run_name
+from trainables.workloads import workload_named, workloads
+
+
+def terminal() -> Console:
+    """The console; where output is not a terminal, wide enough for tables to stay readable."""
+    return Console(width=None if sys.stdout.isatty() else 140)
+
+
+def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, tracking_uri: str) -> None:
+    """The end of a run: counts, the best configuration, and where to look."""
+    counts = _counts(outcome.records)
+    reused = sum(bool(record.reused_from) for record in outcome.records)
+    parts = [f"{n} {state}" for state, n in counts.items()] + ([f"{reused} of them reused"] if reused else [])
+    _line(console, f"{len(outcome.records)} trials: {', '.join(parts)} · {duration(outcome.seconds)}")
+    best = best_record(sweep, outcome.records)
+    if best is not None:
+        _line(console, f"best on validation: {run_name(best.trial)} · {_scores(sweep, best)}")
+    if outcome.warning:
+        _line(console, f"warning: {outcome.warning}; `dropattack run` again catches up")
+    if outcome.limit:
+        _line(console, f"ended at its limit of {outcome.limit}; a larger one goes on")
+    if not outcome.done:
+        _line(console, "interrupted: run the same command again to go on")
+    _line(console, f"report: {outcome.report}")
+    _line(console, f"MLflow: {without_credentials(tracking_uri) or f'dropattack ui --store {store}'}")
+
+
+def show_plan(console: Console, sweep: Sweep, plans: Sequence[StagePlan]) -> None:
+    """What a run would do, stage by stage."""
+    table = Table("stage", "workload", "search", title=f"plan of {sweep.name}")
+    for name in ("trials", "recorded", "reused", "left", "passes", "one slot"):
+        table.add_column(name, justify="right")
+    for plan in plans:
+        seconds = "?" if plan.seconds is None else duration(plan.seconds)
+        about = "" if plan.search == "grid" else "≈ "
+        numbers = (plan.trials, plan.recorded, plan.reused, plan.left)
+        table.add_row(
+            plan.stage, plan.workload, plan.search, *map(str, numbers), f"{about}{plan.passes:,.0f}", seconds
+        )
+    console.print(table)
+    left, passes = sum(plan.left for plan in plans), sum(plan.passes for plan in plans)
+    work = f"{left} trials to train, {passes:,.0f} forward-backward passes over the training split"
+    _line(console, f"{work}; nothing started")
+
+
+def show_status(console: Console, sweep: Sweep, records: Sequence[Record]) -> None:
+    """How far a sweep is."""
+    table = Table("stage", "workload", *(state.value for state in State), title=sweep.name)
+    for stage in sweep.stages:
+        for workload in sweep.stage_workloads(stage):
+            own = [r for r in records if r.stage == stage.name and r.trial.workload == workload]
+            table.add_row(stage.name, workload, *(str(sum(r.state is s for r in own)) for s in State))
+    console.print(table)
+    status = Status(sweep, records)
+    pace = status.trials_per_hour
+    _line(console, status.line() + (f" · {pace:.0f} trials per hour" if pace else ""))
+    best = best_record(sweep, records)
+    if best is not None:
+        _line(console, f"best on validation: {run_name(best.trial)} · {_scores(sweep, best)}")
+    for record in status.failures:
+        _line(console, f"failed: {run_name(record.trial)}: {record.reason}")
+
+
+def show_sweeps(console: Console, recorded: Sequence[str]) -> None:
+    """Bundled sweeps and those on record."""
+    table = Table("sweep", "workloads", "stages", "what it asks")
+    for name in bundled_sweeps():
+        sweep = load_sweep(name)
+        stages = ", ".join(stage.name for stage in sweep.stages)
+        table.add_row(name, ", ".join(sweep.workloads), stages, escape(sweep.summary))
+    console.print(table)
+    if recorded:
+        _line(console, f"run in this store: {', '.join(recorded)}")
+
+
+def show_workloads(console: Console) -> None:
+    """All workloads."""
+    table = Table("workload", "what it is", "targets", "training")
+    for workload in workloads().values():
+        training = ", ".join(
+            f"{name} {value}" for name, value in workload.training.to_dict().items() if value
+        )
+        table.add_row(workload.name, escape(workload.summary), " ".join(workload.target_names()), training)
+    console.print(table)
+
+
+def show_methods(console: Console) -> None:
+    """All methods with their hyperparameters."""
+    for name, method in sorted(methods().items()):
+        settings: type[Settings] = method.settings_type
+        defaults = settings().to_dict()
+        _line(console, f"{name}: {method.summary}")
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for hyperparameter, allowed in settings.ranges().items():
+            default = defaults[hyperparameter]
+            shown = f"{default:.4g}" if isinstance(default, float) else str(default)
+            table.add_row(f"  {hyperparameter}", shown, escape(str(allowed)), escape(allowed.doc))
+        console.print(table)
+
+
+def show_targets(console: Console, name: str, data: Path) -> None:
+    """What can be attacked in a workload's model, from the input to the output."""
+    workload = workload_named(name)
+    model = workload.model_settings().build(workload.load(data))
+    parameters = dict(model.named_parameters())
+    table = Table("target", "parameter", "shape", title=name)
+    for column in ("size", "initial norm"):
+        table.add_column(column, justify="right")
+    if INPUT not in workload.targets:
+        table.add_row(INPUT, "the batch itself", "", "", "")
+    for target, parameter in workload.targets.items():
+        tensor = parameters[parameter]
+        shape = "×".join(map(str, tensor.shape))
+        table.add_row(target, parameter, shape, f"{tensor.numel():,}", f"{tensor.norm().item():.3g}")
+    console.print(table)
+
+
+def _counts(records: Sequence[Record]) -> Mapping[str, int]:
+    counts = {state.value: sum(record.state is state for record in records) for state in State}
+    return {state: n for state, n in counts.items() if n}
+
+
+def _scores(sweep: Sweep, record: Record) -> str:
+    test = record.epochs[-1].get(f"test_{sweep.select.metric}")
+    scores = f"{sweep.select.column} {record.value(sweep.select):.4g}"
+    return scores if test is None else f"{scores}, test_{sweep.select.metric} {test:.4g}"
+
+
+def _line(console: Console, text: str) -> None:
+    console.print(escape(text), highlight=False, soft_wrap=True)

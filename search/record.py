@@ -1,0 +1,77 @@
+"""What is known of one trial of a sweep."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+
+from search.sweep import Select
+from trainables.trial import Trial
+
+Metrics = dict[str, float]
+
+TIMINGS = ("seconds", "train_seconds", "recorded_at")
+"""Metrics that may differ when the same training is done again."""
+
+
+class State(StrEnum):
+    """Where a trial stands; the words that reports and MLflow show."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+
+
+@dataclass
+class Record:
+    """One trial of one stage.
+
+    Attributes:
+        number: Its place in the journal.
+        stage: Name of the stage that asked for it.
+        trial: What is trained.
+        params: The sampler's parameters; empty where none was asked.
+        distributions: What they were drawn from.
+        state: Where it stands.
+        epochs: Metrics of every finished epoch, in order.
+        reason: Why it failed.
+        reused_from: Sweep and stage whose training this record repeats, or nothing.
+    """
+
+    number: int
+    stage: str
+    trial: Trial
+    params: Mapping[str, Any] = field(default_factory=dict)
+    distributions: Mapping[str, BaseDistribution] = field(default_factory=dict)
+    state: State = State.RUNNING
+    epochs: list[Metrics] = field(default_factory=list)
+    reason: str = ""
+    reused_from: str = ""
+
+    @property
+    def key(self) -> str:
+        """The trial's key."""
+        return self.trial.key
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will be recorded."""
+        return self.state is not State.RUNNING
+
+    def best(self, select: Select) -> Metrics | None:
+        """The epoch with the best selected metric, the first of equals; none before the first epoch."""
+        return max(self.epochs, key=lambda m: select.sign * m[select.column], default=None)
+
+    def value(self, select: Select) -> float | None:
+        """The best selected metric so far."""
+        best = self.best(select)
+        return None if best is None else best[select.column]
+
+
+def same_result(one: Metrics, other: Metrics) -> bool:
+    """Whether two recordings of one epoch agree in everything but their timing."""
+    names = (one.keys() | other.keys()) - set(TIMINGS)
+    return all(one.get(name) == other.get(name) for name in names)

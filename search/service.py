@@ -1,0 +1,140 @@
+"""Running a sweep: from checking the request to writing the report."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from search.compatibility import check_extends
+from search.engine import Engine
+from search.journal import exclusive
+from search.preflight import check_cluster, check_job, data_options
+from search.progress import ProgressView
+from search.proposers import Checksum
+from search.record import Record, State
+from search.reporting import best_record, write_report
+from search.status import Status
+from search.store import Store
+from search.sweep import Sweep
+from search.tracking import Projection
+from trainables.cache import digest
+from trainables.trainable import checkpoint_path, model_path
+from trainables.workloads import workload_named
+
+
+class StoreError(RuntimeError):
+    """The store broke while a sweep ran; the message is one line that says what to do."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        records: All records of the sweep.
+        done: Whether the sweep came to its end.
+        limit: The limit that ended it, or nothing.
+        report: Where the report lies.
+        seconds: How long the run took.
+        warning: What went wrong beside the trials, or nothing.
+    """
+
+    records: Sequence[Record]
+    done: bool
+    limit: str
+    report: Path
+    seconds: float
+    warning: str
+
+    @property
+    def failed(self) -> list[Record]:
+        """Trials that failed."""
+        return [record for record in self.records if record.state is State.FAILED]
+
+
+def verified_data(sweep: Sweep, root: Path) -> Checksum:
+    """Checks that all data of a sweep are there and whole; gives their digests from then on.
+
+    Raises:
+        UsageError: Files are missing or damaged.
+    """
+    known: dict[str, str] = {}
+
+    def checksum(workload: str, options: Mapping[str, Any]) -> str:
+        name = digest(workload, dict(options))
+        if name not in known:
+            known[name] = workload_named(workload).checksum(root, options)
+        return known[name]
+
+    for workload, options in data_options(sweep):
+        checksum(workload, options)
+    return checksum
+
+
+def run_sweep(
+    sweep: Sweep,
+    source: str,
+    store: Store,
+    data: Path,
+    console: Console,
+    tracking_uri: str = "",
+    verbose: bool = False,
+) -> Outcome:
+    """Does what remains of a sweep, then writes its report.
+
+    Args:
+        sweep: What to run.
+        source: How it was named, for the report.
+        store: Where to keep it.
+        data: The data root.
+        console: Where to show progress.
+        tracking_uri: MLflow server; the store's own database where it is empty.
+        verbose: Whether to show what Ray says.
+
+    Raises:
+        UsageError: The request is wrong; nothing has been started.
+    """
+    from search import tuning
+
+    started = time.monotonic()
+    check_job(store.root)
+    checksum = verified_data(sweep, data)
+    folder = store.folder(sweep.name)
+    with exclusive(folder):
+        old = store.definition(sweep.name)
+        if old is not None:
+            check_extends(old, sweep)
+        tuning.connect(verbose)
+        check_cluster(sweep, store.root, data, checksum)
+        store.define(sweep)
+        journal = store.journal(sweep, writable=True)
+        projection = Projection(
+            tracking_uri or store.tracking_uri, sweep, None if tracking_uri else store.artifacts
+        )
+        engine = Engine(sweep, journal, checksum, store.complete_elsewhere(sweep), store.complete)
+        engine.listeners += [projection.show, lambda record: _drop_checkpoint(folder, record)]
+        status = Status(sweep, engine.records)
+        projection.start(engine.records, status.line)
+        with ProgressView(status, console) as view:
+            engine.listeners.append(view.update)
+            try:
+                tuning.run(engine, folder, data, verbose)
+            except OSError as error:
+                raise StoreError(
+                    f"the store {store.root} can no longer be used ({error.strerror}); nothing recorded "
+                    "is lost: mend that and run the same command again"
+                ) from error
+        report = write_report(sweep, source, store, engine.records, projection.shown())
+        best = best_record(sweep, engine.records)
+        winner = None if best is None else (best.key, model_path(folder, best.key))
+        warning = projection.close([report, folder / "sweep.json"], winner)
+    return Outcome(engine.records, engine.done, engine.limit, report, time.monotonic() - started, warning)
+
+
+def _drop_checkpoint(folder: Path, record: Record) -> None:
+    """A finished trial needs none."""
+    if record.finished:
+        checkpoint_path(folder, record.key).unlink(missing_ok=True)

@@ -1,0 +1,85 @@
+"""Where sweeps are kept: a folder with a journal for each, MLflow's database, models and reports."""
+
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from dropattack import UsageError
+from search.journal import Journal
+from search.record import Record, State
+from search.sweep import Sweep
+from trainables.cache import write_atomically
+
+
+class Store:
+    """A folder that holds everything that sweeps record.
+
+    ``sweeps/NAME/`` has the sweep's definition, journal, checkpoints, models and report; ``mlflow.db`` and
+    ``artifacts/`` are MLflow's.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, sweep: str) -> Path:
+        """The folder of one sweep."""
+        return self.root / "sweeps" / sweep
+
+    def journal_path(self, sweep: str) -> Path:
+        """The journal of one sweep."""
+        return self.folder(sweep) / "journal.log"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's database in this store."""
+        return f"sqlite:///{(self.root / 'mlflow.db').resolve()}"
+
+    @property
+    def artifacts(self) -> Path:
+        """Where MLflow keeps files, unless a server of its own says otherwise."""
+        return self.root / "artifacts"
+
+    def sweeps(self) -> list[str]:
+        """Names of the sweeps that have been run."""
+        return sorted(path.parent.name for path in self.root.glob("sweeps/*/sweep.json"))
+
+    def definition(self, name: str) -> Sweep | None:
+        """The sweep as it was last run, or nothing.
+
+        Raises:
+            UsageError: It cannot be read.
+        """
+        path = self.folder(name) / "sweep.json"
+        if not path.exists():
+            return None
+        try:
+            return Sweep.model_validate_json(path.read_text(encoding="utf-8"))
+        except ValidationError:
+            raise UsageError(f"{path} is of another version of this program or damaged") from None
+
+    def define(self, sweep: Sweep) -> None:
+        """Notes the sweep as it is run now."""
+        text = json.dumps(sweep.model_dump(mode="json"), indent=2, sort_keys=True)
+        write_atomically(self.folder(sweep.name) / "sweep.json", text.encode())
+
+    def journal(self, sweep: Sweep, writable: bool = False) -> Journal:
+        """The sweep's journal."""
+        return Journal(self.journal_path(sweep.name), sweep.select, writable)
+
+    def complete_elsewhere(self, sweep: Sweep) -> dict[str, tuple[str, Record]]:
+        """Complete records of all other sweeps by trial key, with the sweep's name."""
+        return {
+            record.key: (name, record)
+            for name in self.sweeps()
+            if name != sweep.name
+            for record in self.complete(name)
+            if not record.reused_from
+        }
+
+    def complete(self, name: str) -> list[Record]:
+        """The complete records of a sweep; none where it has not been run."""
+        definition = self.definition(name)
+        if definition is None:
+            return []
+        return [record for record in self.journal(definition).records if record.state is State.COMPLETE]

@@ -1,0 +1,202 @@
+"""A sweep as data: the YAML file that says what to train, how to search and what to select on."""
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from search.space import Dimension, Space
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Grid(_Model):
+    """Every combination of the space, once per seed of the sweep."""
+
+    kind: Literal["grid"] = "grid"
+
+
+class Sampling(_Model):
+    """``trials`` combinations drawn at random or by Optuna's TPE, trained with the sweep's first seed.
+
+    The search ends early when ``patience`` trials in a row brought nothing better. ``warm_start`` names other
+    sweeps of the store whose complete trials the sampler knows from the start.
+    """
+
+    kind: Literal["random", "optuna"]
+    trials: int = Field(ge=1)
+    sampler_seed: int = 0
+    patience: int | None = Field(default=None, ge=1)
+    warm_start: tuple[str, ...] = ()
+
+
+class Confirm(_Model):
+    """The best configurations of the stages before, and the baseline, again on fresh seeds."""
+
+    kind: Literal["confirm"] = "confirm"
+    top: int = Field(default=1, ge=1)
+    seeds: tuple[int, ...] = Field(min_length=1)
+
+
+class Asha(_Model):
+    """Asynchronous successive halving: at each rung the best 1/``reduction_factor`` go on.
+
+    Rungs stand at ``grace_period · reduction_factor**i`` epochs.
+    """
+
+    kind: Literal["asha"] = "asha"
+    grace_period: int = Field(default=1, ge=1)
+    reduction_factor: float = Field(default=3, gt=1)
+
+
+Search = Annotated[Grid | Sampling | Confirm, Field(discriminator="kind")]
+
+
+SECTIONS = ("training", "data", "model")
+"""Settings beside the method's that a sweep may set and search: of the training, the dataset, the model."""
+
+
+class Stage(_Model):
+    """One search within a sweep. Stages run in order and share all records.
+
+    Attributes:
+        name: Its name.
+        workloads: Those of the sweep that it is for; all where it names none.
+        search: How combinations are chosen.
+        scheduler: Whether trials are stopped early.
+        methods: Spaces by method; a grid may have several spaces for one method and is their union.
+        training: Training settings, fixed or to be searched; likewise ``data`` and ``model``.
+        budget: What ``training.epochs`` and rungs count: epochs, or forward-backward passes. With passes, a
+            method of c passes per step trains epochs / c epochs, at least one, so that all cost the same.
+        exclude: Combinations to leave out: a combination is one that has all values of an entry.
+    """
+
+    name: str
+    workloads: tuple[str, ...] = ()
+    search: Search = Grid()
+    scheduler: Asha | None = None
+    methods: dict[str, tuple[Space, ...]] = Field(default_factory=dict)
+    training: Space = Field(default_factory=dict)
+    data: Space = Field(default_factory=dict)
+    model: Space = Field(default_factory=dict)
+    budget: Literal["epochs", "passes"] = "epochs"
+    exclude: tuple[dict[str, Dimension], ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, raw: Any) -> Any:
+        """Lets ``search: grid`` and ``scheduler: asha`` stand for their defaults."""
+        if isinstance(raw, dict):
+            raw = {
+                key: {"kind": value} if key in ("search", "scheduler") and isinstance(value, str) else value
+                for key, value in raw.items()
+            }
+            if isinstance(raw.get("methods"), dict):
+                raw["methods"] = {
+                    name: space if isinstance(space, list | tuple) else [space or {}]
+                    for name, space in raw["methods"].items()
+                }
+            if isinstance(raw.get("scheduler"), dict) and raw["scheduler"].get("kind") == "none":
+                raw["scheduler"] = None
+        return raw
+
+
+class Select(_Model):
+    """What a sweep selects on: always a metric of the validation split."""
+
+    metric: str = "accuracy"
+    mode: Literal["max", "min"] = "max"
+
+    @property
+    def column(self) -> str:
+        """Name of the metric in a trial's results."""
+        return f"valid_{self.metric}"
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, -1 where less is."""
+        return 1 if self.mode == "max" else -1
+
+
+class Resources(_Model):
+    """What one trial occupies.
+
+    ``gpus: auto`` measures what a trial takes of a GPU's memory and puts as many side by side as fit.
+    """
+
+    cpus: float = Field(default=1, gt=0)
+    gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = 0.0
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.most_gpus > 1 and self.most_gpus % 1:
+            raise ValueError("gpus must be a share of one, a whole number, or auto")
+        return self
+
+    @property
+    def most_gpus(self) -> float:
+        """The most a trial may occupy; ``auto`` measures a share of one."""
+        return 1 if self.gpus == "auto" else float(self.gpus)
+
+
+class Limits(_Model):
+    """When a sweep ends before its stages do; running trials are finished, and a larger limit goes on.
+
+    Attributes:
+        trials: Trials trained by this sweep.
+        hours: Wall-clock hours of one run.
+        gpu_hours: Hours of training times GPUs per trial.
+        passes: Forward-backward passes over the training split.
+    """
+
+    trials: int | None = Field(default=None, ge=1)
+    hours: float | None = Field(default=None, gt=0)
+    gpu_hours: float | None = Field(default=None, gt=0)
+    passes: int | None = Field(default=None, ge=1)
+
+
+class Sweep(_Model):
+    """A whole sweep file."""
+
+    name: str
+    summary: str = ""
+    workloads: tuple[str, ...] = Field(min_length=1)
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    training: Space = Field(default_factory=dict)
+    data: Space = Field(default_factory=dict)
+    model: Space = Field(default_factory=dict)
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    select: Select = Select()
+    resources: Resources = Resources()
+    limits: Limits = Limits()
+    scales: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, raw: Any) -> Any:
+        """Lets ``workload: x`` stand for ``workloads: [x]``."""
+        if isinstance(raw, dict) and "workload" in raw and "workloads" not in raw:
+            raw = {**raw, "workloads": [raw["workload"]]}
+            del raw["workload"]
+        return raw
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for kind, names in (("sweep", [self.name]), ("stage", [stage.name for stage in self.stages])):
+            for name in names:
+                if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+                    raise ValueError(f"{kind} name {name!r} may hold letters, digits, '.', '_' and '-' only")
+            if len(set(names)) < len(names):
+                raise ValueError("two stages have one name")
+        return self
+
+    def section(self, stage: Stage, name: str) -> Space:
+        """One of `SECTIONS` for a stage: the sweep's, overridden by the stage's own."""
+        space: Space = {**getattr(self, name), **getattr(stage, name)}
+        return space
+
+    def stage_workloads(self, stage: Stage) -> tuple[str, ...]:
+        """The workloads that a stage is for."""
+        return stage.workloads or self.workloads

@@ -1,0 +1,95 @@
+"""What a job takes along to a cluster: the project's own files as one archive, and nothing else."""
+
+import os
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from pathspec import GitIgnoreSpec
+
+from dropattack import UsageError
+
+LIMIT_BYTES = 100 * 2**20
+"""The most a job may take along; Ray keeps it in the memory of the head node."""
+
+_EXCLUDED = (
+    ".*",
+    "__pycache__/",
+    "*.egg-info/",
+    "venv/",
+    "node_modules/",
+    "/build/",
+    "/dist/",
+    "/data/",
+    "/runs/",
+    "mlruns/",
+    "mlflow.db",
+    "secrets/",
+    "*.pem",
+    "*.key",
+)
+_IGNORE_FILES = (".gitignore", ".rayignore")
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def project_files(root: Path) -> Iterator[Path]:
+    """Files of a project that a job needs, relative to its root, sorted.
+
+    Left out are hidden files, virtual environments, caches, builds, stores, data, keys, links, and whatever
+    ``.gitignore`` and ``.rayignore`` in the root name.
+    """
+    own = [
+        line
+        for name in _IGNORE_FILES
+        if (root / name).is_file()
+        for line in (root / name).read_text(encoding="utf-8").splitlines()
+    ]
+    ignored = GitIgnoreSpec.from_lines([*own, *_EXCLUDED])
+    for folder, folders, files in os.walk(root):
+        here = Path(folder).relative_to(root)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not ignored.match_file(f"{here / name}/") and not _is_store(root / here / name)
+        )
+        for name in sorted(files):
+            path = here / name
+            if not ignored.match_file(str(path)) and not (root / path).is_symlink():
+                yield path
+
+
+def pack(root: Path, archive: Path) -> Path:
+    """Writes a project's files to a zip archive that is the same, bit for bit, as long as they are.
+
+    Returns:
+        The archive.
+
+    Raises:
+        UsageError: They are too many; the message names the largest folders.
+    """
+    files = list(project_files(root))
+    sizes: Counter[str] = Counter()
+    for path in files:
+        sizes[path.parts[0]] += (root / path).stat().st_size
+    if sizes.total() > LIMIT_BYTES:
+        largest = ", ".join(f"{name} ({_mib(size)})" for name, size in sizes.most_common(3))
+        raise UsageError(
+            f"the upload would be {_mib(sizes.total())}, and {_mib(LIMIT_BYTES)} is the most; "
+            f"largest: {largest}; name what the job does not need in .rayignore"
+        )
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as package:
+        for path in files:
+            entry = zipfile.ZipInfo(path.as_posix(), _EPOCH)
+            entry.external_attr = (root / path).stat().st_mode << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            package.writestr(entry, (root / path).read_bytes())
+    return archive
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.0f} MiB"
+
+
+def _is_store(folder: Path) -> bool:
+    return next(folder.glob("sweeps/*/journal.log"), None) is not None

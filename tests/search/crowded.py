@@ -1,0 +1,31 @@
+"""A workload whose trials run out of GPU memory, as torch would say it, unless they have the whole GPU."""
+
+from dataclasses import dataclass, replace
+
+import ray
+import torch
+from torch import nn
+
+from dropattack import setting
+from trainables.data import Data
+from trainables.models.lenet5 import LeNet5Architecture
+from trainables.workloads import Workload, workload_named
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crowded(LeNet5Architecture):
+    """LeNet-5 that wants so much of a GPU."""
+
+    wants: float = setting(1.0, "Share of a GPU.", low=0, high=2)
+
+    def build(self, data: Data) -> nn.Module:
+        """The model, where there is room for it."""
+        has = ray.get_runtime_context().get_assigned_resources().get("GPU", 0.0)
+        if has < self.wants:
+            raise torch.OutOfMemoryError(f"tried to allocate {self.wants} of a GPU and has {has}")
+        return super().build(data)
+
+
+def workload() -> Workload:
+    """Small digits on crowded GPUs."""
+    return replace(workload_named("digits-lenet5"), architecture=Crowded())

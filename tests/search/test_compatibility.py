@@ -1,0 +1,62 @@
+"""Which changes of a sweep extend its records, and which would mix them with others."""
+
+from typing import Any
+
+import pytest
+
+from dropattack import UsageError
+from search.compatibility import check_extends
+from tests.search.simulation import sweep
+
+
+def _stages(**changes: Any) -> list[dict[str, Any]]:
+    grid = {"name": "grid", "methods": {"dropattack": {"epsilon": [0.1, 1.0], "p": 0.5}}}
+    search = {
+        "name": "search",
+        "search": {"kind": "optuna", "trials": 5},
+        "scheduler": "asha",
+        "methods": {"dropattack": {"epsilon": {"low": 0.1, "high": 1}}},
+    }
+    return [grid | changes.get("grid", {}), search | changes.get("search", {})]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"seeds": [0, 1, 2]},
+        {"summary": "other words"},
+        {"resources": {"cpus": 2}},
+        {"stages": _stages(grid={"methods": {"dropattack": {"epsilon": [0.1, 0.5, 1.0], "p": [0.5, 0.7]}}})},
+        {"stages": _stages(search={"search": {"kind": "optuna", "trials": 50}})},
+        {"stages": [*_stages(), {"name": "more", "methods": {"standard": {}}}]},
+    ],
+)
+def test_extensions_are_welcome(changes: dict[str, Any]) -> None:
+    check_extends(sweep(stages=_stages()), sweep(**{"stages": _stages(), **changes}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"training": {"epochs": 5}}, "epochs"),
+        ({"seeds": [1, 0, 2][:1]}, "seeds"),
+        ({"select": {"metric": "loss", "mode": "min"}}, "select"),
+        ({"workloads": ["mnist-lenet5"]}, "workloads"),
+        ({"stages": _stages()[:1]}, "stage 'search'"),
+        ({"stages": _stages(grid={"methods": {"dropattack": {"epsilon": [1.0], "p": 0.5}}})}, "epsilon"),
+        ({"stages": _stages(grid={"methods": {"standard": {}}})}, "dropattack in stage 'grid'"),
+        ({"stages": _stages(search={"scheduler": None})}, "how stage 'search' searches"),
+        (
+            {"stages": _stages(search={"methods": {"dropattack": {"epsilon": {"low": 0.1, "high": 2}}}})},
+            "epsilon",
+        ),
+        (
+            {"stages": _stages(search={"search": {"kind": "optuna", "trials": 5, "sampler_seed": 1}})},
+            "sampler seed",
+        ),
+    ],
+)
+def test_changes_that_would_mix_results_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        check_extends(sweep(stages=_stages()), sweep(**{"stages": _stages(), **changes}))

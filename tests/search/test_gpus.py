@@ -1,0 +1,106 @@
+"""Trials side by side on a GPU, with GPUs that Ray counts and that are not there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import ray
+import torch
+
+from dropattack import UsageError
+from search import gpus, tuning
+from search.engine import Engine
+from search.gpus import Memory
+from search.journal import Journal
+from search.record import State
+from search.sweep import Sweep
+from search.sweepfile import parse_sweep
+from trainables.trainable import CONTEXT_BYTES, TrialTrainable
+from trainables.trial import Trial
+from trainables.workloads import TrainingSettings, workload_named
+
+GIB = 2**30
+
+
+@pytest.mark.parametrize(
+    ("peak", "total", "trials"),
+    [(2 * GIB, 16 * GIB, 4), (1 * GIB, 80 * GIB, 35), (10 * GIB, 16 * GIB, 1), (20 * GIB, 16 * GIB, 1)],
+)
+def test_as_many_trials_share_a_gpu_as_its_memory_holds(peak: int, total: int, trials: int) -> None:
+    part = gpus.share(Memory(peak, total))
+    assert int(1 / part) == trials
+    assert part * 10_000 == pytest.approx(round(part * 10_000)), "Ray counts in ten-thousandths"
+    assert trials == 1 or trials * (peak + CONTEXT_BYTES) <= total
+
+
+@pytest.mark.parametrize(("share", "limit"), [(0.25, 0.25 - 1 / 16), (0.01, 0.0), (1.0, 1.0), (2.0, 1.0)])
+def test_a_process_is_kept_to_its_share_less_what_its_context_takes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, share: float, limit: float
+) -> None:
+    limits: list[float] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    properties = type("Properties", (), {"total_memory": 16 * GIB})
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", limits.append)
+    trial = Trial.make("digits-lenet5", "standard", {}, TrainingSettings(), 0, "x").to_dict()
+    trainable = TrialTrainable.__new__(TrialTrainable)
+    trainable.setup({"trial": trial, "data": "", "folder": str(tmp_path), "threads": 1, "gpus": share})
+    assert limits == [pytest.approx(limit)]
+
+
+def test_what_cannot_be_measured_is_refused() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    trial = Trial.make("digits-lenet5", "standard", {}, TrainingSettings(), 0, "x")
+    with pytest.raises(UsageError, match="give a number"):
+        gpus.measure_here(trial, Path())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_trial_is_measured_on_a_real_gpu(tmp_path: Path) -> None:
+    checksum = workload_named("digits-lenet5").checksum(tmp_path)
+    trial = Trial.make("digits-lenet5", "standard", {}, TrainingSettings(), 0, checksum)
+    memory = gpus.measure_here(trial, tmp_path)
+    assert 0 < memory.peak < GIB < memory.total
+
+
+@pytest.fixture
+def logical_gpu() -> Iterator[None]:
+    """Ray on this machine, with one GPU in name."""
+    ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def _sweep(wants: list[float]) -> Sweep:
+    return parse_sweep(
+        {
+            "name": "crowded",
+            "workload": "tests.search.crowded:workload",
+            "training": {"epochs": 1},
+            "model": {"wants": wants},
+            "resources": {"cpus": 0.5, "gpus": "auto"},
+            "stages": [{"name": "grid", "methods": {"standard": {}}}],
+        }
+    )
+
+
+@pytest.mark.usefixtures("logical_gpu")
+def test_a_trial_out_of_memory_is_tried_once_more_alone_and_then_fails(tmp_path: Path) -> None:
+    definition = _sweep([0.1, 0.6, 2])
+    checksum = workload_named("digits-lenet5").checksum(tmp_path)
+    journal = Journal(tmp_path / "journal.log", definition.select)
+    engine = Engine(definition, journal, lambda *_: checksum)
+    measured: list[str] = []
+
+    def measure(trial: Trial, data: Path) -> Memory:
+        measured.append(trial.key)
+        return Memory(peak=2 * GIB, total=16 * GIB)
+
+    tuning.run(engine, tmp_path, tmp_path, measure=measure)
+    states = {record.trial.model["wants"]: record.state for record in engine.records}
+    assert states == {0.1: State.COMPLETE, 0.6: State.COMPLETE, 2: State.FAILED}
+    assert measured == [engine.records[0].key]
+    (failed,) = [record for record in engine.records if record.state is State.FAILED]
+    assert failed.reason == "out of GPU memory: tried to allocate 2.0 of a GPU and has 1.0"

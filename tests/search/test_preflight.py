@@ -1,0 +1,116 @@
+"""What is refused before the first trial starts; `make test-cluster` asks real nodes."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dropattack import UsageError
+from search import preflight
+from search.sweep import Resources
+from tests.search.simulation import sweep
+
+STORE_TOKEN = "token"
+
+
+@pytest.fixture
+def probe(tmp_path: Path) -> Path:
+    path = tmp_path / "store" / ".probe"
+    path.parent.mkdir()
+    path.write_text(STORE_TOKEN, encoding="utf-8")
+    return path
+
+
+def test_a_job_of_another_python_is_refused_with_both_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(preflight.CLIENT_PYTHON, preflight.python_version())
+    preflight.check_job(tmp_path)
+    monkeypatch.setenv(preflight.CLIENT_PYTHON, "3.9")
+    with pytest.raises(UsageError, match=rf"Python {preflight.python_version()} and the client .* 3\.9"):
+        preflight.check_job(tmp_path)
+
+
+def test_a_store_in_a_jobs_own_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    preflight.check_job(Path("runs"))
+    uploaded = json.dumps({"runtime_env": {"working_dir": "gcs://x.zip"}})
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", uploaded)
+    with pytest.raises(UsageError, match="--store /store"):
+        preflight.check_job(Path("runs"))
+    preflight.check_job(tmp_path.parent / "shared")
+
+
+@pytest.mark.parametrize(
+    ("resources", "node", "expected"),
+    [
+        ({"cpus": 2}, {"CPU": 2.0}, True),
+        ({"cpus": 4}, {"CPU": 2.0}, False),
+        ({"gpus": 0.25}, {"CPU": 2.0}, False),
+        ({"gpus": 0.25}, {"CPU": 2.0, "GPU": 1.0}, True),
+        ({"gpus": 2}, {"CPU": 2.0, "GPU": 1.0}, False),
+        ({"gpus": "auto"}, {"CPU": 2.0}, False),
+        ({"gpus": "auto"}, {"CPU": 2.0, "GPU": 1.0}, True),
+    ],
+)
+def test_a_trial_fits_where_all_its_resources_are(
+    resources: dict[str, Any], node: dict[str, float], expected: bool
+) -> None:
+    assert preflight.fits(Resources(**resources), node) is expected
+
+
+def test_resources_that_no_node_has_are_refused_with_those_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = [
+        {"Alive": True, "Resources": {"CPU": 4.0}},
+        {"Alive": True, "Resources": {"CPU": 2.0, "GPU": 1.0}},
+        {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}},
+    ]
+    monkeypatch.setattr(preflight.ray, "nodes", lambda: nodes)
+    wanted = sweep(resources={"cpus": 4, "gpus": 1})
+    with pytest.raises(UsageError, match=r"4 CPUs and 1 GPUs.*2 CPUs, 1 GPUs; 4 CPUs, 0 GPUs"):
+        preflight.check_cluster(wanted, tmp_path, tmp_path, lambda *_: "")
+
+
+def test_a_node_that_sees_the_store_and_the_same_data_is_fine(probe: Path) -> None:
+    options = ("digits-lenet5", {})
+    digest = preflight.workload_named("digits-lenet5").checksum(probe.parent)
+    assert preflight.node_problem(probe, STORE_TOKEN, probe.parent, [(options, digest)]) == ""
+
+
+def test_a_node_without_the_store_is_told_from_one_with_another_of_that_name(probe: Path) -> None:
+    for content in (None, "other"):
+        shutil.rmtree(probe.parent)
+        if content is not None:
+            probe.parent.mkdir()
+            probe.write_text(content, encoding="utf-8")
+        problem = preflight.node_problem(probe, STORE_TOKEN, probe.parent, [])
+        assert "does not see the store" in problem
+        probe.parent.mkdir(exist_ok=True)
+
+
+def test_a_node_lacking_data_or_with_other_data_says_which(probe: Path) -> None:
+    mnist: tuple[preflight.DataOptions, str] = (("mnist-lenet5", {}), "digest")
+    lacking = preflight.node_problem(probe, STORE_TOKEN, probe.parent / "nowhere", [mnist])
+    assert lacking.startswith("lacks data: ")
+    assert "nowhere" in lacking
+    digits: tuple[preflight.DataOptions, str] = (("digits-lenet5", {}), "of another version")
+    assert "other data for digits-lenet5" in preflight.node_problem(
+        probe, STORE_TOKEN, probe.parent, [digits]
+    )
+
+
+def test_every_workload_is_checked_with_every_data_option_it_is_trained_on() -> None:
+    stages = [
+        {"name": "a", "methods": {"standard": {}}, "data": {"threads": ["source", "replies"]}},
+        {"name": "b", "methods": {"standard": {}}},
+    ]
+    found = list(preflight.data_options(sweep(workloads=["pheme-bigru"], stages=stages)))
+    assert found == [
+        ("pheme-bigru", {"threads": "source"}),
+        ("pheme-bigru", {"threads": "replies"}),
+        ("pheme-bigru", {}),
+    ]

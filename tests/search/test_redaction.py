@@ -1,0 +1,37 @@
+"""Nothing that is printed or recorded holds a password."""
+
+from pathlib import Path
+
+import pytest
+
+from search.redaction import without_credentials
+from search.tracking import Projection, shown_runs
+from tests.search.simulation import sweep
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("http://ann:s3cret@host:5000/x", "http://host:5000/x"),
+        ("postgresql://ann:s3@cret@host/db", "postgresql://host/db"),
+        ("postgresql:///db?user=ann&password=s3cret", "postgresql:///db?user=ann&password=***"),
+        ("no answer from https://ann:s3cret@host: gone", "no answer from https://host: gone"),
+        ("sqlite:////runs/a@b/mlflow.db", "sqlite:////runs/a@b/mlflow.db"),
+        ("http://host:5000", "http://host:5000"),
+    ],
+)
+def test_user_names_and_passwords_leave_urls_and_nothing_else_does(text: str, clean: str) -> None:
+    assert without_credentials(text) == clean
+
+
+def test_a_server_that_is_down_is_complained_about_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    uri = "http://ann:s3cret@127.0.0.1:1"
+    projection = Projection(uri, sweep(), None)
+    projection.start([])
+    warning = projection.close([], patience_seconds=0)
+    assert "127.0.0.1:1" in warning
+    assert "s3cret" not in warning + projection.problem
+    assert "s3cret" not in shown_runs(uri, "small").url

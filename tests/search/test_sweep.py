@@ -1,0 +1,137 @@
+"""Sweep files: what they mean, and one clear line for whatever is wrong with them."""
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from dropattack import UsageError
+from search.space import Range, Subsets, grid, sample
+from search.sweepfile import bundled_sweeps, load_sweep, parse_override, sweep_name
+
+GRID = "stages.sensitivity.methods.dropattack"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("epoch", 3, r"unknown key 'epoch'.*valid: name"),
+        ("stages.sensitivity.shceduler", "asha", r"did you mean 'scheduler'"),
+        ("stages.search.search.trails", 3, r"did you mean 'trials'"),
+        ("stages.search.scheduler.rungs", 3, r"unknown key 'rungs'.*grace_period"),
+        ("training.epoch", 3, r"unknown training option 'epoch'; did you mean 'epochs'"),
+        ("workload", "mnist", r"unknown workload 'mnist'; did you mean 'mnist-lenet5'"),
+        (
+            "stages.sensitivity.methods.dropatack",
+            {},
+            r"unknown method 'dropatack'; did you mean 'dropattack'",
+        ),
+        (f"{GRID}.targets", "input+conv9.w", r"unknown target .*'conv9.w'; did you mean 'conv"),
+        (f"{GRID}.targets", "input+input", r"name one target twice"),
+        (f"{GRID}.epsilon", [-1], r"epsilon must be ≥ 0, not -1"),
+        (f"{GRID}.epsilon", [float("nan")], r"epsilon must be finite"),
+        (f"{GRID}.epsilon", ["big"], r"epsilon must be a number"),
+        (f"{GRID}.p", 1.5, r"p must be 0 to 1, not 1.5"),
+        (f"{GRID}.k", 0, r"k must be ≥ 1, not 0"),
+        (f"{GRID}.k", 1.5, r"k must be a whole number"),
+        (f"{GRID}.epsilon", [], r"epsilon: the space is empty"),
+        (f"{GRID}.epsilon", {"low": 1, "high": 2}, r"a grid needs a list of values"),
+        (f"{GRID}.epsilon", {"lo": 1, "high": 2}, r"unknown key 'lo'; did you mean 'low'"),
+        ("stages.search.methods.dropattack.epsilon", {"low": -1, "high": 2}, r"epsilon must be ≥ 0, not -1"),
+        (
+            "stages.search.methods.dropattack.epsilon",
+            {"low": 3, "high": 2},
+            r"low is 3, which is not below high",
+        ),
+        ("stages.sensitivity.methods", {}, r"its space is empty"),
+        ("stages.sensitivity.search", "gird", r"stages.1.search.*'gird'"),
+        ("seeds", [], r"seeds: the space is empty"),
+        ("name", "../elsewhere", r"may hold letters, digits"),
+        ("select.metric", 3, r"select.metric"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(path: str, value: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as error:
+        load_sweep("demo", {path: value})
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", bundled_sweeps())
+def test_every_bundled_sweep_is_valid_and_named_as_its_file(name: str) -> None:
+    assert load_sweep(name).name == name
+
+
+def test_unknown_sweeps_and_stages_are_refused_with_those_there_are() -> None:
+    with pytest.raises(UsageError, match="did you mean 'demo'"):
+        load_sweep("demmo")
+    with pytest.raises(UsageError, match=r"no sweep file 'none\.yaml'"):
+        load_sweep("none.yaml")
+    with pytest.raises(UsageError, match="unknown stage 'serch'; did you mean 'search'"):
+        load_sweep("demo", {"stages.serch.search.trials": 1})
+
+
+def test_broken_yaml_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text("name: [", encoding="utf-8")
+    with pytest.raises(UsageError, match="not valid YAML"):
+        load_sweep(str(path))
+    path.write_text("- just\n- a list\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="mapping of keys"):
+        load_sweep(str(path))
+
+
+def test_yaml_cannot_make_objects(tmp_path: Path) -> None:
+    path = tmp_path / "evil.yaml"
+    path.write_text("name: !!python/object/apply:os.getcwd []", encoding="utf-8")
+    with pytest.raises(UsageError, match="not valid YAML"):
+        load_sweep(str(path))
+
+
+def test_overrides_are_read_as_yaml() -> None:
+    assert parse_override("training.epochs=2") == ("training.epochs", 2)
+    assert parse_override("a.b=[0.1, 1]") == ("a.b", [0.1, 1])
+    with pytest.raises(UsageError, match=r"path.to.key=value"):
+        parse_override("training.epochs")
+    assert load_sweep("demo", {"stages.search.search.trials": 3}).stages[2].search.trials == 3
+
+
+def test_a_sweep_is_named_by_its_file_or_itself(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "{name: own, workload: digits-lenet5, stages: [{name: s, methods: {standard: {}}}]}", "utf-8"
+    )
+    assert sweep_name(str(path)) == "own"
+    assert sweep_name("demo") == "demo"
+
+
+def test_a_grid_is_every_combination_with_the_last_name_fastest() -> None:
+    assert list(grid({"a": [1, 2], "b": "x", "c": [3, 4, 3]})) == [
+        {"a": 1, "b": "x", "c": 3},
+        {"a": 1, "b": "x", "c": 4},
+        {"a": 2, "b": "x", "c": 3},
+        {"a": 2, "b": "x", "c": 4},
+    ]
+
+
+def test_subsets_are_all_up_to_a_size_in_one_spelling() -> None:
+    subsets = Subsets(subsets_of=("fc1.w", "input", "conv1.w"), up_to=2)
+    assert subsets.values() == [
+        "fc1.w",
+        "input",
+        "conv1.w",
+        "input+fc1.w",
+        "conv1.w+fc1.w",
+        "input+conv1.w",
+    ]
+
+
+def test_sampling_stays_in_its_ranges_and_gives_whole_numbers_where_asked() -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    space = {"epsilon": Range(low=0.01, high=10, log=True), "k": Range(low=1, high=5), "p": 0.5}
+    for _ in range(50):
+        drawn = sample(study.ask(), space, "dropattack.", {"k": 1, "epsilon": 5.0})
+        assert 0.01 <= drawn["epsilon"] <= 10
+        assert drawn["k"] in range(1, 6)
+        assert isinstance(drawn["k"], int)
+        assert drawn["p"] == 0.5

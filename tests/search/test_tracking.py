@@ -1,0 +1,166 @@
+"""MLflow shows each trial key once, whatever happens on the way."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+import search.tracking
+from search.record import Record, State
+from search.sweep import Sweep
+from search.tracking import Projection, run_name, shown_runs
+from tests.search.simulation import Driver, KilledError, engine, sweep
+from trainables.trial import Trial
+from trainables.workloads import TrainingSettings
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database made once, since making one takes seconds."""
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search.tracking, "_INTERVAL_SECONDS", 0.01)
+
+
+def _named(name: str) -> Sweep:
+    grid = {"name": "grid", "methods": {"dropattack": {"epsilon": [0.1, 1.0]}}}
+    search_ = {
+        "name": "search",
+        "search": {"kind": "random", "trials": 4},
+        "scheduler": "asha",
+        "methods": {"dropattack": {"epsilon": {"low": 0.1, "high": 5}}},
+    }
+    return sweep(name=name, seeds=[0], training={"epochs": 3}, stages=[grid, search_])
+
+
+def _run(folder: Path, definition: Sweep, uri: str, epochs: int | None = None) -> str:
+    """Runs a simulated sweep with a projection; a killed one leaves MLflow where it is."""
+    tested = engine(folder, definition)
+    projection = Projection(uri, definition, folder / "artifacts")
+    tested.listeners.append(projection.show)
+    projection.start(tested.records)
+    try:
+        Driver(tested, slots=2).run(epochs)
+    except KilledError:
+        projection.close([], patience_seconds=20)
+        raise
+    return projection.close([folder / "journal.log"], patience_seconds=20)
+
+
+def _runs(uri: str, name: str) -> list[Run]:
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(name)
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id], max_results=1000))
+
+
+def _check(uri: str, definition: Sweep, records: list[Record]) -> None:
+    runs = _runs(uri, definition.name)
+    trials = {r.data.tags["dropattack.key"]: r for r in runs if r.data.tags["dropattack.kind"] == "trial"}
+    assert len(runs) == len(trials) + 1, "a run stands there twice"
+    assert trials.keys() == {record.key for record in records}
+    assert not [r for r in runs if r.info.status == "RUNNING"]
+    statuses = {State.COMPLETE: "FINISHED", State.PRUNED: "KILLED", State.FAILED: "FAILED"}
+    client = MlflowClient(uri)
+    for record in records:
+        run = trials[record.key]
+        assert run.info.status == statuses[record.state]
+        assert run.data.tags["dropattack.state"] == record.state.value
+        assert run.data.params["epsilon"] == str(record.trial.hyperparameters["epsilon"])
+        assert run.data.metrics["value"] == record.value(definition.select)
+        history = client.get_metric_history(run.info.run_id, "valid_accuracy")
+        assert {m.step: m.value for m in history} == {m["epoch"]: m["valid_accuracy"] for m in record.epochs}
+        assert len(history) == len(record.epochs)
+
+
+def test_every_key_has_one_run_with_its_metrics_and_status_as_it_is(tmp_path: Path, uri: str) -> None:
+    definition = _named("undisturbed")
+    assert _run(tmp_path, definition, uri) == ""
+    _check(uri, definition, list(engine(tmp_path, definition).records))
+    parent = next(r for r in _runs(uri, "undisturbed") if r.data.tags["dropattack.kind"] == "sweep")
+    names = {artifact.path for artifact in MlflowClient(uri).list_artifacts(parent.info.run_id)}
+    assert names == {"sweep.json", "journal.log"}
+    assert set(shown_runs(uri, "undisturbed").ids) == {r.key for r in engine(tmp_path, definition).records}
+
+
+def test_killed_and_run_again_shows_the_same_as_undisturbed(tmp_path: Path, uri: str) -> None:
+    definition = _named("killed")
+    for epochs in (1, 4, 2):
+        with pytest.raises(KilledError):
+            _run(tmp_path, definition, uri, epochs)
+    assert _run(tmp_path, definition, uri) == ""
+    _check(uri, definition, list(engine(tmp_path, definition).records))
+
+
+def test_running_a_finished_sweep_again_changes_no_run(tmp_path: Path, uri: str) -> None:
+    definition = _named("again")
+    _run(tmp_path, definition, uri)
+    before = {r.info.run_id: r.info.end_time for r in _runs(uri, "again") if "dropattack.key" in r.data.tags}
+    _run(tmp_path, definition, uri)
+    after = {r.info.run_id: r.info.end_time for r in _runs(uri, "again") if "dropattack.key" in r.data.tags}
+    assert after == before
+
+
+def test_a_call_that_fails_after_the_server_did_its_part_leaves_no_second_run(
+    tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, log = MlflowClient.create_run, MlflowClient.log_batch
+    calls = {"create": 0, "log": 0}
+
+    def create_and_lose_the_answer(self: MlflowClient, *args: Any, **options: Any) -> Run:
+        run = create(self, *args, **options)
+        calls["create"] += 1
+        if calls["create"] in (3, 5):
+            raise TimeoutError("no answer")
+        return run
+
+    def refuse_now_and_then(self: MlflowClient, *args: Any, **options: Any) -> None:
+        calls["log"] += 1
+        if calls["log"] % 4 == 0:
+            raise ConnectionError("500")
+        log(self, *args, **options)
+
+    monkeypatch.setattr(MlflowClient, "create_run", create_and_lose_the_answer)
+    monkeypatch.setattr(MlflowClient, "log_batch", refuse_now_and_then)
+    definition = _named("unreliable")
+    assert _run(tmp_path, definition, uri) == ""
+    _check(uri, definition, list(engine(tmp_path, definition).records))
+
+
+def test_a_server_that_is_down_delays_the_picture_and_loses_nothing(tmp_path: Path, uri: str) -> None:
+    definition = _named("outage")
+    tested = engine(tmp_path, definition)
+    projection = Projection("http://127.0.0.1:9", definition, None)
+    tested.listeners.append(projection.show)
+    projection.start(tested.records)
+    Driver(tested).run()
+    assert "is behind by 6 trials" in projection.close([], patience_seconds=0.1)
+    assert _run(tmp_path, definition, uri) == ""
+    _check(uri, definition, list(tested.records))
+
+
+def test_metrics_that_are_not_finite_are_named_in_a_tag(tmp_path: Path, uri: str) -> None:
+    definition = _named("infinite")
+    tested = engine(tmp_path, definition)
+    record = tested.next()
+    assert record is not None
+    tested.report(record.key, {"epoch": 1, "valid_accuracy": 0.5, "valid_loss": float("inf")})
+    projection = Projection(uri, definition, tmp_path / "artifacts")
+    projection.start(tested.records)
+    assert projection.close([], patience_seconds=20) == ""
+    run = next(r for r in _runs(uri, "infinite") if r.data.tags["dropattack.kind"] == "trial")
+    assert run.data.tags["dropattack.not-finite"] == "valid_loss@1=inf"
+    assert "valid_loss" not in run.data.metrics
+
+
+def test_a_run_is_named_by_what_tells_it_apart() -> None:
+    hyperparameters = {"targets": "conv1.w+input", "epsilon": 5, "p": 0.5, "k": 2}
+    trial = Trial.make("digits-lenet5", "dropattack", hyperparameters, TrainingSettings(), 3, "")
+    assert run_name(trial) == "dropattack input+conv1.w ε=5 p=0.5 k=2 seed=3"
+    control = Trial.make("digits-lenet5", "dropattack", {"control": "eps-zero"}, TrainingSettings(), 3, "")
+    assert run_name(control) == "dropattack input ε=5 p=0.5 k=1 control=eps-zero seed=3"

@@ -1,0 +1,92 @@
+"""Splits: batches hold every example once, subsets are nested and stratified."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainables.splits import PADDING, TextSplit, stratified_subset
+
+
+def texts(lengths: list[int]) -> TextSplit:
+    """Text i holds the token i + 2, as many times as it is long."""
+    n, longest = len(lengths), max(lengths)
+    there = torch.arange(longest) < torch.tensor(lengths)[:, None]
+    tokens = torch.where(there, torch.arange(n)[:, None] + 2, PADDING).int()
+    return TextSplit(tokens, torch.tensor(lengths), torch.arange(n) % 3)
+
+
+@given(
+    st.lists(st.integers(1, 30), min_size=1, max_size=60),
+    st.integers(1, 7),
+    st.one_of(st.none(), st.integers(0, 5)),
+)
+def test_text_batches_hold_every_text_once_and_whole(lengths: list[int], size: int, seed: int | None) -> None:
+    split = texts(lengths)
+    generator = None if seed is None else torch.Generator().manual_seed(seed)
+    seen = []
+    for (tokens, batch_lengths), labels in split.batches(size, generator):
+        assert len(labels) <= size
+        assert tokens.shape[1] == batch_lengths.max() == batch_lengths[0]
+        assert (batch_lengths[:-1] >= batch_lengths[1:]).all()
+        for row, length, label in zip(tokens, batch_lengths.tolist(), labels.tolist(), strict=True):
+            text = int(row[0]) - 2
+            assert length == lengths[text]
+            assert label == text % 3
+            assert row.tolist() == [text + 2] * length + [PADDING] * (tokens.shape[1] - length)
+            seen.append(text)
+    assert sorted(seen) == list(range(len(lengths)))
+
+
+def test_batching_by_length_saves_most_of_the_padding() -> None:
+    """Lengths uniform in 1…256: unsorted batches of 64 pad about half, one pool of 50 batches almost none."""
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.randint(1, 257, (3200,), generator=generator)
+    split = texts(lengths.tolist())
+    unsorted = 1 - lengths.sum().item() / sum(len(b) * int(b.max()) for b in lengths.split(64))
+    assert unsorted > 0.45
+    assert split.padded_share(64, generator) < 0.03
+    positions = sum(tokens.numel() for (tokens, _), _ in split.batches(64))
+    assert split.padded_share(64) == pytest.approx(1 - lengths.sum().item() / positions)
+
+
+def test_shuffled_batches_differ_between_epochs() -> None:
+    split = texts(list(range(1, 41)))
+    generator = torch.Generator().manual_seed(0)
+    one, other = ([labels.tolist() for _, labels in split.batches(8, generator)] for _ in range(2))
+    assert one != other
+
+
+@given(
+    st.lists(st.integers(0, 4), min_size=1, max_size=80),
+    st.integers(0, 80),
+    st.integers(0, 80),
+    st.booleans(),
+)
+def test_subsets_are_nested(labels: list[int], a: int, b: int, balanced: bool) -> None:
+    small, large = sorted((min(a, len(labels)), min(b, len(labels))))
+    inner, outer = (
+        set(stratified_subset(torch.tensor(labels), n, 3, balanced).tolist()) for n in (small, large)
+    )
+    assert len(inner) == small
+    assert inner <= outer
+
+
+@given(st.lists(st.integers(1, 40), min_size=2, max_size=4), st.floats(0.1, 1))
+def test_subsets_keep_the_proportions_of_the_classes(counts: list[int], share: float) -> None:
+    labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+    size = int(share * len(labels))
+    taken = labels[stratified_subset(labels, size, 0)].bincount(minlength=len(counts))
+    expected = torch.tensor(counts) * size / len(labels)
+    assert (taken - expected).abs().max() <= 1
+
+
+def test_balanced_subsets_take_equally_many_of_each_class_until_one_is_used_up() -> None:
+    labels = torch.tensor([0] * 100 + [1] * 10 + [2] * 40)
+    counts = [labels[stratified_subset(labels, n, 0, balanced=True)].bincount().tolist() for n in (30, 70)]
+    assert counts == [[10, 10, 10], [30, 10, 30]]
+
+
+def test_subsets_of_other_seeds_differ() -> None:
+    labels = torch.arange(100) % 2
+    assert set(stratified_subset(labels, 20, 0).tolist()) != set(stratified_subset(labels, 20, 1).tolist())

@@ -1,0 +1,93 @@
+"""Workloads: named in a sweep, by module and function, or by an installed package."""
+
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from dropattack import UsageError
+from trainables import workloads as module
+from trainables.training import Training
+from trainables.trial import Trial
+from trainables.workloads import TrainingSettings, workload_named, workloads
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "workloads.md"
+WRONG = """
+
+def wrong():
+    return "not a workload"
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A module with the workload that the documentation shows."""
+    example = DOCUMENT.read_text().partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "own_workloads.py").write_text(example + WRONG)
+    monkeypatch.syspath_prepend(tmp_path)
+    return "own_workloads"
+
+
+def test_a_users_own_workload_trains_under_module_and_function(own: str) -> None:
+    name = f"{own}:perceptron"
+    trial = Trial.make(
+        name,
+        "dropattack",
+        {"targets": "fc1.w"},
+        TrainingSettings(epochs=1),
+        0,
+        "checksum",
+        model={"hidden": 16},
+    )
+    assert trial.workload == name
+    training = Training(trial, workload_named(name).load(Path("unused")))
+    assert training.model[1].weight.shape == (16, 784)
+    before = training.model[1].weight.clone()
+    assert training.epoch()["test_accuracy"] > 0
+    assert not before.equal(training.model[1].weight)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nowhere:workload", "there is no module 'nowhere'; is its folder on PYTHONPATH"),
+        ("own_workloads:missing", "has no 'missing'"),
+        ("own_workloads:wrong", "must give a Workload, not str"),
+        ("digits-lenet", "did you mean 'digits-lenet5'"),
+    ],
+)
+def test_a_workload_that_is_not_there_is_refused(own: str, name: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        workload_named(name)
+
+
+def test_an_installed_package_may_offer_workloads(own: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = EntryPoint("perceptron", f"{own}:perceptron", module.ENTRY_POINTS)
+    monkeypatch.setattr(module, "entry_points", lambda group: [entry] if group == entry.group else [])
+    monkeypatch.setattr(module, "_WORKLOADS", {})
+    module._discover.cache_clear()
+    monkeypatch.setattr(module.importlib, "import_module", lambda name: None)
+    assert list(workloads()) == ["perceptron"]
+    module._discover.cache_clear()
+    monkeypatch.undo()
+    module._discover.cache_clear()
+
+
+PAPER = {
+    "Input": "input",
+    "Conv.1.w": "conv1.w",
+    "Conv.1.b": "conv1.b",
+    "Conv1.w": "conv1.w",
+    "Fc.1": "fc1.w",
+    "fc1.w2": "fc1.w",
+}
+
+
+@pytest.mark.parametrize("written", PAPER)
+def test_the_papers_spellings_of_lenet_targets(written: str) -> None:
+    assert workload_named("mnist-lenet5").canonical_targets(written) == PAPER[written]
+
+
+def test_one_target_in_two_spellings_is_refused() -> None:
+    with pytest.raises(UsageError, match="twice"):
+        workload_named("mnist-lenet5").canonical_targets("conv1.w+Conv.1.w")

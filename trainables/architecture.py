@@ -1,0 +1,74 @@
+"""What every model is before there are data: its sizes, how to build it, and what its targets are called."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from torch import nn
+
+from dropattack import INPUT, Settings
+from trainables.data import Data
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture(Settings, ABC):
+    """A model's settings, which know how to build it. Subclasses declare the settings and both members.
+
+    Example:
+        >>> from dropattack import setting
+        >>> @dataclass(frozen=True, kw_only=True)
+        ... class Linear(Architecture):
+        ...     bias: bool = setting(True, "Whether to add a bias.")
+        ...
+        ...     def build(self, data):
+        ...         return nn.Sequential(nn.Flatten(), nn.Linear(784, data.classes, bias=self.bias))
+        ...
+        ...     @property
+        ...     def targets(self):
+        ...         return named({"fc": "1"}, bias=self.bias)
+        >>> Linear().targets
+        {'fc.w': '1.weight', 'fc.b': '1.bias'}
+    """
+
+    @abstractmethod
+    def build(self, data: Data) -> nn.Module:
+        """An untrained model for ``data``; draws from torch's default generator."""
+
+    @property
+    @abstractmethod
+    def targets(self) -> Mapping[str, str]:
+        """Readable target name to parameter name, in order of depth from the input.
+
+        ``input`` stands for the batch itself unless it is mapped to a parameter, as text models map it to
+        their embedding matrix.
+        """
+
+
+def named(layers: Mapping[str, str], bias: bool = True) -> dict[str, str]:
+    """Targets of layers that have a weight and, usually, a bias: ``{"conv1": "features.0"}`` and so on."""
+    kinds = (("w", "weight"), ("b", "bias")) if bias else (("w", "weight"),)
+    return {f"{name}.{short}": f"{path}.{full}" for name, path in layers.items() for short, full in kinds}
+
+
+def papers_spelling(name: str, valid: Iterable[str]) -> str:
+    """Turns a target as the papers write it into one of ``valid``, or returns it as it came.
+
+    The tables write ``Embedding``, ``Conv.1.w``, ``BatchNorm.8.w``, ``Fc.1`` (the weight of a layer, where
+    no letter says which) and, once each, ``Conv1.w`` and ``fc1.w2``; the last is taken as a slip for
+    ``fc1.w``.
+
+    Example:
+        >>> papers_spelling("BatchNorm.8.w", ["bn8.w", "bn8.b"])
+        'bn8.w'
+    """
+    names = list(valid)
+    if name in names:
+        return name
+    spelling = name.lower().replace("batchnorm", "bn")
+    spelling = INPUT if spelling == "embedding" else spelling
+    spelling = re.sub(r"^([a-z]+)\.(\d+)", r"\1\2", re.sub(r"\.w2$", ".w", spelling))
+    for candidate in (spelling, f"{spelling}.w"):
+        if candidate in names:
+            return candidate
+    return name

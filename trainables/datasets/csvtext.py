@@ -1,0 +1,48 @@
+"""Texts of one's own: `ROOT/FOLDER/{train,valid,test}.csv` with the columns ``text,label``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainables import files
+from trainables.datasets.texts import Corpus, Documents, TextDataset
+from trainables.text import TextSettings
+
+
+@dataclass(frozen=True)
+class CsvTexts(TextDataset):
+    """Three CSV files, one for each split.
+
+    Attributes:
+        name: Name of the dataset.
+        folder: Folder below the data root that holds the files.
+        labels: What the column ``label`` may say, in the order of the classes.
+        positive: The class that binary F1 is about, where there is one.
+    """
+
+    name: str = "texts"
+    folder: str = "texts"
+    labels: tuple[str, ...] = ("0", "1")
+    positive: int | None = None
+
+    @property
+    def classes(self) -> int:  # type: ignore[override]
+        """Number of labels."""
+        return len(self.labels)
+
+    def sources(self, root: Path, settings: TextSettings) -> list[Path]:
+        """See `TextDataset.sources`."""
+        names = ("train.csv", "valid.csv", "test.csv")
+        return [files.require(root / self.folder / name, self.name) for name in names]
+
+    def read(self, root: Path, settings: TextSettings) -> Corpus:
+        """See `TextDataset.read`."""
+        sources = self.sources(root, settings)
+        files.refuse_repetition(((files.content_digest(path), str(path)) for path in sources), "content")
+        train, valid, test = (
+            Documents.of(
+                (row["text"], files.label(row["label"], where, self.labels))
+                for where, row in files.rows(path, ("text", "label"))
+            )
+            for path in sources
+        )
+        return train, valid, test

@@ -1,0 +1,117 @@
+"""PHEME rumours on Twitter (Kochkina, Liakata and Zubiaga, 2018) in the layouts that are around."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dropattack import UsageError, setting
+from trainables import files
+from trainables.datasets.texts import Corpus, Documents, TextDataset
+from trainables.text import TextSettings
+
+_TWEETS = "pheme9_source_tweets.csv"
+_AUTHORS = ("2018_train.csv", "2018_val.csv", "2018_test.csv")
+_THREADS = "all-rnr-annotated-threads"
+_LABELS = ("0", "1")
+_SOURCE, _REPLIES = ("source-tweets", "source-tweet"), "reactions"
+_FOLDERS = ("non-rumours", "rumours")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhemeSettings(TextSettings):
+    """What of a thread is read, and how it is encoded."""
+
+    threads: str = setting(
+        "source",
+        "Below ROOT/PHEME. source: source tweets alone, from "
+        f"{_TWEETS} or else from the official JSON tree {_THREADS}; replies: the tree's threads with their "
+        f"replies; authors: the DropAttack authors' own texts and split, {', '.join(_AUTHORS)}.",
+        choices=("source", "replies", "authors"),
+    )
+
+
+class Pheme(TextDataset):
+    """6,425 threads of nine events, 5,145/643/637 as the paper has them; class 1 is rumour."""
+
+    name = "pheme"
+    settings_type = PhemeSettings
+    published = 6_425
+    classes = 2
+    positive = 1
+
+    def sources(self, root: Path, settings: PhemeSettings) -> list[Path]:
+        """See `TextDataset.sources`."""
+        folder = root / "PHEME"
+        if settings.threads == "authors":
+            return [files.require(folder / name, self.name) for name in _AUTHORS]
+        if settings.threads == "source" and (folder / _TWEETS).is_file():
+            return [folder / _TWEETS]
+        tree = files.require(folder / _THREADS, self.name)
+        kinds = _SOURCE if settings.threads == "source" else (*_SOURCE, _REPLIES)
+        return sorted(path for kind in kinds for path in tree.glob(f"*/*/*/{kind}/[!.]*.json"))
+
+    def read(self, root: Path, settings: PhemeSettings) -> Corpus:
+        """See `TextDataset.read`."""
+        sources = self.sources(root, settings)
+        if settings.threads == "authors":
+            return self._authors(sources)
+        one_file = bool(sources) and sources[0].name == _TWEETS
+        pairs = _rows(sources[0], "tweet_id") if one_file else _threads(sources)
+        whole = Documents.of((text, label) for _, _, text, label in _once(pairs))
+        valid, test, train = whole.parted(643 / 6425, 637 / 6425)
+        return train, valid, test
+
+    def _authors(self, sources: list[Path]) -> Corpus:
+        """The authors' split; a thread may stand in one of the files only."""
+        listed = [list(_rows(path, "eid")) for path in sources]
+        _once(row for rows in listed for row in rows)
+        train, valid, test = (Documents.of((text, label) for *_, text, label in rows) for rows in listed)
+        return train, valid, test
+
+
+_Row = tuple[str, str, str, int]
+"""A thread's identifier, where it stands, its text and its label."""
+
+
+def _rows(path: Path, identifier: str) -> Iterator[_Row]:
+    for where, row in files.rows(path, (identifier, "text", "label")):
+        yield row[identifier], where, row["text"], files.label(row["label"], where, _LABELS)
+
+
+def _once(rows: Iterable[_Row]) -> list[_Row]:
+    """Threads by number, so that every layout gives the same order and thereby the same split."""
+    listed = sorted(rows, key=lambda row: (len(row[0]), row[0]))
+    files.refuse_repetition(((name, where) for name, where, *_ in listed), "thread")
+    return listed
+
+
+def _threads(paths: list[Path]) -> Iterator[_Row]:
+    """Threads of the official tree, EVENT/{rumours,non-rumours}/THREAD/{source-tweets,reactions}/TWEET.json.
+
+    The text is the source tweet and its replies, oldest first, joined by `` | ``.
+    """
+    replies: dict[Path, list[tuple[int, str]]] = {}
+    source: dict[Path, str] = {}
+    for path in paths:
+        thread = path.parent.parent
+        if path.parent.name == _REPLIES:
+            replies.setdefault(thread, []).append(_tweet(path))
+        else:
+            source[thread] = _tweet(path)[1]
+    for thread, text in sorted(source.items()):
+        if thread.parent.name not in _FOLDERS:
+            raise UsageError(f"{thread}: lies in neither of the folders {' and '.join(_FOLDERS)}")
+        whole = [text, *(reply for _, reply in sorted(replies.get(thread, [])))]
+        yield thread.name, str(thread), " | ".join(whole), _FOLDERS.index(thread.parent.name)
+
+
+def _tweet(path: Path) -> tuple[int, str]:
+    """Identifier, which grows with time, and text of a tweet."""
+    try:
+        tweet = json.loads(files.text(files.read(path), str(path)))
+        return int(tweet["id"]), str(tweet["text"])
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from error
+    except (KeyError, TypeError) as error:
+        raise UsageError(f"{path}: not a tweet with 'id' and 'text'") from error

@@ -1,0 +1,198 @@
+"""Reading files that somebody else wrote: every flaw is one error that names file and line."""
+
+import csv
+import gzip
+import hashlib
+import io
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from dropattack import UsageError
+from trainables.cache import cache_root, digest, write_atomically
+
+csv.field_size_limit(2**24)
+
+
+def require(path: Path, dataset: str) -> Path:
+    """Returns ``path`` if it exists.
+
+    Raises:
+        UsageError: It does not; the message says how to get it.
+    """
+    root_missing = next((p for p in reversed(path.parents) if not p.exists()), None)
+    if not path.exists():
+        where = f" (there is no {root_missing})" if root_missing else ""
+        raise UsageError(
+            f"{path} is missing{where}; run `dropattack data fetch {dataset} --data DIR`, "
+            f"put the file there, or name another folder with --data DIR"
+        )
+    return path
+
+
+def read(path: Path) -> bytes:
+    """The content of a file, decompressed where its name ends in ``.gz``.
+
+    Raises:
+        UsageError: The file is empty or its compressed content truncated or damaged.
+    """
+    content = path.read_bytes()
+    if path.suffix == ".gz":
+        try:
+            content = gzip.decompress(content)
+        except (EOFError, OSError, zlib.error) as error:
+            raise UsageError(f"{path} is truncated or not a gz file ({error}); fetch it again") from error
+    if not content:
+        raise UsageError(f"{path} is empty; fetch it again")
+    return content
+
+
+def lines(path: Path) -> Iterator[tuple[str, str]]:
+    """The lines of a large file one by one: where each stands, for messages, and its text without the end.
+
+    Raises:
+        UsageError: As `read` and `text` do.
+    """
+    number = 0
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                yield f"{path}, line {number}", line.decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{path}, line {number}: not UTF-8 text ({error.reason}); convert the file"
+        ) from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UsageError(f"{path} is truncated or not a gz file ({error}); fetch it again") from error
+    if number == 0:
+        raise UsageError(f"{path} is empty; fetch it again")
+
+
+def text(content: bytes, name: str) -> str:
+    """``content`` as text.
+
+    Raises:
+        UsageError: It is not UTF-8; the message names ``name`` and the line.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{name}, line {line}: not UTF-8 text ({error.reason}); convert the file") from error
+
+
+def rows(path: Path, columns: Sequence[str], header: bool = True) -> Iterator[tuple[str, dict[str, str]]]:
+    """The rows of a CSV file: where each stands, for messages, and its values by column.
+
+    Args:
+        path: The file; ``.gz`` is decompressed.
+        columns: Columns to take; the header must have them all, or each row exactly these.
+        header: Whether the first row names the columns.
+
+    Raises:
+        UsageError: The file is empty, not UTF-8, not CSV, or lacks a column.
+    """
+    reader = csv.reader(io.StringIO(text(read(path), str(path)), newline=""), strict=True)
+    names, count, end = list(columns), 0, 0
+    try:
+        if header:
+            names = next(reader)
+            missing = [column for column in columns if column not in names]
+            if missing:
+                raise UsageError(
+                    f"{path}, line 1: no column {missing[0]!r}; the header must hold {','.join(columns)}"
+                )
+            end = reader.line_num
+        for values in reader:
+            where, end = f"{path}, line {end + 1}", reader.line_num
+            if len(values) != len(names):
+                raise UsageError(f"{where}: {len(values)} values, not {len(names)} ({','.join(names)})")
+            row = dict(zip(names, values, strict=True))
+            yield where, {column: row[column] for column in columns}
+            count += 1
+    except csv.Error as error:
+        raise UsageError(f"{path}, line {end + 1}: not a CSV row ({error})") from error
+    if not count:
+        raise UsageError(f"{path} holds no rows; fetch it again")
+
+
+def label(value: str, where: str, valid: Sequence[str]) -> int:
+    """Position of a label among the ``valid`` ones.
+
+    Raises:
+        UsageError: It is none of them; the message starts with ``where``.
+    """
+    if value not in valid:
+        raise UsageError(f"{where}: label {value!r} is none of {', '.join(valid)}")
+    return valid.index(value)
+
+
+def refuse_repetition(names: Iterable[tuple[str, str]], kind: str) -> None:
+    """Checks that no name of ``(name, where)`` pairs occurs twice.
+
+    Raises:
+        UsageError: One does; the message names both places.
+    """
+    seen: dict[str, str] = {}
+    for name, where in names:
+        if name in seen:
+            raise UsageError(f"{where}: {kind} {name!r} stands already in {seen[name]}; remove one")
+        seen[name] = where
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpacks a tar or zip archive into ``folder``, where no member may lie outside it.
+
+    Raises:
+        UsageError: The archive is damaged, or a member is a link, a device, or points outside.
+    """
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as packed:
+                for name in packed.namelist():
+                    if not (folder / name).resolve().is_relative_to(folder.resolve()):
+                        raise UsageError(f"{archive}: member {name!r} points outside the target folder")
+                packed.extractall(folder)
+        else:
+            with tarfile.open(archive) as tar:
+                tar.extractall(folder, filter="data")
+    except tarfile.FilterError as error:
+        raise UsageError(f"{archive}: {error}; the archive is not to be trusted") from error
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{archive} is truncated or not an archive ({reason}); fetch it again") from error
+
+
+def archived(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and content of every file in a tar archive, in its order; nothing is written to disk.
+
+    Raises:
+        UsageError: The archive is truncated, damaged or none.
+    """
+    try:
+        with tarfile.open(path) as tar:
+            for member in tar:
+                file = tar.extractfile(member) if member.isfile() else None
+                if file is not None:
+                    yield member.name, file.read()
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{path} is truncated or not an archive ({reason}); fetch it again") from error
+
+
+def fingerprint(paths: Sequence[Path]) -> str:
+    """Digest of names, sizes and times of files: cheap, and different whenever a file was changed."""
+    stats = [(str(path.resolve()), path.stat()) for path in paths]
+    return digest([[name, found.st_size, found.st_mtime_ns] for name, found in stats])
+
+
+def content_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, remembered in the node's cache as long as the file is unchanged."""
+    memo = cache_root() / "digests" / fingerprint([path])
+    if not memo.exists():
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        write_atomically(memo, found.encode())
+    return memo.read_text()

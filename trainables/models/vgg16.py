@@ -1,0 +1,68 @@
+"""VGG-16 with batch normalisation as the DropAttack paper uses it (section 4.2): FC 512-4096-4096-10."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from dropattack import setting
+from trainables.architecture import Architecture, named
+from trainables.data import Data
+from trainables.vision import vgg
+
+_CONVOLUTIONS = (0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40)
+"""Where the 13 convolutions stand in torchvision's ``features``, each followed by its normalisation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VGG16Architecture(Architecture):
+    """Sizes of VGG-16; the convolutions are the published ones."""
+
+    hidden: int = setting(4096, "Width of both hidden fully connected layers.", low=1)
+    dropout: float = setting(0.0, "Dropout before the second and third fully connected layer.", low=0, high=1)
+
+    def build(self, data: Data) -> "VGG16":
+        """See `Architecture.build`; images are ``[batch, 3, 32, 32]``."""
+        return VGG16(data.classes, self)
+
+    @property
+    def targets(self) -> Mapping[str, str]:
+        """See `Architecture.targets`; ``conv3`` is the third convolution, ``bn3`` its normalisation."""
+        layers: dict[str, str] = {}
+        for number, index in enumerate(_CONVOLUTIONS, 1):
+            layers |= {f"conv{number}": f"features.{index}", f"bn{number}": f"features.{index + 1}"}
+        return named(layers | {f"fc{number}": f"fc{number}" for number in (1, 2, 3)})
+
+
+class VGG16(nn.Module):
+    """Torchvision's 13 convolutions with batch normalisation, and three fully connected layers.
+
+    Convolutions start as in torchvision, with He initialisation. Linear layers keep torch's default:
+    torchvision's N(0, 0.01) is made for 25,088 inputs and would all but silence layers of 512.
+
+    Args:
+        classes: Number of outputs.
+        sizes: Widths; the paper's by default.
+    """
+
+    def __init__(self, classes: int = 10, sizes: VGG16Architecture | None = None) -> None:
+        super().__init__()
+        sizes = sizes or VGG16Architecture()
+        published = vgg()
+        self.features = published.make_layers(published.cfgs["D"], batch_norm=True)
+        self.fc1 = nn.Linear(512, sizes.hidden)
+        self.fc2 = nn.Linear(sizes.hidden, sizes.hidden)
+        self.fc3 = nn.Linear(sizes.hidden, classes)
+        self.dropout = nn.Dropout(sizes.dropout)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d) and module.bias is not None:
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.zeros_(module.bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps images ``[batch, 3, 32, 32]`` to logits ``[batch, classes]``."""
+        hidden = self.features(images).flatten(1)
+        hidden = self.dropout(self.fc1(hidden).relu())
+        hidden = self.dropout(self.fc2(hidden).relu())
+        logits: Tensor = self.fc3(hidden)
+        return logits

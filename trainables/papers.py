@@ -1,0 +1,92 @@
+"""The workloads of the papers and of the first steps."""
+
+from trainables.datasets.agnews import AgNews
+from trainables.datasets.cifar10 import CIFAR10
+from trainables.datasets.csvtext import CsvTexts
+from trainables.datasets.digits import Digits
+from trainables.datasets.idx import FASHION, MNIST
+from trainables.datasets.imdb import Imdb
+from trainables.datasets.pheme import Pheme
+from trainables.models.lenet5 import LeNet5Architecture
+from trainables.models.recurrent import RecurrentArchitecture
+from trainables.models.textcnn import TextCNNArchitecture
+from trainables.models.textrcnn import TextRCNNArchitecture
+from trainables.models.vgg16 import VGG16Architecture
+from trainables.text import TextSettings
+from trainables.workloads import TrainingSettings, Workload, register_workload
+
+_NOTEBOOK_EPOCHS = TrainingSettings(epochs=5)
+
+for _workload in (
+    Workload(
+        name="digits-lenet5",
+        summary="LeNet-5 on scikit-learn's 1,797 digits; bundled, for first steps and tests.",
+        dataset=Digits(),
+        architecture=LeNet5Architecture(),
+    ),
+    Workload(
+        name="mnist-lenet5",
+        summary="LeNet-5 on MNIST, 50k/10k/10k (DropAttack, Tables 2, 4 and 8).",
+        dataset=MNIST,
+        architecture=LeNet5Architecture(),
+    ),
+    Workload(
+        name="fashion-lenet5",
+        summary="LeNet-5 on FashionMNIST, 50k/10k/10k (adversarial perturbation bias, Figure 2).",
+        dataset=FASHION,
+        architecture=LeNet5Architecture(),
+    ),
+    Workload(
+        name="cifar10-vgg16",
+        summary="VGG-16 with batch normalisation on CIFAR-10, 40k/10k/10k (DropAttack, Tables 2, 4 and 9).",
+        dataset=CIFAR10,
+        architecture=VGG16Architecture(),
+    ),
+    Workload(
+        name="imdb-lstm",
+        summary="LSTM on IMDB reviews, 40k/5k/5k (DropAttack, Tables 2-5 and 10).",
+        dataset=Imdb(),
+        architecture=RecurrentArchitecture(),
+    ),
+    Workload(
+        name="imdb-textcnn",
+        summary="TextCNN on IMDB reviews (DropAttack, Figure 2).",
+        dataset=Imdb(),
+        architecture=TextCNNArchitecture(),
+    ),
+    Workload(
+        name="imdb-textrcnn",
+        summary="TextRCNN on IMDB reviews (DropAttack, Figure 2).",
+        dataset=Imdb(),
+        architecture=TextRCNNArchitecture(),
+    ),
+    Workload(
+        name="pheme-bilstm",
+        summary="BiLSTM on PHEME rumours, 5145/643/637 (DropAttack, Tables 2, 4 and 6).",
+        dataset=Pheme(),
+        architecture=RecurrentArchitecture(bidirectional=True),
+        training=_NOTEBOOK_EPOCHS,
+    ),
+    Workload(
+        name="pheme-bigru",
+        summary="BiGRU on PHEME rumours, as the DropAttack authors' notebook has it.",
+        dataset=Pheme(),
+        architecture=RecurrentArchitecture(cell="gru", bidirectional=True),
+        training=_NOTEBOOK_EPOCHS,
+    ),
+    Workload(
+        name="agnews-bigru",
+        summary="Two BiGRU layers on AG News, 110k/10k/7.6k (DropAttack, Tables 2, 4 and 7).",
+        dataset=AgNews(),
+        architecture=RecurrentArchitecture(cell="gru", bidirectional=True, layers=2),
+        training=_NOTEBOOK_EPOCHS,
+    ),
+    Workload(
+        name="texts-bigru",
+        summary="BiGRU on two classes of your own texts, ROOT/texts/{train,valid,test}.csv with text,label.",
+        dataset=CsvTexts(),
+        architecture=RecurrentArchitecture(cell="gru", bidirectional=True, hidden=100, embedding_size=100),
+        data=TextSettings(vectors=""),
+    ),
+):
+    register_workload(_workload)

@@ -1,0 +1,154 @@
+"""Labelled examples held in memory: splits, their batches and their subsets."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from dropattack import Batch
+
+PADDING = 1
+"""Token id of padding."""
+UNKNOWN = 0
+"""Token id of words outside the vocabulary."""
+_POOL = 50
+
+
+class Split(Protocol):
+    """Labelled examples that are held in memory and handed out in batches."""
+
+    @property
+    def labels(self) -> Tensor:
+        """``[n]``, int64."""
+
+    def __len__(self) -> int:
+        """Number of examples."""
+
+    def batches(self, size: int, generator: torch.Generator | None = None) -> Iterator[Batch]:
+        """Every example once, in batches of ``size``: shuffled by ``generator``, or in order without one."""
+
+    def subset(self, indices: Tensor) -> "Split":
+        """The examples at ``indices``."""
+
+    def to(self, device: torch.device) -> "Split":
+        """The same split on ``device``."""
+
+
+@dataclass(frozen=True)
+class ImageSplit:
+    """Images as bytes, scaled to [0, 1] batch by batch.
+
+    Attributes:
+        images: ``[n, channels, height, width]``, uint8.
+        labels: ``[n]``, int64.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batches(self, size: int, generator: torch.Generator | None = None) -> Iterator[Batch]:
+        """See `Split.batches`; inputs are float32 in [0, 1]."""
+        if generator is None:
+            for start in range(0, len(self), size):
+                chunk = slice(start, start + size)
+                yield self.images[chunk].float().div_(255), self.labels[chunk]
+        else:
+            order = torch.randperm(len(self), generator=generator).to(self.labels.device)
+            for indices in order.split(size):
+                yield self.images[indices].float().div_(255), self.labels[indices]
+
+    def subset(self, indices: Tensor) -> "ImageSplit":
+        """See `Split.subset`."""
+        return ImageSplit(self.images[indices], self.labels[indices])
+
+    def to(self, device: torch.device) -> "ImageSplit":
+        """See `Split.to`."""
+        return ImageSplit(self.images.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True)
+class TextSplit:
+    """Texts as token ids, batched by length so that little is padding.
+
+    Attributes:
+        tokens: ``[n, longest]``, int32, padded with `PADDING`.
+        lengths: ``[n]``, int64, at least 1; always on the CPU, where packing sequences needs them.
+        labels: ``[n]``, int64.
+    """
+
+    tokens: Tensor
+    lengths: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batches(self, size: int, generator: torch.Generator | None = None) -> Iterator[Batch]:
+        """See `Split.batches`; inputs are ``(tokens [batch, longest], lengths [batch])``, longest text first.
+
+        Shuffled batches are cut from pools of `_POOL` batches that are sorted by length, and then shuffled
+        themselves; without a generator the whole split is sorted.
+        """
+        for indices in self._order(size, generator):
+            lengths = self.lengths[indices]
+            there = indices.to(self.labels.device)
+            tokens = self.tokens[there, : int(lengths[0])].long()
+            yield (tokens, lengths), self.labels[there]
+
+    def _order(self, size: int, generator: torch.Generator | None) -> list[Tensor]:
+        if generator is None:
+            return list(self.lengths.argsort(descending=True, stable=True).split(size))
+        batches = [
+            batch
+            for pool in torch.randperm(len(self), generator=generator).split(size * _POOL)
+            for batch in pool[self.lengths[pool].argsort(descending=True, stable=True)].split(size)
+        ]
+        return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
+
+    def padded_share(self, size: int, generator: torch.Generator | None = None) -> float:
+        """Share of the token positions in all batches that is padding, in [0, 1]."""
+        order = self._order(size, generator)
+        positions = sum(len(batch) * int(self.lengths[batch].max()) for batch in order)
+        return 1 - int(self.lengths.sum()) / positions
+
+    def subset(self, indices: Tensor) -> "TextSplit":
+        """See `Split.subset`."""
+        return TextSplit(self.tokens[indices], self.lengths[indices], self.labels[indices])
+
+    def to(self, device: torch.device) -> "TextSplit":
+        """See `Split.to`."""
+        return TextSplit(self.tokens.to(device), self.lengths, self.labels.to(device))
+
+
+def stratified_subset(labels: Tensor, size: int, seed: int, balanced: bool = False) -> Tensor:
+    """Indices of ``size`` examples with the classes in the proportions of the whole, or equally many of each.
+
+    Subsets of one seed are nested: a smaller one lies within every larger one.
+
+    Args:
+        labels: ``[n]``, int64.
+        size: How many to take, at most n.
+        seed: Which subset.
+        balanced: Whether all classes are to be equally frequent, until the rarest ones are used up.
+
+    Returns:
+        ``[size]`` indices, int64, on the CPU.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    labels = labels.cpu()
+    order = torch.randperm(len(labels), generator=generator)
+    shuffled = labels[order]
+    # Examples are taken by ascending rank within their class. Measured as a share of the class, that takes
+    # all classes at the same rate, for every size at once; measured as a count, it takes equally many.
+    rank = torch.empty(len(labels), dtype=torch.float64)
+    for label in shuffled.unique():
+        members = (shuffled == label).nonzero().squeeze(1)
+        rank[members] = torch.arange(len(members), dtype=torch.float64) + 0.5
+        if not balanced:
+            rank[members] /= len(members)
+    return order[rank.argsort(stable=True)[:size]]

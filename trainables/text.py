@@ -1,0 +1,157 @@
+"""From texts to token ids and word vectors: the only module that knows torchtext.
+
+torchtext's own `Vectors` reader is left aside: it switches off certificate checks for the whole process and
+cannot say which line of a file is broken.
+"""
+
+import logging
+import math
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dropattack import Settings, UsageError, setting
+from trainables import files
+from trainables.splits import PADDING, UNKNOWN
+from trainables.tokens import notebook_tokens
+
+_LOG = logging.getLogger(__name__)
+_UNKNOWN_WORD, _PADDING_WORD = "<unk>", "<pad>"
+_TOKENIZERS = ("basic_english", "notebook")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextSettings(Settings):
+    """How texts become token ids; the paper's choices by default, where it states any."""
+
+    tokenizer: str = setting(
+        "basic_english",
+        "torchtext's basic_english, or the notebooks' Treebank tokens without stop words.",
+        choices=_TOKENIZERS,
+    )
+    fix_length: int = setting(256, "Tokens kept of each text, from its start; 0 for all.", low=0)
+    vocabulary_size: int = setting(250_000, "Most frequent words kept.", low=1)
+    vocabulary_from: str = setting(
+        "train",
+        "Splits that the vocabulary is built on; 'all' leaks validation and test words, as the notebooks do.",
+        choices=("train", "all"),
+    )
+    vectors: str = setting(
+        "glove.6B.300d.txt",
+        "Word vectors in ROOT/glove, plain or .gz, trained further; empty for random ones.",
+    )
+
+
+def tokenizer(name: str) -> Callable[[str], list[str]]:
+    """The tokenizer of that name; see `TextSettings`."""
+    if name == "notebook":
+        return notebook_tokens
+    from torchtext.data.utils import get_tokenizer
+
+    found: Callable[[str], list[str]] = get_tokenizer(name)
+    return found
+
+
+def vocabulary(tokenized: Iterable[Sequence[str]], size: int) -> dict[str, int]:
+    """The ``size`` most frequent words with their ids, after those of unknown words and padding."""
+    from torchtext.vocab import Vocab
+
+    counts = Counter(token for tokens in tokenized for token in tokens)
+    built = Vocab(counts, max_size=size, specials=[_UNKNOWN_WORD, _PADDING_WORD])
+    words = {word: index for index, word in enumerate(built.itos)}
+    assert (words[_UNKNOWN_WORD], words[_PADDING_WORD]) == (UNKNOWN, PADDING)
+    return words
+
+
+def words(extras: Mapping[str, Any]) -> list[str]:
+    """The vocabulary of a text dataset, or of a saved model, in the order of its ids; see `Data.extras`."""
+    listed: list[str] = extras["words"].numpy().tobytes().decode().split("\n")
+    return listed
+
+
+def encode(
+    tokenized: Sequence[Sequence[str]], words: dict[str, int], fix_length: int
+) -> tuple[Tensor, Tensor]:
+    """Token ids ``[n, longest]``, int32, and lengths ``[n]``, int64.
+
+    A text without any token becomes one unknown word, since no model can read nothing.
+    """
+    kept = [tokens[: fix_length or None] or (_UNKNOWN_WORD,) for tokens in tokenized]
+    lengths = torch.tensor([len(tokens) for tokens in kept])
+    ids = torch.full((len(kept), int(lengths.max())), PADDING, dtype=torch.int32)
+    for row, tokens in zip(ids, kept, strict=True):
+        row[: len(tokens)] = torch.tensor([words.get(token, UNKNOWN) for token in tokens], dtype=torch.int32)
+    return ids, lengths
+
+
+def vectors_file(root: Path, name: str) -> Path:
+    """The file of word vectors of that name below ``ROOT/glove``, plain or ``.gz``.
+
+    Raises:
+        UsageError: There is none; the message lists those there are.
+    """
+    folder = root / "glove"
+    for path in (folder / name, folder / f"{name}.gz"):
+        if path.is_file():
+            return path
+    there = sorted(path.name.removesuffix(".gz") for path in folder.glob("*.txt*"))
+    raise UsageError(
+        f"{folder / name} is missing; run `dropattack data fetch glove --data DIR`, put the file there, "
+        f"or set data.vectors to one that is there ({', '.join(there) or 'none'}) or to '' for random vectors"
+    )
+
+
+def read_vectors(path: Path, words: dict[str, int]) -> tuple[Tensor, Tensor]:
+    """The vectors of known words from a GloVe text file: each line a word and its numbers.
+
+    Returns:
+        Ids of the words that have a vector, ``[known]``, int64, ascending; the vectors, ``[known, size]``.
+
+    Raises:
+        UsageError: A line has another number of values than the first, or one that is not a finite number.
+    """
+    found: dict[int, array[float]] = {}
+    size = 0
+    for where, line in files.lines(path):
+        word, _, values = line.rstrip().partition(" ")
+        count = values.count(" ") + 1 if values else 0
+        size = size or count
+        if count != size or not size:
+            raise UsageError(f"{where}: {count} numbers for {word!r}, not {size}")
+        if word in words:
+            found[words[word]] = _numbers(values.split(" "), where)
+    known = torch.tensor(sorted(found), dtype=torch.int64)
+    vectors = torch.tensor([list(found[index]) for index in known.tolist()]).view(len(known), size)
+    return known, vectors
+
+
+def _numbers(values: list[str], where: str) -> "array[float]":
+    try:
+        numbers = array("f", map(float, values))
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from error
+    if not all(map(math.isfinite, numbers)):
+        raise UsageError(f"{where}: a number is not finite")
+    return numbers
+
+
+def unknown_shares(
+    splits: Mapping[str, Sequence[Sequence[str]]], words: dict[str, int], known: Tensor | None
+) -> dict[str, float]:
+    """Shares of running words outside the vocabulary, by split, and of the vocabulary without a vector."""
+    shares = {
+        f"{split}_unknown_share": sum(token not in words for tokens in texts for token in tokens)
+        / max(1, sum(map(len, texts)))
+        for split, texts in splits.items()
+    }
+    if known is not None:
+        shares["without_vector_share"] = 1 - len(known) / max(1, len(words) - 2)
+    for name, share in shares.items():
+        _LOG.info("%s: %.2f %%", name, 100 * share)
+    return shares

@@ -1,0 +1,35 @@
+"""The only module that imports torchvision, and that makes do where its compiled operators are missing.
+
+A torchvision built for a GPU fails to import beside a CPU-only torch, since two of its operators have no
+schema there. Models need neither, so the schemas alone are declared and the import is tried again.
+"""
+
+import importlib
+import sys
+from types import ModuleType
+
+import torch
+
+_MISSING = "operator torchvision::"
+_SCHEMAS = (
+    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+)
+_KEPT: list[torch.library.Library] = []
+"""Declared schemas live as long as their library object."""
+
+
+def vgg() -> ModuleType:
+    """``torchvision.models.vgg``."""
+    try:
+        return importlib.import_module("torchvision.models.vgg")
+    except RuntimeError as error:
+        if _MISSING not in str(error) or _KEPT:
+            raise
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for schema in _SCHEMAS:
+        library.define(schema)
+    _KEPT.append(library)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        del sys.modules[name]
+    return importlib.import_module("torchvision.models.vgg")
