@@ -68,6 +68,18 @@ def scattered(count: int = 80) -> Records:
     return Records(frame.assign(key=[f"{i:03d}" for i in range(count)], stage="search"))
 
 
+def test_marginal_of_sampled_values_is_binned() -> None:
+    curve = sensitivity.marginal(scattered(), "epsilon", METRIC)
+    assert len(curve) == 8
+    assert 1 < curve.loc[curve["mean"].idxmax(), "value"] < 10
+
+
+def test_marginal_of_a_grid_leaves_samples_beside_it_out() -> None:
+    grid = synthetic.trials(workloads=["w"], targets=["input"], epsilons=[1, 5], ps=[0.3, 0.7])
+    both = Records(pd.concat([grid, scattered().trials]))
+    assert sensitivity.marginal(both, "p", METRIC)["value"].tolist() == [0.3, 0.7]
+
+
 def test_surrogate_finds_the_planted_peak_and_knows_where_it_knows_nothing() -> None:
     records = scattered()
     (fitted,) = surrogate.surrogates(records, sensitivity.epsilon_p_cells(records, METRIC), METRIC)
