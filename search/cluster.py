@@ -31,7 +31,6 @@ def connect(address: str) -> JobSubmissionClient:
     Raises:
         UsageError: There is none, it refuses the token, or it runs another version of Ray.
     """
-    logging.getLogger("ray").setLevel(logging.WARNING)
     if not address.startswith(("http://", "https://")):
         raise UsageError(f"--address is that of the Jobs API, such as http://127.0.0.1:8265, not {address!r}")
     _check_token_file()
@@ -44,6 +43,7 @@ def connect(address: str) -> JobSubmissionClient:
         ) from None
     except (ConnectionError, RuntimeError) as error:
         raise UsageError(f"no Ray cluster at {address}: {' '.join(str(error).split())}") from None
+    logging.getLogger("ray").setLevel(logging.WARNING)
     theirs = client._server_ray_version
     if theirs != ray.__version__:
         raise UsageError(
