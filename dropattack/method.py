@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from dropattack.errors import UsageError
-from dropattack.perturbation import joint_norm
+from dropattack.perturbation import joint_norm, zeroed
 from dropattack.settings import Settings
 from dropattack.surfaces import Target, watched
 
@@ -194,9 +194,8 @@ class Method(ABC, Generic[S]):
         broken = ~torch.isfinite(norm)
         if self.task.clip_norm is not None:
             torch._foreach_mul_(grads, (self.task.clip_norm / (norm + 1e-6)).clamp(max=1))
-        if not broken.is_cpu or broken:  # to look costs nothing on a CPU, and would wait for a GPU
-            for grad in grads:
-                grad.masked_fill_(broken, 0)
+        for grad in grads:
+            zeroed(grad, broken)
         optimizer.step()
         return broken.to(norm.dtype)
 

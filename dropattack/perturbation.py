@@ -52,8 +52,15 @@ def scaled(direction: Tensor, size: float | Tensor, length: Tensor) -> tuple[Ten
     """
     factor = size / length
     useless = ~(torch.isfinite(factor) & torch.isfinite(length))
-    perturbation = (direction * factor).masked_fill_(useless, 0)
-    return perturbation, useless.to(length.dtype).mean()
+    return zeroed(direction * factor, useless), useless.to(length.dtype).mean()
+
+
+def zeroed(tensor: Tensor, where: Tensor) -> Tensor:
+    """Puts zeros, in place, where ``where`` (which broadcasts) is true.
+
+    On a CPU it looks first whether that is anywhere, which costs nothing there; it would wait for a GPU.
+    """
+    return tensor.masked_fill_(where, 0) if not where.is_cpu or where.any() else tensor
 
 
 def draw_mask(like: Tensor, p: float, by: str, generator: torch.Generator | None) -> Tensor:
@@ -86,7 +93,7 @@ def sign_step(gradient: Tensor, size: float) -> tuple[Tensor, Tensor]:
     A zero gradient gives a perturbation of zero by itself, and is no fault.
     """
     useless = ~torch.isfinite(gradient)
-    return gradient.sign().mul_(size).masked_fill_(useless, 0), useless.to(gradient.dtype).mean()
+    return zeroed(gradient.sign().mul_(size), useless), useless.to(gradient.dtype).mean()
 
 
 def projected(perturbation: Tensor, radius: float, by: Granularity | Literal["element"]) -> Tensor:

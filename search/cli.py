@@ -129,7 +129,7 @@ def status(sweep: SweepName, store: StoreOption = _STORE, as_json: JsonOption = 
     """Say how far a sweep is, from any terminal, also while it runs."""
     with _refusals():
         from search import presentation
-        from search.service import recorded_sweep
+        from search.reporting import recorded_sweep
         from search.status import Status
         from search.store import Store
         from search.sweepfile import sweep_name
@@ -143,14 +143,24 @@ def status(sweep: SweepName, store: StoreOption = _STORE, as_json: JsonOption = 
 
 
 @app.command()
-def report(sweep: SweepName, store: StoreOption = _STORE) -> None:
+def report(
+    sweep: SweepName,
+    store: StoreOption = _STORE,
+    formats: Annotated[str, typer.Option("--format", help="Any of html,md,png,svg,csv.")] = "html",
+    against: Annotated[str, typer.Option(metavar="SWEEP", help="Another sweep to compare with.")] = "",
+    landscape: Annotated[bool, typer.Option("--landscape", help="Draw loss landscapes; slow.")] = False,
+    data: DataOption = _DATA,
+    tracking_uri: TrackingOption = "",
+) -> None:
     """Write a sweep's report from its records, also while it runs."""
     with _refusals():
-        from search.service import report_sweep
+        from search.reporting import report_sweep
         from search.store import Store
         from search.sweepfile import sweep_name
 
-        print(report_sweep(sweep_name(sweep), Store(store)))
+        wanted = [name.strip() for name in formats.split(",")]
+        root = data if landscape else None
+        print(report_sweep(sweep_name(sweep), Store(store), tracking_uri, wanted, against, root))
 
 
 @app.command()

@@ -1,6 +1,8 @@
 """Sweeps as jobs on Ray: submitted once however often they are asked for, followed to the end."""
 
 import asyncio
+import logging
+import os
 import shlex
 import tempfile
 import time
@@ -31,6 +33,7 @@ def connect(address: str) -> JobSubmissionClient:
     """
     if not address.startswith(("http://", "https://")):
         raise UsageError(f"--address is that of the Jobs API, such as http://127.0.0.1:8265, not {address!r}")
+    _check_token_file()
     try:
         client = JobSubmissionClient(address)
     except ray.exceptions.AuthenticationError:
@@ -40,6 +43,7 @@ def connect(address: str) -> JobSubmissionClient:
         ) from None
     except (ConnectionError, RuntimeError) as error:
         raise UsageError(f"no Ray cluster at {address}: {' '.join(str(error).split())}") from None
+    logging.getLogger("ray").setLevel(logging.WARNING)
     theirs = client._server_ray_version
     if theirs != ray.__version__:
         raise UsageError(
@@ -144,7 +148,7 @@ def follow(client: JobSubmissionClient, job: str, write: Callable[[str], object]
             if details.status is JobStatus.SUCCEEDED:
                 return 0
             if details.status.is_terminal():
-                write(f"job {job} ended: {details.status.value}: {details.message}\n")
+                write(f"job {job} {details.status.value.lower()}: {details.message.splitlines()[0]}\n")
                 return 2 if details.driver_exit_code == 2 else 1
         time.sleep(_RECONNECT_SECONDS)
 
@@ -173,6 +177,13 @@ async def _read_logs(client: JobSubmissionClient, job: str, output: _Output) -> 
     output.rewind()
     async for text in client.tail_job_logs(job):
         output.add(text)
+
+
+def _check_token_file() -> None:
+    """Ray makes its token file readable by everyone, and whoever reads it can run anything on the cluster."""
+    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    if os.environ.get("RAY_AUTH_MODE") == "token" and path.is_file() and path.stat().st_mode & 0o077:
+        raise UsageError(f"the token in {path} can be read by others; run: chmod 600 {path}")
 
 
 def _jobs(client: JobSubmissionClient, prefix: str) -> dict[int, JobDetails]:

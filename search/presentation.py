@@ -12,11 +12,12 @@ from dropattack import INPUT, Settings, methods
 from search.plan import StagePlan
 from search.record import Record, State
 from search.redaction import without_credentials
-from search.service import Outcome, best_record
+from search.reporting import best_record
+from search.runs import run_name
+from search.service import Outcome
 from search.status import Status, duration
 from search.sweep import Sweep
 from search.sweepfile import bundled_sweeps, load_sweep
-from search.tracking import run_name
 from trainables.workloads import workload_named, workloads
 
 

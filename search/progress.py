@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from search.record import Record, State
+from search.runs import run_name
 from search.status import Status
-from search.tracking import run_name
 
 _LINE_INTERVAL_SECONDS = 5.0
 

@@ -1,4 +1,4 @@
-"""What the command line does: run a sweep, or report on one."""
+"""Running a sweep: from checking the request to writing the report."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -8,19 +8,18 @@ from typing import Any
 
 from rich.console import Console
 
-from dropattack import UsageError
 from search.compatibility import check_extends
 from search.engine import Engine
-from search.frames import records_for_analysis
 from search.journal import exclusive
 from search.preflight import check_cluster, check_job, data_options
 from search.progress import ProgressView
 from search.proposers import Checksum
 from search.record import Record, State
+from search.reporting import best_record, write_report
 from search.status import Status
 from search.store import Store
 from search.sweep import Sweep
-from search.tracking import Projection, ShownRuns, shown_runs
+from search.tracking import Projection
 from trainables.cache import digest
 from trainables.trainable import checkpoint_path, model_path
 from trainables.workloads import workload_named
@@ -54,17 +53,6 @@ class Outcome:
     def failed(self) -> list[Record]:
         """Trials that failed."""
         return [record for record in self.records if record.state is State.FAILED]
-
-
-def best_record(sweep: Sweep, records: Sequence[Record]) -> Record | None:
-    """The complete trial that is best on validation, the first of equals."""
-    select = sweep.select
-    complete = [(select.sign * value, r) for r in records if (value := _final(sweep, r)) is not None]
-    return max(complete, key=lambda pair: pair[0], default=(0.0, None))[1]
-
-
-def _final(sweep: Sweep, record: Record) -> float | None:
-    return record.value(sweep.select) if record.state is State.COMPLETE else None
 
 
 def verified_data(sweep: Sweep, root: Path) -> Checksum:
@@ -144,37 +132,6 @@ def run_sweep(
         winner = None if best is None else (best.key, model_path(folder, best.key))
         warning = projection.close([report, folder / "sweep.json"], winner)
     return Outcome(engine.records, engine.done, engine.limit, report, time.monotonic() - started, warning)
-
-
-def report_sweep(name: str, store: Store, tracking_uri: str = "") -> Path:
-    """Writes the report of a sweep from its records alone, also while it runs."""
-    sweep = recorded_sweep(name, store)
-    journal = store.journal(sweep)
-    shown = shown_runs(tracking_uri or store.tracking_uri, sweep.name)
-    return write_report(sweep, name, store, journal.records, shown)
-
-
-def recorded_sweep(name: str, store: Store) -> Sweep:
-    """The definition of a sweep that has been run.
-
-    Raises:
-        UsageError: None of that name has been run in this store.
-    """
-    sweep = store.definition(name)
-    if sweep is None:
-        known = ", ".join(store.sweeps()) or "none"
-        raise UsageError(f"sweep {name!r} has not been run in {store.root}; those that have: {known}")
-    return sweep
-
-
-def write_report(
-    sweep: Sweep, source: str, store: Store, records: Sequence[Record], shown: ShownRuns
-) -> Path:
-    """Writes a sweep's report into its folder."""
-    from analysis.report import write_report as render
-
-    tables = records_for_analysis(sweep, records, shown, source)
-    return render(tables, store.folder(sweep.name) / "report")
 
 
 def _drop_checkpoint(folder: Path, record: Record) -> None:

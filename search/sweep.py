@@ -127,7 +127,7 @@ class Resources(_Model):
     """
 
     cpus: float = Field(default=1, gt=0)
-    gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = 0
+    gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = 0.0
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -99,7 +99,8 @@ def _compared(
 ) -> dict[str, Any]:
     scored = scored_families(records, trials, metric, ["method"])
     scored = scored[scored["setting"] == scored["setting"].iloc[0]]
-    ours, gain = estimate(scored["score"]), estimate(scored["gain"])
+    spent = int(scored["spent"].max())
+    ours, gain = estimate(scored["score"], spent), estimate(scored["gain"], spent)
     published = row["value"] / 100
     baseline, best = _published(numbers, row, BASELINE), _published(numbers, row, "")
     stated = row.get("runs", np.nan)

@@ -135,7 +135,17 @@ def test_a_job_that_failed_gives_its_exit_status_on(status: JobStatus, code: int
     client = Client(Job("a", "?", status=status, driver_exit_code=code), logs=[["text\n"]])
     seen: list[str] = []
     assert cluster.follow(client, "a", seen.append) == expected  # type: ignore[arg-type]
-    assert status.value in seen[-1]
+    assert seen[-1] == f"job a {status.value.lower()}: of the job\n"
+
+
+def test_a_token_that_others_can_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = tmp_path / "token"
+    token.write_text("x" * 64, encoding="utf-8")
+    token.chmod(0o644)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
+    with pytest.raises(UsageError, match=f"chmod 600 {token}"):
+        cluster.connect("http://127.0.0.1:1")
 
 
 def test_the_command_names_what_the_cluster_can_see(project: Path) -> None:

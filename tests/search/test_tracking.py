@@ -9,8 +9,9 @@ from mlflow.entities import Run
 
 import search.tracking
 from search.record import Record, State
+from search.runs import run_name, shown_runs
 from search.sweep import Sweep
-from search.tracking import Projection, run_name, shown_runs
+from search.tracking import Projection
 from tests.search.simulation import Driver, KilledError, engine, sweep
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings

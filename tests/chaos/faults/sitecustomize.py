@@ -51,9 +51,9 @@ def patch_journal(module):
     wrap(module.Journal, "finish", before="before-tell", after="after-tell")
 
 
-def patch_tracking(module):
-    wrap(module._Runs, "_create", before="before-mlflow", after="after-mlflow-create")
-    wrap(module._Runs, "show", after="after-mlflow")
+def patch_runs(module):
+    wrap(module.SweepRuns, "_create", before="before-mlflow", after="after-mlflow-create")
+    wrap(module.SweepRuns, "show", after="after-mlflow")
 
 
 def patch_training(module):
@@ -85,7 +85,7 @@ def patch_cache(module):
 
 PATCHES = {
     "search.journal": patch_journal,
-    "search.tracking": patch_tracking,
+    "search.runs": patch_runs,
     "trainables.training": patch_training,
     "trainables.cache": patch_cache,
 }

@@ -1,0 +1,224 @@
+"""Runs the services of ``docker/compose.yaml`` on this machine, by the very commands given there.
+
+What differs is where things are: each container path and each port stands for one of this run's own.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+DOCKER = ROOT / "docker"
+_PATIENCE_SECONDS = 120
+
+
+def compose() -> dict[str, Any]:
+    """The compose file, as it is read with every variable at its default."""
+    text = (DOCKER / "compose.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", text)
+    loaded: dict[str, Any] = yaml.safe_load(text)
+    return loaded
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class NativeCompose:
+    """The cluster of the compose file on this machine.
+
+    Args:
+        root: A folder with a short path, for everything the services write.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.secrets = root / "secrets"
+        self.store, self.local = root / "store", root / "local"
+        for folder in (self.store, self.local, root / "data", root / "artifacts", root / "home"):
+            folder.mkdir(parents=True)
+        self._ports = {port: free_port() for port in (5000, 5432, 6379, 8265, 52365)}
+        self._services: dict[str, Any] = compose()["services"]
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        subprocess.run([DOCKER / "secrets.sh", self.secrets], check=True)
+        service_file = self.secrets / "pg_service.conf"
+        service_file.write_text(self.native(service_file.read_text(encoding="utf-8")), encoding="utf-8")
+
+    @property
+    def jobs_api(self) -> str:
+        """Address of the Jobs API."""
+        return f"http://127.0.0.1:{self._ports[8265]}"
+
+    @property
+    def mlflow(self) -> str:
+        """Address of the MLflow server."""
+        return f"http://127.0.0.1:{self._ports[5000]}"
+
+    def native(self, text: str) -> str:
+        """What a word of a command or of the environment is on this machine."""
+        for container, here in {
+            "$$": "$",
+            "/run/secrets": str(self.secrets),
+            "/artifacts": str(self.root / "artifacts"),
+            "0.0.0.0": "127.0.0.1",
+            "host=postgres": "host=127.0.0.1",
+        }.items():
+            text = text.replace(container, here)
+        text = re.sub(r"\b(head|mlflow|localhost)(?=:\d)", "127.0.0.1", text)
+        text = re.sub(r"^/(store|data)$", rf"{self.root}/\1", text)
+        return re.sub(r"(?<=[:=])(\d{4,5})\b", lambda m: str(self._ports.get(int(m[1]), m[1])), text)
+
+    def environment(self, service: str) -> dict[str, str]:
+        """The environment of a service's processes."""
+        own = self._services[service].get("environment", {})
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_"))},
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": str(self.root / "home"),
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "DROPATTACK_CACHE": str(self.root / "cache"),
+            **{name: self.native(str(value)) for name, value in own.items()},
+        }
+
+    def client_environment(self) -> dict[str, str]:
+        """The environment of a user at this machine who has the cluster's token, and nothing else of it."""
+        names = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH", "PATH")
+        head = self.environment("head")
+        return {name: head[name] for name in names} | {"HOME": str(self.root / "client")}
+
+    def start(self) -> None:
+        """Starts all services, each when those it depends on are healthy."""
+        self._start_postgres()
+        self._mount_secrets("head")
+        for service, more in (
+            ("mlflow", []),
+            ("head", ["--temp-dir", str(self.root / "ray"), f"--dashboard-agent-listen-port={free_port()}"]),
+            ("worker", ["--temp-dir", str(self.root / "worker"), "--num-cpus=2"]),
+        ):
+            for needed, condition in self._services[service]["depends_on"].items():
+                assert condition == {"condition": "service_healthy"}
+                self._wait_until_healthy(needed)
+            self.start_service(service, more)
+        self._wait_until_healthy("worker")
+
+    def start_service(self, service: str, more: Sequence[str] = ()) -> None:
+        """Starts one service; ``more`` is what several of them on one machine need to keep apart."""
+        command = [self.native(word) for word in self._services[service]["command"]]
+        if service == "worker":
+            command = [*_elsewhere(self.local), *command]
+        self._spawn(service, [*command, *more], self.environment(service))
+
+    def log(self, service: str) -> str:
+        """What a service has printed."""
+        return (self.root / f"{service}.log").read_text(encoding="utf-8", errors="replace")
+
+    def stop(self) -> None:
+        """Ends all services, the last one started first."""
+        for process in reversed(self._processes.values()):
+            _end(process)
+
+    def _mount_secrets(self, service: str) -> None:
+        for secret in self._services[service]["secrets"]:
+            if isinstance(secret, dict):
+                target = self.root / "home" / Path(secret["target"]).relative_to("/home/dropattack")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(self.secrets / secret["source"], target)
+
+    def _spawn(self, service: str, command: Sequence[str | Path], environment: Mapping[str, str]) -> None:
+        with (self.root / f"{service}.log").open("ab") as log:
+            self._processes[service] = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=self.root / "home",
+                env=dict(environment),
+                start_new_session=True,
+            )
+
+    def _start_postgres(self) -> None:
+        """Does what the entry point of Postgres's image does with the environment it is given."""
+        given = self._services["postgres"]["environment"]
+        folder = self.root / "postgres"
+        folder.mkdir()
+        password = folder / "password"
+        shutil.copy(self.native(given["POSTGRES_PASSWORD_FILE"]), password)
+        for path in (folder, password):
+            shutil.chown(path, "postgres", "postgres")
+        data, user = folder / "data", given["POSTGRES_USER"]
+        for command in (
+            ["initdb", "-D", data, "-U", user, "--pwfile", password, given["POSTGRES_INITDB_ARGS"]],
+            ["postgres", "-D", data, "-p", str(self._ports[5432]), "-k", folder, "-h", "127.0.0.1"],
+        ):
+            command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
+            if "initdb" in command:
+                subprocess.run(command, check=True, capture_output=True, cwd=folder)
+            else:
+                self._spawn("postgres", command, os.environ)
+        self._wait_until_healthy("postgres")
+        server = f"postgresql://{user}@127.0.0.1:{self._ports[5432]}"
+        environment = {**os.environ, "PGPASSWORD": password.read_text(encoding="utf-8")}
+        subprocess.run(
+            ["createdb", f"--maintenance-db={server}/postgres", given["POSTGRES_DB"]],
+            check=True,
+            env=environment,
+        )
+
+    def _wait_until_healthy(self, service: str) -> None:
+        kind, *test = self._services[service]["healthcheck"]["test"]
+        assert kind == "CMD"
+        command = [self.native(word) for word in test]
+        if service == "postgres":
+            command.append(f"--port={self._ports[5432]}")
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while subprocess.run(
+            command, capture_output=True, env=self.environment(service), check=False
+        ).returncode:
+            assert self._processes[service].poll() is None, self.log(service)
+            assert time.monotonic() < deadline, f"{service} did not become healthy: {self.log(service)}"
+            time.sleep(1)
+
+
+def _elsewhere(local: Path) -> list[str]:
+    """Starts a command as another machine would: with an empty folder of its own in place of ``local``."""
+    return ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs none {local} && exec "$@"', "sh"]
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a service and what it has started, all of which is in its session."""
+    for number, seconds in ((signal.SIGTERM, 20), (signal.SIGKILL, 20)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+            return
+
+
+def short_folder() -> Path:
+    """A folder whose path leaves room for the names of Ray's sockets, and that every user may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="da-"))
+    folder.chmod(0o755)
+    return folder
+
+
+def missing() -> str:
+    """What this machine lacks to run the services, or nothing."""
+    for program in ("initdb", "postgres", "createdb", "pg_isready", "setpriv", "unshare", "wget"):
+        if shutil.which(program) is None:
+            return f"{program} is not installed (Debian: postgresql, util-linux, wget)"
+    return "" if os.geteuid() == 0 else "needs root, to play two machines and Postgres's own user"
