@@ -11,6 +11,7 @@ from pathlib import Path
 
 import aiohttp
 import ray
+from ray.dashboard.modules.dashboard_sdk import SubmissionClient
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 from dropattack import UsageError
@@ -43,7 +44,8 @@ def connect(address: str) -> JobSubmissionClient:
         ) from None
     except (ConnectionError, RuntimeError) as error:
         raise UsageError(f"no Ray cluster at {address}: {' '.join(str(error).split())}") from None
-    logging.getLogger("ray").setLevel(logging.WARNING)
+    for module in (JobSubmissionClient.__module__, SubmissionClient.__module__):
+        logging.getLogger(module).setLevel(logging.WARNING)
     theirs = client._server_ray_version
     if theirs != ray.__version__:
         raise UsageError(
