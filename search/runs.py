@@ -38,6 +38,10 @@ _ALWAYS_NAMED = ("epsilon", "p", "k")
 _SYMBOLS = {"epsilon": "ε"}
 
 
+Winner = tuple[str, Sequence[Path]]
+"""Key of the best trial, and the files of its model."""
+
+
 @dataclass(frozen=True)
 class ShownRuns:
     """Where MLflow shows trials.
@@ -160,10 +164,11 @@ class SweepRuns:
             self._client.set_tag(self.parent, f"{_TAG}progress", headline)
             self._shown_headline = headline
 
-    def finish(self, files: Sequence[Path], winner: tuple[str, Path] | None) -> None:
+    def finish(self, files: Sequence[Path], winner: Winner | None) -> None:
         """Adds files to the parent run and ends it; adds the winner's model to its run."""
-        if winner is not None and winner[0] in self.ids and winner[1].exists():
-            self._client.log_artifact(self.ids[winner[0]], str(winner[1]), "model")
+        if winner is not None and winner[0] in self.ids:
+            for file in winner[1]:
+                self._client.log_artifact(self.ids[winner[0]], str(file), "model")
         for file in files:
             self._client.log_artifact(self.parent, str(file))
         self._client.set_terminated(self.parent)

@@ -1,5 +1,6 @@
 """Running a sweep: from checking the request to writing the report."""
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ from search.status import Status
 from search.store import Store
 from search.sweep import Sweep
 from search.tracking import Projection
-from trainables.cache import digest
+from trainables.cache import digest, write_atomically
+from trainables.saved import load_model
 from trainables.trainable import checkpoint_path, model_path
 from trainables.workloads import workload_named
 
@@ -129,7 +131,7 @@ def run_sweep(
                 ) from error
         report = write_report(sweep, source, store, engine.records, projection.shown())
         best = best_record(sweep, engine.records)
-        winner = None if best is None else (best.key, model_path(folder, best.key))
+        winner = None if best is None else (best.key, _winner_files(model_path(folder, best.key)))
         warning = projection.close([report, folder / "sweep.json"], winner)
     return Outcome(engine.records, engine.done, engine.limit, report, time.monotonic() - started, warning)
 
@@ -138,3 +140,13 @@ def _drop_checkpoint(folder: Path, record: Record) -> None:
     """A finished trial needs none."""
     if record.finished:
         checkpoint_path(folder, record.key).unlink(missing_ok=True)
+
+
+def _winner_files(model: Path) -> list[Path]:
+    """The best trial's model, and how it confuses the classes of the test split; none where it is not here."""
+    if not model.exists():
+        return []
+    confusion = model.with_suffix(".confusion.json")
+    rows = load_model(model).confusion
+    write_atomically(confusion, json.dumps({"rows are labels, columns predictions": rows}).encode())
+    return [model, confusion]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from search.record import Record, State
 from search.redaction import without_credentials
-from search.runs import ShownRuns, SweepRuns, run_url
+from search.runs import ShownRuns, SweepRuns, Winner, run_url
 from search.sweep import Sweep
 
 _INTERVAL_SECONDS = 2.0
@@ -60,13 +60,16 @@ class Projection:
                 self._dirty[record.key] = record
 
     def close(
-        self, files: Sequence[Path], winner: tuple[str, Path] | None = None, patience_seconds: float = 60.0
+        self,
+        files: Sequence[Path],
+        winner: Winner | None = None,
+        patience_seconds: float = 60.0,
     ) -> str:
         """Shows what is left, adds files to the parent run, and the best model to its trial's run.
 
         Args:
             files: For the parent run, which ends.
-            winner: Key of the best trial, and the file of its model.
+            winner: Key of the best trial, and the files of its model.
             patience_seconds: How long MLflow may take.
 
         Returns:
