@@ -143,7 +143,7 @@ def _drop_checkpoint(folder: Path, record: Record) -> None:
 
 
 def _winner_files(model: Path) -> list[Path]:
-    """The best trial's model, and how it confuses the classes of the test split; none where it is not here."""
+    """The best trial's model, and how it confuses the test split's classes; nothing where it is elsewhere."""
     if not model.exists():
         return []
     confusion = model.with_suffix(".confusion.json")
