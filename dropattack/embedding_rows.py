@@ -123,8 +123,8 @@ class RowsTarget(ParameterTarget):
             return
         if gradient.index_fill(0, self.rows, 0).any():
             raise UsageError(
-                f"the embedding behind {self.name!r} is used outside its lookups; give the layer that borrows "
-                "its weight a parameter of its own, tied by `layer.weight = embedding.weight`"
+                f"the embedding behind {self.name!r} is used outside its lookups; give the layer that "
+                "borrows its weight a parameter of its own, tied by `layer.weight = embedding.weight`"
             )
         if len(self.rows) < self._embedding.num_embeddings:
             _CHECKED.add(self._embedding)
