@@ -101,6 +101,8 @@ def interactions(scored: pd.DataFrame) -> pd.DataFrame:
                 better = a if gains[a].mean() >= gains[b].mean() else b
                 synergy = estimate(gains[pair] - gains[a] - gains[b], spent)
                 over = estimate(gains[pair] - gains[better], spent)
+                if not synergy.n:
+                    continue
                 row = {"workload": family[1], "training": family[2], "a": a, "b": b, "better": better}
                 row |= {"n": synergy.n, "synergy": synergy.mean, "low": synergy.low, "high": synergy.high}
                 row |= {"p_value": synergy.p, "over_best": over.mean}

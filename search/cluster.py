@@ -11,6 +11,7 @@ from pathlib import Path
 
 import aiohttp
 import ray
+from ray.dashboard.modules.dashboard_sdk import SubmissionClient
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 from dropattack import UsageError
@@ -31,7 +32,6 @@ def connect(address: str) -> JobSubmissionClient:
     Raises:
         UsageError: There is none, it refuses the token, or it runs another version of Ray.
     """
-    logging.getLogger("ray").setLevel(logging.WARNING)
     if not address.startswith(("http://", "https://")):
         raise UsageError(f"--address is that of the Jobs API, such as http://127.0.0.1:8265, not {address!r}")
     _check_token_file()
@@ -44,6 +44,8 @@ def connect(address: str) -> JobSubmissionClient:
         ) from None
     except (ConnectionError, RuntimeError) as error:
         raise UsageError(f"no Ray cluster at {address}: {' '.join(str(error).split())}") from None
+    for module in (JobSubmissionClient.__module__, SubmissionClient.__module__):
+        logging.getLogger(module).setLevel(logging.WARNING)
     theirs = client._server_ray_version
     if theirs != ray.__version__:
         raise UsageError(

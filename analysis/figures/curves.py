@@ -80,5 +80,9 @@ def _band(axes: Axes, rows: pd.DataFrame, x: str, scale: float, index: int, labe
 def _legend(figure: Figure, axes: Axes, entries: int) -> None:
     if entries > 1:
         figure.legend(
-            *axes.get_legend_handles_labels(), loc="outside lower center", ncols=min(entries, 2), fontsize=8
+            *axes.get_legend_handles_labels(),
+            loc="outside lower center",
+            ncols=min(entries, 2),
+            fontsize=8,
+            frameon=False,
         )

@@ -39,7 +39,9 @@ def lines(table: pd.DataFrame) -> Figure:
         axes.set_xlabel("distance in filter norms")
         light_grid(axes)
         axes.tick_params(length=0)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, frameon=False
+    )
     return figure
 
 

@@ -15,7 +15,7 @@ from analysis.report import write_report
 from analysis.sections import landscape as part
 from dropattack import UsageError
 from tests.analysis import synthetic
-from trainables.data import ImageSplit
+from trainables.splits import ImageSplit
 
 
 @pytest.fixture

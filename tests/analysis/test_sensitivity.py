@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis import budget, controls, curves, importance, selection, sensitivity, surrogate
-from analysis.records import Metric, Records
+from analysis.records import Metric, Records, control_names
 from tests.analysis import synthetic
 
 METRIC = Metric("valid_accuracy")
@@ -68,6 +68,18 @@ def scattered(count: int = 80) -> Records:
     return Records(frame.assign(key=[f"{i:03d}" for i in range(count)], stage="search"))
 
 
+def test_marginal_of_sampled_values_is_binned() -> None:
+    curve = sensitivity.marginal(scattered(), "epsilon", METRIC)
+    assert len(curve) == 8
+    assert 1 < curve.loc[curve["mean"].idxmax(), "value"] < 10
+
+
+def test_marginal_of_a_grid_leaves_samples_beside_it_out() -> None:
+    grid = synthetic.trials(workloads=["w"], targets=["input"], epsilons=[1, 5], ps=[0.3, 0.7])
+    both = Records(pd.concat([grid, scattered().trials]))
+    assert sensitivity.marginal(both, "p", METRIC)["value"].tolist() == [0.3, 0.7]
+
+
 def test_surrogate_finds_the_planted_peak_and_knows_where_it_knows_nothing() -> None:
     records = scattered()
     (fitted,) = surrogate.surrogates(records, sensitivity.epsilon_p_cells(records, METRIC), METRIC)
@@ -124,7 +136,7 @@ def with_controls(effect: float) -> pd.DataFrame:
     zero = attack[attack["method"] == "dropattack"].assign(epsilon=0.0)
     luck = attack[attack["method"] == "standard"].set_index("seed")
     zero["test_accuracy"] = zero["seed"].map(luck["test_accuracy"]) + 0.001
-    plain = zero.assign(p=1.0, epsilon=2.0)
+    plain = zero.assign(epsilon=4.0, control="p-one")
     longer = luck.reset_index().assign(passes=2, rounds=2)
     frames = [attack, zero, plain, longer]
     return pd.concat([f.assign(key=f"{i}" + f["key"]) for i, f in enumerate(frames)], ignore_index=True)
@@ -132,7 +144,7 @@ def with_controls(effect: float) -> pd.DataFrame:
 
 def test_controls_are_seen_from_their_settings() -> None:
     frame = with_controls(0.02)
-    names = controls.control_names(Records(frame).trials)
+    names = control_names(Records(frame).trials)
     assert names.value_counts().to_dict() == {"": 16, "eps-zero": 8, "p-one": 8, "equal-passes": 8}
 
 

@@ -186,7 +186,6 @@ def test_a_job_killed_and_submitted_again_is_finished_with_nothing_lost_or_done_
     assert said.startswith("submitted ")
     status, said = _submit(cluster, project, *options)
     assert status == 0, said
-    assert "8/8" in said or "8 trials" in said or "complete" in said
 
     records = _records(cluster.store)
     assert len(records) == 8

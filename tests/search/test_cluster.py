@@ -1,12 +1,15 @@
 """Submitting sweeps to a Jobs API that is played by the test; `make test-cluster` has a real one."""
 
 import shlex
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 from ray.job_submission import JobStatus
 
 from dropattack import UsageError
@@ -136,6 +139,31 @@ def test_a_job_that_failed_gives_its_exit_status_on(status: JobStatus, code: int
     seen: list[str] = []
     assert cluster.follow(client, "a", seen.append) == expected  # type: ignore[arg-type]
     assert seen[-1] == f"job a {status.value.lower()}: of the job\n"
+
+
+@pytest.fixture
+def jobs_api() -> Iterator[str]:
+    """Address of a server that says it is another version of Ray."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"version": "4", "ray_version": "2.40.0", "ray_commit": "x"}')
+
+        def log_message(self, *arguments: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_another_version_of_ray_is_refused_with_both_versions(jobs_api: str) -> None:
+    with pytest.raises(UsageError, match=rf"has Ray 2\.40\.0 and the client has Ray {ray.__version__}"):
+        cluster.connect(jobs_api)
 
 
 def test_a_token_that_others_can_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import ray
@@ -13,7 +14,6 @@ from search.engine import Engine
 from search.gpus import Memory
 from search.journal import Journal
 from search.record import State
-from search.sweep import Sweep
 from search.sweepfile import parse_sweep
 from trainables.trainable import CONTEXT_BYTES, TrialTrainable
 from trainables.trial import Trial
@@ -65,6 +65,12 @@ def test_a_trial_is_measured_on_a_real_gpu(tmp_path: Path) -> None:
     assert 0 < memory.peak < GIB < memory.total
 
 
+@pytest.mark.parametrize("count", [1.5, -1, "all"])
+def test_gpus_are_a_share_a_whole_number_or_auto(count: float | str) -> None:
+    with pytest.raises(UsageError, match="gpus"):
+        parse_sweep(_raw([0.1]) | {"resources": {"gpus": count}})
+
+
 @pytest.fixture
 def logical_gpu() -> Iterator[None]:
     """Ray on this machine, with one GPU in name."""
@@ -73,22 +79,20 @@ def logical_gpu() -> Iterator[None]:
     ray.shutdown()
 
 
-def _sweep(wants: list[float]) -> Sweep:
-    return parse_sweep(
-        {
-            "name": "crowded",
-            "workload": "tests.search.crowded:workload",
-            "training": {"epochs": 1},
-            "model": {"wants": wants},
-            "resources": {"cpus": 0.5, "gpus": "auto"},
-            "stages": [{"name": "grid", "methods": {"standard": {}}}],
-        }
-    )
+def _raw(wants: list[float]) -> dict[str, Any]:
+    return {
+        "name": "crowded",
+        "workload": "tests.search.crowded:workload",
+        "training": {"epochs": 1},
+        "model": {"wants": wants},
+        "resources": {"cpus": 0.5, "gpus": "auto"},
+        "stages": [{"name": "grid", "methods": {"standard": {}}}],
+    }
 
 
 @pytest.mark.usefixtures("logical_gpu")
 def test_a_trial_out_of_memory_is_tried_once_more_alone_and_then_fails(tmp_path: Path) -> None:
-    definition = _sweep([0.1, 0.6, 2])
+    definition = parse_sweep(_raw([0.1, 0.6, 2]))
     checksum = workload_named("digits-lenet5").checksum(tmp_path)
     journal = Journal(tmp_path / "journal.log", definition.select)
     engine = Engine(definition, journal, lambda *_: checksum)
