@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-cluster lint format clean
+.PHONY: demo test chaos test-cluster lint format clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name one with make PYTHON=..." if sys.version_info < (3, 11) else 0)'
@@ -17,6 +17,10 @@ demo: $(INSTALLED)
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+# Sweeps killed at every named point and at random, in real processes.
+chaos: $(INSTALLED)
+	$(BIN)/python -m pytest tests/chaos -p no:xdist --durations=0
 
 # A real two-node Ray cluster with MLflow on Postgres, on this machine; needs Debian's postgresql.
 test-cluster: $(INSTALLED)

@@ -83,7 +83,8 @@ def compare_methods(scored: pd.DataFrame) -> pd.DataFrame:
 
 def _over(scored: pd.DataFrame, row: "tuple[object, ...]") -> tuple[float, ...]:
     setting, _, _, family, control = row
-    own = scored[scored["setting"] == setting].pivot_table(index="seed", columns="family", values="gain")
+    within = scored[scored["setting"] == setting]
+    own = within.pivot_table(index="seed", columns="family", values="gain")
     methods = [str(name) for name in own.columns if name != BASELINE and ", " not in str(name)]
     methods = [name for name in methods if name != EQUAL_PASSES]
     controlled = str(family).partition(", ")[0]
@@ -91,7 +92,7 @@ def _over(scored: pd.DataFrame, row: "tuple[object, ...]") -> tuple[float, ...]:
         controlled = str(own[methods].mean().idxmax())
     if not control or controlled not in own or family not in own:
         return (np.nan,) * 5
-    result = estimate(own[controlled] - own[str(family)])
+    result = estimate(own[controlled] - own[str(family)], int(within["spent"].max()))
     return result.mean, result.low, result.high, result.n, result.p
 
 
@@ -116,7 +117,7 @@ def generalisation_gap(scored: pd.DataFrame, metric: Metric) -> pd.DataFrame:
         for name in gaps.columns:
             own = estimate(gaps[name])
             compared = name != BASELINE and BASELINE in gaps
-            change = estimate(gaps[name] - gaps[BASELINE] if compared else [])
+            change = estimate(gaps[name] - gaps[BASELINE] if compared else [], int(group["spent"].max()))
             means = group.loc[group["family"] == name, [train, "score"]].mean()
             row = {"workload": family[1], "training": family[2], "family": name, "n": own.n, "gap": own.mean}
             row |= {"low": own.low, "high": own.high, "train": means[train], "test": means["score"]}

@@ -90,14 +90,14 @@ class Section:
     Attributes:
         name: Anchor.
         title: The question, short.
-        finding: The answer in one or two plain sentences; the summary repeats it.
+        findings: The answer in plain sentences, the most telling first; the summary repeats them.
         parts: Figures and tables, in order.
         notes: Further remarks, a paragraph each.
     """
 
     name: str
     title: str
-    finding: str
+    findings: Sequence[str]
     parts: Sequence[Figure | Table] = ()
     notes: Sequence[str] = field(default=())
 

@@ -36,7 +36,8 @@ def summarise(scored: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Mean, t interval and paired t test of every group of trials.
 
     Args:
-        scored: What `with_gain` gave.
+        scored: What `with_gain` gave; ``spent``, where there is such a column, holds the degrees of freedom
+            that were spent on choosing.
         by: Columns that name a group.
 
     Returns:
@@ -44,7 +45,10 @@ def summarise(scored: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         ``gain_n, gain, gain_sd, gain_low, gain_high, p_value`` of the gain; intervals are missing where
         n < 2.
     """
-    seeds = scored.groupby([*by, "seed"], dropna=False, sort=True)[["score", "gain"]].mean().reset_index()
+    if "spent" not in scored:
+        scored = scored.assign(spent=0)
+    columns = ["score", "gain", "spent"]
+    seeds = scored.groupby([*by, "seed"], dropna=False, sort=True)[columns].mean().reset_index()
     table = seeds.groupby(list(by), dropna=False, sort=True).agg(
         n=("score", "count"),
         mean=("score", "mean"),
@@ -52,15 +56,17 @@ def summarise(scored: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         gain_n=("gain", "count"),
         gain=("gain", "mean"),
         gain_sd=("gain", "std"),
+        spent=("spent", "max"),
     )
-    half = t_half_width(table["n"], table["sd"])
-    gain_half = t_half_width(table["gain_n"], table["gain_sd"])
+    spent = table.pop("spent")
+    half = t_half_width(table["n"], table["sd"], spent)
+    gain_half = t_half_width(table["gain_n"], table["gain_sd"], spent)
     table = table.assign(
         low=table["mean"] - half,
         high=table["mean"] + half,
         gain_low=table["gain"] - gain_half,
         gain_high=table["gain"] + gain_half,
-        p_value=t_p_value(table["gain_n"], table["gain"], table["gain_sd"]),
+        p_value=t_p_value(table["gain_n"], table["gain"], table["gain_sd"], spent),
     )
     return table.reset_index()
 

@@ -93,13 +93,16 @@ def interactions(scored: pd.DataFrame) -> pd.DataFrame:
     found = []
     for family, group in scored.groupby(list(FAMILY)) if len(scored) else ():
         gains = group.pivot_table(index="seed", columns="targets", values="gain")
+        spent = int(group["spent"].max())
         for pair in gains.columns:
             parts = parse_targets(str(pair))
             if len(parts) == 2 and set(parts) <= set(gains.columns):
                 a, b = parts
                 better = a if gains[a].mean() >= gains[b].mean() else b
-                synergy = estimate(gains[pair] - gains[a] - gains[b])
-                over = estimate(gains[pair] - gains[better])
+                synergy = estimate(gains[pair] - gains[a] - gains[b], spent)
+                over = estimate(gains[pair] - gains[better], spent)
+                if not synergy.n:
+                    continue
                 row = {"workload": family[1], "training": family[2], "a": a, "b": b, "better": better}
                 row |= {"n": synergy.n, "synergy": synergy.mean, "low": synergy.low, "high": synergy.high}
                 row |= {"p_value": synergy.p, "over_best": over.mean}

@@ -18,6 +18,9 @@ from analysis.records import COMPLETE, Records
 _COLUMN = 6.2
 """Widest figure, in inches, that stands beside another."""
 
+_LONG = 24
+"""Characters from which on a cell is given room."""
+
 
 class Document:
     """A report before it is written.
@@ -59,7 +62,12 @@ class Document:
         """The same in Markdown; figures are linked as the files that `write_figures` writes."""
         lines = [f"# {_plain(self.records.name)}", ""]
         for section in self.sections:
-            lines += [f"## {_plain(section.title)}", "", _plain(section.finding), ""]
+            lines += [
+                f"## {_plain(section.title)}",
+                "",
+                *(f"- {_plain(text)}" for text in section.findings),
+                "",
+            ]
             for note in section.notes:
                 lines += [_plain(note), ""]
             for part in section.parts:
@@ -122,8 +130,9 @@ def _html_cell(column: Column, row: Row) -> Markup:
     if href.startswith(("http://", "https://")):
         text = Markup('<a href="{}">{}</a>').format(href, text)
     order = "" if column.order is None else _order(column.order(row))
+    kind = "number" if column.numeric else "long" if len(column.text(row)) > _LONG else ""
     opening = Markup("<td{}{}>").format(
-        Markup(' class="number"') if column.numeric else "",
+        Markup(' class="{}"').format(kind) if kind else "",
         Markup(' data-order="{}"').format(order) if column.order is not None else "",
     )
     return opening + text + Markup("</td>")

@@ -3,13 +3,13 @@
 The same records give the same bytes; nothing in a report depends on when or where it was made.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from analysis import render
 from analysis.document import Section
 from analysis.records import Records
-from analysis.sections import best, budget, layers, overview, papers, sensitivity, works
+from analysis.sections import best, budget, importance, layers, overview, papers, sensitivity, works
 from dropattack import UsageError
 from dropattack.errors import unknown
 
@@ -19,6 +19,7 @@ _SECTIONS: tuple[Callable[[Records], Section | None], ...] = (
     works.section,
     layers.section,
     sensitivity.section,
+    importance.section,
     budget.passes,
     budget.training_size,
     papers.section,
@@ -33,7 +34,12 @@ def sections(records: Records) -> list[Section]:
     return [section for build in _SECTIONS if (section := build(records)) is not None]
 
 
-def write_report(records: Records, directory: Path, formats: Iterable[str] = ("html",)) -> Path:
+def write_report(
+    records: Records,
+    directory: Path,
+    formats: Iterable[str] = ("html",),
+    extra: Sequence[Section] = (),
+) -> Path:
     """Writes a report.
 
     Args:
@@ -41,6 +47,7 @@ def write_report(records: Records, directory: Path, formats: Iterable[str] = ("h
         directory: Where to; made if it is not there.
         formats: Any of `FORMATS`: ``html`` one page, ``md`` the same as Markdown, ``png`` and ``svg`` every
             figure below ``figures/``, ``csv`` every table, whole, below ``tables/``.
+        extra: Further parts, such as loss landscapes or a comparison with another sweep.
 
     Returns:
         The page; the directory where ``html`` was not asked for.
@@ -52,7 +59,7 @@ def write_report(records: Records, directory: Path, formats: Iterable[str] = ("h
     for name in wanted:
         if name not in FORMATS:
             raise unknown("format", name, FORMATS)
-    document = render.Document(records, sections(records))
+    document = render.Document(records, [*sections(records), *extra])
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if "html" in wanted:

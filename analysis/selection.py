@@ -3,7 +3,9 @@
 import pandas as pd
 
 from analysis.pairing import groups, summarise, with_gain
-from analysis.records import COMPLETE, FAILED, Records
+from analysis.records import BASELINE, COMPLETE, FAILED, Records, labels
+from analysis.scoring import scored_families
+from analysis.statistics import estimate
 
 
 def configurations(records: Records) -> pd.DataFrame:
@@ -47,3 +49,45 @@ def failures(records: Records) -> pd.DataFrame:
         run_id=("run_id", "first"),
     )
     return table.reset_index().sort_values(["n", "reason"], ascending=[False, True]).reset_index(drop=True)
+
+
+def optimism(records: Records) -> pd.DataFrame:
+    """How far the search flatters its own choice.
+
+    Returns:
+        One row per workload and training settings with at least two candidates: ``candidates``
+        (configurations of attacks that were tried), ``configuration`` (the one whose validation mean is
+        best), ``valid`` (that mean), ``held_out, low, high, n`` (validation of each seed by the choice of
+        the other seeds), ``test`` (the choice's test mean on the searched seeds), ``fresh_test`` and
+        ``fresh_n`` (on those of a confirmation), and ``optimism`` (``valid`` minus ``held_out``, positive
+        where it flatters).
+    """
+    complete = records.complete()
+    attacks = complete[complete["method"] != BASELINE]
+    exploring = attacks[~attacks["stage"].isin(records.confirmations)]
+    metric, sign = records.reported, records.selected.sign
+    column = records.values(metric)
+    names = [c for c in records.configuration if c != "workload" and exploring[c].nunique(dropna=False) > 1]
+    found = []
+    settings = ["workload", *records.training]
+    for _, group in exploring.groupby(settings, dropna=False, sort=True):
+        config = groups(group, records.configuration)
+        means = group.groupby(config)["value"].mean() * sign
+        if len(means) < 2:
+            continue
+        chosen = group[config == means.idxmax()]
+        others = scored_families(records, group, records.selected, ["workload"])
+        held_out = estimate(others.groupby("seed")["score"].mean() if group["seed"].nunique() > 1 else [])
+        fresh = attacks[attacks["stage"].isin(records.confirmations)].merge(
+            chosen[records.configuration].head(1), on=records.configuration
+        )
+        row = {
+            "workload": group["workload"].iloc[0],
+            "candidates": len(means),
+            "configuration": labels(chosen, names)[0],
+        }
+        row |= {"valid": chosen["value"].mean(), "held_out": held_out.mean, "low": held_out.low}
+        row |= {"high": held_out.high, "n": held_out.n, "test": chosen[column].mean()}
+        row |= {"fresh_test": fresh[column].mean(), "fresh_n": int(fresh[column].count())}
+        found.append(row | {"optimism": sign * (chosen["value"].mean() - held_out.mean)})
+    return pd.DataFrame(found)

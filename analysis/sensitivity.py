@@ -8,6 +8,8 @@ from analysis.records import COMPLETE, FAILED, PRUNED, Metric, Records
 
 AXES = ("epsilon", "p")
 _GRID_SHARE = 0.5
+_CROWDED = 12
+_BINS = 8
 
 
 def panel_columns(records: Records) -> list[str]:
@@ -67,8 +69,9 @@ def _complete_grids(counts: pd.DataFrame) -> pd.DataFrame:
 def marginal(records: Records, hyperparameter: str, metric: Metric) -> pd.DataFrame:
     """Curve over one hyperparameter, everything else averaged, seed by seed.
 
-    The average runs over whatever other values were tried; where trials were sampled rather than laid out
-    as a grid, other hyperparameters may differ along the curve.
+    The average runs over whatever other values were tried. Of values that were sampled rather than laid out
+    as a grid, where nearly every trial has its own, eight bins with as many trials each are made, at their
+    medians; beside a grid they are left out.
 
     Returns:
         One row per workload, method and value: ``value`` and the columns of `summarise`, n in seeds.
@@ -77,6 +80,19 @@ def marginal(records: Records, hyperparameter: str, metric: Metric) -> pd.DataFr
     if hyperparameter not in trials:
         return pd.DataFrame()
     trials = trials[trials[hyperparameter].notna()]
-    scored = with_gain(records, trials, metric)
+    trials = trials.assign(**{hyperparameter: _positions(trials, hyperparameter, records)})
+    scored = with_gain(records, trials.dropna(subset=hyperparameter), metric)
     table = summarise(scored, ["workload", "method", hyperparameter])
     return table.rename(columns={hyperparameter: "value"})
+
+
+def _positions(trials: pd.DataFrame, hyperparameter: str, records: Records) -> pd.Series:
+    """Where on its curve each trial stands; missing for values that only one of many configurations has."""
+    values = trials[hyperparameter]
+    if values.nunique() <= _CROWDED:
+        return values
+    configurations = trials.drop_duplicates(records.configuration)[hyperparameter].value_counts()
+    shared = configurations.index[configurations > 1]
+    if len(shared) > 1:
+        return values.where(values.isin(shared))
+    return values.groupby(pd.qcut(values, _BINS, duplicates="drop")).transform("median")

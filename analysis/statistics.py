@@ -34,10 +34,14 @@ class Estimate:
     p: float
 
 
-def estimate(values: ArrayLike) -> Estimate:
+def estimate(values: ArrayLike, spent: int = 0) -> Estimate:
     """Student's t interval and test of one sample; missing values are left out.
 
     Given differences between two trainings of one seed, it is the paired t test.
+
+    Args:
+        values: The sample.
+        spent: See `t_half_width`.
 
     Example:
         >>> round(estimate([1.0, 2.0, 3.0]).high, 3)
@@ -48,28 +52,39 @@ def estimate(values: ArrayLike) -> Estimate:
     n = len(sample)
     mean = float(sample.mean()) if n else np.nan
     sd = float(sample.std(ddof=1)) if n > 1 else np.nan
-    half = t_half_width(n, sd)
-    return Estimate(n, mean, sd, float(mean - half), float(mean + half), float(t_p_value(n, mean, sd)))
+    half = float(t_half_width(n, sd, spent))
+    return Estimate(n, mean, sd, mean - half, mean + half, float(t_p_value(n, mean, sd, spent)))
 
 
-def t_half_width(n: ArrayLike, sd: ArrayLike, confidence: float = CONFIDENCE) -> Array:
-    """Half the width of the t interval of a mean; NaN where n < 2. Arrays broadcast."""
+def t_half_width(n: ArrayLike, sd: ArrayLike, spent: ArrayLike = 0) -> Array:
+    """Half the width of the 95 % t interval of a mean. Arrays broadcast.
+
+    Args:
+        n: How many values.
+        sd: Their standard deviation.
+        spent: Degrees of freedom that were spent on choosing what is measured, beside the one on the mean.
+
+    Returns:
+        NaN where no degree of freedom is left.
+    """
     n, sd = np.asarray(n, dtype=float), np.asarray(sd, dtype=float)
+    freedom = n - 1 - np.asarray(spent, dtype=float)
     with np.errstate(invalid="ignore", divide="ignore"):
-        width = stats.t.ppf((1 + confidence) / 2, n - 1) * sd / np.sqrt(n)
-    return np.where(n > 1, width, np.nan)
+        width = stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * sd / np.sqrt(n)
+    return np.where(freedom > 0, width, np.nan)
 
 
-def t_p_value(n: ArrayLike, mean: ArrayLike, sd: ArrayLike) -> Array:
-    """Two-sided p-value of the t test that a mean is 0; NaN where n < 2. Arrays broadcast.
+def t_p_value(n: ArrayLike, mean: ArrayLike, sd: ArrayLike, spent: ArrayLike = 0) -> Array:
+    """Two-sided p-value of the t test that a mean is 0; see `t_half_width`. Arrays broadcast.
 
     Values without any spread show nothing about spread: a mean of exactly 0 gives 1, another gives NaN.
     """
     n, mean, sd = (np.asarray(a, dtype=float) for a in (n, mean, sd))
+    freedom = n - 1 - np.asarray(spent, dtype=float)
     with np.errstate(invalid="ignore", divide="ignore"):
-        p = 2 * stats.t.sf(np.abs(mean) / (sd / np.sqrt(n)), n - 1)
+        p = 2 * stats.t.sf(np.abs(mean) / (sd / np.sqrt(n)), freedom)
     p = np.where(sd > 0, p, np.where(mean == 0, 1.0, np.nan))
-    return np.where(n > 1, p, np.nan)
+    return np.where(freedom > 0, p, np.nan)
 
 
 def holm(p_values: ArrayLike) -> Array:

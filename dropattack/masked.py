@@ -7,113 +7,168 @@ gradients, and weighs each of K adversarial gradients by 1/K beside the clean gr
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 
-from dropattack.method import Batch, Inputs, Method, StepResult, register
+from dropattack.masked_settings import RANDOM_DIRECTION, DropAttackSettings
+from dropattack.method import Batch, Inputs, Method, StepResult
 from dropattack.modes import frozen_batch_statistics
-from dropattack.perturbation import ascent, draw_mask
-from dropattack.settings import Settings, setting
-from dropattack.targets import INPUT, InputTarget, Target, canonical_targets, parameter_target, parse_targets
-
-
-@dataclass(frozen=True, kw_only=True)
-class DropAttackSettings(Settings):
-    """Hyperparameters of DropAttack; the defaults are the paper's most frequent ones."""
-
-    targets: str = setting(INPUT, "Attacked tensors, such as input+conv1.w.")
-    epsilon: float = setting(5.0, "Perturbation size ε, an L2 norm before masking (eq. 6).", low=0)
-    p: float = setting(0.5, "Probability of each element being attacked (Algorithm 1).", low=0, high=1)
-    k: int = setting(1, "Ascent steps K (Algorithm 2).", low=1)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "targets", canonical_targets(self.targets))
-
-    @property
-    def groups(self) -> list[tuple[str, ...]]:
-        """Targets attacked together: the input, then all hidden ones (two separate terms in eq. 5)."""
-        names = parse_targets(self.targets)
-        hidden = tuple(name for name in names if name != INPUT)
-        return [group for group in ((INPUT,) if INPUT in names else (), hidden) if group]
-
-    @property
-    def passes(self) -> int:
-        """1 + TK for T groups; with p = 0 nothing can be attacked and the step is a standard one."""
-        return 1 if self.p == 0 else 1 + len(self.groups) * self.k
+from dropattack.perturbation import draw_mask, granularity, joint_norm, noise_like, norm, scaled
+from dropattack.registry import register
+from dropattack.surfaces import Target, attached
+from dropattack.targets import find_targets
 
 
 @register
 class DropAttack(Method[DropAttackSettings]):
-    """Masked adversarial training of inputs and weights with K ascent steps."""
+    """Masked adversarial training of inputs and weights with K ascent steps.
+
+    Every attacked pass is propagated back before the next one begins: one graph is alive at a time, and
+    beside the model's gradients only the attacked tensors, directions, masks and perturbations are kept.
+    """
 
     name = "dropattack"
     summary = "DropAttack-K: masked attacks on input and weights."
+    source = "DropAttack, Algorithms 1 and 2, equations 5-7."
+    cost = "1 + TK for T groups of targets"
     settings_type = DropAttackSettings
 
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        """See `Method.step`."""
+        """See `Method.step`; the log also holds ``relative_size``, the mean ‖M∘r‖ / ‖θ‖ over targets."""
+        settings = self.settings
+        if settings.plain:
+            return self.plain_step(model, batch, optimizer)
         inputs, labels = batch
         optimizer.zero_grad(set_to_none=True)
-        groups = self._groups(model, inputs) if self.settings.p > 0 else []
-        loss, outputs = self.forward_backward(model, _inputs(groups, inputs), labels)
-        directions = [[target.gradient().clone() for target in group] for group in groups]
-        skipped = loss.new_zeros(())
-        with frozen_batch_statistics(model):
-            for group, direction in zip(groups, directions, strict=True):
-                skipped += self._attack(model, inputs, labels, group, direction)
-        self.update(model, optimizer)
-        return StepResult(loss, outputs, {"skipped": skipped})
-
-    def _groups(self, model: nn.Module, inputs: Inputs) -> list[list[Target]]:
-        pixels = INPUT not in self.task.names
-        return [
-            [
-                InputTarget(inputs) if name == INPUT and pixels else parameter_target(model, name, self.task)
-                for name in group
+        names = [name for group in settings.groups for name in group]
+        targets = find_targets(model, names, self.task, tokens=settings.text_input == "tokens")
+        total = settings.clean_weight + len(settings.groups) if settings.combine == "mean" else 1.0
+        with attached(targets):
+            loss, outputs, gradients = self.gradients(
+                model, inputs, labels, targets, settings.clean_weight / total
+            )
+            known = iter(zip(targets, gradients, strict=True))
+            attacks = [
+                _Attack([next(known) for _ in group], settings, self.task.generator)
+                for group in settings.groups
             ]
-            for group in self.settings.groups
+            with frozen_batch_statistics(model) if settings.batch_norm == "frozen" else nullcontext():
+                for attack in attacks:
+                    self._run(attack, model, inputs, labels, 1 / (settings.k * total))
+        log = {
+            "skipped": torch.stack([share for attack in attacks for share in attack.skipped]).mean(),
+            "relative_size": torch.stack([size for a in attacks for size in a.relative_sizes()]).mean(),
+        }
+        return StepResult(loss, outputs, log | {"skipped_updates": self.update(optimizer)})
+
+    def _run(
+        self, attack: "_Attack", model: nn.Module, inputs: Inputs, labels: Tensor, weight: float
+    ) -> None:
+        """Adds ``weight`` times the gradient of each of K attacked passes to every ``.grad``."""
+        for remaining in reversed(range(self.settings.k)):
+            attack.apply()
+            if remaining:
+                _, _, gradients = self.gradients(model, inputs, labels, attack.targets, weight)
+                attack.ascend(gradients)
+            else:
+                self.forward_backward(model, inputs, labels, weight)
+        attack.end()
+
+
+class _Attack:
+    """The perturbations of one group of targets through the K ascent steps of one batch.
+
+    Args:
+        aims: The targets, with their clean gradients.
+        settings: DropAttack's.
+        generator: Source of masks and noise.
+
+    Attributes:
+        targets: The group.
+        skipped: For each perturbation made so far, the share left out for want of a direction.
+    """
+
+    def __init__(
+        self,
+        aims: Sequence[tuple[Target, Tensor | None]],
+        settings: DropAttackSettings,
+        generator: torch.Generator | None,
+    ) -> None:
+        self.targets = [target for target, _ in aims]
+        self.skipped: list[Tensor] = []
+        self._settings = settings
+        self._generator = generator
+        gradients = _required(self.targets, [gradient for _, gradient in aims])
+        p = settings.attack_p
+        self._masks = [draw_mask(g, p, settings.mask, generator) for g in gradients]
+        if settings.rescale:
+            self._masks = [mask.div_(p) for mask in self._masks]
+        sums_up = settings.k > 1 and settings.direction == "running-sum"
+        self._directions = [g.clone() for g in gradients] if sums_up else None
+        self._values = [target.value for target in self.targets]
+        self._sizes = self._declared_sizes()
+        self._perturbations = self._perturb(gradients)
+
+    def apply(self) -> None:
+        """Puts the current perturbations in place."""
+        for target, perturbation in zip(self.targets, self._perturbations, strict=True):
+            target.shift(perturbation)
+
+    def ascend(self, found: Sequence[Tensor | None]) -> None:
+        """Makes the next perturbations from the gradients of an attacked pass."""
+        gradients = _required(self.targets, found)
+        if self._directions is not None:
+            torch._foreach_add_(self._directions, gradients, alpha=1 / self._settings.k)
+            gradients = self._directions
+        fresh = self._perturb(gradients)
+        if self._settings.step_mode == "accumulate":
+            torch._foreach_add_(fresh, self._perturbations)
+        self._perturbations = fresh
+
+    def end(self) -> None:
+        """Restores the targets."""
+        for target in self.targets:
+            target.restore()
+
+    def relative_sizes(self) -> list[Tensor]:
+        """‖M∘r‖ / ‖θ‖ of each target for the last perturbation; 0 where a target is itself zero."""
+        pairs = zip(self._perturbations, self._values, strict=True)
+        return [(norm(perturbation) / norm(value)).nan_to_num(0, 0) for perturbation, value in pairs]
+
+    def _perturb(self, gradients: Sequence[Tensor]) -> list[Tensor]:
+        settings = self._settings
+        if settings.control == RANDOM_DIRECTION:
+            gradients = [noise_like(gradient, self._generator) for gradient in gradients]
+        perturbations = []
+        for gradient, mask, size, length in zip(
+            gradients, self._masks, self._sizes, self._lengths(gradients), strict=True
+        ):
+            perturbation, share = scaled(gradient, size, length)
+            perturbations.append(perturbation.mul_(mask))
+            self.skipped.append(share)
+        return perturbations
+
+    def _declared_sizes(self) -> Sequence[float | Tensor]:
+        """Norm of each perturbation before masking."""
+        epsilon = self._settings.attack_epsilon
+        if self._settings.epsilon_scale == "absolute":
+            return [epsilon] * len(self.targets)
+        return [epsilon * length for length in self._lengths(self._values)]
+
+    def _lengths(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """The norm that the scope asks for, of one tensor for each target."""
+        scope = self._settings.norm
+        if scope == "joint":
+            return [joint_norm(tensors)] * len(tensors)
+        return [
+            norm(t, granularity(scope, target, t)) for target, t in zip(self.targets, tensors, strict=True)
         ]
 
-    def _attack(
-        self,
-        model: nn.Module,
-        inputs: Inputs,
-        labels: Tensor,
-        group: Sequence[Target],
-        directions: list[Tensor],
-    ) -> Tensor:
-        """Adds the mean gradient of K attacked passes to every ``.grad``; returns how many were skipped."""
-        epsilon, p, k = self.settings.epsilon, self.settings.p, self.settings.k
-        masks = [draw_mask(direction, p, self.task.generator) for direction in directions]
-        skipped = directions[0].new_zeros(())
-        try:
-            for t in range(k):
-                for target, direction, mask in zip(group, directions, masks, strict=True):
-                    perturbation, was_skipped = ascent(direction, epsilon, mask)
-                    target.shift(perturbation)
-                    skipped += was_skipped
-                ascends_again = t < k - 1
-                if ascends_again:
-                    for target in group:
-                        target.isolate()
-                self.forward_backward(model, _inputs([group], inputs), labels, weight=1 / k)
-                if ascends_again:
-                    for target, direction in zip(group, directions, strict=True):
-                        direction.add_(target.gradient())
-                        target.merge()
-        finally:
-            for target in group:
-                target.restore()
-        return skipped
 
-
-def _inputs(groups: Sequence[Sequence[Target]], inputs: Inputs) -> Inputs:
-    """The batch as the attacked input holds it, or as it came where the input is not attacked."""
-    for group in groups:
-        for target in group:
-            if isinstance(target, InputTarget):
-                return target.inputs
-    return inputs
+def _required(targets: Sequence[Target], gradients: Sequence[Tensor | None]) -> list[Tensor]:
+    found = [gradient for gradient in gradients if gradient is not None]
+    if len(found) < len(targets):
+        raise next(t for t, g in zip(targets, gradients, strict=True) if g is None).unused()
+    return found

@@ -1,20 +1,23 @@
 """What every training method is: an object whose one verb is `step`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
-from dropattack.errors import UsageError, unknown
+from dropattack.errors import UsageError
+from dropattack.perturbation import joint_norm, zeroed
 from dropattack.settings import Settings
+from dropattack.surfaces import Target, watched
 
 Inputs = Tensor | tuple[Tensor, ...]
 Batch = tuple[Inputs, Tensor]
-Loss = Callable[[Tensor, Tensor], Tensor]
+Loss = Callable[[Any, Tensor], Tensor]
 S = TypeVar("S", bound=Settings)
 
 
@@ -29,6 +32,7 @@ class Task:
             it is listed here (the embedding matrix of a text model).
         generator: Source of all masks and noise, on the model's device; ``None`` takes torch's default.
         autocast: Type for mixed precision forward passes, such as ``torch.bfloat16``; ``None`` for none.
+            It replaces an autocast context around the step, whose cache of cast weights would hide attacks.
         clip_norm: Largest L2 norm of the whole gradient before the optimizer's update; ``None`` for any.
     """
 
@@ -44,26 +48,38 @@ class StepResult:
     """What one step saw. All tensors stay on the device, so that reading them is the caller's choice.
 
     Attributes:
-        loss: Clean loss before the update, 0-dimensional.
-        outputs: Clean outputs before the update, ``[batch, …]``, detached.
-        log: Further 0-dimensional tensors by name, such as ``skipped`` (perturbations left out because
-            their gradient was zero or not finite).
+        loss: Loss of the first pass, before the update, 0-dimensional. It is the clean loss, but for the
+            methods that have no clean pass: dropout, FreeAT, FreeLB and RWP.
+        outputs: Outputs of the same pass, ``[batch, …]``, detached.
+        log: Further 0-dimensional tensors by name, to be averaged over steps: ``skipped``, the share of
+            perturbations left out because their gradient was zero or not finite; ``skipped_updates``, 1 where
+            the gradient for the optimizer was not finite.
     """
 
     loss: Tensor
-    outputs: Tensor
+    outputs: Any
     log: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Method(ABC, Generic[S]):
-    """A training rule. Subclasses declare `name`, `summary`, `settings_type` and `step`.
+    """A training rule. Subclasses declare the class attributes and `step`.
 
     A method changes a model's parameters only through the optimizer's update: whatever it perturbs on
     the way, it restores bit for bit before that.
+
+    Attributes:
+        name: Name in sweeps.
+        summary: One line for people.
+        source: Where the rule comes from.
+        cost: Forward-backward passes per step in the letters of the settings; see `Settings.passes`.
+        state: What the method keeps from step to step beside model and optimizer; empty for most.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    source: ClassVar[str]
+    cost: ClassVar[str] = "1"
+    state: ClassVar[str] = ""
     settings_type: ClassVar[type[Settings]] = Settings
 
     def __init__(self, settings: S, task: Task) -> None:
@@ -72,7 +88,7 @@ class Method(ABC, Generic[S]):
 
     @abstractmethod
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        """Trains ``model`` on ``batch`` once and applies one optimizer update.
+        """Trains ``model`` on ``batch`` once.
 
         Args:
             model: Called as ``model(inputs)``, or ``model(*inputs)`` where inputs are a tuple.
@@ -89,76 +105,100 @@ class Method(ABC, Generic[S]):
         if state:
             raise UsageError(f"method {self.name!r} keeps no state, but the checkpoint has some")
 
-    def forward_backward(
-        self, model: nn.Module, inputs: Inputs, labels: Tensor, weight: float = 1.0
-    ) -> tuple[Tensor, Tensor]:
-        """Runs one pass: ``weight`` times the loss's gradient is added to every ``.grad``.
-
-        Returns:
-            The unweighted loss and the outputs, both detached.
+    def forward(self, model: nn.Module, inputs: Inputs, labels: Tensor) -> tuple[Tensor, Any]:
+        """The loss, with its graph, and the outputs.
 
         Raises:
             UsageError: The loss is not a scalar.
         """
-        with torch.autocast(labels.device.type, self.task.autocast, enabled=self.task.autocast is not None):
+        dtype = self.task.autocast
+        with torch.autocast(labels.device.type, dtype, enabled=dtype is not None, cache_enabled=False):
             outputs = model(*inputs) if isinstance(inputs, tuple) else model(inputs)
             loss = self.task.loss(outputs, labels)
-        if loss.dim() != 0:
-            raise UsageError(f"the loss must be a scalar, but has shape {list(loss.shape)}; average it")
+        if not isinstance(loss, Tensor) or loss.dim() != 0:
+            shape = f"has shape {list(loss.shape)}" if isinstance(loss, Tensor) else f"is {loss!r}"
+            raise UsageError(f"the loss must be a scalar tensor, but {shape}; average it over the batch")
+        return loss, outputs
+
+    def forward_backward(
+        self, model: nn.Module, inputs: Inputs, labels: Tensor, weight: float = 1.0
+    ) -> tuple[Tensor, Any]:
+        """Runs one pass: ``weight`` times the loss's gradient is added to every ``.grad``.
+
+        Returns:
+            The unweighted loss and the outputs, both detached.
+        """
+        loss, outputs = self.forward(model, inputs, labels)
         (loss if weight == 1.0 else loss * weight).backward()
-        return loss.detach(), outputs.detach()
+        return loss.detach(), _detached(outputs)
 
-    def update(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Clips the gradient, where asked for, and lets the optimizer take its step."""
+    def gradients(
+        self,
+        model: nn.Module,
+        inputs: Inputs,
+        labels: Tensor,
+        targets: Sequence[Target],
+        weight: float = 0.0,
+    ) -> tuple[Tensor, Any, list[Tensor | None]]:
+        """Runs one pass for the sake of the targets' own gradients, of the unweighted loss.
+
+        Args:
+            model: See `step`.
+            inputs: See `step`.
+            labels: See `step`.
+            targets: Attached targets.
+            weight: Adds so many times the loss's gradient to every ``.grad`` too; with 0 only the gradients
+                of the targets are computed, and no ``.grad`` changes.
+
+        Returns:
+            Loss and outputs, detached, and one gradient for each target, ``None`` where the model did not use
+            it. With a weight of 1, they may share memory with ``.grad``, which the next pass changes.
+        """
+        with watched(targets):
+            if weight == 0:
+                loss, outputs = self.forward(model, inputs, labels)
+                known = [target.variable for target in targets]
+                used = [variable for variable in known if variable is not None]
+                found = iter(torch.autograd.grad(loss, used, allow_unused=True))
+                raw = [None if variable is None else next(found) for variable in known]
+                own = [None if g is None else t.select(g) for t, g in zip(targets, raw, strict=True)]
+            else:
+                loss, outputs = self.forward_backward(model, inputs, labels, weight)
+                own = [target.gradient() for target in targets]
+            if weight not in (0, 1):
+                own = [None if g is None else g / weight for g in own]
+        return loss.detach(), _detached(outputs), own
+
+    def plain_step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
+        """Standard training: one pass, one update."""
+        optimizer.zero_grad(set_to_none=True)
+        loss, outputs = self.forward_backward(model, *batch)
+        return StepResult(loss, outputs, {"skipped_updates": self.update(optimizer)})
+
+    def update(self, optimizer: torch.optim.Optimizer) -> Tensor:
+        """Clips the gradient, where asked for, and lets the optimizer take its step.
+
+        A gradient that is not finite is replaced by zeros, so that it never reaches the parameters. The host
+        does not wait for the device.
+
+        Returns:
+            1 where the gradient was replaced, else 0; 0-dimensional.
+        """
+        grads = []
+        for parameter in (p for group in optimizer.param_groups for p in group["params"]):
+            if parameter.grad is not None:
+                if parameter.grad.is_sparse:
+                    parameter.grad = parameter.grad.coalesce()
+                grads.append(parameter.grad.values() if parameter.grad.is_sparse else parameter.grad)
+        norm = joint_norm(grads) if grads else torch.zeros(())
+        broken = ~torch.isfinite(norm)
         if self.task.clip_norm is not None:
-            nn.utils.clip_grad_norm_(model.parameters(), self.task.clip_norm)
+            torch._foreach_mul_(grads, (self.task.clip_norm / (norm + 1e-6)).clamp(max=1))
+        for grad in grads:
+            zeroed(grad, broken)
         optimizer.step()
+        return broken.to(norm.dtype)
 
 
-_METHODS: dict[str, type[Method[Any]]] = {}
-
-
-def register(method: type[Method[Any]]) -> type[Method[Any]]:
-    """Makes a method known by its name; a class decorator."""
-    _METHODS[method.name] = method
-    return method
-
-
-def methods() -> Mapping[str, type[Method[Any]]]:
-    """Every registered method by name."""
-    return _METHODS
-
-
-def method_named(name: str) -> type[Method[Any]]:
-    """The method of that name.
-
-    Raises:
-        UsageError: There is none; the message lists those there are.
-    """
-    if name not in _METHODS:
-        raise unknown("method", name, _METHODS)
-    return _METHODS[name]
-
-
-def create(name: str, *, task: Task | None = None, **hyperparameters: Any) -> Method[Any]:
-    """Builds a method by name.
-
-    Args:
-        name: A registered name, such as ``"dropattack"``.
-        task: Loss, target names and generator; the default is cross entropy and parameters' own names.
-        **hyperparameters: As the method's `settings_type` declares them.
-
-    Raises:
-        UsageError: The method or a hyperparameter is unknown, or a value is out of range.
-
-    Example:
-        >>> from torch import nn, optim, randn, tensor
-        >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
-        >>> optimizer = optim.SGD(model.parameters(), lr=0.1)
-        >>> method = create("dropattack", targets="input+0.weight", epsilon=1.0, p=0.5)
-        >>> result = method.step(model, (randn(3, 4), tensor([0, 1, 0])), optimizer)
-        >>> result.outputs.shape
-        torch.Size([3, 2])
-    """
-    method = method_named(name)
-    return method(method.settings_type.from_dict(hyperparameters), task or Task())
+def _detached(outputs: Any) -> Any:
+    return tree_map_only(Tensor, Tensor.detach, outputs)

@@ -1,31 +1,104 @@
-"""Perturbations: a gradient's direction, scaled to epsilon and masked at random."""
+"""Perturbations: directions scaled to a size, masked at random, or held inside a ball."""
+
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from dropattack.surfaces import Target
 
-def draw_mask(like: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
-    """Draws which elements are attacked: independent Bernoulli(p) of zeros and ones, shaped as ``like``.
-
-    The mask is not rescaled, so that E‖mask ∘ r‖² = p‖r‖² (DropAttack, Algorithm 1).
-    """
-    return torch.empty_like(like).bernoulli_(p, generator=generator)
+Granularity = Literal["tensor", "row"]
 
 
-def ascent(direction: Tensor, epsilon: float, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Perturbation that raises the loss: ``mask ∘ epsilon · g / ‖g‖₂`` (DropAttack, eq. 6 and Algorithm 1).
+def granularity(scope: str, target: Target, value: Tensor) -> Granularity:
+    """Over what a norm is taken: the whole tensor, or each row of its first dimension.
 
     Args:
-        direction: Gradient g of the attacked tensor, any shape.
-        epsilon: L2 norm before masking.
-        mask: Zeros and ones, shaped as ``direction``.
+        scope: ``sample`` takes one norm for each example of the batch and one for each parameter; ``row`` one
+            for each example, and for each row of a parameter that has rows; anything else whole tensors.
+        target: The tensor's owner.
+        value: The tensor.
+    """
+    by_row = scope == "row" and (target.batched or value.dim() > 1)
+    return "row" if by_row or (scope == "sample" and target.batched) else "tensor"
+
+
+def norm(tensor: Tensor, by: Granularity = "tensor") -> Tensor:
+    """L2 norm over the whole tensor, 0-dimensional, or over each row, ``[rows, 1, …]``."""
+    if by == "tensor":
+        return torch.linalg.vector_norm(tensor)
+    if tensor.dim() == 1:
+        return tensor.abs()
+    return torch.linalg.vector_norm(tensor, dim=tuple(range(1, tensor.dim())), keepdim=True)
+
+
+def joint_norm(tensors: Sequence[Tensor]) -> Tensor:
+    """L2 norm over all tensors together, 0-dimensional."""
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(tensors))))
+
+
+def scaled(direction: Tensor, size: float | Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+    """``size · direction / length``: with the L2 norm as length, DropAttack's equation 6.
+
+    Args:
+        direction: Gradient or noise, any shape.
+        size: Norm of the result; a number, or a tensor that broadcasts against ``length``.
+        length: Norm of the direction, 0-dimensional or ``[rows, 1, …]``.
 
     Returns:
-        The perturbation, and a 0-dimensional tensor that is 1 where it was skipped: a gradient that is
-        zero or not finite has no direction, and gives a perturbation of zeros. Neither makes the host
-        wait for the device.
+        The perturbation, a fresh tensor, and the share in [0, 1] of lengths for which it was left out, and is
+        zero: a gradient that is zero or not finite has no direction. The host does not wait for the device.
     """
-    norm = torch.linalg.vector_norm(direction)
-    usable = torch.isfinite(norm) & (norm > 0)
-    perturbation = torch.where(usable, direction * (epsilon / norm) * mask, 0.0)
-    return perturbation, (~usable).to(norm.dtype)
+    factor = size / length
+    useless = ~(torch.isfinite(factor) & torch.isfinite(length))
+    return zeroed(direction * factor, useless), useless.to(length.dtype).mean()
+
+
+def zeroed(tensor: Tensor, where: Tensor) -> Tensor:
+    """Puts zeros, in place, where ``where`` (which broadcasts) is true.
+
+    On a CPU it looks first whether that is anywhere, which costs nothing there; it would wait for a GPU.
+    """
+    return tensor.masked_fill_(where, 0) if not where.is_cpu or where.any() else tensor
+
+
+def draw_mask(like: Tensor, p: float, by: str, generator: torch.Generator | None) -> Tensor:
+    """Draws what is attacked: independent Bernoulli(p) of zeros and ones (DropAttack, Algorithm 1).
+
+    Args:
+        like: Tensor to mask.
+        p: Probability of a one.
+        by: One draw for each ``element``, for each ``row`` of the first dimension, or for the ``tensor``.
+        generator: Source of the draws.
+
+    Returns:
+        A mask that broadcasts against ``like``.
+    """
+    drawn = {"element": like.dim(), "row": 1, "tensor": 0}[by]
+    shape = [*like.shape[:drawn], *[1] * (like.dim() - drawn)]
+    # A third of the time of bernoulli_; of single precision, as in bfloat16 p itself would be rounded.
+    uniform = torch.rand(shape, generator=generator, dtype=torch.float32, device=like.device)
+    return uniform.lt_(p).to(like.dtype)
+
+
+def noise_like(tensor: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Standard normal noise, shaped as ``tensor``."""
+    return torch.empty_like(tensor).normal_(generator=generator)
+
+
+def sign_step(gradient: Tensor, size: float) -> tuple[Tensor, Tensor]:
+    """``size · sign(gradient)``, and the share of the elements that is not finite and is left out.
+
+    A zero gradient gives a perturbation of zero by itself, and is no fault.
+    """
+    useless = ~torch.isfinite(gradient)
+    return zeroed(gradient.sign().mul_(size), useless), useless.to(gradient.dtype).mean()
+
+
+def projected(perturbation: Tensor, radius: float, by: Granularity | Literal["element"]) -> Tensor:
+    """The nearest point of the L2 ball around zero, or with ``element`` of the L∞ ball."""
+    if by == "element":
+        return perturbation.clamp(-radius, radius)
+    length = norm(perturbation, by)
+    return perturbation * (radius / length.clamp(min=torch.finfo(length.dtype).tiny)).clamp(max=1)

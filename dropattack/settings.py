@@ -2,8 +2,9 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from dropattack.errors import UsageError, unknown
 
@@ -50,9 +51,14 @@ def setting(
 class Settings:
     """Base of every method's hyperparameters; checks each field against its declared range.
 
+    Attributes:
+        presets: Named sets of values; ``preset: name`` among a method's hyperparameters stands for them.
+
     Raises:
         UsageError: A value is of the wrong type, not finite, or outside its range.
     """
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -61,8 +67,18 @@ class Settings:
 
     @property
     def passes(self) -> int:
-        """Forward-backward passes that one optimizer step costs."""
+        """Forward-backward passes that one batch costs in one epoch: those of a step times `rounds`."""
+        return self.rounds
+
+    @property
+    def rounds(self) -> int:
+        """How often one epoch goes through the training data; 1 but for the control of equal passes."""
         return 1
+
+    @property
+    def remark(self) -> str:
+        """What a reader of the results must know about these values; empty where there is nothing."""
+        return ""
 
     @classmethod
     def ranges(cls) -> dict[str, Range]:
@@ -70,17 +86,23 @@ class Settings:
         return {field.name: field.metadata["range"] for field in dataclasses.fields(cls)}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Builds settings from plain values.
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Builds settings from plain values, and ``preset``, which the other values override.
 
         Raises:
             UsageError: A name is not a hyperparameter of this method, or a value is out of range.
         """
+        chosen = dict(values)
+        if cls.presets and "preset" in chosen:
+            preset = chosen.pop("preset")
+            if preset not in cls.presets:
+                raise unknown("preset", str(preset), cls.presets)
+            chosen = {**cls.presets[preset], **chosen}
         valid = cls.ranges()
-        for name in values:
+        for name in chosen:
             if name not in valid:
                 raise unknown("hyperparameter", name, valid)
-        return cls(**values)
+        return cls(**chosen)
 
     def to_dict(self) -> dict[str, Any]:
         """The plain values, canonical: equal settings give equal dictionaries."""

@@ -1,22 +1,38 @@
 """Standard training: one pass, one update. The baseline of every comparison."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import nn
 
-from dropattack.method import Batch, Method, StepResult, register
-from dropattack.settings import Settings
+from dropattack.method import Batch, Method, StepResult
+from dropattack.registry import register
+from dropattack.settings import Settings, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandardSettings(Settings):
+    """Hyperparameters of standard training."""
+
+    rounds: int = setting(
+        1, "Times an epoch goes through the data: as many passes as a method that costs so many.", low=1
+    )
 
 
 @register
-class Standard(Method[Settings]):
-    """Plain gradient descent on the clean loss."""
+class Standard(Method[StandardSettings]):
+    """Plain gradient descent on the clean loss.
+
+    With ``rounds`` it is the control of equal passes: compared at equal epochs, a method of n passes per step
+    sees n times the computation, so standard training is given n times the data, shuffled anew each time.
+    The training loop does the repeating; a step is one pass whatever ``rounds`` is.
+    """
 
     name = "standard"
     summary = "Plain training, no attack."
+    source = "The baseline of DropAttack's Table 2."
+    settings_type = StandardSettings
 
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
         """See `Method.step`."""
-        optimizer.zero_grad(set_to_none=True)
-        loss, outputs = self.forward_backward(model, *batch)
-        self.update(model, optimizer)
-        return StepResult(loss, outputs)
+        return self.plain_step(model, batch, optimizer)

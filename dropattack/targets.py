@@ -1,17 +1,19 @@
-"""What can be attacked: the input of a batch or a parameter of the model, behind one interface.
+"""From the names of targets to what can be attacked.
 
 A set of targets is one string, ``input+conv1.w``, in sweep files, storages and reports alike: lists and
 tuples are not stable keys there.
 """
 
 import re
-from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
+from dropattack.activations import ActivationTarget, PixelTarget, TokenTarget
+from dropattack.embedding_rows import RowsTarget
 from dropattack.errors import UsageError, unknown
-from dropattack.method import Inputs, Task
+from dropattack.method import Task
+from dropattack.surfaces import ParameterTarget, Target
 
 INPUT = "input"
 
@@ -43,122 +45,87 @@ def _natural(name: str) -> list[tuple[int, int | str]]:
     return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part]
 
 
-class Target(ABC):
-    """One tensor that a method may perturb for the length of a pass."""
+def find_targets(model: nn.Module, names: Sequence[str], task: Task, tokens: bool = False) -> list[Target]:
+    """What the names stand for in a model.
 
-    name: str
-
-    @abstractmethod
-    def gradient(self) -> Tensor:
-        """Gradient that the last passes left on this tensor."""
-
-    @abstractmethod
-    def shift(self, perturbation: Tensor) -> None:
-        """Puts original + perturbation in place; calling it again starts from the original again."""
-
-    @abstractmethod
-    def restore(self) -> None:
-        """Puts the original back, bit for bit."""
-
-    @abstractmethod
-    def isolate(self) -> None:
-        """Sets the gradients gathered so far aside, so that the next pass's stand alone in `gradient`."""
-
-    @abstractmethod
-    def merge(self) -> None:
-        """Adds the gradient of the pass since `isolate` to those set aside."""
-
-
-class ParameterTarget(Target):
-    """A weight or bias, perturbed in place so that flattened RNN weights and tied parameters stay valid."""
-
-    def __init__(self, name: str, parameter: nn.Parameter) -> None:
-        self.name = name
-        self.parameter = parameter
-        self._original: Tensor | None = None
-        self._gathered: Tensor | None = None
-
-    def gradient(self) -> Tensor:
-        """See `Target.gradient`."""
-        if self.parameter.grad is None:
-            raise UsageError(f"target {self.name!r} got no gradient: the model does not use it in this batch")
-        return self.parameter.grad
-
-    @torch.no_grad()
-    def shift(self, perturbation: Tensor) -> None:
-        """See `Target.shift`."""
-        if self._original is None:
-            self._original = self.parameter.detach().clone()
-        else:
-            self.parameter.copy_(self._original)
-        self.parameter.add_(perturbation)
-
-    @torch.no_grad()
-    def restore(self) -> None:
-        """See `Target.restore`."""
-        if self._original is not None:
-            self.parameter.copy_(self._original)
-            self._original = None
-
-    def isolate(self) -> None:
-        """See `Target.isolate`."""
-        self._gathered, self.parameter.grad = self.parameter.grad, None
-
-    @torch.no_grad()
-    def merge(self) -> None:
-        """See `Target.merge`."""
-        fresh, self.parameter.grad, self._gathered = self.parameter.grad, self._gathered, None
-        if self.parameter.grad is None:
-            self.parameter.grad = fresh
-        elif fresh is not None:
-            self.parameter.grad.add_(fresh)
-
-
-class InputTarget(Target):
-    """The floating-point inputs of one batch; every pass runs on a fresh leaf tensor."""
-
-    def __init__(self, inputs: Inputs) -> None:
-        if isinstance(inputs, tuple) or not inputs.is_floating_point():
-            raise UsageError(
-                "target 'input' needs one tensor of floating-point inputs; "
-                "for token ids map 'input' to the embedding's weight in Task.names"
-            )
-        self.name = INPUT
-        self._original = inputs.detach()
-        self.inputs = self._original.clone().requires_grad_()
-
-    def gradient(self) -> Tensor:
-        """See `Target.gradient`."""
-        if self.inputs.grad is None:
-            raise UsageError("target 'input' got no gradient: the model does not use its input")
-        return self.inputs.grad
-
-    def shift(self, perturbation: Tensor) -> None:
-        """See `Target.shift`."""
-        self.inputs = (self._original + perturbation).requires_grad_()
-
-    def restore(self) -> None:
-        """See `Target.restore`."""
-        self.inputs = self._original
-
-    def isolate(self) -> None:
-        """See `Target.isolate`: every pass has its own leaf, so nothing needs setting aside."""
-
-    def merge(self) -> None:
-        """See `Target.merge`."""
-
-
-def parameter_target(model: nn.Module, name: str, task: Task) -> ParameterTarget:
-    """Finds the parameter behind a readable name.
+    Args:
+        model: The model.
+        names: Readable names.
+        task: Translates them.
+        tokens: Takes ``input``, where it stands for an embedding matrix, as the vectors of the batch's
+            tokens and not as the rows of the matrix.
 
     Raises:
-        UsageError: There is no such parameter, or it is frozen.
+        UsageError: A name is unknown, frozen, or the same tensor as another.
     """
-    parameters = dict(model.named_parameters())
-    full_name = task.names.get(name, name)
-    if full_name not in parameters:
-        valid = [INPUT, *task.names] if task.names else [INPUT, *parameters]
-        raise unknown("target", name, dict.fromkeys(valid))
-    if not parameters[full_name].requires_grad:
-        raise UsageError(f"target {name!r} is frozen (requires_grad is False); unfreeze it or leave it out")
-    return ParameterTarget(name, parameters[full_name])
+    targets: list[Target] = []
+    seen: dict[int, str] = {}
+    for name in names:
+        if name == INPUT and (tokens or INPUT not in task.names):
+            targets.append(find_input(model, task))
+            continue
+        parameter = _parameter(model, name, task)
+        if not parameter.requires_grad:
+            raise UsageError(
+                f"target {name!r} is frozen (requires_grad is False); unfreeze it or leave it out"
+            )
+        if id(parameter) in seen:
+            raise UsageError(
+                f"targets {seen[id(parameter)]!r} and {name!r} are one tied tensor; name it once"
+            )
+        seen[id(parameter)] = name
+        targets.append(_parameter_target(name, parameter, model))
+    return targets
+
+
+def find_input(model: nn.Module, task: Task) -> ActivationTarget:
+    """The batch as an attack on single examples sees it: the pixels, or the vectors of the tokens.
+
+    Raises:
+        UsageError: ``input`` is mapped to something that is not an embedding matrix.
+    """
+    if INPUT not in task.names:
+        return PixelTarget(INPUT, model)
+    parameter = _parameter(model, INPUT, task)
+    for module in model.modules():
+        if isinstance(module, nn.Embedding) and module.weight is parameter:
+            return TokenTarget(INPUT, module)
+    raise UsageError(f"target 'input' is mapped to {task.names[INPUT]!r}, which is no embedding's weight")
+
+
+def trainable_targets(model: nn.Module) -> list[ParameterTarget]:
+    """Every parameter that is not frozen, each once."""
+    owners = _owners(model)
+    return [
+        _rows_or_whole(name, parameter, owners[id(parameter)])
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+    ]
+
+
+def _parameter(model: nn.Module, name: str, task: Task) -> nn.Parameter:
+    try:
+        return model.get_parameter(task.names.get(name, name))
+    except AttributeError:
+        parameters = [full for full, _ in model.named_parameters()]
+        raise unknown("target", name, dict.fromkeys([INPUT, *(task.names or parameters)])) from None
+
+
+def _parameter_target(name: str, parameter: nn.Parameter, model: nn.Module) -> ParameterTarget:
+    return _rows_or_whole(name, parameter, _owners(model)[id(parameter)])
+
+
+def _rows_or_whole(name: str, parameter: nn.Parameter, owners: list[nn.Module]) -> ParameterTarget:
+    """The batch's rows of an embedding matrix that nothing else uses; of a tied one, all rows count."""
+    if len(owners) == 1 and isinstance(owners[0], nn.Embedding):
+        return RowsTarget(name, owners[0])
+    return ParameterTarget(name, parameter)
+
+
+def _owners(model: nn.Module) -> dict[int, list[nn.Module]]:
+    owners: dict[int, list[nn.Module]] = {}
+    for module in model.modules():
+        for parameter in module._parameters.values():
+            if parameter is not None:
+                owners.setdefault(id(parameter), []).append(module)
+    return owners

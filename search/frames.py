@@ -10,8 +10,8 @@ import pandas as pd
 
 from analysis.records import Records
 from search.record import Record
+from search.runs import ShownRuns
 from search.sweep import Sweep
-from search.tracking import ShownRuns
 
 _VERSIONS = ("dropattack", "torch", "ray", "optuna", "mlflow")
 

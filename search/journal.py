@@ -157,7 +157,7 @@ class Journal:
         value = record.value(self.select)
         values = None if value is None or state is State.FAILED else [value]
         self._storage.set_trial_state_values(record.number, _TO_OPTUNA[state], values)
-        record.state, record.reason, record.reused_from = state, reason, reused_from
+        record.reason, record.reused_from, record.state = reason, reused_from, state
 
     def with_key(self, key: str) -> list[Record]:
         """Every record of one trial key, the oldest first."""

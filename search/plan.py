@@ -63,7 +63,7 @@ def plan_sweep(sweep: Sweep, store: Store, data: Path) -> list[StagePlan]:
     trained = set(store.complete_elsewhere(sweep)) | {r.key for r in journal if r.state is State.COMPLETE}
     plans: list[StagePlan] = []
     for stage in sweep.stages:
-        for workload in sweep.workloads:
+        for workload in sweep.stage_workloads(stage):
             scope = Scope(sweep, stage, workload, checksum)
             records = [r for r in journal if r.stage == stage.name and r.trial.workload == workload]
             finished = {record.key for record in records if record.finished}
@@ -113,6 +113,7 @@ def _mean_passes(sweep: Sweep, stage: Stage) -> float:
     return statistics.mean(
         method_named(method).settings_type.from_dict(corner).passes
         for each in stages
-        for method, space in each.methods.items()
+        for method, spaces in each.methods.items()
+        for space in spaces
         for corner in combinations(space)
     )

@@ -12,6 +12,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from dropattack import UsageError
+from search.options import option_spaces
 from search.proposers import Checksum
 from search.space import combinations
 from search.sweep import Resources, Sweep
@@ -142,6 +143,6 @@ def node_problem(probe: Path, token: str, data: Path, wanted: Sequence[tuple[Dat
 def data_options(sweep: Sweep) -> Iterator[DataOptions]:
     """Every workload of a sweep with every set of data options it is trained on."""
     for stage in sweep.stages:
-        for workload in sweep.workloads:
-            for options in combinations(sweep.section(stage, "data")):
+        for workload in sweep.stage_workloads(stage):
+            for options in combinations(option_spaces(sweep, stage, workload)["data"]):
                 yield workload, options

@@ -1,8 +1,8 @@
 """How the command line shows what it found: tables on the console."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -10,13 +10,20 @@ from rich.table import Table
 
 from dropattack import INPUT, Settings, methods
 from search.plan import StagePlan
-from search.progress import duration
 from search.record import Record, State
 from search.redaction import without_credentials
+from search.reporting import best_record
+from search.runs import run_name
 from search.service import Outcome
-from search.sweep import Sweep, bundled_sweeps, load_sweep
-from search.tracking import run_name
+from search.status import Status, duration
+from search.sweep import Sweep
+from search.sweepfile import bundled_sweeps, load_sweep
 from trainables.workloads import workload_named, workloads
+
+
+def terminal() -> Console:
+    """The console; where output is not a terminal, wide enough for tables to stay readable."""
+    return Console(width=None if sys.stdout.isatty() else 140)
 
 
 def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, tracking_uri: str) -> None:
@@ -25,11 +32,13 @@ def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, 
     reused = sum(bool(record.reused_from) for record in outcome.records)
     parts = [f"{n} {state}" for state, n in counts.items()] + ([f"{reused} of them reused"] if reused else [])
     _line(console, f"{len(outcome.records)} trials: {', '.join(parts)} · {duration(outcome.seconds)}")
-    best = outcome.best(sweep)
+    best = best_record(sweep, outcome.records)
     if best is not None:
         _line(console, f"best on validation: {run_name(best.trial)} · {_scores(sweep, best)}")
     if outcome.warning:
         _line(console, f"warning: {outcome.warning}; `dropattack run` again catches up")
+    if outcome.limit:
+        _line(console, f"ended at its limit of {outcome.limit}; a larger one goes on")
     if not outcome.done:
         _line(console, "interrupted: run the same command again to go on")
     _line(console, f"report: {outcome.report}")
@@ -54,37 +63,22 @@ def show_plan(console: Console, sweep: Sweep, plans: Sequence[StagePlan]) -> Non
     _line(console, f"{work}; nothing started")
 
 
-def status_values(sweep: Sweep, records: Sequence[Record]) -> dict[str, Any]:
-    """Plain values of `show_status`."""
-    finished = [r for r in records if r.state is State.COMPLETE]
-    select = sweep.select
-    best = max(finished, key=lambda r: select.sign * (r.value(select) or 0.0), default=None)
-    return {
-        "sweep": sweep.name,
-        "states": dict(_counts(records)),
-        "best": None
-        if best is None
-        else {"key": best.key, "trial": best.trial.to_dict(), "value": best.value(select)},
-        "failures": [{"key": r.key, "reason": r.reason} for r in records if r.state is State.FAILED],
-    }
-
-
 def show_status(console: Console, sweep: Sweep, records: Sequence[Record]) -> None:
     """How far a sweep is."""
     table = Table("stage", "workload", *(state.value for state in State), title=sweep.name)
     for stage in sweep.stages:
-        for workload in sweep.workloads:
+        for workload in sweep.stage_workloads(stage):
             own = [r for r in records if r.stage == stage.name and r.trial.workload == workload]
             table.add_row(stage.name, workload, *(str(sum(r.state is s for r in own)) for s in State))
     console.print(table)
-    select = sweep.select
-    complete = [r for r in records if r.state is State.COMPLETE]
-    best = max(complete, key=lambda r: select.sign * (r.value(select) or 0.0), default=None)
+    status = Status(sweep, records)
+    pace = status.trials_per_hour
+    _line(console, status.line() + (f" · {pace:.0f} trials per hour" if pace else ""))
+    best = best_record(sweep, records)
     if best is not None:
         _line(console, f"best on validation: {run_name(best.trial)} · {_scores(sweep, best)}")
-    for record in records:
-        if record.state is State.FAILED:
-            _line(console, f"failed: {run_name(record.trial)}: {record.reason}")
+    for record in status.failures:
+        _line(console, f"failed: {run_name(record.trial)}: {record.reason}")
 
 
 def show_sweeps(console: Console, recorded: Sequence[str]) -> None:
@@ -112,15 +106,16 @@ def show_workloads(console: Console) -> None:
 
 def show_methods(console: Console) -> None:
     """All methods with their hyperparameters."""
-    table = Table("method", "hyperparameter", "default", "range", "meaning")
     for name, method in sorted(methods().items()):
-        table.add_row(f"[bold]{name}[/bold]", "", "", "", escape(method.summary))
         settings: type[Settings] = method.settings_type
+        defaults = settings().to_dict()
+        _line(console, f"{name}: {method.summary}")
+        table = Table(box=None, show_header=False, pad_edge=False)
         for hyperparameter, allowed in settings.ranges().items():
-            default = settings().to_dict()[hyperparameter]
-            table.add_row("", hyperparameter, str(default), str(allowed), escape(allowed.doc))
-        table.add_section()
-    console.print(table)
+            default = defaults[hyperparameter]
+            shown = f"{default:.4g}" if isinstance(default, float) else str(default)
+            table.add_row(f"  {hyperparameter}", shown, escape(str(allowed)), escape(allowed.doc))
+        console.print(table)
 
 
 def show_targets(console: Console, name: str, data: Path) -> None:

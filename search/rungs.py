@@ -1,11 +1,13 @@
 """ASHA's rungs, kept by Ray's scheduler and rebuilt from recorded results."""
 
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
-from search.record import Record
+from search.record import Metrics, Record
 from search.sweep import Asha, Select
+from trainables.trial import Trial
 
 _TIME, _METRIC = "epoch", "value"
 
@@ -15,33 +17,43 @@ class Rungs:
 
     Args:
         asha: The scheduler's settings.
-        epochs: The full budget.
+        budget: The full budget, in the unit of ``resource``.
         select: What trials are compared by.
+        resource: What a trial has used of its budget after an epoch.
         finished: Records whose decisions are made; their results fill the rungs again. Running trials are not
             among them: they report again from their first epoch, and meet the same decisions.
     """
 
-    def __init__(self, asha: Asha, epochs: int, select: Select, finished: list[Record]) -> None:
+    def __init__(
+        self,
+        asha: Asha,
+        budget: int,
+        select: Select,
+        resource: Callable[[Trial, int], int],
+        finished: Iterable[Record],
+    ) -> None:
         self._select = select
+        self._resource = resource
         self._scheduler = AsyncHyperBandScheduler(
             time_attr=_TIME,
             metric=_METRIC,
             mode="max",
-            max_t=epochs,
-            grace_period=min(asha.grace_period, epochs),
+            max_t=budget,
+            grace_period=min(asha.grace_period, budget),
             reduction_factor=asha.reduction_factor,
         )
         self._known: set[str] = set()
         for record in finished:
             for metrics in record.epochs:
-                self.goes_on(record.key, int(metrics["epoch"]), metrics[select.column])
+                self.goes_on(record, metrics)
 
-    def goes_on(self, key: str, epoch: int, value: float) -> bool:
-        """Takes a trial's selected metric after ``epoch`` and says whether the trial goes on."""
-        trial = SimpleNamespace(trial_id=key)
-        if key not in self._known:
-            self._known.add(key)
+    def goes_on(self, record: Record, metrics: Metrics) -> bool:
+        """Takes a trial's metrics after an epoch and says whether the trial goes on."""
+        trial = SimpleNamespace(trial_id=record.key)
+        if record.key not in self._known:
+            self._known.add(record.key)
             self._scheduler.on_trial_add(None, trial)
-        result = {_TIME: epoch, _METRIC: self._select.sign * value}
+        used = self._resource(record.trial, int(metrics["epoch"]))
+        result = {_TIME: used, _METRIC: self._select.sign * metrics[self._select.column]}
         decision: str = self._scheduler.on_trial_result(None, trial, result)
         return decision != TrialScheduler.STOP

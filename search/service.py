@@ -1,4 +1,4 @@
-"""What the command line does: run a sweep, or report on one."""
+"""Running a sweep: from checking the request to writing the report."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -8,21 +8,25 @@ from typing import Any
 
 from rich.console import Console
 
-from dropattack import UsageError
 from search.compatibility import check_extends
 from search.engine import Engine
-from search.frames import records_for_analysis
 from search.journal import exclusive
 from search.preflight import check_cluster, check_job, data_options
 from search.progress import ProgressView
 from search.proposers import Checksum
 from search.record import Record, State
+from search.reporting import best_record, write_report
+from search.status import Status
 from search.store import Store
 from search.sweep import Sweep
-from search.tracking import Projection, ShownRuns, shown_runs
+from search.tracking import Projection
 from trainables.cache import digest
-from trainables.trainable import checkpoint_path
+from trainables.trainable import checkpoint_path, model_path
 from trainables.workloads import workload_named
+
+
+class StoreError(RuntimeError):
+    """The store broke while a sweep ran; the message is one line that says what to do."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,8 @@ class Outcome:
 
     Attributes:
         records: All records of the sweep.
-        done: Whether nothing is left to do.
+        done: Whether the sweep came to its end.
+        limit: The limit that ended it, or nothing.
         report: Where the report lies.
         seconds: How long the run took.
         warning: What went wrong beside the trials, or nothing.
@@ -39,6 +44,7 @@ class Outcome:
 
     records: Sequence[Record]
     done: bool
+    limit: str
     report: Path
     seconds: float
     warning: str
@@ -47,12 +53,6 @@ class Outcome:
     def failed(self) -> list[Record]:
         """Trials that failed."""
         return [record for record in self.records if record.state is State.FAILED]
-
-    def best(self, sweep: Sweep) -> Record | None:
-        """The complete trial that is best on validation."""
-        select = sweep.select
-        complete = [(r.value(select), r) for r in self.records if r.state is State.COMPLETE]
-        return max(complete, key=lambda pair: select.sign * (pair[0] or 0.0), default=(None, None))[1]
 
 
 def verified_data(sweep: Sweep, root: Path) -> Checksum:
@@ -114,46 +114,24 @@ def run_sweep(
         projection = Projection(
             tracking_uri or store.tracking_uri, sweep, None if tracking_uri else store.artifacts
         )
-        engine = Engine(sweep, journal, checksum, store.complete_elsewhere(sweep))
+        engine = Engine(sweep, journal, checksum, store.complete_elsewhere(sweep), store.complete)
         engine.listeners += [projection.show, lambda record: _drop_checkpoint(folder, record)]
-        projection.start(engine.records)
-        with ProgressView(sweep, console, engine.total, list(engine.records)) as view:
+        status = Status(sweep, engine.records)
+        projection.start(engine.records, status.line)
+        with ProgressView(status, console) as view:
             engine.listeners.append(view.update)
-            tuning.run(engine, folder, data, verbose)
+            try:
+                tuning.run(engine, folder, data, verbose)
+            except OSError as error:
+                raise StoreError(
+                    f"the store {store.root} can no longer be used ({error.strerror}); nothing recorded "
+                    "is lost: mend that and run the same command again"
+                ) from error
         report = write_report(sweep, source, store, engine.records, projection.shown())
-        warning = projection.close([report, folder / "sweep.json"])
-    return Outcome(engine.records, engine.done, report, time.monotonic() - started, warning)
-
-
-def report_sweep(name: str, store: Store, tracking_uri: str = "") -> Path:
-    """Writes the report of a sweep from its records alone, also while it runs."""
-    sweep = recorded_sweep(name, store)
-    journal = store.journal(sweep)
-    shown = shown_runs(tracking_uri or store.tracking_uri, sweep.name)
-    return write_report(sweep, name, store, journal.records, shown)
-
-
-def recorded_sweep(name: str, store: Store) -> Sweep:
-    """The definition of a sweep that has been run.
-
-    Raises:
-        UsageError: None of that name has been run in this store.
-    """
-    sweep = store.definition(name)
-    if sweep is None:
-        known = ", ".join(store.sweeps()) or "none"
-        raise UsageError(f"sweep {name!r} has not been run in {store.root}; those that have: {known}")
-    return sweep
-
-
-def write_report(
-    sweep: Sweep, source: str, store: Store, records: Sequence[Record], shown: ShownRuns
-) -> Path:
-    """Writes a sweep's report into its folder."""
-    from analysis.report import write_report as render
-
-    tables = records_for_analysis(sweep, records, shown, source)
-    return render(tables, store.folder(sweep.name) / "report")
+        best = best_record(sweep, engine.records)
+        winner = None if best is None else (best.key, model_path(folder, best.key))
+        warning = projection.close([report, folder / "sweep.json"], winner)
+    return Outcome(engine.records, engine.done, engine.limit, report, time.monotonic() - started, warning)
 
 
 def _drop_checkpoint(folder: Path, record: Record) -> None:

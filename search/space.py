@@ -100,6 +100,13 @@ def bounds(dimension: Dimension) -> list[Scalar]:
     return [dimension.low, dimension.high] if isinstance(dimension, Range) else values(dimension)
 
 
+def admits(dimension: Dimension, value: Scalar) -> bool:
+    """Whether a value lies in a dimension."""
+    if isinstance(dimension, Range):
+        return isinstance(value, int | float) and dimension.low <= value <= dimension.high
+    return value in values(dimension)
+
+
 def grid(space: Mapping[str, Dimension]) -> Iterator[dict[str, Scalar]]:
     """Every combination of a space's values, the last name varying fastest."""
     for combination in itertools.product(*(values(dimension) for dimension in space.values())):

@@ -1,7 +1,6 @@
 """Where sweeps are kept: a folder with a journal for each, MLflow's database, models and reports."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -72,12 +71,15 @@ class Store:
         """Complete records of all other sweeps by trial key, with the sweep's name."""
         return {
             record.key: (name, record)
-            for name, record in self._others(sweep)
-            if record.state is State.COMPLETE and not record.reused_from
+            for name in self.sweeps()
+            if name != sweep.name
+            for record in self.complete(name)
+            if not record.reused_from
         }
 
-    def _others(self, sweep: Sweep) -> Iterator[tuple[str, Record]]:
-        for name in self.sweeps():
-            if name != sweep.name:
-                for record in Journal(self.journal_path(name), sweep.select, writable=False).records:
-                    yield name, record
+    def complete(self, name: str) -> list[Record]:
+        """The complete records of a sweep; none where it has not been run."""
+        definition = self.definition(name)
+        if definition is None:
+            return []
+        return [record for record in self.journal(definition).records if record.state is State.COMPLETE]

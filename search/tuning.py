@@ -4,7 +4,6 @@ import logging
 import math
 import os
 import tempfile
-from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ from ray.tune.search import Searcher
 from dropattack import UsageError
 from search import gpus
 from search.engine import Engine
-from trainables.trainable import FAILURE, METRICS, OUT_OF_MEMORY, TrialTrainable
+from search.recorder import Recorder
+from trainables.trainable import BROKEN, FAILURE, METRICS, OUT_OF_MEMORY, TrialTrainable
 
 _KEY, _GPUS = "key", "gpus"
 _PROCESS_DEATHS = 2
@@ -34,26 +34,24 @@ class EngineSearcher(_StateInJournal, Searcher):
     """Hands the engine's trials to Tune.
 
     Args:
-        engine: Where trials come from.
+        recorder: Where trials come from.
         config: What all trials' configs share.
-        alone: Keys of trials that get a whole GPU for themselves.
     """
 
-    def __init__(self, engine: Engine, config: dict[str, Any], alone: Set[str]) -> None:
+    def __init__(self, recorder: Recorder, config: dict[str, Any]) -> None:
         super().__init__()
-        self._engine = engine
+        self._recorder = recorder
         self._config = config
-        self._alone = alone
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next trial's config; nothing for now, or nothing ever again."""
-        record = self._engine.next()
-        if record is not None:
-            config = {**self._config, _KEY: record.key, "trial": record.trial.to_dict()}
-            if record.key in self._alone:
-                config[_GPUS] = max(1.0, config[_GPUS])
-            return config
-        return Searcher.FINISHED if self._engine.done else None
+        record = self._recorder.next()
+        if record is None:
+            return Searcher.FINISHED if self._recorder.ended else None
+        config = {**self._config, _KEY: record.key, "trial": record.trial.to_dict()}
+        if record.key in self._recorder.alone:
+            config[_GPUS] = max(1.0, config[_GPUS])
+        return config
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -68,37 +66,32 @@ class EngineSearcher(_StateInJournal, Searcher):
 
 
 class EngineScheduler(_StateInJournal, FIFOScheduler):
-    """Takes every result to the engine, the last one included, before Tune acts on it.
+    """Takes every result to the engine, the last one included, before Tune acts on it."""
 
-    Args:
-        engine: Where results go.
-        alone: Gets the keys of trials that a GPU was too small for; they are tried once more, alone on one.
-    """
-
-    def __init__(self, engine: Engine, alone: set[str]) -> None:
+    def __init__(self, recorder: Recorder) -> None:
         super().__init__()
-        self._engine = engine
-        self._alone = alone
+        self._recorder = recorder
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Continue or stop, as the engine says."""
         key = trial.config[_KEY]
-        if result.get(OUT_OF_MEMORY) and key not in self._alone:
-            self._alone.add(key)
-            self._engine.put_back(key)
-            return str(TrialScheduler.STOP)
-        if FAILURE in result:
-            self._engine.fail(key, result[FAILURE])
-            return str(TrialScheduler.STOP)
-        prefix = f"{METRICS}/"
-        metrics = {name.removeprefix(prefix): v for name, v in result.items() if name.startswith(prefix)}
-        goes_on = self._engine.report(key, metrics)
+        goes_on = False
+        if BROKEN in result:
+            self._recorder.broken = OSError(None, result[BROKEN])
+        elif OUT_OF_MEMORY in result:
+            self._recorder.ran_out_of_memory(key, result[OUT_OF_MEMORY])
+        elif FAILURE in result:
+            self._recorder.fail(key, result[FAILURE])
+        else:
+            prefix = f"{METRICS}/"
+            metrics = {n.removeprefix(prefix): v for n, v in result.items() if n.startswith(prefix)}
+            goes_on = self._recorder.report(key, metrics)
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Records a trial whose process died again and again."""
         times = trial.num_failures
-        self._engine.fail(trial.config[_KEY], f"its process died {times} times: {_last_line(trial)}")
+        self._recorder.fail(trial.config[_KEY], f"its process died {times} times: {_last_line(trial)}")
 
 
 def _last_line(trial: Any) -> str:
@@ -148,6 +141,7 @@ def run(
 
     Raises:
         UsageError: What a trial takes cannot be measured.
+        OSError: The journal can no longer be written; what it has is whole.
     """
     resources = engine.sweep.resources
     config = {
@@ -160,13 +154,13 @@ def run(
         TrialTrainable,
         lambda config: tune.PlacementGroupFactory([{"CPU": resources.cpus, "GPU": config[_GPUS]}]),
     )
-    alone: set[str] = set()
+    recorder = Recorder(engine)
     with tempfile.TemporaryDirectory(prefix="dropattack-tune-") as scratch:
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
-                search_alg=EngineSearcher(engine, config, alone),
-                scheduler=EngineScheduler(engine, alone),
+                search_alg=EngineSearcher(recorder, config),
+                scheduler=EngineScheduler(recorder),
                 num_samples=-1,
                 reuse_actors=True,
             ),
@@ -178,6 +172,8 @@ def run(
             ),
         )
         tuner.fit()
+    if recorder.broken is not None:
+        raise recorder.broken
 
 
 def _gpus(engine: Engine, data: Path, measure: gpus.Measure) -> float:

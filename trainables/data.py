@@ -36,9 +36,16 @@ class Data:
 
 
 class Dataset(ABC):
-    """A source of `Data`. Subclasses declare `name`, `settings_type`, `checksum` and `load`."""
+    """A source of `Data`. Subclasses declare `name`, `settings_type`, `checksum` and `load`.
+
+    Attributes:
+        name: Name in commands and messages.
+        settings_type: The options that a sweep may set.
+        published: How many examples the complete dataset has, where a part of it may be in use.
+    """
 
     name: str
+    published: int | None = None
     settings_type: type[Settings] = Settings
 
     @abstractmethod

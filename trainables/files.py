@@ -49,6 +49,27 @@ def read(path: Path) -> bytes:
     return content
 
 
+def lines(path: Path) -> Iterator[tuple[str, str]]:
+    """The lines of a large file one by one: where each stands, for messages, and its text without the end.
+
+    Raises:
+        UsageError: As `read` and `text` do.
+    """
+    number = 0
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                yield f"{path}, line {number}", line.decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{path}, line {number}: not UTF-8 text ({error.reason}); convert the file"
+        ) from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UsageError(f"{path} is truncated or not a gz file ({error}); fetch it again") from error
+    if number == 0:
+        raise UsageError(f"{path} is empty; fetch it again")
+
+
 def text(content: bytes, name: str) -> str:
     """``content`` as text.
 
@@ -140,7 +161,25 @@ def unpack(archive: Path, folder: Path) -> None:
     except tarfile.FilterError as error:
         raise UsageError(f"{archive}: {error}; the archive is not to be trusted") from error
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
-        raise UsageError(f"{archive} is truncated or not an archive ({error}); fetch it again") from error
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{archive} is truncated or not an archive ({reason}); fetch it again") from error
+
+
+def archived(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and content of every file in a tar archive, in its order; nothing is written to disk.
+
+    Raises:
+        UsageError: The archive is truncated, damaged or none.
+    """
+    try:
+        with tarfile.open(path) as tar:
+            for member in tar:
+                file = tar.extractfile(member) if member.isfile() else None
+                if file is not None:
+                    yield member.name, file.read()
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{path} is truncated or not an archive ({reason}); fetch it again") from error
 
 
 def fingerprint(paths: Sequence[Path]) -> str:

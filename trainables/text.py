@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,6 +69,12 @@ def vocabulary(tokenized: Iterable[Sequence[str]], size: int) -> dict[str, int]:
     return words
 
 
+def words(extras: Mapping[str, Any]) -> list[str]:
+    """The vocabulary of a text dataset, or of a saved model, in the order of its ids; see `Data.extras`."""
+    listed: list[str] = extras["words"].numpy().tobytes().decode().split("\n")
+    return listed
+
+
 def encode(
     tokenized: Sequence[Sequence[str]], words: dict[str, int], fix_length: int
 ) -> tuple[Tensor, Tensor]:
@@ -111,13 +118,14 @@ def read_vectors(path: Path, words: dict[str, int]) -> tuple[Tensor, Tensor]:
     """
     found: dict[int, array[float]] = {}
     size = 0
-    for number, line in enumerate(files.text(files.read(path), str(path)).rstrip("\n").split("\n"), 1):
-        word, *values = line.rstrip().split(" ")
-        size = size or len(values)
-        if len(values) != size or not size:
-            raise UsageError(f"{path}, line {number}: {len(values)} numbers for {word!r}, not {size}")
+    for where, line in files.lines(path):
+        word, _, values = line.rstrip().partition(" ")
+        count = values.count(" ") + 1 if values else 0
+        size = size or count
+        if count != size or not size:
+            raise UsageError(f"{where}: {count} numbers for {word!r}, not {size}")
         if word in words:
-            found[words[word]] = _numbers(values, f"{path}, line {number}")
+            found[words[word]] = _numbers(values.split(" "), where)
     known = torch.tensor(sorted(found), dtype=torch.int64)
     vectors = torch.tensor([list(found[index]) for index in known.tolist()]).view(len(known), size)
     return known, vectors

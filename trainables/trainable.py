@@ -14,7 +14,8 @@ from trainables.training import Training
 from trainables.trial import Trial
 from trainables.workloads import workload_named
 
-METRICS, FAILURE, OUT_OF_MEMORY = "metrics", "failure", "out_of_memory"
+METRICS, FAILURE, OUT_OF_MEMORY, BROKEN = "metrics", "failure", "out_of_memory", "broken"
+"""What a step may report: an epoch's metrics, or why there are none."""
 
 CONTEXT_BYTES = 2**30
 """GPU memory that a process takes beside its tensors: the CUDA context and the libraries' workspaces."""
@@ -39,8 +40,8 @@ class TrialTrainable(tune.Trainable):
     Each step ends with a checkpoint that holds the metrics of all epochs so far, and only then reports. A
     trial that is begun again, here or elsewhere, reports those epochs again and trains on from there: what
     the driver had recorded it knows again, and what it had not, it learns now. An exception of the training
-    is a result too (``failure``, with ``out_of_memory`` where a GPU was too small), so that the process lives
-    on for the next trial.
+    is a result too (``failure``; ``out_of_memory`` where a GPU was too small), so that the process lives on
+    for the next trial. A file that cannot be read or written is no fault of the trial (``broken``).
     """
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -63,7 +64,9 @@ class TrialTrainable(tune.Trainable):
         try:
             return {METRICS: self._epoch()}
         except torch.OutOfMemoryError as error:
-            return {FAILURE: f"out of GPU memory: {error}", OUT_OF_MEMORY: True}
+            return {OUT_OF_MEMORY: f"out of GPU memory: {error}"}
+        except OSError as error:
+            return {BROKEN: str(error)}
         except Exception as error:
             return {FAILURE: f"{type(error).__name__}: {error}"}
 

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dropattack import Task, UsageError, create
+from dropattack import Batch, Task, UsageError, create
 from trainables.cache import digest
 from trainables.data import Data
 from trainables.metrics import Metrics, evaluate, measure, recalls, scores
+from trainables.saved import encoding
 from trainables.splits import stratified_subset
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
@@ -64,6 +65,7 @@ class Training:
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.settings.learning_rate)
         self.metric = workload.metric
         self.classes, self.positive = data.classes, data.positive
+        self._extras = encoding(data.extras)
         self.history: list[Metrics] = []
         self.best_model: dict[str, Tensor] = {}
         self.best_epoch = 0
@@ -114,17 +116,25 @@ class Training:
         loss_sum = torch.zeros((), device=self.device)
         correct = torch.zeros((), device=self.device)
         logs: dict[str, Tensor] = {}
-        for inputs, labels in self.train.batches(self.settings.batch_size, self._shuffling):
+        rounds, steps = self.method.settings.rounds, 0
+        for inputs, labels in self._rounds(rounds):
+            steps += 1
             result = self.method.step(self.model, (inputs, labels), self.optimizer)
             loss_sum += result.loss * len(labels)
             correct += (result.outputs.argmax(1) == labels).sum()
             for name, value in result.log.items():
                 logs[name] = logs.get(name, 0) + value
-        loss = loss_sum.item() / len(self.train)
+        examples = rounds * len(self.train)
+        loss = loss_sum.item() / examples
         if not torch.isfinite(torch.tensor(loss)):
             raise DivergedError(f"training loss became {loss} in epoch {len(self.history) + 1}")
-        metrics = {"train_loss": loss, "train_accuracy": correct.item() / len(self.train)}
-        return metrics | {f"train_{name}": value.item() for name, value in logs.items()}
+        metrics = {"train_loss": loss, "train_accuracy": correct.item() / examples}
+        return metrics | {f"train_{name}": value.item() / steps for name, value in logs.items()}
+
+    def _rounds(self, rounds: int) -> Iterator[Batch]:
+        """The training split's batches, ``rounds`` times over and shuffled anew each time."""
+        for _ in range(rounds):
+            yield from self.train.batches(self.settings.batch_size, self._shuffling)
 
     def _test(self) -> Metrics:
         current = copy.deepcopy(self.model.state_dict())
@@ -157,18 +167,21 @@ class Training:
             "model": self.best_model,
             "metrics": self.history[self.best_epoch - 1],
             "test": {name: value for name, value in self.history[-1].items() if name.startswith("test_")},
+            "confusion": self.confusion,
+            "classes": self.classes,
+            "extras": self._extras,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on from what `state_dict` gave, bit for bit on a CPU."""
+        """Goes on from what `state_dict` gave, wherever its tensors were loaded to; bit for bit on a CPU."""
         if state["key"] != self.trial.key:
             raise ValueError(f"the checkpoint is of trial {state['key']}, not of {self.trial.key}")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.method.load_state_dict(state["method"])
-        self._shuffling.set_state(state["shuffling"])
-        self._masks.set_state(state["masks"])
-        self._default_state = state["default"]
+        self._shuffling.set_state(state["shuffling"].cpu())
+        self._masks.set_state(state["masks"].cpu())
+        self._default_state = {name: value.cpu() for name, value in state["default"].items()}
         self.history = list(state["history"])
         self.best_model = state["best_model"]
         self.best_epoch = state["best_epoch"]

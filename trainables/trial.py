@@ -87,7 +87,7 @@ class Trial:
         """A short name that equal trials share and different trials do not."""
         return digest(self.to_dict())
 
-    @property
+    @cached_property
     def passes(self) -> int:
         """Forward-backward passes per step."""
         return method_named(self.method).settings_type.from_dict(dict(self.hyperparameters)).passes

@@ -57,7 +57,7 @@ class Workload:
         Raises:
             UsageError: An option is unknown or out of range.
         """
-        return _completed(self.data or self.dataset.settings_type(), options)
+        return self._completed("data", self.data or self.dataset.settings_type(), options)
 
     def model_settings(self, options: Mapping[str, Any] | None = None) -> Architecture:
         """The model's settings: ``options`` where given, this workload's defaults elsewhere.
@@ -65,7 +65,7 @@ class Workload:
         Raises:
             UsageError: An option is unknown or out of range.
         """
-        return _completed(self.architecture, options)
+        return self._completed("model", self.architecture, options)
 
     def checksum(self, root: Path, options: Mapping[str, Any] | None = None) -> str:
         """Digest of the data under these options; see `Dataset.checksum`."""
@@ -105,9 +105,11 @@ class Workload:
         """Raises a `UsageError` where a set of targets names one that this model does not have."""
         self.canonical_targets(text, model)
 
-
-def _completed(defaults: Any, options: Mapping[str, Any] | None) -> Any:
-    return type(defaults).from_dict({**defaults.to_dict(), **(options or {})})
+    def _completed(self, kind: str, defaults: Any, options: Mapping[str, Any] | None) -> Any:
+        for name in options or {}:
+            if name not in defaults.ranges():
+                raise unknown(f"{kind} setting of {self.name}", name, defaults.ranges())
+        return type(defaults).from_dict({**defaults.to_dict(), **(options or {})})
 
 
 _WORKLOADS: dict[str, Workload] = {}

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.style import INK, MARKERS, MUTED, SERIES, canvas, light_grid
+from analysis.figures.style import INK, MARKERS, MUTED, SERIES, canvas, light_grid, literal
 from analysis.records import BASELINE, Metric, rows
 
 
@@ -21,7 +21,9 @@ def gain_by_passes(table: pd.DataFrame, names: pd.Series, metric: Metric) -> Fig
         own = table[names == name].sort_values("passes")
         color, marker = SERIES[i % len(SERIES)], MARKERS[i % len(MARKERS)]
         scale = metric.scale
-        axes.plot(own["passes"], own["gain"] * scale, color=color, marker=marker, markersize=5, label=name)
+        axes.plot(
+            own["passes"], own["gain"] * scale, color=color, marker=marker, markersize=5, label=literal(name)
+        )
         for row in rows(own):
             if not np.isnan(row["gain_low"]):
                 x, low, high = row["passes"], row["gain_low"] * scale, row["gain_high"] * scale
@@ -40,7 +42,7 @@ def gain_by_passes(table: pd.DataFrame, names: pd.Series, metric: Metric) -> Fig
     axes.tick_params(length=0)
     entries = names.nunique()
     if entries > 1:
-        figure.legend(loc="outside lower center", ncols=2, fontsize=8)
+        figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
     return figure
 
 
@@ -56,7 +58,9 @@ def size_curves(curves: pd.DataFrame, metric: Metric) -> Figure:
     for i, method in enumerate(methods):
         own = curves[curves["method"] == method].sort_values("size")
         color = SERIES[i % len(SERIES)]
-        axes.plot(own["size"], own["mean"] * metric.scale, color=color, marker=MARKERS[i % 7], label=method)
+        axes.plot(
+            own["size"], own["mean"] * metric.scale, color=color, marker=MARKERS[i % 7], label=literal(method)
+        )
         if own["low"].notna().any():
             low, high = own["low"] * metric.scale, own["high"] * metric.scale
             axes.fill_between(own["size"], low, high, color=color, alpha=0.18, lw=0)
@@ -67,5 +71,5 @@ def size_curves(curves: pd.DataFrame, metric: Metric) -> Figure:
     axes.set(xlabel="training examples", ylabel=metric.label)
     light_grid(axes)
     axes.tick_params(length=0)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, frameon=False)
     return figure

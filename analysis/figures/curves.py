@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.style import INK, MARKERS, SERIES, canvas, light_grid
+from analysis.figures.style import INK, MARKERS, SERIES, canvas, light_grid, literal, title
 from analysis.records import Metric
 
 
@@ -23,7 +23,8 @@ def learning(table: pd.DataFrame, metrics: list[Metric]) -> Figure:
         shown = table[table["metric"] == metric.column]
         for i, name in enumerate(names):
             _band(axes, shown[shown["configuration"] == name], "epoch", metric.scale, i, name)
-        axes.set(xlabel="epoch", title=metric.label)
+        title(axes, metric.label)
+        axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         light_grid(axes)
         axes.tick_params(length=0)
@@ -39,7 +40,7 @@ def marginals(tables: dict[str, pd.DataFrame], metric: Metric, *, gain: bool) ->
         metric: What is shown.
         gain: Show the gain over the baseline instead of the value.
     """
-    figure, panels = canvas(max(3.1 * len(tables), 4.2), 3.1, 1, len(tables), squeeze=False, sharey=True)
+    figure, panels = canvas(max(3.2 * len(tables), 4.2), 3.1, 1, len(tables), squeeze=False, sharey=True)
     center = ("gain", "gain_low", "gain_high") if gain else ("mean", "low", "high")
     names = list(dict.fromkeys(m for table in tables.values() for m in table["method"]))
     for axes, (name, table) in zip(panels[0], tables.items(), strict=True):
@@ -70,7 +71,7 @@ def _band(axes: Axes, rows: pd.DataFrame, x: str, scale: float, index: int, labe
     rows = rows.rename(columns={"mean": "center", "low": "lower", "high": "upper"}).sort_values(x)
     color = SERIES[index % len(SERIES)]
     marker = MARKERS[index % len(MARKERS)] if len(rows) <= 12 else ""
-    axes.plot(rows[x], rows["center"] * scale, color=color, marker=marker, markersize=4, label=label)
+    axes.plot(rows[x], rows["center"] * scale, color=color, marker=marker, markersize=4, label=literal(label))
     low, high = rows["lower"] * scale, rows["upper"] * scale
     if not np.isnan(low).all():
         axes.fill_between(rows[x], low, high, color=color, alpha=0.18, lw=0)
@@ -79,5 +80,9 @@ def _band(axes: Axes, rows: pd.DataFrame, x: str, scale: float, index: int, labe
 def _legend(figure: Figure, axes: Axes, entries: int) -> None:
     if entries > 1:
         figure.legend(
-            *axes.get_legend_handles_labels(), loc="outside lower center", ncols=min(entries, 2), fontsize=8
+            *axes.get_legend_handles_labels(),
+            loc="outside lower center",
+            ncols=min(entries, 2),
+            fontsize=8,
+            frameon=False,
         )

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.style import INK, MUTED, SERIES, canvas, light_grid
+from analysis.figures.style import INK, MUTED, SERIES, canvas, light_grid, literal
 from analysis.records import Metric, rows
 
 
@@ -33,7 +33,7 @@ def gain_forest(table: pd.DataFrame, labels: Sequence[str], metric: Metric) -> F
         axes.plot(row["gain"] * scale, y, "o", color=color, markerfacecolor=face, markersize=6.5)
     axes.axvline(0, color=INK, lw=1)
     light_grid(axes, "x")
-    axes.set_yticks(range(len(table)), list(labels))
+    axes.set_yticks(range(len(table)), [literal(label) for label in labels])
     axes.tick_params(length=0)
     axes.spines[["left"]].set_visible(False)
     axes.set_ylim(len(table) - 0.4, -0.6)
@@ -62,7 +62,7 @@ def critical_difference(names: Sequence[str], ranks: Sequence[float], difference
         axes.plot([ranks[i], ranks[i]], [0, -line - 0.7], color=MUTED, lw=0.9)
         axes.plot(ranks[i], 0, "o", color=SERIES[0], markersize=4)
         right = ranks[i] > (count + 1) / 2
-        text = f"{names[i]}  {ranks[i]:.2f}"
+        text = f"{literal(names[i])}  {ranks[i]:.2f}"
         axes.text(ranks[i], -line - 0.75, f" {text} ", ha="right" if right else "left", va="top", fontsize=8)
     for line, (low, high) in enumerate(bars):
         axes.plot(

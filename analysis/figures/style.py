@@ -19,17 +19,14 @@ SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7f
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 
 _THEMED = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)", PAPER: "var(--card)"}
+_THEMED |= {color: f"var(--series-{i})" for i, color in enumerate(SERIES)}
 _STYLE: Mapping[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
     "axes.labelsize": 9,
     "axes.edgecolor": RULE,
     "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
     "axes.facecolor": PAPER,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -68,10 +65,20 @@ def canvas(
         return figure, figure.subplots(rows, columns, **subplots)
 
 
+def title(axes: Axes, text: str) -> None:
+    """A heading above one of several panels."""
+    axes.set_title(text, fontsize=10, fontweight="bold", loc="left", color=INK)
+
+
 def light_grid(axes: Axes, axis: str = "y") -> None:
     """Fine rules behind the data."""
     axes.grid(visible=True, axis=axis, color=RULE, linewidth=0.8)  # type: ignore[arg-type]
     axes.set_axisbelow(True)
+
+
+def literal(text: str) -> str:
+    """Text that is drawn as it stands: a dollar sign starts no formula."""
+    return text.replace("$", r"\$")
 
 
 def on_color(rgba: tuple[float, ...]) -> str:
@@ -105,7 +112,7 @@ def inline_svg(figure: Figure, name: str, title: str, description: str) -> str:
     """
     text = svg(figure, name)
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'<g id="[^"]*">', "<g>", text)
+    text = _own_ids(text, name)
     text = re.sub(r"font: ([^;\"']*?)'DejaVu Sans'[^;\"]*", r"font: \1var(--sans)", text)
     for color, variable in _THEMED.items():
         text = text.replace(color, variable)
@@ -120,6 +127,13 @@ def inline_svg(figure: Figure, name: str, title: str, description: str) -> str:
         f'<title id="{name}-title">{title}</title><desc id="{name}-description">{description}</desc>'
     )
     return opening + text[head.end() :]
+
+
+def _own_ids(text: str, name: str) -> str:
+    """Keeps ids that something refers to, made unique by ``name``, and drops all others."""
+    used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', text))
+    text = re.sub(r' id="([^"]*)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", text)
+    return re.sub(r'(url\(#|href="#)', rf"\1{name}-", text)
 
 
 def png(figure: Figure, dpi: int = 150) -> bytes:

@@ -54,7 +54,7 @@ def compare(records: Records) -> pd.DataFrame:
     complete = records.complete()
     found = []
     for paper in PAPERS:
-        numbers = load(paper)
+        numbers = _of_clean_training(load(paper))
         for row in rows(numbers[numbers["workload"].isin(set(complete["workload"]))]):
             metric = Metric(row["metric"])
             if metric.column not in complete or row["method"] != row["method"]:
@@ -64,6 +64,14 @@ def compare(records: Records) -> pd.DataFrame:
             if len(matching):
                 found.append(_compared(records, matching, numbers, {"paper": paper, **row}, metric))
     return pd.DataFrame(found)
+
+
+def _of_clean_training(numbers: pd.DataFrame) -> pd.DataFrame:
+    """Leaves out what was trained or tested on adversarial examples, which these records do not hold."""
+    if "attack" not in numbers:
+        return numbers
+    trained = numbers.get("training_examples", "clean")
+    return numbers[(numbers["attack"] == "none") & (trained == "clean")]
 
 
 def _matches(trials: pd.DataFrame, row: Mapping[str, Any]) -> pd.Series:
@@ -91,7 +99,8 @@ def _compared(
 ) -> dict[str, Any]:
     scored = scored_families(records, trials, metric, ["method"])
     scored = scored[scored["setting"] == scored["setting"].iloc[0]]
-    ours, gain = estimate(scored["score"]), estimate(scored["gain"])
+    spent = int(scored["spent"].max())
+    ours, gain = estimate(scored["score"], spent), estimate(scored["gain"], spent)
     published = row["value"] / 100
     baseline, best = _published(numbers, row, BASELINE), _published(numbers, row, "")
     stated = row.get("runs", np.nan)
@@ -111,9 +120,8 @@ def _compared(
 def _published(numbers: pd.DataFrame, row: Mapping[str, Any], method: str) -> float:
     """The paper's own baseline beside a row, or its best result ("") where it prints one."""
     same = numbers[(numbers["workload"] == row["workload"]) & (numbers["metric"] == row["metric"])]
-    if "attack" in numbers:
-        return float("nan")
-    size = row.get("train_size")
-    same = same[same["train_size"] == size] if size == size else same[same["train_size"].isna()]
+    if "train_size" in same:
+        size = row["train_size"]
+        same = same[same["train_size"] == size] if size == size else same[same["train_size"].isna()]
     same = same[same["method"] == method] if method else same[same["row"] == _BEST]
     return float(same["value"].iloc[0]) / 100 if len(same) else float("nan")

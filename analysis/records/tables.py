@@ -71,7 +71,8 @@ class Records:
         trials: One row per trial: `TEXT` and `NUMBERS` columns; every hyperparameter under its own name
             (missing where the method has none); settings with a dot in their name
             (``training.epochs``); final metrics ``train_*``, ``valid_*`` and ``test_*``, accuracies in
-            [0, 1]. ``state`` is complete, pruned, failed or running; ``value`` is the best validation value of the selected metric.
+            [0, 1]. ``state`` is complete, pruned, failed or running; ``value`` is the best
+            validation value of the selected metric.
         epochs: ``key``, ``epoch`` from 1, and metric columns.
         sweep: The sweep file as plain values; ``name`` and ``stages`` are read where there are any.
         select: The validation metric that chooses, such as ``valid_accuracy``.
@@ -101,10 +102,16 @@ class Records:
 
     @property
     def hyperparameters(self) -> list[str]:
-        """Columns that hold a method's settings, in a fixed order: targets, ε, p, K, then by name."""
+        """Columns that hold settings of methods, in a fixed order: targets, ε, p, K, then by name.
+
+        Beside those four, settings that have one value for all trials of a method tell nothing apart and
+        are left out.
+        """
         own = [c for c in self.trials.columns if c not in (*TEXT, *NUMBERS) and not _is_other(c)]
         first = ("targets", "epsilon", "p", "k")
-        return sorted(own, key=lambda c: (first.index(c) if c in first else len(first), c))
+        varying = self.trials.groupby("method")[own].nunique().max()
+        told = [c for c in own if c in first or varying[c] > 1]
+        return sorted(told, key=lambda c: (first.index(c) if c in first else len(first), c))
 
     @property
     def training(self) -> list[str]:
@@ -225,7 +232,10 @@ def describe(row: Mapping[str, Any], columns: Sequence[str]) -> str:
     symbols = {"epsilon": "ε", "k": "K"}
     head = [str(row[c]) for c in ("method", "targets") if c in columns and _present(row[c])]
     rest = [c for c in columns if c not in ("method", "targets") and _present(row[c])]
+    whole = [c for c in rest if c.endswith(".train_size") and row[c] == 0]
+    rest = [c for c in rest if c not in whole]
     tail = [f"{symbols.get(c, c.rpartition('.')[2])}\N{NO-BREAK SPACE}{_short(row[c])}" for c in rest]
+    tail += ["all examples" for _ in whole]
     return " · ".join([" ".join(head), *tail] if head else tail)
 
 

@@ -8,6 +8,7 @@ from analysis.curves import learning_curves
 from analysis.document import (
     Column,
     Figure,
+    Row,
     Section,
     Table,
     gain_column,
@@ -19,7 +20,7 @@ from analysis.document import (
 from analysis.figures.curves import learning
 from analysis.pairing import groups
 from analysis.records import BASELINE, Metric, Records, labels
-from analysis.selection import configurations, failures
+from analysis.selection import configurations, failures, optimism
 
 
 def best(records: Records) -> Section | None:
@@ -57,10 +58,41 @@ def best(records: Records) -> Section | None:
             shown=15,
         )
     ]
+    flattered = optimism(records)
+    if len(flattered):
+        parts.append(_optimism(flattered, metric, selected))
     return Section("best", "Best configurations", _finding(table, metric), parts)
 
 
-def _finding(table: pd.DataFrame, metric: Metric) -> str:
+def _optimism(table: pd.DataFrame, metric: Metric, selected: Metric) -> Table:
+    digits, scale = (2, selected.scale) if selected.is_fraction else (4, 1.0)
+
+    def held_out(row: Row) -> str:
+        return with_interval(row["held_out"], row["low"], row["high"], selected)
+
+    return Table(
+        "optimism",
+        "How far the choice flatters itself",
+        "The best of many validation means is partly luck. Held out: every seed is scored by the "
+        "configuration "
+        "that the other seeds choose. The difference is what the search overfits; the confirmation's fresh "
+        "seeds, where there are any, are the number to quote.",
+        table,
+        [
+            text_column("workload", "workload"),
+            number_column("candidates", "candidates"),
+            text_column("chosen", "configuration"),
+            number_column(selected.label, "valid", digits, scale),
+            Column("held out", held_out, lambda row: row["held_out"], numeric=True),
+            number_column("optimism", "optimism", digits, scale),
+            number_column(metric.label, "test", digits, metric.scale),
+            number_column("on fresh seeds", "fresh_test", digits, metric.scale),
+            number_column("n", "fresh_n"),
+        ],
+    )
+
+
+def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
     sentences = []
     for workload, group in table.groupby("workload", sort=True):
         attacks = group[group["method"] != BASELINE]
@@ -80,7 +112,7 @@ def _finding(table: pd.DataFrame, metric: Metric) -> str:
             f"{workload}: validation chooses {row['configuration']}; {metric.label} {score}{against} "
             f"(n = {row['n']:.0f}, {on})."
         )
-    return " ".join(sentences)
+    return sentences
 
 
 def learning_section(records: Records) -> Section | None:
@@ -117,7 +149,7 @@ def learning_section(records: Records) -> Section | None:
         )
     if not parts:
         return None
-    return Section("learning", "Learning curves", "How training and validation went, epoch by epoch.", parts)
+    return Section("learning", "Learning curves", [], parts)
 
 
 def failed(records: Records) -> Section | None:
@@ -126,10 +158,10 @@ def failed(records: Records) -> Section | None:
     if table.empty:
         return None
     count, reasons = int(table["n"].sum()), len(table)
-    finding = (
+    findings = [
         f"{count} of {len(records.trials)} trials failed, for {reasons} "
         f"{'reason' if reasons == 1 else 'reasons'}; the most frequent: {table.iloc[0]['reason']}."
-    )
+    ]
     columns = [
         text_column("reason", "reason"),
         number_column("trials", "n"),
@@ -138,5 +170,5 @@ def failed(records: Records) -> Section | None:
     ]
     caption = "They are in no mean and no interval of this report."
     return Section(
-        "failures", "Failures", finding, [Table("failures", "Failed trials", caption, table, columns)]
+        "failures", "Failures", findings, [Table("failures", "Failed trials", caption, table, columns)]
     )

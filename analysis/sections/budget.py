@@ -8,6 +8,7 @@ from analysis.budget import data_saved, quality_by_passes, training_size_curves
 from analysis.document import (
     Column,
     Figure,
+    Row,
     Section,
     Table,
     gain_column,
@@ -70,19 +71,19 @@ def passes(records: Records) -> Section | None:
     return Section("passes", "K against cost", _finding(table, metric), parts)
 
 
-def _finding(table: pd.DataFrame, metric: Metric) -> str:
+def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
     known = table.dropna(subset="gain")
     if known.empty:
-        return "No baseline shares a seed with these trials, so gains per pass are unknown."
+        return ["No baseline shares a seed with these trials, so gains per pass are unknown."]
     best = known.sort_values("gain", ascending=False, kind="stable").iloc[0]
     thrifty = known.sort_values("per_pass", ascending=False, kind="stable").iloc[0]
-    return (
+    return [
         f"The largest gain in {metric.name}, {number(best['gain'] * metric.scale, signed=True)}, comes with "
         f"K = {best['k']:.0f} at {best['passes']:.0f} passes per step ({best['targets']}, "
         f"{best['workload']}); "
         f"per extra pass K = {thrifty['k']:.0f} gains most "
         f"({number(thrifty['per_pass'] * metric.scale, 3, signed=True)}, {thrifty['targets']})."
-    )
+    ]
 
 
 def training_size(records: Records) -> Section | None:
@@ -120,21 +121,21 @@ def _summary(curves: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def _saved_finding(saved: pd.DataFrame) -> str:
+def _saved_finding(saved: pd.DataFrame) -> list[str]:
     known = saved[saved["n"] > 0] if len(saved) else saved
     if known.empty:
-        return "No method reached a result that standard training reached too, so data saved is unknown."
+        return ["No method reached a result that standard training reached too: data saved is unknown."]
     low, high = known["saved"].min(), known["saved"].max()
     half = int((known["saved"] >= 0.5).sum())
-    return (
+    return [
         f"At equal quality the methods save between {100 * low:.0f} % and {100 * high:.0f} % of the "
         "training data; "
         f"at least half, which the paper claims, at {half} of {len(known)} sizes."
-    )
+    ]
 
 
 def _saved_table(saved: pd.DataFrame) -> Table:
-    def share(row: dict[str, float]) -> str:
+    def share(row: Row) -> str:
         ends = (
             ""
             if row["low"] != row["low"]
@@ -155,7 +156,7 @@ def _saved_table(saved: pd.DataFrame) -> Table:
             text_column("method", "method"),
             number_column("examples", "size"),
             number_column("n", "n"),
-            Column("saved (%)", share, lambda row: row["saved"], numeric=True),  # type: ignore[arg-type]
+            Column("saved (%)", share, lambda row: row["saved"], numeric=True),
             number_column("beyond", "beyond"),
         ],
     )

@@ -7,17 +7,26 @@ import pandas as pd
 from analysis.document import (
     Column,
     Figure,
+    Row,
     Section,
     Table,
     gain_column,
     number,
     number_column,
     p_column,
+    p_value,
     score_column,
     text_column,
+    with_interval,
 )
-from analysis.figures.ranking import gain_forest
-from analysis.ranking import depth_and_gain, rank_target_sets, scored_target_sets
+from analysis.figures.ranking import critical_difference, gain_forest
+from analysis.ranking import (
+    across_workloads,
+    depth_and_gain,
+    interactions,
+    rank_target_sets,
+    scored_target_sets,
+)
 from analysis.records import Metric, Records
 
 _ROWS = 25
@@ -32,17 +41,22 @@ def section(records: Records) -> Section | None:
     ranked = rank_target_sets(scored)
     parts: list[Figure | Table] = []
     for (workload, training), group in ranked.groupby(["workload", "training"], sort=True):
-        parts.append(_forest(str(workload), str(training), group, metric))
+        if len(group) > 1:
+            parts.append(_forest(str(workload), str(training), group, metric))
     parts.append(_table(ranked, metric))
     depth = depth_and_gain(scored)
     if len(depth):
         parts.append(_depth(depth))
+    pairs = interactions(scored)
+    if len(pairs):
+        parts.append(_interactions(pairs, metric))
+    parts += _across(ranked)
     return Section(
         "layers", "Which layers are worth attacking", _finding(ranked, metric), parts, _notes(ranked)
     )
 
 
-def _finding(ranked: pd.DataFrame, metric: Metric) -> str:
+def _finding(ranked: pd.DataFrame, metric: Metric) -> list[str]:
     sentences = []
     for (workload, training), group in ranked.groupby(["workload", "training"], sort=True):
         name = f"{workload} ({training})" if training else str(workload)
@@ -70,7 +84,7 @@ def _finding(ranked: pd.DataFrame, metric: Metric) -> str:
                 f"{name}: none of {len(group)} target sets beats the baseline significantly in {metric.name} "
                 f"with {best['gain_n']:.0f} seeds; {best['targets']} leads with {gain}{more}."
             )
-    return " ".join(sentences)
+    return sentences
 
 
 def _notes(ranked: pd.DataFrame) -> list[str]:
@@ -125,7 +139,7 @@ def _table(ranked: pd.DataFrame, metric: Metric) -> Table:
 
 
 def _depth(depth: pd.DataFrame) -> Table:
-    def interval(row: dict[str, float]) -> str:
+    def interval(row: Row) -> str:
         return f"{number(row['seed_rho'])} [{number(row['low'])}, {number(row['high'])}]"
 
     return Table(
@@ -139,7 +153,54 @@ def _depth(depth: pd.DataFrame) -> Table:
             number_column("targets", "targets"),
             number_column("rho", "rho", 2),
             p_column("p (permutation)", "p_value"),
-            Column("rho per seed", interval, lambda row: row["seed_rho"], numeric=True),  # type: ignore[arg-type]
+            Column("rho per seed", interval, lambda row: row["seed_rho"], numeric=True),
             number_column("n", "n"),
         ],
     )
+
+
+def _interactions(pairs: pd.DataFrame, metric: Metric) -> Table:
+    def synergy(row: Row) -> str:
+        return with_interval(row["synergy"], row["low"], row["high"], metric, signed=True)
+
+    def over(row: Row) -> str:
+        return with_interval(row["over_best"], row["over_low"], row["over_high"], metric, signed=True)
+
+    return Table(
+        "interactions",
+        "Which targets help together",
+        "Synergy is the gain of the pair beyond the sum of both single gains; over the better one, what the "
+        "pair adds to its better member. Both are paired by seed.",
+        pairs.sort_values("synergy", ascending=False, kind="stable"),
+        [
+            text_column("workload", "workload"),
+            text_column("first", "a"),
+            text_column("second", "b"),
+            number_column("n", "n"),
+            Column("synergy", synergy, lambda row: row["synergy"], numeric=True),
+            p_column("p (Holm)", "p_holm"),
+            text_column("better one", "better"),
+            Column("over the better one", over, lambda row: row["over_best"], numeric=True),
+        ],
+        shown=15,
+    )
+
+
+def _across(ranked: pd.DataFrame) -> list[Figure]:
+    found = across_workloads(ranked, "targets")
+    if found is None:
+        return []
+    names, test = found
+    return [
+        Figure(
+            "critical-difference",
+            f"Across {test.blocks} workloads",
+            f"Mean ranks of target sets that every workload has; Friedman's p = {p_value(test.p)}. Bars "
+            "join those "
+            "that Nemenyi's test does not tell apart.",
+            "Ranks tell nothing about the size of a difference; few workloads make the critical difference "
+            "wide.",
+            f"Critical-difference diagram of {len(names)} target sets over {test.blocks} workloads.",
+            partial(critical_difference, names, test.ranks, test.critical_difference),
+        )
+    ]

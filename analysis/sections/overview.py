@@ -11,15 +11,15 @@ def section(records: Records) -> Section:
     """Counts, seeds, and what these data can show at best."""
     trials = records.trials
     if trials.empty:
-        return Section("trials", "What was run", "The sweep has no recorded trial yet.")
+        return Section("trials", "What was run", ["The sweep has no recorded trial yet."])
     counts = trials["state"].value_counts()
     parts = [f"{counts[state]} {state}" for state in (COMPLETE, PRUNED, FAILED, RUNNING) if counts.get(state)]
     reused = int((trials["reused_from"] != "").sum())
     parts += [f"{reused} of them reused from other sweeps"] if reused else []
-    finding = f"{len(trials)} trials: {', '.join(parts)}."
+    findings = [f"{len(trials)} trials: {', '.join(parts)}."]
     if not counts.get(COMPLETE):
-        finding += " No trial is complete, so there is nothing to compare yet."
-    return Section("trials", "What was run", finding, [_table(trials)], _cautions(records))
+        findings.append("No trial is complete, so there is nothing to compare yet.")
+    return Section("trials", "What was run", findings, [_table(trials)], _cautions(records))
 
 
 def _table(trials: pd.DataFrame) -> Table:

@@ -41,22 +41,22 @@ def _place(table: str) -> str:
     return table if table[0].isalpha() else f"Table {table}"
 
 
-def _finding(table: pd.DataFrame) -> str:
+def _finding(table: pd.DataFrame) -> list[str]:
     counts = table["verdict"].value_counts()
     agree, differ = int(counts.get(AGREES, 0)), int(counts.get(DIFFERS, 0))
     undecided = len(table) - agree - differ
-    text = (
+    findings = [
         f"Of {len(table)} published numbers {agree} agree, {differ} differ and {undecided} are undecided "
         "at this n."
-    )
+    ]
     if "gain_verdict" in table and table["gain_verdict"].notna().any():
         gains = table["gain_verdict"].value_counts()
         same, other = int(gains.get(AGREES, 0)), int(gains.get(DIFFERS, 0))
         left = int(gains.sum()) - same - other
-        text += (
-            f" Of {int(gains.sum())} published gains {same} agree, {other} differ and {left} are undecided."
+        findings.append(
+            f"Of {int(gains.sum())} published gains {same} agree, {other} differ and {left} are undecided."
         )
-    return text
+    return findings
 
 
 def _interval(row: Row, center: str, low: str, high: str, *, signed: bool) -> str:

@@ -16,8 +16,10 @@ from analysis.document import (
 )
 from analysis.figures.curves import marginals
 from analysis.figures.heatmap import epsilon_p_map
+from analysis.figures.surrogate import surrogate_map
 from analysis.records import Metric, Records, describe, labels, rows
 from analysis.sensitivity import AXES, epsilon_p_cells, marginal, panel_columns
+from analysis.surrogate import Surrogate, surrogates
 
 _MAPS = 6
 _MARGINALS = ("epsilon", "p", "k")
@@ -29,9 +31,9 @@ def section(records: Records) -> Section | None:
     cells = epsilon_p_cells(records, metric)
     parts: list[Figure | Table] = []
     notes = []
-    finding = "No trial of a method with ε and p was recorded."
+    findings = ["No trial of a method with ε and p was recorded."]
     if len(cells):
-        finding = _finding(cells, metric)
+        findings = _finding(cells, metric)
         grids = cells[cells["grid"]]
         order = (
             grids.groupby("panel")["mean"].max().mul(metric.sign).sort_values(ascending=False, kind="stable")
@@ -44,9 +46,10 @@ def section(records: Records) -> Section | None:
                 f"The {_MAPS} maps with the best cells are drawn; {len(order) - _MAPS} more are in the table "
                 "of cells (written whole with --format csv)."
             )
+        parts += [_surrogate(fitted, metric) for fitted in surrogates(records, cells, metric)]
         parts.append(_cells_table(cells, records, metric))
     parts = [*_marginals(records, metric), *parts]
-    return Section("sensitivity", "Sensitivity to ε, p and K", finding, parts, notes) if parts else None
+    return Section("sensitivity", "Sensitivity to ε, p and K", findings, parts, notes) if parts else None
 
 
 def _panel_name(records: Records, cells: pd.DataFrame) -> str:
@@ -56,27 +59,29 @@ def _panel_name(records: Records, cells: pd.DataFrame) -> str:
     return f"{row['workload']}: {describe(row, [c for c in columns if c not in constant])}"
 
 
-def _finding(cells: pd.DataFrame, metric: Metric) -> str:
+def _finding(cells: pd.DataFrame, metric: Metric) -> list[str]:
     tried, run = len(cells), int((cells["n"] > 0).sum())
     if not run:
-        return f"None of the {tried} ε×p combinations has a complete trial."
+        return [f"None of the {tried} ε×p combinations has a complete trial."]
     paired = cells[cells["gain"].notna()]
     if paired.empty:
-        return f"{run} of {tried} ε×p combinations ran; no baseline shares their seeds, so gains are unknown."
+        return [
+            f"{run} of {tried} ε×p combinations ran; no baseline shares their seeds, so gains are unknown."
+        ]
     better = int((paired["significant"] & (paired["gain"] > 0)).sum())
     worse = int((paired["significant"] & (paired["gain"] < 0)).sum())
     most = paired["gain"].max() * metric.scale
     testable = int(paired["p_value"].notna().sum())
     if not testable:
-        return (
+        return [
             f"{run} of {tried} ε×p combinations ran, each with one seed: the largest gain in {metric.name} "
             f"is {number(most, signed=True)}, and with one seed nobody can tell it from luck."
-        )
-    return (
+        ]
+    return [
         f"Of {testable} tested ε×p combinations {better} {'is' if better == 1 else 'are'} significantly "
         f"better than the baseline and {worse} worse in {metric.name} (paired t tests, Holm-corrected within "
         f"a map); the largest mean gain is {number(most, signed=True)}."
-    )
+    ]
 
 
 def _maps(cells: pd.DataFrame, name: str, metric: Metric) -> list[Figure | Table]:
@@ -111,6 +116,18 @@ def _maps(cells: pd.DataFrame, name: str, metric: Metric) -> list[Figure | Table
             )
         )
     return figures
+
+
+def _surrogate(fitted: Surrogate, metric: Metric) -> Figure:
+    return Figure(
+        f"surrogate-{fitted.workload}-{fitted.method}",
+        f"{fitted.workload}: {fitted.method}, fitted to {len(fitted.points)} scattered trials",
+        "A Gaussian process through the trials that ran in full (dots), all target sets and K pooled; on the "
+        "right how uncertain it is.",
+        "Where the right map is dark nothing was measured nearby: do not read the left one there.",
+        f"Fitted map of {metric.name} over ε and p from {len(fitted.points)} trials.",
+        partial(surrogate_map, fitted, metric),
+    )
 
 
 def _cells_table(cells: pd.DataFrame, records: Records, metric: Metric) -> Table:

@@ -8,6 +8,7 @@ from analysis.controls import EQUAL_PASSES, MEANING, compare_methods, generalisa
 from analysis.document import (
     Column,
     Figure,
+    Row,
     Section,
     Table,
     gain_column,
@@ -32,7 +33,7 @@ def section(records: Records) -> Section | None:
     parts: list[Figure | Table] = []
     for setting, group in table.groupby("setting", sort=True):
         shown = group[group["family"] != BASELINE]
-        if len(shown):
+        if len(shown) > 1:
             parts.append(_forest(int(str(setting)), shown, metric))
     parts.append(_table(table, metric))
     gap = generalisation_gap(scored, metric)
@@ -45,7 +46,7 @@ def _name(row: pd.Series) -> str:
     return f"{row['workload']} ({row['training']})" if row["training"] else str(row["workload"])
 
 
-def _finding(table: pd.DataFrame, metric: Metric) -> str:
+def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
     sentences = []
     for _, group in table.groupby("setting", sort=True):
         methods = group[(group["family"] != BASELINE) & (group["control"] == "") & group["gain"].notna()]
@@ -66,10 +67,10 @@ def _finding(table: pd.DataFrame, metric: Metric) -> str:
         for _, row in group[(group["control"] != "") & group["over"].notna()].iterrows():
             beaten = row["over_p"] < 0.05 and row["over"] > 0
             sentences.append(
-                f"It {'beats' if beaten else 'does not beat'} its control {row['control']} "
+                f"{name}: the method {'beats' if beaten else 'does not beat'} its control {row['control']} "
                 f"({MEANING[row['control']]}): {number(row['over'] * metric.scale, signed=True)}."
             )
-    return " ".join(sentences) or "No method shares a seed with the baseline, so nothing can be said."
+    return sentences or ["No method shares a seed with the baseline, so nothing can be said."]
 
 
 def _notes(table: pd.DataFrame) -> list[str]:
@@ -97,7 +98,7 @@ def _forest(setting: int, shown: pd.DataFrame, metric: Metric) -> Figure:
 
 
 def _table(table: pd.DataFrame, metric: Metric) -> Table:
-    def over(row: dict[str, float]) -> str:
+    def over(row: Row) -> str:
         return with_interval(row["over"], row["over_low"], row["over_high"], metric, signed=True)
 
     training = [text_column("training", "training")] if table["training"].nunique() > 1 else []
@@ -115,7 +116,7 @@ def _table(table: pd.DataFrame, metric: Metric) -> Table:
             score_column(metric),
             gain_column(metric),
             p_column("p (Holm)", "p_holm"),
-            Column("method − control", over, lambda row: row["over"], numeric=True),  # type: ignore[arg-type]
+            Column("method − control", over, lambda row: row["over"], numeric=True),
             p_column("p", "over_p"),
             number_column("passes", "passes", 1),
             text_column("scored on", "scored_on"),
@@ -126,7 +127,7 @@ def _table(table: pd.DataFrame, metric: Metric) -> Table:
 def _gap(gap: pd.DataFrame, metric: Metric) -> Table:
     digits = 2 if metric.is_fraction else 4
 
-    def interval(row: dict[str, float], key: str, low: str, high: str) -> str:
+    def interval(row: Row, key: str, low: str, high: str) -> str:
         return with_interval(row[key], row[low], row[high], metric, signed=True)
 
     change = ("change", "change_low", "change_high")
@@ -145,8 +146,8 @@ def _gap(gap: pd.DataFrame, metric: Metric) -> Table:
             number_column("n", "n"),
             number_column("train", "train", digits, metric.scale),
             number_column("test", "test", digits, metric.scale),
-            Column("gap", lambda r: interval(r, "gap", "low", "high"), lambda r: r["gap"], numeric=True),  # type: ignore[arg-type]
-            Column("change", lambda r: interval(r, *change), lambda r: r["change"], numeric=True),  # type: ignore[arg-type]
+            Column("gap", lambda r: interval(r, "gap", "low", "high"), lambda r: r["gap"], numeric=True),
+            Column("change", lambda r: interval(r, *change), lambda r: r["change"], numeric=True),
             p_column("p (Holm)", "p_holm"),
         ],
     )

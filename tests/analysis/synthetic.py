@@ -93,7 +93,7 @@ def epochs(frame: pd.DataFrame, rng_seed: int = 0) -> pd.DataFrame:
     """Learning curves that rise to each trial's value."""
     rng = np.random.default_rng(rng_seed)
     done = frame[frame["state"] == "complete"]
-    counts = done["epochs"].astype(int)
+    counts = done["epochs"].fillna(0).astype(int)
     long = done.loc[done.index.repeat(counts), ["key", "value", "epochs"]].reset_index(drop=True)
     long["epoch"] = long.groupby("key").cumcount() + 1
     share = 1 - np.exp(-2.0 * long["epoch"] / long["epochs"])
@@ -111,13 +111,15 @@ def epochs(frame: pd.DataFrame, rng_seed: int = 0) -> pd.DataFrame:
     )
 
 
+def stage(name: str) -> dict[str, Any]:
+    return {"name": name, "search": {"kind": "confirm" if name == "confirm" else "grid"}}
+
+
 def records(frame: pd.DataFrame | None = None, **changes: Any) -> Records:
     """Records of `trials`, or of the given ones."""
     frame = trials() if frame is None else frame
     sweep = (
-        {"name": "synthetic", "stages": [{"name": s} for s in sorted(set(frame["stage"]))]}
-        if len(frame)
-        else {}
+        {"name": "synthetic", "stages": [stage(s) for s in sorted(set(frame["stage"]))]} if len(frame) else {}
     )
     values: dict[str, Any] = {"trials": frame, "sweep": sweep, "command": "dropattack run synthetic"}
     if len(frame):

@@ -53,6 +53,15 @@ def test_paired_t_interval_covers_binomial_differences(n: int) -> None:
     assert 0.93 < covered.mean() < 0.97
 
 
+def test_degrees_of_freedom_that_were_spent_widen_the_interval() -> None:
+    """By table: t of 3 degrees of freedom is 3.182, of 4 it is 2.776."""
+    assert st.t_half_width(5, 1.0, spent=1) / st.t_half_width(5, 1.0) == pytest.approx(
+        3.182 / 2.776, rel=1e-3
+    )
+    assert np.isnan(st.t_half_width(2, 1.0, spent=1))
+    assert st.estimate([1.0, 2.0, 3.0, 4.0, 6.0], spent=1).p > st.estimate([1.0, 2.0, 3.0, 4.0, 6.0]).p
+
+
 def test_percentile_bootstrap_would_not_cover_at_five_seeds() -> None:
     """Why intervals here are Student's t."""
     rng = np.random.default_rng(0)

@@ -8,14 +8,15 @@ from typing import Any
 from search.engine import Engine
 from search.journal import Journal
 from search.record import Record
-from search.sweep import Sweep, parse_sweep
+from search.sweep import Sweep
+from search.sweepfile import parse_sweep
 
 
 def sweep(**changes: Any) -> Sweep:
     """A small sweep: a grid, a search with ASHA, and a confirmation."""
     raw: dict[str, Any] = {
         "name": "small",
-        "workload": "digits-lenet5",
+        "workloads": ["digits-lenet5"],
         "training": {"epochs": 9},
         "seeds": [0, 1],
         "stages": [

@@ -42,10 +42,10 @@ def test_extensions_are_welcome(changes: dict[str, Any]) -> None:
         ({"training": {"epochs": 5}}, "epochs"),
         ({"seeds": [1, 0, 2][:1]}, "seeds"),
         ({"select": {"metric": "loss", "mode": "min"}}, "select"),
-        ({"workload": "mnist-lenet5"}, "workloads"),
+        ({"workloads": ["mnist-lenet5"]}, "workloads"),
         ({"stages": _stages()[:1]}, "stage 'search'"),
         ({"stages": _stages(grid={"methods": {"dropattack": {"epsilon": [1.0], "p": 0.5}}})}, "epsilon"),
-        ({"stages": _stages(grid={"methods": {"standard": {}}})}, "methods of stage 'grid'"),
+        ({"stages": _stages(grid={"methods": {"standard": {}}})}, "dropattack in stage 'grid'"),
         ({"stages": _stages(search={"scheduler": None})}, "how stage 'search' searches"),
         (
             {"stages": _stages(search={"methods": {"dropattack": {"epsilon": {"low": 0.1, "high": 2}}}})},

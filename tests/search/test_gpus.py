@@ -14,7 +14,7 @@ from search.engine import Engine
 from search.gpus import Memory
 from search.journal import Journal
 from search.record import State
-from search.sweep import parse_sweep
+from search.sweepfile import parse_sweep
 from trainables.trainable import CONTEXT_BYTES, TrialTrainable
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named

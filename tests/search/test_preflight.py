@@ -105,12 +105,12 @@ def test_a_node_lacking_data_or_with_other_data_says_which(probe: Path) -> None:
 
 def test_every_workload_is_checked_with_every_data_option_it_is_trained_on() -> None:
     stages = [
-        {"name": "a", "methods": {"standard": {}}, "data": {"layout": ["tweets", "threads"]}},
+        {"name": "a", "methods": {"standard": {}}, "data": {"threads": ["source", "replies"]}},
         {"name": "b", "methods": {"standard": {}}},
     ]
-    found = list(preflight.data_options(sweep(workload="pheme-bigru", stages=stages)))
+    found = list(preflight.data_options(sweep(workloads=["pheme-bigru"], stages=stages)))
     assert found == [
-        ("pheme-bigru", {"layout": "tweets"}),
-        ("pheme-bigru", {"layout": "threads"}),
+        ("pheme-bigru", {"threads": "source"}),
+        ("pheme-bigru", {"threads": "replies"}),
         ("pheme-bigru", {}),
     ]

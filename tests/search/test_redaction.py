@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from search.redaction import without_credentials
-from search.tracking import Projection, shown_runs
+from search.runs import shown_runs
+from search.tracking import Projection
 from tests.search.simulation import sweep
 
 

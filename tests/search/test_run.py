@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 
 from search.journal import Journal
 from search.record import Record, State, same_result
-from search.sweep import parse_sweep
+from search.sweepfile import parse_sweep
 from trainables.training import Training
 from trainables.workloads import workload_named
 

@@ -8,7 +8,7 @@ import pytest
 
 from dropattack import UsageError
 from search.space import Range, Subsets, grid, sample
-from search.sweep import bundled_sweeps, load_sweep, parse_override, sweep_name
+from search.sweepfile import bundled_sweeps, load_sweep, parse_override, sweep_name
 
 GRID = "stages.sensitivity.methods.dropattack"
 
@@ -20,7 +20,7 @@ GRID = "stages.sensitivity.methods.dropattack"
         ("stages.sensitivity.shceduler", "asha", r"did you mean 'scheduler'"),
         ("stages.search.search.trails", 3, r"did you mean 'trials'"),
         ("stages.search.scheduler.rungs", 3, r"unknown key 'rungs'.*grace_period"),
-        ("training.epoch", 3, r"training.epoch.*did you mean 'epochs'"),
+        ("training.epoch", 3, r"unknown training option 'epoch'; did you mean 'epochs'"),
         ("workload", "mnist", r"unknown workload 'mnist'; did you mean 'mnist-lenet5'"),
         (
             "stages.sensitivity.methods.dropatack",

@@ -9,8 +9,9 @@ from mlflow.entities import Run
 
 import search.tracking
 from search.record import Record, State
+from search.runs import run_name, shown_runs
 from search.sweep import Sweep
-from search.tracking import Projection, run_name, shown_runs
+from search.tracking import Projection
 from tests.search.simulation import Driver, KilledError, engine, sweep
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings
@@ -161,5 +162,6 @@ def test_metrics_that_are_not_finite_are_named_in_a_tag(tmp_path: Path, uri: str
 def test_a_run_is_named_by_what_tells_it_apart() -> None:
     hyperparameters = {"targets": "conv1.w+input", "epsilon": 5, "p": 0.5, "k": 2}
     trial = Trial.make("digits-lenet5", "dropattack", hyperparameters, TrainingSettings(), 3, "")
-    assert run_name(trial).startswith("dropattack input+conv1.w ε=5 p=0.5 k=2")
-    assert run_name(trial).endswith("seed=3")
+    assert run_name(trial) == "dropattack input+conv1.w ε=5 p=0.5 k=2 seed=3"
+    control = Trial.make("digits-lenet5", "dropattack", {"control": "eps-zero"}, TrainingSettings(), 3, "")
+    assert run_name(control) == "dropattack input ε=5 p=0.5 k=1 control=eps-zero seed=3"

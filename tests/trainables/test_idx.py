@@ -32,7 +32,7 @@ def refused(root: Path, message: str) -> None:
 
 
 def test_a_missing_root_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"data root '.*nowhere' does not exist"):
+    with pytest.raises(UsageError, match=r"is missing \(there is no .*nowhere\)"):
         MNIST.checksum(tmp_path / "nowhere", Settings())
 
 
@@ -49,7 +49,7 @@ def test_a_truncated_file_is_named(copy: Path) -> None:
 
 def test_an_empty_file_is_named(copy: Path) -> None:
     (copy / "MNIST/raw" / IMAGES).write_bytes(b"")
-    refused(copy, f"{IMAGES} is corrupted")
+    refused(copy, f"{IMAGES} is empty")
 
 
 def test_changed_content_is_told_by_its_checksum(copy: Path) -> None:

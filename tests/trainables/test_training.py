@@ -177,3 +177,31 @@ def test_evaluation_equals_one_pass_over_the_whole_split(data: Data) -> None:
 def test_more_training_examples_than_there_are_is_refused(data: Data) -> None:
     with pytest.raises(UsageError, match="train_size 5000 is more than the 1197"):
         Training(trial(train_size=5000), data)
+
+
+def test_a_method_that_keeps_state_resumes_with_it(data: Data, tmp_path: Path) -> None:
+    stopped = Training(trial("freeat", epochs=2), data)
+    stopped.epoch()
+    save_atomically(stopped.state_dict(), tmp_path / "checkpoint.pt")
+    resumed = Training(trial("freeat", epochs=2), data)
+    resumed.load_state_dict(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
+    assert_equal_bits(resumed, Training(trial("freeat", epochs=2), data))
+
+
+def test_equal_passes_go_through_the_data_as_often_as_the_attack_has_passes(data: Data) -> None:
+    settings = TrainingSettings(epochs=1, train_size=256)
+    control = DROPATTACK | {"control": "equal-passes"}
+    longer = Training(Trial.make("digits-lenet5", "dropattack", control, settings, 0, "checksum"), data)
+    plain = Training(trial("standard", epochs=5), data)
+    assert longer.trial.passes == 5
+    assert longer.epoch()["epoch"] == 1
+    weights = longer.model.state_dict()
+    means = [plain.epoch()["train_loss"] for _ in range(5)]
+    assert all(torch.equal(weights[name], value) for name, value in plain.model.state_dict().items())
+    assert longer.history[0]["train_loss"] == pytest.approx(sum(means) / 5)
+
+
+def test_what_steps_log_is_averaged_over_the_epoch(data: Data) -> None:
+    metrics = Training(trial(epochs=1), data).epoch()
+    assert metrics["train_skipped"] == 0
+    assert 0.1 < metrics["train_relative_size"] < 10

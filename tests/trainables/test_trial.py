@@ -26,9 +26,16 @@ def test_what_changes_the_result_changes_the_key(change: dict) -> None:
     assert make(**change).key != make().key
 
 
-@pytest.mark.parametrize("options", [{"model": {"width": 3}}, {"data": {"fix_length": 3}}])
-def test_options_that_do_not_exist_are_refused(options: dict) -> None:
-    with pytest.raises(UsageError, match="unknown"):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": {"hiden1": 3}}, "unknown model setting of mnist-lenet5 'hiden1'; did you mean 'hidden1'"),
+        ({"data": {"fix_length": 3}}, "unknown data setting of mnist-lenet5 'fix_length'"),
+        ({"model": {"hidden1": 0}}, "hidden1 must be ≥ 1, not 0"),
+    ],
+)
+def test_options_that_do_not_exist_or_fit_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         make(**options)
 
 

@@ -11,34 +11,8 @@ from trainables.training import Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named, workloads
 
-OWN = """
-from dataclasses import dataclass
-
-from torch import nn
-
-from dropattack import setting
-from trainables.architecture import Architecture, named
-from trainables.datasets.digits import Digits
-from trainables.workloads import Workload
-
-
-@dataclass(frozen=True, kw_only=True)
-class Perceptron(Architecture):
-    hidden: int = setting(8, "Width of the hidden layer.", low=1)
-
-    def build(self, data):
-        return nn.Sequential(
-            nn.Flatten(), nn.Linear(784, self.hidden), nn.ReLU(), nn.Linear(self.hidden, data.classes)
-        )
-
-    @property
-    def targets(self):
-        return named({"fc1": "1", "fc2": "3"})
-
-
-def perceptron():
-    return Workload("perceptron", "A user's own.", Digits(), Perceptron())
-
+DOCUMENT = Path(__file__).parents[2] / "docs" / "workloads.md"
+WRONG = """
 
 def wrong():
     return "not a workload"
@@ -47,7 +21,9 @@ def wrong():
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    (tmp_path / "own_workloads.py").write_text(OWN)
+    """A module with the workload that the documentation shows."""
+    example = DOCUMENT.read_text().partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "own_workloads.py").write_text(example + WRONG)
     monkeypatch.syspath_prepend(tmp_path)
     return "own_workloads"
 

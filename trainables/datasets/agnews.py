@@ -19,6 +19,7 @@ class AgNews(TextDataset):
     """
 
     name = "agnews"
+    published = 127_600
     classes = 4
 
     def sources(self, root: Path, settings: TextSettings) -> list[Path]:

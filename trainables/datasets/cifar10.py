@@ -3,8 +3,6 @@
 import hashlib
 import io
 import pickle
-import tarfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,18 +94,11 @@ class CifarDataset(Dataset):
 
 def _archived(path: Path, folder: str, names: list[str]) -> dict[str, tuple[str, bytes]]:
     """Where each member stands, for messages, and its content."""
-    found = {}
-    try:
-        with tarfile.open(path) as tar:
-            for name in names:
-                file = tar.extractfile(f"{folder}/{name}")
-                assert file is not None
-                found[name] = (f"{path}: {folder}/{name}", file.read())
-    except KeyError as error:
-        raise UsageError(f"{path}: {error.args[0]}; fetch it again") from error
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise UsageError(f"{path} is truncated or not an archive ({error}); fetch it again") from error
-    return found
+    contents = dict(files.archived(path))
+    for name in names:
+        if f"{folder}/{name}" not in contents:
+            raise UsageError(f"{path} has no member {folder}/{name}; fetch it again")
+    return {name: (f"{path}: {folder}/{name}", contents[f"{folder}/{name}"]) for name in names}
 
 
 def _verified(where: str, content: bytes, md5: str) -> bytes:

@@ -1,8 +1,6 @@
-"""MNIST and FashionMNIST from their official idx files (`ROOT/MNIST/raw/train-images-idx3-ubyte.gz`, …)."""
+"""MNIST and FashionMNIST from their official files, `ROOT/MNIST/raw/train-images-idx3-ubyte.gz` and so on."""
 
-import gzip
 import hashlib
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dropattack import Settings, UsageError
+from trainables import files
 from trainables.cache import Encoded, cached, digest
 from trainables.data import Data, Dataset
 from trainables.splits import ImageSplit, stratified_subset
@@ -20,10 +19,10 @@ _SPLIT_SEED = 0
 _VALID = 10_000
 _IMAGES_MAGIC, _LABELS_MAGIC = 2051, 2049
 _PARTS = {
-    "train_images": "train-images-idx3-ubyte.gz",
-    "train_labels": "train-labels-idx1-ubyte.gz",
-    "test_images": "t10k-images-idx3-ubyte.gz",
-    "test_labels": "t10k-labels-idx1-ubyte.gz",
+    "train_images": "train-images-idx3-ubyte",
+    "train_labels": "train-labels-idx1-ubyte",
+    "test_images": "t10k-images-idx3-ubyte",
+    "test_labels": "t10k-labels-idx1-ubyte",
 }
 
 
@@ -33,7 +32,7 @@ class IdxDataset(Dataset):
 
     Attributes:
         name: Name in sweep files.
-        folder: Folder below the data root that holds ``raw/*.gz``.
+        folder: Folder below the data root that holds ``raw/``.
         sha256: Checksum of each part's decompressed content; a repacked gz of the same content is as good.
     """
 
@@ -74,20 +73,12 @@ class IdxDataset(Dataset):
 
     def _raw(self, root: Path) -> dict[str, bytes]:
         """Decompressed and verified content of every part."""
-        if not root.is_dir():
-            raise UsageError(f"data root {str(root)!r} does not exist; name another with --data DIR")
-        return {part: self._part(root / self.folder / "raw" / name, part) for part, name in _PARTS.items()}
+        return {part: self._part(root / self.folder / "raw", part) for part in _PARTS}
 
-    def _part(self, path: Path, part: str) -> bytes:
-        if not path.is_file():
-            raise UsageError(
-                f"{path} is missing; run `dropattack data fetch {self.name} --data DIR`, "
-                f"or put the official file there"
-            )
-        try:
-            content = gzip.decompress(path.read_bytes())
-        except (EOFError, OSError, zlib.error) as error:
-            raise UsageError(f"{path} is truncated or not a gz file ({error}); fetch it again") from error
+    def _part(self, folder: Path, part: str) -> bytes:
+        plain = folder / _PARTS[part]
+        path = plain if plain.is_file() else files.require(plain.with_name(f"{plain.name}.gz"), self.name)
+        content = files.read(path)
         found = hashlib.sha256(content).hexdigest()
         if found != self.sha256[part]:
             raise UsageError(

@@ -1,7 +1,5 @@
-"""IMDB reviews (Maas et al., 2011), from the official archive or its unpacked tree."""
+"""IMDB reviews (Maas et al., 2011): the official archive, its unpacked tree, or a table of all reviews."""
 
-import tarfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,8 @@ from trainables.datasets.texts import Corpus, Documents, TextDataset
 from trainables.text import TextSettings
 
 _ARCHIVE, _FOLDER = "aclImdb_v1.tar.gz", "aclImdb"
-_LABELS = ("neg", "pos")
+_TABLE = "IMDB_Dataset.csv"
+_LABELS, _SENTIMENTS = ("neg", "pos"), ("negative", "positive")
 _OFFICIAL_VALID = 0.1
 
 
@@ -32,12 +31,16 @@ class Imdb(TextDataset):
 
     name = "imdb"
     settings_type = ImdbSettings
+    published = 50_000
     classes = 2
 
     def sources(self, root: Path, settings: ImdbSettings) -> list[Path]:
-        """See `TextDataset.sources`; an unpacked tree is preferred to the archive."""
+        """See `TextDataset.sources`; the tree goes before the archive, and that before the table."""
         folder = root / _FOLDER
         if not folder.is_dir():
+            table_will_do = settings.split == "paper" and (root / _TABLE).is_file()
+            if table_will_do and not (root / _ARCHIVE).is_file():
+                return [root / _TABLE]
             return [files.require(root / _ARCHIVE, self.name)]
         found = [
             path
@@ -52,37 +55,47 @@ class Imdb(TextDataset):
     def read(self, root: Path, settings: ImdbSettings) -> Corpus:
         """See `TextDataset.read`."""
         sources = self.sources(root, settings)
-        archive = sources[0].name == _ARCHIVE
-        reviews = _archived(sources[0]) if archive else _unpacked(root / _FOLDER, sources)
-        halves: dict[str, dict[str, tuple[str, int]]] = {"train": {}, "test": {}}
-        for name, content in reviews:
-            half, label, _ = name.split("/")
-            if name in halves[half]:
-                raise UsageError(f"{root / _ARCHIVE}: member {_FOLDER}/{name} stands there twice")
-            where = str(root / (f"{_ARCHIVE}: {_FOLDER}/{name}" if archive else f"{_FOLDER}/{name}"))
-            if not content.strip():
-                raise UsageError(f"{where} is empty; fetch {self.name} again")
-            halves[half][name] = (files.text(content, where), _LABELS.index(label))
-        train, test = (Documents.of(pair for _, pair in sorted(half.items())) for half in halves.values())
-        if settings.split == "official":
-            valid, train = train.parted(_OFFICIAL_VALID)
-            return train, valid, test
-        valid, test, train = (train + test).parted(0.1, 0.1)
+        if sources[0].name == _TABLE:
+            pooled = list(_tabled(sources[0]))
+        else:
+            halves = _halves(root, sources)
+            if settings.split == "official":
+                train, test = (Documents.of(half) for half in halves)
+                valid, train = train.parted(_OFFICIAL_VALID)
+                return train, valid, test
+            pooled = [review for half in halves for review in half]
+        # In the order of the texts, so that every layout is split alike.
+        valid, test, train = Documents.of(sorted(pooled)).parted(0.1, 0.1)
         return train, valid, test
+
+
+def _tabled(path: Path) -> Iterator[tuple[str, int]]:
+    for where, row in files.rows(path, ("review", "sentiment")):
+        yield row["review"], files.label(row["sentiment"], where, _SENTIMENTS)
+
+
+def _halves(root: Path, sources: list[Path]) -> list[list[tuple[str, int]]]:
+    """Reviews of the training half and of the test half, in the order of their names."""
+    archive = sources[0].name == _ARCHIVE
+    reviews = _archived(sources[0]) if archive else _unpacked(root / _FOLDER, sources)
+    halves: dict[str, dict[str, tuple[str, int]]] = {"train": {}, "test": {}}
+    for name, content in reviews:
+        half, label, _ = name.split("/")
+        if name in halves[half]:
+            raise UsageError(f"{root / _ARCHIVE}: member {_FOLDER}/{name} stands there twice")
+        where = str(root / (f"{_ARCHIVE}: {_FOLDER}/{name}" if archive else f"{_FOLDER}/{name}"))
+        if not content.strip():
+            raise UsageError(f"{where} is empty; fetch the dataset again")
+        halves[half][name] = (files.text(content, where), _LABELS.index(label))
+    return [[review for _, review in sorted(half.items())] for half in halves.values()]
 
 
 def _archived(path: Path) -> Iterator[tuple[str, bytes]]:
     """Names below the top folder, and contents, of the reviews in the archive."""
-    try:
-        with tarfile.open(path) as tar:
-            for member in tar:
-                parts = member.name.split("/")
-                if member.isfile() and _is_review(parts):
-                    file = tar.extractfile(member)
-                    assert file is not None
-                    yield "/".join(parts[1:]), file.read()
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise UsageError(f"{path} is truncated or not an archive ({error}); fetch it again") from error
+    for name, content in files.archived(path):
+        parts = name.split("/")
+        if _is_review(parts):
+            yield "/".join(parts[1:]), content
 
 
 def _is_review(parts: list[str]) -> bool:

@@ -1,7 +1,7 @@
 """PHEME rumours on Twitter (Kochkina, Liakata and Zubiaga, 2018) in the layouts that are around."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,18 +14,20 @@ _TWEETS = "pheme9_source_tweets.csv"
 _AUTHORS = ("2018_train.csv", "2018_val.csv", "2018_test.csv")
 _THREADS = "all-rnr-annotated-threads"
 _LABELS = ("0", "1")
+_SOURCE, _REPLIES = ("source-tweets", "source-tweet"), "reactions"
 _FOLDERS = ("non-rumours", "rumours")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PhemeSettings(TextSettings):
-    """Which of the published layouts is read, and how texts are encoded."""
+    """What of a thread is read, and how it is encoded."""
 
-    layout: str = setting(
-        "tweets",
-        f"Below ROOT/PHEME: tweets: {_TWEETS}, source tweets alone; threads: the official JSON tree "
-        f"{_THREADS}, with replies; authors: the DropAttack authors' own split, {', '.join(_AUTHORS)}.",
-        choices=("tweets", "threads", "authors"),
+    threads: str = setting(
+        "source",
+        "Below ROOT/PHEME. source: source tweets alone, from "
+        f"{_TWEETS} or else from the official JSON tree {_THREADS}; replies: the tree's threads with their "
+        f"replies; authors: the DropAttack authors' own texts and split, {', '.join(_AUTHORS)}.",
+        choices=("source", "replies", "authors"),
     )
 
 
@@ -34,24 +36,28 @@ class Pheme(TextDataset):
 
     name = "pheme"
     settings_type = PhemeSettings
+    published = 6_425
     classes = 2
     positive = 1
 
     def sources(self, root: Path, settings: PhemeSettings) -> list[Path]:
         """See `TextDataset.sources`."""
         folder = root / "PHEME"
-        if settings.layout == "threads":
-            tree = files.require(folder / _THREADS, self.name)
-            return sorted(path for path in tree.rglob("*.json") if not path.name.startswith("."))
-        names = (_TWEETS,) if settings.layout == "tweets" else _AUTHORS
-        return [files.require(folder / name, self.name) for name in names]
+        if settings.threads == "authors":
+            return [files.require(folder / name, self.name) for name in _AUTHORS]
+        if settings.threads == "source" and (folder / _TWEETS).is_file():
+            return [folder / _TWEETS]
+        tree = files.require(folder / _THREADS, self.name)
+        kinds = _SOURCE if settings.threads == "source" else (*_SOURCE, _REPLIES)
+        return sorted(path for kind in kinds for path in tree.glob(f"*/*/*/{kind}/[!.]*.json"))
 
     def read(self, root: Path, settings: PhemeSettings) -> Corpus:
         """See `TextDataset.read`."""
         sources = self.sources(root, settings)
-        if settings.layout == "authors":
+        if settings.threads == "authors":
             return self._authors(sources)
-        pairs = _threads(sources) if settings.layout == "threads" else _rows(sources[0], "tweet_id")
+        one_file = bool(sources) and sources[0].name == _TWEETS
+        pairs = _rows(sources[0], "tweet_id") if one_file else _threads(sources)
         whole = Documents.of((text, label) for _, _, text, label in _once(pairs))
         valid, test, train = whole.parted(643 / 6425, 637 / 6425)
         return train, valid, test
@@ -73,14 +79,15 @@ def _rows(path: Path, identifier: str) -> Iterator[_Row]:
         yield row[identifier], where, row["text"], files.label(row["label"], where, _LABELS)
 
 
-def _once(rows: Iterator[_Row]) -> list[_Row]:
-    listed = list(rows)
+def _once(rows: Iterable[_Row]) -> list[_Row]:
+    """Threads by number, so that every layout gives the same order and thereby the same split."""
+    listed = sorted(rows, key=lambda row: (len(row[0]), row[0]))
     files.refuse_repetition(((name, where) for name, where, *_ in listed), "thread")
     return listed
 
 
 def _threads(paths: list[Path]) -> Iterator[_Row]:
-    """Threads of the official tree: EVENT/{rumours,non-rumours}/THREAD/{source-tweets,reactions}/TWEET.json.
+    """Threads of the official tree, EVENT/{rumours,non-rumours}/THREAD/{source-tweets,reactions}/TWEET.json.
 
     The text is the source tweet and its replies, oldest first, joined by `` | ``.
     """
@@ -88,9 +95,9 @@ def _threads(paths: list[Path]) -> Iterator[_Row]:
     source: dict[Path, str] = {}
     for path in paths:
         thread = path.parent.parent
-        if path.parent.name == "reactions":
+        if path.parent.name == _REPLIES:
             replies.setdefault(thread, []).append(_tweet(path))
-        elif path.parent.name in ("source-tweets", "source-tweet"):
+        else:
             source[thread] = _tweet(path)[1]
     for thread, text in sorted(source.items()):
         if thread.parent.name not in _FOLDERS:

@@ -1,0 +1,57 @@
+"""Two sweeps side by side: the same configurations, paired by seed."""
+
+import pandas as pd
+
+from analysis.pairing import groups
+from analysis.records import Metric, Records, labels
+from analysis.statistics import ALPHA, estimate, holm
+
+
+def compare_sweeps(first: Records, second: Records) -> pd.DataFrame:
+    """What changed between two sweeps, for every configuration that both ran.
+
+    Configurations are equal where all hyperparameters and settings are that either sweep records; pairs are
+    equal seeds.
+
+    Args:
+        first: The older.
+        second: The newer, whose reported metric is compared.
+
+    Returns:
+        One row per configuration: ``workload, configuration, n`` (pairs), ``first, second`` (means over
+        pairs), ``change, low, high`` (positive where the second is better), ``p_value``, ``p_holm`` and
+        ``significant``; the largest changes first.
+    """
+    metric = second.reported
+    columns = sorted({*first.configuration, *second.configuration})
+    sides = {"first": _scores(first, columns, metric), "second": _scores(second, columns, metric)}
+    both = pd.concat(sides, names=["side"]).reset_index(level="side").reset_index(drop=True)
+    both = both.dropna(subset="score")
+    if both.empty:
+        return pd.DataFrame()
+    both["config"] = groups(both, columns)
+    scores = both.pivot_table(index=["config", "seed"], columns="side", values="score")
+    pairs = scores.reindex(columns=list(sides)).dropna().reset_index()
+    shown = [c for c in columns if c != "workload" and both[c].nunique(dropna=False) > 1]
+    named = both.drop_duplicates("config").set_index("config")
+    named["configuration"] = labels(named, shown)
+    rows = []
+    for config, pair in pairs.groupby("config"):
+        change = estimate(metric.sign * (pair["second"] - pair["first"]))
+        row = named.loc[config, ["workload", "configuration"]].to_dict()
+        row |= {"n": change.n, "first": pair["first"].mean(), "second": pair["second"].mean()}
+        row |= {"change": change.mean, "low": change.low, "high": change.high, "p_value": change.p}
+        rows.append(row)
+    if not rows:
+        return pd.DataFrame()
+    table = pd.DataFrame(rows)
+    table["p_holm"] = holm(table["p_value"])
+    table["significant"] = table["p_holm"] < ALPHA
+    return table.sort_values("change", key=abs, ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _scores(records: Records, columns: list[str], metric: Metric) -> pd.DataFrame:
+    trials = records.complete()
+    column = records.values(metric)
+    score = trials[column] if column in trials else float("nan")
+    return trials.reindex(columns=[*columns, "seed"]).assign(score=score)

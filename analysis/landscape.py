@@ -1,0 +1,150 @@
+"""Loss surfaces around trained models, along random directions that compared models share.
+
+Source: the DropAttack paper, section 5 (its eq. 14 reads L(δ, η) = ℒ(θ* + δα + ηβ)), after Li et al.,
+"Visualizing the loss landscape of neural nets": each filter of a Gaussian direction is rescaled to the norm
+of that filter of the trained weights; biases and BatchNorm, with its statistics, stay as they are.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dropattack import UsageError
+from trainables.splits import Split
+
+Models = Mapping[str, tuple[nn.Module, Mapping[str, Tensor]]]
+"""Label to an architecture and the state it was trained to."""
+Progress = Callable[[int, int], None]
+Direction = dict[str, Tensor]
+
+REACH, STEPS = 1.5, 51
+"""The range and resolution of the paper's published notebook."""
+_BATCH = 1000
+
+
+def best_state(checkpoint: Path) -> dict[str, Tensor]:
+    """The best model's state from a checkpoint of the training loop.
+
+    Raises:
+        UsageError: The file is missing or holds no model.
+    """
+    if not checkpoint.is_file():
+        raise UsageError(f"there is no checkpoint {checkpoint}; train with checkpoints kept")
+    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    if "best_model" not in state:
+        raise UsageError(f"{checkpoint} holds no trained model; name a checkpoint of the training loop")
+    best: dict[str, Tensor] = state["best_model"]
+    return best
+
+
+def direction(model: nn.Module, seed: int) -> Direction:
+    """A random direction at a model's weights, normalised filter by filter.
+
+    Equal seeds draw equal Gaussian numbers for models of one architecture, so that they can be compared.
+
+    Args:
+        model: Trained; its weights give the norms.
+        seed: Which direction.
+
+    Returns:
+        A tensor for every parameter with at least two dimensions: ``d_i · ‖w_i‖ / ‖d_i‖`` for each filter i
+        along the first dimension.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    found = {}
+    for name, weight in model.named_parameters():
+        if weight.dim() < 2:
+            continue
+        noise = torch.randn(weight.shape, generator=generator, dtype=torch.float64).flatten(1)
+        norms = weight.detach().cpu().double().flatten(1).norm(dim=1, keepdim=True)
+        scaled = noise * (norms / noise.norm(dim=1, keepdim=True))
+        found[name] = scaled.view_as(weight).to(weight)
+    return found
+
+
+def line(
+    models: Models,
+    split: Split,
+    *,
+    steps: int = STEPS,
+    reach: float = REACH,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Loss and accuracy along one direction; see `surface`.
+
+    Returns:
+        Tidy rows ``label, delta, loss, accuracy``.
+    """
+    deltas = [(float(delta), 0.0) for delta in np.linspace(-reach, reach, steps)]
+    return _evaluated(models, split, deltas, seed, progress).drop(columns="eta")
+
+
+def surface(
+    models: Models,
+    split: Split,
+    *,
+    steps: int = STEPS,
+    reach: float = REACH,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Loss and accuracy on a grid around each model (Figures 3, 5 and 6).
+
+    Args:
+        models: What to compare; all of one architecture.
+        split: Where the loss is measured, the test split in the paper.
+        steps: Points per side.
+        reach: The grid spans [-reach, reach] in units of the filter norms.
+        seed: Of the two directions, shared by all models.
+        progress: Called with how many points are done, and how many there are.
+
+    Returns:
+        Tidy rows ``label, delta, eta, loss, accuracy``, the accuracy in [0, 1].
+    """
+    line_of_points = np.linspace(-reach, reach, steps)
+    points = [(float(delta), float(eta)) for eta in line_of_points for delta in line_of_points]
+    return _evaluated(models, split, points, seed, progress)
+
+
+def _evaluated(
+    models: Models, split: Split, points: list[tuple[float, float]], seed: int, progress: Progress | None
+) -> pd.DataFrame:
+    rows = []
+    total = len(points) * len(models)
+    for label, (model, state) in models.items():
+        model.load_state_dict(state)
+        first, second = direction(model, 2 * seed), direction(model, 2 * seed + 1)
+        weights = {name: p for name, p in model.named_parameters() if name in first}
+        center = {name: p.detach().clone() for name, p in weights.items()}
+        for delta, eta in points:
+            with torch.no_grad():
+                for name, weight in weights.items():
+                    weight.copy_(center[name] + delta * first[name] + eta * second[name])
+            loss, accuracy = mean_loss(model, split)
+            rows.append((label, delta, eta, loss, accuracy))
+            if progress is not None:
+                progress(len(rows), total)
+        model.load_state_dict(state)
+    return pd.DataFrame(rows, columns=["label", "delta", "eta", "loss", "accuracy"])
+
+
+@torch.no_grad()
+def mean_loss(model: nn.Module, split: Split) -> tuple[float, float]:
+    """Mean cross entropy and accuracy in eval mode; the model's mode is put back."""
+    was_training = model.training
+    model.eval()
+    device = split.labels.device
+    totals = torch.zeros(2, device=device, dtype=torch.float64)
+    for inputs, labels in split.batches(_BATCH):
+        outputs = model(*inputs) if isinstance(inputs, tuple) else model(inputs)
+        loss = F.cross_entropy(outputs, labels, reduction="sum")
+        totals += torch.stack([loss.double(), (outputs.argmax(1) == labels).sum().double()])
+    model.train(was_training)
+    loss_sum, correct = totals.tolist()
+    return loss_sum / len(split), correct / len(split)

@@ -1,0 +1,106 @@
+"""A map of ε and p from scattered trials: a Gaussian process with its uncertainty."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+
+from analysis.pairing import with_gain
+from analysis.records import Metric, Records
+
+_FEWEST = 8
+_MOST = 400
+_STEPS = 40
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """A fitted map and the points beneath it.
+
+    Attributes:
+        workload: Where the trials are from.
+        method: What they trained with.
+        epsilon: ``[steps]``, evenly spaced over log ε where ε spans a factor of 20, else over ε.
+        p: ``[steps]``.
+        mean: ``[p, epsilon]``, the expected score.
+        sd: ``[p, epsilon]``, standard deviation of that expectation, noise between trials left out.
+        points: Rows ``epsilon, p, score``.
+        log: Whether ε is on a log scale.
+    """
+
+    workload: str
+    method: str
+    epsilon: NDArray[np.float64]
+    p: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    sd: NDArray[np.float64]
+    points: pd.DataFrame
+    log: bool
+
+
+def surrogates(records: Records, cells: pd.DataFrame, metric: Metric) -> list[Surrogate]:
+    """One map per workload and method whose trials lie scattered; target sets and K are pooled.
+
+    Only trials that ran in full are used. Anisotropic RBF kernel plus noise, fitted by marginal likelihood;
+    of more than 400 trials 400 are drawn.
+
+    Args:
+        records: What was recorded.
+        cells: What `analysis.sensitivity.epsilon_p_cells` gave: panels that are no grid are scattered.
+        metric: What is mapped.
+    """
+    if cells.empty:
+        return []
+    scattered = cells[~cells["grid"]][["stage", "workload", "method"]].drop_duplicates()
+    trials = records.exploring().dropna(subset=["epsilon", "p"])
+    trials = with_gain(records, trials.merge(scattered, on=["stage", "workload", "method"]), metric)
+    found = []
+    for (workload, method), group in trials.groupby(["workload", "method"], sort=True):
+        points = group[["epsilon", "p", "score"]].dropna()
+        points = points[points["epsilon"] > 0].reset_index(drop=True)
+        if len(points) >= _FEWEST and points["epsilon"].nunique() > 2 and points["p"].nunique() > 2:
+            found.append(_fit(str(workload), str(method), points))
+    return found
+
+
+def _fit(workload: str, method: str, points: pd.DataFrame) -> Surrogate:
+    rng = np.random.default_rng(0)
+    sample = (
+        points
+        if len(points) <= _MOST
+        else points.iloc[np.sort(rng.choice(len(points), _MOST, replace=False))]
+    )
+    low, high = points["epsilon"].min(), points["epsilon"].max()
+    log = bool(high / low >= 20)
+    position = np.log if log else np.asarray
+    epsilon = np.geomspace(low, high, _STEPS) if log else np.linspace(low, high, _STEPS)
+    p = np.linspace(points["p"].min(), points["p"].max(), _STEPS)
+    x = np.column_stack([position(sample["epsilon"].to_numpy()), sample["p"].to_numpy()])
+    center, spread = x.mean(axis=0), x.std(axis=0)
+    y = sample["score"].to_numpy()
+    scale = y.std() or 1.0
+    kernel = ConstantKernel(1.0, (1e-2, 1e2)) * RBF([1.0, 1.0], (0.1, 20)) + WhiteKernel(0.1, (1e-4, 10))
+    process = GaussianProcessRegressor(kernel, n_restarts_optimizer=2, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        process.fit((x - center) / spread, (y - y.mean()) / scale)
+    grid = np.stack(np.meshgrid(position(epsilon), p), axis=-1).reshape(-1, 2)
+    mean, sd = process.predict((grid - center) / spread, return_std=True)
+    noise = process.kernel_.k2.noise_level
+    without_noise = np.sqrt(np.maximum(sd**2 - noise, 0))
+    shape = (_STEPS, _STEPS)
+    return Surrogate(
+        workload,
+        method,
+        epsilon,
+        p,
+        (mean * scale + y.mean()).reshape(shape),
+        (without_noise * scale).reshape(shape),
+        points,
+        log,
+    )

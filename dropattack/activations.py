@@ -1,0 +1,123 @@
+"""Activations as attacks see them: the pixels that enter a model, and the vectors of its tokens."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from dropattack.errors import UsageError
+from dropattack.surfaces import Perturbation, Target, made
+
+
+class ActivationTarget(Target):
+    """A floating-point tensor that passes through the model, one row for each example of the batch.
+
+    Attributes:
+        real: ``[batch, length]``, true where a token is not padding, as ``padding_idx`` tells; ``None`` where
+            nothing is padding.
+    """
+
+    batched = True
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._perturbation: Perturbation | None = None
+        self.real: Tensor | None = None
+        self._value: Tensor | None = None
+        self._variable: Tensor | None = None
+        self._watched = False
+        self._handle: RemovableHandle | None = None
+
+    def detach(self) -> None:
+        """See `Target.detach`."""
+        super().detach()
+        if self._handle is not None:
+            self._handle.remove()
+
+    @property
+    def value(self) -> Tensor:
+        """See `Target.value`."""
+        if self._value is None:
+            raise self.unused()
+        return self._value
+
+    @property
+    def variable(self) -> Tensor | None:
+        """See `Target.variable`."""
+        return self._variable
+
+    def watch(self) -> None:
+        """See `Target.watch`."""
+        self._watched, self._variable = True, None
+
+    def unwatch(self) -> None:
+        """See `Target.unwatch`."""
+        self._watched, self._variable = False, None
+
+    def shift(self, perturbation: Perturbation) -> None:
+        """See `Target.shift`."""
+        self._perturbation = perturbation
+
+    def restore(self) -> None:
+        """See `Target.restore`."""
+        self._perturbation = None
+
+    @property
+    def perturbation(self) -> Tensor:
+        """What the last pass added, shaped as the value."""
+        if isinstance(self._perturbation, Tensor):
+            return self._perturbation
+        return torch.zeros_like(self.value)
+
+    def _through(self, activation: Tensor) -> Tensor:
+        """What the model sees instead of ``activation``."""
+        self._value = activation.detach()
+        if self._perturbation is not None:
+            self._perturbation = made(self._perturbation, self._value)
+            activation = activation + self._perturbation
+        if self._watched:
+            if self._variable is not None:
+                raise UsageError(f"target {self.name!r} is used twice in one pass; attack the matrix instead")
+            if not activation.requires_grad:
+                activation = activation.detach().requires_grad_()
+            activation.retain_grad()
+            self._variable = activation
+        return activation
+
+
+class PixelTarget(ActivationTarget):
+    """The model's first argument: pixels or any other floating-point input, ``[batch, …]``."""
+
+    def __init__(self, name: str, model: nn.Module) -> None:
+        super().__init__(name)
+        self._model = model
+
+    def attach(self) -> None:
+        """See `Target.attach`."""
+        self._handle = self._model.register_forward_pre_hook(self._enter)
+
+    def _enter(self, _: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not args[0].is_floating_point():
+            raise UsageError(
+                f"target {self.name!r} needs floating-point inputs, not {args[0].dtype}; convert the images, "
+                f"or for token ids map {self.name!r} to the embedding's weight in Task.names"
+            )
+        return (self._through(args[0]), *args[1:])
+
+
+class TokenTarget(ActivationTarget):
+    """The vectors that an embedding gives for the tokens of the batch, ``[batch, length, width]``."""
+
+    def __init__(self, name: str, embedding: nn.Embedding) -> None:
+        super().__init__(name)
+        self._embedding = embedding
+
+    def attach(self) -> None:
+        """See `Target.attach`."""
+        self._handle = self._embedding.register_forward_hook(self._leave)
+
+    def _leave(self, embedding: nn.Module, args: tuple[Any, ...], vectors: Tensor) -> Tensor:
+        if self._embedding.padding_idx is not None:
+            self.real = args[0] != self._embedding.padding_idx
+        return self._through(vectors)

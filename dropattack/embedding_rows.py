@@ -1,0 +1,127 @@
+"""An embedding matrix as an attack sees it: the rows that the batch looks up."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from dropattack.surfaces import ParameterTarget, Perturbation, made
+
+
+class RowsTarget(ParameterTarget):
+    """The rows of an embedding matrix that the batch looks up; its other rows have no gradient.
+
+    A mask over the whole matrix, cut to these rows, has the distribution of a mask over the rows, so nothing
+    is lost, and the cost does not grow with the vocabulary. Rows are learned from the lookups of the first
+    pass, without the row of ``padding_idx``. On a GPU finding the distinct rows makes the host wait once.
+
+    While attached, the target gathers the gradients of the passes itself, row by row, and ``.grad`` is empty;
+    adding up whole matrices would cost more than the attack. `detach` puts the sum into ``.grad``.
+    """
+
+    def __init__(self, name: str, embedding: nn.Embedding) -> None:
+        super().__init__(name, embedding.weight)
+        self._embedding = embedding
+        self._handles: list[RemovableHandle] = []
+        self._rows: Tensor | None = None
+        self._complete = False
+        self._pending: Callable[[Tensor], Tensor] | None = None
+        self._watched = False
+        self._fresh: Tensor | None = None
+
+    def attach(self) -> None:
+        """See `Target.attach`."""
+        self._handles = [
+            self._embedding.register_forward_pre_hook(self._look_up, with_kwargs=True),
+            self.parameter.register_post_accumulate_grad_hook(self._gather),
+        ]
+
+    def detach(self) -> None:
+        """See `Target.detach`."""
+        super().detach()
+        for handle in self._handles:
+            handle.remove()
+        if self._gathered is not None:
+            self.parameter.grad = self._gathered
+
+    @torch.no_grad()
+    def _look_up(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Takes note of rows that were not seen yet, and perturbs them where a perturbation is pending."""
+        if self._complete:
+            return
+        rows = torch.unique(args[0] if args else kwargs["input"])
+        if self._embedding.padding_idx is not None:
+            rows = rows[rows != self._embedding.padding_idx]
+        if self._rows is not None:
+            rows = rows[~torch.isin(rows, self._rows)]
+        self._rows = rows if self._rows is None else torch.cat([self._rows, rows])
+        if self._pending is not None:
+            before = self.parameter.index_select(0, rows)
+            self._original = before if self._original is None else torch.cat([self._original, before])
+            self.parameter.index_add_(0, rows, self._pending(before))
+
+    @property
+    def rows(self) -> Tensor:
+        """Distinct row numbers, ``[rows]``."""
+        self._complete = True
+        if self._rows is None:
+            raise self.unused()
+        return self._rows
+
+    @property
+    def value(self) -> Tensor:
+        """See `Target.value`; ``[rows, width]``."""
+        if self._original is None:
+            return self.parameter.detach().index_select(0, self.rows)
+        return self._original
+
+    def select(self, gradient: Tensor) -> Tensor:
+        """See `Target.select`; ``[rows, width]``."""
+        selected = gradient.index_select(0, self.rows)
+        return selected.to_dense() if selected.is_sparse else selected
+
+    def gradient(self) -> Tensor | None:
+        """See `Target.gradient`."""
+        return self._fresh
+
+    def watch(self) -> None:
+        """See `Target.watch`."""
+        self._watched = True
+
+    def unwatch(self) -> None:
+        """See `Target.unwatch`."""
+        self._watched, self._fresh = False, None
+
+    @torch.no_grad()
+    def _gather(self, parameter: Tensor) -> None:
+        """Takes the gradient that a pass has just left."""
+        gradient, parameter.grad = parameter.grad, None
+        assert gradient is not None
+        if self._gathered is None:
+            self._gathered = gradient
+        elif gradient.is_sparse:
+            self._gathered = self._gathered + gradient
+        else:
+            self._gathered.index_add_(0, self.rows, gradient.index_select(0, self.rows))
+        self._fresh = self.select(gradient) if self._watched else None
+
+    @torch.no_grad()
+    def shift(self, perturbation: Perturbation) -> None:
+        """See `Target.shift`; before the first pass, a function is applied row by row as they are met."""
+        if self._rows is None and not isinstance(perturbation, Tensor):
+            self._pending = perturbation
+            return
+        if self._original is None:
+            self._original = self.parameter.index_select(0, self.rows)
+        perturbed = self._original + made(perturbation, self._original)
+        self.parameter.index_copy_(0, self.rows, perturbed)
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """See `Target.restore`."""
+        self._pending = None
+        if self._original is not None:
+            self.parameter.index_copy_(0, self.rows, self._original)
+            self._original = None

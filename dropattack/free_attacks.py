@@ -1,0 +1,180 @@
+"""Attacks that train with every pass they make: FreeAT-m and FreeLB-K.
+
+Images are perturbed in their pixels, texts in the vectors of their tokens.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dropattack.activations import ActivationTarget, PixelTarget
+from dropattack.errors import UsageError
+from dropattack.method import Batch, Method, StepResult, Task
+from dropattack.perturbation import norm, projected, scaled, sign_step
+from dropattack.registry import register
+from dropattack.settings import Settings, setting
+from dropattack.surfaces import attached, watched
+from dropattack.targets import find_input
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreeATSettings(Settings):
+    """Hyperparameters of FreeAT."""
+
+    m: int = setting(3, "Replays of each batch; divide the epochs by it for the budget of the source.", low=1)
+    step_size: float = setting(4 / 255, "Change of each element of δ per replay.", low=0)
+    epsilon: float = setting(4 / 255, "Largest absolute element of δ.", low=0)
+    clamp: bool = setting(False, "Keep attacked pixels in [0, 1]; for images that are not normalised.")
+
+    @property
+    def passes(self) -> int:
+        """One for each replay."""
+        return self.m
+
+
+@register
+class FreeAT(Method[FreeATSettings]):
+    """Replays each batch m times; each pass updates the model and δ, which lives on in the next batch.
+
+    δ has one row for each place in the batch, and for text one vector for each padded position in it; it
+    grows to the largest batch seen, and a smaller one uses its leading part. The reported loss is that of the
+    first replay.
+    """
+
+    name = "freeat"
+    summary = "Replays each batch m times, updating model and perturbation at once."
+    source = "Shafahi et al. 2019, Algorithm 1; a row of DropAttack's Table 2."
+    cost = "m, with m updates"
+    state = "δ, the perturbation"
+    settings_type = FreeATSettings
+
+    def __init__(self, settings: FreeATSettings, task: Task) -> None:
+        super().__init__(settings, task)
+        self._delta: Tensor | None = None
+
+    def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
+        """See `Method.step`."""
+        target = find_input(model, self.task)
+        if self.settings.clamp and not isinstance(target, PixelTarget):
+            raise UsageError("clamp is for images: an embedding has no range to keep; leave it out")
+        shares, skipped_updates, results = [], [], []
+        with attached([target]):
+            for _ in range(self.settings.m):
+                optimizer.zero_grad(set_to_none=True)
+                target.shift(self._bounded)
+                with watched([target]):
+                    results.append(self.forward_backward(model, *batch))
+                    gradient = target.gradient()
+                if gradient is None:
+                    raise target.unused()
+                shares.append(self._ascend(gradient))
+                skipped_updates.append(self.update(optimizer))
+        loss, outputs = results[0]
+        log = {
+            "skipped": torch.stack(shares).mean(),
+            "skipped_updates": torch.stack(skipped_updates).mean(),
+        }
+        return StepResult(loss, outputs, log)
+
+    def _leading(self, shape: torch.Size) -> Tensor:
+        """The part of δ that a value of this shape uses, a view."""
+        assert self._delta is not None
+        return self._delta[tuple(slice(size) for size in shape)]
+
+    def _bounded(self, value: Tensor) -> Tensor:
+        """What to add to ``value``: its part of δ, which grows where it is too small."""
+        if self._delta is None:
+            self._delta = torch.zeros_like(value)
+        self._delta = self._delta.to(value)
+        grown = [max(0, wanted - held) for wanted, held in zip(value.shape, self._delta.shape, strict=True)]
+        if any(grown):
+            self._delta = F.pad(self._delta, [side for more in reversed(grown) for side in (0, more)])
+        delta = self._leading(value.shape)
+        return (value + delta).clamp_(0, 1).sub_(value) if self.settings.clamp else delta.clone()
+
+    def _ascend(self, gradient: Tensor) -> Tensor:
+        step, share = sign_step(gradient, self.settings.step_size)
+        delta = self._leading(gradient.shape)
+        delta.add_(step).clamp_(-self.settings.epsilon, self.settings.epsilon)
+        return share
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Method.state_dict`."""
+        return {} if self._delta is None else {"delta": self._delta.clone()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """See `Method.load_state_dict`."""
+        self._delta = state["delta"].clone() if state else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreeLBSettings(Settings):
+    """Hyperparameters of FreeLB."""
+
+    k: int = setting(3, "Passes K.", low=1)
+    step_size: float = setting(0.1, "L2 norm of an ascent step, per example; try .03 to .1.", low=0)
+    magnitude: float = setting(0.2, "L2 norm, at most, of the initial noise, per example; 0 to 1.", low=0)
+    max_norm: float = setting(0.0, "Largest L2 norm of a perturbation, per example; 0 for any.", low=0)
+
+    @property
+    def passes(self) -> int:
+        """K."""
+        return self.k
+
+
+@register
+class FreeLB(Method[FreeLBSettings]):
+    """K passes over an ascending perturbation of each example, each giving 1/K of the gradient.
+
+    There is no clean pass, and no ascent after the last. Noise starts at the positions that are not padding,
+    as far as the embedding's ``padding_idx`` tells.
+    """
+
+    name = "freelb"
+    summary = "Mean gradient over K ascent steps from a random start."
+    source = "Zhu et al. 2020, Algorithm 1; a row of DropAttack's Table 2."
+    cost = "K"
+    settings_type = FreeLBSettings
+
+    def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
+        """See `Method.step`."""
+        settings = self.settings
+        inputs, labels = batch
+        optimizer.zero_grad(set_to_none=True)
+        target = find_input(model, self.task)
+        results, shares = [], []
+        with attached([target]):
+            target.shift(lambda value: self._noise(value, target.real))
+            for remaining in reversed(range(settings.k)):
+                if not remaining:
+                    results.append(self.forward_backward(model, inputs, labels, 1 / settings.k))
+                    continue
+                loss, outputs, (gradient,) = self.gradients(model, inputs, labels, [target], 1 / settings.k)
+                results.append((loss, outputs))
+                if gradient is None:
+                    raise target.unused()
+                shares.append(self._ascend(target, gradient))
+        loss, outputs = results[0]
+        log = {"skipped": torch.stack(shares).mean() if shares else torch.zeros_like(loss)}
+        return StepResult(loss, outputs, log | {"skipped_updates": self.update(optimizer)})
+
+    def _noise(self, value: Tensor, real: Tensor | None) -> Tensor:
+        """U(−1, 1) · magnitude / √n for the n real elements of each example."""
+        noise = torch.empty_like(value).uniform_(-1, 1, generator=self.task.generator)
+        if real is None:
+            return noise.mul_(self.settings.magnitude / value[0].numel() ** 0.5)
+        elements = real.sum(1).clamp(min=1) * value.shape[-1]
+        size = self.settings.magnitude / elements.to(value.dtype).sqrt()
+        return noise.mul_(size[:, None, None] * real[:, :, None])
+
+    def _ascend(self, target: ActivationTarget, gradient: Tensor) -> Tensor:
+        step, share = scaled(gradient, self.settings.step_size, norm(gradient, "row"))
+        perturbation = step.add_(target.perturbation)
+        if self.settings.max_norm > 0:
+            perturbation = projected(perturbation, self.settings.max_norm, "row")
+        target.shift(perturbation)
+        return share

@@ -1,0 +1,177 @@
+"""Attacks on the input, in one step or several: FGSM, FGM and PGD-K.
+
+For images they perturb the pixels, each image by itself; for text the rows of the embedding matrix, all
+together, as the widely used code for FGM and PGD on texts does.
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from dropattack.errors import UsageError
+from dropattack.method import Batch, Method, StepResult
+from dropattack.modes import frozen_batch_statistics
+from dropattack.perturbation import granularity, norm, projected, scaled, sign_step
+from dropattack.registry import register
+from dropattack.settings import Settings, setting
+from dropattack.surfaces import Target, attached
+from dropattack.targets import INPUT, find_targets
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputAttackSettings(Settings):
+    """What all input attacks share."""
+
+    clean: bool = setting(True, "Train on the clean batch too, and not on the attacked one alone.")
+    clamp: bool = setting(False, "Keep attacked pixels in [0, 1]; for images that are not normalised.")
+
+    @property
+    def steps(self) -> int:
+        """Ascent steps."""
+        return 1
+
+    @property
+    def passes(self) -> int:
+        """One pass before each ascent step, and one after the last."""
+        return self.steps + 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class FGSMSettings(InputAttackSettings):
+    """Hyperparameters of FGSM."""
+
+    epsilon: float = setting(
+        8 / 255, "Change of each pixel; try 2/255 to 16/255, and for embeddings 1e-3 to 1e-1.", low=0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FGMSettings(InputAttackSettings):
+    """Hyperparameters of FGM."""
+
+    epsilon: float = setting(1.0, "L2 norm of the perturbation; try .5, 1 and 5.", low=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PGDSettings(InputAttackSettings):
+    """Hyperparameters of PGD."""
+
+    epsilon: float = setting(1.0, "Radius of the ball around the input.", low=0)
+    alpha: float = setting(0.3, "Size of one ascent step.", low=0)
+    k: int = setting(3, "Ascent steps K.", low=1)
+    norm: str = setting(
+        "l2", "Ball and step: L2, or L∞ with the gradient's sign (Madry et al.).", choices=("l2", "linf")
+    )
+
+    @property
+    def steps(self) -> int:
+        """See `InputAttackSettings.steps`."""
+        return self.k
+
+
+S = TypeVar("S", bound=InputAttackSettings)
+
+
+class InputAttack(Method[S]):
+    """Trains on the clean batch and on the attacked one; only the last attacked pass gives a gradient.
+
+    The passes between compute the gradient of the input alone.
+    """
+
+    @abstractmethod
+    def ascend(self, target: Target, perturbation: Tensor | None, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """The next perturbation, before clamping, and the share left out; the first starts from ``None``."""
+
+    def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
+        """See `Method.step`."""
+        inputs, labels = batch
+        settings = self.settings
+        optimizer.zero_grad(set_to_none=True)
+        targets = find_targets(model, [INPUT], self.task)
+        (target,) = targets
+        if settings.clamp and not target.batched:
+            raise UsageError("clamp is for images: an embedding has no range to keep; leave it out")
+        with attached(targets):
+            loss, outputs, (gradient,) = self.gradients(
+                model, inputs, labels, targets, weight=1.0 if settings.clean else 0.0
+            )
+            perturbation, shares = None, []
+            with frozen_batch_statistics(model):
+                for remaining in reversed(range(settings.steps)):
+                    if gradient is None:
+                        raise target.unused()
+                    perturbation, share = self.ascend(target, perturbation, gradient)
+                    shares.append(share)
+                    if settings.clamp:
+                        perturbation = (target.value + perturbation).clamp_(0, 1).sub_(target.value)
+                    target.shift(perturbation)
+                    if remaining:
+                        _, _, (gradient,) = self.gradients(model, inputs, labels, targets)
+                self.forward_backward(model, inputs, labels)
+        log = {"skipped": torch.stack(shares).mean()}
+        return StepResult(loss, outputs, log | {"skipped_updates": self.update(optimizer)})
+
+
+@register
+class FGSM(InputAttack[FGSMSettings]):
+    """x + ε sign(∇ₓL)."""
+
+    name = "fgsm"
+    summary = "One step along the sign of the input's gradient."
+    source = "Goodfellow et al. 2015; a row of DropAttack's Table 2."
+    cost = "2"
+    settings_type = FGSMSettings
+
+    def ascend(self, target: Target, perturbation: Tensor | None, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """See `InputAttack.ascend`."""
+        return sign_step(gradient, self.settings.epsilon)
+
+
+@register
+class FGM(InputAttack[FGMSettings]):
+    """x + ε ∇ₓL / ‖∇ₓL‖₂."""
+
+    name = "fgm"
+    summary = "One step along the input's gradient, of given L2 norm."
+    source = "Miyato et al. 2017; a row of DropAttack's Table 2."
+    cost = "2"
+    settings_type = FGMSettings
+
+    def ascend(self, target: Target, perturbation: Tensor | None, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """See `InputAttack.ascend`."""
+        by = granularity("sample", target, gradient)
+        return scaled(gradient, self.settings.epsilon, norm(gradient, by))
+
+
+@register
+class PGD(InputAttack[PGDSettings]):
+    """K steps of size α, each followed by projection to the ball of radius ε around the input."""
+
+    name = "pgd"
+    summary = "K projected ascent steps on the input."
+    source = "Madry et al. 2018; a row of DropAttack's Table 2."
+    cost = "K + 1"
+    settings_type = PGDSettings
+
+    def ascend(self, target: Target, perturbation: Tensor | None, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """See `InputAttack.ascend`."""
+        return projected_step(
+            target, perturbation, gradient, self.settings.alpha, self.settings.epsilon, self.settings.norm
+        )
+
+
+def projected_step(
+    target: Target, perturbation: Tensor | None, gradient: Tensor, size: float, radius: float, ball: str
+) -> tuple[Tensor, Tensor]:
+    """One step of size ``size`` from a perturbation, back into the ball ``l2`` or ``linf`` of that radius."""
+    by = granularity("sample", target, gradient)
+    if ball == "linf":
+        step, share = sign_step(gradient, size)
+    else:
+        step, share = scaled(gradient, size, norm(gradient, by))
+    if perturbation is not None:
+        step.add_(perturbation)
+    return projected(step, radius, "element" if ball == "linf" else by), share

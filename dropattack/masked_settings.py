@@ -1,0 +1,143 @@
+"""DropAttack's hyperparameters: where the paper is silent or contradicts itself, each reading is a choice."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from dropattack.settings import Settings, setting
+from dropattack.targets import INPUT, canonical_targets, parse_targets
+
+EPS_ZERO, P_ONE, RANDOM_DIRECTION, EQUAL_PASSES = "eps-zero", "p-one", "random-direction", "equal-passes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropAttackSettings(Settings):
+    """Hyperparameters of DropAttack; the defaults are the reading of preset ``paper``.
+
+    "Code" below is what the authors published: four notebooks with recurrent models.
+
+    Attributes:
+        targets: Attacked tensors. Which ones is the question of Tables 5 to 9.
+        epsilon: ε of equation 6, the norm of a perturbation before masking; 5 in most rows of the tables.
+        p: Bernoulli parameter of the masks (Algorithm 1): the probability of being attacked, not of being
+            left alone. With 0 nothing can be attacked, and the step is a standard one: the paper calls p = 0
+            standard training (Table 10), though its equation would give three times the clean gradient.
+        k: Ascent steps K (Algorithm 2).
+        control: ``eps-zero`` runs every pass with ε = 0; ``p-one`` attacks every element with pε, to first
+            order the same rise of the loss; ``random-direction`` puts noise in place of each gradient;
+            ``equal-passes`` is standard training that goes through the data 1 + TK times an epoch (see
+            `rounds`). Not in the paper.
+        norm: Over what the norm of equation 6 is taken: whole ``tensor`` (code; for pixels the whole batch),
+            ``sample`` for inputs and whole tensors for weights, ``row`` of the first dimension, or all
+            tensors of a group ``joint``-ly, as SAM does.
+        step_mode: ``recompute`` starts each ascent step from the original (Algorithm 2); ``accumulate`` adds
+            it to the last perturbation, up to Kε (code). The same for K = 1.
+        direction: ``running-sum`` of the clean gradient and the adversarial ones over K (Algorithm 2, code),
+            or the ``last`` adversarial gradient alone.
+        clean_weight: Factor of the clean gradient in the update: 1 in Algorithm 1 and the code; equations 5
+            and 7 give 0, Algorithm 2 gives 2.
+        combine: ``sum`` of the clean and T adversarial gradients (Algorithm 1, code), or their weighted
+            ``mean``, which keeps the size of a gradient as in standard training.
+        grouping: Which targets are attacked in one pass: ``input+hidden`` attacks the input in one and all
+            others together in a second (the two terms of equation 5; the code has two targets, so it decides
+            nothing); ``per-target`` each alone; ``joint`` all in one.
+        mask: What one draw decides: an ``element`` (Algorithm 1), a ``row`` or the ``tensor``.
+        rescale: Divides masked perturbations by p, as dropout does; the paper and the code do not.
+        text_input: For text, ``input`` is the embedding ``matrix`` (section 3, code), of which the rows in
+            the batch are touched, or the vectors of its ``tokens``.
+        epsilon_scale: ``absolute`` (paper, code), or ``relative`` to the norm of what is attacked: ε = 5 is a
+            quarter of an LSTM's input weights' norm and more than three times that of LeNet-5's first kernel.
+        batch_norm: Running statistics in attacked passes: ``frozen``, as is usual for SAM (paper and code are
+            silent), or ``updated``.
+    """
+
+    presets: ClassVar = {"paper": {}, "notebook": {"step_mode": "accumulate"}}
+
+    targets: str = setting(INPUT, "Attacked tensors, such as input+conv1.w (Tables 5-9).")
+    epsilon: float = setting(5.0, "Perturbation size ε, an L2 norm before masking (eq. 6).", low=0)
+    p: float = setting(
+        0.5, "Probability of being attacked (Algorithm 1); 0 is standard training.", low=0, high=1
+    )
+    k: int = setting(1, "Ascent steps K (Algorithm 2).", low=1)
+    control: str = setting(
+        "none",
+        "Control experiment in place of the attack.",
+        choices=("none", EPS_ZERO, P_ONE, RANDOM_DIRECTION, EQUAL_PASSES),
+    )
+    norm: str = setting("tensor", "Scope of the norm in eq. 6.", choices=("tensor", "sample", "row", "joint"))
+    step_mode: str = setting(
+        "recompute",
+        "Each step replaces the last (Algorithm 2) or adds to it.",
+        choices=("recompute", "accumulate"),
+    )
+    direction: str = setting(
+        "running-sum", "Gradient to ascend for K > 1 (Algorithm 2).", choices=("running-sum", "last")
+    )
+    clean_weight: float = setting(1.0, "Factor of the clean gradient (Algorithm 1).", low=0, high=2)
+    combine: str = setting(
+        "sum", "Sum of the gradients (Algorithm 1) or weighted mean.", choices=("sum", "mean")
+    )
+    grouping: str = setting(
+        "input+hidden",
+        "Targets attacked in one pass (eq. 5).",
+        choices=("input+hidden", "per-target", "joint"),
+    )
+    mask: str = setting(
+        "element", "What one draw of the mask decides (Algorithm 1).", choices=("element", "row", "tensor")
+    )
+    rescale: bool = setting(False, "Divide masked perturbations by p.")
+    text_input: str = setting(
+        "matrix",
+        "For text, attack the embedding matrix or the tokens' vectors.",
+        choices=("matrix", "tokens"),
+    )
+    epsilon_scale: str = setting(
+        "absolute", "ε itself, or ε times the norm of what is attacked.", choices=("absolute", "relative")
+    )
+    batch_norm: str = setting(
+        "frozen", "BatchNorm's running statistics in attacked passes.", choices=("frozen", "updated")
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "targets", canonical_targets(self.targets))
+
+    @property
+    def groups(self) -> list[tuple[str, ...]]:
+        """Names of the targets that are attacked in one pass, for each group."""
+        names = parse_targets(self.targets)
+        if self.grouping == "joint":
+            return [names]
+        if self.grouping == "per-target":
+            return [(name,) for name in names]
+        hidden = tuple(name for name in names if name != INPUT)
+        return [group for group in ((INPUT,) if INPUT in names else (), hidden) if group]
+
+    @property
+    def attack_epsilon(self) -> float:
+        """ε after the control."""
+        return {EPS_ZERO: 0.0, P_ONE: self.p * self.epsilon}.get(self.control, self.epsilon)
+
+    @property
+    def attack_p(self) -> float:
+        """Probability of being attacked after the control."""
+        return 1.0 if self.control == P_ONE else self.p
+
+    @property
+    def plain(self) -> bool:
+        """Whether a step is one of standard training."""
+        return self.p == 0 or self.control == EQUAL_PASSES
+
+    @property
+    def passes(self) -> int:
+        """1 + TK for T groups; 1 for p = 0."""
+        return 1 if self.p == 0 else 1 + len(self.groups) * self.k
+
+    @property
+    def rounds(self) -> int:
+        """See `Settings.rounds`."""
+        return self.passes if self.control == EQUAL_PASSES else 1
+
+    @property
+    def remark(self) -> str:
+        """See `Settings.remark`."""
+        return "p = 0 attacks nothing: this is standard training" if self.p == 0 else ""

@@ -1,0 +1,70 @@
+"""Random weight perturbation: noise instead of an attack, at the cost of standard training."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dropattack.method import Batch, Method, StepResult
+from dropattack.modes import frozen_batch_statistics
+from dropattack.perturbation import noise_like, norm
+from dropattack.registry import register
+from dropattack.settings import Settings, setting
+from dropattack.surfaces import attached
+from dropattack.targets import trainable_targets
+
+
+@dataclass(frozen=True, kw_only=True)
+class RWPSettings(Settings):
+    """Hyperparameters of random weight perturbation."""
+
+    sigma: float = setting(0.01, "Standard deviation of the noise, relative to its filter's norm.", low=0)
+    clean_weight: float = setting(
+        0.0,
+        "Weight of the clean gradient beside the perturbed one; 0.5 is the mixed form m-RWP.",
+        low=0,
+        high=0.99,
+    )
+
+    @property
+    def passes(self) -> int:
+        """1, or 2 in the mixed form."""
+        return 2 if self.clean_weight > 0 else 1
+
+
+@register
+class RWP(Method[RWPSettings]):
+    """The gradient at w + N(0, σ² ‖w_f‖²), with a fresh draw for each step.
+
+    A filter w_f is a row of the first dimension, or a whole parameter of one dimension. Of an embedding
+    matrix only the rows in the batch are perturbed, as the others take no part.
+    """
+
+    name = "rwp"
+    summary = "Gradient at randomly perturbed weights."
+    source = "Li et al. 2022, RWP and m-RWP; Bisla et al. 2022."
+    cost = "1, or 2 with a clean part"
+    settings_type = RWPSettings
+
+    def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
+        """See `Method.step`."""
+        inputs, labels = batch
+        clean = self.settings.clean_weight
+        optimizer.zero_grad(set_to_none=True)
+        targets = trainable_targets(model)
+        results = []
+        with ExitStack() as stack:
+            stack.enter_context(attached(targets))
+            if clean > 0:
+                results.append(self.forward_backward(model, inputs, labels, clean))
+                stack.enter_context(frozen_batch_statistics(model))
+            for target in targets:
+                target.shift(self._noise)
+            results.append(self.forward_backward(model, inputs, labels, 1 - clean))
+        loss, outputs = results[0]
+        return StepResult(loss, outputs, {"skipped_updates": self.update(optimizer)})
+
+    def _noise(self, value: Tensor) -> Tensor:
+        length = norm(value, "row" if value.dim() > 1 else "tensor")
+        return noise_like(value, self.task.generator).mul_(length * self.settings.sigma)

@@ -1,0 +1,35 @@
+"""Which trial comes next: one proposer for each kind of search, all rebuilt from the records alone."""
+
+from collections.abc import Callable, Sequence
+
+from search.proposers.base import Before, Checksum, Proposal, Proposer, Scope
+from search.proposers.confirm import ConfirmProposer
+from search.proposers.grid import GridProposer, grid_trials
+from search.proposers.sampling import SamplingProposer
+from search.record import Record
+from search.sweep import Confirm, Sampling
+
+Recorded = Callable[[str], Sequence[Record]]
+
+__all__ = ["Before", "Checksum", "Proposal", "Proposer", "Recorded", "Scope", "grid_trials", "proposer_for"]
+
+
+def proposer_for(scope: Scope, recorded: Recorded = lambda sweep: ()) -> Proposer:
+    """The proposer that a stage's search asks for.
+
+    Args:
+        scope: What to propose for.
+        recorded: Gives the complete records of another sweep by its name, for a warm start.
+    """
+    search = scope.stage.search
+    if isinstance(search, Sampling):
+        known = [
+            record
+            for name in search.warm_start
+            for record in recorded(name)
+            if record.trial.workload == scope.workload
+        ]
+        return SamplingProposer(scope, search, known)
+    if isinstance(search, Confirm):
+        return ConfirmProposer(scope, search)
+    return GridProposer(scope)

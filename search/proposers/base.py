@@ -1,0 +1,119 @@
+"""What all proposers share: what they propose, and for what."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+
+from dropattack import method_named
+from search.options import Options, default_options, option_spaces
+from search.record import Record
+from search.space import Space, admits, bounds
+from search.sweep import SECTIONS, Stage, Sweep
+from trainables.trial import Trial
+from trainables.workloads import TrainingSettings
+
+Checksum = Callable[[str, Mapping[str, Any]], str]
+"""Gives the digest of a workload's data under the options of the dataset."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A trial to run, and what a sampler drew to get there."""
+
+    trial: Trial
+    params: Mapping[str, Any] = field(default_factory=dict)
+    distributions: Mapping[str, BaseDistribution] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One stage of one workload: what a proposer proposes for.
+
+    Attributes:
+        sweep: The sweep.
+        stage: Its stage.
+        workload: Name of the workload.
+        checksum: Gives the digest of the workload's data.
+    """
+
+    sweep: Sweep
+    stage: Stage
+    workload: str
+    checksum: Checksum
+
+    @property
+    def epochs(self) -> int:
+        """The full budget of a trial, the largest where a grid has several."""
+        default = self.defaults["training"]["epochs"]
+        return max(int(value) for value in bounds(self.spaces["training"].get("epochs", default)))
+
+    @cached_property
+    def spaces(self) -> dict[str, Space]:
+        """What is set or searched beside the method, by section."""
+        return option_spaces(self.sweep, self.stage, self.workload)
+
+    @cached_property
+    def defaults(self) -> dict[str, dict[str, Any]]:
+        """The workload's own options, by section."""
+        return default_options(self.workload)
+
+    def trial(
+        self,
+        method: str,
+        hyperparameters: Mapping[str, Any],
+        options: Options,
+        seed: int,
+    ) -> Trial:
+        """A trial of this scope; ``options`` holds those of each of `SECTIONS`."""
+        training, data, model = (options[section] for section in SECTIONS)
+        settings = TrainingSettings.from_dict({**self.defaults["training"], **training})
+        if self.stage.budget == "passes":
+            passes = method_named(method).settings_type.from_dict(dict(hyperparameters)).passes
+            settings = replace(settings, epochs=max(1, settings.epochs // passes))
+        checksum = self.checksum(self.workload, data)
+        return Trial.make(self.workload, method, hyperparameters, settings, seed, checksum, data, model)
+
+    def resource(self, trial: Trial, epoch: int) -> int:
+        """What a trial has used of its budget after an epoch, in the unit that rungs count."""
+        return epoch * trial.passes if self.stage.budget == "passes" else epoch
+
+    def excludes(self, trial: Trial) -> bool:
+        """Whether the stage leaves this combination out."""
+        values = {"method": trial.method, **trial.hyperparameters}
+        return any(
+            all(name in values and admits(dimension, values[name]) for name, dimension in entry.items())
+            for entry in self.stage.exclude
+        )
+
+
+Before = list[list[Record]]
+"""The records of the stages before, stage by stage, of the same workload."""
+
+
+class Proposer(ABC):
+    """Proposes the trials of one scope, given the records of that scope so far."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    @property
+    @abstractmethod
+    def total(self) -> int:
+        """How many trials the scope has when it is done."""
+
+    @abstractmethod
+    def propose(self, records: list[Record], before: Before) -> Proposal | None:
+        """The next trial, or none where there is none (now).
+
+        Args:
+            records: All of this scope, in order.
+            before: Those of the stages before.
+        """
+
+    def ready(self, before: Before) -> bool:
+        """Whether this proposer may start, given the records of the stages before."""
+        return True

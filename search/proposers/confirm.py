@@ -1,0 +1,65 @@
+"""Confirmation: the best configurations again, on seeds that did not choose them."""
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+from search.proposers.base import Before, Proposal, Proposer, Scope
+from search.record import Record, State
+from search.sweep import Confirm, Select
+from trainables.cache import digest
+from trainables.trial import Trial
+
+
+class ConfirmProposer(Proposer):
+    """The best configurations of the stages before, beside the baseline, on fresh seeds."""
+
+    def __init__(self, scope: Scope, search: Confirm) -> None:
+        super().__init__(scope)
+        self._search = search
+
+    @property
+    def total(self) -> int:
+        """See `Proposer.total`."""
+        return (self._search.top + 1) * len(self._search.seeds)
+
+    def ready(self, before: Before) -> bool:
+        """Only when all stages before are done can the best be known."""
+        return all(record.finished for records in before for record in records)
+
+    def propose(self, records: list[Record], before: Before) -> Proposal | None:
+        """See `Proposer.propose`."""
+        known = {record.key for record in records}
+        for seed, trial in itertools.product(self._search.seeds, self._candidates(before)):
+            confirmed = self.scope.trial(trial.method, trial.hyperparameters, _options(trial), seed)
+            if confirmed.key not in known:
+                return Proposal(confirmed)
+        return None
+
+    def _candidates(self, before: Before) -> list[Trial]:
+        """Best configurations by their mean over seeds, and the baseline with the first one's training."""
+        select = self.scope.sweep.select
+        values: dict[str, list[float]] = {}
+        trials: dict[str, Trial] = {}
+        complete = {r.key: r for records in before for r in records if r.state is State.COMPLETE}
+        for record in complete.values():
+            configuration = digest(record.trial.to_dict() | {"seed": None})
+            trials.setdefault(configuration, record.trial)
+            values.setdefault(configuration, []).append(select.sign * _value(record, select))
+        attacks = [c for c in trials if trials[c].method != "standard"]
+        best = sorted(attacks, key=lambda c: -sum(values[c]) / len(values[c]))[: self._search.top]
+        if not best:
+            return []
+        first = trials[best[0]]
+        baseline = self.scope.trial("standard", {}, _options(first), first.seed)
+        return [baseline, *(trials[c] for c in best)]
+
+
+def _value(record: Record, select: Select) -> float:
+    value = record.value(select)
+    assert value is not None, "a complete trial has at least one epoch"
+    return value
+
+
+def _options(trial: Trial) -> dict[str, Mapping[str, Any]]:
+    return {"training": trial.training, "data": trial.data, "model": trial.model}

@@ -1,0 +1,154 @@
+"""Searches that draw from a space, at random or with Optuna's TPE."""
+
+import warnings
+from collections.abc import Sequence
+from typing import cast
+
+import optuna
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.study import StudyDirection
+from optuna.trial import TrialState, create_trial
+
+from dropattack import method_named
+from search.journal import quiet_optuna
+from search.proposers.base import Before, Proposal, Proposer, Scope
+from search.record import Record, State
+from search.space import admits, sample
+from search.sweep import SECTIONS, Sampling
+from trainables.cache import digest
+from trainables.trial import Trial
+
+_OPTUNA_STATES = {
+    State.COMPLETE: TrialState.COMPLETE,
+    State.PRUNED: TrialState.PRUNED,
+    State.FAILED: TrialState.FAIL,
+}
+
+
+_MODEL_DRAWS, _DRAWS = 10, 1000
+"""How many excluded draws in a row are borne from the model, which may insist, and before giving up."""
+
+
+class SamplingProposer(Proposer):
+    """Draws from the space with an Optuna sampler that knows all records of the scope.
+
+    The draw depends on those records and on their number alone: the sampler lives for one draw, seeded by how
+    many came before, so that a rebuilt search goes on as the undisturbed one would have.
+
+    Args:
+        scope: What to propose for.
+        search: The search's settings.
+        known: Complete records of earlier sweeps that the sampler starts from.
+    """
+
+    def __init__(self, scope: Scope, search: Sampling, known: Sequence[Record] = ()) -> None:
+        super().__init__(scope)
+        self._search = search
+        direction = StudyDirection.MAXIMIZE if scope.sweep.select.sign > 0 else StudyDirection.MINIMIZE
+        with quiet_optuna():
+            self._study = optuna.create_study(direction=direction, sampler=RandomSampler())
+        self._mirrored: list[int] = []
+        self._told: set[int] = set()
+        for record in known:
+            self._learn(record)
+
+    @property
+    def total(self) -> int:
+        """See `Proposer.total`."""
+        return self._search.trials
+
+    def propose(self, records: list[Record], before: Before) -> Proposal | None:
+        """See `Proposer.propose`."""
+        if len(records) >= self._search.trials or self._stale(records):
+            return None
+        self._mirror(records)
+        for attempt in range(_DRAWS):
+            self._study.sampler = self._sampler(len(records), attempt)
+            drawn = self._study.ask()
+            trial = self._trial(drawn)
+            if not self.scope.excludes(trial):
+                self._mirrored.append(drawn.number)
+                return Proposal(trial, drawn.params, drawn.distributions)
+            self._study.tell(drawn, state=TrialState.FAIL)
+        return None
+
+    def _stale(self, records: list[Record]) -> bool:
+        """Whether the last ``patience`` finished trials brought nothing better."""
+        patience, select = self._search.patience, self.scope.sweep.select
+        finished = [r.value(select) for r in records if r.state in (State.COMPLETE, State.PRUNED)]
+        values = [select.sign * value for value in finished if value is not None]
+        return patience is not None and len(values) - _first_best(values) > patience
+
+    def _trial(self, drawn: optuna.Trial) -> Trial:
+        stage = self.scope.stage
+        names = list(stage.methods)
+        method = names[0] if len(names) == 1 else drawn.suggest_categorical("method", names)
+        (space,) = stage.methods[method]
+        defaults = method_named(method).settings_type().to_dict()
+        hyperparameters = sample(drawn, space, f"{method}.", defaults)
+        options = {
+            section: sample(drawn, space, f"{section}.", self.scope.defaults[section])
+            for section, space in self.scope.spaces.items()
+        }
+        return self.scope.trial(method, hyperparameters, options, self.scope.sweep.seeds[0])
+
+    def _sampler(self, drawn_before: int, attempt: int) -> BaseSampler:
+        name = self.scope.stage.name
+        seed = int(digest(self._search.sampler_seed, name, drawn_before, attempt), 16) % 2**32
+        if self._search.kind == "random" or attempt >= _MODEL_DRAWS:
+            return RandomSampler(seed=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
+
+    def _mirror(self, records: list[Record]) -> None:
+        """Brings the in-memory study that samplers read up to the records."""
+        select = self.scope.sweep.select
+        for record in records[len(self._mirrored) :]:
+            self._mirrored.append(len(self._study.get_trials(deepcopy=False)))
+            self._study.add_trial(
+                create_trial(
+                    state=TrialState.RUNNING,
+                    params=dict(record.params),
+                    distributions=dict(record.distributions),
+                )
+            )
+        trials = self._study.get_trials(deepcopy=False)
+        for index, record in enumerate(records):
+            if record.finished and index not in self._told:
+                self._told.add(index)
+                trial = optuna.Trial(self._study, trials[self._mirrored[index]]._trial_id)
+                for metrics in record.epochs:
+                    trial.report(metrics[select.column], int(metrics["epoch"]))
+                state = _OPTUNA_STATES[record.state]
+                value = record.value(select) if state is TrialState.COMPLETE else None
+                self._study.tell(trial, value, state)
+
+    def _learn(self, record: Record) -> None:
+        """Adds an earlier sweep's record, where this space could have drawn it."""
+        trial = record.trial
+        spaces = self.scope.stage.methods.get(trial.method)
+        if spaces is None or not set(spaces[0]) <= set(trial.hyperparameters):
+            return
+        given = [(f"{trial.method}.", spaces[0], trial.hyperparameters)]
+        for section, values in zip(SECTIONS, (trial.training, trial.data, trial.model), strict=True):
+            given.append((f"{section}.", self.scope.spaces[section], values))
+        if not all(admits(d, values[n]) for _, space, values in given for n, d in space.items()):
+            return
+        drawn = {prefix + name: values[name] for prefix, space, values in given for name in space}
+        if len(self.scope.stage.methods) > 1:
+            drawn["method"] = trial.method
+        fixed = optuna.trial.FixedTrial(drawn)
+        self._trial(cast(optuna.Trial, fixed))
+        self._study.add_trial(
+            create_trial(
+                value=record.value(self.scope.sweep.select),
+                params=fixed.params,
+                distributions=fixed.distributions,
+            )
+        )
+
+
+def _first_best(values: Sequence[float]) -> int:
+    """Position of the best value, counted from 1; the number of values where there are none."""
+    return values.index(max(values)) + 1 if values else 0

@@ -1,0 +1,113 @@
+"""Reports of sweeps: from their records alone, also while they run, also beside another sweep."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dropattack import UsageError
+from search.frames import records_for_analysis
+from search.record import Record, State
+from search.runs import ShownRuns, run_name, shown_runs
+from search.store import Store
+from search.sweep import Sweep
+from trainables.saved import load_model
+from trainables.trainable import model_path
+from trainables.workloads import workload_named
+
+if TYPE_CHECKING:
+    from analysis.document import Section
+
+
+def recorded_sweep(name: str, store: Store) -> Sweep:
+    """The definition of a sweep that has been run.
+
+    Raises:
+        UsageError: None of that name has been run in this store.
+    """
+    sweep = store.definition(name)
+    if sweep is None:
+        known = ", ".join(store.sweeps()) or "none"
+        raise UsageError(f"sweep {name!r} has not been run in {store.root}; those that have: {known}")
+    return sweep
+
+
+def best_record(sweep: Sweep, records: Iterable[Record]) -> Record | None:
+    """The complete trial that is best on validation, the first of equals."""
+    select = sweep.select
+    complete = [(select.sign * value, r) for r in records if (value := _final(sweep, r)) is not None]
+    return max(complete, key=lambda pair: pair[0], default=(0.0, None))[1]
+
+
+def write_report(
+    sweep: Sweep, source: str, store: Store, records: Sequence[Record], shown: ShownRuns
+) -> Path:
+    """Writes the report of records at hand into the sweep's folder."""
+    from analysis.report import write_report as render
+
+    return render(records_for_analysis(sweep, records, shown, source), store.folder(sweep.name) / "report")
+
+
+def report_sweep(
+    name: str,
+    store: Store,
+    tracking_uri: str = "",
+    formats: Iterable[str] = ("html",),
+    against: str = "",
+    landscape: Path | None = None,
+) -> Path:
+    """Writes the report of a sweep from its records.
+
+    Args:
+        name: Name of the sweep.
+        store: Where it is.
+        tracking_uri: MLflow server that its links lead to; the store's own where it is empty.
+        formats: See `analysis.report.write_report`.
+        against: Name of another sweep to compare with.
+        landscape: Data root, where the loss landscapes of saved models are to be drawn: this evaluates the
+            models at thousands of points.
+
+    Raises:
+        UsageError: A sweep has not been run, or a format is unknown.
+    """
+    from analysis.report import write_report as render
+    from analysis.sections import comparison
+
+    def records_of(sweep_name: str) -> tuple[Sweep, Sequence[Record], ShownRuns]:
+        sweep = recorded_sweep(sweep_name, store)
+        shown = shown_runs(tracking_uri or store.tracking_uri, sweep_name)
+        return sweep, store.journal(sweep).records, shown
+
+    sweep, records, shown = records_of(name)
+    tables = records_for_analysis(sweep, records, shown, name)
+    extra = []
+    if against:
+        extra.append(comparison.section(records_for_analysis(*records_of(against), against), tables))
+    if landscape is not None:
+        extra += [_landscape(sweep, store, records, workload, landscape) for workload in sweep.workloads]
+    return render(tables, store.folder(name) / "report", formats, extra)
+
+
+def _landscape(sweep: Sweep, store: Store, records: Sequence[Record], workload: str, data: Path) -> "Section":
+    """Landscapes of the best baseline and the best attack of a workload, on test data."""
+    from analysis import landscape
+    from analysis.sections import landscape as section
+    from analysis.sharpness import sharpness
+
+    own = [record for record in records if record.trial.workload == workload]
+    baselines = [record for record in own if record.trial.method == "standard"]
+    attacks = [record for record in own if record.trial.method != "standard"]
+    chosen = [best for group in (baselines, attacks) if (best := best_record(sweep, group)) is not None]
+    if not chosen:
+        raise UsageError(f"{sweep.name} has no complete trial of {workload}, and so no landscape to draw")
+    models = {}
+    for record in chosen:
+        module = load_model(model_path(store.folder(sweep.name), record.key)).model
+        models[run_name(record.trial)] = (module, module.state_dict())
+    split = workload_named(workload).load(data, chosen[0].trial.data).test
+    return section.section(
+        landscape.line(models, split), landscape.surface(models, split), sharpness(models, split)
+    )
+
+
+def _final(sweep: Sweep, record: Record) -> float | None:
+    return record.value(sweep.select) if record.state is State.COMPLETE else None

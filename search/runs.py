@@ -1,0 +1,263 @@
+"""The runs of a sweep in MLflow: one per trial key under a parent, each brought up to its record."""
+
+import json
+import logging
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, Run, RunStatus, RunTag, ViewType
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_PARENT_RUN_ID,
+    MLFLOW_RUN_NAME,
+    MLFLOW_SOURCE_NAME,
+)
+
+from dropattack import method_named
+from search.record import Record, State
+from search.redaction import without_credentials
+from search.sweep import Sweep
+from trainables.trial import Trial
+
+_TAG = "dropattack."
+_KEY = f"{_TAG}key"
+_RUN_STATUS = {
+    State.RUNNING: RunStatus.RUNNING,
+    State.COMPLETE: RunStatus.FINISHED,
+    State.PRUNED: RunStatus.KILLED,
+    State.FAILED: RunStatus.FAILED,
+}
+_BATCH = 1000
+_LAST_METRIC = "epoch"
+_ALWAYS_NAMED = ("epsilon", "p", "k")
+_SYMBOLS = {"epsilon": "ε"}
+
+
+@dataclass(frozen=True)
+class ShownRuns:
+    """Where MLflow shows trials.
+
+    Attributes:
+        url: Address of a run, with ``{run_id}`` in it.
+        ids: Run id by trial key.
+    """
+
+    url: str = ""
+    ids: Mapping[str, str] = field(default_factory=dict)
+
+
+def shown_runs(uri: str, sweep: str) -> ShownRuns:
+    """Asks MLflow which runs it shows of a sweep; none where it cannot be reached."""
+    try:
+        client = MlflowClient(uri)
+        experiment = client.get_experiment_by_name(sweep)
+        if experiment is None:
+            return ShownRuns()
+        runs = _all_runs(client, experiment.experiment_id)
+    except Exception:
+        return ShownRuns()
+    ids = {run.data.tags[_KEY]: run.info.run_id for run in runs if _KEY in run.data.tags}
+    return ShownRuns(run_url(uri, experiment.experiment_id), ids)
+
+
+def run_url(uri: str, experiment: str) -> str:
+    """Address of a run: on the tracking server, or where `dropattack ui` serves a store."""
+    server = without_credentials(uri).rstrip("/") if uri.startswith("http") else "http://127.0.0.1:5000"
+    return f"{server}/#/experiments/{experiment}/runs/{{run_id}}"
+
+
+def _all_runs(client: MlflowClient, experiment: str) -> list[Run]:
+    """Every run of an experiment, a thousand to a request."""
+    runs: list[Run] = []
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment], run_view_type=ViewType.ALL, max_results=1000, page_token=token
+        )
+        runs += page
+        token = page.token
+        if not token:
+            return runs
+
+
+class SweepRuns:
+    """The runs of one sweep's experiment: asked for once, then kept in step.
+
+    Args:
+        uri: Tracking URI.
+        sweep: The sweep; its name names the experiment and the parent run.
+        artifacts: Where a new experiment keeps its artifacts; ``None`` leaves that to the server.
+
+    Attributes:
+        experiment: Id of the experiment.
+        parent: Id of the sweep's own run.
+        ids: Run id by trial key.
+    """
+
+    def __init__(self, uri: str, sweep: Sweep, artifacts: Path | None) -> None:
+        os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self._client = MlflowClient(uri)
+        self._sweep = sweep
+        self.experiment = self._find_experiment(artifacts)
+        self.ids: dict[str, str] = {}
+        self._epochs: dict[str, int] = {}
+        self._states: dict[str, str] = {}
+        self._described: set[str] = set()
+        self._ended: set[str] = set()
+        self._shown_headline = ""
+        parent = None
+        for run in _all_runs(self._client, self.experiment):
+            if run.data.tags.get(f"{_TAG}kind") == "sweep":
+                parent = run.info.run_id
+            elif _KEY in run.data.tags:
+                self._remember(run)
+        self.parent = parent or self._create_parent()
+        self._client.update_run(self.parent, status=RunStatus.to_string(RunStatus.RUNNING))
+
+    def show(self, record: Record, state: State, epochs: Sequence[Mapping[str, float]]) -> None:
+        """Brings one run up to its record."""
+        key = record.key
+        if key not in self.ids:
+            if record.reused_from and not record.reused_from.startswith(f"{self._sweep.name}/"):
+                return
+            self._create(record)
+        if self._states[key] == state.value and self._epochs[key] >= len(epochs):
+            return
+        run_id = self.ids[key]
+        new = epochs[self._epochs[key] :]
+        metrics, odd = _metrics(new)
+        tags = [RunTag(f"{_TAG}state", state.value)]
+        tags += [RunTag(f"{_TAG}not-finite", " ".join(odd))] if odd else []
+        tags += [RunTag(f"{_TAG}reason", record.reason[:5000])] if record.reason else []
+        select = self._sweep.select
+        best = max(epochs, key=lambda m: select.sign * m[select.column], default=None)
+        if best is not None and state is not State.RUNNING:
+            at = int(epochs[-1]["recorded_at"] * 1000)
+            metrics.append(Metric("value", best[select.column], at, 0))
+        for start in range(0, max(len(metrics), 1), _BATCH):
+            params = [] if key in self._described else _params(record.trial)
+            self._client.log_batch(run_id, metrics[start : start + _BATCH], params, tags)
+            self._described.add(key)
+        if state is not State.RUNNING:
+            ended = int(epochs[-1]["recorded_at"] * 1000) if epochs else None
+            self._client.set_terminated(run_id, RunStatus.to_string(_RUN_STATUS[state]), ended)
+            self._ended.add(key)
+        elif key in self._ended:
+            self._client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+            self._ended.discard(key)
+        self._epochs[key], self._states[key] = len(epochs), state.value
+
+    def describe(self, headline: str) -> None:
+        """Shows on the parent run how far the sweep is."""
+        if headline and headline != self._shown_headline:
+            self._client.set_tag(self.parent, f"{_TAG}progress", headline)
+            self._shown_headline = headline
+
+    def finish(self, files: Sequence[Path], winner: tuple[str, Path] | None) -> None:
+        """Adds files to the parent run and ends it; adds the winner's model to its run."""
+        if winner is not None and winner[0] in self.ids and winner[1].exists():
+            self._client.log_artifact(self.ids[winner[0]], str(winner[1]), "model")
+        for file in files:
+            self._client.log_artifact(self.parent, str(file))
+        self._client.set_terminated(self.parent)
+
+    def _find_experiment(self, artifacts: Path | None) -> str:
+        found = self._client.get_experiment_by_name(self._sweep.name)
+        if found is not None:
+            return str(found.experiment_id)
+        location = None
+        if artifacts is not None:
+            artifacts.mkdir(parents=True, exist_ok=True)
+            location = artifacts.resolve().as_uri()
+        kind = {"mlflow.experimentKind": "custom_model_development"}
+        return str(self._client.create_experiment(self._sweep.name, location, kind))
+
+    def _remember(self, run: Run) -> None:
+        key = run.data.tags[_KEY]
+        self.ids[key] = run.info.run_id
+        self._epochs[key] = int(run.data.metrics.get(_LAST_METRIC, 0))
+        self._states[key] = run.data.tags.get(f"{_TAG}state", "")
+        if run.data.params:
+            self._described.add(key)
+        if run.info.status in ("FINISHED", "FAILED", "KILLED"):
+            self._ended.add(key)
+        elif self._states[key] != State.RUNNING.value:
+            self._states[key] = ""
+
+    def _create_parent(self) -> str:
+        tags = {
+            f"{_TAG}kind": "sweep",
+            f"{_TAG}sweep": self._sweep.name,
+            "mlflow.note.content": self._sweep.summary,
+        }
+        run = self._client.create_run(self.experiment, tags=tags, run_name=self._sweep.name)
+        self._client.log_dict(run.info.run_id, self._sweep.model_dump(mode="json"), "sweep.json")
+        return str(run.info.run_id)
+
+    def _create(self, record: Record) -> None:
+        trial = record.trial
+        tags = {
+            MLFLOW_PARENT_RUN_ID: self.parent,
+            f"{_TAG}kind": "trial",
+            _KEY: record.key,
+            f"{_TAG}sweep": self._sweep.name,
+            f"{_TAG}stage": record.stage,
+            f"{_TAG}workload": trial.workload,
+            f"{_TAG}method": trial.method,
+            f"{_TAG}state": State.RUNNING.value,
+            f"{_TAG}trial": json.dumps(trial.to_dict(), sort_keys=True),
+            MLFLOW_RUN_NAME: run_name(trial),
+            MLFLOW_SOURCE_NAME: "dropattack",
+        }
+        run = self._client.create_run(self.experiment, start_time=_start(record), tags=tags)
+        self.ids[record.key] = run.info.run_id
+        self._epochs[record.key], self._states[record.key] = 0, ""
+
+
+def _start(record: Record) -> int:
+    """When a trial began, in milliseconds."""
+    if not record.epochs:
+        return int(time.time() * 1000)
+    first = record.epochs[0]
+    return int((first["recorded_at"] - first.get("seconds", 0.0)) * 1000)
+
+
+def _params(trial: Trial) -> list[Param]:
+    params = {"workload": trial.workload, "method": trial.method, "seed": trial.seed, "passes": trial.passes}
+    params |= dict(trial.hyperparameters)
+    params |= trial.options()
+    return [Param(name, str(value)) for name, value in params.items()]
+
+
+def run_name(trial: Trial) -> str:
+    """A name that tells a trial from others at a glance.
+
+    Example: ``dropattack input+conv1.w ε=5 p=0.5 k=1 seed=0``.
+    """
+    defaults = method_named(trial.method).settings_type().to_dict()
+    values: dict[str, Any] = dict(trial.hyperparameters)
+    targets = [str(values.pop("targets"))] if "targets" in values else []
+    told = {n: v for n, v in values.items() if n in _ALWAYS_NAMED or v != defaults[n]}
+    named = [f"{_SYMBOLS.get(n, n)}={v:.4g}" if isinstance(v, float) else f"{n}={v}" for n, v in told.items()]
+    return " ".join([trial.method, *targets, *named, f"seed={trial.seed}"])
+
+
+def _metrics(epochs: Sequence[Mapping[str, float]]) -> tuple[list[Metric], list[str]]:
+    """MLflow's form of some epochs' metrics, and those it cannot hold, as ``name@epoch=value``."""
+    metrics, odd = [], []
+    for epoch in epochs:
+        at, step = int(epoch["recorded_at"] * 1000), int(epoch["epoch"])
+        for name, value in epoch.items():
+            if not math.isfinite(value):
+                odd.append(f"{name}@{step}={value}")
+            elif name != "recorded_at":
+                metrics.append(Metric(name, value, at, step))
+    # The epoch itself goes last: that it is there says that the rest is.
+    return sorted(metrics, key=lambda metric: (metric.step, metric.key == _LAST_METRIC)), odd

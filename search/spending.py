@@ -1,0 +1,45 @@
+"""What a sweep has spent, against the limits that end it."""
+
+import time
+from collections.abc import Iterable
+
+from search.record import Metrics, Record
+from search.sweep import Limits, Sweep
+
+
+class Spending:
+    """Counts trials, time and passes as they are used.
+
+    Args:
+        sweep: The sweep with its limits.
+        records: What was spent before.
+    """
+
+    def __init__(self, sweep: Sweep, records: Iterable[Record]) -> None:
+        self._limits: Limits = sweep.limits
+        self._gpus = sweep.resources.most_gpus
+        self._started = time.monotonic()
+        self._trials: set[str] = set()
+        self._gpu_seconds = 0.0
+        self._passes = 0
+        for record in records:
+            if not record.reused_from:
+                for metrics in record.epochs:
+                    self.add(record, metrics)
+
+    def add(self, record: Record, metrics: Metrics) -> None:
+        """Counts an epoch that was trained."""
+        self._trials.add(record.key)
+        self._gpu_seconds += self._gpus * metrics.get("seconds", 0.0)
+        self._passes += record.trial.passes
+
+    def reached(self, running: Iterable[str]) -> str:
+        """The limit that is reached, in words, or nothing; ``running`` are the keys being trained."""
+        spent = {
+            "trials": len(self._trials.union(running)),
+            "hours": (time.monotonic() - self._started) / 3600,
+            "gpu_hours": self._gpu_seconds / 3600,
+            "passes": self._passes,
+        }
+        over = (name for name, most in self._limits if most is not None and spent[name] >= most)
+        return next((f"{name} {getattr(self._limits, name):g}" for name in over), "")

@@ -1,0 +1,42 @@
+"""Two sweeps: equal ones are called equal, a planted change is found."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis.comparison import compare_sweeps
+from analysis.records import Records
+from analysis.report import write_report
+from analysis.sections import comparison
+from tests.analysis import synthetic
+
+GRID: dict[str, Any] = {"targets": ["input"], "epsilons": [1, 5], "ps": [0.5]}
+
+
+def test_equal_sweeps_are_equal(tmp_path: Path) -> None:
+    records = synthetic.records(synthetic.trials(**GRID))
+    section = comparison.section(records, records)
+    assert section.findings == ["All 3 shared configurations gave exactly the same test accuracy."]
+    assert "Changes" in write_report(records, tmp_path, extra=[section]).read_text()
+
+
+def test_change_equals_the_paired_t_test() -> None:
+    before = synthetic.trials(**GRID)
+    after = synthetic.trials(**GRID, rng_seed=1)
+    table = compare_sweeps(synthetic.records(before), synthetic.records(after))
+    baseline = table[table["configuration"].str.startswith("standard")].iloc[0]
+    scores = [f.loc[f["method"] == "standard", "test_accuracy"] for f in (after, before)]
+    assert baseline["change"] == pytest.approx(scores[0].mean() - scores[1].mean())
+    assert baseline["p_value"] == pytest.approx(stats.ttest_rel(*scores).pvalue)
+
+
+def test_sweeps_without_anything_in_common() -> None:
+    one = synthetic.records(synthetic.trials(**GRID))
+    other = synthetic.records(synthetic.trials(**GRID, workloads=["mnist-lenet5"]))
+    assert compare_sweeps(one, other).empty
+    assert comparison.section(one, Records(pd.DataFrame())).findings == [
+        "The two sweeps share no configuration and seed."
+    ]

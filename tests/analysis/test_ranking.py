@@ -1,0 +1,146 @@
+"""Rankings find what is planted and claim nothing where there is nothing."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import ranking, scoring
+from analysis.pairing import with_gain
+from analysis.records import Records
+from tests.analysis import synthetic
+
+
+def ranked(records: Records) -> pd.DataFrame:
+    return ranking.rank_target_sets(ranking.scored_target_sets(records, records.reported))
+
+
+def by_layer(targets: str, epsilon: float, p: float, k: int) -> float:
+    return {"input": 0.03, "conv1.w": 0.02, "fc1.w": 0.0, "input+fc1.w": 0.045}.get(targets, 0.0)
+
+
+LAYERS = ["input", "conv1.w", "fc1.w", "input+fc1.w"]
+
+
+def null_records(workloads: int, correlation: float) -> Records:
+    """No effect at all, many times over: 4 target sets of 6 settings and 5 seeds per workload.
+
+    A run that is lucky in validation is lucky in test too, the more so the larger ``correlation`` is.
+    """
+    epsilons = [0.1, 0.3, 1, 3, 5, 9]
+    settings = [("standard", None, np.nan), *(("dropattack", t, e) for t in LAYERS for e in epsilons)]
+    rows = [(f"w{w:03d}", s, *setting) for w in range(workloads) for s in range(5) for setting in settings]
+    frame = pd.DataFrame(rows, columns=["workload", "seed", "method", "targets", "epsilon"])
+    shared, own, test = np.random.default_rng(0).normal(0, 0.004, (3, len(frame)))
+    frame = frame.assign(key=[f"{i:06d}" for i in frame.index], state="complete")
+    frame["value"] = 0.9 + correlation * shared + own
+    frame["test_accuracy"] = 0.9 + correlation * shared + test
+    return Records(frame)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 2.0])
+def test_false_claims_under_the_null(correlation: float) -> None:
+    """Even where validation and test luck go together, choosing a setting must not make effects."""
+    table = ranked(null_records(150, correlation))
+    claims = table["significant"].groupby(table["workload"]).any()
+    assert claims.mean() <= 0.05
+    gains = table["gain"].groupby(table["workload"]).mean()
+    assert abs(gains.mean()) < 3 * gains.std() / np.sqrt(len(gains))
+
+
+def test_choosing_on_the_same_seeds_would_make_effects() -> None:
+    """What the held-out choice prevents: the test gain of the best validation mean is biased upwards."""
+    records = null_records(50, 2.0)
+    trials = with_gain(records, records.complete().dropna(subset="targets"), records.reported)
+    means = trials.groupby(["workload", "targets", "epsilon"])[["value", "gain"]].mean()
+    chosen = means.loc[means.groupby("workload")["value"].idxmax(), "gain"]
+    assert chosen.mean() > 0.003
+
+
+def test_planted_order_is_found() -> None:
+    frame = synthetic.trials(targets=LAYERS, epsilons=[1, 5], ps=[0.5], effect=by_layer, seeds=range(10))
+    table = ranked(synthetic.records(frame))
+    assert table["targets"].tolist() == ["input+fc1.w", "input", "conv1.w", "fc1.w"]
+    assert table["significant"].tolist() == [True, True, True, False]
+    assert (
+        (table["gain_low"] < [0.045, 0.03, 0.02, 0.0]) & (table["gain_high"] > [0.045, 0.03, 0.02, 0.0])
+    ).all()
+
+
+def test_each_seed_is_scored_by_the_choice_of_the_others() -> None:
+    """By hand: seeds 0 and 1 prefer ε 5, seed 2 prefers ε 1 so strongly that it decides for both of them."""
+    rows = [("standard", None, np.nan, s, 0.5, 0.5) for s in range(3)]
+    for epsilon, values in ((1, (0.50, 0.50, 0.90)), (5, (0.60, 0.60, 0.55))):
+        rows += [("dropattack", "input", epsilon, s, v, 0.5 + epsilon / 100) for s, v in enumerate(values)]
+    frame = pd.DataFrame(rows, columns=["method", "targets", "epsilon", "seed", "value", "test_accuracy"])
+    frame = frame.assign(key=[str(i) for i in frame.index], workload="w", state="complete")
+    scored = ranking.scored_target_sets(Records(frame), Records(frame).reported).sort_values("seed")
+    assert scored["scored_on"].unique().tolist() == [scoring.HELD_OUT]
+    assert scored["epsilon"].tolist() == [1, 1, 5]
+    assert scored["gain"].tolist() == pytest.approx([0.01, 0.01, 0.05])
+
+
+def test_confirmation_is_scored_on_its_fresh_seeds() -> None:
+    searched = synthetic.trials(targets=["input"], epsilons=[1, 5], ps=[0.5], seeds=range(3))
+    fresh = synthetic.trials(targets=["input"], epsilons=[5], ps=[0.5], seeds=range(10, 16), stage="confirm")
+    scored = ranking.scored_target_sets(
+        records := synthetic.records(pd.concat([searched, fresh])), records.reported
+    )
+    assert set(scored["seed"]) == set(range(10, 16))
+    assert set(scored["scored_on"]) == {scoring.FRESH}
+
+
+def test_gains_are_paired_by_seed_workload_and_settings() -> None:
+    one = synthetic.trials(targets=["input"], epsilons=[5], ps=[0.5], noise=0.0)
+    other = synthetic.trials(
+        targets=["input"], epsilons=[5], ps=[0.5], noise=0.0, training={"training.epochs": 9}, rng_seed=7
+    )
+    table = ranked(synthetic.records(pd.concat([one, other.assign(key="o" + other["key"])])))
+    assert table["gain"].tolist() == pytest.approx([synthetic.hill("input", 5, 0.5, 1)] * 2)
+    assert set(table["training"]) == {"epochs\xa05", "epochs\xa09"}
+
+
+def test_seeds_without_a_baseline_have_no_gain() -> None:
+    frame = synthetic.trials(targets=["input"], epsilons=[5], ps=[0.5])
+    frame = frame[~((frame["method"] == "standard") & frame["seed"].isin([3, 4]))]
+    table = ranked(synthetic.records(frame))
+    assert (table["n"].item(), table["gain_n"].item()) == (5, 3)
+
+
+def test_depth_follows_the_forward_pass() -> None:
+    depth = ranking.depths("digits-lenet5", ["fc1.w", "conv2.b", "conv2.w", "input", "no-such"])
+    assert depth == {"input": 0, "conv2.w": 2, "conv2.b": 2, "fc1.w": 3}
+    assert ranking.depths("unknown", ["input"]) == {}
+
+
+def test_depth_and_gain_by_hand() -> None:
+    frame = synthetic.trials(
+        targets=["input", "conv1.w", "conv2.w", "fc1.w"],
+        epsilons=[5],
+        ps=[0.5],
+        noise=0.0,
+        effect=lambda targets, *_: {"input": 0.04, "conv1.w": 0.03, "conv2.w": 0.01, "fc1.w": 0.02}[targets],
+    )
+    records = synthetic.records(frame)
+    table = ranking.depth_and_gain(ranking.scored_target_sets(records, records.reported))
+    assert table["rho"].item() == pytest.approx(-0.8)
+    assert (table["n"].item(), table["seed_rho"].item()) == (5, pytest.approx(-0.8))
+
+
+def test_synergy_by_hand() -> None:
+    frame = synthetic.trials(targets=LAYERS, epsilons=[5], ps=[0.5], effect=by_layer, noise=0.0)
+    records = synthetic.records(frame)
+    pair = ranking.interactions(ranking.scored_target_sets(records, records.reported)).iloc[0]
+    assert (pair["a"], pair["b"], pair["better"]) == ("input", "fc1.w", "input")
+    assert (pair["synergy"], pair["over_best"]) == (pytest.approx(0.015), pytest.approx(0.015))
+
+
+def test_friedman_needs_two_workloads_and_three_treatments() -> None:
+    frame = synthetic.trials(
+        workloads=["a", "b", "c"], targets=LAYERS, epsilons=[5], ps=[0.5], effect=by_layer
+    )
+    table = ranked(synthetic.records(frame))
+    found = ranking.across_workloads(table, "targets")
+    assert found is not None
+    names, test = found
+    assert dict(zip(names, test.ranks, strict=True))["input+fc1.w"] == 1
+    assert ranking.across_workloads(table[table["workload"] == "a"], "targets") is None

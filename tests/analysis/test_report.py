@@ -1,0 +1,190 @@
+"""Reports of ordinary, pathological and large records."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.records import Records
+from analysis.report import FORMATS, write_report
+from dropattack import UsageError
+from tests.analysis import synthetic
+
+SMALL: dict[str, Any] = {"targets": ["input", "conv1.w"], "epsilons": [1, 5], "ps": [0.5, 0.7]}
+
+
+class Page(HTMLParser):
+    """Checks that elements nest, and collects text, ids, links and references to elsewhere."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.sources: list[str] = []
+        self.text = ""
+        self.source = path.read_text(encoding="utf-8")
+        self.feed(self.source)
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "path", "rect", "use", "br"):
+            self.open.append(tag)
+        values = dict(attributes)
+        self.ids += [values["id"] or ""] if "id" in values else []
+        self.links += [values["href"] or ""] if tag == "a" else []
+        self.sources += [
+            v or "" for k, v in attributes if k in ("src", "srcset") or (tag == "link" and k == "href")
+        ]
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.ids += [v or "" for k, v in attributes if k == "id"]
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in ("path", "rect", "use"):
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def report(records: Records, tmp_path: Path) -> Page:
+    return Page(write_report(records, tmp_path / "report"))
+
+
+def test_everything_a_report_is_made_of(tmp_path: Path) -> None:
+    page = report(synthetic.records(), tmp_path)
+    assert "2 of 3 target sets beat the baseline significantly in test accuracy" in page.text
+    assert "dropattack run synthetic" in page.text
+    assert "torch 2.13.0" in page.text
+    anchors = {link[1:] for link in page.links if link.startswith("#")}
+    assert anchors <= set(page.ids)
+    assert len(set(page.ids)) == len(page.ids)
+    assert page.sources == []
+    assert not re.search(r'(?:src|href)="(?!#|data:image/png|http://127\.0\.0\.1)', page.source)
+    assert any(link.startswith("http://127.0.0.1:5000/#/run") for link in page.links)
+
+
+def test_figures_can_be_read_aloud(tmp_path: Path) -> None:
+    page = report(synthetic.records(synthetic.trials(**SMALL)), tmp_path)
+    figures = page.source.count('<svg role="img"')
+    assert figures == page.source.count("<desc id=") == page.source.count("<figure") > 4
+
+
+def test_equal_records_give_equal_bytes_whatever_their_order(tmp_path: Path) -> None:
+    frame = synthetic.trials(targets=["input", "conv1.w"], epsilons=[5], ps=[0.5, 0.7], seeds=range(3))
+    curves = synthetic.epochs(frame)
+    first = synthetic.records(frame, epochs=curves)
+    again = synthetic.records(
+        frame.sample(frac=1, random_state=1), epochs=curves.sample(frac=1, random_state=2)
+    )
+    write_report(first, tmp_path / "a", FORMATS)
+    write_report(again, tmp_path / "b", FORMATS)
+    files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
+    assert {path.suffix for path in files} == {".html", ".md", ".png", ".svg", ".csv"}
+    assert all((tmp_path / "a" / path).read_bytes() == (tmp_path / "b" / path).read_bytes() for path in files)
+
+
+def test_tables_are_written_whole(tmp_path: Path) -> None:
+    records = synthetic.records(synthetic.trials(seeds=range(2)))
+    write_report(records, tmp_path, ["csv"])
+    table = pd.read_csv(tmp_path / "tables" / "configurations.csv")
+    assert len(table) == 1 + 3 * 5 * 5
+
+
+def test_unknown_format(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="unknown format 'pdf'"):
+        write_report(synthetic.records(), tmp_path, ["pdf"])
+
+
+def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot write the report"):
+        write_report(Records(pd.DataFrame()), tmp_path / "file" / "report")
+
+
+def test_empty_sweep(tmp_path: Path) -> None:
+    assert "no recorded trial yet" in report(Records(pd.DataFrame()), tmp_path).text
+
+
+def test_all_trials_failed(tmp_path: Path) -> None:
+    frame = synthetic.trials(**SMALL).assign(state="failed", reason="CUDA out of memory", value=np.nan)
+    page = report(synthetic.records(frame), tmp_path)
+    assert "No trial is complete" in page.text
+    assert f"{len(frame)} of {len(frame)} trials failed, for 1 reason" in page.text
+    assert "CUDA out of memory" in page.text
+
+
+def test_one_seed_is_said_to_show_nothing(tmp_path: Path) -> None:
+    page = report(synthetic.records(synthetic.trials(**SMALL, seeds=[0])), tmp_path)
+    assert "One seed shows no spread" in page.text
+    assert "cannot tell it from luck" in page.text
+
+
+def test_one_cell(tmp_path: Path) -> None:
+    frame = synthetic.trials(targets=["input"], epsilons=[5], ps=[0.5])
+    assert "Of 1 tested ε×p combinations" in report(synthetic.records(frame), tmp_path).text
+
+
+def test_one_trial(tmp_path: Path) -> None:
+    frame = synthetic.trials(targets=["input"], epsilons=[5], ps=[0.5], seeds=[0]).tail(1)
+    assert "No baseline" in report(synthetic.records(frame), tmp_path).text
+
+
+def test_missing_and_infinite_metrics_are_failures_with_a_reason(tmp_path: Path) -> None:
+    frame = synthetic.trials(**SMALL)
+    frame.loc[frame.index[:4], "value"] = [np.nan, np.inf, -np.inf, np.nan]
+    frame["test_accuracy"] = np.nan
+    page = report(synthetic.records(frame), tmp_path)
+    assert "4 of" in page.text
+    assert "the selected metric is not a finite number" in page.text
+
+
+def test_names_are_text_and_never_markup(tmp_path: Path) -> None:
+    evil = '<script>alert("x")</script>|`$1^$'
+    frame = synthetic.trials(**SMALL).replace({"digits-lenet5": evil, "input": f"input+{evil}"})
+    frame.loc[0, ["state", "reason"]] = ["failed", evil]
+    sweep = {"name": evil, "summary": evil}
+    records = synthetic.records(
+        frame, sweep=sweep, command=evil, versions={evil: evil}, run_url="javascript:{run_id}"
+    )
+    page = report(records, tmp_path)
+    assert page.source.count("<script>") == 1
+    assert "javascript:" not in page.source
+    write_report(records, tmp_path / "other", [f for f in FORMATS if f != "html"])
+    lines = (tmp_path / "other" / "report.md").read_text().splitlines()
+    assert not any("<script>" in line for line in lines if not line.startswith("    "))
+
+
+def test_sixty_target_sets(tmp_path: Path) -> None:
+    targets = [f"input+fc{i}.w" for i in range(60)]
+    frame = synthetic.trials(targets=targets, epsilons=[5], ps=[0.5], seeds=range(3))
+    page = report(synthetic.records(frame), tmp_path)
+    assert "The best 25 of 60 are drawn" in page.text
+
+
+def test_loss_that_is_minimised(tmp_path: Path) -> None:
+    frame = synthetic.trials(**SMALL)
+    frame["value"] = frame["test_loss"]
+    page = report(synthetic.records(frame, select="valid_loss", mode="min"), tmp_path)
+    assert "beat the baseline significantly in test loss" in page.text
+
+
+def test_sweep_that_is_still_running(tmp_path: Path) -> None:
+    frame = synthetic.trials(**SMALL)
+    frame.loc[frame.index[::2], ["state", "value"]] = ["running", np.nan]
+    frame.loc[frame.index[::3], "state"] = "pruned"
+    assert "running" in report(synthetic.records(frame), tmp_path).text
+
+
+def test_methods_without_epsilon_or_targets(tmp_path: Path) -> None:
+    frame = synthetic.trials(**SMALL)[lambda f: f["method"] == "standard"]
+    sam = frame.assign(
+        method="sam", rho=0.05, passes=2, key="sam" + frame["key"], value=frame["value"] + 0.01
+    )
+    frame = pd.concat([frame, sam]).drop(columns=["targets", "epsilon", "p", "k"])
+    assert "sam" in report(synthetic.records(frame), tmp_path).text

@@ -1,0 +1,149 @@
+"""Runs sweeps in real processes that are killed, and checks what must hold afterwards.
+
+The invariants: what a worker trained and reported is on record; no epoch is recorded twice or with two
+values; at most one epoch of a running trial is trained again; each key has one MLflow run, none left RUNNING;
+the records equal those of an undisturbed sweep.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import yaml
+from mlflow import MlflowClient
+
+from search.journal import Journal
+from search.record import TIMINGS, Record
+from search.sweep import Sweep
+from search.sweepfile import parse_sweep
+
+_ROOT = Path(__file__).parents[2]
+_FAULTS = Path(__file__).parent / "faults"
+
+GRID: dict[str, Any] = {
+    "name": "chaos",
+    "workload": "digits-lenet5",
+    "training": {"epochs": 3, "train_size": 200},
+    "seeds": [0, 1],
+    "stages": [
+        {"name": "grid", "methods": {"standard": {}, "dropattack": {"epsilon": [0.1, 1.0], "p": [0.3, 0.7]}}}
+    ],
+}
+SEARCH: dict[str, Any] = GRID | {
+    "stages": [
+        {
+            "name": "search",
+            "search": {"kind": "optuna", "trials": 10},
+            "scheduler": {"kind": "asha", "reduction_factor": 2},
+            "methods": {"dropattack": {"epsilon": {"low": 0.1, "high": 5}, "p": [0.3, 0.7]}},
+        },
+        {"name": "confirm", "search": {"kind": "confirm", "seeds": [7]}},
+    ]
+}
+ONE_AT_A_TIME: dict[str, Any] = {"resources": {"cpus": os.cpu_count() or 1}}
+
+
+class Sweeping:
+    """One sweep in one folder, run as often as it takes."""
+
+    def __init__(self, folder: Path, raw: dict[str, Any], *options: str) -> None:
+        self.folder = folder
+        self.sweep: Sweep = parse_sweep(raw)
+        self.ledger_path = folder / "ledger"
+        self._options = options
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "sweep.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
+
+    def start(self, fault: str = "") -> "subprocess.Popen[bytes]":
+        """Starts a driver; ``fault`` is a point and a count, such as ``before-store:7``."""
+        paths = [str(_FAULTS), str(_ROOT), os.environ.get("PYTHONPATH", "")]
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+            "CHAOS_LEDGER": str(self.ledger_path),
+            "CHAOS_FAULT": fault,
+        }
+        command = [sys.executable, "-m", "search", "run", str(self.folder / "sweep.yaml")]
+        command += ["--store", str(self.folder / "runs"), *self._options]
+        with (self.folder / "driver.log").open("ab") as log:
+            return subprocess.Popen(
+                command, stdout=log, stderr=log, env=environment, cwd=self.folder, start_new_session=True
+            )
+
+    def run(self, fault: str = "") -> int:
+        """Runs a driver to its end, whatever that is."""
+        return self.start(fault).wait(timeout=300)
+
+    def run_and_kill(self, epochs: int) -> None:
+        """Kills the driver as soon as the ledger has that many more epochs, or lets it end."""
+        already = len(self.ledger())
+        driver = self.start()
+        while driver.poll() is None and len(self.ledger()) < already + epochs:
+            time.sleep(0.02)
+        if driver.poll() is None:
+            os.kill(driver.pid, signal.SIGKILL)
+        driver.wait(timeout=60)
+
+    def finish(self) -> list[Record]:
+        """Runs to the end without a fault and returns the records."""
+        status = self.run()
+        assert status == 0, (self.folder / "driver.log").read_text()[-3000:]
+        return self.records()
+
+    def records(self) -> list[Record]:
+        """What is on record now."""
+        path = self.folder / "runs" / "sweeps" / "chaos" / "journal.log"
+        return Journal(path, self.sweep.select, writable=False).records
+
+    def ledger(self) -> list[tuple[str, int, dict[str, float]]]:
+        """Every epoch that was trained, in order."""
+        if not self.ledger_path.exists():
+            return []
+        lines = self.ledger_path.read_text(encoding="utf-8").splitlines()
+        return [(key, epoch, metrics) for key, epoch, metrics in map(json.loads, lines)]
+
+    def faulted(self) -> bool:
+        """Whether the fault struck."""
+        return Path(f"{self.ledger_path}.fault").exists()
+
+
+def table(records: list[Record]) -> list[Any]:
+    """What two runs of one sweep must have in common."""
+    return sorted((r.stage, r.key, r.state.value, [_timeless(m) for m in r.epochs]) for r in records)
+
+
+def check(sweeping: Sweeping, interruptions: int) -> None:
+    """Checks the invariants of a sweep that has come to its end."""
+    records = sweeping.records()
+    assert all(record.finished for record in records)
+    recorded = {(r.key, int(m["epoch"])): _timeless(m) for r in records for m in r.epochs}
+    trained = Counter((key, epoch) for key, epoch, _ in sweeping.ledger())
+    for key, epoch, metrics in sweeping.ledger():
+        assert recorded.get((key, epoch)) == metrics, "a trained epoch is not on record as it was trained"
+    slots = max(1, int((os.cpu_count() or 1) // sweeping.sweep.resources.cpus))
+    repeated = sum(count - 1 for count in trained.values())
+    assert repeated <= interruptions * slots, f"{repeated} epochs were trained again"
+    keys = [record.key for record in records if not record.reused_from]
+    assert len(keys) == len(set(keys)), "a key was trained under two records"
+    _check_mlflow(sweeping, records)
+
+
+def _check_mlflow(sweeping: Sweeping, records: list[Record]) -> None:
+    client = MlflowClient(f"sqlite:///{sweeping.folder / 'runs' / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("chaos")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], max_results=1000)
+    shown = Counter(run.data.tags.get("dropattack.key", "") for run in runs)
+    assert shown.pop("") == 1, "there is one parent run"
+    assert set(shown) == {record.key for record in records}
+    assert set(shown.values()) == {1}, "a key has several MLflow runs"
+    assert not [run for run in runs if run.info.status == "RUNNING"]
+
+
+def _timeless(metrics: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if name not in TIMINGS}

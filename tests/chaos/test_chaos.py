@@ -1,0 +1,163 @@
+"""Sweeps that are killed at every named point and at random; `make chaos` runs all, `make test` a few."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from search.record import Record
+from tests.chaos.harness import GRID, ONE_AT_A_TIME, SEARCH, Sweeping, check, table
+
+slow = pytest.mark.slow
+DRIVER_FAULTS = [
+    "after-store:9",
+    pytest.param("before-add:3", marks=slow),
+    pytest.param("after-add:4", marks=slow),
+    pytest.param("before-store:8", marks=slow),
+    pytest.param("before-tell:3", marks=slow),
+    pytest.param("after-tell:3", marks=slow),
+    pytest.param("before-mlflow:2", marks=slow),
+    pytest.param("after-mlflow-create:3", marks=slow),
+    pytest.param("after-mlflow:4", marks=slow),
+]
+WORKER_FAULTS = ["worker-mid-checkpoint:4", pytest.param("worker-after-epoch:5", marks=slow)]
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Record]]:
+    """Sweeps that nothing happened to."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    grid = Sweeping(folder / "grid", GRID)
+    search = Sweeping(folder / "search", SEARCH | ONE_AT_A_TIME)
+    return {"grid": grid.finish(), "search": search.finish()}
+
+
+@pytest.mark.parametrize("fault", DRIVER_FAULTS)
+def test_a_driver_killed_at_a_named_point_loses_nothing(
+    tmp_path: Path, undisturbed: dict[str, list[Record]], fault: str
+) -> None:
+    sweeping = Sweeping(tmp_path, GRID)
+    assert sweeping.run(fault) == -signal.SIGKILL
+    assert sweeping.faulted()
+    assert table(sweeping.finish()) == table(undisturbed["grid"])
+    check(sweeping, interruptions=1)
+
+
+@pytest.mark.parametrize("fault", WORKER_FAULTS)
+def test_a_worker_that_dies_costs_an_epoch_and_no_trial(
+    tmp_path: Path, undisturbed: dict[str, list[Record]], fault: str
+) -> None:
+    sweeping = Sweeping(tmp_path, GRID)
+    assert sweeping.run(fault) == 0, "the sweep goes on by itself"
+    assert sweeping.faulted()
+    assert table(sweeping.records()) == table(undisturbed["grid"])
+    check(sweeping, interruptions=1)
+
+
+@slow
+@pytest.mark.parametrize("seed", range(20))
+def test_a_driver_killed_at_random_ends_as_if_it_had_not_been(
+    tmp_path: Path, undisturbed: dict[str, list[Record]], seed: int
+) -> None:
+    kills = [random.Random(seed).randint(1, 15) for _ in range(2)]
+    name, raw = [("grid", GRID), ("search", SEARCH | ONE_AT_A_TIME)][seed % 2]
+    sweeping = Sweeping(tmp_path, raw)
+    for epochs in kills:
+        sweeping.run_and_kill(epochs)
+    assert table(sweeping.finish()) == table(undisturbed[name])
+    check(sweeping, interruptions=len(kills))
+
+
+@slow
+def test_a_torn_journal_costs_its_last_line(tmp_path: Path, undisturbed: dict[str, list[Record]]) -> None:
+    sweeping = Sweeping(tmp_path, GRID)
+    for _ in range(2):
+        sweeping.run_and_kill(6)
+        journal = tmp_path / "runs" / "sweeps" / "chaos" / "journal.log"
+        journal.write_bytes(journal.read_bytes()[:-9])
+    assert table(sweeping.finish()) == table(undisturbed["grid"])
+
+
+@slow
+def test_a_tracking_server_that_comes_and_goes_delays_the_picture_only(
+    tmp_path: Path, undisturbed: dict[str, list[Record]]
+) -> None:
+    port = 5600 + os.getpid() % 300
+    (tmp_path / "runs").mkdir()
+    database = f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}"
+    command = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", database, "--default-artifact-root", str(tmp_path / "artifacts")]
+
+    def serve() -> "subprocess.Popen[bytes]":
+        environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        return subprocess.Popen(
+            [sys.executable, *command],
+            env=environment,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def kill(server: "subprocess.Popen[bytes]") -> None:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+    sweeping = Sweeping(tmp_path, GRID, "--tracking-uri", f"http://127.0.0.1:{port}")
+    server = serve()
+    try:
+        driver = sweeping.start()
+        while len(sweeping.ledger()) < 6:
+            assert driver.poll() is None
+            time.sleep(0.05)
+        kill(server)
+        while len(sweeping.ledger()) < 14:
+            assert driver.poll() is None, "the sweep waited for its tracking server"
+            time.sleep(0.05)
+        server = serve()
+        assert driver.wait(timeout=300) == 0
+        assert sweeping.run() == 0
+    finally:
+        kill(server)
+    assert table(sweeping.records()) == table(undisturbed["grid"])
+    check(sweeping, interruptions=0)
+
+
+@slow
+def test_a_full_disk_ends_the_run_in_one_line_and_loses_nothing(
+    tmp_path: Path, undisturbed: dict[str, list[Record]]
+) -> None:
+    disk = tmp_path / "runs"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("a tmpfs can be mounted by root only")
+    try:
+        sweeping = Sweeping(tmp_path, GRID)
+        sweeping.run_and_kill(5)
+        free = shutil.disk_usage(disk).free
+        (disk / "ballast").write_bytes(bytes(max(0, free - 300_000)))
+        assert sweeping.run() == 1
+        assert "can no longer be used" in (tmp_path / "driver.log").read_text()
+        (disk / "ballast").unlink()
+        assert table(sweeping.finish()) == table(undisturbed["grid"])
+        check(sweeping, interruptions=2)
+    finally:
+        subprocess.run(["umount", str(disk)], check=False)
+
+
+@slow
+def test_two_drivers_at_once_do_not_mix(tmp_path: Path, undisturbed: dict[str, list[Record]]) -> None:
+    sweeping = Sweeping(tmp_path, GRID)
+    first, second = sweeping.start(), sweeping.start()
+    assert sorted([first.wait(timeout=300), second.wait(timeout=300)]) == [0, 2]
+    assert "is in use by another run" in (tmp_path / "driver.log").read_text()
+    assert table(sweeping.records()) == table(undisturbed["grid"])
+    check(sweeping, interruptions=0)

@@ -1,0 +1,97 @@
+import pytest
+import torch
+from torch import nn
+
+import dropattack
+from dropattack import UsageError
+from tests.dropattack.toys import Images, make, method_for, standing
+
+
+@pytest.mark.parametrize("reduction", ["none", "item"])
+def test_a_loss_that_is_no_scalar_tensor_is_refused(reduction):
+    def loss(outputs, labels):
+        if reduction == "item":
+            return nn.functional.cross_entropy(outputs, labels).item()
+        return nn.functional.cross_entropy(outputs, labels, reduction="none")
+
+    model = make(Images)
+    for name in dropattack.methods():
+        with pytest.raises(UsageError, match="the loss must be a scalar tensor"):
+            method_for(name, model, task={"loss": loss}).step(model, model.batch(), standing(model))
+
+
+def test_unknown_method_and_hyperparameter():
+    with pytest.raises(UsageError, match="unknown method 'dropatack'; did you mean 'dropattack'"):
+        dropattack.create("dropatack")
+    with pytest.raises(UsageError, match="unknown hyperparameter 'eps'"):
+        dropattack.create("dropattack", eps=1)
+    with pytest.raises(UsageError, match="unknown value of control 'eps-zer'; did you mean 'eps-zero'"):
+        dropattack.create("dropattack", control="eps-zer")
+
+
+def test_a_name_is_taken_once():
+    class Other(dropattack.Standard):
+        name = "sam"
+
+    with pytest.raises(UsageError, match="'sam' is registered already"):
+        dropattack.register(Other)
+    assert dropattack.method_named("sam") is dropattack.SAM
+
+
+def test_foreign_state_is_refused():
+    with pytest.raises(UsageError, match="keeps no state"):
+        dropattack.create("standard").load_state_dict({"delta": 1})
+
+
+def test_clipping_equals_torchs():
+    models = [make(Images), make(Images)]
+    batch = models[0].batch()
+    method_for("standard", models[0], task={"clip_norm": 0.1}).step(models[0], batch, standing(models[0]))
+    nn.functional.cross_entropy(models[1](batch[0]), batch[1]).backward()
+    nn.utils.clip_grad_norm_(models[1].parameters(), 0.1)
+    for left, right in zip(models[0].parameters(), models[1].parameters(), strict=True):
+        assert torch.allclose(left.grad, right.grad, rtol=1e-12)
+
+
+def test_clipping_leaves_small_gradients_alone():
+    models = [make(Images), make(Images)]
+    batch = models[0].batch()
+    for model, clip in zip(models, (1e6, None), strict=True):
+        method_for("standard", model, task={"clip_norm": clip}).step(model, batch, standing(model))
+    for left, right in zip(models[0].parameters(), models[1].parameters(), strict=True):
+        assert torch.equal(left.grad, right.grad)
+
+
+def test_an_autocast_context_around_the_step_does_not_hide_attacks():
+    model = make(Images).float()
+    images, labels = model.batch()
+    batch = (images.float(), labels)
+    found = []
+    for around in (False, True):
+        values = {"targets": "hidden", "epsilon": 50.0, "p": 1.0, "k": 1}
+        method = method_for("dropattack", model, task={"autocast": torch.bfloat16}, **values)
+        with torch.autocast("cpu", torch.bfloat16, enabled=around):
+            method.step(model, batch, standing(model))
+        found.append(model.fc.weight.grad.clone())
+    assert torch.equal(found[0], found[1])
+    method_for("standard", model, task={"autocast": torch.bfloat16}).step(model, batch, standing(model))
+    assert not torch.allclose(model.fc.weight.grad * 2, found[0], rtol=0.1)
+
+
+def test_rounds_of_standard_training_are_counted_as_passes():
+    settings = dropattack.create("standard", rounds=3).settings
+    assert (settings.rounds, settings.passes) == (3, 3)
+
+
+def test_outputs_of_any_structure_are_detached():
+    class Pair(Images):
+        def forward(self, images):
+            return {"logits": super().forward(images), "images": images}
+
+    def loss(outputs, labels):
+        return nn.functional.cross_entropy(outputs["logits"], labels)
+
+    model = make(Pair)
+    result = method_for("sam", model, task={"loss": loss}).step(model, model.batch(), standing(model))
+    assert result.outputs["logits"].shape == (5, 4)
+    assert not result.outputs["logits"].requires_grad

@@ -1,0 +1,78 @@
+import pytest
+import torch
+from torch import nn
+
+import dropattack
+from dropattack import UsageError, canonical_targets, parse_targets
+from tests.dropattack.toys import Images, Texts, make, method_for, standing
+
+
+def step(model, targets, **task):
+    values = {"targets": targets, "k": 1}
+    return method_for("dropattack", model, task=task, **values).step(model, model.batch(), standing(model))
+
+
+def test_names_have_one_order():
+    assert parse_targets(" conv10.w + conv2.w+input ") == ("input", "conv2.w", "conv10.w")
+    assert canonical_targets("b+a+input") == canonical_targets("input+a+b") == "input+a+b"
+
+
+@pytest.mark.parametrize(("text", "message"), [("", "empty name"), ("a++b", "empty name"), ("a+a", "twice")])
+def test_malformed_sets_are_refused(text, message):
+    with pytest.raises(UsageError, match=message):
+        parse_targets(text)
+
+
+def test_unknown_target_names_the_nearest_and_the_valid_ones():
+    with pytest.raises(
+        UsageError, match=r"unknown target 'hiden'; did you mean 'hidden'\? valid: input, hidden"
+    ):
+        step(make(Images), "hiden")
+    with pytest.raises(UsageError, match=r"valid: input, conv\.weight, conv\.bias"):
+        step(make(Images), "seen.weight", names={})
+
+
+def test_a_module_is_no_target():
+    with pytest.raises(UsageError, match="unknown target 'conv'"):
+        step(make(Images), "conv", names={})
+
+
+def test_frozen_target():
+    model = make(Images)
+    model.conv.weight.requires_grad_(False)
+    with pytest.raises(UsageError, match="'hidden' is frozen"):
+        step(model, "hidden")
+
+
+def test_unused_target():
+    model = make(Images)
+    model.idle = nn.Parameter(torch.ones(2, dtype=torch.float64))
+    with pytest.raises(UsageError, match="'idle' got no gradient"):
+        step(model, "idle", names={})
+
+
+def test_an_embedding_that_the_batch_does_not_look_up():
+    model = make(Images)
+    model.embed = nn.Embedding(4, 2).double()
+    with pytest.raises(UsageError, match=r"'embed\.weight' got no gradient"):
+        step(model, "embed.weight", names={})
+
+
+def test_one_tensor_under_two_names():
+    model = make(Texts)
+    names = {**model.names, "words": "embed.weight"}
+    with pytest.raises(UsageError, match="'input' and 'words' are one tied tensor"):
+        step(model, "input+words", names=names)
+
+
+def test_tokens_need_an_embedding():
+    model = make(Images)
+    task = dropattack.Task(names={"input": "conv.weight"})
+    with pytest.raises(UsageError, match="no embedding's weight"):
+        dropattack.create("freelb", task=task).step(model, model.batch(), standing(model))
+
+
+def test_token_ids_without_a_name_for_the_embedding():
+    model = make(Texts)
+    with pytest.raises(UsageError, match=r"map 'input' to the embedding's weight in Task\.names"):
+        step(model, "input", names={})

@@ -1,0 +1,59 @@
+"""How far a sweep is, worked out by hand beside what is said."""
+
+from pathlib import Path
+
+import pytest
+
+from search.record import State
+from search.status import Status, duration
+from tests.search.simulation import Driver, KilledError, engine, sweep
+
+
+def test_counts_best_and_total_are_those_of_the_records(tmp_path: Path) -> None:
+    with pytest.raises(KilledError):
+        Driver(engine(tmp_path, sweep()), slots=2).run(epochs=80)
+    tested = engine(tmp_path, sweep())
+    records = list(tested.records)
+    status = Status(sweep(), records)
+    assert status.total == tested.total
+    assert status.finished == sum(r.state is not State.RUNNING for r in records)
+    best = max((r for r in records if r.epochs), key=lambda r: r.value(sweep().select) or 0)
+    assert status.best is not None
+    assert status.best.key == best.key
+    values = status.to_dict()
+    assert values["states"]["running"] == sum(r.state is State.RUNNING for r in records)
+    assert f"best valid_accuracy {best.value(sweep().select):.4g}" in status.line()
+
+
+def test_pace_and_time_left_come_from_when_results_were_recorded(tmp_path: Path) -> None:
+    definition = sweep(
+        stages=[{"name": "grid", "methods": {"dropattack": {"p": [0.1, 0.2, 0.3, 0.4]}}}], seeds=[0]
+    )
+    tested = engine(tmp_path, definition)
+    driver = Driver(tested)
+    driver.run()
+    records = list(tested.records)[:3]
+    for number, record in enumerate(records):
+        record.epochs[-1]["recorded_at"] = 1000.0 + 90 * number
+    status = Status(definition, records)
+    assert status.trials_per_hour == pytest.approx(40)
+    assert status.seconds_left == pytest.approx(90)
+    assert "90 s left" in status.line()
+
+
+def test_a_record_that_changes_is_counted_once(tmp_path: Path) -> None:
+    tested = engine(tmp_path, sweep())
+    record = tested.next()
+    assert record is not None
+    status = Status(sweep(), [record])
+    assert not status.update(record)
+    tested.fail(record.key, "out of luck")
+    assert status.update(record)
+    assert not status.update(record)
+    assert status.line().startswith("1/28 · 1 failed")
+    assert [r.reason for r in status.failures] == ["out of luck"]
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(42, "42 s"), (150, "2 min"), (7200, "2.0 h")])
+def test_time_spans_are_short(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

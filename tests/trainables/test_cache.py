@@ -1,0 +1,91 @@
+"""The cache: encoded once, whole or not at all, shared as mapped pages."""
+
+import multiprocessing
+import os
+import time
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+import pytest
+import torch
+
+from trainables.cache import cache_root, cached, digest, save_atomically
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DROPATTACK_CACHE", str(tmp_path / "cache"))
+
+
+def files() -> list[str]:
+    return sorted(path.name for path in cache_root().iterdir() if path.suffix != ".lock")
+
+
+def test_an_entry_is_encoded_once_and_comes_back_as_it_was() -> None:
+    calls = []
+
+    def encode() -> dict:
+        calls.append(1)
+        return {"tensor": torch.arange(6, dtype=torch.int32).view(2, 3), "size": 6, "none": None}
+
+    for _ in range(3):
+        entry = cached("name", "content", encode)
+        assert entry["tensor"].tolist() == [[0, 1, 2], [3, 4, 5]]
+        assert (entry["size"], entry["none"]) == (6, None)
+    assert len(calls) == 1
+    assert files() == ["name-content.pt"]
+
+
+def test_an_encoder_that_fails_leaves_nothing() -> None:
+    def fail() -> dict:
+        raise RuntimeError("broken file")
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="broken file"):
+            cached("name", "content", fail)
+    assert files() == []
+
+
+def test_a_write_that_fails_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "state.pt"
+    save_atomically({"epoch": 1}, path)
+
+    def no_space(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(OSError, match="No space"):
+        save_atomically({"epoch": 2}, path)
+    assert torch.load(path, weights_only=True) == {"epoch": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["state.pt"]
+
+
+def _encode_in_a_process(cache: str, calls: Path, start: Barrier) -> None:
+    os.environ["DROPATTACK_CACHE"] = cache
+
+    def encode() -> dict:
+        with calls.open("a") as file:
+            file.write("called\n")
+        time.sleep(0.3)
+        return {"tensor": torch.arange(1000)}
+
+    start.wait()
+    assert cached("name", "content", encode)["tensor"].sum() == 499_500
+
+
+def test_processes_that_need_an_entry_at_once_encode_it_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(3)
+    arguments = (str(cache_root()), tmp_path / "calls", start)
+    processes = [context.Process(target=_encode_in_a_process, args=arguments) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    assert (tmp_path / "calls").read_text() == "called\n"
+
+
+def test_digests_tell_values_apart_and_nothing_else() -> None:
+    assert digest({"b": 1, "a": [2.5, "é"]}) == digest({"a": [2.5, "é"], "b": 1})
+    assert len({digest(1), digest("1"), digest([1]), digest(1, None), digest()}) == 5

@@ -1,0 +1,67 @@
+"""A saved model is the trained one, in a fresh process as here."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from dropattack import UsageError
+from trainables import text
+from trainables.cache import save_atomically
+from trainables.metrics import evaluate
+from trainables.saved import load_model
+from trainables.training import Training
+from trainables.trial import Trial
+from trainables.workloads import TrainingSettings, workload_named
+
+
+def test_a_saved_model_loads_as_a_plain_module_that_scores_the_same(tmp_path: Path) -> None:
+    workload = workload_named("digits-lenet5")
+    data = workload.load(tmp_path)
+    settings = TrainingSettings(epochs=2, learning_rate=0.003)
+    trial = Trial.make("digits-lenet5", "standard", {}, settings, 0, workload.checksum(tmp_path))
+    training = Training(trial, data)
+    while not training.finished:
+        training.epoch()
+    save_atomically(training.result(), tmp_path / "model.pt")
+    saved = load_model(tmp_path / "model.pt")
+    assert isinstance(saved.model, torch.nn.Module)
+    assert not saved.model.training
+    assert saved.trial == trial
+    accuracy = evaluate(saved.model, data.test, data.classes)["accuracy"]
+    assert accuracy == saved.test["test_accuracy"] == training.history[-1]["test_accuracy"]
+    hits = sum(row[label] for label, row in enumerate(saved.confusion))
+    assert hits / len(data.test) == pytest.approx(accuracy)
+
+
+def test_a_saved_text_model_brings_its_vocabulary(tmp_path: Path) -> None:
+    """Also where it started from word vectors, which the file does not hold a second time."""
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "glove").mkdir()
+    (tmp_path / "glove" / "tiny.txt").write_text("good 1 0 0\nbad 0 1 0\n")
+    for name in ("train", "valid", "test"):
+        rows = "".join(f"{name} {('bad', 'good')[i % 2]} {i},{i % 2}\n" for i in range(20))
+        (tmp_path / "texts" / f"{name}.csv").write_text(f"text,label\n{rows}")
+    workload, options = workload_named("texts-bigru"), {"vectors": "tiny.txt"}
+    settings, checksum = TrainingSettings(epochs=1), workload.checksum(tmp_path, options)
+    trial = Trial.make(
+        workload.name, "standard", {}, settings, 0, checksum, data=options, model={"hidden": 5}
+    )
+    data = workload.load(tmp_path, options)
+    training = Training(trial, data)
+    training.epoch()
+    save_atomically(training.result(), tmp_path / "model.pt")
+    saved = load_model(tmp_path / "model.pt")
+    assert saved.model.embedding.weight.shape == (data.extras["vocabulary_size"], 3)
+    assert evaluate(saved.model, data.test, 2)["loss"] == training.history[-1]["test_loss"]
+    words = text.words(saved.extras)
+    assert len(words) == data.extras["vocabulary_size"]
+    assert {"good", "bad"} < set(words)
+
+
+def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no model file"):
+        load_model(tmp_path / "none.pt")
+    save_atomically({"other": 1}, tmp_path / "other.pt")
+    with pytest.raises(UsageError, match="is not a model that a sweep saved"):
+        load_model(tmp_path / "other.pt")

@@ -1,0 +1,75 @@
+"""A sweep's trained models, loaded back as plain modules."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from dropattack import UsageError
+from trainables.data import Data
+from trainables.splits import ImageSplit
+from trainables.trial import Trial
+from trainables.workloads import workload_named
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A trained model and where it came from.
+
+    Attributes:
+        model: The model at its best validation epoch, in eval mode, on the CPU. Images are expected as
+            floats in [0, 1], texts as token ids and lengths.
+        trial: The trial that trained it.
+        metrics: Metrics of the epoch that was best on validation.
+        test: Metrics on the test split.
+        confusion: Counts on the test split, row = true class, column = predicted class.
+        extras: What inputs are encoded with: the vocabulary's ``words`` of a text model.
+    """
+
+    model: nn.Module
+    trial: Trial
+    metrics: Mapping[str, float]
+    test: Mapping[str, float]
+    confusion: Sequence[Sequence[int]]
+    extras: Mapping[str, Any]
+
+
+def load_model(path: str | Path) -> SavedModel:
+    """Loads a model that a sweep saved.
+
+    Args:
+        path: ``STORE/sweeps/NAME/models/KEY.pt``, or the artifact of its MLflow run.
+
+    Returns:
+        The model and where it came from.
+
+    Raises:
+        UsageError: There is no such file, or it holds something else.
+
+    Example:
+        >>> model = load_model("runs/sweeps/demo/models/1f0c….pt").model  # doctest: +SKIP
+    """
+    if not Path(path).is_file():
+        raise UsageError(f"there is no model file {str(path)!r}")
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(saved, dict) or not {"trial", "model", "classes"} <= saved.keys():
+        raise UsageError(f"{path} is not a model that a sweep saved")
+    trial = Trial.from_dict(saved["trial"])
+    nothing = ImageSplit(torch.empty(0, 1, 1, 1, dtype=torch.uint8), torch.empty(0, dtype=torch.long))
+    data = Data(nothing, nothing, nothing, saved["classes"], trial.checksum, extras=saved["extras"])
+    model = workload_named(trial.workload).model_settings(trial.model).build(data)
+    model.load_state_dict(saved["model"])
+    return SavedModel(
+        model.eval(), trial, saved["metrics"], saved["test"], saved["confusion"], saved["extras"]
+    )
+
+
+def encoding(extras: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of `Data.extras` that a trained model still needs; its word vectors it holds itself by now."""
+    return {
+        name: value[:0] if name in ("known", "vectors") and value is not None else value
+        for name, value in extras.items()
+    }

