@@ -132,6 +132,9 @@ def run(
 ) -> None:
     """Runs an engine to its end.
 
+    What Tune itself writes stays in a scratch folder of the driver, which other nodes need not see: trials
+    keep their checkpoints in the sweep's folder.
+
     Args:
         engine: What to run.
         folder: The sweep's folder, for checkpoints and models; shared by all nodes.
@@ -167,6 +170,7 @@ def run(
             run_config=tune.RunConfig(
                 name=engine.sweep.name,
                 storage_path=scratch,
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=_PROCESS_DEATHS),
                 verbose=1 if verbose else 0,
             ),

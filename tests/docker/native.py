@@ -90,6 +90,7 @@ class NativeCompose:
             **{name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_"))},
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(self.root / "home"),
+            "TMPDIR": str(self.local),
             "RAY_USAGE_STATS_ENABLED": "0",
             "DROPATTACK_CACHE": str(self.root / "cache"),
             **{name: self.native(str(value)) for name, value in own.items()},
