@@ -58,9 +58,9 @@ def run(
         from search import presentation
         from search.service import StoreError, run_sweep
         from search.store import Store
-        from search.sweepfile import load_sweep, parse_override
+        from search.sweepfile import load_sweep
 
-        definition = load_sweep(sweep, dict(map(parse_override, overrides or [])), scale)
+        definition = load_sweep(sweep, _overridden(overrides), scale)
         console = presentation.terminal()
         try:
             outcome = run_sweep(definition, sweep, Store(store), data, console, tracking_uri, verbose)
@@ -82,17 +82,18 @@ def submit(
     store: Annotated[str, typer.Option(help="Store on the cluster, shared by all nodes.")] = "",
     data: Annotated[str, typer.Option(help="Root folder of datasets on every node.")] = "",
     overrides: SetOption = None,
+    scale: ScaleOption = "",
     tracking_uri: Annotated[str, typer.Option(help="MLflow server as the cluster sees it.")] = "",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job to its end.")] = True,
 ) -> None:
     """Run a sweep as a job of a Ray cluster; submitting it again goes on where it stopped."""
     with _refusals():
         from search import cluster
-        from search.sweepfile import load_sweep, parse_override
+        from search.sweepfile import load_sweep
 
-        definition = load_sweep(sweep, dict(map(parse_override, overrides or [])))
+        definition = load_sweep(sweep, _overridden(overrides), scale)
         project = Path.cwd()
-        command = cluster.run_command(sweep, store, data, tracking_uri, overrides or [], project)
+        command = cluster.run_command(sweep, store, data, tracking_uri, overrides or [], project, scale)
         client = cluster.connect(address)
         job, new = cluster.submit(client, definition.name, store, command, project)
         print(f"{'submitted' if new else 'already running:'} {job}", flush=True)
@@ -114,9 +115,9 @@ def plan(
         from search import presentation
         from search.plan import plan_sweep
         from search.store import Store
-        from search.sweepfile import load_sweep, parse_override
+        from search.sweepfile import load_sweep
 
-        definition = load_sweep(sweep, dict(map(parse_override, overrides or [])), scale)
+        definition = load_sweep(sweep, _overridden(overrides), scale)
         planned = plan_sweep(definition, Store(store), data)
         if as_json:
             _print_json([stage.to_dict() for stage in planned])
@@ -257,6 +258,12 @@ def _refusals() -> Iterator[None]:
     except UsageError as error:
         print(f"dropattack: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
+
+
+def _overridden(overrides: list[str] | None) -> dict[str, Any]:
+    from search.sweepfile import parse_override
+
+    return dict(map(parse_override, overrides or []))
 
 
 def _show_dataset(report: Any) -> None:

@@ -56,7 +56,13 @@ def connect(address: str) -> JobSubmissionClient:
 
 
 def run_command(
-    source: str, store: str, data: str, tracking_uri: str, overrides: Sequence[str], project: Path
+    source: str,
+    store: str,
+    data: str,
+    tracking_uri: str,
+    overrides: Sequence[str],
+    project: Path,
+    scale: str = "",
 ) -> list[str]:
     """The command of a job that runs a sweep.
 
@@ -67,6 +73,7 @@ def run_command(
         tracking_uri: The MLflow server as the cluster sees it, likewise.
         overrides: As ``--set`` takes them.
         project: The folder that is uploaded.
+        scale: As ``--scale`` takes it.
 
     Raises:
         UsageError: One of them means nothing, or something else, on the cluster.
@@ -84,7 +91,7 @@ def run_command(
             "credentials in --tracking-uri would be seen in the job's command; "
             "put them into ~/.mlflow/credentials on the cluster"
         )
-    options = {"--store": store, "--data": data, "--tracking-uri": tracking_uri}
+    options = {"--store": store, "--data": data, "--tracking-uri": tracking_uri, "--scale": scale}
     command = ["python", "-m", "search", "run", source]
     command += [part for option, value in options.items() if value for part in (option, value)]
     return command + [part for override in overrides for part in ("--set", override)]
