@@ -51,7 +51,7 @@ def compare_sweeps(first: Records, second: Records) -> pd.DataFrame:
 
 
 def _scores(records: Records, columns: list[str], metric: Metric) -> pd.DataFrame:
-    trials = records.complete()
+    trials = records.complete(controls=True)
     column = records.values(metric)
     score = trials[column] if column in trials else float("nan")
     return trials.reindex(columns=[*columns, "seed"]).assign(score=score)

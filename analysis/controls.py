@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from analysis.records import BASELINE, Metric, Records
+from analysis.records import BASELINE, EPS_ZERO, EQUAL_PASSES, Metric, Records, control_names
 from analysis.scoring import FAMILY, scored_families, summarise_families
 from analysis.statistics import ALPHA, estimate, holm
 
-EPS_ZERO, P_ONE, RANDOM, EQUAL_PASSES = "eps-zero", "p-one", "random-direction", "equal-passes"
+P_ONE, RANDOM = "p-one", "random-direction"
 MEANING = {
     EPS_ZERO: "all passes, no perturbation (ε = 0)",
     P_ONE: "no mask (p = 1) at the same mean size (ε′ = pε)",
@@ -16,39 +16,9 @@ MEANING = {
 }
 
 
-def control_names(trials: pd.DataFrame) -> pd.Series:
-    """Which control each trial is, "" for none, seen from its settings.
-
-    ``eps-zero`` has ε = 0; ``random-direction`` a ``direction`` of ``random``; ``equal-passes`` is standard
-    training with several passes per step; ``p-one`` has p = 1 and an ε that is p·ε of an otherwise equal
-    trial with p < 1.
-    """
-    names = pd.Series("", index=trials.index)
-    if {"epsilon", "p"} <= set(trials.columns):
-        names[_without_mask(trials)] = P_ONE
-    if "direction" in trials:
-        names[trials["direction"].astype(str) == "random"] = RANDOM
-    if "epsilon" in trials:
-        names[trials["epsilon"] == 0] = EPS_ZERO
-    names[(trials["method"] == BASELINE) & (trials["passes"] > 1)] = EQUAL_PASSES
-    return names
-
-
-def _without_mask(trials: pd.DataFrame) -> pd.Series:
-    same = [c for c in ("workload", "method", "targets", "k") if c in trials]
-    masked = trials[(trials["p"] > 0) & (trials["p"] < 1)]
-    sizes = masked.assign(size=(masked["epsilon"] * masked["p"]).round(9))
-    wanted = {tuple(row) for row in sizes[[*same, "size"]].astype(str).to_numpy()}
-    size = trials["epsilon"].round(9)
-    mine = trials[same].assign(size=size).astype(str)
-    twins = pd.Series([tuple(row) in wanted for row in mine.to_numpy()], index=trials.index)
-    grid = trials.loc[trials["p"] == 1, "epsilon"].isin(masked["epsilon"])
-    return twins & (trials["p"] == 1) & ~grid.reindex(trials.index, fill_value=False)
-
-
 def scored_methods(records: Records, metric: Metric) -> pd.DataFrame:
     """What `scored_families` gives for methods and controls, named in the column ``family``."""
-    trials = records.complete()
+    trials = records.complete(controls=True)
     if trials.empty:
         return pd.DataFrame()
     control = control_names(trials)

@@ -65,7 +65,8 @@ def measure(trials: int, project: bool) -> dict[str, float]:
         wall = time.perf_counter() - started
         behind = time.perf_counter()
         if project:
-            projection.close([], patience_seconds=600)
+            projection.drain(600)
+            projection.close([])
         return {
             "trials": trials,
             "results": len(reporting),

@@ -98,9 +98,10 @@ class PixelTarget(ActivationTarget):
         self._handle = self._model.register_forward_pre_hook(self._enter)
 
     def _enter(self, _: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        if not args[0].is_floating_point():
+        if not isinstance(args[0], Tensor) or not args[0].is_floating_point():
+            kind = args[0].dtype if isinstance(args[0], Tensor) else type(args[0]).__name__
             raise UsageError(
-                f"target {self.name!r} needs floating-point inputs, not {args[0].dtype}; convert the images, "
+                f"target {self.name!r} needs floating-point inputs, not {kind}; convert the images, "
                 f"or for token ids map {self.name!r} to the embedding's weight in Task.names"
             )
         return (self._through(args[0]), *args[1:])

@@ -1,5 +1,6 @@
 """An embedding matrix as an attack sees it: the rows that the batch looks up."""
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from dropattack.errors import UsageError
 from dropattack.surfaces import ParameterTarget, Perturbation, made
+
+_CHECKED: weakref.WeakSet[nn.Embedding] = weakref.WeakSet()
+"""Embeddings whose other rows were seen to have no gradient; to look in every step would cost too much."""
 
 
 class RowsTarget(ParameterTarget):
@@ -101,11 +106,28 @@ class RowsTarget(ParameterTarget):
         assert gradient is not None
         if self._gathered is None:
             self._gathered = gradient
+            self._check_other_rows(gradient)
         elif gradient.is_sparse:
             self._gathered = self._gathered + gradient
         else:
             self._gathered.index_add_(0, self.rows, gradient.index_select(0, self.rows))
         self._fresh = self.select(gradient) if self._watched else None
+
+    def _check_other_rows(self, gradient: Tensor) -> None:
+        """Makes sure, once for each embedding, that no other row has a gradient.
+
+        Raises:
+            UsageError: The model uses the matrix outside its lookups.
+        """
+        if gradient.is_sparse or self._embedding in _CHECKED:
+            return
+        if gradient.index_fill(0, self.rows, 0).any():
+            raise UsageError(
+                f"the embedding behind {self.name!r} is used outside its lookups; give the layer that "
+                "borrows its weight a parameter of its own, tied by `layer.weight = embedding.weight`"
+            )
+        if len(self.rows) < self._embedding.num_embeddings:
+            _CHECKED.add(self._embedding)
 
     @torch.no_grad()
     def shift(self, perturbation: Perturbation) -> None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 from torch.utils._pytree import tree_map_only
 
 from dropattack.errors import UsageError
@@ -113,7 +114,8 @@ class Method(ABC, Generic[S]):
         """
         dtype = self.task.autocast
         with torch.autocast(labels.device.type, dtype, enabled=dtype is not None, cache_enabled=False):
-            outputs = model(*inputs) if isinstance(inputs, tuple) else model(inputs)
+            several = isinstance(inputs, tuple) and not isinstance(inputs, PackedSequence)
+            outputs = model(*inputs) if several else model(inputs)
             loss = self.task.loss(outputs, labels)
         if not isinstance(loss, Tensor) or loss.dim() != 0:
             shape = f"has shape {list(loss.shape)}" if isinstance(loss, Tensor) else f"is {loss!r}"

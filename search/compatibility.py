@@ -1,8 +1,14 @@
 """What may change in a sweep that has records, and what would mix results that do not belong together."""
 
+from collections.abc import Iterable
+
 from dropattack import UsageError
+from search.proposers import Checksum
+from search.record import Record
 from search.space import Dimension, Range, Space, values
 from search.sweep import SECTIONS, Sampling, Stage, Sweep
+from trainables.cache import digest
+from trainables.trial import TRAINING_VERSION
 
 
 def check_extends(old: Sweep, new: Sweep) -> None:
@@ -26,14 +32,32 @@ def check_extends(old: Sweep, new: Sweep) -> None:
         _check_stage(old, new, stage, new.stages[position])
 
 
+def check_records(records: Iterable[Record], sweep: Sweep, checksum: Checksum) -> None:
+    """Makes sure that records are of today's data and training code.
+
+    Raises:
+        UsageError: A record is not; trained on, it would mix what does not belong together.
+    """
+    for trial in {digest(r.trial.data, r.trial.workload, r.trial.version): r.trial for r in records}.values():
+        if trial.version != TRAINING_VERSION:
+            raise _mixes(sweep, f"what a training computes (version {trial.version}, now {TRAINING_VERSION})")
+        if trial.checksum != checksum(trial.workload, trial.data):
+            raise _mixes(sweep, f"the data of {trial.workload}")
+
+
 def _check_stage(old: Sweep, new: Sweep, before: Stage, after: Stage) -> None:
     how = [(s.scheduler, s.search.kind, s.budget, s.exclude) for s in (before, after)]
     if how[0] != how[1]:
         raise _mixes(new, f"how stage {before.name!r} searches")
+    if not set(old.stage_workloads(before)) <= set(new.stage_workloads(after)):
+        raise _mixes(new, f"the workloads of stage {before.name!r}")
     sampled = isinstance(before.search, Sampling)
     if isinstance(before.search, Sampling) and isinstance(after.search, Sampling):
-        if before.search.sampler_seed != after.search.sampler_seed:
-            raise _mixes(new, f"the sampler seed of stage {before.name!r}")
+        for name in ("sampler_seed", "warm_start"):
+            if getattr(before.search, name) != getattr(after.search, name):
+                raise _mixes(new, f"the {name} of stage {before.name!r}")
+        if before.methods.keys() != after.methods.keys():
+            raise _mixes(new, f"the methods that stage {before.name!r} samples")
         if old.seeds[0] != new.seeds[0]:
             raise _mixes(new, f"the first seed, which trains stage {before.name!r}")
     spaces: list[tuple[str, Space, Space]] = []

@@ -29,6 +29,12 @@ class _Lane:
     records: list[Record] = field(default_factory=list)
     exhausted: bool = False
 
+    def settle(self, record: Record) -> None:
+        """Lets the rungs know of a record that another one answered."""
+        if self.rungs is not None and record.finished:
+            for metrics in record.epochs:
+                self.rungs.goes_on(record, metrics)
+
 
 class Engine:
     """Runs one sweep.
@@ -76,14 +82,8 @@ class Engine:
         ]
         rungs = None
         if scope.stage.scheduler is not None:
-            finished = [record for record in records if record.finished]
-            rungs = Rungs(scope.stage.scheduler, scope.epochs, self.sweep.select, scope.resource, finished)
+            rungs = Rungs(scope.stage.scheduler, scope.epochs, self.sweep.select, scope.resource, records)
         return _Lane(scope, proposer_for(scope, self._recorded), rungs, records)
-
-    @property
-    def total(self) -> int:
-        """How many trials the sweep has when it is done."""
-        return sum(max(lane.proposer.total, len(lane.records)) for lane in self._lanes)
 
     @property
     def records(self) -> Sequence[Record]:
@@ -128,6 +128,8 @@ class Engine:
             self.fail(key, str(error))
             return False
         epoch = int(metrics["epoch"])
+        if epoch < len(record.epochs):
+            return True
         last = epoch >= int(record.trial.training["epochs"])
         goes_on = lane.rungs is None or lane.rungs.goes_on(record, metrics)
         if last or not goes_on:
@@ -170,6 +172,7 @@ class Engine:
             source,
         )
         lane.records.append(record)
+        lane.settle(record)
         self._tell(record)
         return record
 
@@ -201,6 +204,7 @@ class Engine:
         for metrics in answer.epochs[len(record.epochs) :]:
             self.journal.append(record, metrics)
         self.journal.finish(record, answer.state, reused_from=source)
+        self._lane_of(record).settle(record)
         self._tell(record)
         return False
 

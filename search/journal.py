@@ -7,7 +7,7 @@ user attributes, one append each, so that a crash at any point leaves a journal 
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,12 @@ class NotReproducibleError(RuntimeError):
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Holds a sweep's folder for one writer.
+    """Holds a sweep's folder for one writer; a request that is refused leaves no folder behind that it made.
 
     Raises:
         UsageError: Another process holds it, or the folder cannot be written.
     """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / "run.lock")
@@ -59,6 +60,14 @@ def exclusive(folder: Path) -> Iterator[None]:
         ) from None
     try:
         yield
+    except UsageError:
+        lock.release()
+        if folder in made:
+            (folder / "run.lock").unlink(missing_ok=True)
+        with suppress(OSError):
+            for path in made:
+                path.rmdir()
+        raise
     finally:
         lock.release()
 
@@ -143,9 +152,10 @@ class Journal:
                     f"epoch {epoch} came again and differs in {', '.join(changed) or 'its metrics'}"
                 )
             return False
+        value = metrics[self.select.column]
         metrics = {**metrics, "recorded_at": time.time()}
         self._storage.set_trial_user_attr(record.number, f"{_EPOCH}{epoch}", metrics)
-        self._storage.set_trial_intermediate_value(record.number, epoch, metrics[self.select.column])
+        self._storage.set_trial_intermediate_value(record.number, epoch, value)
         record.epochs.append(metrics)
         return True
 

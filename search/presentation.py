@@ -121,17 +121,21 @@ def show_methods(console: Console) -> None:
 def show_targets(console: Console, name: str, data: Path) -> None:
     """What can be attacked in a workload's model, from the input to the output."""
     workload = workload_named(name)
-    model = workload.model_settings().build(workload.load(data))
-    parameters = dict(model.named_parameters())
+    # Word vectors need not be there to tell what a model's parameters are called.
+    options = {"vectors": ""} if "vectors" in workload.data_settings().to_dict() else {}
+    parameters = dict(workload.model_settings().build(workload.load(data, options)).named_parameters())
     table = Table("target", "parameter", "shape", title=name)
-    for column in ("size", "initial norm"):
+    for column in ("depth", "size", "initial norm"):
         table.add_column(column, justify="right")
     if INPUT not in workload.targets:
-        table.add_row(INPUT, "the batch itself", "", "", "")
+        table.add_row(INPUT, "the batch itself", "", "0", "", "")
+    layers = list(dict.fromkeys(target.partition(".")[0] for target in workload.targets))
+    first = 0 if INPUT in workload.targets else 1
     for target, parameter in workload.targets.items():
         tensor = parameters[parameter]
         shape = "×".join(map(str, tensor.shape))
-        table.add_row(target, parameter, shape, f"{tensor.numel():,}", f"{tensor.norm().item():.3g}")
+        depth = str(layers.index(target.partition(".")[0]) + first)
+        table.add_row(target, parameter, shape, depth, f"{tensor.numel():,}", f"{tensor.norm().item():.3g}")
     console.print(table)
 
 

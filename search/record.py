@@ -74,4 +74,9 @@ class Record:
 def same_result(one: Metrics, other: Metrics) -> bool:
     """Whether two recordings of one epoch agree in everything but their timing."""
     names = (one.keys() | other.keys()) - set(TIMINGS)
-    return all(one.get(name) == other.get(name) for name in names)
+    return all(_same(one.get(name), other.get(name)) for name in names)
+
+
+def _same(one: float | None, other: float | None) -> bool:
+    both_nan = one != one and other != other
+    return one == other or both_nan

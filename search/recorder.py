@@ -17,13 +17,13 @@ class Recorder:
 
     Attributes:
         alone: Keys of trials that a GPU was too small for, which are tried once more, alone on one.
-        broken: What broke the store, or nothing.
+        broken: What broke, or nothing.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.alone: set[str] = set()
-        self.broken: OSError | None = None
+        self.broken: Exception | None = None
 
     @property
     def ended(self) -> bool:
@@ -55,6 +55,6 @@ class Recorder:
             return otherwise
         try:
             return action()
-        except OSError as error:
+        except Exception as error:
             self.broken = error
             return otherwise

@@ -20,8 +20,9 @@ class Rungs:
         budget: The full budget, in the unit of ``resource``.
         select: What trials are compared by.
         resource: What a trial has used of its budget after an epoch.
-        finished: Records whose decisions are made; their results fill the rungs again. Running trials are not
-            among them: they report again from their first epoch, and meet the same decisions.
+        records: What is known already; it fills the rungs again in the order it came. The last epoch of a
+            running trial is left out: its decision may not have been carried out, and is made when the trial
+            reports it again.
     """
 
     def __init__(
@@ -30,7 +31,7 @@ class Rungs:
         budget: int,
         select: Select,
         resource: Callable[[Trial, int], int],
-        finished: Iterable[Record],
+        records: Iterable[Record],
     ) -> None:
         self._select = select
         self._resource = resource
@@ -43,9 +44,13 @@ class Rungs:
             reduction_factor=asha.reduction_factor,
         )
         self._known: set[str] = set()
-        for record in finished:
-            for metrics in record.epochs:
-                self.goes_on(record, metrics)
+        results = [
+            (metrics.get("recorded_at", 0.0), number, record, metrics)
+            for number, record in enumerate(records)
+            for metrics in (record.epochs if record.finished else record.epochs[:-1])
+        ]
+        for _, _, record, metrics in sorted(results, key=lambda result: result[:2]):
+            self.goes_on(record, metrics)
 
     def goes_on(self, record: Record, metrics: Metrics) -> bool:
         """Takes a trial's metrics after an epoch and says whether the trial goes on."""

@@ -38,6 +38,10 @@ _ALWAYS_NAMED = ("epsilon", "p", "k")
 _SYMBOLS = {"epsilon": "ε"}
 
 
+Winner = tuple[str, Sequence[Path]]
+"""Key of the best trial, and the files of its model."""
+
+
 @dataclass(frozen=True)
 class ShownRuns:
     """Where MLflow shows trials.
@@ -152,7 +156,8 @@ class SweepRuns:
         elif key in self._ended:
             self._client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
             self._ended.discard(key)
-        self._epochs[key], self._states[key] = len(epochs), state.value
+        self._epochs[key] = max(self._epochs[key], len(epochs))
+        self._states[key] = state.value
 
     def describe(self, headline: str) -> None:
         """Shows on the parent run how far the sweep is."""
@@ -160,13 +165,21 @@ class SweepRuns:
             self._client.set_tag(self.parent, f"{_TAG}progress", headline)
             self._shown_headline = headline
 
-    def finish(self, files: Sequence[Path], winner: tuple[str, Path] | None) -> None:
-        """Adds files to the parent run and ends it; adds the winner's model to its run."""
-        if winner is not None and winner[0] in self.ids and winner[1].exists():
-            self._client.log_artifact(self.ids[winner[0]], str(winner[1]), "model")
+    def finish(self, files: Sequence[Path], winner: Winner | None, status: str) -> None:
+        """Adds files to the parent run and the winner's model to its run, and ends the parent.
+
+        Trials that are still running when their sweep ends are shown as killed, until they go on.
+        """
+        if winner is not None and winner[0] in self.ids:
+            for file in winner[1]:
+                self._client.log_artifact(self.ids[winner[0]], str(file), "model")
         for file in files:
             self._client.log_artifact(self.parent, str(file))
-        self._client.set_terminated(self.parent)
+        for key, state in self._states.items():
+            if state == State.RUNNING.value and key not in self._ended:
+                self._client.set_terminated(self.ids[key], RunStatus.to_string(RunStatus.KILLED))
+                self._ended.add(key)
+        self._client.set_terminated(self.parent, status)
 
     def _find_experiment(self, artifacts: Path | None) -> str:
         found = self._client.get_experiment_by_name(self._sweep.name)

@@ -1,5 +1,6 @@
 """Running a sweep: from checking the request to writing the report."""
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from typing import Any
 
 from rich.console import Console
 
-from search.compatibility import check_extends
+from dropattack import UsageError
+from search.compatibility import check_extends, check_records
 from search.engine import Engine
 from search.journal import exclusive
 from search.preflight import check_cluster, check_job, data_options
@@ -20,7 +22,8 @@ from search.status import Status
 from search.store import Store
 from search.sweep import Sweep
 from search.tracking import Projection
-from trainables.cache import digest
+from trainables.cache import digest, write_atomically
+from trainables.saved import load_model
 from trainables.trainable import checkpoint_path, model_path
 from trainables.workloads import workload_named
 
@@ -109,8 +112,9 @@ def run_sweep(
             check_extends(old, sweep)
         tuning.connect(verbose)
         check_cluster(sweep, store.root, data, checksum)
-        store.define(sweep)
         journal = store.journal(sweep, writable=True)
+        check_records(journal.records, sweep, checksum)
+        store.define(sweep)
         projection = Projection(
             tracking_uri or store.tracking_uri, sweep, None if tracking_uri else store.artifacts
         )
@@ -118,23 +122,41 @@ def run_sweep(
         engine.listeners += [projection.show, lambda record: _drop_checkpoint(folder, record)]
         status = Status(sweep, engine.records)
         projection.start(engine.records, status.line)
-        with ProgressView(status, console) as view:
-            engine.listeners.append(view.update)
-            try:
+        try:
+            with ProgressView(status, console) as view:
+                engine.listeners.append(view.update)
                 tuning.run(engine, folder, data, verbose)
-            except OSError as error:
-                raise StoreError(
-                    f"the store {store.root} can no longer be used ({error.strerror}); nothing recorded "
-                    "is lost: mend that and run the same command again"
-                ) from error
-        report = write_report(sweep, source, store, engine.records, projection.shown())
+            projection.drain()
+            try:
+                report = write_report(sweep, source, store, engine.records, projection.shown())
+            except UsageError as error:
+                raise OSError(str(error)) from error
+        except OSError as error:
+            projection.drain()
+            projection.close([], status="FAILED")
+            raise StoreError(
+                f"a file of the store {store.root} or of the data can no longer be used ({error}); nothing "
+                "recorded is lost: mend that and run the same command again"
+            ) from error
         best = best_record(sweep, engine.records)
-        winner = None if best is None else (best.key, model_path(folder, best.key))
-        warning = projection.close([report, folder / "sweep.json"], winner)
-    return Outcome(engine.records, engine.done, engine.limit, report, time.monotonic() - started, warning)
+        winner = None if best is None else (best.key, _winner_files(model_path(folder, best.key)))
+        ending = "KILLED" if not engine.done else "FAILED" if status.failures else "FINISHED"
+        warning = projection.close([report, folder / "sweep.json"], winner, ending)
+    limit = engine.limit if status.finished < status.total else ""
+    return Outcome(engine.records, engine.done, limit, report, time.monotonic() - started, warning)
 
 
 def _drop_checkpoint(folder: Path, record: Record) -> None:
     """A finished trial needs none."""
     if record.finished:
         checkpoint_path(folder, record.key).unlink(missing_ok=True)
+
+
+def _winner_files(model: Path) -> list[Path]:
+    """The best trial's model, and how it confuses the test split's classes; nothing where it is elsewhere."""
+    if not model.exists():
+        return []
+    confusion = model.with_suffix(".confusion.json")
+    rows = load_model(model).confusion
+    write_atomically(confusion, json.dumps({"rows are labels, columns predictions": rows}).encode())
+    return [model, confusion]

@@ -50,7 +50,8 @@ class Status:
                 self._counts[before] -= 1
             self._states[name] = record.state
         value = record.value(self._sweep.select)
-        if value is not None and (self.best is None or self._better(value, self.best)):
+        hopeful = record.state is not State.FAILED
+        if value is not None and hopeful and (self.best is None or self._better(value, self.best)):
             self.best = record
         if not record.finished or before is record.state:
             return False
@@ -84,7 +85,7 @@ class Status:
         parts += [f"{self._counts[state]} {state.value}" for state in State if self._counts[state]]
         if self.best is not None:
             column = self._sweep.select.column
-            parts.append(f"best {column} {self.best.value(self._sweep.select):.4g}")
+            parts.append(f"best so far {column} {self.best.value(self._sweep.select):.4g}")
         if self.seconds_left:
             parts.append(f"{duration(self.seconds_left)} left")
         return " · ".join(parts)

@@ -1,6 +1,7 @@
 """Where sweeps are kept: a folder with a journal for each, MLflow's database, models and reports."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -69,13 +70,12 @@ class Store:
 
     def complete_elsewhere(self, sweep: Sweep) -> dict[str, tuple[str, Record]]:
         """Complete records of all other sweeps by trial key, with the sweep's name."""
-        return {
-            record.key: (name, record)
-            for name in self.sweeps()
-            if name != sweep.name
-            for record in self.complete(name)
-            if not record.reused_from
-        }
+        found: dict[str, tuple[str, Record]] = {}
+        for name in self.sweeps():
+            if name != sweep.name:
+                with suppress(UsageError):
+                    found |= {r.key: (name, r) for r in self.complete(name) if not r.reused_from}
+        return found
 
     def complete(self, name: str) -> list[Record]:
         """The complete records of a sweep; none where it has not been run."""

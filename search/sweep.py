@@ -104,10 +104,9 @@ class Stage(_Model):
 
 
 class Select(_Model):
-    """What a sweep selects on: always a metric of the validation split."""
+    """What a sweep selects by: a metric of the validation split, as large as can be; a loss, as small."""
 
-    metric: str = "accuracy"
-    mode: Literal["max", "min"] = "max"
+    metric: Literal["accuracy", "loss", "macro_f1", "f1"] = "accuracy"
 
     @property
     def column(self) -> str:
@@ -115,9 +114,14 @@ class Select(_Model):
         return f"valid_{self.metric}"
 
     @property
+    def mode(self) -> str:
+        """``max`` or ``min``."""
+        return "min" if self.metric == "loss" else "max"
+
+    @property
     def sign(self) -> int:
         """1 where more is better, -1 where less is."""
-        return 1 if self.mode == "max" else -1
+        return -1 if self.metric == "loss" else 1
 
 
 class Resources(_Model):

@@ -1,12 +1,10 @@
 """Sweep files: found by name or path, overridden, read, and refused in one line where they are wrong."""
 
-import math
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from dropattack import UsageError
@@ -14,6 +12,7 @@ from dropattack.errors import unknown
 from search.space import FORMS, Range, Subsets
 from search.sweep import Asha, Confirm, Grid, Limits, Resources, Sampling, Select, Stage, Sweep
 from search.validity import check_meaning
+from search.yamlfile import read_yaml
 
 _SUFFIXES = (".yaml", ".yml")
 
@@ -31,13 +30,13 @@ def load_sweep(source: str, overrides: Mapping[str, Any] | None = None, scale: s
         UsageError: The file is missing or any part of it is wrong; the message names the part.
     """
     raw = _read(source)
-    if scale and isinstance(raw, dict):
-        scales = raw.get("scales") or {}
+    if scale:
+        scales = parse_sweep(raw, source).scales
         if scale not in scales:
             raise UsageError(f"{source}: {unknown('scale', scale, scales)}")
         for path, value in scales[scale].items():
             _override(raw, path, value)
-        raw["name"] = f"{raw.get('name')}-{scale}"
+        raw["name"] = f"{raw['name']}-{scale}"
     for path, value in (overrides or {}).items():
         _override(raw, path, value)
     return parse_sweep(raw, source)
@@ -50,7 +49,7 @@ def parse_sweep(raw: Any, source: str = "sweep") -> Sweep:
     try:
         sweep = Sweep.model_validate(raw)
     except ValidationError as error:
-        raise UsageError(f"{source}: {_first_problem(error)}") from None
+        raise UsageError(f"{source}: {_first_problem(error, raw)}") from None
     try:
         check_meaning(sweep)
     except UsageError as error:
@@ -76,15 +75,14 @@ def _read(source: str) -> Any:
     if path.suffix in _SUFFIXES:
         if not path.is_file():
             raise UsageError(f"there is no sweep file {source!r}")
-        text = path.read_text(encoding="utf-8")
-    elif source in bundled_sweeps():
+        try:
+            return read_yaml(path.read_text(encoding="utf-8"), source)
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{source} cannot be read: {error}") from None
+    if source in bundled_sweeps():
         text = (resources.files("search") / "sweeps" / f"{source}.yaml").read_text(encoding="utf-8")
-    else:
-        raise unknown("sweep", source, bundled_sweeps())
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{source} is not valid YAML: {' '.join(str(error).split())}") from None
+        return read_yaml(text, source)
+    raise unknown("sweep", source, bundled_sweeps())
 
 
 def _override(raw: Any, path: str, value: Any) -> None:
@@ -97,6 +95,8 @@ def _override(raw: Any, path: str, value: Any) -> None:
             node = node.setdefault(part, {})
         else:
             raise UsageError(f"--set {path}: {part!r} is inside a plain value")
+    if isinstance(node, list) and last.isdigit():
+        raise UsageError(f"--set {path}: lists are set as a whole, such as {'.'.join(parents)}=[0, 1]")
     if not isinstance(node, dict):
         raise UsageError(f"--set {path}: {last!r} is not inside a mapping")
     node[last] = value
@@ -109,19 +109,37 @@ def _stage_named(stages: list[Any], name: str, path: str) -> Any:
     return named[name]
 
 
-def _first_problem(error: ValidationError) -> str:
+def _first_problem(error: ValidationError, raw: Any) -> str:
     """One line for the most telling of pydantic's complaints."""
     problems = error.errors()
     extra = [problem for problem in problems if problem["type"] == "extra_forbidden"]
     problem = extra[0] if extra else problems[0]
-    where = ".".join(str(part) for part in problem["loc"] if part not in _TAGS)
-    if problem["type"] == "extra_forbidden":
-        message = str(unknown("key", str(problem["loc"][-1]), _owner(problem["loc"]).model_fields))
+    kind, location = problem["type"], problem["loc"]
+    where = _where([part for part in location if part not in _TAGS], raw)
+    if kind == "extra_forbidden":
+        message = str(unknown("key", str(location[-1]), _owner(location).model_fields))
         return f"{where.rpartition('.')[0] or 'top level'}: {message}"
-    if problem["type"] == "too_short":
-        return f"{where}: the space is empty; list at least one value"
-    message = problem["msg"].removeprefix("Value error, ")
+    if kind == "union_tag_invalid":
+        valid = ("asha", "none") if location[-1] == "scheduler" else ("grid", "random", "optuna", "confirm")
+        return f"{where}: {unknown('kind', str(problem['ctx']['tag']), valid)}"
+    messages = {
+        "too_short": "the space is empty; list at least one value",
+        "missing": "is missing",
+        "tuple_type": "must be a list, such as [0, 1]",
+        "dict_type": "must be a mapping of names to values",
+        "model_type": "must be a mapping of names to values",
+    }
+    message = messages.get(kind, problem["msg"].removeprefix("Value error, "))
     return f"{where}: {message}" if where else message
+
+
+def _where(parts: list[Any], raw: Any) -> str:
+    """A place in a sweep as `--set` names it: stages by their names."""
+    if len(parts) > 1 and parts[0] == "stages" and isinstance(parts[1], int):
+        stage = raw["stages"][parts[1]]
+        name = stage.get("name", parts[1]) if isinstance(stage, dict) else parts[1]
+        parts = ["stages", name, *(part for part in parts[2:] if not isinstance(part, int))]
+    return ".".join(map(str, parts))
 
 
 _TAGS = {"grid", "random", "optuna", "confirm", *FORMS}
@@ -156,7 +174,4 @@ def parse_override(text: str) -> tuple[str, Any]:
     path, separator, value = text.partition("=")
     if not separator or not path:
         raise UsageError(f"--set takes path.to.key=value, not {text!r}")
-    parsed = yaml.safe_load(value)
-    if isinstance(parsed, float) and math.isnan(parsed):
-        raise UsageError(f"--set {path}: NaN is not a value")
-    return path, parsed
+    return path, read_yaml(value, f"--set {path}")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from search.record import Record, State
 from search.redaction import without_credentials
-from search.runs import ShownRuns, SweepRuns, run_url
+from search.runs import ShownRuns, SweepRuns, Winner, run_url
 from search.sweep import Sweep
 
 _INTERVAL_SECONDS = 2.0
@@ -59,27 +59,28 @@ class Projection:
             if known is None or _ranks_above(record, known):
                 self._dirty[record.key] = record
 
-    def close(
-        self, files: Sequence[Path], winner: tuple[str, Path] | None = None, patience_seconds: float = 60.0
-    ) -> str:
-        """Shows what is left, adds files to the parent run, and the best model to its trial's run.
-
-        Args:
-            files: For the parent run, which ends.
-            winner: Key of the best trial, and the file of its model.
-            patience_seconds: How long MLflow may take.
-
-        Returns:
-            What MLflow could not be told within ``patience_seconds``, or nothing; it is told at the next run.
-        """
+    def drain(self, patience_seconds: float = 60.0) -> None:
+        """Waits until all records are shown, or for so long."""
         self._deadline = time.monotonic() + patience_seconds
         self._wake.set()
         self._thread.join(patience_seconds + _INTERVAL_SECONDS)
+
+    def close(self, files: Sequence[Path], winner: Winner | None = None, status: str = "FINISHED") -> str:
+        """Adds files to the parent run and the best model to its trial's run, and ends the parent run.
+
+        Args:
+            files: For the parent run.
+            winner: Key of the best trial, and the files of its model.
+            status: How the sweep ended, in MLflow's words: FINISHED, FAILED or KILLED.
+
+        Returns:
+            What MLflow could not be told, or nothing; it is told at the next run.
+        """
         if self._thread.is_alive() or self._dirty:
             behind = f"is behind by {len(self._dirty)} trials ({self.problem})"
             return f"MLflow at {without_credentials(self._uri)} {behind}"
         try:
-            self._connected().finish(files, winner)
+            self._connected().finish(files, winner, status)
         except Exception as error:
             return f"MLflow at {without_credentials(self._uri)} did not take the report ({_line(error)})"
         return ""
@@ -112,7 +113,12 @@ class Projection:
             with self._lock:
                 key, record = next(iter(self._dirty.items()))
                 state, epochs = record.state, list(record.epochs)
-            runs.show(record, state, epochs)
+            try:
+                runs.show(record, state, epochs)
+            except Exception:
+                with self._lock:
+                    self._dirty[key] = self._dirty.pop(key)
+                raise
             with self._lock:
                 if record.state is state and len(record.epochs) == len(epochs) and self._dirty[key] is record:
                     del self._dirty[key]

@@ -77,7 +77,7 @@ class EngineScheduler(_StateInJournal, FIFOScheduler):
         key = trial.config[_KEY]
         goes_on = False
         if BROKEN in result:
-            self._recorder.broken = OSError(None, result[BROKEN])
+            self._recorder.broken = OSError(result[BROKEN])
         elif OUT_OF_MEMORY in result:
             self._recorder.ran_out_of_memory(key, result[OUT_OF_MEMORY])
         elif FAILURE in result:

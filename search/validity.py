@@ -46,6 +46,8 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
         _check_space(workload.data_settings, data, stage.search, "data")
         _check_space(workload.model_settings, model, stage.search, "model")
         for name, spaces in stage.methods.items():
+            if not spaces:
+                raise UsageError(f"the space of {name} is empty; give it a mapping, {{}} for its defaults")
             if isinstance(stage.search, Sampling) and len(spaces) > 1:
                 raise UsageError(f"{name} has {len(spaces)} spaces; a search that samples takes one")
             for space in spaces:

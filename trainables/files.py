@@ -24,7 +24,7 @@ def require(path: Path, dataset: str) -> Path:
     """
     root_missing = next((p for p in reversed(path.parents) if not p.exists()), None)
     if not path.exists():
-        where = f" (there is no {root_missing})" if root_missing else ""
+        where = f" (there is no folder {root_missing})" if root_missing else ""
         raise UsageError(
             f"{path} is missing{where}; run `dropattack data fetch {dataset} --data DIR`, "
             f"put the file there, or name another folder with --data DIR"

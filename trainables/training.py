@@ -1,6 +1,7 @@
 """The training loop: one trial, epoch by epoch, without Ray, and resumable at every epoch bit for bit."""
 
 import copy
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -63,7 +64,6 @@ class Training:
             **trial.hyperparameters,
         )
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.settings.learning_rate)
-        self.metric = workload.metric
         self.classes, self.positive = data.classes, data.positive
         self._extras = encoding(data.extras)
         self.history: list[Metrics] = []
@@ -87,7 +87,7 @@ class Training:
             Metrics by name; also appended to `history`.
 
         Raises:
-            DivergedError: The training loss is not finite.
+            DivergedError: The training or validation loss is not finite.
         """
         started = time.perf_counter()
         with self._own_default_generator():
@@ -96,7 +96,11 @@ class Training:
         valid = evaluate(self.model, self.valid, self.classes, self.positive)
         metrics |= {f"valid_{name}": value for name, value in valid.items()}
         metrics["epoch"] = len(self.history) + 1
-        if not self.history or metrics[self._selected] > self.history[self.best_epoch - 1][self._selected]:
+        if not math.isfinite(metrics["valid_loss"]):
+            raise DivergedError(
+                f"validation loss became {metrics['valid_loss']} in epoch {len(self.history) + 1}"
+            )
+        if not self.history or self._quality(metrics) > self._quality(self.history[self.best_epoch - 1]):
             self.best_epoch = int(metrics["epoch"])
             self.best_model = copy.deepcopy(self.model.state_dict())
         metrics["best_epoch"] = self.best_epoch
@@ -107,9 +111,10 @@ class Training:
         self.history.append(metrics)
         return metrics
 
-    @property
-    def _selected(self) -> str:
-        return f"valid_{self.metric}"
+    def _quality(self, metrics: Metrics) -> float:
+        """What the best epoch has most of."""
+        value = metrics[f"valid_{self.settings.best_by}"]
+        return -value if self.settings.best_by == "loss" else value
 
     def _train(self) -> Metrics:
         self.model.train()
@@ -126,7 +131,7 @@ class Training:
                 logs[name] = logs.get(name, 0) + value
         examples = rounds * len(self.train)
         loss = loss_sum.item() / examples
-        if not torch.isfinite(torch.tensor(loss)):
+        if not math.isfinite(loss):
             raise DivergedError(f"training loss became {loss} in epoch {len(self.history) + 1}")
         metrics = {"train_loss": loss, "train_accuracy": correct.item() / examples}
         return metrics | {f"train_{name}": value.item() / steps for name, value in logs.items()}

@@ -25,6 +25,11 @@ class TrainingSettings(Settings):
     batch_size: int = setting(128, "Examples per step.", low=1)
     learning_rate: float = setting(1e-3, "Adam's learning rate.", low=0)
     train_size: int = setting(0, "Training examples, stratified and nested by seed; 0 for all.", low=0)
+    best_by: str = setting(
+        "accuracy",
+        "Validation metric of the best epoch, whose model is tested; a sweep sets what it selects by.",
+        choices=("accuracy", "loss", "macro_f1", "f1"),
+    )
     balanced: bool = setting(False, "Whether train_size takes equally many examples of every class.")
 
 
@@ -39,8 +44,6 @@ class Workload:
         architecture: The model, in its default sizes.
         data: Default settings of the dataset; ``None`` for the dataset's own.
         training: Default training settings.
-        metric: What validation maximises: ``accuracy``, ``macro_f1``, or ``f1`` where the data have a
-            positive class.
     """
 
     name: str
@@ -49,7 +52,6 @@ class Workload:
     architecture: Architecture
     data: Settings | None = None
     training: TrainingSettings = field(default_factory=TrainingSettings)
-    metric: str = "accuracy"
 
     def data_settings(self, options: Mapping[str, Any] | None = None) -> Settings:
         """The dataset's settings: ``options`` where given, this workload's defaults elsewhere.

@@ -13,6 +13,7 @@ NUMBERS = ("seed", "passes", "value", "best_epoch", "epochs", "seconds")
 SPLITS = ("train", "valid", "test")
 COMPLETE, PRUNED, FAILED, RUNNING = "complete", "pruned", "failed", "running"
 BASELINE = "standard"
+EPS_ZERO, EQUAL_PASSES = "eps-zero", "equal-passes"
 _FRACTIONS = ("accuracy", "f1", "recall", "precision")
 _TARGETS = "targets"
 
@@ -142,9 +143,14 @@ class Records:
         stages = sorted(set(self.trials["stage"]))
         return [s for s in stages if kinds.get(s, s) == "confirm"]
 
-    def complete(self) -> pd.DataFrame:
-        """Trials that ran their whole budget and have a value: the only ones that statistics see."""
-        return self.trials[(self.trials["state"] == COMPLETE) & self.trials["value"].notna()]
+    def complete(self, controls: bool = False) -> pd.DataFrame:
+        """Trials that ran their whole budget and have a value: the only ones that statistics see.
+
+        Args:
+            controls: Whether control experiments count too; they are no candidates for anything.
+        """
+        complete = self.trials[(self.trials["state"] == COMPLETE) & self.trials["value"].notna()]
+        return complete if controls else complete[control_names(complete) == ""]
 
     def exploring(self) -> pd.DataFrame:
         """Complete trials that candidates are chosen from: all but those of confirmations."""
@@ -154,7 +160,7 @@ class Records:
     def baselines(self) -> pd.DataFrame:
         """Complete trials of plain training at one pass per step."""
         complete = self.complete()
-        return complete[(complete["method"] == BASELINE) & ~(complete["passes"] > 1)]
+        return complete[complete["method"] == BASELINE]
 
     def values(self, metric: Metric) -> str:
         """The column of `trials` that holds a metric's final values."""
@@ -166,6 +172,20 @@ class Records:
 
     def _metric(self, column: str) -> Metric:
         return Metric(column, self.mode == "max")
+
+
+def control_names(trials: pd.DataFrame) -> pd.Series:
+    """Which control each trial is, "" for none: what its ``control`` setting says.
+
+    An ε of 0 is ``eps-zero`` too, and standard training with several passes per batch ``equal-passes``.
+    """
+    names = pd.Series("", index=trials.index)
+    if "control" in trials:
+        names = trials["control"].fillna("").replace("none", "").astype(str)
+    if "epsilon" in trials:
+        names[trials["epsilon"] == 0] = EPS_ZERO
+    names[(trials["method"] == BASELINE) & (trials["passes"] > 1)] = EQUAL_PASSES
+    return names
 
 
 def _is_other(column: str) -> bool:

@@ -47,7 +47,7 @@ def _table(trials: pd.DataFrame) -> Table:
 
 
 def _cautions(records: Records) -> list[str]:
-    complete = records.complete()
+    complete = records.complete(controls=True)
     notes: list[str] = []
     if complete.empty:
         return notes

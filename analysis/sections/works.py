@@ -4,7 +4,7 @@ from functools import partial
 
 import pandas as pd
 
-from analysis.controls import EQUAL_PASSES, MEANING, compare_methods, generalisation_gap, scored_methods
+from analysis.controls import MEANING, compare_methods, generalisation_gap, scored_methods
 from analysis.document import (
     Column,
     Figure,
@@ -20,7 +20,7 @@ from analysis.document import (
     with_interval,
 )
 from analysis.figures.ranking import gain_forest
-from analysis.records import BASELINE, Metric, Records
+from analysis.records import BASELINE, EQUAL_PASSES, Metric, Records
 
 
 def section(records: Records) -> Section | None:

@@ -70,7 +70,8 @@ class Scope:
     ) -> Trial:
         """A trial of this scope; ``options`` holds those of each of `SECTIONS`."""
         training, data, model = (options[section] for section in SECTIONS)
-        settings = TrainingSettings.from_dict({**self.defaults["training"], **training})
+        chosen = {"best_by": self.sweep.select.metric}
+        settings = TrainingSettings.from_dict({**self.defaults["training"], **training, **chosen})
         if self.stage.budget == "passes":
             passes = method_named(method).settings_type.from_dict(dict(hyperparameters)).passes
             settings = replace(settings, epochs=max(1, settings.epochs // passes))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis import budget, controls, curves, importance, selection, sensitivity, surrogate
-from analysis.records import Metric, Records
+from analysis.records import Metric, Records, control_names
 from tests.analysis import synthetic
 
 METRIC = Metric("valid_accuracy")
@@ -136,7 +136,7 @@ def with_controls(effect: float) -> pd.DataFrame:
     zero = attack[attack["method"] == "dropattack"].assign(epsilon=0.0)
     luck = attack[attack["method"] == "standard"].set_index("seed")
     zero["test_accuracy"] = zero["seed"].map(luck["test_accuracy"]) + 0.001
-    plain = zero.assign(p=1.0, epsilon=2.0)
+    plain = zero.assign(epsilon=4.0, control="p-one")
     longer = luck.reset_index().assign(passes=2, rounds=2)
     frames = [attack, zero, plain, longer]
     return pd.concat([f.assign(key=f"{i}" + f["key"]) for i, f in enumerate(frames)], ignore_index=True)
@@ -144,7 +144,7 @@ def with_controls(effect: float) -> pd.DataFrame:
 
 def test_controls_are_seen_from_their_settings() -> None:
     frame = with_controls(0.02)
-    names = controls.control_names(Records(frame).trials)
+    names = control_names(Records(frame).trials)
     assert names.value_counts().to_dict() == {"": 16, "eps-zero": 8, "p-one": 8, "equal-passes": 8}
 
 

@@ -95,3 +95,36 @@ def test_outputs_of_any_structure_are_detached():
     result = method_for("sam", model, task={"loss": loss}).step(model, model.batch(), standing(model))
     assert result.outputs["logits"].shape == (5, 4)
     assert not result.outputs["logits"].requires_grad
+
+
+def test_packed_sequences_as_inputs():
+    class Inside(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = nn.GRU(3, 4, batch_first=True)
+            self.fc = nn.Linear(4, 2)
+
+        def forward(self, vectors, lengths):
+            return self.classify(pack(vectors, lengths))
+
+        def classify(self, packed):
+            return self.fc(self.rnn(packed)[1][-1])
+
+    class Outside(Inside):
+        def forward(self, packed):
+            return self.classify(packed)
+
+    def pack(vectors, lengths):
+        return nn.utils.rnn.pack_padded_sequence(vectors, lengths, batch_first=True, enforce_sorted=False)
+
+    torch.manual_seed(0)
+    inside, outside = Inside(), Outside()
+    outside.load_state_dict(inside.state_dict())
+    inputs, labels = (torch.rand(3, 5, 3), torch.tensor([5, 2, 4])), torch.tensor([0, 1, 0])
+    for model, given in ((inside, inputs), (outside, pack(*inputs))):
+        method = dropattack.create("dropattack", targets="rnn.weight_hh_l0", k=2, p=1.0)
+        method.step(model, (given, labels), standing(model))
+    for left, right in zip(inside.parameters(), outside.parameters(), strict=True):
+        assert torch.allclose(left.grad, right.grad)
+    with pytest.raises(UsageError, match="not PackedSequence"):
+        dropattack.create("fgm").step(outside, (pack(*inputs), labels), standing(outside))

@@ -76,3 +76,16 @@ def test_token_ids_without_a_name_for_the_embedding():
     model = make(Texts)
     with pytest.raises(UsageError, match=r"map 'input' to the embedding's weight in Task\.names"):
         step(model, "input", names={})
+
+
+@pytest.mark.parametrize("name", ["dropattack", "fgm", "rwp", "sam"])
+def test_a_weight_borrowed_from_an_embedding_is_refused(name):
+    class Borrowing(Texts):
+        def forward(self, ids, lengths):
+            return self.rnn(self.embed(ids))[0][:, -1] @ self.embed.weight[:, :5].T
+
+    model = make(Borrowing)
+    start = model.embed.weight.detach().clone()
+    with pytest.raises(UsageError, match="is used outside its lookups"):
+        method_for(name, model).step(model, model.batch(), standing(model))
+    assert torch.equal(model.embed.weight, start)

@@ -1,12 +1,16 @@
 """Which changes of a sweep extend its records, and which would mix them with others."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from dropattack import UsageError
-from search.compatibility import check_extends
+from search.compatibility import check_extends, check_records
+from search.record import Record
 from tests.search.simulation import sweep
+from trainables.trial import Trial
+from trainables.workloads import TrainingSettings
 
 
 def _stages(**changes: Any) -> list[dict[str, Any]]:
@@ -41,7 +45,7 @@ def test_extensions_are_welcome(changes: dict[str, Any]) -> None:
     [
         ({"training": {"epochs": 5}}, "epochs"),
         ({"seeds": [1, 0, 2][:1]}, "seeds"),
-        ({"select": {"metric": "loss", "mode": "min"}}, "select"),
+        ({"select": {"metric": "loss"}}, "select"),
         ({"workloads": ["mnist-lenet5"]}, "workloads"),
         ({"stages": _stages()[:1]}, "stage 'search'"),
         ({"stages": _stages(grid={"methods": {"dropattack": {"epsilon": [1.0], "p": 0.5}}})}, "epsilon"),
@@ -53,10 +57,21 @@ def test_extensions_are_welcome(changes: dict[str, Any]) -> None:
         ),
         (
             {"stages": _stages(search={"search": {"kind": "optuna", "trials": 5, "sampler_seed": 1}})},
-            "sampler seed",
+            "sampler_seed",
         ),
     ],
 )
 def test_changes_that_would_mix_results_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         check_extends(sweep(stages=_stages()), sweep(**{"stages": _stages(), **changes}))
+
+
+def test_records_of_other_data_or_code_are_refused() -> None:
+    trial = Trial.make("digits-lenet5", "standard", {}, TrainingSettings(), 0, "data of then")
+    record = Record(0, "grid", trial)
+    check_records([record], sweep(), lambda workload, options: "data of then")
+    with pytest.raises(UsageError, match="the data of digits-lenet5"):
+        check_records([record], sweep(), lambda workload, options: "data of now")
+    old = Record(0, "grid", replace(trial, version=0))
+    with pytest.raises(UsageError, match="what a training computes"):
+        check_records([old], sweep(), lambda workload, options: "data of then")

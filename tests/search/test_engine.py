@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from search.record import State
+from search.status import Status
 from tests.search.simulation import Driver, KilledError, engine, sweep, table
 
 
@@ -14,7 +15,7 @@ def test_an_undisturbed_sweep_trains_every_trial_once_and_stops_the_poor_ones(tm
     driver = Driver(engine(tmp_path, sweep()), slots=2)
     driver.run()
     records = driver.engine.records
-    assert len(records) == driver.engine.total == 2 + 8 + 12 + 6
+    assert len(records) == Status(sweep(), records).total == 2 + 8 + 12 + 6
     assert len(driver.ledger) == len(set(driver.ledger)), "an epoch was trained twice"
     by_stage = {stage.name: [r for r in records if r.stage == stage.name] for stage in sweep().stages}
     assert {r.state for r in by_stage["grid"]} == {State.COMPLETE}
@@ -73,7 +74,7 @@ def test_killed_with_several_slots_loses_and_repeats_nothing(
     last = Driver(engine(folder, sweep()), slots=3)
     last.run()
     records = last.engine.records
-    assert len(records) == last.engine.total
+    assert len(records) == Status(sweep(), records).total
     assert all(record.finished for record in records)
     trained = [r.key for r in records if not r.reused_from]
     assert len(trained) == len(set(trained)), "one key was trained under two records"
@@ -198,3 +199,16 @@ def test_a_result_that_comes_again_and_differs_fails_the_trial(tmp_path: Path) -
     assert not tested.report(record.key, {"epoch": 1, "valid_accuracy": 0.6, "seconds": 1.0})
     assert record.state is State.FAILED
     assert "valid_accuracy" in record.reason
+
+
+def test_a_trial_that_reports_again_meets_no_rung_that_it_has_passed(tmp_path: Path) -> None:
+    with pytest.raises(KilledError):
+        Driver(engine(tmp_path, sweep()), slots=6).run(epochs=120)
+    killed = {(r.stage, r.number): len(r.epochs) for r in engine(tmp_path, sweep()).records if not r.finished}
+    assert any(epochs > 3 for epochs in killed.values()), "some trials were past a rung"
+    last = Driver(engine(tmp_path, sweep()), slots=6)
+    last.run()
+    for record in last.engine.records:
+        if record.state is State.PRUNED and (record.stage, record.number) in killed:
+            assert len(record.epochs) >= killed[record.stage, record.number]
+            assert len(record.epochs) in (1, 3, 9), "stopped at a rung, not on the way to one"

@@ -32,7 +32,8 @@ def test_a_server_that_is_down_is_complained_about_without_its_password(
     uri = "http://ann:s3cret@127.0.0.1:1"
     projection = Projection(uri, sweep(), None)
     projection.start([])
-    warning = projection.close([], patience_seconds=0)
+    projection.drain(0)
+    warning = projection.close([])
     assert "127.0.0.1:1" in warning
     assert "s3cret" not in warning + projection.problem
     assert "s3cret" not in shown_runs(uri, "small").url

@@ -135,7 +135,10 @@ def test_a_trial_that_diverges_is_recorded_with_its_reason_and_the_rest_goes_on(
             "p must be 0 to 1",
         ),
         (["run", "demmo"], "did you mean 'demo'"),
-        (["run", "demo", "--set", "workload=mnist-lenet5", "--data", "nowhere"], "data root"),
+        (
+            ["run", "demo", "--set", "workload=mnist-lenet5", "--data", "nowhere"],
+            "no folder nowhere",
+        ),
         (["report", "demo"], "has not been run"),
         (["ui"], "run a sweep first"),
         (["targets", "digits"], "did you mean 'digits-lenet5'"),

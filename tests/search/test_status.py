@@ -15,14 +15,14 @@ def test_counts_best_and_total_are_those_of_the_records(tmp_path: Path) -> None:
     tested = engine(tmp_path, sweep())
     records = list(tested.records)
     status = Status(sweep(), records)
-    assert status.total == tested.total
+    assert status.total == 2 + 8 + 12 + 6
     assert status.finished == sum(r.state is not State.RUNNING for r in records)
     best = max((r for r in records if r.epochs), key=lambda r: r.value(sweep().select) or 0)
     assert status.best is not None
     assert status.best.key == best.key
     values = status.to_dict()
     assert values["states"]["running"] == sum(r.state is State.RUNNING for r in records)
-    assert f"best valid_accuracy {best.value(sweep().select):.4g}" in status.line()
+    assert f"best so far valid_accuracy {best.value(sweep().select):.4g}" in status.line()
 
 
 def test_pace_and_time_left_come_from_when_results_were_recorded(tmp_path: Path) -> None:

@@ -45,10 +45,15 @@ GRID = "stages.sensitivity.methods.dropattack"
             r"low is 3, which is not below high",
         ),
         ("stages.sensitivity.methods", {}, r"its space is empty"),
-        ("stages.sensitivity.search", "gird", r"stages.1.search.*'gird'"),
+        ("stages.sensitivity.search", "gird", r"stages.sensitivity.search: .*'gird'; did you mean 'grid'"),
+        ("stages.search.search", "optuna", r"stages.search.search.trials: is missing"),
+        ("stages.sensitivity.methods.dropattack", [], r"the space of dropattack is empty"),
+        ("seeds", 5, r"seeds: must be a list, such as \[0, 1\]"),
+        ("stages", {}, r"stages: must be a list"),
+        ("seeds.0", 3, r"lists are set as a whole"),
+        ("select.metric", "nope", r"select.metric"),
         ("seeds", [], r"seeds: the space is empty"),
         ("name", "../elsewhere", r"may hold letters, digits"),
-        ("select.metric", 3, r"select.metric"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(path: str, value: Any, message: str) -> None:
@@ -69,6 +74,28 @@ def test_unknown_sweeps_and_stages_are_refused_with_those_there_are() -> None:
         load_sweep("none.yaml")
     with pytest.raises(UsageError, match="unknown stage 'serch'; did you mean 'search'"):
         load_sweep("demo", {"stages.serch.search.trials": 1})
+
+
+def test_numbers_are_read_as_people_write_them_and_no_key_is_overwritten(tmp_path: Path) -> None:
+    assert parse_override("a=1e-3") == ("a", 0.001)
+    assert parse_override("a=-2.5E+2") == ("a", -250.0)
+    assert parse_override("a=.5e1") == ("a", 5.0)
+    assert parse_override("a=e3") == ("a", "e3")
+    path = tmp_path / "twice.yaml"
+    path.write_text("name: a\nname: b\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="key 'name' stands there twice"):
+        load_sweep(str(path))
+    with pytest.raises(UsageError, match="not valid YAML"):
+        parse_override("training.epochs=[1")
+
+
+def test_files_that_are_no_text_and_scales_that_are_none_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bytes.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_sweep(str(path))
+    with pytest.raises(UsageError, match="unknown scale 'quik'; did you mean 'quick'"):
+        load_sweep("table8", scale="quik")
 
 
 def test_broken_yaml_is_refused(tmp_path: Path) -> None:

@@ -48,9 +48,10 @@ def _run(folder: Path, definition: Sweep, uri: str, epochs: int | None = None) -
     try:
         Driver(tested, slots=2).run(epochs)
     except KilledError:
-        projection.close([], patience_seconds=20)
+        projection.drain(20)
         raise
-    return projection.close([folder / "journal.log"], patience_seconds=20)
+    projection.drain(20)
+    return projection.close([folder / "journal.log"])
 
 
 def _runs(uri: str, name: str) -> list[Run]:
@@ -140,7 +141,8 @@ def test_a_server_that_is_down_delays_the_picture_and_loses_nothing(tmp_path: Pa
     tested.listeners.append(projection.show)
     projection.start(tested.records)
     Driver(tested).run()
-    assert "is behind by 6 trials" in projection.close([], patience_seconds=0.1)
+    projection.drain(0.1)
+    assert "is behind by 6 trials" in projection.close([])
     assert _run(tmp_path, definition, uri) == ""
     _check(uri, definition, list(tested.records))
 
@@ -153,7 +155,8 @@ def test_metrics_that_are_not_finite_are_named_in_a_tag(tmp_path: Path, uri: str
     tested.report(record.key, {"epoch": 1, "valid_accuracy": 0.5, "valid_loss": float("inf")})
     projection = Projection(uri, definition, tmp_path / "artifacts")
     projection.start(tested.records)
-    assert projection.close([], patience_seconds=20) == ""
+    projection.drain(20)
+    assert projection.close([]) == ""
     run = next(r for r in _runs(uri, "infinite") if r.data.tags["dropattack.kind"] == "trial")
     assert run.data.tags["dropattack.not-finite"] == "valid_loss@1=inf"
     assert "valid_loss" not in run.data.metrics

@@ -22,7 +22,7 @@ def test_one_trial_prints_an_object_an_epoch(capsys: pytest.CaptureFixture[str])
         (["digits-lenet"], "did you mean 'digits-lenet5'"),
         (["digits-lenet5", "--set", "epochs=3"], "must read GROUP.NAME=VALUE"),
         (["digits-lenet5", "--set", "training.epoch=3"], "did you mean 'epochs'"),
-        (["mnist-lenet5", "--data", "nowhere"], "there is no nowhere"),
+        (["mnist-lenet5", "--data", "nowhere"], "no folder nowhere"),
     ],
 )
 def test_a_wrong_request_is_one_line_and_status_2(

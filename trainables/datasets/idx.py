@@ -78,7 +78,10 @@ class IdxDataset(Dataset):
     def _part(self, folder: Path, part: str) -> bytes:
         plain = folder / _PARTS[part]
         path = plain if plain.is_file() else files.require(plain.with_name(f"{plain.name}.gz"), self.name)
-        content = files.read(path)
+        try:
+            content = files.read(path)
+        except UsageError as error:
+            raise UsageError(f"{error} (its content's sha256 should be {self.sha256[part]})") from error
         found = hashlib.sha256(content).hexdigest()
         if found != self.sha256[part]:
             raise UsageError(
