@@ -54,6 +54,12 @@ class Client:
         return next(j for j in self.jobs if j.submission_id == job)
 
 
+@pytest.fixture(autouse=True)
+def _no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forgets the token mode that Ray leaves behind in a process that it ran in."""
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "mine.yaml").write_text("name: mine", encoding="utf-8")
