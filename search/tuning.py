@@ -89,7 +89,9 @@ class EngineScheduler(_StateInJournal, FIFOScheduler):
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """Records a trial whose process died again and again."""
+        """Records a trial whose process died once too often; until then Tune tries again by itself."""
+        if trial.should_recover():
+            return
         times = trial.num_failures
         self._recorder.fail(trial.config[_KEY], f"its process died {times} times: {_last_line(trial)}")
 
