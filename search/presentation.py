@@ -34,7 +34,7 @@ def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, 
     _line(console, f"{len(outcome.records)} trials: {', '.join(parts)} · {duration(outcome.seconds)}")
     best = best_record(sweep, outcome.records)
     if best is not None:
-        _line(console, f"best on validation: {run_name(best.trial)} · {_scores(sweep, best)}")
+        _line(console, f"best trial on validation: {run_name(best.trial)} · {_scores(sweep, best)}")
     if outcome.warning:
         _line(console, f"warning: {outcome.warning}; `dropattack run` again catches up")
     if outcome.limit:
@@ -76,7 +76,7 @@ def show_status(console: Console, sweep: Sweep, records: Sequence[Record]) -> No
     _line(console, status.line() + (f" · {pace:.0f} trials per hour" if pace else ""))
     best = best_record(sweep, records)
     if best is not None:
-        _line(console, f"best on validation: {run_name(best.trial)} · {_scores(sweep, best)}")
+        _line(console, f"best trial on validation: {run_name(best.trial)} · {_scores(sweep, best)}")
     for record in status.failures:
         _line(console, f"failed: {run_name(record.trial)}: {record.reason}")
 
