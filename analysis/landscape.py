@@ -6,7 +6,6 @@ of that filter of the trained weights; biases and BatchNorm, with its statistics
 """
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dropattack import UsageError
 from trainables.splits import Split
 
 Models = Mapping[str, tuple[nn.Module, Mapping[str, Tensor]]]
@@ -25,21 +23,6 @@ Direction = dict[str, Tensor]
 REACH, STEPS = 1.5, 51
 """The range and resolution of the paper's published notebook."""
 _BATCH = 1000
-
-
-def best_state(checkpoint: Path) -> dict[str, Tensor]:
-    """The best model's state from a checkpoint of the training loop.
-
-    Raises:
-        UsageError: The file is missing or holds no model.
-    """
-    if not checkpoint.is_file():
-        raise UsageError(f"there is no checkpoint {checkpoint}; train with checkpoints kept")
-    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
-    if "best_model" not in state:
-        raise UsageError(f"{checkpoint} holds no trained model; name a checkpoint of the training loop")
-    best: dict[str, Tensor] = state["best_model"]
-    return best
 
 
 def direction(model: nn.Module, seed: int) -> Direction:

@@ -1,5 +1,6 @@
 """Reports of sweeps: from their records alone, also while they run, also beside another sweep."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,8 +106,16 @@ def _landscape(sweep: Sweep, store: Store, records: Sequence[Record], workload: 
         models[run_name(record.trial)] = (module, module.state_dict())
     split = workload_named(workload).load(data, chosen[0].trial.data).test
     return section.section(
-        landscape.line(models, split), landscape.surface(models, split), sharpness(models, split)
+        landscape.line(models, split),
+        landscape.surface(models, split, progress=_say_progress),
+        sharpness(models, split),
     )
+
+
+def _say_progress(done: int, total: int) -> None:
+    """A line on standard error at every tenth of the way."""
+    if done * 10 // total > (done - 1) * 10 // total:
+        print(f"landscape: {done}/{total} points", file=sys.stderr, flush=True)
 
 
 def _final(sweep: Sweep, record: Record) -> float | None:

@@ -13,7 +13,6 @@ from torch import nn
 from analysis import landscape, sharpness
 from analysis.report import write_report
 from analysis.sections import landscape as part
-from dropattack import UsageError
 from tests.analysis import synthetic
 from trainables.splits import ImageSplit
 
@@ -134,17 +133,6 @@ def test_gradient_norms_equal_autograd(split: ImageSplit) -> None:
     found = sharpness.gradient_norms(model, split)
     assert found[0] == pytest.approx(of_input.norm().item(), rel=1e-5)
     assert found[1] == pytest.approx(torch.cat([g.flatten() for g in of_weights]).norm().item(), rel=1e-5)
-
-
-def test_a_checkpoint_gives_its_best_model(tmp_path: Path) -> None:
-    state = network(0).state_dict()
-    torch.save({"best_model": state, "model": network(1).state_dict()}, tmp_path / "c.pt")
-    assert torch.equal(landscape.best_state(tmp_path / "c.pt")["4.weight"], state["4.weight"])
-    with pytest.raises(UsageError, match="there is no checkpoint"):
-        landscape.best_state(tmp_path / "d.pt")
-    torch.save({}, tmp_path / "e.pt")
-    with pytest.raises(UsageError, match="holds no trained model"):
-        landscape.best_state(tmp_path / "e.pt")
 
 
 def test_landscapes_stand_in_a_report(models: dict[str, Any], split: ImageSplit, tmp_path: Path) -> None:
