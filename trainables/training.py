@@ -63,7 +63,8 @@ class Training:
             task=Task(names=architecture.targets, generator=self._masks),
             **trial.hyperparameters,
         )
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.settings.learning_rate)
+        rate = self.settings.learning_rate
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=rate, fused=True)
         self.classes, self.positive = data.classes, data.positive
         self._extras = encoding(data.extras)
         self.history: list[Metrics] = []

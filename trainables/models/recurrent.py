@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence
 
 from dropattack import INPUT, setting
 from trainables.architecture import Architecture, named
 from trainables.data import Data
 from trainables.models.embedding import embedding
+from trainables.models.reading import read
 
 _CELLS: Mapping[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -67,8 +66,7 @@ class Recurrent(nn.Module):
             bidirectional=sizes.bidirectional,
             batch_first=True,
         )
-        self.directions = 2 if sizes.bidirectional else 1
-        self.fc = nn.Linear(self.directions * sizes.hidden, classes)
+        self.fc = nn.Linear((2 if sizes.bidirectional else 1) * sizes.hidden, classes)
         self.dropout = nn.Dropout(sizes.dropout)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
@@ -77,10 +75,6 @@ class Recurrent(nn.Module):
         Padding never reaches the recurrent layers.
         """
         embedded = self.dropout(self.embedding(tokens))
-        in_order = bool((lengths[:-1] >= lengths[1:]).all())
-        packed = pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=in_order)
-        _, state = self.rnn(packed)
-        hidden = state[0] if isinstance(state, tuple) else state
-        final = torch.cat(list(hidden[-self.directions :]), dim=1)
+        _, final = read(self.rnn, embedded, lengths)
         logits: Tensor = self.fc(self.dropout(final))
         return logits

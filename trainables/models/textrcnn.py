@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from dropattack import setting
 from trainables.architecture import Architecture, named
 from trainables.data import Data
 from trainables.models.embedding import embedding
+from trainables.models.reading import read
 from trainables.models.recurrent import RecurrentArchitecture
 
 
@@ -60,9 +60,7 @@ class TextRCNN(nn.Module):
         Padding takes part neither in the context nor in the maximum.
         """
         embedded = self.dropout(self.embedding(tokens))
-        in_order = bool((lengths[:-1] >= lengths[1:]).all())
-        packed = pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=in_order)
-        context, _ = pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=tokens.shape[1])
+        context, _ = read(self.rnn, embedded, lengths)
         features = torch.tanh(self.fc1(torch.cat([context, embedded], dim=2)))
         ends = lengths.to(tokens.device, non_blocking=True)[:, None]
         inside = torch.arange(tokens.shape[1], device=tokens.device) < ends
