@@ -152,10 +152,10 @@ class _Attack:
 
     def _declared_sizes(self) -> Sequence[float | Tensor]:
         """Norm of each perturbation before masking."""
-        epsilon = self._settings.attack_epsilon
+        epsilons = [self._settings.epsilon_of(target.name) for target in self.targets]
         if self._settings.epsilon_scale == "absolute":
-            return [epsilon] * len(self.targets)
-        return [epsilon * length for length in self._lengths(self._values)]
+            return epsilons
+        return [e * length for e, length in zip(epsilons, self._lengths(self._values), strict=True)]
 
     def _lengths(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         """The norm that the scope asks for, of one tensor for each target."""

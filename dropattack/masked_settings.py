@@ -44,6 +44,8 @@ class DropAttackSettings(Settings):
         rescale: Divides masked perturbations by p, as dropout does; the paper and the code do not.
         text_input: For text, ``input`` is the embedding ``matrix`` (section 3, code), of which the rows in
             the batch are touched, or the vectors of its ``tokens``.
+        input_ratio: ε of the input ÷ ε of the other targets (ε_x and ε_θ of equation 5, which the paper's
+            tables take as equal). Without the input among the targets it is 1.
         epsilon_scale: ``absolute`` (paper, code), or ``relative`` to the norm of what is attacked: ε = 5 is a
             quarter of an LSTM's input weights' norm and more than three times that of LeNet-5's first kernel.
         batch_norm: Running statistics in attacked passes: ``frozen``, as is usual for SAM (paper and code are
@@ -90,6 +92,7 @@ class DropAttackSettings(Settings):
         "For text, attack the embedding matrix or the tokens' vectors.",
         choices=("matrix", "tokens"),
     )
+    input_ratio: float = setting(1.0, "ε of the input as a multiple of ε (ε_x and ε_θ in eq. 5).", low=0)
     epsilon_scale: str = setting(
         "absolute", "ε itself, or ε times the norm of what is attacked.", choices=("absolute", "relative")
     )
@@ -100,6 +103,8 @@ class DropAttackSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "targets", canonical_targets(self.targets))
+        if INPUT not in parse_targets(self.targets):
+            object.__setattr__(self, "input_ratio", 1.0)
 
     @property
     def groups(self) -> list[tuple[str, ...]]:
@@ -112,10 +117,10 @@ class DropAttackSettings(Settings):
         hidden = tuple(name for name in names if name != INPUT)
         return [group for group in ((INPUT,) if INPUT in names else (), hidden) if group]
 
-    @property
-    def attack_epsilon(self) -> float:
-        """ε after the control."""
-        return {EPS_ZERO: 0.0, P_ONE: self.p * self.epsilon}.get(self.control, self.epsilon)
+    def epsilon_of(self, target: str) -> float:
+        """ε of one target, after the control."""
+        epsilon = {EPS_ZERO: 0.0, P_ONE: self.p * self.epsilon}.get(self.control, self.epsilon)
+        return epsilon * self.input_ratio if target == INPUT else epsilon
 
     @property
     def attack_p(self) -> float:

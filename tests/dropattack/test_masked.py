@@ -25,6 +25,8 @@ READINGS = [
     {"epsilon_scale": "relative", "norm": "joint", "epsilon": 0.3},
     {"epsilon_scale": "relative", "norm": "row", "epsilon": 0.3},
     {"control": "p-one", "p": 0.4},
+    {"control": "p-one", "p": 0.4, "input_ratio": 0.2, "grouping": "per-target"},
+    {"input_ratio": 0.1, "epsilon_scale": "relative", "k": 2, "grouping": "joint", "norm": "joint"},
     {"rescale": True},
     {"text_input": "tokens", "k": 2},
     {"text_input": "tokens", "norm": "sample", "k": 3},
@@ -50,6 +52,7 @@ def perturbations(directions, values, settings, batched):
             norm = length(direction, name, settings, name in batched)
             size = length(values[name], name, settings, name in batched)
         size = epsilon * size if settings.epsilon_scale == "relative" else epsilon
+        size = size * settings.input_ratio if name == "input" else size
         found[name] = torch.where(norm > 0, size * direction / norm, 0)
     return found
 
@@ -386,3 +389,7 @@ def test_relative_size_is_logged():
         model, model.batch(), standing(model)
     )
     assert result.log["relative_size"].item() == pytest.approx(0.7 / model.conv.weight.norm().item())
+
+
+def test_without_the_input_its_ratio_decides_nothing():
+    assert DropAttackSettings(targets="conv.w", input_ratio=3) == DropAttackSettings(targets="conv.w")
