@@ -1,19 +1,19 @@
 """What the driver spends on each recorded result: journal, ASHA and MLflow, without training and without Ray.
 
-    python -m benchmarks.driver_cost [--trials 100 1000 5000]
+    python -m benchmarks.driver_cost [--small 100] [--large 5000]
 
 A random search with ASHA (nine epochs, rungs at 1, 3 and 9) is driven by made-up metrics as fast as it goes,
 in a store on disk; the projection to MLflow's sqlite runs in its own thread, as in a sweep. Target: at most
 10 ms a result at 100 trials and 15 ms at 5,000.
 """
 
-import argparse
 import resource
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.rows import Row, main, median, spread
 from search.engine import Engine
 from search.journal import Journal
 from search.status import Status
@@ -21,7 +21,8 @@ from search.sweepfile import parse_sweep
 from search.tracking import Projection
 
 
-def measure(trials: int, project: bool) -> dict[str, float]:
+def drive(trials: int, project: bool) -> dict[str, float]:
+    """Runs a sweep of that many trials, with or without MLflow; what it cost, in milliseconds and more."""
     sweep = parse_sweep(
         {
             "name": "driver-cost",
@@ -78,16 +79,31 @@ def measure(trials: int, project: bool) -> dict[str, float]:
         }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--trials", type=int, nargs="+", default=[100, 1000, 5000])
-    parser.add_argument("--without-mlflow", action="store_true")
-    options = parser.parse_args()
-    rows = [measure(trials, not options.without_mlflow) for trials in options.trials]
-    print(" | ".join(rows[0]))
-    for row in rows:
-        print(" | ".join(f"{value:.4g}" for value in row.values()))
+def measure(rounds: int, small: int, large: int) -> list[Row]:
+    """Drives sweeps of both sizes in turns, with MLflow; and the large one's rate without."""
+    found = [(drive(small, True), drive(large, True), drive(large, False)) for _ in range(rounds)]
+    rows = []
+    for index, (trials, bound) in enumerate(((small, 10), (large, 15))):
+        costs = [each[index]["ms_per_result"] for each in found]
+        apart = {name: median([each[index][name] for each in found]) for name in ("report_ms", "propose_ms")}
+        remark = f"recording {apart['report_ms']:.1f} ms, proposing a trial {apart['propose_ms']:.1f} ms"
+        if trials == large:
+            alone = [each[2]["ms_per_result"] for each in found]
+            behind = median([each[1]["mlflow_catches_up_s"] for each in found])
+            peak = max(each[1]["peak_mb"] for each in found)
+            remark += f"; without MLflow {spread(alone, 1)} ms; MLflow {behind:.0f} s behind; {peak:.0f} MB"
+        rows.append(
+            Row(
+                f"driver's cost of a result, {trials:,} trials",
+                f"≤ {bound} ms",
+                f"{spread(costs, 1)} ms",
+                rounds,
+                median(costs) <= bound,
+                remark,
+            )
+        )
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    main(measure, str(__doc__), rounds=1, small=100, large=5000)

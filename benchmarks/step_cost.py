@@ -4,144 +4,31 @@ The bound of a method is the bare forward-backward passes it needs, each timed w
 requires, plus its optimizer steps, in the same run. In every round each thing is timed once, in random order,
 and ratios are taken within a round, so that a machine that is busy for a while is so for both sides.
 
-    python -m benchmarks.step_cost --rounds 30 --output docs/step-cost.md
+    python -m benchmarks.step_cost --rounds 10 --output docs/step-cost.md
 """
 
 import argparse
 import dataclasses
 import gc
+import json
 import os
 import platform
 import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
 
 import dropattack
 from benchmarks.authors_structure import authors_step
-from trainables.models.lenet5 import LeNet5, LeNet5Architecture
-from trainables.models.recurrent import Recurrent, RecurrentArchitecture
-from trainables.models.vgg16 import VGG16, VGG16Architecture
+from benchmarks.papers_models import Bench, benches
+from benchmarks.rows import Row, hardware
 
 AUTHORS = "authors' structure"
-VOCABULARY = 60_000
 Times = dict[str, list[float]]
-
-
-@dataclasses.dataclass
-class Bench:
-    """One model and batch, on which everything is timed; the optimizer's rate is 0, so nothing drifts."""
-
-    name: str
-    size: str
-    model: nn.Module
-    batch: dropattack.Batch
-    names: dict[str, str]
-    hidden: str
-
-    def __post_init__(self) -> None:
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.0, fused=True)
-        self.text = isinstance(self.batch[0], tuple)
-
-    @property
-    def embedding(self) -> nn.Embedding:
-        """The text model's embedding."""
-        module = self.model.embedding
-        assert isinstance(module, nn.Embedding)
-        return module
-
-    def attack(self, name: str, **hyperparameters: object) -> Callable[[], object]:
-        """A step of a method."""
-        generator = torch.Generator().manual_seed(0)
-        task = dropattack.Task(names=self.names, generator=generator)
-        method = dropattack.create(name, task=task, **hyperparameters)
-        return lambda: method.step(self.model, self.batch, self.optimizer)
-
-    def bare(self, kind: str) -> Callable[[], object]:
-        """One pass; ``weights``, ``weights+input``, ``input`` or ``matrix`` is what it differentiates by."""
-        return lambda: self._bare(kind)
-
-    def _bare(self, kind: str) -> None:
-        inputs, labels = self.batch
-        self.optimizer.zero_grad(set_to_none=True)
-        seen: list[Tensor] = []
-        handle = None
-        if "input" in kind and self.text:
-            handle = self.embedding.register_forward_hook(lambda _, __, vectors: seen.append(vectors))
-        elif "input" in kind:
-            assert isinstance(inputs, Tensor)
-            inputs = inputs.detach().requires_grad_()
-            seen.append(inputs)
-        outputs = self.model(*inputs) if isinstance(inputs, tuple) else self.model(inputs)
-        loss = F.cross_entropy(outputs, labels)
-        if kind == "input":
-            torch.autograd.grad(loss, seen)
-        elif kind == "matrix":
-            torch.autograd.grad(loss, [self.embedding.weight])
-        else:
-            loss.backward()
-        if handle is not None:
-            handle.remove()
-
-
-def images(count: int, channels: int, side: int) -> dropattack.Batch:
-    return torch.rand(count, channels, side, side), torch.arange(count) % 10
-
-
-def texts(count: int, length: int, classes: int) -> dropattack.Batch:
-    """Token ids as frequent as Zipf's law has them, which decides how many distinct rows a batch looks up."""
-    weights = 1 / torch.arange(1, VOCABULARY, dtype=torch.float64)
-    ids = torch.multinomial(weights, count * length, replacement=True).view(count, length) + 1
-    lengths = torch.linspace(length, length // 2, count).long()
-    padded = ids.masked_fill(torch.arange(length) >= lengths[:, None], 0)
-    return (padded, lengths), torch.arange(count) % classes
-
-
-def benches(wanted: Iterable[str]) -> list[Bench]:
-    """The papers' models; batches and lengths are what a CPU can repeat often."""
-    gru = RecurrentArchitecture(cell="gru", layers=2, bidirectional=True)
-    lstm = RecurrentArchitecture()
-    made: dict[str, Callable[[], Bench]] = {
-        "lenet5": lambda: Bench(
-            "LeNet-5",
-            "batch 128 of 28×28",
-            LeNet5(),
-            images(128, 1, 28),
-            dict(LeNet5Architecture().targets),
-            "conv1.w",
-        ),
-        "vgg16": lambda: Bench(
-            "VGG-16",
-            "batch 16 of 32×32",
-            VGG16(),
-            images(16, 3, 32),
-            dict(VGG16Architecture().targets),
-            "conv1.w",
-        ),
-        "lstm": lambda: Bench(
-            "LSTM",
-            "batch 16, length 48, vocabulary 60,000",
-            Recurrent(nn.Embedding(VOCABULARY, 300), 2, lstm),
-            texts(16, 48, 2),
-            dict(lstm.targets),
-            "lstm.ih.w",
-        ),
-        "bigru": lambda: Bench(
-            "BiGRU, 2 layers",
-            "batch 8, length 32, vocabulary 60,000",
-            Recurrent(nn.Embedding(VOCABULARY, 300), 4, gru),
-            texts(8, 32, 4),
-            dict(gru.targets),
-            "gru.ih.w",
-        ),
-    }
-    return [made[name]() for name in wanted]
 
 
 def contenders(bench: Bench) -> dict[str, tuple[Callable[[], object], list[str]]]:
@@ -221,6 +108,11 @@ def ratio(above: list[float], below: list[float]) -> str:
     return f"{middle:.2f} ({low:.2f}–{high:.2f})"
 
 
+def bound_of(times: Times, parts: list[str]) -> list[float]:
+    """What a method cannot do without, for each round."""
+    return [sum(round_) for round_ in zip(*(times[part] for part in parts), strict=True)]
+
+
 def table(bench: Bench, times: Times, parts: dict[str, list[str]]) -> str:
     lines = [
         f"## {bench.name}: {bench.size}, n = {len(times['standard'])}",
@@ -229,7 +121,7 @@ def table(bench: Bench, times: Times, parts: dict[str, list[str]]) -> str:
         "|---|---:|---:|---:|---:|",
     ]
     for name in sorted(parts, key=lambda name: statistics.median(times[name])):
-        bound = [sum(round_) for round_ in zip(*(times[part] for part in parts[name]), strict=True)]
+        bound = bound_of(times, parts[name])
         cells = [
             name,
             f"{1e3 * statistics.median(times[name]):.1f}",
@@ -241,6 +133,36 @@ def table(bench: Bench, times: Times, parts: dict[str, list[str]]) -> str:
     ours, theirs = times["dropattack"], times[AUTHORS]
     lines += ["", f"The authors' structure takes {ratio(theirs, ours)} times as long as `dropattack`.", ""]
     return "\n".join(lines)
+
+
+def rows(bench: Bench, times: Times, parts: dict[str, list[str]]) -> list[Row]:
+    """The model's lines in the table of performance: methods beside their bound, the authors' structure."""
+    n = len(times["standard"])
+    found = {}
+    for name in set(parts) - {AUTHORS}:
+        bound = bound_of(times, parts[name])
+        found[name] = statistics.median(t / b for t, b in zip(times[name], bound, strict=True))
+    above = sorted((name for name in found if found[name] > 1.05), key=lambda name: -found[name])
+    worst = max(found, key=lambda name: found[name])
+    saved = statistics.median(a / b for a, b in zip(times[AUTHORS], times["dropattack"], strict=True))
+    target = 2.5 if bench.text else 1.6
+    return [
+        Row(
+            f"step ÷ bound, {bench.name}: dropattack, and the worst method",
+            "≤ 1.05",
+            f"{found['dropattack']:.2f}; {found[worst]:.2f} ({worst})",
+            n,
+            not above,
+            "above: " + ", ".join(f"{name} {found[name]:.2f}" for name in above) if above else "",
+        ),
+        Row(
+            f"the authors' structure ÷ dropattack, {bench.name}",
+            f"≥ {target}",
+            ratio(times[AUTHORS], times["dropattack"]),
+            n,
+            saved >= target,
+        ),
+    ]
 
 
 HEADER = """# What a training step costs
@@ -259,19 +181,11 @@ the median of the rounds, and in brackets the quartiles.
   unless said; PGD, FreeAT, FreeLB and AWP have K = m = 3.
 - *Authors' structure*: DropAttack with T = 2, K = 1 the way its authors' notebooks go about it, written anew:
   all graphs kept and propagated back twice, masks drawn by numpy over the whole embedding matrix.
-- L1, SAM, ASAM, ESAM, RWP and AWP also do something to every weight, such as copying it or drawing a random
-  number for it. That is not in the bound, and does not grow with the batch: it shows on VGG-16, whose 34
-  million weights meet a batch here that is an eighth of the papers' or less.
+- L1, L2, SAM, ASAM, ESAM, RWP and AWP also do something to every weight, such as copying it or drawing a
+  random number for it. That is not in the bound, and does not grow with the batch, which is smaller here than
+  the papers'.
 
 """
-
-
-def hardware() -> str:
-    """The processor's name, where the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
 
 
 def keep_freed_memory() -> None:
@@ -289,11 +203,12 @@ def keep_freed_memory() -> None:
 def main() -> None:
     names = ["lenet5", "vgg16", "lstm", "bigru"]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--models", nargs="+", choices=names, default=names)
     parser.add_argument("--methods", nargs="+", default=[], help="only these, standard and dropattack")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--json", type=Path, help="where to write the lines of the table of performance")
     arguments = parser.parse_args()
     keep_freed_memory()
     torch.manual_seed(0)
@@ -306,11 +221,16 @@ def main() -> None:
         python=platform.python_version(),
         torch=torch.__version__,
     )
+    found: list[Row] = []
     for bench in benches(arguments.models):
-        section = table(bench, *measure(bench, arguments.rounds, only))
+        measured = measure(bench, arguments.rounds, only)
+        section = table(bench, *measured)
         print(section, flush=True)
         text += section + "\n"
+        found += rows(bench, *measured)
         del bench
+    if arguments.json:
+        arguments.json.write_text(json.dumps([dataclasses.asdict(row) for row in found]), encoding="utf-8")
     if arguments.output:
         arguments.output.write_text(text.rstrip() + "\n")
 

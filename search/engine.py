@@ -16,7 +16,7 @@ from search.spending import Spending
 from search.sweep import Sweep
 from trainables.trial import Trial
 
-Listener = Callable[[Record], None]
+Listener = Callable[[Record], object]
 
 
 @dataclass

@@ -1,0 +1,114 @@
+"""What one more trial on a node takes of memory.
+
+    python -m benchmarks.trial_memory [--data DIR]
+
+Sweeps of two trials at a time run on the digits and on MNIST; while they train, the kernel is asked for the
+proportional share (PSS) of each process that trains, in which pages that several processes map count in
+parts. The largest share seen of each process counts. Beside it stands an actor of Ray that does nothing but
+import torch.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+from benchmarks.rows import Row, main, median, spread
+
+DATA = Path(os.environ.get("DROPATTACK_DATA", "data"))
+
+
+def shares(folder: Path, workload: str) -> list[float]:
+    """The largest PSS, in MB, of each process that trained."""
+    definition = {
+        "name": "memory",
+        "workload": workload,
+        "training": {"epochs": 3},
+        "seeds": [0, 1],
+        "resources": {"cpus": 1},
+        "stages": [{"name": "grid", "methods": {"dropattack": {"targets": "input+conv1.w"}}}],
+    }
+    path = folder / f"{workload}.yaml"
+    path.write_text(yaml.safe_dump(definition), encoding="utf-8")
+    command = [sys.executable, "-m", "search", "run", str(path), "--store", str(folder / workload)]
+    with (folder / "log").open("w") as log:
+        sweep = subprocess.Popen([*command, "--data", str(DATA)], stdout=log, stderr=log)
+        largest: dict[int, float] = {}
+        while sweep.poll() is None:
+            for process in workers():
+                largest[process] = max(largest.get(process, 0), proportional_share(process))
+            time.sleep(0.2)
+    if sweep.returncode != 0:
+        raise RuntimeError((folder / "log").read_text(encoding="utf-8")[-2000:])
+    return list(largest.values())
+
+
+def workers() -> list[int]:
+    """Processes in which a trial trains, by the title that Ray gives them."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            title = path.read_bytes()
+        except OSError:
+            continue
+        if b"ray::TrialTrainable" in title or b"ray::Importer" in title:
+            found.append(int(path.parent.name))
+    return found
+
+
+def proportional_share(process: int) -> float:
+    """PSS of a process in MB; 0 where it has just ended."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1e3 for line in lines if line.startswith("Pss:")), 0.0)
+
+
+def bare_actors() -> list[float]:
+    """PSS of two actors that import torch."""
+    import ray
+
+    class Importer:
+        def ready(self) -> bool:
+            import torch
+
+            return bool(torch.ones(1))
+
+    ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    remote = ray.remote(num_cpus=1)(Importer)
+    actors = [remote.remote() for _ in range(2)]
+    ray.get([actor.ready.remote() for actor in actors])
+    found = [proportional_share(process) for process in workers()]
+    ray.shutdown()
+    return found
+
+
+def measure(rounds: int) -> list[Row]:
+    """Measures both workloads, and the bare actor."""
+    bare = bare_actors()
+    rows = []
+    for workload in ("digits-lenet5", "mnist-lenet5"):
+        found = []
+        for _ in range(rounds):
+            with tempfile.TemporaryDirectory() as name:
+                found += shares(Path(name), workload)
+        rows.append(
+            Row(
+                f"memory of a trial, {workload} (PSS)",
+                "≤ 300 MB",
+                f"{spread(found, 0)} MB",
+                len(found),
+                median(found) <= 300,
+                f"an actor that only imports torch: {spread(bare, 0)} MB",
+            )
+        )
+    return rows
+
+
+if __name__ == "__main__":
+    main(measure, str(__doc__), rounds=1)
