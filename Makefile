@@ -18,9 +18,9 @@ demo: $(INSTALLED)
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
-# Sweeps killed at every named point and at random, in real processes.
+# Sweeps killed at every named point and at random, in real processes; what it did to them goes to chaos.jsonl.
 chaos: $(INSTALLED)
-	$(BIN)/python -m pytest tests/chaos -p no:xdist --durations=0
+	CHAOS_FIGURES=$(CURDIR)/chaos.jsonl $(BIN)/python -m pytest tests/chaos -p no:xdist --durations=0
 
 # A real two-node Ray cluster with MLflow on Postgres, on this machine; needs Debian's postgresql.
 test-cluster: $(INSTALLED)

@@ -20,6 +20,8 @@ import yaml
 from benchmarks.rows import Row, main, median, spread
 
 DATA = Path(os.environ.get("DROPATTACK_DATA", "data"))
+MARK = f"DROPATTACK_BENCHMARK={os.getpid()}"
+os.environ.update([MARK.split("=")])
 
 
 def shares(folder: Path, workload: str) -> list[float]:
@@ -48,15 +50,17 @@ def shares(folder: Path, workload: str) -> list[float]:
 
 
 def workers() -> list[int]:
-    """Processes in which a trial trains, by the title that Ray gives them."""
+    """Processes of this benchmark in which a trial trains, or torch is imported, by the title Ray gives them."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            title = path.read_bytes()
+            title = (folder / "cmdline").read_bytes()
+            environment = (folder / "environ").read_bytes()
         except OSError:
             continue
-        if b"ray::TrialTrainable" in title or b"ray::Importer" in title:
-            found.append(int(path.parent.name))
+        trains = title.startswith(b"ray::") and (b"Trainable" in title or b"Importer" in title)
+        if trains and MARK.encode() in environment:
+            found.append(int(folder.name))
     return found
 
 

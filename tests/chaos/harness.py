@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -117,32 +118,65 @@ def table(records: list[Record]) -> list[Any]:
     return sorted((r.stage, r.key, r.state.value, [_timeless(m) for m in r.epochs]) for r in records)
 
 
+@dataclass(frozen=True)
+class Damage:
+    """What interruptions did to a sweep that has come to its end.
+
+    Attributes:
+        epochs: Different epochs in the ledger.
+        lost: Of these, those that are not on record as they were trained.
+        done_again: How often an epoch was trained once more.
+        trials: Keys on record.
+        runs: MLflow's runs of trials.
+        left_running: Those of them that MLflow still shows as RUNNING.
+    """
+
+    epochs: int
+    lost: int
+    done_again: int
+    trials: int
+    runs: int
+    left_running: int
+
+
 def check(sweeping: Sweeping, interruptions: int) -> None:
-    """Checks the invariants of a sweep that has come to its end."""
+    """Checks the invariants of a sweep that has come to its end, and notes the figures for `docs/durability.md`."""
     records = sweeping.records()
     assert all(record.finished for record in records)
-    recorded = {(r.key, int(m["epoch"])): _timeless(m) for r in records for m in r.epochs}
-    trained = Counter((key, epoch) for key, epoch, _ in sweeping.ledger())
-    for key, epoch, metrics in sweeping.ledger():
-        assert recorded.get((key, epoch)) == metrics, "a trained epoch is not on record as it was trained"
+    damage = _damage(sweeping, records)
+    figures = os.environ.get("CHAOS_FIGURES")
+    if figures:
+        test = os.environ["PYTEST_CURRENT_TEST"].split("::")[1].split(" ")[0]
+        with Path(figures).open("a", encoding="utf-8") as out:
+            out.write(json.dumps({"test": test, **asdict(damage)}) + "\n")
     slots = max(1, int((os.cpu_count() or 1) // sweeping.sweep.resources.cpus))
-    repeated = sum(count - 1 for count in trained.values())
-    assert repeated <= interruptions * slots, f"{repeated} epochs were trained again"
+    assert damage.lost == 0, "a trained epoch is not on record as it was trained"
+    assert damage.done_again <= interruptions * slots, f"{damage.done_again} epochs were trained again"
+    assert damage.runs == damage.trials, "MLflow does not show every key once"
+    assert damage.left_running == 0
     keys = [record.key for record in records if not record.reused_from]
     assert len(keys) == len(set(keys)), "a key was trained under two records"
-    _check_mlflow(sweeping, records)
 
 
-def _check_mlflow(sweeping: Sweeping, records: list[Record]) -> None:
+def _damage(sweeping: Sweeping, records: list[Record]) -> Damage:
+    recorded = {(r.key, int(m["epoch"])): _timeless(m) for r in records for m in r.epochs}
+    ledger = sweeping.ledger()
+    trained = Counter((key, epoch) for key, epoch, _ in ledger)
     client = MlflowClient(f"sqlite:///{sweeping.folder / 'runs' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("chaos")
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id], max_results=1000)
-    shown = Counter(run.data.tags.get("dropattack.key", "") for run in runs)
-    assert shown.pop("") == 1, "there is one parent run"
-    assert set(shown) == {record.key for record in records}
-    assert set(shown.values()) == {1}, "a key has several MLflow runs"
-    assert not [run for run in runs if run.info.status == "RUNNING"]
+    shown = [run.data.tags.get("dropattack.key", "") for run in runs]
+    assert shown.count("") == 1, "there is one parent run"
+    assert set(shown) == {"", *(record.key for record in records)}
+    return Damage(
+        epochs=len(trained),
+        lost=len({(k, e) for k, e, metrics in ledger if recorded.get((k, e)) != metrics}),
+        done_again=sum(count - 1 for count in trained.values()),
+        trials=len({record.key for record in records}),
+        runs=len(shown) - 1,
+        left_running=sum(run.info.status == "RUNNING" for run in runs),
+    )
 
 
 def _timeless(metrics: dict[str, float]) -> dict[str, float]:

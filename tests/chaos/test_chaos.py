@@ -6,7 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -126,6 +128,42 @@ def test_a_tracking_server_that_comes_and_goes_delays_the_picture_only(
         kill(server)
     assert table(sweeping.records()) == table(undisturbed["grid"])
     check(sweeping, interruptions=0)
+
+
+@slow
+@pytest.mark.parametrize("answer", ["errors", "nothing"])
+def test_a_tracking_server_that_does_not_answer_is_caught_up_with_later(
+    tmp_path: Path, undisturbed: dict[str, list[Record]], answer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Status 500 to every request, or none within the timeout; the next run shows all in another server."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    asked = threading.Event()
+
+    class Sick(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.set()
+            if answer == "nothing":
+                time.sleep(5)
+            self.send_error(500)
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Sick) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        sick = Sweeping(tmp_path, GRID, "--tracking-uri", f"http://127.0.0.1:{server.server_port}")
+        assert sick.run() == 0
+        server.shutdown()
+    assert asked.is_set()
+    assert "is behind by" in (tmp_path / "driver.log").read_text()
+    assert table(sick.records()) == table(undisturbed["grid"])
+    well = Sweeping(tmp_path, GRID)
+    assert table(well.finish()) == table(undisturbed["grid"])
+    check(well, interruptions=0)
 
 
 @slow

@@ -109,13 +109,13 @@ class NativeCompose:
         for service, more in (
             ("mlflow", []),
             ("head", ["--temp-dir", str(self.root / "ray"), f"--dashboard-agent-listen-port={free_port()}"]),
-            ("worker", ["--temp-dir", str(self.root / "worker"), "--num-cpus=2"]),
         ):
             for needed, condition in self._services[service]["depends_on"].items():
                 assert condition == {"condition": "service_healthy"}
                 self._wait_until_healthy(needed)
             self.start_service(service, more)
-        self._wait_until_healthy("worker")
+        self._wait_until_healthy("head")
+        self.start_worker()
 
     def start_service(self, service: str, more: Sequence[str] = ()) -> None:
         """Starts one service; ``more`` is what several of them on one machine need to keep apart."""
@@ -123,6 +123,17 @@ class NativeCompose:
         if service == "worker":
             command = [*_elsewhere(self.local), *command]
         self._spawn(service, [*command, *more], self.environment(service))
+
+    def kill(self, service: str) -> None:
+        """Ends a service and all that it has started at once, as a power cut would."""
+        process = self._processes.pop(service)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def start_worker(self) -> None:
+        """Starts the second node."""
+        self.start_service("worker", ["--temp-dir", str(self.root / "worker"), "--num-cpus=2"])
+        self._wait_until_healthy("worker")
 
     def log(self, service: str) -> str:
         """What a service has printed."""

@@ -87,8 +87,8 @@ def _submit(cluster: NativeCompose, project: Path, *more: str, **environment: st
     return done.returncode, done.stdout + done.stderr
 
 
-def _records(store: Path) -> list[Record]:
-    return Journal(store / "sweeps" / "submitted" / "journal.log", Select(), writable=False).records
+def _records(store: Path, sweep: str = "submitted") -> list[Record]:
+    return Journal(store / "sweeps" / sweep / "journal.log", Select(), writable=False).records
 
 
 def _driver(store: Path) -> int:
@@ -103,9 +103,9 @@ def _driver(store: Path) -> int:
     raise AssertionError("no job is running")
 
 
-def _wait_for_epochs(cluster: NativeCompose, count: int) -> None:
+def _wait_for_epochs(cluster: NativeCompose, count: int, sweep: str = "submitted") -> None:
     deadline = time.monotonic() + 300
-    while sum(len(record.epochs) for record in _records(cluster.store)) < count:
+    while sum(len(record.epochs) for record in _records(cluster.store, sweep)) < count:
         assert time.monotonic() < deadline, cluster.log("head")
         time.sleep(0.2)
 
@@ -214,6 +214,28 @@ def test_a_job_killed_and_submitted_again_is_finished_with_nothing_lost_or_done_
         for record, now in zip(records, _records(cluster.store), strict=True)
         for one, other in zip(record.epochs, now.epochs, strict=True)
     )
+
+
+def test_a_node_that_dies_takes_no_trial_with_it(cluster: NativeCompose, project: Path) -> None:
+    """The only node that trains is killed and comes back: the same job ends as if it had not been."""
+    grid = {"name": "grid", "methods": {"dropattack": {"epsilon": [0.1, 0.3, 1.0]}}}
+    sweep = SWEEP | {"name": "node", "seeds": [10, 11], "stages": [grid]}
+    sweep["training"] = {"epochs": 5, "learning_rate": 0.003}
+    (project / "node.yaml").write_text(yaml.safe_dump(sweep), encoding="utf-8")
+    command = ["python", "-m", "search", "submit", "node.yaml", "--address", cluster.jobs_api, "--no-wait"]
+    done = _client(cluster, project, *command, "--store", str(cluster.store))
+    assert done.returncode == 0, done.stdout + done.stderr
+    _wait_for_epochs(cluster, 3, "node")
+    cluster.kill("worker")
+    before = {record.number: list(record.epochs) for record in _records(cluster.store, "node")}
+    assert any(not record.finished for record in _records(cluster.store, "node")), "it was killed too late"
+    cluster.start_worker()
+    _wait_for_epochs(cluster, 6 * 5, "node")
+    records = _records(cluster.store, "node")
+    assert [len(record.epochs) for record in records] == [5] * 6
+    for number, epochs in before.items():
+        kept = next(record for record in records if record.number == number).epochs
+        assert kept[: len(epochs)] == epochs
 
 
 def test_no_secret_is_in_the_store_the_logs_the_upload_or_mlflow(
