@@ -140,7 +140,7 @@ class Damage:
 
 
 def check(sweeping: Sweeping, interruptions: int) -> None:
-    """Checks the invariants of a sweep that has come to its end, and notes the figures for `docs/durability.md`."""
+    """Checks the invariants of a sweep that has come to its end, and notes the figures that docs quote."""
     records = sweeping.records()
     assert all(record.finished for record in records)
     damage = _damage(sweeping, records)
