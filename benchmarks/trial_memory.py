@@ -21,7 +21,7 @@ from benchmarks.rows import Row, main, median, spread
 
 DATA = Path(os.environ.get("DROPATTACK_DATA", "data"))
 MARK = f"DROPATTACK_BENCHMARK={os.getpid()}"
-os.environ.update([MARK.split("=")])
+os.environ["DROPATTACK_BENCHMARK"] = str(os.getpid())
 
 
 def shares(folder: Path, workload: str) -> list[float]:
@@ -50,7 +50,7 @@ def shares(folder: Path, workload: str) -> list[float]:
 
 
 def workers() -> list[int]:
-    """Processes of this benchmark in which a trial trains, or torch is imported, by the title Ray gives them."""
+    """Processes of this benchmark in which a trial trains or torch is imported, by Ray's title for them."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

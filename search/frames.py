@@ -1,19 +1,15 @@
 """Records as the tidy tables that `analysis` reads."""
 
-import platform
-import shlex
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from typing import Any
 
 import pandas as pd
 
 from analysis.records import Records
+from search.provenance import command, versions
 from search.record import Record
 from search.runs import ShownRuns
 from search.sweep import Sweep
-
-_VERSIONS = ("dropattack", "torch", "ray", "optuna", "mlflow")
 
 
 def records_for_analysis(sweep: Sweep, records: Sequence[Record], shown: ShownRuns, source: str) -> Records:
@@ -30,15 +26,14 @@ def records_for_analysis(sweep: Sweep, records: Sequence[Record], shown: ShownRu
     epochs = pd.DataFrame(
         [{"key": key, **_shown(metrics)} for key, record in by_key.items() for metrics in record.epochs]
     )
-    versions = {name: version(name) for name in _VERSIONS} | {"python": platform.python_version()}
     return Records(
         trials=trials,
         epochs=epochs,
         sweep=sweep.model_dump(mode="json"),
         select=sweep.select.column,
         mode=sweep.select.mode,
-        command=f"dropattack run {shlex.quote(source)}",
-        versions=versions,
+        command=command(source),
+        versions=versions(),
         run_url=shown.url,
     )
 

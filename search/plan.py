@@ -13,7 +13,6 @@ from search.service import verified_data
 from search.space import combinations
 from search.store import Store
 from search.sweep import Grid, Stage, Sweep
-from trainables.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -61,39 +60,39 @@ def plan_sweep(sweep: Sweep, store: Store, data: Path) -> list[StagePlan]:
     old = store.definition(sweep.name)
     journal = store.journal(old).records if old is not None else []
     trained = set(store.complete_elsewhere(sweep)) | {r.key for r in journal if r.state is State.COMPLETE}
-    plans: list[StagePlan] = []
-    for stage in sweep.stages:
-        for workload in sweep.stage_workloads(stage):
-            scope = Scope(sweep, stage, workload, checksum)
-            records = [r for r in journal if r.stage == stage.name and r.trial.workload == workload]
-            finished = {record.key for record in records if record.finished}
-            left: list[Trial] = []
-            reused = 0
-            if isinstance(stage.search, Grid):
-                open_trials = {t.key: t for t in grid_trials(scope) if t.key not in finished}
-                left = [trial for key, trial in open_trials.items() if key not in trained]
-                reused = len(open_trials) - len(left)
-                trained |= open_trials.keys()
-            total = max(proposer_for(scope).total, len(records))
-            recorded = sum(record.finished for record in records)
-            if isinstance(stage.search, Grid):
-                passes = float(sum(trial.passes * int(trial.training["epochs"]) for trial in left))
-            else:
-                passes = (total - recorded) * scope.epochs * _mean_passes(sweep, stage)
-            seconds = _seconds_per_pass(journal, workload)
-            plans.append(
-                StagePlan(
-                    stage=stage.name,
-                    workload=workload,
-                    search=stage.search.kind,
-                    trials=total,
-                    recorded=recorded,
-                    reused=reused,
-                    passes=passes,
-                    seconds=None if seconds is None else passes * seconds,
-                )
-            )
-    return plans
+    return [
+        _plan(Scope(sweep, stage, workload, checksum), journal, trained)
+        for stage in sweep.stages
+        for workload in sweep.stage_workloads(stage)
+    ]
+
+
+def _plan(scope: Scope, journal: Sequence[Record], trained: set[str]) -> StagePlan:
+    """Plans one stage of one workload; what it would train is added to ``trained``."""
+    stage, workload = scope.stage, scope.workload
+    records = [r for r in journal if r.stage == stage.name and r.trial.workload == workload]
+    recorded = sum(record.finished for record in records)
+    total, reused = max(proposer_for(scope).total, len(records)), 0
+    if isinstance(stage.search, Grid):
+        finished = {record.key for record in records if record.finished}
+        still = {trial.key: trial for trial in grid_trials(scope) if trial.key not in finished}
+        left = [trial for key, trial in still.items() if key not in trained]
+        reused = len(still) - len(left)
+        trained |= still.keys()
+        passes = float(sum(trial.passes * int(trial.training["epochs"]) for trial in left))
+    else:
+        passes = (total - recorded) * scope.epochs * _mean_passes(scope.sweep, stage)
+    rate = _seconds_per_pass(journal, workload)
+    return StagePlan(
+        stage=stage.name,
+        workload=workload,
+        search=stage.search.kind,
+        trials=total,
+        recorded=recorded,
+        reused=reused,
+        passes=passes,
+        seconds=None if rate is None else passes * rate,
+    )
 
 
 def _seconds_per_pass(records: Sequence[Record], workload: str) -> float | None:

@@ -12,7 +12,6 @@ from search.runs import ShownRuns, run_name, shown_runs
 from search.store import Store
 from search.sweep import Sweep
 from trainables.saved import load_model
-from trainables.trainable import model_path
 from trainables.workloads import workload_named
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ def _landscape(sweep: Sweep, store: Store, records: Sequence[Record], workload: 
         raise UsageError(f"{sweep.name} has no complete trial of {workload}, and so no landscape to draw")
     models = {}
     for record in chosen:
-        module = load_model(model_path(store.folder(sweep.name), record.key)).model
+        module = load_model(store.model(sweep.name, record)).model
         models[run_name(record.trial)] = (module, module.state_dict())
     split = workload_named(workload).load(data, chosen[0].trial.data).test
     return section.section(

@@ -19,6 +19,7 @@ from mlflow.utils.mlflow_tags import (
 )
 
 from dropattack import method_named
+from search.provenance import command, versions
 from search.record import Record, State
 from search.redaction import without_credentials
 from search.sweep import Sweep
@@ -96,6 +97,7 @@ class SweepRuns:
         uri: Tracking URI.
         sweep: The sweep; its name names the experiment and the parent run.
         artifacts: Where a new experiment keeps its artifacts; ``None`` leaves that to the server.
+        source: How the sweep was named on the command line.
 
     Attributes:
         experiment: Id of the experiment.
@@ -103,7 +105,7 @@ class SweepRuns:
         ids: Run id by trial key.
     """
 
-    def __init__(self, uri: str, sweep: Sweep, artifacts: Path | None) -> None:
+    def __init__(self, uri: str, sweep: Sweep, artifacts: Path | None, source: str) -> None:
         os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -124,6 +126,9 @@ class SweepRuns:
                 self._remember(run)
         self.parent = parent or self._create_parent()
         self._client.update_run(self.parent, status=RunStatus.to_string(RunStatus.RUNNING))
+        found = {f"{_TAG}command": command(source)}
+        found |= {f"{_TAG}version.{name}": value for name, value in versions().items()}
+        self._client.log_batch(self.parent, tags=[RunTag(name, value) for name, value in found.items()])
 
     def show(self, record: Record, state: State, epochs: Sequence[Mapping[str, float]]) -> None:
         """Brings one run up to its record."""

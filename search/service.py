@@ -23,8 +23,7 @@ from search.store import Store
 from search.sweep import Sweep
 from search.tracking import Projection
 from trainables.cache import digest, write_atomically
-from trainables.saved import load_model
-from trainables.trainable import checkpoint_path, model_path
+from trainables.saved import checkpoint_path, load_model
 from trainables.workloads import workload_named
 
 
@@ -116,7 +115,7 @@ def run_sweep(
         check_records(journal.records, sweep, checksum)
         store.define(sweep)
         projection = Projection(
-            tracking_uri or store.tracking_uri, sweep, None if tracking_uri else store.artifacts
+            tracking_uri or store.tracking_uri, sweep, None if tracking_uri else store.artifacts, source
         )
         engine = Engine(sweep, journal, checksum, store.complete_elsewhere(sweep), store.complete)
         engine.listeners += [projection.show, lambda record: _drop_checkpoint(folder, record)]
@@ -139,7 +138,7 @@ def run_sweep(
                 "recorded is lost: mend that and run the same command again"
             ) from error
         best = best_record(sweep, engine.records)
-        winner = None if best is None else (best.key, _winner_files(model_path(folder, best.key)))
+        winner = None if best is None else (best.key, _winner_files(store.model(sweep.name, best)))
         ending = "KILLED" if not engine.done else "FAILED" if status.failures else "FINISHED"
         warning = projection.close([report, folder / "sweep.json"], winner, ending)
     limit = engine.limit if status.finished < status.total else ""

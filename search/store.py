@@ -11,6 +11,7 @@ from search.journal import Journal
 from search.record import Record, State
 from search.sweep import Sweep
 from trainables.cache import write_atomically
+from trainables.saved import model_path
 
 
 class Store:
@@ -67,6 +68,11 @@ class Store:
     def journal(self, sweep: Sweep, writable: bool = False) -> Journal:
         """The sweep's journal."""
         return Journal(self.journal_path(sweep.name), sweep.select, writable)
+
+    def model(self, sweep: str, record: Record) -> Path:
+        """Where the best model of a complete trial of a sweep lies, be it that another sweep trained it."""
+        owner = record.reused_from.split("/")[0] or sweep
+        return model_path(self.folder(owner), record.key)
 
     def complete_elsewhere(self, sweep: Sweep) -> dict[str, tuple[str, Record]]:
         """Complete records of all other sweeps by trial key, with the sweep's name."""

@@ -26,12 +26,14 @@ class Projection:
         uri: Tracking URI, such as ``sqlite:///runs/mlflow.db`` or ``http://host:5000``.
         sweep: The sweep; its name names the experiment and the parent run.
         artifacts: Where a new experiment keeps its artifacts; ``None`` leaves that to the server.
+        source: How the sweep was named on the command line.
     """
 
-    def __init__(self, uri: str, sweep: Sweep, artifacts: Path | None) -> None:
+    def __init__(self, uri: str, sweep: Sweep, artifacts: Path | None, source: str) -> None:
         self._uri = uri
         self._sweep = sweep
         self._artifacts = artifacts
+        self._source = source
         self._runs: SweepRuns | None = None
         self._dirty: dict[str, Record] = {}
         self._lock = threading.Lock()
@@ -128,7 +130,7 @@ class Projection:
 
     def _connected(self) -> SweepRuns:
         if self._runs is None:
-            self._runs = SweepRuns(self._uri, self._sweep, self._artifacts)
+            self._runs = SweepRuns(self._uri, self._sweep, self._artifacts, self._source)
         return self._runs
 
 

@@ -10,6 +10,7 @@ from ray import tune
 
 from trainables.cache import save_atomically
 from trainables.data import Data
+from trainables.saved import checkpoint_path, model_path
 from trainables.training import Training
 from trainables.trial import Trial
 from trainables.workloads import workload_named
@@ -19,16 +20,6 @@ METRICS, FAILURE, OUT_OF_MEMORY, BROKEN = "metrics", "failure", "out_of_memory",
 
 CONTEXT_BYTES = 2**30
 """GPU memory that a process takes beside its tensors: the CUDA context and the libraries' workspaces."""
-
-
-def checkpoint_path(folder: str | Path, key: str) -> Path:
-    """Where the state of a trial in progress lies; named by key, so that any process on any node finds it."""
-    return Path(folder) / "checkpoints" / f"{key}.pt"
-
-
-def model_path(folder: str | Path, key: str) -> Path:
-    """Where the best model of a complete trial lies."""
-    return Path(folder) / "models" / f"{key}.pt"
 
 
 class TrialTrainable(tune.Trainable):

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+from dropattack import UsageError
 from search.proposers.base import Before, Proposal, Proposer, Scope
 from search.record import Record
 from search.space import grid
@@ -17,6 +18,8 @@ class GridProposer(Proposer):
     def __init__(self, scope: Scope) -> None:
         super().__init__(scope)
         self._trials = {trial.key: trial for trial in grid_trials(scope)}
+        if not self._trials:
+            raise UsageError(f"stage {scope.stage.name!r}: its exclude leaves nothing of its space")
         self._left = iter(self._trials.items())
 
     @property

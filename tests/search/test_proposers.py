@@ -39,6 +39,9 @@ def test_excluded_combinations_are_left_out_of_grids_and_draws(tmp_path: Path) -
     drawn = [r.trial.hyperparameters for r in _run(tmp_path / "grid", grid, seeds=[0])]
     assert [(h["k"], h["p"], h["epsilon"]) for h in drawn] == [(1, 0.5, 1.0), (1, 1.0, 1.0), (3, 0.5, 1.0)]
 
+    with pytest.raises(UsageError, match="exclude leaves nothing"):
+        _run(tmp_path / "none", grid | {"exclude": [{"method": "dropattack"}]})
+
     for kind in ("random", "optuna"):
         methods = {"dropattack": {"k": [1, 3], "p": [0.5, 1.0], "epsilon": {"low": 0.1, "high": 6}}}
         stage = _search(search={"kind": kind, "trials": 25}, methods=methods, exclude=exclude)
