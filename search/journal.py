@@ -72,6 +72,29 @@ def exclusive(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+class _Appending(JournalFileBackend):
+    """Optuna's journal file, to which several operations may be added in one append."""
+
+    _held: list[dict[str, Any]] | None = None
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Appends, or holds back what `at_once` will append."""
+        if self._held is None:
+            super().append_logs(logs)
+        else:
+            self._held += logs
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Appends what is done inside when it ends, at the cost of one write to the disk."""
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+        super().append_logs(held)
+
+
 class Journal:
     """All records of a sweep, in memory and on disk.
 
@@ -91,7 +114,8 @@ class Journal:
         elif not path.exists():
             return
         with quiet_optuna():
-            self._storage = JournalStorage(JournalFileBackend(str(path)))
+            self._backend = _Appending(str(path))
+            self._storage = JournalStorage(self._backend)
         self._studies: dict[str, int] = {}
         for study in self._storage.get_all_studies():
             self._studies[study.study_name] = study._study_id
@@ -154,19 +178,21 @@ class Journal:
             return False
         value = metrics[self.select.column]
         metrics = {**metrics, "recorded_at": time.time()}
-        self._storage.set_trial_user_attr(record.number, f"{_EPOCH}{epoch}", metrics)
-        self._storage.set_trial_intermediate_value(record.number, epoch, value)
+        with self._backend.at_once():
+            self._storage.set_trial_user_attr(record.number, f"{_EPOCH}{epoch}", metrics)
+            self._storage.set_trial_intermediate_value(record.number, epoch, value)
         record.epochs.append(metrics)
         return True
 
     def finish(self, record: Record, state: State, reason: str = "", reused_from: str = "") -> None:
         """Closes a record for good."""
-        for name, text in (("reason", reason), ("reused_from", reused_from)):
-            if text:
-                self._storage.set_trial_user_attr(record.number, name, text)
         value = record.value(self.select)
         values = None if value is None or state is State.FAILED else [value]
-        self._storage.set_trial_state_values(record.number, _TO_OPTUNA[state], values)
+        with self._backend.at_once():
+            for name, text in (("reason", reason), ("reused_from", reused_from)):
+                if text:
+                    self._storage.set_trial_user_attr(record.number, name, text)
+            self._storage.set_trial_state_values(record.number, _TO_OPTUNA[state], values)
         record.reason, record.reused_from, record.state = reason, reused_from, state
 
     def with_key(self, key: str) -> list[Record]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from dropattack import method_named
+from search.datasets import verified_data
 from search.proposers import Scope, grid_trials, proposer_for
 from search.record import Record, State
-from search.service import verified_data
 from search.space import combinations
 from search.store import Store
 from search.sweep import Grid, Stage, Sweep

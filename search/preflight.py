@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,8 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from dropattack import UsageError
-from search.options import option_spaces
+from search.datasets import DataOptions, data_options
 from search.proposers import Checksum
-from search.space import combinations
 from search.sweep import Resources, Sweep
 from trainables.workloads import workload_named
 
@@ -23,8 +22,6 @@ CLIENT_PYTHON = "DROPATTACK_CLIENT_PYTHON"
 
 _PATIENCE_SECONDS = 120.0
 _JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
-
-DataOptions = tuple[str, dict[str, Any]]
 
 
 def python_version() -> str:
@@ -138,11 +135,3 @@ def node_problem(probe: Path, token: str, data: Path, wanted: Sequence[tuple[Dat
         if found != digest:
             return f"has other data for {workload} in {data} than the driver's node; copy them from there"
     return ""
-
-
-def data_options(sweep: Sweep) -> Iterator[DataOptions]:
-    """Every workload of a sweep with every set of data options it is trained on."""
-    for stage in sweep.stages:
-        for workload in sweep.stage_workloads(stage):
-            for options in combinations(option_spaces(sweep, stage, workload)["data"]):
-                yield workload, options

@@ -2,29 +2,27 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from dropattack import UsageError
 from search.compatibility import check_extends, check_records
+from search.datasets import verified_data
 from search.engine import Engine
 from search.journal import exclusive
-from search.preflight import check_cluster, check_job, data_options
+from search.preflight import check_cluster, check_job
 from search.progress import ProgressView
-from search.proposers import Checksum
 from search.record import Record, State
 from search.reporting import best_record, write_report
 from search.status import Status
 from search.store import Store
 from search.sweep import Sweep
 from search.tracking import Projection
-from trainables.cache import digest, write_atomically
+from trainables.cache import write_atomically
 from trainables.saved import checkpoint_path, load_model
-from trainables.workloads import workload_named
 
 
 class StoreError(RuntimeError):
@@ -55,25 +53,6 @@ class Outcome:
     def failed(self) -> list[Record]:
         """Trials that failed."""
         return [record for record in self.records if record.state is State.FAILED]
-
-
-def verified_data(sweep: Sweep, root: Path) -> Checksum:
-    """Checks that all data of a sweep are there and whole; gives their digests from then on.
-
-    Raises:
-        UsageError: Files are missing or damaged.
-    """
-    known: dict[str, str] = {}
-
-    def checksum(workload: str, options: Mapping[str, Any]) -> str:
-        name = digest(workload, dict(options))
-        if name not in known:
-            known[name] = workload_named(workload).checksum(root, options)
-        return known[name]
-
-    for workload, options in data_options(sweep):
-        checksum(workload, options)
-    return checksum
 
 
 def run_sweep(

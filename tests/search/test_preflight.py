@@ -9,6 +9,7 @@ import pytest
 
 from dropattack import UsageError
 from search import preflight
+from search.datasets import data_options
 from search.sweep import Resources
 from tests.search.simulation import sweep
 
@@ -108,7 +109,7 @@ def test_every_workload_is_checked_with_every_data_option_it_is_trained_on() -> 
         {"name": "a", "methods": {"standard": {}}, "data": {"threads": ["source", "replies"]}},
         {"name": "b", "methods": {"standard": {}}},
     ]
-    found = list(preflight.data_options(sweep(workloads=["pheme-bigru"], stages=stages)))
+    found = list(data_options(sweep(workloads=["pheme-bigru"], stages=stages)))
     assert found == [
         ("pheme-bigru", {"threads": "source"}),
         ("pheme-bigru", {"threads": "replies"}),

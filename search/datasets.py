@@ -1,0 +1,42 @@
+"""The data that a sweep needs: under which options, and whether they are there and whole."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from search.options import option_spaces
+from search.proposers import Checksum
+from search.space import combinations
+from search.sweep import Sweep
+from trainables.cache import digest
+from trainables.workloads import workload_named
+
+DataOptions = tuple[str, dict[str, Any]]
+"""Name of a workload, and options of its dataset."""
+
+
+def verified_data(sweep: Sweep, root: Path) -> Checksum:
+    """Checks that all data of a sweep are there and whole; gives their digests from then on.
+
+    Raises:
+        UsageError: Files are missing or damaged.
+    """
+    known: dict[str, str] = {}
+
+    def checksum(workload: str, options: Mapping[str, Any]) -> str:
+        name = digest(workload, dict(options))
+        if name not in known:
+            known[name] = workload_named(workload).checksum(root, options)
+        return known[name]
+
+    for workload, options in data_options(sweep):
+        checksum(workload, options)
+    return checksum
+
+
+def data_options(sweep: Sweep) -> Iterator[DataOptions]:
+    """Every workload of a sweep with every set of data options it is trained on."""
+    for stage in sweep.stages:
+        for workload in sweep.stage_workloads(stage):
+            for options in combinations(option_spaces(sweep, stage, workload)["data"]):
+                yield workload, options

@@ -1,0 +1,110 @@
+"""What makes things slow, counted and not timed: imports, waits for the device, files and requests."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mlflow import MlflowClient
+from torch import Tensor
+
+from search.tracking import Projection
+from tests.search.simulation import Driver, engine, sweep
+from trainables.data import Data
+from trainables.splits import ImageSplit
+from trainables.training import Training
+from trainables.trial import Trial
+from trainables.workloads import TrainingSettings
+
+HEAVY = {"torch", "ray", "mlflow", "optuna", "pandas", "matplotlib", "sklearn", "torchvision", "torchtext"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "allowed"),
+    [
+        ("from search.cli import app; app(['--help'], standalone_mode=False)", set()),
+        ("import dropattack", {"torch"}),
+        ("import trainables.training, trainables.papers", {"torch"}),
+        ("import search.journal, search.plan", {"torch", "optuna"}),
+        ("import trainables.trainable", {"torch", "ray", "pandas"}),
+    ],
+)
+def test_what_is_not_needed_is_not_imported(statement: str, allowed: set[str]) -> None:
+    script = f"import sys\n{statement}\nprint('loaded', *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = done.stdout.rsplit("loaded", 1)[1].split()
+    assert HEAVY & set(loaded) <= allowed
+
+
+def test_an_epoch_waits_for_the_device_as_often_with_many_batches_as_with_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits: list[str] = []
+
+    def count(name: str) -> None:
+        original = getattr(Tensor, name)
+
+        def counted(self: Tensor, *args: Any) -> Any:
+            waits.append(name)
+            return original(self, *args)
+
+        monkeypatch.setattr(Tensor, name, counted)
+
+    for name in ("item", "tolist", "__float__", "__int__"):
+        count(name)
+    seen = {}
+    for batch_size in (32, 4):
+        train = ImageSplit(torch.rand(64, 1, 28, 28), torch.arange(64) % 10)
+        settings = TrainingSettings(epochs=2, batch_size=batch_size)
+        trial = Trial.make("mnist-lenet5", "dropattack", {"k": 2}, settings, 0, "none")
+        training = Training(trial, Data(train, train, train, 10, "none"))
+        waits.clear()
+        training.epoch()
+        seen[batch_size] = len(waits)
+    assert seen[32] == seen[4] <= 20
+
+
+def test_a_recorded_epoch_is_one_write_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+    original = os.fsync
+
+    def counted(descriptor: int) -> None:
+        nonlocal calls
+        calls += 1
+        original(descriptor)
+
+    stages = [{"name": "grid", "methods": {"standard": {}, "dropattack": {"epsilon": [0.1, 1.0]}}}]
+    driver = Driver(engine(tmp_path, sweep(stages=stages)), slots=2)
+    monkeypatch.setattr(os, "fsync", counted)
+    driver.run()
+    trials = len(driver.records)
+    assert 0 < calls <= len(driver.ledger) + 2 * trials + 2
+
+
+def test_a_trial_that_is_shown_once_takes_three_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow is told of a finished trial by creating its run, one batch, and ending it."""
+    stages = [{"name": "grid", "methods": {"dropattack": {"epsilon": [0.1, 1.0], "p": [0.3, 0.7]}}}]
+    definition = sweep(name="requests", stages=stages)
+    tested = engine(tmp_path, definition)
+    Driver(tested).run()
+    projection = Projection(f"sqlite:///{tmp_path}/mlflow.db", definition, tmp_path / "artifacts", "demo")
+    requests: list[str] = []
+    for name in ("create_run", "log_batch", "set_terminated", "search_runs", "get_run", "log_metric"):
+        original = getattr(MlflowClient, name)
+
+        def counted(
+            self: MlflowClient, *args: Any, _name: str = name, _call: Any = original, **kw: Any
+        ) -> Any:
+            requests.append(_name)
+            return _call(self, *args, **kw)
+
+        monkeypatch.setattr(MlflowClient, name, counted)
+    projection.start(tested.records)
+    projection.drain(60)
+    trials = len(tested.records)
+    assert len(requests) <= 3 * trials + 4, requests
