@@ -3,19 +3,23 @@
 import copy
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from dropattack import Batch, Task, UsageError, create
+from dropattack.robustness import Case
 from trainables.cache import digest
 from trainables.data import Data
+from trainables.examples import training_batch
 from trainables.metrics import Metrics, evaluate, measure, recalls, scores
+from trainables.robustness import ZERO_GRADIENT, Evaluation
 from trainables.saved import encoding
-from trainables.splits import stratified_subset
+from trainables.splits import Split, stratified_subset
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
 
@@ -58,11 +62,10 @@ class Training:
         self._default_state = _default_state_from(_seed(trial, "default"))
         with self._own_default_generator():
             self.model: nn.Module = architecture.build(data).to(self.device)
-        self.method = create(
-            trial.method,
-            task=Task(names=architecture.targets, generator=self._masks),
-            **trial.hyperparameters,
-        )
+        task = Task(names=architecture.targets, generator=self._masks)
+        self.method = create(trial.method, task=task, **trial.hyperparameters)
+        self._bounds = data.bounds
+        self._attacks = Evaluation(task, data.bounds, partial(_seed, trial))
         rate = self.settings.learning_rate
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=rate, fused=True)
         self.classes, self.positive = data.classes, data.positive
@@ -82,7 +85,8 @@ class Training:
         """Trains for one epoch, validates, and keeps the model if it is the best so far.
 
         The last epoch's metrics also hold those of the best model on the test split: the only time that
-        test data are looked at.
+        test data are looked at. Where the trial asks for robustness, they hold that of the best model too,
+        on both splits; on validation a case that selects is measured after every epoch instead.
 
         Returns:
             Metrics by name; also appended to `history`.
@@ -95,6 +99,8 @@ class Training:
             metrics = self._train()
         trained = time.perf_counter()
         valid = evaluate(self.model, self.valid, self.classes, self.positive)
+        if self.settings.best_case is not None:
+            valid |= self._attacks.accuracies(self.model, self.valid, [self.settings.best_case])
         metrics |= {f"valid_{name}": value for name, value in valid.items()}
         metrics["epoch"] = len(self.history) + 1
         if not math.isfinite(metrics["valid_loss"]):
@@ -106,7 +112,7 @@ class Training:
             self.best_model = copy.deepcopy(self.model.state_dict())
         metrics["best_epoch"] = self.best_epoch
         if metrics["epoch"] == self.settings.epochs:
-            metrics |= {f"test_{name}": value for name, value in self._test().items()}
+            metrics |= self._final()
         metrics["train_seconds"] = trained - started
         metrics["seconds"] = time.perf_counter() - started
         self.history.append(metrics)
@@ -122,15 +128,17 @@ class Training:
         loss_sum = torch.zeros((), device=self.device)
         correct = torch.zeros((), device=self.device)
         logs: dict[str, Tensor] = {}
-        rounds, steps = self.method.settings.rounds, 0
-        for inputs, labels in self._rounds(rounds):
+        steps = examples = 0
+        for batch in self._rounds(self.method.settings.rounds):
             steps += 1
-            result = self.method.step(self.model, (inputs, labels), self.optimizer)
+            batch = self._examples(batch)
+            labels = batch[1]
+            examples += len(labels)
+            result = self.method.step(self.model, batch, self.optimizer)
             loss_sum += result.loss * len(labels)
             correct += (result.outputs.argmax(1) == labels).sum()
             for name, value in result.log.items():
                 logs[name] = logs.get(name, 0) + value
-        examples = rounds * len(self.train)
         loss = loss_sum.item() / examples
         if not math.isfinite(loss):
             raise DivergedError(f"training loss became {loss} in epoch {len(self.history) + 1}")
@@ -142,13 +150,30 @@ class Training:
         for _ in range(rounds):
             yield from self.train.batches(self.settings.batch_size, self._shuffling)
 
-    def _test(self) -> Metrics:
+    def _examples(self, batch: Batch) -> Batch:
+        """What a step trains on instead of a batch."""
+        settings = self.settings
+        return training_batch(settings.examples, self.model, batch, settings.examples_epsilon, self._bounds)
+
+    def _final(self) -> Metrics:
+        """The best model's metrics on the test split, and its robustness on validation and test."""
         current = copy.deepcopy(self.model.state_dict())
         self.model.load_state_dict(self.best_model)
         loss, confusion = measure(self.model, self.test, self.classes)
+        test = {"loss": loss, **scores(confusion, self.positive), **recalls(confusion)}
+        test |= self._robustness(self.test, self.settings.cases)
+        valid = self._robustness(self.valid, [c for c in self.settings.cases if c != self.settings.best_case])
         self.model.load_state_dict(current)
         self.confusion = confusion.tolist()
-        return {"loss": loss, **scores(confusion, self.positive), **recalls(confusion)}
+        found = {"valid": valid, "test": test}
+        return {f"{split}_{name}": value for split, values in found.items() for name, value in values.items()}
+
+    def _robustness(self, split: Split, cases: Sequence[Case]) -> Metrics:
+        """Accuracies under attack and the share of vanished gradients; nothing where nothing is asked."""
+        if not self.settings.cases:
+            return {}
+        zero = {ZERO_GRADIENT: self._attacks.zero_gradient(self.model, split)}
+        return zero | self._attacks.accuracies(self.model, split, cases)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the training depends on."""

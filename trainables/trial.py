@@ -71,6 +71,7 @@ class Trial:
         settings = method_named(method).settings_type.from_dict(dict(hyperparameters)).to_dict()
         if "targets" in settings:
             settings["targets"] = found.canonical_targets(settings["targets"], model)
+        found.check_training(training, model)
         return cls(
             workload=workload,
             method=method,
@@ -89,8 +90,9 @@ class Trial:
 
     @cached_property
     def passes(self) -> int:
-        """Forward-backward passes per step."""
-        return method_named(self.method).settings_type.from_dict(dict(self.hyperparameters)).passes
+        """Forward-backward passes per step, those for making adversarial examples included."""
+        method = method_named(self.method).settings_type.from_dict(dict(self.hyperparameters))
+        return TrainingSettings.from_dict(dict(self.training)).passes_of(method)
 
     def options(self) -> dict[str, Any]:
         """Settings of training, data and model under one dotted name each, such as ``training.epochs``."""
