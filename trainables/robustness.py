@@ -11,9 +11,6 @@ from dropattack.robustness import UNIT, Bounds, Case, attacking, input_gradient,
 from trainables.metrics import BATCH, Metrics
 from trainables.splits import Split
 
-ZERO_GRADIENT = "zero_gradient"
-"""Metric: share of the examples whose loss has no gradient at all by their input."""
-
 Seed = Callable[[str], int]
 """A seed for a purpose."""
 

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from dropattack import Batch, Task, UsageError, create
-from dropattack.robustness import Case
+from dropattack.robustness import ZERO_GRADIENT, Case
 from trainables.cache import digest
 from trainables.data import Data
 from trainables.examples import training_batch
 from trainables.metrics import Metrics, evaluate, measure, recalls, scores
-from trainables.robustness import ZERO_GRADIENT, Evaluation
+from trainables.robustness import Evaluation
 from trainables.saved import encoding
 from trainables.splits import Split, stratified_subset
 from trainables.trial import Trial

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.published.tables import PAPERS, load
-from analysis.records import BASELINE, Metric, Records, rows
+from analysis.records import BASELINE, Metric, Records, control_names, rows
 from analysis.scoring import scored_families
 from analysis.statistics import CONFIDENCE, Estimate, estimate
 
@@ -78,7 +78,7 @@ def _matches(trials: pd.DataFrame, row: Mapping[str, Any]) -> pd.Series:
     """Trials of the configuration that a published row states."""
     same = (trials["workload"] == row["workload"]) & (trials["method"] == row["method"])
     if row["method"] == BASELINE:
-        same &= ~(trials["passes"] > 1)
+        same &= control_names(trials) == ""
     for name, value in row.items():
         column = {"train_size": "training.train_size"}.get(name, name)
         if name not in _STATED or value != value:
