@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dropattack import Batch, Task
-from dropattack.robustness import UNIT, Bounds, Case, attacking, input_gradient, victim
+from dropattack import Batch, Task, UsageError
+from dropattack.robustness import ZERO_GRADIENT, Bounds, Case, attacking, input_gradient, victim
+from trainables.data import Data
 from trainables.metrics import BATCH, Metrics
 from trainables.splits import Split
-
-Seed = Callable[[str], int]
-"""A seed for a purpose."""
+from trainables.trial import Trial
+from trainables.workloads import workload_named
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,19 @@ class Evaluation:
     """
 
     task: Task
-    bounds: Bounds = UNIT
-    seed: Seed = hash
+    bounds: Bounds
+    seed: Callable[[str], int]
 
-    def accuracies(
+    @classmethod
+    def of(cls, trial: Trial, data: Data) -> "Evaluation":
+        """How a trial's models are attacked, while it trains and afterwards."""
+        targets = workload_named(trial.workload).model_settings(trial.model).targets
+        return cls(Task(names=targets), data.bounds, trial.seed_for)
+
+    def metrics(
         self, model: nn.Module, split: Split, cases: Sequence[Case], source: nn.Module | None = None
     ) -> Metrics:
-        """Accuracy under each case, by `Case.metric`, in [0, 1]; every example counts.
+        """Accuracy under each case, by `Case.metric`, and the share of vanished gradients.
 
         Args:
             model: What is tested, in eval mode meanwhile; neither its parameters nor its gradients change.
@@ -40,7 +46,8 @@ class Evaluation:
             cases: The attacks.
             source: Where cases of transfer make their examples.
         """
-        return {case.metric: self._accuracy(model, split, case, source or model) for case in cases}
+        zero = {ZERO_GRADIENT: self.zero_gradient(model, split)}
+        return zero | {case.metric: self.accuracy(model, split, case, source) for case in cases}
 
     def zero_gradient(self, model: nn.Module, split: Split) -> float:
         """Share of the examples, in [0, 1], whose cross entropy has a gradient of all zeros by its input."""
@@ -52,11 +59,14 @@ class Evaluation:
                 zero += (gradient.flatten(1) == 0).all(1).sum()
         return zero.item() / len(split)
 
-    def _accuracy(self, model: nn.Module, split: Split, case: Case, source: nn.Module) -> float:
+    def accuracy(self, model: nn.Module, split: Split, case: Case, source: nn.Module | None = None) -> float:
+        """Accuracy under one case, in [0, 1]; every example counts. See `metrics`."""
+        if case.transfer and source is None:
+            raise UsageError(f"{case.name} needs a model to make its examples on")
         device = split.labels.device
         generator = torch.Generator(device).manual_seed(self.seed(f"{case.name} {case.epsilon:g}"))
         right = torch.zeros((), dtype=torch.int64, device=device)
-        attacked = source if case.transfer else model
+        attacked = source if source is not None and case.transfer else model
         with attacking(model, attacked):
             for batch in split.batches(BATCH):
                 right += self._right(model, batch, case, attacked, generator)

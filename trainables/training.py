@@ -3,23 +3,20 @@
 import copy
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from dropattack import Batch, Task, UsageError, create
-from dropattack.robustness import ZERO_GRADIENT, Case
-from trainables.cache import digest
 from trainables.data import Data
 from trainables.examples import training_batch
 from trainables.metrics import Metrics, evaluate, measure, recalls, scores
 from trainables.robustness import Evaluation
 from trainables.saved import encoding
-from trainables.splits import Split, stratified_subset
+from trainables.splits import stratified_subset
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
 
@@ -53,19 +50,22 @@ class Training:
                 f"train_size {self.settings.train_size} is more than the {len(train)} examples there are"
             )
         if self.settings.train_size:
-            seed = _seed(trial, "subset")
+            seed = trial.seed_for("subset")
             size, balanced = self.settings.train_size, self.settings.balanced
             train = train.subset(stratified_subset(train.labels, size, seed, balanced))
         self.train, self.valid, self.test = (s.to(self.device) for s in (train, data.valid, data.test))
-        self._shuffling = torch.Generator().manual_seed(_seed(trial, "shuffling"))
-        self._masks = torch.Generator(self.device).manual_seed(_seed(trial, "masks"))
-        self._default_state = _default_state_from(_seed(trial, "default"))
+        self._shuffling = torch.Generator().manual_seed(trial.seed_for("shuffling"))
+        self._masks = torch.Generator(self.device).manual_seed(trial.seed_for("masks"))
+        self._default_state = _default_state_from(trial.seed_for("default"))
         with self._own_default_generator():
             self.model: nn.Module = architecture.build(data).to(self.device)
-        task = Task(names=architecture.targets, generator=self._masks)
-        self.method = create(trial.method, task=task, **trial.hyperparameters)
+        self.method = create(
+            trial.method,
+            task=Task(names=architecture.targets, generator=self._masks),
+            **trial.hyperparameters,
+        )
         self._bounds = data.bounds
-        self._attacks = Evaluation(task, data.bounds, partial(_seed, trial))
+        self._attacks = Evaluation.of(trial, data)
         rate = self.settings.learning_rate
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=rate, fused=True)
         self.classes, self.positive = data.classes, data.positive
@@ -99,8 +99,9 @@ class Training:
             metrics = self._train()
         trained = time.perf_counter()
         valid = evaluate(self.model, self.valid, self.classes, self.positive)
-        if self.settings.best_case is not None:
-            valid |= self._attacks.accuracies(self.model, self.valid, [self.settings.best_case])
+        best_case = self.settings.best_case
+        if best_case is not None:
+            valid[best_case.metric] = self._attacks.accuracy(self.model, self.valid, best_case)
         metrics |= {f"valid_{name}": value for name, value in valid.items()}
         metrics["epoch"] = len(self.history) + 1
         if not math.isfinite(metrics["valid_loss"]):
@@ -161,19 +162,15 @@ class Training:
         self.model.load_state_dict(self.best_model)
         loss, confusion = measure(self.model, self.test, self.classes)
         test = {"loss": loss, **scores(confusion, self.positive), **recalls(confusion)}
-        test |= self._robustness(self.test, self.settings.cases)
-        valid = self._robustness(self.valid, [c for c in self.settings.cases if c != self.settings.best_case])
+        valid: Metrics = {}
+        if cases := self.settings.cases:
+            others = [case for case in cases if case != self.settings.best_case]
+            test |= self._attacks.metrics(self.model, self.test, cases)
+            valid |= self._attacks.metrics(self.model, self.valid, others)
         self.model.load_state_dict(current)
         self.confusion = confusion.tolist()
         found = {"valid": valid, "test": test}
         return {f"{split}_{name}": value for split, values in found.items() for name, value in values.items()}
-
-    def _robustness(self, split: Split, cases: Sequence[Case]) -> Metrics:
-        """Accuracies under attack and the share of vanished gradients; nothing where nothing is asked."""
-        if not self.settings.cases:
-            return {}
-        zero = {ZERO_GRADIENT: self._attacks.zero_gradient(self.model, split)}
-        return zero | self._attacks.accuracies(self.model, split, cases)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the training depends on."""
@@ -227,11 +224,6 @@ class Training:
                 torch.cuda.set_rng_state(self._default_state["cuda"], self.device)
             yield
             self._default_state = _default_state(self.device)
-
-
-def _seed(trial: Trial, purpose: str) -> int:
-    """A seed for one purpose: the same for every method, so that trials of one seed are comparable pairs."""
-    return int(digest(trial.seed, purpose), 16) % 2**63
 
 
 def _default_state_from(seed: int) -> dict[str, Tensor]:

@@ -88,6 +88,10 @@ class Trial:
         """A short name that equal trials share and different trials do not."""
         return digest(self.to_dict())
 
+    def seed_for(self, purpose: str) -> int:
+        """A seed for one purpose: the same for every method, so that trials of one seed are pairs."""
+        return int(digest(self.seed, purpose), 16) % 2**63
+
     @cached_property
     def passes(self) -> int:
         """Forward-backward passes per step, those for making adversarial examples included."""

@@ -5,7 +5,7 @@ vanish or mislead makes white-box attacks weak, and looks robust until another a
 compares what honest gradients would order the other way.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dropattack.robustness.grids import Case
@@ -57,7 +57,7 @@ def masking_checks(metrics: Mapping[str, float]) -> list[Check]:
     return [
         Check("gradients", None if zero is None else vanished if zero > _SLACK / 2 else ""),
         Check("falls with ε", _falls(cases, metrics.get("accuracy", 1.0))),
-        *(Check(name, _beaten(cases, *rule)) for name, rule in _RULES.items()),
+        *(Check(name, order.finding(cases)) for name, order in _ORDERS.items()),
     ]
 
 
@@ -83,63 +83,88 @@ def _falls(cases: Accuracies, clean: float) -> Finding:
     return "" if compared else None
 
 
-Rule = tuple[Callable[[Case], bool], Callable[[Case], bool], float, str]
+Which = Callable[[Case], bool]
 
 
-def _beaten(
-    cases: Accuracies,
-    weaker: Callable[[Case], bool],
-    stronger: Callable[[Case], bool],
-    slack: float,
-    words: str,
-) -> Finding:
-    """Whether an attack that should be the weaker one leaves fewer examples right than the stronger one."""
-    finding: Finding = None
-    for ball, epsilon in sorted({(case.attack.ball, case.epsilon) for case in cases}):
-        here = {c: v for c, v in cases.items() if (c.attack.ball, c.epsilon) == (ball, epsilon)}
-        weak, strong = (min(_those(here, side), default=None) for side in (weaker, stronger))
-        if weak is None or strong is None:
-            continue
-        if weak[0] < strong[0] - slack:
-            sides = ", ".join(f"{_percent(value)} under {name}" for value, name in (weak, strong))
-            return f"{words} at ε {epsilon:g}: {sides}"
-        finding = ""
-    return finding
+@dataclass(frozen=True)
+class _Order:
+    """An attack that must not leave fewer examples right than another, at one ball and ε.
+
+    Attributes:
+        words: What it means where it does.
+        pairs: The weaker and the stronger kind of attack.
+        slack: By how much it may.
+    """
+
+    words: str
+    pairs: Sequence[tuple[Which, Which]]
+    slack: float
+
+    def finding(self, cases: Accuracies) -> Finding:
+        """The first pair that is the wrong way round."""
+        compared = False
+        for ball, epsilon in sorted({(case.attack.ball, case.epsilon) for case in cases}):
+            here = {c: v for c, v in cases.items() if (c.attack.ball, c.epsilon) == (ball, epsilon)}
+            for kinds in self.pairs:
+                weak, strong = (min(_those(here, kind), default=None) for kind in kinds)
+                if weak is None or strong is None:
+                    continue
+                compared = True
+                if weak[0] < strong[0] - self.slack:
+                    sides = ", ".join(f"{_percent(value)} under {name}" for value, name in (weak, strong))
+                    return f"{self.words} at ε {epsilon:g}: {sides}"
+        return "" if compared else None
 
 
-def _those(cases: Accuracies, which: Callable[[Case], bool]) -> Iterator[tuple[float, str]]:
+def _those(cases: Accuracies, which: Which) -> Iterator[tuple[float, str]]:
     return ((value, case.name) for case, value in cases.items() if which(case))
 
 
-def _white_box(case: Case) -> bool:
+def _white(case: Case) -> bool:
     return case.attack.sees_gradients and not case.transfer
 
 
 def _one_step(case: Case) -> bool:
-    return _white_box(case) and not case.attack.steps
+    return _white(case) and not case.attack.steps
 
 
 def _many_steps(case: Case) -> bool:
-    return _white_box(case) and case.attack.steps > 1
+    return _white(case) and case.attack.steps > 1
 
 
-def _on_margin(case: Case) -> bool:
-    return _white_box(case) and case.attack.family == "margin"
+def _of(family: str, kind: Which = lambda case: not case.transfer) -> Which:
+    return lambda case: case.attack.family == family and kind(case)
 
 
-def _on_cross_entropy(case: Case) -> bool:
-    return _white_box(case) and case.attack.family != "margin"
+def _on_cross_entropy(kind: Which) -> Which:
+    return lambda case: case.attack.family != "margin" and kind(case)
 
 
-def _black_box(case: Case) -> bool:
-    return not case.attack.sees_gradients and not case.transfer
+def _transferred(case: Case) -> bool:
+    return case.transfer
 
 
-_RULES: dict[str, Rule] = {
-    "steps": (_one_step, _many_steps, _SLACK, "one step beats many"),
-    "loss": (_on_margin, _on_cross_entropy, _LOSS_SLACK, "the margin loss beats the cross entropy"),
-    "black box": (_black_box, _white_box, _SLACK / 2, "an attack without gradients beats those with them"),
-    "transfer": (lambda case: case.transfer, _white_box, _SLACK / 2, "another model's examples beat its own"),
+def _one_step_transferred(case: Case) -> bool:
+    return case.transfer and not case.attack.steps
+
+
+_ORDERS = {
+    "steps": _Order("one step beats many", [(_one_step, _many_steps)], _SLACK),
+    "loss": _Order(
+        "the margin loss beats the cross entropy",
+        [(_of("margin", kind), _on_cross_entropy(kind)) for kind in (_one_step, _many_steps)],
+        _LOSS_SLACK,
+    ),
+    "black box": _Order(
+        "an attack without gradients beats those with them",
+        [(_of("noise"), _white), (_of("square"), _many_steps)],
+        _SLACK / 2,
+    ),
+    "transfer": _Order(
+        "another model's examples beat its own",
+        [(_one_step_transferred, _one_step), (_transferred, _many_steps)],
+        _SLACK / 2,
+    ),
 }
 
 
