@@ -143,7 +143,7 @@ class Training:
         loss = loss_sum.item() / examples
         if not math.isfinite(loss):
             raise DivergedError(f"training loss became {loss} in epoch {len(self.history) + 1}")
-        metrics = {"train_loss": loss, "train_accuracy": correct.item() / examples}
+        metrics = {"train_loss": loss, "train_accuracy": correct.item() / examples, "train_steps": steps}
         return metrics | {f"train_{name}": value.item() / steps for name, value in logs.items()}
 
     def _rounds(self, rounds: int) -> Iterator[Batch]:

@@ -1,7 +1,7 @@
 """Workloads: a dataset, a model, its targets and the papers' training settings under one name."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
@@ -125,9 +125,19 @@ class Workload:
                 f"training.examples {training.examples} needs continuous inputs, and {self.name} has texts; "
                 "attack the embedding with a method such as fgm instead"
             )
-        for case in training.cases:
-            if case.attack.family == "square":
-                raise UsageError(f"robustness: {case.name} is for images, and {self.name} has texts")
+        self.check_cases(training.cases, model)
+
+    def check_cases(self, cases: Sequence[Case], model: Mapping[str, Any] | None = None) -> None:
+        """Refuses attacks that this workload's models cannot be tested with.
+
+        Raises:
+            UsageError: They need images, and this workload has texts.
+        """
+        if INPUT not in self.model_settings(model).targets:
+            return
+        for case in cases:
+            if case.attack.family == "square" or case.transfer:
+                raise UsageError(f"the attack {case.name} needs continuous inputs, and {self.name} has texts")
 
     def checksum(self, root: Path, options: Mapping[str, Any] | None = None) -> str:
         """Digest of the data under these options; see `Dataset.checksum`."""
