@@ -77,10 +77,11 @@ def robustness(table: pd.DataFrame, attacks: list[str], metric: Metric) -> Figur
     for axes, attack in zip(panels[0], attacks, strict=True):
         shown = table[table["attack"].isin(["clean", attack])]
         for i, name in enumerate(names):
-            rows = shown[(shown["label"] == name)]
+            rows = shown[shown["label"] == name]
             _band(axes, rows[["epsilon", "mean", "low", "high"]], "epsilon", metric.scale, i, name)
         title(axes, attack)
         axes.set_xlabel("ε")
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
         axes.set_ylim(-3, 103)
         light_grid(axes)
         axes.tick_params(length=0)

@@ -22,7 +22,7 @@ from analysis.records import BASELINE, Metric, Records
 from analysis.robustness import BY, CLEAN, cases, checks, costs, under_attack
 from dropattack.robustness import Attack
 
-_PANELS = 3
+_PANELS = 2
 _SETTING = ["setting", "workload", "training"]
 
 
@@ -75,7 +75,8 @@ def _ordered(group: pd.DataFrame) -> pd.DataFrame:
 
 
 def _curves(workload: str, group: pd.DataFrame, attacks: list[str], fired: pd.DataFrame) -> Figure:
-    shown = attacks[:_PANELS]
+    sizes = group.groupby("attack")["epsilon"].nunique()
+    shown = [name for name in attacks if sizes[name] > 1][:_PANELS] or attacks[:1]
     rows = _ordered(group[group["attack"].isin(["clean", *shown])])
     signs = _ordered(fired).groupby("label", sort=False)["finding"].agg("; ".join)
     warnings = " ".join(f"{name}: {text}." for name, text in signs.items())
@@ -98,9 +99,7 @@ def _comparison(
     """Clean and robust accuracy beside the cost, one row per method."""
     reference = group[group["attack"].isin(["clean", attack])]
     sizes = sorted(set(reference["epsilon"]))
-    wide = reference.pivot_table(
-        index=BY, columns="epsilon", values=["mean", "low", "high"], dropna=False
-    ).dropna(how="all")
+    wide = reference.set_index([*BY, "epsilon"])[["mean", "low", "high"]].unstack("epsilon")
     wide.columns = [f"{column[0]}@{column[1]:g}" for column in wide.columns]
     counts = reference.groupby(BY)["n"].min()
     frame = wide.join(counts).reset_index().merge(cost, on=BY)
@@ -200,7 +199,7 @@ def _details(table: pd.DataFrame) -> Table:
             text_column("workload", "workload"),
             text_column("method", "label"),
             text_column("attack", "attack"),
-            number_column("ε", "epsilon", 3),
+            Column("ε", lambda row: f"{row['epsilon']:g}", lambda row: row["epsilon"], numeric=True),
             number_column("n", "n"),
             score_column(metric),
             gain_column(metric),
