@@ -6,14 +6,16 @@ import numpy as np
 import pandas as pd
 
 from analysis.pairing import adjusted, summarise
-from analysis.records import BASELINE, Metric, Records
+from analysis.records import BASELINE, Metric, Records, labels
 from analysis.scoring import FAMILY, scored_families
 from analysis.statistics import t_half_width
 from dropattack.robustness import ZERO_GRADIENT, Case, masking_checks
 
 CLEAN = Metric("test_accuracy")
-BY = [*FAMILY, "method"]
+_FAMILY = ["method", "variant"]
+BY = [*FAMILY, *_FAMILY]
 _SPLIT = "test_"
+_FEW = 6
 
 
 def cases(records: Records) -> dict[str, Case]:
@@ -22,6 +24,23 @@ def cases(records: Records) -> dict[str, Case]:
     columns = [c for c in map(str, trials) if c.startswith(_SPLIT) and trials[c].notna().any()]
     found = {c: case for c in columns if (case := Case.of_metric(c)) is not None}
     return dict(sorted(found.items(), key=lambda item: (item[1].transfer, item[1].name, item[1].epsilon)))
+
+
+def _tested(records: Records) -> pd.DataFrame:
+    """Complete trials that were attacked, with the ``variant`` of their method.
+
+    Where few settings of a method were tried, each is a variant of its own, named by what differs; where many
+    were, they are one, "", of which the best is looked for.
+    """
+    trials = records.complete()
+    trials = trials[trials[list(cases(records))].notna().any(axis=1) & trials[CLEAN.column].notna()]
+    variants = pd.Series("", index=trials.index)
+    for _, own in trials.groupby(["workload", "method"]):
+        varied = [c for c in records.hyperparameters if own[c].nunique(dropna=False) > 1]
+        names = labels(own, varied) if varied else []
+        if 1 < len(set(names)) <= _FEW:
+            variants.loc[own.index] = pd.Series(names, index=own.index)
+    return trials.assign(variant=variants)
 
 
 def under_attack(records: Records) -> pd.DataFrame:
@@ -37,11 +56,9 @@ def under_attack(records: Records) -> pd.DataFrame:
         accuracy, and ``relative_descent``, that divided by the clean accuracy, each with its interval in
         ``_low`` and ``_high``. Clean accuracy is there as the attack ``clean`` at ε 0.
     """
-    trials = records.complete()
-    tested = cases(records)
+    trials, tested = _tested(records), cases(records)
     if not tested:
         return pd.DataFrame()
-    trials = trials[trials[list(tested)].notna().any(axis=1) & trials[CLEAN.column].notna()]
     found = [_summary(records, trials, CLEAN.column).assign(attack="clean", transfer=False, epsilon=0.0)]
     for column, case in tested.items():
         summary = _summary(records, trials[trials[column].notna()], column)
@@ -51,7 +68,7 @@ def under_attack(records: Records) -> pd.DataFrame:
 
 
 def _summary(records: Records, trials: pd.DataFrame, column: str) -> pd.DataFrame:
-    scored = scored_families(records, trials, Metric(column), ["method"])
+    scored = scored_families(records, trials, Metric(column), _FAMILY)
     descent = scored[CLEAN.column] - scored["score"]
     relative = descent / scored[CLEAN.column].where(scored[CLEAN.column] > 0)
     scored.loc[scored["method"] == BASELINE, "gain"] = np.nan
@@ -73,9 +90,7 @@ def costs(records: Records) -> pd.DataFrame:
         the last epoch's mean; missing where it was not measured), and ``times``: in units of the baseline of
         the same workload, under its cheapest setting.
     """
-    trials = records.complete()
-    tested = trials[trials[list(cases(records))].notna().any(axis=1)]
-    scored = scored_families(records, tested, CLEAN, ["method"])
+    scored = scored_families(records, _tested(records), CLEAN, _FAMILY)
     seconds = scored.get("train_seconds", np.nan) / scored.get("train_steps", np.nan)
     timed = scored.assign(milliseconds=1000 * seconds)
     table = timed.groupby(BY, dropna=False)[["passes", "milliseconds"]].median().reset_index()
@@ -90,13 +105,9 @@ def checks(records: Records) -> pd.DataFrame:
         One row per family and check of `masking_checks`: `BY`, ``check`` and ``finding``: what speaks against
         the model, "" for nothing, missing where the figures for the check are.
     """
-    tested = cases(records)
-    trials = records.complete()
-    columns = [CLEAN.column, f"{_SPLIT}{ZERO_GRADIENT}", *tested]
-    trials = trials[trials[list(tested)].notna().any(axis=1)].reindex(
-        columns=[*dict.fromkeys([*trials.columns, *columns])]
-    )
-    scored = scored_families(records, trials, CLEAN, ["method"])
+    trials = _tested(records)
+    columns = [c for c in (CLEAN.column, f"{_SPLIT}{ZERO_GRADIENT}", *cases(records)) if c in trials]
+    scored = scored_families(records, trials, CLEAN, _FAMILY)
     means = scored.groupby(BY, dropna=False)[columns].mean().reset_index()
     rows = [
         {**{name: row[name] for name in BY}, "check": check.name, "finding": check.finding}

@@ -64,13 +64,14 @@ def _attacks(group: pd.DataFrame) -> list[str]:
 
 
 def _names(group: pd.DataFrame) -> pd.Series:
-    return group["method"] + group["training"].map(lambda text: f" · {text}" if text else "")
+    parts = zip(group["method"], group["variant"], group["training"], strict=True)
+    return pd.Series([" · ".join(filter(None, part)) for part in parts], index=group.index, dtype=object)
 
 
 def _ordered(group: pd.DataFrame) -> pd.DataFrame:
     """Rows by setting, the baseline first."""
     return group.assign(label=_names(group), first=group["method"] != BASELINE).sort_values(
-        ["setting", "first", "method"], kind="stable"
+        ["setting", "first", "method", "variant"], kind="stable"
     )
 
 
@@ -84,7 +85,7 @@ def _curves(workload: str, group: pd.DataFrame, attacks: list[str], fired: pd.Da
         f"robustness-{workload}",
         f"{workload}: accuracy under attack",
         "Test accuracy against ε, means over seeds with 95 % t intervals; at 0 stands the clean accuracy. "
-        "Methods tried with several settings are scored by what the other seeds choose.",
+        "A method tried with many settings is scored by what the other seeds choose.",
         f"Signs of masked gradients. {warnings}"
         if warnings
         else "No check that could be made shows masked gradients; see below for those that could not.",
@@ -99,7 +100,7 @@ def _comparison(
     """Clean and robust accuracy beside the cost, one row per method."""
     reference = group[group["attack"].isin(["clean", attack])]
     sizes = sorted(set(reference["epsilon"]))
-    wide = reference.set_index([*BY, "epsilon"])[["mean", "low", "high"]].unstack("epsilon")
+    wide = reference.pivot(index=BY, columns="epsilon", values=["mean", "low", "high"])
     wide.columns = [f"{column[0]}@{column[1]:g}" for column in wide.columns]
     counts = reference.groupby(BY)["n"].min()
     frame = wide.join(counts).reset_index().merge(cost, on=BY)
