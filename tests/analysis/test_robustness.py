@@ -16,7 +16,7 @@ from tests.analysis import synthetic
 
 _SPACE = "\N{NO-BREAK SPACE}"
 CLEAN = {"standard": 0.98, "fgsm": 0.96, "apb": 0.97}
-UNDER = {"standard": (0.5, 0.02), "fgsm": (0.9, 0.8), "apb": (0.95, 0.97)}
+UNDER = {"standard": (0.5, 0.02), "fgsm": (0.9, 0.8), "apb": (0.95, 0.96)}
 
 
 def trials(seeds: int = 3, **changes: Any) -> pd.DataFrame:
@@ -41,7 +41,7 @@ def trials(seeds: int = 3, **changes: Any) -> pd.DataFrame:
                     "test_accuracy": CLEAN[method],
                     "test_fgsm_0.1_accuracy": small + luck,
                     "test_fgsm_0.3_accuracy": large + luck,
-                    "test_pgd-20_0.3_accuracy": large / 2 if method != "apb" else 0.99,
+                    "test_pgd-20_0.3_accuracy": large / 2 if method != "apb" else 0.97,
                     "test_zero_gradient": 0.0,
                     "train_seconds": 4.0 if method == "fgsm" else 2.0,
                     "train_steps": 100,
@@ -87,7 +87,7 @@ def test_checks_name_the_method_that_does_not_fall() -> None:
     table = checks(records(trials()))
     fired = table[table["finding"].fillna("") != ""]
     assert set(fired["method"]) == {"apb"}
-    assert list(fired["finding"]) == ["accuracy under fgsm stays at 97.0 % from ε 0.1 to 0.3"]
+    assert list(fired["finding"]) == ["accuracy under fgsm stays at 96.0 % from ε 0.1 to 0.3"]
     assert table[table["check"] == "transfer"]["finding"].isna().all()
 
 
@@ -160,7 +160,7 @@ def test_the_papers_robust_accuracies_are_compared() -> None:
     ours = table.loc[("apb", "LeNet with adversarial perturbation bias", "test_fgsm_0.3_accuracy")]
     first = ours.iloc[0]
     assert first["published"] == pytest.approx(0.9888)
-    assert first["mean"] == pytest.approx(0.97)
+    assert first["mean"] == pytest.approx(0.96)
     assert first["published_gain"] == pytest.approx(0.9888 - 0.1808)
 
 
