@@ -81,7 +81,7 @@ def robustness(table: pd.DataFrame, attacks: list[str], metric: Metric) -> Figur
             _band(axes, rows[["epsilon", "mean", "low", "high"]], "epsilon", metric.scale, i, name)
         title(axes, attack)
         axes.set_xlabel("ε")
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
         axes.set_ylim(-3, 103)
         light_grid(axes)
         axes.tick_params(length=0)
@@ -112,4 +112,5 @@ def _legend(figure: Figure, axes: Axes, entries: int) -> None:
             ncols=min(entries, 2),
             fontsize=8,
             frameon=False,
+            labelcolor=INK,
         )

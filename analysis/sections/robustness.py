@@ -22,8 +22,7 @@ from analysis.records import BASELINE, Metric, Records
 from analysis.robustness import BY, CLEAN, cases, checks, costs, under_attack
 from dropattack.robustness import Attack
 
-_PANELS = 2
-_SETTING = ["setting", "workload", "training"]
+_PANELS, _LINES = 2, 7
 
 
 def section(records: Records) -> Section | None:
@@ -36,8 +35,9 @@ def section(records: Records) -> Section | None:
     for workload, group in table.groupby("workload", sort=True):
         attacks = _attacks(group)
         fired = signs[(signs["workload"] == workload) & signs["finding"].fillna("").ne("")]
-        parts.append(_curves(str(workload), group, attacks, fired))
-        parts.append(_comparison(str(workload), group, cost, fired, attacks[0]))
+        settings = [own for _, own in group.groupby("setting", sort=True)]
+        parts += [_curves(str(workload), own, attacks, fired, len(settings) > 1) for own in settings]
+        parts.append(_comparison(str(workload), group, cost, fired, attacks))
         findings += _findings(str(workload), group, attacks[0], fired)
     parts += [_checks(signs), _details(table)]
     return Section("robustness", "Robustness", findings, parts, _NOTES)
@@ -52,15 +52,21 @@ _NOTES = [
 
 
 def _attacks(group: pd.DataFrame) -> list[str]:
-    """White-box attacks on the model itself, those with most ε and then most steps first."""
+    """Attacks on the model itself, the strongest first: white-box, with most steps, at most ε."""
     own = group[(group["attack"] != "clean") & ~group["transfer"]]
     sizes = own.groupby("attack")["epsilon"].nunique()
     known = {name: Attack.parse(str(name)) for name in sizes.index}
 
     def order(name: str) -> tuple[bool, int, int, str]:
-        return (not known[name].sees_gradients, -int(sizes[name]), -known[name].passes, name)
+        return (not known[name].sees_gradients, -known[name].passes, -int(sizes[name]), name)
 
     return sorted(known, key=order) or sorted(set(group["attack"]) - {"clean"})
+
+
+def _several(group: pd.DataFrame, attacks: list[str]) -> list[str]:
+    """The first attacks that were made at several ε, as many as there are panels."""
+    sizes = group.groupby("attack")["epsilon"].nunique()
+    return [name for name in attacks if sizes.get(name, 0) > 1][:_PANELS]
 
 
 def _names(group: pd.DataFrame) -> pd.Series:
@@ -75,17 +81,26 @@ def _ordered(group: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _curves(workload: str, group: pd.DataFrame, attacks: list[str], fired: pd.DataFrame) -> Figure:
-    sizes = group.groupby("attack")["epsilon"].nunique()
-    shown = [name for name in attacks if sizes[name] > 1][:_PANELS] or attacks[:1]
-    rows = _ordered(group[group["attack"].isin(["clean", *shown])])
-    signs = _ordered(fired).groupby("label", sort=False)["finding"].agg("; ".join)
-    warnings = " ".join(f"{name}: {text}." for name, text in signs.items())
+def _curves(
+    workload: str, group: pd.DataFrame, attacks: list[str], fired: pd.DataFrame, several: bool
+) -> Figure:
+    """One training setting's methods; of more than can be told apart, those that withstand the most."""
+    shown = _several(group, attacks) or attacks[:1]
+    rows = _ordered(group[group["attack"].isin(["clean", *shown])].assign(training=""))
+    standing = rows[rows["attack"] != "clean"].groupby(["first", "label"])["mean"].mean().reset_index()
+    kept = standing.sort_values(["first", "mean"], ascending=[True, False], kind="stable").head(_LINES)
+    more = len(standing) - len(kept)
+    rows = rows[rows["label"].isin(kept["label"])]
+    name, training = group[["setting", "training"]].iloc[0]
+    fired = _ordered(fired[fired["setting"] == name].assign(training=""))
+    signs = fired.groupby("label", sort=False)["finding"].agg("; ".join)
+    warnings = " ".join(f"{label}: {text}." for label, text in signs.items())
     return Figure(
-        f"robustness-{workload}",
-        f"{workload}: accuracy under attack",
+        f"robustness-{workload}-{name}" if several else f"robustness-{workload}",
+        f"{workload}{f' ({training})' if training else ''}: accuracy under attack",
         "Test accuracy against ε, means over seeds with 95 % t intervals; at 0 stands the clean accuracy. "
-        "A method tried with many settings is scored by what the other seeds choose.",
+        "A method tried with many settings is scored by what the other seeds choose."
+        + (f" {more} methods that withstand less are in the tables alone." if more else ""),
         f"Signs of masked gradients. {warnings}"
         if warnings
         else "No check that could be made shows masked gradients; see below for those that could not.",
@@ -95,19 +110,21 @@ def _curves(workload: str, group: pd.DataFrame, attacks: list[str], fired: pd.Da
 
 
 def _comparison(
-    workload: str, group: pd.DataFrame, cost: pd.DataFrame, fired: pd.DataFrame, attack: str
+    workload: str, group: pd.DataFrame, cost: pd.DataFrame, fired: pd.DataFrame, attacks: list[str]
 ) -> Table:
     """Clean and robust accuracy beside the cost, one row per method."""
-    reference = group[group["attack"].isin(["clean", attack])]
-    sizes = sorted(set(reference["epsilon"]))
-    wide = reference.pivot(index=BY, columns="epsilon", values=["mean", "low", "high"])
-    wide.columns = [f"{column[0]}@{column[1]:g}" for column in wide.columns]
+    told = list(dict.fromkeys(["clean", attacks[0], *_several(group, attacks)]))
+    reference = group[group["attack"].isin(told)]
+    sizes = {name: sorted(set(reference[reference["attack"] == name]["epsilon"])) for name in told}
+    wide = reference.pivot(index=BY, columns=["attack", "epsilon"], values=["mean", "low", "high"])
+    wide.columns = [f"{column[0]}@{column[1]} ε {column[2]:g}" for column in wide.columns]
     counts = reference.groupby(BY)["n"].min()
     frame = wide.join(counts).reset_index().merge(cost, on=BY)
     masked = fired.groupby(BY)["check"].agg(", ".join).rename("signs").reset_index()
     frame = _ordered(frame.merge(masked, on=BY, how="left")).drop(columns="first").reset_index(drop=True)
-    columns = [text_column("method", "label"), number_column("n", "n")]
-    columns += [_score(f"{attack} ε {e:g} (%)" if e else "clean (%)", f"{e:g}") for e in sizes]
+    columns = [text_column("method", "label"), text_column("signs of masking", "signs")]
+    columns.append(number_column("n", "n"))
+    columns += [_score(f"{name} ε {size:g}") for name in told for size in _ends(sizes[name])]
     columns += [
         number_column("passes per step", "passes"),
         number_column("ms per step", "milliseconds", 1),
@@ -117,23 +134,28 @@ def _comparison(
             lambda row: row["times"],
             numeric=True,
         ),
-        text_column("signs of masking", "signs"),
     ]
     return Table(
         f"robustness-{workload}",
         f"{workload}: methods by clean accuracy, robust accuracy and cost",
-        f"Robust accuracy under {attack}, with 95 % t intervals. Step times are medians over trials of what "
+        "With 95 % t intervals; every other attack stands below. Step times are medians over trials of what "
         "the training loop measured; trials that share a processor slow each other down.",
         frame,
         columns,
     )
 
 
-def _score(label: str, size: str) -> Column:
-    def text(row: Row) -> str:
-        return with_interval(row[f"mean@{size}"], row[f"low@{size}"], row[f"high@{size}"], CLEAN)
+def _ends(sizes: list[float]) -> list[float]:
+    """The smallest, the middle and the largest ε."""
+    return sorted({sizes[0], sizes[len(sizes) // 2], sizes[-1]})
 
-    return Column(label, text, lambda row: row[f"mean@{size}"], numeric=True)
+
+def _score(case: str) -> Column:
+    def text(row: Row) -> str:
+        return with_interval(row[f"mean@{case}"], row[f"low@{case}"], row[f"high@{case}"], CLEAN)
+
+    label = "clean (%)" if case.startswith("clean") else f"{case} (%)"
+    return Column(label, text, lambda row: row[f"mean@{case}"], numeric=True)
 
 
 def _findings(workload: str, group: pd.DataFrame, attack: str, fired: pd.DataFrame) -> list[str]:
