@@ -16,7 +16,6 @@ from trainables.data import Data
 from trainables.examples import CLEAN
 from trainables.robustness import Evaluation
 from trainables.saved import load_model
-from trainables.trainable import model_path
 from trainables.workloads import workload_named
 
 Progress = Callable[[int, int], None]
@@ -79,7 +78,7 @@ def evaluate_sweep(
         raise UsageError("name attacks, such as --attacks fgsm:0.1,0.3+pgd-20:0.3")
     sweep = recorded_sweep(name, store)
     complete = {r.key: r for r in store.journal(sweep).records if r.state is State.COMPLETE}
-    models = {key: path for key, r in complete.items() if (path := _model(store, name, r)).is_file()}
+    models = {key: path for key, r in complete.items() if (path := store.model(name, r)).is_file()}
     if not models:
         raise UsageError(f"{name} has no trained model in {store.root}; run it there first")
     trained = [complete[key] for key in models]
@@ -128,11 +127,6 @@ def _measured(path: Path, source: Path | None, data: Data, cases: Sequence[Case]
     evaluation = Evaluation.of(saved.trial, data)
     found = evaluation.metrics(saved.model.to(device), data.test.to(device), cases, attacker)
     return {f"test_{metric}": value for metric, value in found.items()}
-
-
-def _model(store: Store, name: str, record: Record) -> Path:
-    """Where the model of a record lies: with the sweep that trained it."""
-    return model_path(store.folder(record.reused_from.partition("/")[0] or name), record.key)
 
 
 def _source(record: Record, trained: Iterable[Record]) -> Record | None:

@@ -18,8 +18,7 @@ from search.sweep import Sweep
 from search.sweepfile import parse_sweep
 from search.validity import check_meaning
 from trainables.cache import save_atomically
-from trainables.saved import load_model
-from trainables.trainable import model_path
+from trainables.saved import load_model, model_path
 from trainables.training import Training
 from trainables.workloads import workload_named
 
@@ -61,7 +60,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     torch.set_num_threads(1)
     store = Store(tmp_path_factory.mktemp("store"))
     engine = run(sweep(), store)
-    runs = SweepRuns(store.tracking_uri, sweep(), store.artifacts)
+    runs = SweepRuns(store.tracking_uri, sweep(), store.artifacts, "attacked")
     for record in engine.records:
         runs.show(record, record.state, record.epochs)
     return store
