@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from analysis.records import BASELINE, Metric, Records
+from analysis.records import BASELINE, Metric, Records, control_names
 from analysis.scoring import scored_families, summarise_families
 from analysis.statistics import estimate
 
@@ -44,9 +44,7 @@ def training_size_curves(records: Records, metric: Metric) -> pd.DataFrame:
     trials = trials[trials[SIZE] > 0]
     if trials[SIZE].nunique() < 2:
         return pd.DataFrame()
-    scored = scored_families(
-        records, trials[~(trials["passes"].gt(1) & trials["method"].eq(BASELINE))], metric, ["method"]
-    )
+    scored = scored_families(records, trials[control_names(trials) == ""], metric, ["method"])
     return scored.rename(columns={SIZE: "size"})[["workload", "method", "size", "seed", "score"]]
 
 

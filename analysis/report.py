@@ -9,7 +9,17 @@ from pathlib import Path
 from analysis import render
 from analysis.document import Section
 from analysis.records import Records
-from analysis.sections import best, budget, importance, layers, overview, papers, sensitivity, works
+from analysis.sections import (
+    best,
+    budget,
+    importance,
+    layers,
+    overview,
+    papers,
+    robustness,
+    sensitivity,
+    works,
+)
 from dropattack import UsageError
 from dropattack.errors import unknown
 
@@ -22,6 +32,7 @@ _SECTIONS: tuple[Callable[[Records], Section | None], ...] = (
     importance.section,
     budget.passes,
     budget.training_size,
+    robustness.section,
     papers.section,
     best.learning_section,
     best.failed,

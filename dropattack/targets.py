@@ -33,7 +33,7 @@ def parse_targets(text: str) -> tuple[str, ...]:
         raise UsageError(f"targets {text!r} hold an empty name; write them as 'input+conv1.w'")
     if len(set(names)) < len(names):
         raise UsageError(f"targets {text!r} name one target twice")
-    return tuple(sorted(names, key=lambda name: (name != INPUT, _natural(name))))
+    return tuple(sorted(names, key=lambda name: (name != INPUT, natural_order(name))))
 
 
 def canonical_targets(text: str) -> str:
@@ -41,7 +41,8 @@ def canonical_targets(text: str) -> str:
     return "+".join(parse_targets(text))
 
 
-def _natural(name: str) -> list[tuple[int, int | str]]:
+def natural_order(name: str) -> list[tuple[int, int | str]]:
+    """What a name is sorted by, numbers in it by their value: ``conv2.w`` before ``conv10.w``."""
     return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part]
 
 

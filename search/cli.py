@@ -165,6 +165,32 @@ def report(
 
 
 @app.command()
+def robustness(
+    sweep: SweepName,
+    attacks: Annotated[
+        str,
+        typer.Option(metavar="GRID", help="Attacks and ε, such as pgd-20:0.1,0.3+transfer-pgd-20:0.3."),
+    ],
+    store: StoreOption = _STORE,
+    data: DataOption = _DATA,
+    tracking_uri: TrackingOption = "",
+) -> None:
+    """Attack a sweep's trained models on the test split, and write its report with what that gave."""
+    with _refusals():
+        from search import presentation
+        from search.reporting import report_sweep
+        from search.robustness import evaluate_sweep
+        from search.store import Store
+        from search.sweepfile import sweep_name
+
+        name, place = sweep_name(sweep), Store(store)
+        done = evaluate_sweep(name, place, data, attacks, tracking_uri, presentation.show_attacked)
+        for line in done.remarks:
+            print(f"dropattack: {line}", file=sys.stderr)
+        print(report_sweep(name, place, tracking_uri))
+
+
+@app.command()
 def sweeps(store: StoreOption = _STORE) -> None:
     """List the bundled sweeps, and those that have been run."""
     with _refusals():

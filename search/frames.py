@@ -12,7 +12,13 @@ from search.runs import ShownRuns
 from search.sweep import Sweep
 
 
-def records_for_analysis(sweep: Sweep, records: Sequence[Record], shown: ShownRuns, source: str) -> Records:
+def records_for_analysis(
+    sweep: Sweep,
+    records: Sequence[Record],
+    shown: ShownRuns,
+    source: str,
+    later: Mapping[str, Mapping[str, float]] | None = None,
+) -> Records:
     """Builds what a report is made from.
 
     Args:
@@ -20,8 +26,15 @@ def records_for_analysis(sweep: Sweep, records: Sequence[Record], shown: ShownRu
         records: Its records.
         shown: Where MLflow shows them.
         source: How the sweep was named on the command line.
+        later: Metrics that were measured after the training, by trial key.
     """
-    trials = pd.DataFrame([_row(sweep, record, shown.ids.get(record.key, "")) for record in records])
+    measured = later or {}
+    trials = pd.DataFrame(
+        [
+            _row(sweep, record, shown.ids.get(record.key, "")) | dict(measured.get(record.key, {}))
+            for record in records
+        ]
+    )
     by_key = {record.key: record for record in sorted(records, key=lambda r: len(r.epochs))}
     epochs = pd.DataFrame(
         [{"key": key, **_shown(metrics)} for key, record in by_key.items() for metrics in record.epochs]

@@ -10,9 +10,10 @@ from dropattack import method_named
 from search.datasets import verified_data
 from search.proposers import Scope, grid_trials, proposer_for
 from search.record import Record, State
-from search.space import combinations
+from search.space import bounds, combinations
 from search.store import Store
-from search.sweep import Grid, Stage, Sweep
+from search.sweep import Grid, Sweep
+from trainables.workloads import TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def _plan(scope: Scope, journal: Sequence[Record], trained: set[str]) -> StagePl
         trained |= still.keys()
         passes = float(sum(trial.passes * int(trial.training["epochs"]) for trial in left))
     else:
-        passes = (total - recorded) * scope.epochs * _mean_passes(scope.sweep, stage)
+        passes = (total - recorded) * scope.epochs * _mean_passes(scope)
     rate = _seconds_per_pass(journal, workload)
     return StagePlan(
         stage=stage.name,
@@ -106,11 +107,15 @@ def _seconds_per_pass(records: Sequence[Record], workload: str) -> float | None:
     return statistics.median(rates) if rates else None
 
 
-def _mean_passes(sweep: Sweep, stage: Stage) -> float:
+def _mean_passes(scope: Scope) -> float:
     """Mean passes per step over the corners of a stage's space; a confirmation takes those before it."""
-    stages = [stage] if stage.methods else [s for s in sweep.stages if s.methods]
+    stages = [scope.stage] if scope.stage.methods else [s for s in scope.sweep.stages if s.methods]
+    examples = scope.spaces["training"].get("examples", scope.defaults["training"]["examples"])
     return statistics.mean(
-        method_named(method).settings_type.from_dict(corner).passes
+        TrainingSettings.from_dict({"examples": regime}).passes_of(
+            method_named(method).settings_type.from_dict(corner)
+        )
+        for regime in bounds(examples)
         for each in stages
         for method, spaces in each.methods.items()
         for space in spaces

@@ -139,6 +139,11 @@ def show_targets(console: Console, name: str, data: Path) -> None:
     console.print(table)
 
 
+def show_attacked(done: int, total: int) -> None:
+    """A line on standard error for every model that has been attacked."""
+    print(f"attacked {done}/{total} models", file=sys.stderr, flush=True)
+
+
 def _counts(records: Sequence[Record]) -> Mapping[str, int]:
     counts = {state.value: sum(record.state is state for record in records) for state in State}
     return {state: n for state, n in counts.items() if n}

@@ -16,6 +16,7 @@ from trainables.workloads import workload_named
 
 if TYPE_CHECKING:
     from analysis.document import Section
+    from analysis.records import Records
 
 
 def recorded_sweep(name: str, store: Store) -> Sweep:
@@ -44,7 +45,8 @@ def write_report(
     """Writes the report of records at hand into the sweep's folder."""
     from analysis.report import write_report as render
 
-    return render(records_for_analysis(sweep, records, shown, source), store.folder(sweep.name) / "report")
+    tables = records_for_analysis(sweep, records, shown, source, store.robustness(sweep.name))
+    return render(tables, store.folder(sweep.name) / "report")
 
 
 def report_sweep(
@@ -72,17 +74,19 @@ def report_sweep(
     from analysis.report import write_report as render
     from analysis.sections import comparison
 
-    def records_of(sweep_name: str) -> tuple[Sweep, Sequence[Record], ShownRuns]:
+    def tables_of(sweep_name: str) -> "Records":
         sweep = recorded_sweep(sweep_name, store)
         shown = shown_runs(tracking_uri or store.tracking_uri, sweep_name)
-        return sweep, store.journal(sweep).records, shown
+        records = store.journal(sweep).records
+        return records_for_analysis(sweep, records, shown, sweep_name, store.robustness(sweep_name))
 
-    sweep, records, shown = records_of(name)
-    tables = records_for_analysis(sweep, records, shown, name)
+    tables = tables_of(name)
     extra = []
     if against:
-        extra.append(comparison.section(records_for_analysis(*records_of(against), against), tables))
+        extra.append(comparison.section(tables_of(against), tables))
     if landscape is not None:
+        sweep = recorded_sweep(name, store)
+        records = store.journal(sweep).records
         extra += [_landscape(sweep, store, records, workload, landscape) for workload in sweep.workloads]
     return render(tables, store.folder(name) / "report", formats, extra)
 

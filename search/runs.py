@@ -70,6 +70,32 @@ def shown_runs(uri: str, sweep: str) -> ShownRuns:
     return ShownRuns(run_url(uri, experiment.experiment_id), ids)
 
 
+def add_metrics(uri: str, shown: ShownRuns, measured: Mapping[str, Mapping[str, float]]) -> str:
+    """Shows metrics that came after the training on the runs of their trials.
+
+    Args:
+        uri: Tracking URI.
+        shown: Where trials are shown; those that are not are left out.
+        measured: Metrics by trial key.
+
+    Returns:
+        Why MLflow did not take them, or nothing.
+    """
+    at = int(time.time() * 1000)
+    try:
+        client = MlflowClient(uri)
+        for key, metrics in measured.items():
+            if key in shown.ids:
+                values = [Metric(name, value, at, 0) for name, value in metrics.items()]
+                client.log_batch(shown.ids[key], values)
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return (
+            f"MLflow at {without_credentials(uri)} did not take the metrics ({without_credentials(lines[0])})"
+        )
+    return ""
+
+
 def run_url(uri: str, experiment: str) -> str:
     """Address of a run: on the tracking server, or where `dropattack ui` serves a store."""
     server = without_credentials(uri).rstrip("/") if uri.startswith("http") else "http://127.0.0.1:5000"

@@ -1,6 +1,7 @@
 """Where sweeps are kept: a folder with a journal for each, MLflow's database, models and reports."""
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from pydantic import ValidationError
 
 from dropattack import UsageError
 from search.journal import Journal
-from search.record import Record, State
+from search.record import Metrics, Record, State
 from search.sweep import Sweep
 from trainables.cache import write_atomically
 from trainables.saved import model_path
@@ -17,7 +18,8 @@ from trainables.saved import model_path
 class Store:
     """A folder that holds everything that sweeps record.
 
-    ``sweeps/NAME/`` has the sweep's definition, journal, checkpoints, models and report; ``mlflow.db`` and
+    ``sweeps/NAME/`` has the sweep's definition, journal, checkpoints, models, report and what attacks on its
+    models gave; ``mlflow.db`` and
     ``artifacts/`` are MLflow's.
     """
 
@@ -73,6 +75,19 @@ class Store:
         """Where the best model of a complete trial of a sweep lies, be it that another sweep trained it."""
         owner = record.reused_from.split("/")[0] or sweep
         return model_path(self.folder(owner), record.key)
+
+    def robustness(self, name: str) -> dict[str, Metrics]:
+        """What `dropattack robustness` has measured, by trial key."""
+        path = self.folder(name) / "robustness.json"
+        if not path.exists():
+            return {}
+        found: dict[str, Metrics] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+    def keep_robustness(self, name: str, measured: Mapping[str, Metrics]) -> None:
+        """Makes what was measured durable, all of it at once."""
+        text = json.dumps(measured, indent=1, sort_keys=True)
+        write_atomically(self.folder(name) / "robustness.json", text.encode())
 
     def complete_elsewhere(self, sweep: Sweep) -> dict[str, tuple[str, Record]]:
         """Complete records of all other sweeps by trial key, with the sweep's name."""

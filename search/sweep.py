@@ -3,9 +3,11 @@
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from dropattack.robustness import Case
 from search.space import Dimension, Space
+from trainables.metrics import PLAIN_METRICS
 
 
 class _Model(BaseModel):
@@ -103,10 +105,27 @@ class Stage(_Model):
         return raw
 
 
-class Select(_Model):
-    """What a sweep selects by: a metric of the validation split, as large as can be; a loss, as small."""
+def _known_metric(name: str) -> str:
+    """A metric's one spelling: plain, or an accuracy under attack."""
+    if name in PLAIN_METRICS:
+        return name
+    case = Case.of_metric(name)
+    if case is None or case.transfer or name.startswith(("train_", "valid_", "test_")):
+        raise ValueError(
+            f"unknown metric {name!r}; valid: {', '.join(PLAIN_METRICS)}, or one of training.robustness "
+            "such as pgd-20_0.3_accuracy"
+        )
+    return case.metric
 
-    metric: Literal["accuracy", "loss", "macro_f1", "f1"] = "accuracy"
+
+class Select(_Model):
+    """What a sweep selects by: a metric of the validation split, as large as can be; a loss, as small.
+
+    An accuracy under attack, such as ``pgd-20_0.3_accuracy``, is measured after every epoch, so that it
+    chooses epochs, and stops trials, as accuracy does; ``training.robustness`` must hold it.
+    """
+
+    metric: Annotated[str, AfterValidator(_known_metric)] = "accuracy"
 
     @property
     def column(self) -> str:

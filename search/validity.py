@@ -42,7 +42,12 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
                 raise unknown(f"{section} option", name, known)
     for workload in map(workload_named, sweep.stage_workloads(stage)):
         training, data, model = option_spaces(sweep, stage, workload.name).values()
+        selecting = {"best_by": sweep.select.metric}
         _check_space(TrainingSettings.from_dict, training, stage.search, "training")
+        for settings in combinations({n: d for n, d in training.items() if n in ("examples", "robustness")}):
+            whole = TrainingSettings.from_dict({**workload.training.to_dict(), **settings, **selecting})
+            for options in combinations(model):
+                workload.check_training(whole, options)
         _check_space(workload.data_settings, data, stage.search, "data")
         _check_space(workload.model_settings, model, stage.search, "model")
         for name, spaces in stage.methods.items():

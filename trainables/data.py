@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dropattack import Settings
+from dropattack.robustness import UNIT, Bounds
 from trainables.splits import Split
 
 
@@ -22,6 +23,8 @@ class Data:
         checksum: Digest of the raw content and of how it was split and encoded.
         positive: The class that binary F1 is about, where there is one: rumours.
         extras: What a model is built from beside the number of classes, such as word vectors.
+        bounds: Smallest and largest value of a continuous input, numbers or ``[channels, 1, 1]``; attacks
+            keep to them, and their ε of 1 is the distance between them.
         facts: Numbers that describe the encoding, for the record: shares of unknown words.
     """
 
@@ -32,6 +35,7 @@ class Data:
     checksum: str
     positive: int | None = None
     extras: Mapping[str, Any] = field(default_factory=dict)
+    bounds: Bounds = UNIT
     facts: Mapping[str, float] = field(default_factory=dict)
 
 

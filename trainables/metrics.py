@@ -6,12 +6,15 @@ from torch import Tensor, nn
 
 from trainables.splits import Split
 
-_BATCH = 250
+BATCH = 250
 """Small enough that LeNet-5's activations stay below the allocator's 32 MiB limit for mapped blocks: above it
 every batch maps and clears its pages anew, which doubled the time of an evaluation on a CPU (205,000 page
 faults per 10,000 images at 1,000 a batch, none at 250)."""
 
 Metrics = dict[str, float]
+
+PLAIN_METRICS = ("accuracy", "loss", "macro_f1", "f1")
+"""What `evaluate` can measure on a split."""
 
 
 @torch.inference_mode()
@@ -27,7 +30,7 @@ def measure(model: nn.Module, split: Split, classes: int) -> tuple[float, Tensor
     device = split.labels.device
     loss = torch.zeros((), dtype=torch.float64, device=device)
     confusion = torch.zeros(classes * classes, dtype=torch.int64, device=device)
-    for inputs, labels in split.batches(_BATCH):
+    for inputs, labels in split.batches(BATCH):
         outputs = model(*inputs) if isinstance(inputs, tuple) else model(inputs)
         loss += F.cross_entropy(outputs, labels, reduction="sum")
         cell = labels * classes + outputs.argmax(1)

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from dropattack import Batch, Task, UsageError, create
-from trainables.cache import digest
 from trainables.data import Data
+from trainables.examples import training_batch
 from trainables.metrics import Metrics, evaluate, measure, recalls, scores
+from trainables.robustness import Evaluation
 from trainables.saved import encoding
 from trainables.splits import stratified_subset
 from trainables.trial import Trial
@@ -49,13 +50,13 @@ class Training:
                 f"train_size {self.settings.train_size} is more than the {len(train)} examples there are"
             )
         if self.settings.train_size:
-            seed = _seed(trial, "subset")
+            seed = trial.seed_for("subset")
             size, balanced = self.settings.train_size, self.settings.balanced
             train = train.subset(stratified_subset(train.labels, size, seed, balanced))
         self.train, self.valid, self.test = (s.to(self.device) for s in (train, data.valid, data.test))
-        self._shuffling = torch.Generator().manual_seed(_seed(trial, "shuffling"))
-        self._masks = torch.Generator(self.device).manual_seed(_seed(trial, "masks"))
-        self._default_state = _default_state_from(_seed(trial, "default"))
+        self._shuffling = torch.Generator().manual_seed(trial.seed_for("shuffling"))
+        self._masks = torch.Generator(self.device).manual_seed(trial.seed_for("masks"))
+        self._default_state = _default_state_from(trial.seed_for("default"))
         with self._own_default_generator():
             self.model: nn.Module = architecture.build(data).to(self.device)
         self.method = create(
@@ -63,6 +64,8 @@ class Training:
             task=Task(names=architecture.targets, generator=self._masks),
             **trial.hyperparameters,
         )
+        self._bounds = data.bounds
+        self._attacks = Evaluation.of(trial, data)
         rate = self.settings.learning_rate
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=rate, fused=True)
         self.classes, self.positive = data.classes, data.positive
@@ -82,7 +85,8 @@ class Training:
         """Trains for one epoch, validates, and keeps the model if it is the best so far.
 
         The last epoch's metrics also hold those of the best model on the test split: the only time that
-        test data are looked at.
+        test data are looked at. Where the trial asks for robustness, they hold that of the best model too,
+        on both splits; on validation a case that selects is measured after every epoch instead.
 
         Returns:
             Metrics by name; also appended to `history`.
@@ -95,6 +99,9 @@ class Training:
             metrics = self._train()
         trained = time.perf_counter()
         valid = evaluate(self.model, self.valid, self.classes, self.positive)
+        best_case = self.settings.best_case
+        if best_case is not None:
+            valid[best_case.metric] = self._attacks.accuracy(self.model, self.valid, best_case)
         metrics |= {f"valid_{name}": value for name, value in valid.items()}
         metrics["epoch"] = len(self.history) + 1
         if not math.isfinite(metrics["valid_loss"]):
@@ -106,7 +113,7 @@ class Training:
             self.best_model = copy.deepcopy(self.model.state_dict())
         metrics["best_epoch"] = self.best_epoch
         if metrics["epoch"] == self.settings.epochs:
-            metrics |= {f"test_{name}": value for name, value in self._test().items()}
+            metrics |= self._final()
         metrics["train_seconds"] = trained - started
         metrics["seconds"] = time.perf_counter() - started
         self.history.append(metrics)
@@ -122,19 +129,21 @@ class Training:
         loss_sum = torch.zeros((), device=self.device)
         correct = torch.zeros((), device=self.device)
         logs: dict[str, Tensor] = {}
-        rounds, steps = self.method.settings.rounds, 0
-        for inputs, labels in self._rounds(rounds):
+        steps = examples = 0
+        for batch in self._rounds(self.method.settings.rounds):
             steps += 1
-            result = self.method.step(self.model, (inputs, labels), self.optimizer)
+            batch = self._examples(batch)
+            labels = batch[1]
+            examples += len(labels)
+            result = self.method.step(self.model, batch, self.optimizer)
             loss_sum += result.loss * len(labels)
             correct += (result.outputs.argmax(1) == labels).sum()
             for name, value in result.log.items():
                 logs[name] = logs.get(name, 0) + value
-        examples = rounds * len(self.train)
         loss = loss_sum.item() / examples
         if not math.isfinite(loss):
             raise DivergedError(f"training loss became {loss} in epoch {len(self.history) + 1}")
-        metrics = {"train_loss": loss, "train_accuracy": correct.item() / examples}
+        metrics = {"train_loss": loss, "train_accuracy": correct.item() / examples, "train_steps": steps}
         return metrics | {f"train_{name}": value.item() / steps for name, value in logs.items()}
 
     def _rounds(self, rounds: int) -> Iterator[Batch]:
@@ -142,13 +151,26 @@ class Training:
         for _ in range(rounds):
             yield from self.train.batches(self.settings.batch_size, self._shuffling)
 
-    def _test(self) -> Metrics:
+    def _examples(self, batch: Batch) -> Batch:
+        """What a step trains on instead of a batch."""
+        settings = self.settings
+        return training_batch(settings.examples, self.model, batch, settings.examples_epsilon, self._bounds)
+
+    def _final(self) -> Metrics:
+        """The best model's metrics on the test split, and its robustness on validation and test."""
         current = copy.deepcopy(self.model.state_dict())
         self.model.load_state_dict(self.best_model)
         loss, confusion = measure(self.model, self.test, self.classes)
+        test = {"loss": loss, **scores(confusion, self.positive), **recalls(confusion)}
+        valid: Metrics = {}
+        if cases := self.settings.cases:
+            others = [case for case in cases if case != self.settings.best_case]
+            test |= self._attacks.metrics(self.model, self.test, cases)
+            valid |= self._attacks.metrics(self.model, self.valid, others)
         self.model.load_state_dict(current)
         self.confusion = confusion.tolist()
-        return {"loss": loss, **scores(confusion, self.positive), **recalls(confusion)}
+        found = {"valid": valid, "test": test}
+        return {f"{split}_{name}": value for split, values in found.items() for name, value in values.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the training depends on."""
@@ -202,11 +224,6 @@ class Training:
                 torch.cuda.set_rng_state(self._default_state["cuda"], self.device)
             yield
             self._default_state = _default_state(self.device)
-
-
-def _seed(trial: Trial, purpose: str) -> int:
-    """A seed for one purpose: the same for every method, so that trials of one seed are comparable pairs."""
-    return int(digest(trial.seed, purpose), 16) % 2**63
 
 
 def _default_state_from(seed: int) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from dropattack import method_named
 from trainables.cache import digest
 from trainables.workloads import TrainingSettings, workload_named
 
-TRAINING_VERSION = 2
+TRAINING_VERSION = 3
 """Raised by every change that alters what a trial computes; recorded results of other versions stay apart."""
 
 
@@ -71,6 +71,7 @@ class Trial:
         settings = method_named(method).settings_type.from_dict(dict(hyperparameters)).to_dict()
         if "targets" in settings:
             settings["targets"] = found.canonical_targets(settings["targets"], model)
+        found.check_training(training, model)
         return cls(
             workload=workload,
             method=method,
@@ -87,10 +88,15 @@ class Trial:
         """A short name that equal trials share and different trials do not."""
         return digest(self.to_dict())
 
+    def seed_for(self, purpose: str) -> int:
+        """A seed for one purpose: the same for every method, so that trials of one seed are pairs."""
+        return int(digest(self.seed, purpose), 16) % 2**63
+
     @cached_property
     def passes(self) -> int:
-        """Forward-backward passes per step."""
-        return method_named(self.method).settings_type.from_dict(dict(self.hyperparameters)).passes
+        """Forward-backward passes per step, those for making adversarial examples included."""
+        method = method_named(self.method).settings_type.from_dict(dict(self.hyperparameters))
+        return TrainingSettings.from_dict(dict(self.training)).passes_of(method)
 
     def options(self) -> dict[str, Any]:
         """Settings of training, data and model under one dotted name each, such as ``training.epochs``."""

@@ -1,7 +1,7 @@
 """Workloads: a dataset, a model, its targets and the papers' training settings under one name."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
@@ -10,8 +10,11 @@ from typing import Any
 
 from dropattack import INPUT, Settings, UsageError, canonical_targets, parse_targets, setting
 from dropattack.errors import unknown
+from dropattack.robustness import Case, canonical_grid, parse_grid
 from trainables.architecture import Architecture, papers_spelling
 from trainables.data import Data, Dataset
+from trainables.examples import BATCHES, CLEAN
+from trainables.metrics import PLAIN_METRICS
 
 ENTRY_POINTS = "dropattack.workloads"
 """Group in which an installed package offers workloads: each entry a `Workload` or a function giving one."""
@@ -27,10 +30,50 @@ class TrainingSettings(Settings):
     train_size: int = setting(0, "Training examples, stratified and nested by seed; 0 for all.", low=0)
     best_by: str = setting(
         "accuracy",
-        "Validation metric of the best epoch, whose model is tested; a sweep sets what it selects by.",
-        choices=("accuracy", "loss", "macro_f1", "f1"),
+        "Validation metric of the best epoch, whose model is tested; a sweep sets what it selects by. "
+        "accuracy, loss, macro_f1, f1, or one of robustness such as pgd-20_0.3_accuracy, then measured "
+        "after every epoch.",
     )
     balanced: bool = setting(False, "Whether train_size takes equally many examples of every class.")
+    examples: str = setting(
+        "clean",
+        "What every step trains on: the batch, its FGSM examples alone, or both (scenarios 1 to 3 of the "
+        "APB paper).",
+        choices=tuple(BATCHES),
+    )
+    examples_epsilon: float = setting(
+        0.3, "ε of those FGSM examples, in pixel units; idle with clean.", low=0, high=1
+    )
+    robustness: str = setting(
+        "", "Attacks and their ε to test the best model with, as fgsm:0.1,0.3+pgd-20:0.3; empty for none."
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "robustness", canonical_grid(self.robustness))
+        transferred = [case.name for case in self.cases if case.transfer]
+        if transferred:
+            raise UsageError(
+                f"robustness cannot hold {transferred[0]}, which needs another model; "
+                "`dropattack robustness` adds it to trained ones"
+            )
+        valid = (*PLAIN_METRICS, *(case.metric for case in self.cases))
+        if self.best_by not in valid:
+            raise unknown("metric to select by", self.best_by, valid)
+
+    @property
+    def cases(self) -> list[Case]:
+        """What `robustness` asks for."""
+        return parse_grid(self.robustness)
+
+    @property
+    def best_case(self) -> Case | None:
+        """The case that `best_by` names, where it names one."""
+        return next((case for case in self.cases if case.metric == self.best_by), None)
+
+    def passes_of(self, method: Settings) -> int:
+        """Forward-backward passes per step of a method on these examples, making them included."""
+        return BATCHES[self.examples] * method.passes + (self.examples != CLEAN) * method.rounds
 
 
 @dataclass(frozen=True)
@@ -68,6 +111,33 @@ class Workload:
             UsageError: An option is unknown or out of range.
         """
         return self._completed("model", self.architecture, options)
+
+    def check_training(self, training: TrainingSettings, model: Mapping[str, Any] | None = None) -> None:
+        """Refuses training settings that this workload's inputs, texts or continuous ones, do not allow.
+
+        Raises:
+            UsageError: They make adversarial examples of texts, or attack texts in a way for images.
+        """
+        if INPUT not in self.model_settings(model).targets:
+            return
+        if training.examples != CLEAN:
+            raise UsageError(
+                f"training.examples {training.examples} needs continuous inputs, and {self.name} has texts; "
+                "attack the embedding with a method such as fgm instead"
+            )
+        self.check_cases(training.cases, model)
+
+    def check_cases(self, cases: Sequence[Case], model: Mapping[str, Any] | None = None) -> None:
+        """Refuses attacks that this workload's models cannot be tested with.
+
+        Raises:
+            UsageError: They need images, and this workload has texts.
+        """
+        if INPUT not in self.model_settings(model).targets:
+            return
+        for case in cases:
+            if case.attack.family == "square" or case.transfer:
+                raise UsageError(f"the attack {case.name} needs continuous inputs, and {self.name} has texts")
 
     def checksum(self, root: Path, options: Mapping[str, Any] | None = None) -> str:
         """Digest of the data under these options; see `Dataset.checksum`."""

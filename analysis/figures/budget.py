@@ -42,7 +42,7 @@ def gain_by_passes(table: pd.DataFrame, names: pd.Series, metric: Metric) -> Fig
     axes.tick_params(length=0)
     entries = names.nunique()
     if entries > 1:
-        figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+        figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False, labelcolor=INK)
     return figure
 
 
@@ -71,5 +71,5 @@ def size_curves(curves: pd.DataFrame, metric: Metric) -> Figure:
     axes.set(xlabel="training examples", ylabel=metric.label)
     light_grid(axes)
     axes.tick_params(length=0)
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=8, frameon=False, labelcolor=INK)
     return figure

@@ -1,4 +1,4 @@
-"""Curves with bands: learning curves, and results along one hyperparameter."""
+"""Curves with bands: learning curves, results along one hyperparameter, accuracy under attack."""
 
 import numpy as np
 import pandas as pd
@@ -63,6 +63,33 @@ def marginals(tables: dict[str, pd.DataFrame], metric: Metric, *, gain: bool) ->
     return figure
 
 
+def robustness(table: pd.DataFrame, attacks: list[str], metric: Metric) -> Figure:
+    """Accuracy against ε, one panel per attack, one colour per method.
+
+    Args:
+        table: One workload's rows of `analysis.robustness.under_attack` with their ``label``; those of the
+            attack ``clean`` begin every panel.
+        attacks: The panels, left to right.
+        metric: What is shown.
+    """
+    figure, panels = canvas(max(3.6 * len(attacks), 4.6), 3.2, 1, len(attacks), squeeze=False, sharey=True)
+    names = list(dict.fromkeys(table["label"]))
+    for axes, attack in zip(panels[0], attacks, strict=True):
+        shown = table[table["attack"].isin(["clean", attack])]
+        for i, name in enumerate(names):
+            rows = shown[shown["label"] == name]
+            _band(axes, rows[["epsilon", "mean", "low", "high"]], "epsilon", metric.scale, i, name)
+        title(axes, attack)
+        axes.set_xlabel("ε")
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
+        axes.set_ylim(-3, 103)
+        light_grid(axes)
+        axes.tick_params(length=0)
+    panels[0][0].set_ylabel(metric.label)
+    _legend(figure, panels[0][0], len(names))
+    return figure
+
+
 _BAND = ["center", "lower", "upper"]
 _SYMBOLS = {"epsilon": "perturbation size ε", "p": "attack probability p", "k": "ascent steps K"}
 
@@ -85,4 +112,5 @@ def _legend(figure: Figure, axes: Axes, entries: int) -> None:
             ncols=min(entries, 2),
             fontsize=8,
             frameon=False,
+            labelcolor=INK,
         )

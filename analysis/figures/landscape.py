@@ -40,7 +40,12 @@ def lines(table: pd.DataFrame) -> Figure:
         light_grid(axes)
         axes.tick_params(length=0)
     figure.legend(
-        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, frameon=False
+        *panels[0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=3,
+        fontsize=8,
+        frameon=False,
+        labelcolor=INK,
     )
     return figure
 

@@ -1,6 +1,7 @@
 """The papers side by side with what was measured here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,10 @@ import pandas as pd
 from scipy import stats
 
 from analysis.published.tables import PAPERS, load
-from analysis.records import BASELINE, Metric, Records, rows
+from analysis.records import BASELINE, Metric, Records, control_names, rows
 from analysis.scoring import scored_families
 from analysis.statistics import CONFIDENCE, Estimate, estimate
+from trainables.examples import CLEAN
 
 AGREES, DIFFERS, UNDECIDED = "agrees", "differs", "undecided at this n"
 _BEST = "DropAttack-(I-H)"
@@ -51,10 +53,11 @@ def compare(records: Records) -> pd.DataFrame:
         for methods that the paper compares with a baseline, ``published_gain, gain, gain_low, gain_high,
         gain_verdict``; values in [0, 1].
     """
+    numbers_of = {paper: _in_our_columns(load(paper)) for paper in PAPERS}
+    records = _with_descents(records, {c for numbers in numbers_of.values() for c in numbers["metric"]})
     complete = records.complete()
     found = []
-    for paper in PAPERS:
-        numbers = _of_clean_training(load(paper))
+    for paper, numbers in numbers_of.items():
         for row in rows(numbers[numbers["workload"].isin(set(complete["workload"]))]):
             metric = Metric(row["metric"])
             if metric.column not in complete or row["method"] != row["method"]:
@@ -66,19 +69,40 @@ def compare(records: Records) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def _of_clean_training(numbers: pd.DataFrame) -> pd.DataFrame:
-    """Leaves out what was trained or tested on adversarial examples, which these records do not hold."""
+def _in_our_columns(numbers: pd.DataFrame) -> pd.DataFrame:
+    """Names what was measured under attack as the records do: ``test_fgsm_0.3_accuracy``.
+
+    ε is in pixel units, which ``pixel_epsilon`` holds where a paper measures in others.
+    """
     if "attack" not in numbers:
         return numbers
-    trained = numbers.get("training_examples", "clean")
-    return numbers[(numbers["attack"] == "none") & (trained == "clean")]
+    epsilon = numbers.get("pixel_epsilon", numbers["attack_epsilon"])
+    kind = numbers["metric"].map({"robust_accuracy": "accuracy", "accuracy_descent": "descent"})
+    metric = [
+        f"test_{attack}_{size:g}_{name}" if name == name else plain
+        for attack, size, name, plain in zip(numbers["attack"], epsilon, kind, numbers["metric"], strict=True)
+    ]
+    return numbers.assign(metric=metric)
+
+
+def _with_descents(records: Records, columns: Iterable[str]) -> Records:
+    """Adds accuracy descents, read as shares of the clean accuracy, from accuracies that were recorded."""
+    trials, added = records.trials, {}
+    for column in sorted(columns):
+        attacked = column.replace("_descent", "_accuracy")
+        if column.endswith("_descent") and attacked in trials and "test_accuracy" in trials:
+            added[column] = 1 - trials[attacked] / trials["test_accuracy"].where(trials["test_accuracy"] > 0)
+    return replace(records, trials=trials.assign(**added)) if added else records
 
 
 def _matches(trials: pd.DataFrame, row: Mapping[str, Any]) -> pd.Series:
     """Trials of the configuration that a published row states."""
     same = (trials["workload"] == row["workload"]) & (trials["method"] == row["method"])
     if row["method"] == BASELINE:
-        same &= ~(trials["passes"] > 1)
+        same &= control_names(trials) == ""
+    if row.get("training_examples") == row.get("training_examples"):
+        examples = trials.get("training.examples", pd.Series(CLEAN, index=trials.index))
+        same &= examples == row.get("training_examples", CLEAN)
     for name, value in row.items():
         column = {"train_size": "training.train_size"}.get(name, name)
         if name not in _STATED or value != value:
@@ -120,6 +144,8 @@ def _compared(
 def _published(numbers: pd.DataFrame, row: Mapping[str, Any], method: str) -> float:
     """The paper's own baseline beside a row, or its best result ("") where it prints one."""
     same = numbers[(numbers["workload"] == row["workload"]) & (numbers["metric"] == row["metric"])]
+    if "training_examples" in same:
+        same = same[same["training_examples"] == row["training_examples"]]
     if "train_size" in same:
         size = row["train_size"]
         same = same[same["train_size"] == size] if size == size else same[same["train_size"].isna()]

@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dropattack import Settings
+from trainables.examples import BATCHES, CLEAN
+from trainables.workloads import TrainingSettings
+
 TEXT = ("key", "sweep", "stage", "state", "reason", "reused_from", "workload", "method", "run_id")
 NUMBERS = ("seed", "passes", "value", "best_epoch", "epochs", "seconds")
 SPLITS = ("train", "valid", "test")
@@ -16,6 +20,10 @@ BASELINE = "standard"
 EPS_ZERO, EQUAL_PASSES = "eps-zero", "equal-passes"
 _FRACTIONS = ("accuracy", "f1", "recall", "precision")
 _TARGETS = "targets"
+_TESTED_WITH = "training.robustness"
+_PASSES_OF_EXAMPLES = {
+    examples: float(TrainingSettings(examples=examples).passes_of(Settings())) for examples in BATCHES
+}
 
 
 @dataclass(frozen=True)
@@ -116,8 +124,11 @@ class Records:
 
     @property
     def training(self) -> list[str]:
-        """Columns that hold settings of training, data and model: those with a dot in their name."""
-        return sorted(c for c in self.trials.columns if "." in c)
+        """Columns that hold settings of training, data and model: those with a dot in their name.
+
+        What trained models are tested with is none of them.
+        """
+        return sorted(c for c in self.trials.columns if "." in c and not _is_metric(c) and c != _TESTED_WITH)
 
     @property
     def configuration(self) -> list[str]:
@@ -184,12 +195,22 @@ def control_names(trials: pd.DataFrame) -> pd.Series:
         names = trials["control"].fillna("").replace("none", "").astype(str)
     if "epsilon" in trials:
         names[trials["epsilon"] == 0] = EPS_ZERO
-    names[(trials["method"] == BASELINE) & (trials["passes"] > 1)] = EQUAL_PASSES
+    names[(trials["method"] == BASELINE) & (trials["passes"] > _plain_passes(trials))] = EQUAL_PASSES
     return names
 
 
+def _plain_passes(trials: pd.DataFrame) -> pd.Series:
+    """Passes per step of plain training on each trial's examples; adversarial ones must be made first."""
+    examples = trials.get("training.examples", pd.Series(CLEAN, index=trials.index))
+    return examples.map(_PASSES_OF_EXAMPLES).fillna(1).astype(float)
+
+
 def _is_other(column: str) -> bool:
-    return "." in column or column.partition("_")[0] in SPLITS
+    return "." in column or _is_metric(column)
+
+
+def _is_metric(column: str) -> bool:
+    return column.partition("_")[0] in SPLITS
 
 
 def _kind(stage: Mapping[str, Any]) -> str:
@@ -228,7 +249,7 @@ def _numbers(column: pd.Series) -> pd.Series:
 
 def _plain(column: pd.Series, name: str) -> pd.Series:
     """Numbers as floats where every present value is one; text otherwise, missing values kept missing."""
-    if _is_other(name) and "." not in name:
+    if _is_metric(name):
         return _numbers(column)
     present = column.notna()
     numbers = pd.to_numeric(column, errors="coerce")

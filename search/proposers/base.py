@@ -73,7 +73,7 @@ class Scope:
         chosen = {"best_by": self.sweep.select.metric}
         settings = TrainingSettings.from_dict({**self.defaults["training"], **training, **chosen})
         if self.stage.budget == "passes":
-            passes = method_named(method).settings_type.from_dict(dict(hyperparameters)).passes
+            passes = settings.passes_of(method_named(method).settings_type.from_dict(dict(hyperparameters)))
             settings = replace(settings, epochs=max(1, settings.epochs // passes))
         checksum = self.checksum(self.workload, data)
         return Trial.make(self.workload, method, hyperparameters, settings, seed, checksum, data, model)

@@ -98,7 +98,9 @@ class TextDataset(Dataset):
             for name in _NAMES
         }
         return Data(
-            **splits,
+            train=splits["train"],
+            valid=splits["valid"],
+            test=splits["test"],
             classes=self.classes,
             checksum=content,
             positive=self.positive,

@@ -1,0 +1,154 @@
+"""Attacks by name: ``fgsm``, ``pgd-20``, ``pgd-l2-20x5``, ``margin-20``, ``noise-10``, ``square-200``."""
+
+import re
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dropattack.errors import UsageError
+from dropattack.method import Inputs
+from dropattack.robustness import blackbox
+from dropattack.robustness.ascent import cross_entropy, margin, projected_ascent, single_step
+from dropattack.robustness.victims import UNIT, Bounds, Pixels, Victim, attacking
+
+_SPELLING = re.compile(r"(fgsm|fgm|pgd|margin|noise|square)(-l2)?(?:-([1-9]\d*))?(?:x([1-9]\d*))?")
+VALID = "fgsm, fgm, pgd-20, pgd-l2-20, pgd-20x5 (5 restarts), margin, margin-20, noise-10, square-200"
+
+
+@dataclass(frozen=True)
+class Attack:
+    """An attack on the input of a model in eval mode, complete but for ε.
+
+    ==========  ===========================================================================================
+    family      what it does
+    ==========  ===========================================================================================
+    ``fgsm``    one step of ε along the gradient's sign (Goodfellow et al. 2015)
+    ``fgm``     one step of L2 norm ε along the gradient (Miyato et al. 2017)
+    ``pgd``     projected steps of 2.5 ε/steps, though at least ε/10, from a random start (Madry et al. 2018)
+    ``margin``  as ``pgd``, or without steps as ``fgsm``, on the margin of the logits instead of the
+                cross entropy (Carlini and Wagner 2017)
+    ``noise``   the worst of so many random points; sees no gradient
+    ``square``  random search by squares with so many queries (Andriushchenko et al. 2020); sees no gradient
+    ==========  ===========================================================================================
+
+    Attributes:
+        family: One of the table's.
+        ball: ``linf`` or ``l2``.
+        steps: Ascent steps, draws or queries; 0 for a single step of size ε from the clean input.
+        restarts: Random starts, of which each example keeps the one of the largest margin.
+    """
+
+    family: str
+    ball: str = "linf"
+    steps: int = 0
+    restarts: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> "Attack":
+        """The attack of that name.
+
+        Raises:
+            UsageError: There is none, or it needs a number of steps, or takes none.
+
+        Example:
+            >>> Attack.parse("pgd-l2-20x5")
+            Attack(family='pgd', ball='l2', steps=20, restarts=5)
+        """
+        found = _SPELLING.fullmatch(text.strip())
+        if found is None:
+            raise UsageError(f"unknown attack {text!r}; valid: {VALID}")
+        family, l2, steps, restarts = found.groups()
+        single = family in ("fgsm", "fgm") or (family == "margin" and steps is None)
+        if (
+            (family in ("fgsm", "fgm") and (l2 or steps))
+            or (family == "square" and l2)
+            or (not single and steps is None)
+            or (restarts is not None and (single or family not in ("pgd", "margin")))
+        ):
+            raise UsageError(f"attack {text!r} is not complete or says too much; valid: {VALID}")
+        ball = "l2" if l2 or family == "fgm" else "linf"
+        return cls(family, ball, int(steps or 0), int(restarts or 1))
+
+    def __str__(self) -> str:
+        ball = "-l2" if self.ball == "l2" and self.family != "fgm" else ""
+        steps = f"-{self.steps}" if self.steps else ""
+        return f"{self.family}{ball}{steps}{f'x{self.restarts}' if self.restarts > 1 else ''}"
+
+    @property
+    def sees_gradients(self) -> bool:
+        """Whether it is a white-box attack."""
+        return self.family not in ("noise", "square")
+
+    @property
+    def passes(self) -> int:
+        """Passes over the data that it takes; those of attacks without gradients are forward only."""
+        return max(1, self.steps) * self.restarts
+
+    def step_size(self, epsilon: float) -> float:
+        """Size of one of several steps: enough to cross the ball and come back."""
+        return epsilon * max(2.5 / self.steps, 0.1)
+
+    def __call__(
+        self, victim: Victim, labels: Tensor, epsilon: float, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """The attacked points of one batch.
+
+        Args:
+            victim: What is attacked, inside `attacking`.
+            labels: ``[batch]``, int64: the classes to lead away from.
+            epsilon: Radius of the ball, at least 0, in the victim's unit; with 0 nothing moves.
+            generator: Source of all draws, on the victim's device; ``None`` takes torch's default.
+
+        Returns:
+            Points shaped as ``victim.start``, detached, for each example at most ε from it.
+        """
+        if self.family == "noise":
+            return blackbox.noise(victim, labels, epsilon, self.ball, self.steps, generator)
+        if self.family == "square":
+            return blackbox.square(victim, labels, epsilon, self.steps, generator)
+        loss = margin if self.family == "margin" else cross_entropy
+        if not self.steps:
+            return single_step(victim, labels, epsilon, self.ball, loss)
+        size = self.step_size(epsilon)
+        found = (
+            projected_ascent(victim, labels, epsilon, self.ball, loss, self.steps, size, generator)
+            for _ in range(self.restarts)
+        )
+        return next(found) if self.restarts == 1 else blackbox.worst(victim, labels, found)
+
+
+def adversarial_examples(
+    attack: str | Attack,
+    model: nn.Module,
+    inputs: Inputs,
+    labels: Tensor,
+    epsilon: float,
+    bounds: Bounds = UNIT,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Attacks continuous inputs, the model being in eval mode meanwhile.
+
+    Args:
+        attack: An attack or its name; see `Attack`.
+        model: Called as ``model(inputs)``, or ``model(*inputs)`` where inputs are a tuple.
+        inputs: Floating-point inputs ``[batch, …]``; of a tuple the first is attacked.
+        labels: ``[batch]``, int64.
+        epsilon: Radius in pixel units: 1 is the width of ``bounds``.
+        bounds: Smallest and largest valid value, numbers or one for each channel, ``[channels, 1, 1]``.
+        generator: Source of all draws; ``None`` takes torch's default.
+
+    Returns:
+        Inputs of the same shape within the ball and the bounds, detached.
+
+    Example:
+        >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2))
+        >>> images, labels = torch.rand(3, 1, 2, 2), torch.tensor([0, 1, 0])
+        >>> attacked = adversarial_examples("pgd-20", model, images, labels, epsilon=0.1)
+        >>> bool((attacked - images).abs().max() < 0.1 + 1e-6)
+        True
+    """
+    attack = Attack.parse(attack) if isinstance(attack, str) else attack
+    with attacking(model):
+        pixels = Pixels(model, inputs, bounds)
+        return pixels.inputs(attack(pixels, labels, epsilon, generator))

@@ -1,0 +1,172 @@
+"""Signs that a model hides its gradients instead of being robust (after Athalye et al. 2018).
+
+A robust accuracy is an upper bound: what an attack did not find may still be there. A model whose gradients
+vanish or mislead makes white-box attacks weak, and looks robust until another attack is tried. Each check
+compares what honest gradients would order the other way.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from dropattack.robustness.grids import Case
+
+ZERO_GRADIENT = "zero_gradient"
+"""Metric: share of the examples whose loss has no gradient at all by their input."""
+
+_SLACK = 0.02
+"""Differences of accuracy up to here are chance."""
+_LOSS_SLACK = 0.05
+"""Losses differ a little in strength on any model."""
+_LARGE = 0.25
+_HUGE = 0.5
+"""A change by which every image can be made a grey one."""
+
+Accuracies = Mapping[Case, float]
+Finding = str | None
+"""What speaks against a model, "" where nothing does, ``None`` where the figures needed are missing."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of one model.
+
+    Attributes:
+        name: What to call it.
+        finding: See `Finding`.
+    """
+
+    name: str
+    finding: Finding
+
+
+def masking_checks(metrics: Mapping[str, float]) -> list[Check]:
+    """Every check, in fixed order.
+
+    Args:
+        metrics: A model's metrics on one split, without the split in their names: ``accuracy``,
+            ``zero_gradient``, and accuracies under attack by `Case.metric`.
+
+    Example:
+        >>> found = masking_checks({"accuracy": 0.9, "fgsm_0.1_accuracy": 0.3, "pgd-20_0.1_accuracy": 0.6})
+        >>> [check.finding for check in found if check.name == "steps"]
+        ['one step beats many at ε 0.1: 30.0 % under fgsm, 60.0 % under pgd-20']
+    """
+    cases = {case: value for name, value in metrics.items() if (case := Case.of_metric(name)) is not None}
+    zero = metrics.get(ZERO_GRADIENT)
+    vanished = f"{_percent(zero or 0)} of the examples have no gradient at all"
+    return [
+        Check("gradients", None if zero is None else vanished if zero > _SLACK / 2 else ""),
+        Check("falls with ε", _falls(cases, metrics.get("accuracy", 1.0))),
+        *(Check(name, order.finding(cases)) for name, order in _ORDERS.items()),
+    ]
+
+
+def _falls(cases: Accuracies, clean: float) -> Finding:
+    """Accuracy must not rise with ε, nor stay high where ε is large (L∞)."""
+    groups: dict[str, list[tuple[float, float]]] = {}
+    for case, value in cases.items():
+        if case.attack.sees_gradients and not case.transfer:
+            groups.setdefault(case.name, []).append((case.epsilon, value))
+    compared = False
+    for name, pairs in groups.items():
+        (small, first), *_, (large, last) = [*sorted(pairs), max(pairs)]
+        linf = "l2" not in name and name != "fgm"
+        if linf and large >= _HUGE and last > clean / 2:
+            return f"{name} leaves {_percent(last)} right at ε {large:g}, where any image can be made grey"
+        if len(pairs) == 1:
+            continue
+        compared = True
+        if last > first + _SLACK:
+            return f"accuracy under {name} rises from {_percent(first)} to {_percent(last)} with ε"
+        if linf and large >= max(_LARGE, 2 * small) and last > first - _SLACK / 2 and last > clean / 2:
+            return f"accuracy under {name} stays at {_percent(last)} from ε {small:g} to {large:g}"
+    return "" if compared else None
+
+
+Which = Callable[[Case], bool]
+
+
+@dataclass(frozen=True)
+class _Order:
+    """An attack that must not leave fewer examples right than another, at one ball and ε.
+
+    Attributes:
+        words: What it means where it does.
+        pairs: The weaker and the stronger kind of attack.
+        slack: By how much it may.
+    """
+
+    words: str
+    pairs: Sequence[tuple[Which, Which]]
+    slack: float
+
+    def finding(self, cases: Accuracies) -> Finding:
+        """The first pair that is the wrong way round."""
+        compared = False
+        for ball, epsilon in sorted({(case.attack.ball, case.epsilon) for case in cases}):
+            here = {c: v for c, v in cases.items() if (c.attack.ball, c.epsilon) == (ball, epsilon)}
+            for kinds in self.pairs:
+                weak, strong = (min(_those(here, kind), default=None) for kind in kinds)
+                if weak is None or strong is None:
+                    continue
+                compared = True
+                if weak[0] < strong[0] - self.slack:
+                    sides = ", ".join(f"{_percent(value)} under {name}" for value, name in (weak, strong))
+                    return f"{self.words} at ε {epsilon:g}: {sides}"
+        return "" if compared else None
+
+
+def _those(cases: Accuracies, which: Which) -> Iterator[tuple[float, str]]:
+    return ((value, case.name) for case, value in cases.items() if which(case))
+
+
+def _white(case: Case) -> bool:
+    return case.attack.sees_gradients and not case.transfer
+
+
+def _one_step(case: Case) -> bool:
+    return _white(case) and not case.attack.steps
+
+
+def _many_steps(case: Case) -> bool:
+    return _white(case) and case.attack.steps > 1
+
+
+def _of(family: str, kind: Which = lambda case: not case.transfer) -> Which:
+    return lambda case: case.attack.family == family and kind(case)
+
+
+def _on_cross_entropy(kind: Which) -> Which:
+    return lambda case: case.attack.family != "margin" and kind(case)
+
+
+def _transferred(case: Case) -> bool:
+    return case.transfer
+
+
+def _one_step_transferred(case: Case) -> bool:
+    return case.transfer and not case.attack.steps
+
+
+_ORDERS = {
+    "steps": _Order("one step beats many", [(_one_step, _many_steps)], _SLACK),
+    "loss": _Order(
+        "the margin loss beats the cross entropy",
+        [(_of("margin", kind), _on_cross_entropy(kind)) for kind in (_one_step, _many_steps)],
+        _LOSS_SLACK,
+    ),
+    "black box": _Order(
+        "an attack without gradients beats those with them",
+        [(_of("noise"), _white), (_of("square"), _many_steps)],
+        _SLACK / 2,
+    ),
+    "transfer": _Order(
+        "another model's examples beat its own",
+        [(_one_step_transferred, _one_step), (_transferred, _many_steps)],
+        _SLACK / 2,
+    ),
+}
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

@@ -1,0 +1,110 @@
+"""Which attacks at which ε: one text, ``fgsm:0.1,0.3+pgd-20:0.3``, and the names of what they measure."""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dropattack.errors import UsageError
+from dropattack.robustness.attacks import Attack
+from dropattack.targets import natural_order
+
+TRANSFER = "transfer-"
+_LARGEST = 1000
+_COLUMN = re.compile(r"(?:(train|valid|test)_)?(transfer-)?([a-z0-9-]+)_([0-9.]+(?:e[+-]?\d+)?)_accuracy")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One attack at one ε.
+
+    Attributes:
+        attack: The attack.
+        epsilon: Its radius, above 0: in pixel units for images, in the embedding's unit for texts.
+        transfer: Whether the attacked inputs are made on another model and only tested on this one.
+    """
+
+    attack: Attack
+    epsilon: float
+    transfer: bool = False
+
+    @property
+    def name(self) -> str:
+        """The attack's name."""
+        return f"{TRANSFER if self.transfer else ''}{self.attack}"
+
+    @property
+    def metric(self) -> str:
+        """Name of the accuracy under this attack without its split, such as ``pgd-20_0.3_accuracy``."""
+        return f"{self.name}_{self.epsilon:g}_accuracy"
+
+    @classmethod
+    def of_metric(cls, column: str) -> "Case | None":
+        """The case that a metric tells of, with or without a split before it; nothing for other metrics.
+
+        Example:
+            >>> Case.of_metric("test_pgd-20_0.3_accuracy").epsilon
+            0.3
+        """
+        found = _COLUMN.fullmatch(column)
+        if found is None:
+            return None
+        try:
+            return cls(Attack.parse(found[3]), float(found[4]), found[2] is not None)
+        except UsageError:
+            return None
+
+
+def parse_grid(text: str) -> list[Case]:
+    """The cases of a grid in canonical order: attacks by name, each with ε ascending.
+
+    Args:
+        text: ``ATTACK:ε,ε+ATTACK:ε``; "" for none.
+
+    Raises:
+        UsageError: An attack or an ε is not one.
+
+    Example:
+        >>> [case.metric for case in parse_grid("pgd-20:0.3+fgsm:.3,0.1")]
+        ['fgsm_0.1_accuracy', 'fgsm_0.3_accuracy', 'pgd-20_0.3_accuracy']
+    """
+    cases = dict.fromkeys(_cases(text)) if text.strip() else {}
+    return sorted(cases, key=lambda case: (case.transfer, natural_order(case.name), case.epsilon))
+
+
+def canonical_grid(text: str) -> str:
+    """The one spelling of a grid; see `parse_grid`.
+
+    Example:
+        >>> canonical_grid("pgd-20:0.3 + fgsm:.3,0.1")
+        'fgsm:0.1,0.3+pgd-20:0.3'
+    """
+    sizes: dict[str, list[str]] = {}
+    for case in parse_grid(text):
+        sizes.setdefault(case.name, []).append(f"{case.epsilon:g}")
+    return "+".join(f"{name}:{','.join(values)}" for name, values in sizes.items())
+
+
+def _cases(text: str) -> Iterator[Case]:
+    for part in text.split("+"):
+        name, colon, sizes = part.strip().partition(":")
+        if not colon:
+            raise UsageError(
+                f"robustness {text!r} must read ATTACK:ε,ε+ATTACK:ε, as in fgsm:0.1,0.3+pgd-20:0.3"
+            )
+        transfer = name.startswith(TRANSFER)
+        attack = Attack.parse(name.removeprefix(TRANSFER))
+        for size in sizes.split(","):
+            yield Case(attack, _epsilon(size), transfer)
+
+
+def _epsilon(text: str) -> float:
+    try:
+        epsilon = float(text)
+    except ValueError:
+        epsilon = math.nan
+    if not 0 < epsilon <= _LARGEST:
+        raise UsageError(
+            f"ε of an attack must be a number above 0 and at most {_LARGEST}, not {text.strip()!r}"
+        )
+    return float(f"{epsilon:g}")

@@ -1,0 +1,126 @@
+"""One batch as an attack sees it: outputs as a function of the point at which the model is evaluated."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dropattack.errors import UsageError
+from dropattack.method import Inputs, Task
+from dropattack.perturbation import projected
+from dropattack.surfaces import attached
+from dropattack.targets import INPUT, find_input
+
+Bounds = tuple[float | Tensor, float | Tensor]
+"""Smallest and largest value of an input, numbers or tensors that broadcast, such as ``[channels, 1, 1]``."""
+
+UNIT: Bounds = (0.0, 1.0)
+
+
+class Victim(ABC):
+    """A model and a batch under attack. Use it inside `attacking`.
+
+    Attributes:
+        start: The clean point, ``[batch, …]``: where attacks begin and what ε is measured from.
+    """
+
+    start: Tensor
+
+    @abstractmethod
+    def outputs(self, point: Tensor) -> Tensor:
+        """Logits ``[batch, classes]`` at a point, differentiable by it."""
+
+    def projected(self, point: Tensor, epsilon: float, ball: str) -> Tensor:
+        """The point brought back into the ball ``linf`` or ``l2`` of radius ε around the clean one."""
+        by = "element" if ball == "linf" else "row"
+        return self.start + projected(point - self.start, epsilon, by)  # type: ignore[arg-type]
+
+
+class Pixels(Victim):
+    """Continuous inputs in pixel units: 0 is the smallest value an input may take and 1 the largest.
+
+    ε so means the same whether a dataset hands out pixels or normalised values, and what the model is given
+    never leaves the valid range.
+
+    Args:
+        model: Called with inputs in the dataset's own values.
+        inputs: A batch of floating-point inputs; of a tuple the first is attacked.
+        bounds: What the dataset's values may be.
+    """
+
+    def __init__(self, model: nn.Module, inputs: Inputs, bounds: Bounds = UNIT) -> None:
+        attacked, *self._rest = inputs if isinstance(inputs, tuple) else (inputs,)
+        if not attacked.is_floating_point():
+            raise UsageError(f"an attack needs floating-point inputs, not {attacked.dtype}")
+        self._model = model
+        self._low, high = (b.to(attacked) if isinstance(b, Tensor) else b for b in bounds)
+        self._width = high - self._low
+        self.start = ((attacked - self._low) / self._width).detach()
+
+    def inputs(self, point: Tensor) -> Tensor:
+        """The point in the dataset's own values."""
+        return point * self._width + self._low
+
+    def outputs(self, point: Tensor) -> Tensor:
+        """See `Victim.outputs`."""
+        logits: Tensor = self._model(self.inputs(point), *self._rest)
+        return logits
+
+    def projected(self, point: Tensor, epsilon: float, ball: str) -> Tensor:
+        """See `Victim.projected`; the valid range is kept too."""
+        return super().projected(point, epsilon, ball).clamp_(0, 1)
+
+
+class Vectors(Victim):
+    """The embedding vectors of a batch of texts, ``[batch, length, width]``, in the embedding's own unit.
+
+    Words cannot take most of these values, so this measures a model's smoothness and not its behaviour on
+    other texts.
+
+    Args:
+        model: A text model.
+        inputs: What it is called with.
+        task: Maps ``input`` to the embedding's weight.
+    """
+
+    def __init__(self, model: nn.Module, inputs: Inputs, task: Task) -> None:
+        self._model = model
+        self._inputs: tuple[Any, ...] = inputs if isinstance(inputs, tuple) else (inputs,)
+        self._target = find_input(model, task)
+        with torch.no_grad(), attached([self._target]):
+            model(*self._inputs)
+        self.start = self._target.value
+
+    def outputs(self, point: Tensor) -> Tensor:
+        """See `Victim.outputs`."""
+        with attached([self._target]):
+            self._target.shift(point - self.start)
+            logits: Tensor = self._model(*self._inputs)
+        return logits
+
+
+def victim(model: nn.Module, inputs: Inputs, task: Task, bounds: Bounds = UNIT) -> Victim:
+    """The embedding vectors where the task maps ``input`` to an embedding's weight, else the pixels."""
+    return Vectors(model, inputs, task) if INPUT in task.names else Pixels(model, inputs, bounds)
+
+
+@contextmanager
+def attacking(*models: nn.Module) -> Iterator[None]:
+    """Puts models in eval mode, so that an attack meets what is tested; every module's mode is restored.
+
+    cuDNN computes no gradient of a recurrent layer in that mode, so it is left out for models that have one.
+    """
+    modules = [module for model in models for module in model.modules()]
+    modes = [module.training for module in modules]
+    recurrent = any(isinstance(module, nn.RNNBase) for module in modules)
+    try:
+        for model in models:
+            model.eval()
+        with torch.backends.cudnn.flags(enabled=not recurrent and torch.backends.cudnn.enabled):
+            yield
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode

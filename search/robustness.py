@@ -1,0 +1,144 @@
+"""Robustness of a sweep's trained models, measured afterwards and kept beside its records."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from dropattack import UsageError
+from dropattack.robustness import Case, parse_grid
+from search.record import Metrics, Record, State
+from search.reporting import recorded_sweep
+from search.runs import add_metrics, shown_runs
+from search.store import Store
+from trainables.data import Data
+from trainables.examples import CLEAN
+from trainables.robustness import Evaluation
+from trainables.saved import load_model
+from trainables.workloads import workload_named
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """What an evaluation did.
+
+    Attributes:
+        models: How many models were attacked now; the others had been before.
+        without_source: How many models were spared an attack by transfer.
+        warning: What MLflow did not take, or nothing; the next evaluation tells it.
+    """
+
+    models: int
+    without_source: int
+    warning: str
+
+    @property
+    def remarks(self) -> list[str]:
+        """What to say beside the results."""
+        remarks = [f"{self.models} models attacked"]
+        if self.without_source:
+            remarks.append(
+                f"no transfer to {self.without_source} models: they are standard ones themselves, or the "
+                "sweep has none of their data and seed trained on clean examples"
+            )
+        return remarks + [self.warning] * bool(self.warning)
+
+
+def evaluate_sweep(
+    name: str,
+    store: Store,
+    data: Path,
+    attacks: str,
+    tracking_uri: str = "",
+    progress: Progress | None = None,
+) -> Attacked:
+    """Tests the saved models of all complete trials of a sweep under attack, on the test split.
+
+    What is measured already, by the training or by this, is not measured again, and what is measured is
+    durable before the next model is begun. ``transfer-…`` makes its examples on the standard model that was
+    trained on clean examples of the same data with the same seed, and is left out for that model itself, and
+    where the sweep has none.
+
+    Args:
+        name: Name of the sweep.
+        store: Where it is.
+        data: The data root.
+        attacks: A grid such as ``pgd-20:0.1,0.3+transfer-pgd-20:0.3``; see `parse_grid`.
+        tracking_uri: MLflow server; the store's own where it is empty.
+        progress: Told after each model how many are done, and of how many.
+
+    Raises:
+        UsageError: There is no sweep, model or attack, the data changed, or an attack is not for a workload.
+    """
+    cases = parse_grid(attacks)
+    if not cases:
+        raise UsageError("name attacks, such as --attacks fgsm:0.1,0.3+pgd-20:0.3")
+    sweep = recorded_sweep(name, store)
+    complete = {r.key: r for r in store.journal(sweep).records if r.state is State.COMPLETE}
+    models = {key: path for key, r in complete.items() if (path := store.model(name, r)).is_file()}
+    if not models:
+        raise UsageError(f"{name} has no trained model in {store.root}; run it there first")
+    trained = [complete[key] for key in models]
+    for record in trained:
+        workload_named(record.trial.workload).check_cases(cases, record.trial.model)
+    known, datasets, attacked, without = store.robustness(name), _Datasets(data), 0, 0
+    for done, record in enumerate(trained, 1):
+        source = _source(record, trained)
+        there = {*record.epochs[-1], *known.get(record.key, {})}
+        asked = [case for case in cases if f"test_{case.metric}" not in there]
+        wanted = [case for case in asked if source is not None or not case.transfer]
+        without += len(wanted) < len(asked)
+        if wanted:
+            source_path = None if source is None else models[source.key]
+            found = _measured(models[record.key], source_path, datasets.of(record), wanted)
+            known[record.key] = known.get(record.key, {}) | found
+            store.keep_robustness(name, known)
+            attacked += 1
+        if progress is not None:
+            progress(done, len(trained))
+    uri = tracking_uri or store.tracking_uri
+    return Attacked(attacked, without, add_metrics(uri, shown_runs(uri, name), known))
+
+
+class _Datasets:
+    """The data that models are tested on, each loaded once and compared with those they were trained on."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._loaded: dict[str, Data] = {}
+
+    def of(self, record: Record) -> Data:
+        trial = record.trial
+        if trial.checksum not in self._loaded:
+            workload = workload_named(trial.workload)
+            if workload.checksum(self._root, trial.data) != trial.checksum:
+                raise UsageError(f"the data of {trial.workload} in {self._root} are not those of its models")
+            self._loaded[trial.checksum] = workload.load(self._root, trial.data)
+        return self._loaded[trial.checksum]
+
+
+def _measured(path: Path, source: Path | None, data: Data, cases: Sequence[Case]) -> Metrics:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    saved = load_model(path)
+    attacker = None if source is None else load_model(source).model.to(device)
+    evaluation = Evaluation.of(saved.trial, data)
+    found = evaluation.metrics(saved.model.to(device), data.test.to(device), cases, attacker)
+    return {f"test_{metric}": value for metric, value in found.items()}
+
+
+def _source(record: Record, trained: Iterable[Record]) -> Record | None:
+    """The standard model of the same workload, data and seed, the one trained longest; not a model's own."""
+
+    def same(other: Record) -> bool:
+        one, two = record.trial, other.trial
+        return (
+            two.method == "standard"
+            and two.training.get("examples", CLEAN) == CLEAN
+            and (one.workload, one.checksum, one.seed) == (two.workload, two.checksum, two.seed)
+        )
+
+    found = max(filter(same, trained), key=lambda other: len(other.epochs), default=None)
+    return None if found is None or found.key == record.key else found

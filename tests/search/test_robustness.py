@@ -1,0 +1,169 @@
+"""Sweeps that select by accuracy under attack, and trained models attacked afterwards."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mlflow import MlflowClient
+
+from dropattack import UsageError
+from dropattack.robustness import adversarial_examples
+from search.engine import Engine
+from search.reporting import report_sweep
+from search.robustness import evaluate_sweep
+from search.runs import SweepRuns
+from search.store import Store
+from search.sweep import Sweep
+from search.sweepfile import parse_sweep
+from search.validity import check_meaning
+from trainables.cache import save_atomically
+from trainables.saved import load_model, model_path
+from trainables.training import Training
+from trainables.workloads import workload_named
+
+UNUSED = Path("unused")
+
+
+def sweep(**changes: Any) -> Sweep:
+    raw: dict[str, Any] = {
+        "name": "attacked",
+        "workload": "digits-lenet5",
+        "training": {"epochs": 1, "train_size": 128},
+        "seeds": [0, 1],
+        "stages": [{"name": "grid", "methods": {"standard": {}, "fgsm": {"epsilon": 0.1}}}],
+    }
+    return parse_sweep(raw | changes)
+
+
+def checksum(workload: str, options: Any) -> str:
+    return workload_named(workload).checksum(UNUSED, options)
+
+
+def run(definition: Sweep, store: Store) -> Engine:
+    """Trains a sweep here and now, without Ray."""
+    store.define(definition)
+    engine = Engine(definition, store.journal(definition, writable=True), checksum)
+    data = workload_named("digits-lenet5").load(UNUSED)
+    while (record := engine.next()) is not None:
+        training = Training(record.trial, data)
+        while engine.report(record.key, training.epoch()):
+            pass
+        if training.finished:
+            save_atomically(training.result(), model_path(store.folder(definition.name), record.key))
+    return engine
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store with a trained sweep that MLflow shows."""
+    torch.set_num_threads(1)
+    store = Store(tmp_path_factory.mktemp("store"))
+    engine = run(sweep(), store)
+    runs = SweepRuns(store.tracking_uri, sweep(), store.artifacts, "attacked")
+    for record in engine.records:
+        runs.show(record, record.state, record.epochs)
+    return store
+
+
+def test_models_are_attacked_once_and_shown(store: Store) -> None:
+    grid = "fgsm:0.1+transfer-fgsm:0.1"
+    first = evaluate_sweep("attacked", store, UNUSED, grid)
+    assert (first.models, first.without_source, first.warning) == (4, 2, "")
+    measured = store.robustness("attacked")
+    records = store.complete("attacked")
+    standard = {r.trial.seed: r for r in records if r.trial.method == "standard"}
+    test = workload_named("digits-lenet5").load(UNUSED).test
+    images, labels = next(test.batches(len(test)))
+    for record in records:
+        own = measured[record.key]
+        model, source = (
+            load_model(model_path(store.folder("attacked"), key)).model
+            for key in (record.key, standard[record.trial.seed].key)
+        )
+        for name, attacked in (("fgsm", model), ("transfer-fgsm", source)):
+            if name.startswith("transfer") and record.trial.method == "standard":
+                assert f"test_{name}_0.1_accuracy" not in own
+                continue
+            right = model(adversarial_examples("fgsm", attacked, images, labels, 0.1)).argmax(1) == labels
+            assert own[f"test_{name}_0.1_accuracy"] == pytest.approx(right.float().mean().item(), abs=1e-6)
+    client = MlflowClient(store.tracking_uri)
+    experiment = client.get_experiment_by_name("attacked")
+    shown = {
+        run.data.tags["dropattack.key"]: run.data.metrics
+        for run in client.search_runs([experiment.experiment_id], "tags.`dropattack.kind` = 'trial'")
+    }
+    for key, metrics in measured.items():
+        assert metrics.items() <= shown[key].items()
+
+    again = evaluate_sweep("attacked", store, UNUSED, grid)
+    assert again.models == 0
+    assert evaluate_sweep("attacked", store, UNUSED, "fgsm:0.1,0.2").models == 4
+    page = report_sweep("attacked", store).read_text(encoding="utf-8")
+    assert 'id="robustness"' in page
+    assert "transfer-fgsm" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "attacks", "message"),
+    [
+        ("attacked", "", "name attacks"),
+        ("attacked", "pgd:0.1", "not complete"),
+        ("elsewhere", "fgsm:0.1", "has not been run"),
+    ],
+)
+def test_a_wrong_request_is_refused(store: Store, name: str, attacks: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        evaluate_sweep(name, store, UNUSED, attacks)
+
+
+def test_a_search_with_asha_selects_by_accuracy_under_attack(tmp_path: Path) -> None:
+    stage = {
+        "name": "search",
+        "search": {"kind": "optuna", "trials": 6},
+        "scheduler": "asha",
+        "methods": {"fgsm": {"epsilon": {"low": 0.01, "high": 0.3}}},
+    }
+    definition = sweep(
+        training={"epochs": 3, "train_size": 128, "robustness": "fgsm:0.1"},
+        stages=[stage, {"name": "confirm", "search": {"kind": "confirm", "seeds": [7]}}],
+        select={"metric": "fgsm_0.10_accuracy"},
+    )
+    check_meaning(definition)
+    assert definition.select.column == "valid_fgsm_0.1_accuracy"
+    records = run(definition, Store(tmp_path)).records
+    searched = [r for r in records if r.stage == "search"]
+    assert {len(r.epochs) for r in searched} > {3}
+    complete = [r for r in searched if len(r.epochs) == 3]
+    best = max(complete, key=lambda r: max(m["valid_fgsm_0.1_accuracy"] for m in r.epochs))
+    confirmed = [r for r in records if r.stage == "confirm" and r.trial.method == "fgsm"]
+    assert [r.trial.hyperparameters for r in confirmed] == [best.trial.hyperparameters]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"select": {"metric": "pgd-20_0.1_accuracy"}}, "unknown metric to select by 'pgd-20_0.1_accuracy'"),
+        ({"select": {"metric": "test_fgsm_0.1_accuracy"}}, "unknown metric 'test_fgsm_0.1_accuracy'"),
+        ({"training": {"robustness": "fgsm"}}, "robustness 'fgsm' must read"),
+        ({"training": {"examples": "some"}}, "unknown value of examples 'some'"),
+        ({"workload": "imdb-lstm", "training": {"examples": "both"}}, "imdb-lstm has texts"),
+    ],
+)
+def test_what_cannot_be_selected_or_trained_is_said_in_one_line(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message) as error:
+        check_meaning(sweep(**changes))
+    assert "\n" not in str(error.value)
+
+
+def test_scenarios_are_a_dimension_like_others(tmp_path: Path) -> None:
+    definition = sweep(
+        training={"epochs": 1, "train_size": 128, "examples": ["clean", "adversarial", "both"]},
+        stages=[{"name": "grid", "methods": {"standard": {}}}],
+        seeds=[0],
+    )
+    check_meaning(definition)
+    passes = {r.trial.training["examples"]: r.trial.passes for r in run(definition, Store(tmp_path)).records}
+    assert passes == {"clean": 1, "adversarial": 2, "both": 3}

@@ -1,0 +1,82 @@
+"""How well a model withstands attacks on a whole split."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dropattack import Batch, Task, UsageError
+from dropattack.robustness import ZERO_GRADIENT, Bounds, Case, attacking, input_gradient, victim
+from trainables.data import Data
+from trainables.metrics import BATCH, Metrics
+from trainables.splits import Split
+from trainables.trial import Trial
+from trainables.workloads import workload_named
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What attacks on a model go by.
+
+    Attributes:
+        task: Maps ``input`` to the embedding's weight for texts.
+        bounds: Smallest and largest valid value of a continuous input.
+        seed: Gives every case its own seed, so that its result does not depend on what else is measured.
+    """
+
+    task: Task
+    bounds: Bounds
+    seed: Callable[[str], int]
+
+    @classmethod
+    def of(cls, trial: Trial, data: Data) -> "Evaluation":
+        """How a trial's models are attacked, while it trains and afterwards."""
+        targets = workload_named(trial.workload).model_settings(trial.model).targets
+        return cls(Task(names=targets), data.bounds, trial.seed_for)
+
+    def metrics(
+        self, model: nn.Module, split: Split, cases: Sequence[Case], source: nn.Module | None = None
+    ) -> Metrics:
+        """Accuracy under each case, by `Case.metric`, and the share of vanished gradients.
+
+        Args:
+            model: What is tested, in eval mode meanwhile; neither its parameters nor its gradients change.
+            split: On what.
+            cases: The attacks.
+            source: Where cases of transfer make their examples.
+        """
+        zero = {ZERO_GRADIENT: self.zero_gradient(model, split)}
+        return zero | {case.metric: self.accuracy(model, split, case, source) for case in cases}
+
+    def zero_gradient(self, model: nn.Module, split: Split) -> float:
+        """Share of the examples, in [0, 1], whose cross entropy has a gradient of all zeros by its input."""
+        zero = torch.zeros((), dtype=torch.int64, device=split.labels.device)
+        with attacking(model):
+            for inputs, labels in split.batches(BATCH):
+                attacked = victim(model, inputs, self.task, self.bounds)
+                gradient = input_gradient(attacked, labels, attacked.start)
+                zero += (gradient.flatten(1) == 0).all(1).sum()
+        return zero.item() / len(split)
+
+    def accuracy(self, model: nn.Module, split: Split, case: Case, source: nn.Module | None = None) -> float:
+        """Accuracy under one case, in [0, 1]; every example counts. See `metrics`."""
+        if case.transfer and source is None:
+            raise UsageError(f"{case.name} needs a model to make its examples on")
+        device = split.labels.device
+        generator = torch.Generator(device).manual_seed(self.seed(f"{case.name} {case.epsilon:g}"))
+        right = torch.zeros((), dtype=torch.int64, device=device)
+        attacked = source if source is not None and case.transfer else model
+        with attacking(model, attacked):
+            for batch in split.batches(BATCH):
+                right += self._right(model, batch, case, attacked, generator)
+        return right.item() / len(split)
+
+    def _right(
+        self, model: nn.Module, batch: Batch, case: Case, source: nn.Module, generator: torch.Generator
+    ) -> Tensor:
+        inputs, labels = batch
+        point = case.attack(victim(source, inputs, self.task, self.bounds), labels, case.epsilon, generator)
+        with torch.no_grad():
+            outputs = victim(model, inputs, self.task, self.bounds).outputs(point)
+        return (outputs.argmax(1) == labels).sum()
