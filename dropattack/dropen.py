@@ -61,11 +61,15 @@ class DropenSettings(Settings):
         return self.smoothness > 0 and self.k > 0
 
     @property
+    def penalised(self) -> bool:
+        """Whether the clean pass has a penalty, and so must be differentiated twice."""
+        return self.cosine > 0 or (self.smoothness > 0 and not self.attacks)
+
+    @property
     def passes(self) -> int:
         """Passes over the whole batch; one that is differentiated twice counts as two."""
-        twice = self.cosine > 0 or (self.smoothness > 0 and not self.attacks)
         doubled = self.cosine > 0 and self.compare == MASKS
-        return (1 + twice) * (1 + doubled) + (2 + self.k if self.attacks else 0)
+        return (1 + self.penalised) * (1 + doubled) + (2 + self.k if self.attacks else 0)
 
 
 @register
@@ -110,13 +114,17 @@ class Dropen(Method[DropenSettings]):
         target = find_input(model, self.task)
         if self.settings.clamp and not isinstance(target, PixelTarget):
             raise UsageError("clamp is for images: an embedding has no range to keep; leave it out")
+        log: dict[str, Tensor] = {}
         with twice_differentiable(model), attached([target]):
-            loss, outputs, log = self._clean_pass(model, target, inputs, labels)
+            if self.settings.penalised:
+                loss, outputs, log = self._penalised_pass(model, target, inputs, labels)
+            else:
+                loss, outputs = self.forward_backward(model, inputs, labels)
             if self.settings.attacks:
                 log |= self._attacked_passes(model, target, inputs, labels)
         return StepResult(loss, outputs, log | {"skipped_updates": self.update(optimizer)})
 
-    def _clean_pass(
+    def _penalised_pass(
         self, model: nn.Module, target: ActivationTarget, inputs: Inputs, labels: Tensor
     ) -> tuple[Tensor, Any, dict[str, Tensor]]:
         settings, size = self.settings, len(labels)

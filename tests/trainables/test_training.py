@@ -60,6 +60,28 @@ def test_resumed_training_gives_the_bits_of_one_left_alone(
     assert_equal_bits(resumed, Training(trial(), data))
 
 
+@pytest.mark.parametrize(("method", "values"), [("apb", {"h": 20}), ("dropen", {"k": 1})])
+def test_resumed_training_takes_back_what_the_method_keeps(
+    data: Data, tmp_path: Path, method: str, values: dict[str, Any]
+) -> None:
+    made = replace(trial(method), hyperparameters=trial(method).hyperparameters | values)
+    stopped = Training(made, data)
+    stopped.epoch()
+    save_atomically(stopped.state_dict(), tmp_path / "checkpoint.pt")
+    resumed = Training(made, data)
+    resumed.load_state_dict(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
+    assert stopped.method.state_dict()
+    assert_equal_bits(resumed, Training(made, data))
+
+
+def test_methods_are_told_how_far_the_training_is(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = Training(trial("standard"), data)
+    told: list[float] = []
+    monkeypatch.setattr(training.method, "begin_epoch", told.append)
+    results(training)
+    assert told == [epoch / EPOCHS for epoch in range(EPOCHS)]
+
+
 def test_a_checkpoint_of_another_trial_is_refused(data: Data) -> None:
     state = Training(trial(), data).state_dict()
     with pytest.raises(ValueError, match="is of trial"):
