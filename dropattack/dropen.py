@@ -78,8 +78,8 @@ class Dropen(Method[DropenSettings]):
 
     The loss is of the clean batch; with ``masks`` it is the mean over both masks. Smoothness is measured on
     the first half of the batch, clean, beside the second half, attacked: K steps of length ε/3 along the sign
-    of the gradient of ‖∇ₓℓᵢ‖², each back into the ball (Dropen's code; its report says that the loss is
-    maximised). For text x are the vectors of the tokens.
+    of the gradient of ‖∇ₓℓᵢ‖², each back into the ball (Dropen's code; its report calls this projected
+    gradient descent). For text x are the vectors of the tokens.
 
     Penalties on a gradient need the derivative of a derivative: once for each of the two terms, with respect
     to the weights, and once for each step of the ascent, with respect to the half batch. A row whose gradient
