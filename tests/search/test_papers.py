@@ -56,7 +56,7 @@ def test_a_table_has_five_seeds_of_every_cell_that_the_paper_prints(name: str, c
         ("apb-figure3b", 2 * (1 + 5 * 2)),  # 5 structures, both directions
         ("apb-direction", 2 * (1 + 4 * 2 + 1)),  # 4 steps, both directions, and none
         ("dropen-table1", 1 + 1 + 2),  # direct, PGD, both forms of TRS
-        ("dropen-table2", 1 + 1 + 2),
+        ("dropen-table2", 1 + 2 + 2),  # PGD of two radii
         ("dropen-weights", 1 + (4 * 4 - 1) + 4 + 2),
     ],
 )
