@@ -185,7 +185,11 @@ class Method(ABC, Generic[S]):
         return StepResult(loss, outputs, {"skipped_updates": self.update(optimizer)})
 
     def update(self, optimizer: torch.optim.Optimizer) -> Tensor:
-        """Bounds the gradient and lets the optimizer take its step; see `bound`."""
+        """Bounds the gradient and lets the optimizer take its step.
+
+        Returns:
+            See `bound`.
+        """
         broken = self.bound(optimizer)
         optimizer.step()
         return broken
