@@ -45,17 +45,26 @@ class Bench:
         return lambda: method.step(self.model, self.batch, self.optimizer)
 
     def bare(self, kind: str) -> Callable[[], object]:
-        """One pass; ``weights``, ``weights+input``, ``input`` or ``matrix`` is what it differentiates by."""
+        """One pass; ``weights``, ``weights+input``, ``input`` or ``matrix`` is what it differentiates by.
+
+        ``twice`` differentiates the squared gradient by the input once more, by the weights; ``half twice``
+        does it by the input, for half the batch.
+        """
         return lambda: self._bare(kind)
 
     def _bare(self, kind: str) -> None:
         inputs, labels = self.batch
+        if kind == "half twice":
+            half = slice(len(labels) // 2)
+            labels = labels[half]
+            inputs = tuple(t[half] for t in inputs) if isinstance(inputs, tuple) else inputs[half]
+        by_input = "input" in kind or "twice" in kind
         self.optimizer.zero_grad(set_to_none=True)
         seen: list[Tensor] = []
         handle = None
-        if "input" in kind and self.text:
+        if by_input and self.text:
             handle = self.embedding.register_forward_hook(lambda _, __, vectors: seen.append(vectors))
-        elif "input" in kind:
+        elif by_input:
             assert isinstance(inputs, Tensor)
             inputs = inputs.detach().requires_grad_()
             seen.append(inputs)
@@ -65,6 +74,13 @@ class Bench:
             torch.autograd.grad(loss, seen)
         elif kind == "matrix":
             torch.autograd.grad(loss, [self.embedding.weight])
+        elif "twice" in kind:
+            (gradient,) = torch.autograd.grad(loss, seen, create_graph=True)
+            size = gradient.square().sum()
+            if kind == "half twice":
+                torch.autograd.grad(size, seen)
+            else:
+                size.backward(inputs=list(self.model.parameters()))
         else:
             loss.backward()
         if handle is not None:

@@ -39,6 +39,7 @@ def contenders(bench: Bench) -> dict[str, tuple[Callable[[], object], list[str]]
     tokens = ["weights+input"]
     needed = {
         "standard": plain,
+        "apb": plain,
         "l1": plain,
         "l2": plain,
         "dropout": plain,
@@ -51,10 +52,12 @@ def contenders(bench: Bench) -> dict[str, tuple[Callable[[], object], list[str]]
         "asam": plain * 2,
         "esam-swp": plain * 2,
         "awp": [*["input"] * 3, *plain * 2],
+        "dropen": ["twice", *["half twice"] * 6, "twice"],
     }
     found = {name: (bench.attack(name), [*passes, *update]) for name, passes in needed.items()}
     found["freeat"] = bench.attack("freeat"), [*tokens * 3, *update * 3]
     found["dropattack"] = bench.attack("dropattack", **two), [both, *plain * 2, *update]
+    found["apb, h = 625"] = bench.attack("apb", h=625), [*plain, *update]
     found["dropattack, K = 3"] = (
         bench.attack("dropattack", k=3, **two),
         [both, *[both] * 2, *plain * 4, *update],
@@ -177,6 +180,8 @@ the median of the rounds, and in brackets the quartiles.
   heading. Float32, Adam, cross entropy. Text is drawn with word frequencies as in Zipf's law.
 - *Bound*: the bare forward-backward passes that the method needs, each timed with the gradients it really
   requires (those of the weights; those and the input's; or the input's alone), plus its optimizer steps.
+  Each of Dropen's eight passes, six of them over half the batch, differentiates a gradient once more: its two
+  penalties need that by the weights, the ascent by the input.
 - DropAttack attacks the input and one hidden weight (`conv1.w`, `lstm.ih.w`, `gru.ih.w`), T = 2, and K = 1
   unless said; PGD, FreeAT, FreeLB and AWP have K = m = 3.
 - *Authors' structure*: DropAttack with T = 2, K = 1 the way its authors' notebooks go about it, written anew:

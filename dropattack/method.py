@@ -65,8 +65,8 @@ class StepResult:
 class Method(ABC, Generic[S]):
     """A training rule. Subclasses declare the class attributes and `step`.
 
-    A method changes a model's parameters only through the optimizer's update: whatever it perturbs on
-    the way, it restores bit for bit before that.
+    A method changes a model's parameters only through the optimizer's update, but for those that it says it
+    `owns`: whatever it perturbs on the way, it restores bit for bit before that.
 
     Attributes:
         name: Name in sweeps.
@@ -96,6 +96,13 @@ class Method(ABC, Generic[S]):
             batch: ``(inputs, labels)``.
             optimizer: Holds the model's parameters; its gradients are cleared first.
         """
+
+    def owns(self, model: nn.Module) -> Mapping[str, nn.Parameter]:
+        """Parameters, by name, that the method updates itself and keeps from the optimizer; none for most."""
+        return {}
+
+    def begin_epoch(self, progress: float) -> None:
+        """Told before each epoch which share of the training is done, in [0, 1)."""
 
     def state_dict(self) -> dict[str, Any]:
         """What must outlive a restart beside model, optimizer and generators. Empty for most methods."""
@@ -178,7 +185,17 @@ class Method(ABC, Generic[S]):
         return StepResult(loss, outputs, {"skipped_updates": self.update(optimizer)})
 
     def update(self, optimizer: torch.optim.Optimizer) -> Tensor:
-        """Clips the gradient, where asked for, and lets the optimizer take its step.
+        """Bounds the gradient and lets the optimizer take its step.
+
+        Returns:
+            See `bound`.
+        """
+        broken = self.bound(optimizer)
+        optimizer.step()
+        return broken
+
+    def bound(self, optimizer: torch.optim.Optimizer) -> Tensor:
+        """Clips the gradient, where asked for, in place.
 
         A gradient that is not finite is replaced by zeros, so that it never reaches the parameters. The host
         does not wait for the device.
@@ -198,7 +215,6 @@ class Method(ABC, Generic[S]):
             torch._foreach_mul_(grads, (self.task.clip_norm / (norm + 1e-6)).clamp(max=1))
         for grad in grads:
             zeroed(grad, broken)
-        optimizer.step()
         return broken.to(norm.dtype)
 
 

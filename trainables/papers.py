@@ -7,6 +7,7 @@ from trainables.datasets.digits import Digits
 from trainables.datasets.idx import FASHION, MNIST
 from trainables.datasets.imdb import Imdb
 from trainables.datasets.pheme import Pheme
+from trainables.models.convolutional import ConvolutionalArchitecture, LeNetArchitecture
 from trainables.models.lenet5 import LeNet5Architecture
 from trainables.models.recurrent import RecurrentArchitecture
 from trainables.models.textcnn import TextCNNArchitecture
@@ -16,6 +17,7 @@ from trainables.text import TextSettings
 from trainables.workloads import TrainingSettings, Workload, register_workload
 
 _NOTEBOOK_EPOCHS = TrainingSettings(epochs=5)
+_DROPEN = TrainingSettings(epochs=120, batch_size=1000)
 
 for _workload in (
     Workload(
@@ -41,6 +43,27 @@ for _workload in (
         summary="VGG-16 with batch normalisation on CIFAR-10, 40k/10k/10k (DropAttack, Tables 2, 4 and 9).",
         dataset=CIFAR10,
         architecture=VGG16Architecture(),
+    ),
+    Workload(
+        name="mnist-lenet",
+        summary="LeNet 20-50-500 with dropout on MNIST, 50k/10k/10k (Dropen, Tables 1 and 2).",
+        dataset=MNIST,
+        architecture=LeNetArchitecture(),
+        training=_DROPEN,
+    ),
+    Workload(
+        name="fashion-lenet",
+        summary="LeNet 20-50-500 with dropout on FashionMNIST, 50k/10k/10k.",
+        dataset=FASHION,
+        architecture=LeNetArchitecture(),
+        training=_DROPEN,
+    ),
+    Workload(
+        name="cifar10-conv",
+        summary="Two convolutions and dropout on CIFAR-10, 40k/10k/10k (Dropen, Tables 1 and 2).",
+        dataset=CIFAR10,
+        architecture=ConvolutionalArchitecture(),
+        training=_DROPEN,
     ),
     Workload(
         name="imdb-lstm",

@@ -126,6 +126,7 @@ class Training:
 
     def _train(self) -> Metrics:
         self.model.train()
+        self.method.begin_epoch(len(self.history) / self.settings.epochs)
         loss_sum = torch.zeros((), device=self.device)
         correct = torch.zeros((), device=self.device)
         logs: dict[str, Tensor] = {}

@@ -83,14 +83,14 @@ def test_training_on_the_attacked_batch_alone(name):
         assert close(parameter.grad, expected[key])
 
 
-@pytest.mark.parametrize("name", ["fgsm", "fgm", "pgd", "freeat"])
+@pytest.mark.parametrize("name", ["dropen", "fgsm", "fgm", "pgd", "freeat"])
 def test_clamping_embeddings_is_refused(name):
     model = make(Texts)
     with pytest.raises(dropattack.UsageError, match="clamp is for images"):
         method_for(name, model, clamp=True).step(model, model.batch(), standing(model))
 
 
-@pytest.mark.parametrize("name", ["awp", "dropattack", "fgm", "fgsm", "freeat", "freelb", "pgd"])
+@pytest.mark.parametrize("name", ["awp", "dropattack", "dropen", "fgm", "fgsm", "freeat", "freelb", "pgd"])
 @pytest.mark.parametrize("dtype", [torch.int64, torch.uint8])
 def test_integer_inputs_are_refused(name, dtype):
     model = make(Images)

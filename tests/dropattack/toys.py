@@ -12,9 +12,12 @@ import dropattack
 IMAGE_NAMES = {"hidden": "conv.weight", "bias": "fc.bias"}
 TEXT_NAMES = {"input": "embed.weight", "hidden": "rnn.weight_ih_l0", "bias": "fc.bias"}
 
-# What each method is tried with, where the defaults are too tame, and the factor of each pass in the update.
+# What each method is tried with, where the defaults are too tame, and the factor of each pass's loss in the
+# update: all there is to it, but for methods that penalise gradients, and so differentiate each pass twice.
 HYPERPARAMETERS = {
+    "apb": {"h": 3, "eta": 0.01},
     "dropattack": {"targets": "input+hidden", "epsilon": 0.7, "k": 2},
+    "dropen": {"k": 2},
     "dropout": {"rate": 0.0},
     "freeat": {"step_size": 0.03, "epsilon": 0.05},
     "l1": {"strength": 0.01},
@@ -23,9 +26,11 @@ HYPERPARAMETERS = {
     "rwp": {"clean_weight": 0.25},
 }
 WEIGHTS = {
+    "apb": [1],
     "asam": [0, 1],
     "awp": [0, 0, 0, 1],
     "dropattack": [1, 0.5, 0.5, 0.5, 0.5],
+    "dropen": [1, 0, 0, 0],
     "dropout": [1],
     "esam-swp": [0, 1],
     "fgm": [1, 1],
@@ -39,6 +44,7 @@ WEIGHTS = {
     "sam": [0, 1],
     "standard": [1],
 }
+TWICE = {"dropen"}
 
 
 class Images(nn.Module):

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 
+import pandas as pd
 import pytest
 
+from analysis import published
 from search.proposers import Scope, grid_trials
 from search.sweepfile import bundled_sweeps, load_sweep
 from trainables.trial import Trial
+from trainables.workloads import TrainingSettings
 
-PAPERS = [name for name in bundled_sweeps() if name.startswith(("table", "figure"))]
+PAPERS = [name for name in bundled_sweeps() if name.startswith(("table", "figure", "apb", "dropen"))]
 
 
 def _trials(name: str, scale: str = "") -> list[Trial]:
@@ -43,6 +46,56 @@ def _distinct(trials: Iterable[Trial]) -> int:
 def test_a_table_has_five_seeds_of_every_cell_that_the_paper_prints(name: str, cells: int) -> None:
     trials = _trials(name)
     assert _distinct(trials) == len(trials) == 5 * cells
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("apb-figure2", 2 * 3 * (1 + 2)),  # 2 datasets, 3 scenarios, LeNet and both directions of the bias
+        ("apb-figure3a", 2 * (1 + 2)),
+        ("apb-figure3b", 2 * (1 + 5 * 2)),  # 5 structures, both directions
+        ("apb-direction", 2 * (1 + 4 * 2 + 1)),  # 4 steps, both directions, and none
+        ("dropen-table1", 1 + 1 + 2),  # direct, PGD, both forms of TRS
+        ("dropen-table2", 1 + 2 + 2),  # PGD of two radii
+        ("dropen-weights", 1 + (4 * 4 - 1) + 4 + 2),
+    ],
+)
+def test_a_sweep_of_the_other_papers_has_three_seeds_of_every_cell(name: str, cells: int) -> None:
+    stages = list(_trials(name))
+    shared = 3 if name == "dropen-weights" else 0  # the default stands among the weights and the memories
+    assert len(stages) == 3 * cells
+    assert _distinct(stages) == 3 * cells - shared
+
+
+def test_figures_of_the_perturbation_bias_share_their_trainings() -> None:
+    figure2, figure3b = ({t.key for t in _trials(name)} for name in ("apb-figure2", "apb-figure3b"))
+    figure3a = {t.key for t in _trials("apb-figure3a")}
+    assert figure3a <= figure2
+    assert figure3a <= figure3b
+    assert figure3a & {t.key for t in _trials("apb-direction")}
+
+
+@pytest.mark.parametrize(
+    ("paper", "names"),
+    [("apb", ["apb-figure2", "apb-figure3a"]), ("dropen", ["dropen-table1", "dropen-table2"])],
+)
+def test_what_the_other_papers_print_is_measured(paper: str, names: list[str]) -> None:
+    """Every published accuracy under attack has a trial whose last epoch holds that metric."""
+    measured = {
+        (trial.workload, trial.method, trial.training["examples"], case.name, case.epsilon)
+        for name in names
+        for trial in _trials(name)
+        for case in TrainingSettings.from_dict(trial.training).cases
+    }
+    numbers = published.load(paper)
+    numbers = numbers[numbers["attack"] != "none"]
+    examples = numbers.get("training_examples", pd.Series("clean", index=numbers.index))
+    epsilon = numbers.get("pixel_epsilon", numbers["attack_epsilon"])
+    printed = set(
+        zip(numbers["workload"], numbers["method"], examples, numbers["attack"], epsilon, strict=True)
+    )
+    assert printed
+    assert printed <= measured
 
 
 def test_cells_that_tables_share_are_trained_once() -> None:

@@ -21,7 +21,7 @@ GRID = "stages.sensitivity.methods.dropattack"
         ("stages.search.search.trails", 3, r"did you mean 'trials'"),
         ("stages.search.scheduler.rungs", 3, r"unknown key 'rungs'.*grace_period"),
         ("training.epoch", 3, r"unknown training option 'epoch'; did you mean 'epochs'"),
-        ("workload", "mnist", r"unknown workload 'mnist'; did you mean 'mnist-lenet5'"),
+        ("workload", "mnist", r"unknown workload 'mnist'; did you mean 'mnist-lenet' or 'mnist-lenet5'"),
         (
             "stages.sensitivity.methods.dropatack",
             {},

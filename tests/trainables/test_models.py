@@ -37,6 +37,11 @@ COUNTS: dict[str, tuple[int, int]] = {
     # 6(25+1) + 16(6·25+1) + 120(400+1) + 84(120+1) + 10(84+1)
     "mnist-lenet5": (10, 61_706),
     "fashion-lenet5": (10, 61_706),
+    # 20(25+1) + 50(20·25+1) + 500(50·16+1) + 10(500+1)
+    "mnist-lenet": (10, 431_080),
+    "fashion-lenet": (10, 431_080),
+    # 64(3·25+1) + 128(64·25+1) + 120(128·25+1) + 84(120+1) + 10(84+1)
+    "cifar10-conv": (10, 604_926),
     "cifar10-vgg16": (10, VGG + 4096 * 513 + 4096 * 4097 + 10 * 4097),
     "imdb-lstm": (2, EMBEDDING + recurrent(4, 300) + 2 * 301),
     "pheme-bilstm": (2, EMBEDDING + 2 * recurrent(4, 300) + 2 * 601),
@@ -57,6 +62,9 @@ def test_parameter_counts_are_those_worked_out_by_hand(name: str) -> None:
 
 SHAPES = {
     "mnist-lenet5": {"conv1.w": (6, 1, 5, 5), "conv1.b": (6,), "conv2.w": (16, 6, 5, 5), "fc1.w": (120, 400)},
+    "mnist-lenet": {"conv2.w": (50, 20, 5, 5), "fc1.w": (500, 800), "fc2.b": (10,)},
+    "fashion-lenet": {"conv2.w": (50, 20, 5, 5), "fc1.w": (500, 800), "fc2.b": (10,)},
+    "cifar10-conv": {"conv1.w": (64, 3, 5, 5), "fc1.w": (120, 3200), "fc2.w": (84, 120), "fc3.b": (10,)},
     "cifar10-vgg16": {
         "conv1.w": (64, 3, 3, 3),
         "conv6.w": (256, 256, 3, 3),
@@ -147,6 +155,21 @@ def test_a_texts_logits_do_not_depend_on_its_batch(name: str) -> None:
         together = model(tokens, torch.tensor([len(texts[index]) for index in order]))
         for row, index in enumerate(order):
             torch.testing.assert_close(together[row], alone[index][0], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "shape"), [("mnist-lenet", (1, 28, 28)), ("cifar10-conv", (3, 32, 32))])
+def test_dropens_models_drop_what_enters_the_last_layer(name: str, shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    model = workload_named(name).model_settings({"channels1": 3, "channels2": 4}).build(data(10)).double()
+    seen: list[Tensor] = []
+    model.fc[-1].register_forward_hook(lambda _, args, __: seen.append(args[0].detach()))
+    images = torch.rand(40, *shape, dtype=torch.float64)
+    assert model.eval()(images).shape == (40, 10)
+    model.train()(images)
+    whole, dropped = seen
+    kept = dropped != 0
+    torch.testing.assert_close(dropped, 2 * whole * kept)
+    assert abs((kept & (whole != 0)).sum() / (whole != 0).sum() - 0.5) < 0.1
 
 
 def test_the_bigru_reads_both_ends() -> None:

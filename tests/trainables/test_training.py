@@ -60,6 +60,14 @@ def test_resumed_training_gives_the_bits_of_one_left_alone(
     assert_equal_bits(resumed, Training(trial(), data))
 
 
+def test_methods_are_told_how_far_the_training_is(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = Training(trial("standard"), data)
+    told: list[float] = []
+    monkeypatch.setattr(training.method, "begin_epoch", told.append)
+    results(training)
+    assert told == [epoch / EPOCHS for epoch in range(EPOCHS)]
+
+
 def test_a_checkpoint_of_another_trial_is_refused(data: Data) -> None:
     state = Training(trial(), data).state_dict()
     with pytest.raises(ValueError, match="is of trial"):
@@ -179,13 +187,21 @@ def test_more_training_examples_than_there_are_is_refused(data: Data) -> None:
         Training(trial(train_size=5000), data)
 
 
-def test_a_method_that_keeps_state_resumes_with_it(data: Data, tmp_path: Path) -> None:
-    stopped = Training(trial("freeat", epochs=2), data)
+@pytest.mark.parametrize(
+    ("method", "values"), [("freeat", {}), ("apb", {"h": 20, "eta": 0.01}), ("dropen", {"k": 1})]
+)
+def test_a_method_that_keeps_state_resumes_with_it(
+    data: Data, tmp_path: Path, method: str, values: dict[str, Any]
+) -> None:
+    plain = trial(method, epochs=2)
+    whole = replace(plain, hyperparameters={**plain.hyperparameters, **values})
+    stopped = Training(whole, data)
     stopped.epoch()
+    assert stopped.method.state_dict()
     save_atomically(stopped.state_dict(), tmp_path / "checkpoint.pt")
-    resumed = Training(trial("freeat", epochs=2), data)
+    resumed = Training(whole, data)
     resumed.load_state_dict(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
-    assert_equal_bits(resumed, Training(trial("freeat", epochs=2), data))
+    assert_equal_bits(resumed, Training(whole, data))
 
 
 def test_equal_passes_go_through_the_data_as_often_as_the_attack_has_passes(data: Data) -> None:

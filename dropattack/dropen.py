@@ -1,0 +1,245 @@
+"""Dropen: the TRS regularizer, unlike input gradients and small ones, on a network with dropout."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
+
+from dropattack.activations import ActivationTarget, PixelTarget
+from dropattack.errors import UsageError
+from dropattack.input_attacks import projected_step
+from dropattack.method import Batch, Inputs, Method, StepResult, Task
+from dropattack.modes import frozen_batch_statistics, twice_differentiable
+from dropattack.perturbation import zeroed
+from dropattack.registry import register
+from dropattack.settings import Settings, setting
+from dropattack.surfaces import attached, watched
+from dropattack.targets import find_input
+
+BATCHES, MASKS = "batches", "masks"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropenSettings(Settings):
+    """Hyperparameters of Dropen; the defaults are what its report ran, in units that fit any batch size.
+
+    Attributes:
+        cosine: Weight of the similarity. The report adds up 5 · (2 · similarity + …).
+        compare: ``batches`` compares row i of this batch with row i of earlier ones, as the report does:
+            gradients of unlike examples. ``masks`` compares one example's gradients under two dropout masks,
+            which is what TRS does with its sub-models.
+        memory: Earlier batches that ``batches`` keeps; they are forgotten with each epoch.
+        smoothness: Weight of mean‖∇ₓℓᵢ‖². The report's 5 · 2·10⁴ · 2 is of gradients of a mean over 1000
+            examples, so it stands for 2·10⁵ / 1000² = 0.2.
+        k: Steps of the ascent on the size of the gradient; 0 measures smoothness on the clean batch alone.
+        epsilon: Radius of that ascent at the start of the training, in the units of the input. The report
+            writes .1 to .2 in units of normalised MNIST, which are .03 to .06 in pixels of [0, 1].
+        final_epsilon: Radius at its end; between the two it grows in proportion to the epochs done.
+        clamp: Keeps the ascent in [0, 1].
+    """
+
+    cosine: float = setting(10.0, "Weight of the gradients' similarity.", low=0)
+    compare: str = setting(
+        BATCHES,
+        "Gradients that must differ: of earlier batches (report) or of two masks (TRS).",
+        choices=(BATCHES, MASKS),
+    )
+    memory: int = setting(5, "Earlier batches that are kept.", low=1)
+    smoothness: float = setting(0.2, "Weight of mean‖∇ₓℓᵢ‖², whatever the batch size.", low=0)
+    k: int = setting(6, "Steps of the inner ascent on ‖∇ₓℓᵢ‖; 0 for none.", low=0)
+    epsilon: float = setting(0.1, "Radius of the inner ascent at first, an L∞ norm.", low=0)
+    final_epsilon: float = setting(0.2, "Radius of the inner ascent at the end of the training.", low=0)
+    clamp: bool = setting(False, "Keep attacked pixels in [0, 1]; for images that are not normalised.")
+
+    @property
+    def attacks(self) -> bool:
+        """Whether smoothness is measured in a pass of its own."""
+        return self.smoothness > 0 and self.k > 0
+
+    @property
+    def penalised(self) -> bool:
+        """Whether the clean pass has a penalty, and so must be differentiated twice."""
+        return self.cosine > 0 or (self.smoothness > 0 and not self.attacks)
+
+    @property
+    def passes(self) -> int:
+        """Passes over the whole batch; one that is differentiated twice counts as two."""
+        doubled = self.cosine > 0 and self.compare == MASKS
+        return (1 + self.penalised) * (1 + doubled) + (2 + self.k if self.attacks else 0)
+
+
+@register
+class Dropen(Method[DropenSettings]):
+    """Loss + cosine · mean|cos(∇ₓℓᵢ, ∇ₓℓᵢ′)| + smoothness · mean‖∇ₓℓᵢ‖².
+
+    The loss is of the clean batch; with ``masks`` it is the mean over both masks. Smoothness is measured on
+    the first half of the batch, clean, beside the second half, attacked: K steps of length ε/3 along the sign
+    of the gradient of ‖∇ₓℓᵢ‖², each back into the ball (Dropen's code; its report calls this projected
+    gradient descent). For text x are the vectors of the tokens.
+
+    Penalties on a gradient need the derivative of a derivative: once for each of the two terms, with respect
+    to the weights, and once for each step of the ascent, with respect to the half batch. A row whose gradient
+    is zero has no direction, and a similarity of 0. Gradients of batches of different shapes are compared in
+    the part that both have. Without dropout in the model, two masks are one and that term is constant.
+
+    The log holds ``cosine`` and ``smoothness``, the unweighted terms.
+    """
+
+    name = "dropen"
+    summary = "Input gradients of dropout's sub-networks are kept unlike and small."
+    source = "Dropen, section 3; Yang et al. 2021, TRS."
+    cost = "4 + K; 2 where K = 0; 2 more to compare masks"
+    state = "input gradients of earlier batches"
+    settings_type = DropenSettings
+
+    def __init__(self, settings: DropenSettings, task: Task) -> None:
+        super().__init__(settings, task)
+        self._earlier: deque[Tensor] = deque(maxlen=settings.memory)
+        self._epsilon = settings.epsilon
+
+    def begin_epoch(self, progress: float) -> None:
+        """See `Method.begin_epoch`; forgets earlier batches and sets the radius."""
+        first, last = self.settings.epsilon, self.settings.final_epsilon
+        self._epsilon = first + progress * (last - first)
+        self._earlier.clear()
+
+    def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
+        """See `Method.step`."""
+        inputs, labels = batch
+        optimizer.zero_grad(set_to_none=True)
+        target = find_input(model, self.task)
+        if self.settings.clamp and not isinstance(target, PixelTarget):
+            raise UsageError("clamp is for images: an embedding has no range to keep; leave it out")
+        log: dict[str, Tensor] = {}
+        with twice_differentiable(model), attached([target]):
+            if self.settings.penalised:
+                loss, outputs, log = self._penalised_pass(model, target, inputs, labels)
+            else:
+                loss, outputs = self.forward_backward(model, inputs, labels)
+            if self.settings.attacks:
+                log |= self._attacked_passes(model, target, inputs, labels)
+        return StepResult(loss, outputs, log | {"skipped_updates": self.update(optimizer)})
+
+    def _penalised_pass(
+        self, model: nn.Module, target: ActivationTarget, inputs: Inputs, labels: Tensor
+    ) -> tuple[Tensor, Any, dict[str, Tensor]]:
+        settings, size = self.settings, len(labels)
+        masks = settings.cosine > 0 and settings.compare == MASKS
+        if masks:
+            inputs, labels = tree_map_only(Tensor, lambda t: torch.cat([t, t]), (inputs, labels))
+        loss, outputs, gradient, _ = self._differentiated(model, target, inputs, labels)
+        total, log = loss, {}
+        if settings.cosine > 0:
+            others = [gradient[:size]] if masks else list(self._earlier)
+            own = gradient[size:] if masks else gradient
+            log["cosine"] = similarity(own, others)
+            total = total + settings.cosine * log["cosine"]
+            if not masks:
+                found = gradient.detach()
+                self._earlier.append(zeroed(found.clone(), ~torch.isfinite(found)))
+        if settings.smoothness > 0 and not settings.attacks:
+            log["smoothness"] = mean_square(gradient)
+            total = total + settings.smoothness * log["smoothness"]
+        _propagate(total, model)
+        outputs = tree_map_only(Tensor, lambda t: t[:size].detach(), outputs)
+        return loss.detach(), outputs, {name: value.detach() for name, value in log.items()}
+
+    def _attacked_passes(
+        self, model: nn.Module, target: ActivationTarget, inputs: Inputs, labels: Tensor
+    ) -> dict[str, Tensor]:
+        half = len(labels) // 2
+        with frozen_batch_statistics(model):
+            second = tree_map_only(Tensor, lambda t: t[half:], (inputs, labels))
+            perturbation, share = self._ascended(model, target, *second)
+            target.shift(torch.cat([perturbation.new_zeros(half, *perturbation.shape[1:]), perturbation]))
+            gradient = self._differentiated(model, target, inputs, labels)[2]
+            smoothness = mean_square(gradient)
+            _propagate(self.settings.smoothness * smoothness, model)
+        return {"smoothness": smoothness.detach(), "skipped": share}
+
+    def _ascended(
+        self, model: nn.Module, target: ActivationTarget, inputs: Inputs, labels: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The perturbation that K steps reach, and the share left out."""
+        radius, shares = self._epsilon, []
+        perturbation = None
+        for _ in range(self.settings.k):
+            ascent = self._ascent(model, target, inputs, labels)
+            perturbation, share = projected_step(target, perturbation, ascent, radius / 3, radius, "linf")
+            shares.append(share)
+            if self.settings.clamp:
+                perturbation = (target.value + perturbation).clamp_(0, 1).sub_(target.value)
+            target.shift(perturbation)
+        assert perturbation is not None
+        return perturbation, torch.stack(shares).mean()
+
+    def _ascent(self, model: nn.Module, target: ActivationTarget, inputs: Inputs, labels: Tensor) -> Tensor:
+        """The gradient by x of mean‖∇ₓℓᵢ‖², zero where that does not depend on x."""
+        _, _, gradient, variable = self._differentiated(model, target, inputs, labels)
+        value = mean_square(gradient)
+        found = torch.autograd.grad(value, variable, allow_unused=True) if value.requires_grad else (None,)
+        return torch.zeros_like(variable) if found[0] is None else found[0]
+
+    def _differentiated(
+        self, model: nn.Module, target: ActivationTarget, inputs: Inputs, labels: Tensor
+    ) -> tuple[Tensor, Any, Tensor, Tensor]:
+        """Loss, outputs, the gradients ∇ₓℓᵢ of each example's own loss, with their graph, and x."""
+        with watched([target]):
+            loss, outputs = self.forward(model, inputs, labels)
+            variable = target.variable
+        if variable is None:
+            raise target.unused()
+        (gradient,) = torch.autograd.grad(loss, variable, create_graph=True, allow_unused=True)
+        if gradient is None:
+            raise target.unused()
+        return loss, outputs, gradient * len(labels), variable
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Method.state_dict`."""
+        return {"earlier": [gradient.clone() for gradient in self._earlier]} if self._earlier else {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """See `Method.load_state_dict`."""
+        self._earlier = deque(
+            (gradient.clone() for gradient in state.get("earlier", ())), maxlen=self.settings.memory
+        )
+
+
+def similarity(gradient: Tensor, others: list[Tensor]) -> Tensor:
+    """Mean of |cos| between the rows of a gradient and the same rows of others; 0 where there are none.
+
+    Args:
+        gradient: ``[batch, …]``.
+        others: Each ``[other batch, …]``; where shapes differ, the part that both have is compared.
+
+    Returns:
+        0-dimensional, in [0, 1], differentiable.
+    """
+    found = []
+    for other in others:
+        shared = tuple(slice(min(sizes)) for sizes in zip(gradient.shape, other.shape, strict=True))
+        pair = _directions(gradient[shared]), _directions(other[shared].to(gradient))
+        found.append((pair[0] * pair[1]).sum(1).abs().mean())
+    return torch.stack(found).mean() if found else gradient.new_zeros(())
+
+
+def mean_square(gradient: Tensor) -> Tensor:
+    """Mean over the rows of the squared L2 norm, 0-dimensional, differentiable."""
+    return gradient.flatten(1).square().sum(1).mean()
+
+
+def _directions(rows: Tensor) -> Tensor:
+    """Each row as a vector of length 1, or 0 where it is zero."""
+    rows = rows.flatten(1)
+    length = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    return rows / torch.where(length > 0, length, 1)
+
+
+def _propagate(value: Tensor, model: nn.Module) -> None:
+    """Adds a value's gradient to the ``.grad`` of the parameters, and computes no other."""
+    if value.requires_grad:
+        value.backward(inputs=[p for p in model.parameters() if p.requires_grad])
