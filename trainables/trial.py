@@ -9,7 +9,7 @@ from dropattack import method_named
 from trainables.cache import digest
 from trainables.workloads import TrainingSettings, workload_named
 
-TRAINING_VERSION = 3
+TRAINING_VERSION = 4
 """Raised by every change that alters what a trial computes; recorded results of other versions stay apart."""
 
 

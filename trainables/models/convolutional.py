@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from dropattack import setting
 from trainables.architecture import Architecture, named
 from trainables.data import Data
+from trainables.models.strides import channel_last
 
 _KERNEL = 5
 
@@ -85,7 +86,7 @@ class TwoConvolutions(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps images ``[batch, channels, side, side]`` to logits ``[batch, classes]``."""
-        hidden = F.max_pool2d(F.relu(self.conv1(images)), 2)
+        hidden = F.max_pool2d(F.relu(self.conv1(channel_last(images))), 2)
         hidden = F.max_pool2d(F.relu(self.conv2(hidden)), 2).flatten(1)
         *inner, last = self.fc
         for layer in inner:

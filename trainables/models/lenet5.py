@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from dropattack import setting
 from trainables.architecture import Architecture, named
 from trainables.data import Data
+from trainables.models.strides import channel_last
 
 _KERNEL, _POOLED = 5, 5
 """Two rounds of convolution and pooling leave 5×5 of 28×28 pixels."""
@@ -56,7 +57,7 @@ class LeNet5(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps images ``[batch, 1, 28, 28]`` to logits ``[batch, classes]``."""
-        hidden = F.max_pool2d(F.relu(self.conv1(images)), 2)
+        hidden = F.max_pool2d(F.relu(self.conv1(channel_last(images))), 2)
         hidden = F.max_pool2d(F.relu(self.conv2(hidden)), 2)
         hidden = F.relu(self.fc1(self.dropout(hidden.flatten(1))))
         hidden = F.relu(self.fc2(self.dropout(hidden)))
