@@ -55,15 +55,14 @@ def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
         name = _name(group.iloc[0])
         for _, row in methods.head(1).iterrows():
             gain = with_interval(row["gain"], row["gain_low"], row["gain_high"], metric, signed=True)
-            sure = "significantly " if row["significant"] else ""
             verb = "better" if row["gain"] > 0 else "worse"
-            tail = "" if row["significant"] else ", which is not significant"
-            sentences.append(
-                f"{name}: {row['family']} is {sure}{verb} than standard training in {metric.name} by "
-                f"{gain} points (n = {row['gain_n']:.0f}){tail}."
-                if metric.is_fraction
-                else f"{name}: {row['family']} changes {metric.name} for the {verb} by {gain}{tail}."
+            told = (
+                f"is significantly {verb} than standard training in {metric.name}"
+                if row["significant"]
+                else f"is not told apart from standard training in {metric.name}"
             )
+            unit = " points" if metric.is_fraction else ""
+            sentences.append(f"{name}: {row['family']} {told}: {gain}{unit} (n = {row['gain_n']:.0f}).")
         for _, row in group[(group["control"] != "") & group["over"].notna()].iterrows():
             beaten = row["over_p"] < 0.05 and row["over"] > 0
             sentences.append(
