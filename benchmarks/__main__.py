@@ -22,6 +22,7 @@ SCRIPTS = {
     "standard_step": [],
     "sweep_speed": [],
     "driver_cost": [],
+    "many_trials": [],
     "time_to_result": [],
     "first_use": [],
     "trial_memory": [],
