@@ -129,8 +129,9 @@ def measure(trials: int) -> list[Row]:
             f"{last / first:.2f}",
             1,
             last <= 1.2 * first,
-            f"{1e3 * first:.0f} ms and {1e3 * last:.0f} ms; whole command {wall:.0f} s; driver {peak:.0f} MB; "
-            f"{written:.0f} MB written, of which models and MLflow's files; {printed:.0f} kB printed",
+            f"{1e3 * first:.0f} ms and {1e3 * last:.0f} ms; whole command {wall:.0f} s; "
+            f"driver {peak:.0f} MB; "
+            f"{written:.0f} MB written, with models and MLflow's files; {printed:.0f} kB printed",
         )
     ]
 
