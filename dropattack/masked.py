@@ -173,7 +173,7 @@ class Attack:
         self._sizes = self._declared_sizes()
         self.perturbations = self._perturb(gradients)
 
-    def ascend(self, gradients: Sequence[Tensor]) -> None:
+    def ascend(self, gradients: list[Tensor]) -> None:
         """Makes the next perturbations from the gradients of an attacked pass."""
         if self._directions is not None:
             torch._foreach_add_(self._directions, gradients, alpha=1 / self._settings.k)

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -81,7 +81,7 @@ class Stack:
             return functional_call(self.module, (parameters, buffers), inputs)
 
         dims = (0, 0, *[None if shared else 0] * len(several))
-        return vmap(one, in_dims=dims)(parameters, self.buffers, *several)
+        return vmap(one, in_dims=dims)(dict(parameters), self.buffers, *several)
 
     def keep(self, lanes: Sequence[int]) -> None:
         """Compacts the stack to these lanes, in this order."""
@@ -112,18 +112,20 @@ class Passes:
     Attributes:
         values: What can be perturbed, by parameter name, ``[lanes, …]``; of an embedding matrix the rows that
             the batch looks up, and under `PIXELS` the batch where it holds floating-point numbers.
-        lookups: How the embedding's rows were chosen; ``None`` for a model without one.
+        embedding: Name of the matrix whose rows are looked up; nothing for a model without one.
+        lookups: How these rows were chosen; ``None`` for a model without any.
     """
 
     def __init__(self, stack: Stack, inputs: Inputs, labels: Tensor, task: Task) -> None:
         self._stack, self._labels = stack, labels
+        self.embedding = stack.embedding
         self._loss: Loss = task.loss
         self._autocast = task.autocast
         self.values: Tensors = dict(stack.parameters)
         self.lookups: Lookups | None = None
         self._rest: tuple[Tensor, ...] = ()
         if stack.embedding:
-            tokens, *rest = cast(tuple[Tensor, ...], inputs if isinstance(inputs, tuple) else (inputs,))
+            tokens, *rest = inputs if isinstance(inputs, tuple) else (inputs,)
             self.lookups = Lookups(tokens, rest[0] if rest else None)
             self.values[stack.embedding] = self.lookups.rows(stack.parameters[stack.embedding])
             self._rest = (self.lookups.positions, *rest)

@@ -74,12 +74,12 @@ class StackedAdam:
         for (rate, count), group in groupby(lanes, lambda lane: (self._rates[lane], self._counts[lane])):
             members = list(group)
             part = slice(members[0], members[-1] + 1)
-            views = [
+            parameters, means, squares = (
                 [value[part] for value in values.values()]
                 for values in (self._stack.parameters, self._means, self._squares)
-            ]
+            )
             steps = [self._step(count, device) for _ in self._stack.parameters]
-            runs.append(_Run(part, rate, *views, steps))
+            runs.append(_Run(part, rate, parameters, means, squares, steps))
         return runs
 
     def _step(self, count: int, device: torch.device) -> Tensor:
@@ -97,7 +97,8 @@ class StackedAdam:
         for run in self._runs:
             adam(
                 run.parameters,
-                [gradients[name][run.lanes] for name in self._stack.parameters],
+                # The fused kernel takes it on trust that all tensors lie in memory in the same order.
+                [gradients[name][run.lanes].contiguous() for name in self._stack.parameters],
                 run.means,
                 run.squares,
                 [],
@@ -116,7 +117,8 @@ class StackedAdam:
 
     def keep(self, lanes: Sequence[int]) -> None:
         """Compacts to these lanes, in this order; the stack has been compacted already."""
-        self._rates, self._counts = ([values[i] for i in lanes] for values in (self._rates, self._counts))
+        self._rates = [self._rates[lane] for lane in lanes]
+        self._counts = [self._counts[lane] for lane in lanes]
         for values in (self._means, self._squares):
             for name, value in values.items():
                 values[name] = value[list(lanes)]
