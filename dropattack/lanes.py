@@ -113,13 +113,10 @@ class LaneMethod:
         """
         passes = Passes(stack, inputs, labels, self.tasks[0])
         loss, outputs, log = self.gather(stack, passes)
-        gradients = passes.gradients()
-        self.adjust(stack, gradients)
+        gradients = self.adjusted(stack, passes.gradients())
         norm = _norms(list(gradients.values()))
         broken = ~torch.isfinite(norm)
-        for gradient in gradients.values():
-            gradient.masked_fill_(_per_lane(broken, gradient), 0)
-        optimizer.step(gradients)
+        optimizer.step({n: g.masked_fill(_per_lane(broken, g), 0) for n, g in gradients.items()})
         return LanesResult(loss, outputs, log | {"skipped_updates": broken.to(norm.dtype)})
 
     def gather(self, stack: Stack, passes: Passes) -> tuple[Tensor, Any, Log]:
@@ -127,8 +124,9 @@ class LaneMethod:
         loss, outputs, _ = passes.run({}, 1)
         return loss, outputs, {}
 
-    def adjust(self, stack: Stack, gradients: Mapping[str, Tensor]) -> None:
-        """Changes, in place, the gradients that the optimizer gets."""
+    def adjusted(self, stack: Stack, gradients: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The gradients that the optimizer gets."""
+        return gradients
 
     def keep(self, lanes: Sequence[int]) -> None:
         """Compacts to these lanes, in this order."""
@@ -159,10 +157,12 @@ class PenaltyLanes(LaneMethod, ABC):
 
     per_lane = frozenset({"strength"})
 
-    def adjust(self, stack: Stack, gradients: Mapping[str, Tensor]) -> None:
-        """See `LaneMethod.adjust`."""
-        for name, value in stack.parameters.items():
-            gradients[name].addcmul_(self.slope(value), self.numbers("strength", value))
+    def adjusted(self, stack: Stack, gradients: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """See `LaneMethod.adjusted`."""
+        return {
+            name: gradient.addcmul(self.slope(value), self.numbers("strength", value))
+            for value, (name, gradient) in zip(stack.parameters.values(), gradients.items(), strict=True)
+        }
 
     @abstractmethod
     def slope(self, value: Tensor) -> Tensor:

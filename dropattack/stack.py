@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
+from torch.nn.modules.dropout import _DropoutNd
 
 from dropattack.errors import UsageError
 from dropattack.lookups import Lookups
@@ -54,6 +55,8 @@ class Stack:
             raise UsageError("lanes must be models of one structure; stack those that differ apart")
         if not all(p.requires_grad for p in models[0].parameters()):
             raise UsageError("a model with frozen parameters cannot be a lane; train it alone")
+        if any(m.p for m in models[0].modules() if isinstance(m, _DropoutNd)):
+            raise UsageError("a lane's model cannot have dropout; set it to 0, or train it alone")
         parameters, buffers = stack_module_state(list(models))
         self.parameters: Tensors = {name: value.detach() for name, value in parameters.items()}
         self.buffers: Tensors = {name: value.detach() for name, value in buffers.items()}
@@ -145,8 +148,7 @@ class Passes:
             watched: Whose own gradients, of the unweighted loss, are wanted.
 
         Returns:
-            Losses ``[lanes]``, outputs ``[lanes, batch, …]`` and the watched gradients. With a weight of 1
-            these may share memory with what is gathered, which the next pass changes.
+            Losses ``[lanes]``, outputs ``[lanes, batch, …]`` and the watched gradients.
 
         Raises:
             UsageError: A parameter takes no part in the loss.
@@ -172,16 +174,16 @@ class Passes:
         return losses.detach(), outputs.detach(), {name: gradients[name] for name in watched}
 
     def _gather(self, gradients: Tensors, weight: float) -> None:
-        if self._gathered:
-            torch._foreach_add_(list(self._gathered.values()), list(gradients.values()), alpha=weight)
-        elif weight == 1:
-            self._gathered = gradients
-        else:
-            scaled = torch._foreach_mul(list(gradients.values()), weight)
-            self._gathered = dict(zip(gradients, scaled, strict=True))
+        """Adds out of place: autograd may give one tensor to several parameters, such as two added biases."""
+        fresh, gathered = list(gradients.values()), tuple(self._gathered.values())
+        if gathered:
+            fresh = list(torch._foreach_add(gathered, fresh, alpha=weight))
+        elif weight != 1:
+            fresh = list(torch._foreach_mul(fresh, weight))
+        self._gathered = dict(zip(gradients, fresh, strict=True))
 
     def gradients(self) -> Tensors:
-        """What was gathered, by parameter name and shaped as the parameters."""
+        """What was gathered, by parameter name and shaped as the parameters; not to be changed in place."""
         gathered, name = dict(self._gathered), self._stack.embedding
         if self.lookups is not None:
             matrix = torch.zeros_like(self._stack.parameters[name])
