@@ -57,6 +57,12 @@ class Stack:
             raise UsageError("a model with frozen parameters cannot be a lane; train it alone")
         if any(m.p for m in models[0].modules() if isinstance(m, _DropoutNd)):
             raise UsageError("a lane's model cannot have dropout; set it to 0, or train it alone")
+        recurrent = next((m for m in models[0].modules() if isinstance(m, nn.RNNBase)), None)
+        if recurrent is not None and not isinstance(models[0], ForwardStacked):
+            raise UsageError(
+                f"nn.{type(recurrent).__name__} has no batching rule: give the model a forward_stacked, "
+                "or train its trials in several processes on one GPU"
+            )
         parameters, buffers = stack_module_state(list(models))
         self.parameters: Tensors = {name: value.detach() for name, value in parameters.items()}
         self.buffers: Tensors = {name: value.detach() for name, value in buffers.items()}

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.func import vmap
 
 from dropattack import Batch, UsageError
-from dropattack.lanes import LaneMethod, structure
+from dropattack.lanes import lane_method, structure
 from dropattack.stack import Stack
 from dropattack.stacked_adam import StackedAdam
 from trainables.data import Data
@@ -91,7 +91,7 @@ class Lanes:
         self._lanes = sorted(trainings, key=lambda training: training.settings.learning_rate)
         self._stack = Stack([training.model for training in self._lanes])
         self._adam = StackedAdam(self._stack, [training.optimizer for training in self._lanes])
-        self._method = LaneMethod.of([training.method for training in self._lanes])
+        self._method = lane_method([training.method for training in self._lanes])
         self._train_split, self._starts = _joined([training.train for training in self._lanes])
 
     @classmethod
