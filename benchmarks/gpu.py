@@ -33,7 +33,7 @@ from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
 
 EPSILONS, PROBABILITIES = (0.01, 0.1, 1, 3, 5, 7, 9), (0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
-TABLE8 = [
+TABLE8: list[Mapping[str, Any]] = [
     *[{"targets": targets} for targets in ("input", "conv1.w", "conv2.w", "input+conv2.w", "input+conv1.b")],
     *[{"targets": "input+conv1.w", "p": p} for p in (0.5, 0.7)],
     *[{"targets": f"{one}+conv2.w"} for one in ("conv1.b", "conv1.w", "fc1.w", "fc2.w")],

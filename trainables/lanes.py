@@ -22,6 +22,7 @@ from dropattack.stack import Stack
 from dropattack.stacked_adam import StackedAdam
 from trainables.data import Data
 from trainables.metrics import BATCH, Metrics, scores
+from trainables.precision import arithmetic
 from trainables.splits import Split
 from trainables.training import DivergedError, Training
 from trainables.trial import Trial
@@ -118,6 +119,10 @@ class Lanes:
             ``seconds`` are a lane's share of those of the stack. A lane whose loss is not finite has its
             error instead, and is dropped.
         """
+        with arithmetic(self._lanes[0].settings.precision):
+            return self._epoch()
+
+    def _epoch(self) -> dict[str, Metrics | DivergedError]:
         started = time.perf_counter()
         trained = self._train()
         train_seconds = (time.perf_counter() - started) / len(self)

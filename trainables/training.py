@@ -14,6 +14,7 @@ from dropattack import Batch, Task, UsageError, create
 from trainables.data import Data
 from trainables.examples import training_batch
 from trainables.metrics import Metrics, evaluate, measure, recalls, scores
+from trainables.precision import arithmetic, autocast
 from trainables.robustness import Evaluation
 from trainables.saved import encoding
 from trainables.splits import stratified_subset
@@ -65,7 +66,11 @@ class Training:
             self.model: nn.Module = architecture.build(data).to(self.device)
         self.method = create(
             trial.method,
-            task=Task(names=architecture.targets, generator=self._masks),
+            task=Task(
+                names=architecture.targets,
+                generator=self._masks,
+                autocast=autocast(self.settings.precision),
+            ),
             **trial.hyperparameters,
         )
         self._bounds = data.bounds
@@ -98,12 +103,13 @@ class Training:
         Raises:
             DivergedError: The training or validation loss is not finite.
         """
-        started = time.perf_counter()
-        with self._own_default_generator():
-            metrics = self._train()
-        trained = time.perf_counter() - started
-        valid = evaluate(self.model, self.valid, self.classes, self.positive)
-        return self.conclude(metrics, valid, trained, time.perf_counter() - started)
+        with arithmetic(self.settings.precision):
+            started = time.perf_counter()
+            with self._own_default_generator():
+                metrics = self._train()
+            trained = time.perf_counter() - started
+            valid = evaluate(self.model, self.valid, self.classes, self.positive)
+            return self.conclude(metrics, valid, trained, time.perf_counter() - started)
 
     def conclude(self, metrics: Metrics, valid: Metrics, trained: float, seconds: float) -> Metrics:
         """Ends an epoch: keeps the model if it is the best so far, and after the last epoch tests the best.
