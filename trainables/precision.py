@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -17,10 +18,10 @@ def autocast(precision: str) -> torch.dtype | None:
 def arithmetic(precision: str) -> Iterator[None]:
     """Lets a GPU compute single-precision products in TF32, with 10 bits of fraction, or keeps it from that.
 
-    PyTorch by itself takes TF32 for convolutions and recurrent layers. A CPU, and a GPU without TF32, computes
-    the same with either.
+    PyTorch by itself takes TF32 for convolutions and recurrent layers. To a CPU it makes no difference.
     """
-    kinds = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn)
+    backends: Any = torch.backends
+    kinds = (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn)
     before = [kind.fp32_precision for kind in kinds]
     for kind in kinds:
         kind.fp32_precision = "tf32" if precision == "tf32" else "ieee"
