@@ -1,5 +1,7 @@
 """Lanes of a stack against the same trials, each trained alone by its own method and torch's Adam."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -153,6 +155,19 @@ def test_not_a_number_in_one_lane_is_that_lanes_alone(toy):
     pair.alone[1][0].fc.bias.data.nan_to_num_(0)
     broken.nan_to_num_(0)
     pair.assert_equal()
+
+
+def test_mixed_precision_is_a_lanes_as_it_is_a_trials():
+    one, other = (Pair(Words, "dropattack", options(targets="input+hidden")) for _ in range(2))
+    for pair in (one, other):
+        for _, method, _ in pair.alone:
+            method.task = replace(method.task, autocast=torch.bfloat16)
+    one.method.tasks = [replace(task, autocast=torch.bfloat16) for task in one.method.tasks]
+    result, expected = one.step()
+    exact, _ = other.step()
+    for lane, alone in enumerate(expected):
+        torch.testing.assert_close(result.loss[lane], alone.loss, rtol=1e-2, atol=0)
+    assert not torch.equal(result.loss, exact.loss.to(result.loss.dtype))
 
 
 def test_dropped_lanes_leave_the_others_as_they_are():
