@@ -125,6 +125,21 @@ def options(**shared):
                 {"targets": "input+hidden", "input_ratio": 0.2, "epsilon": 0.5},
             ],
         ),
+        ("dropattack", [{"targets": targets, "k": 2} for targets in ("hidden", "bias", "bias+hidden")]),
+        (
+            "dropattack",
+            [
+                {"targets": f"input+{targets}", "control": "random-direction", "rescale": True, "k": 2}
+                for targets in ("bias", "hidden", "bias+hidden")
+            ],
+        ),
+        (
+            "dropattack",
+            [
+                {"targets": targets, "grouping": "joint", "epsilon_scale": "relative", "epsilon": 0.3}
+                for targets in ("input+bias", "hidden+input", "bias+hidden+input")
+            ],
+        ),
         ("dropattack", [{"p": 0}, {"control": "none", "p": 0, "k": 3}, {"p": 0, "epsilon": 1}]),
     ],
 )
@@ -220,7 +235,9 @@ def test_structure_says_who_may_share_a_stack():
     assert same({"epsilon": 1}, {"epsilon": 2, "p": 0.1, "control": "eps-zero"})
     assert not same({"k": 1}, {"k": 2})
     assert not same({}, {"control": "random-direction"})
+    assert same({"targets": "fc.bias"}, {"targets": "fc.bias+fc.weight"})
     assert not same({"targets": "input"}, {"targets": "fc.weight"})
+    assert not same({"targets": "fc.bias", "norm": "joint"}, {"targets": "fc.weight", "norm": "joint"})
     assert structure("dropattack", {"p": 0}) == structure("standard", {})
     passes = {"control": "equal-passes", "targets": "input+fc.weight"}
     assert structure("dropattack", passes) == structure("standard", {"rounds": 3})

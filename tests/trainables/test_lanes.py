@@ -34,7 +34,7 @@ def attacks(**shared: Any) -> list[Trial]:
     return [
         trial({"targets": "input+conv1.w", "epsilon": 5.0, "p": 0.5, **shared}, seed=0),
         trial({"targets": "input+conv1.w", "epsilon": 0.0, "p": 0.9, **shared}, seed=1, learning_rate=2e-3),
-        trial({"targets": "input+conv1.w", "epsilon": 0.5, "p": 1.0, **shared}, seed=1, learning_rate=5e-4),
+        trial({"targets": "input+fc1.b", "epsilon": 0.5, "p": 1.0, **shared}, seed=1, learning_rate=5e-4),
     ]
 
 
