@@ -1,5 +1,7 @@
 """Whole trials as lanes, against the same trials trained alone."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -215,3 +217,23 @@ def test_texts_in_batches_of_different_sizes(workload: str, model: dict[str, int
         while not alone.finished:
             alone.epoch()
         assert_same(lanes.training(one.key), alone)
+
+
+def test_lanes_and_their_benchmark_need_nothing_but_torch() -> None:
+    """A bare GPU machine has torch, with what torch itself requires, and nothing else."""
+    program = """
+import sys
+
+class Bare:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in sys.argv[1:]:
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Bare())
+import benchmarks.gpu
+benchmarks.gpu.TABLES["table10"].trials(1, benchmarks.gpu.TrainingSettings(), {})
+"""
+    absent = ["ray", "mlflow", "optuna", "torchtext", "torchvision", "pandas", "sklearn", "scipy", "numpy"]
+    absent += ["platformdirs", "pydantic", "yaml", "requests", "matplotlib", "pyarrow"]
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", program, *absent], cwd=root, check=True)
