@@ -21,6 +21,7 @@ from dropattack.lanes import lane_method, structure
 from dropattack.stack import Stack
 from dropattack.stacked_adam import StackedAdam
 from trainables.data import Data
+from trainables.examples import CLEAN
 from trainables.metrics import BATCH, Metrics, scores
 from trainables.precision import arithmetic
 from trainables.splits import Split
@@ -39,6 +40,8 @@ def lane_structure(trial: Trial) -> str:
     """
     if trial.model.get("dropout"):
         raise UsageError("a lane's model cannot have dropout; set it to 0, or train it alone")
+    if trial.training["examples"] != CLEAN:
+        raise UsageError("a lane trains on clean examples; train on adversarial ones alone")
     shared = trial.to_dict()
     del shared["seed"], shared["method"]
     del shared["hyperparameters"]
@@ -181,7 +184,8 @@ class Lanes:
         names |= dict.fromkeys([f"train_{name}" for name in logs], steps)
         sums = torch.stack([loss_sum, correct, *logs.values()], dim=1).tolist()
         return [
-            {name: value / count for (name, count), value in zip(names.items(), lane, strict=True)}
+            {"train_steps": steps}
+            | {name: value / count for (name, count), value in zip(names.items(), lane, strict=True)}
             for lane in sums
         ]
 

@@ -20,13 +20,13 @@ def arithmetic(precision: str) -> Iterator[None]:
 
     PyTorch by itself takes TF32 for convolutions and recurrent layers. To a CPU it makes no difference.
     """
-    backends: Any = torch.backends
-    kinds = (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn)
-    before = [kind.fp32_precision for kind in kinds]
+    # PyTorch's own `cudnn.flags` reads these names, and refuses to once the newer ones have been set.
+    kinds: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [kind.allow_tf32 for kind in kinds]
     for kind in kinds:
-        kind.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+        kind.allow_tf32 = precision == "tf32"
     try:
         yield
     finally:
         for kind, value in zip(kinds, before, strict=True):
-            kind.fp32_precision = value
+            kind.allow_tf32 = value

@@ -73,6 +73,18 @@ def test_lanes_are_their_trials_alone(data: Data, k: int) -> None:
         assert_same(lanes.training(one.key), alone)
 
 
+def test_robustness_of_lanes_is_that_of_their_trials_alone(data: Data) -> None:
+    options = {"epochs": 1, "robustness": "fgsm:0.1", "best_by": "fgsm_0.1_accuracy"}
+    trials = [trial(seed=seed, **options) for seed in (0, 1)]
+    lanes = Lanes.of(trials, data)
+    lanes.epoch()
+    for one in trials:
+        alone = Training(one, data)
+        alone.epoch()
+        assert "test_fgsm_0.1_accuracy" in alone.history[0]
+        assert_same(lanes.training(one.key), alone)
+
+
 def test_standard_trials_and_p_of_zero_share_a_stack(data: Data) -> None:
     trials = [trial(seed=0), trial({"p": 0}, seed=1)]
     assert len(stackable(trials)) == 1
@@ -165,9 +177,10 @@ def test_trials_are_grouped_by_what_they_share() -> None:
             replace(dropout, seed=1),
             trial(epochs=3),
             replace(trial(epochs=3), seed=4),
+            trial(examples="adversarial"),
         ]
     )
-    assert [len(group) for group in groups] == [2, 1, 1, 1, 1, 2]
+    assert [len(group) for group in groups] == [2, 1, 1, 1, 1, 2, 1]
 
 
 def test_trials_that_differ_in_more_than_numbers_are_refused(data: Data) -> None:

@@ -1,7 +1,6 @@
 """Arithmetic as a setting of a trial."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -18,18 +17,17 @@ def trial(precision: str, seed: int = 0) -> Trial:
     return Trial.make("digits-lenet5", "dropattack", hyperparameters, settings, seed, "c")
 
 
-def flags() -> list[str]:
-    backends: Any = torch.backends
-    return [kind.fp32_precision for kind in (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn)]
+def flags() -> list[bool]:
+    return [torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32]
 
 
-@pytest.mark.parametrize(
-    ("precision", "expected"), [("float32", "ieee"), ("tf32", "tf32"), ("bfloat16", "ieee")]
-)
-def test_flags_hold_within_and_are_restored(precision: str, expected: str) -> None:
+@pytest.mark.parametrize(("precision", "expected"), [("float32", False), ("tf32", True), ("bfloat16", False)])
+def test_flags_hold_within_and_are_restored(precision: str, expected: bool) -> None:
     before = flags()
     with arithmetic(precision):
-        assert flags() == [expected] * 3
+        assert flags() == [expected] * 2
+        with torch.backends.cudnn.flags(enabled=False):
+            pass
     assert flags() == before
 
 
