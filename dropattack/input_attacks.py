@@ -142,7 +142,7 @@ class FGM(InputAttack[FGMSettings]):
 
     def ascend(self, target: Target, perturbation: Tensor | None, gradient: Tensor) -> tuple[Tensor, Tensor]:
         """See `InputAttack.ascend`."""
-        by = granularity("sample", target, gradient)
+        by = granularity("sample", target.batched, gradient)
         return scaled(gradient, self.settings.epsilon, norm(gradient, by))
 
 
@@ -167,7 +167,7 @@ def projected_step(
     target: Target, perturbation: Tensor | None, gradient: Tensor, size: float, radius: float, ball: str
 ) -> tuple[Tensor, Tensor]:
     """One step of size ``size`` from a perturbation, back into the ball ``l2`` or ``linf`` of that radius."""
-    by = granularity("sample", target, gradient)
+    by = granularity("sample", target.batched, gradient)
     if ball == "linf":
         step, share = sign_step(gradient, size)
     else:

@@ -50,121 +50,162 @@ class DropAttack(Method[DropAttackSettings]):
                 model, inputs, labels, targets, settings.clean_weight / total
             )
             known = iter(zip(targets, gradients, strict=True))
-            attacks = [
-                _Attack([next(known) for _ in group], settings, self.task.generator)
-                for group in settings.groups
-            ]
+            attacks = [self._attack([next(known) for _ in group]) for group in settings.groups]
             with frozen_batch_statistics(model) if settings.batch_norm == "frozen" else nullcontext():
-                for attack in attacks:
-                    self._run(attack, model, inputs, labels, 1 / (settings.k * total))
+                for group, attack in attacks:
+                    self._run(group, attack, model, inputs, labels, 1 / (settings.k * total))
         log = {
-            "skipped": torch.stack([share for attack in attacks for share in attack.skipped]).mean(),
-            "relative_size": torch.stack([size for a in attacks for size in a.relative_sizes()]).mean(),
+            "skipped": torch.stack([share for _, attack in attacks for share in attack.skipped]).mean(),
+            "relative_size": torch.stack([size for _, a in attacks for size in a.relative_sizes()]).mean(),
         }
         return StepResult(loss, outputs, log | {"skipped_updates": self.update(optimizer)})
 
+    def _attack(self, aims: Sequence[tuple[Target, Tensor | None]]) -> "tuple[Sequence[Target], Attack]":
+        """A group of targets, and the attack on them that starts from their clean gradients."""
+        group = [target for target, _ in aims]
+        numbers = Numbers(self.settings, group, self.task.generator)
+        gradients = _required(group, [gradient for _, gradient in aims])
+        return group, Attack([target.value for target in group], gradients, self.settings, numbers)
+
     def _run(
-        self, attack: "_Attack", model: nn.Module, inputs: Inputs, labels: Tensor, weight: float
+        self,
+        group: Sequence[Target],
+        attack: "Attack",
+        model: nn.Module,
+        inputs: Inputs,
+        labels: Tensor,
+        weight: float,
     ) -> None:
         """Adds ``weight`` times the gradient of each of K attacked passes to every ``.grad``."""
         for remaining in reversed(range(self.settings.k)):
-            attack.apply()
+            for target, perturbation in zip(group, attack.perturbations, strict=True):
+                target.shift(perturbation)
             if remaining:
-                _, _, gradients = self.gradients(model, inputs, labels, attack.targets, weight)
-                attack.ascend(gradients)
+                _, _, gradients = self.gradients(model, inputs, labels, group, weight)
+                attack.ascend(_required(group, gradients))
             else:
                 self.forward_backward(model, inputs, labels, weight)
-        attack.end()
+        for target in group:
+            target.restore()
 
 
-class _Attack:
+class Numbers:
+    """What is a number of one trial: ε, p, its random draws, and norms over its tensors.
+
+    An attack asks for all of them here, so that it is the same attack for the stacked tensors of many trials.
+
+    Args:
+        settings: DropAttack's.
+        targets: What is attacked; of each its name, and whether its value's first dimension counts examples.
+        generator: Source of masks and noise.
+    """
+
+    def __init__(
+        self,
+        settings: DropAttackSettings,
+        targets: Sequence[Target],
+        generator: torch.Generator | None,
+    ) -> None:
+        self._settings, self._targets, self._generator = settings, targets, generator
+
+    def epsilons(self, like: Sequence[Tensor]) -> Sequence[float | Tensor]:
+        """ε of each target, in a form that broadcasts against its tensor in ``like``."""
+        return [self._settings.epsilon_of(target.name) for target in self._targets]
+
+    def p(self, like: Tensor) -> float | Tensor:
+        """The probability of being attacked, in a form that broadcasts against ``like``."""
+        return self._settings.attack_p
+
+    def masks(self, like: Sequence[Tensor]) -> list[Tensor]:
+        """A mask for each target; see `draw_mask`."""
+        p, by = self._settings.attack_p, self._settings.mask
+        return [draw_mask(tensor, p, by, self._generator) for tensor in like]
+
+    def noise(self, like: Sequence[Tensor]) -> list[Tensor]:
+        """Standard normal noise for each target."""
+        return [noise_like(tensor, self._generator) for tensor in like]
+
+    def norm(self, tensor: Tensor) -> Tensor:
+        """L2 norm of all of a trial's elements."""
+        return norm(tensor)
+
+    def lengths(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """The norm that the scope asks for, of one tensor for each target."""
+        scope = self._settings.norm
+        if scope == "joint":
+            return [joint_norm(tensors)] * len(tensors)
+        kinds = zip(tensors, self._targets, strict=True)
+        return [norm(tensor, granularity(scope, target.batched, tensor)) for tensor, target in kinds]
+
+    def scaled(self, direction: Tensor, size: float | Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+        """See `perturbation.scaled`; the share is a trial's."""
+        return scaled(direction, size, length)
+
+
+class Attack:
     """The perturbations of one group of targets through the K ascent steps of one batch.
 
     Args:
-        aims: The targets, with their clean gradients.
+        values: Of the targets, unperturbed.
+        gradients: Clean ones, for each target.
         settings: DropAttack's.
-        generator: Source of masks and noise.
+        numbers: ε, p, draws and norms.
 
     Attributes:
-        targets: The group.
+        perturbations: The current ones, for each target.
         skipped: For each perturbation made so far, the share left out for want of a direction.
     """
 
     def __init__(
         self,
-        aims: Sequence[tuple[Target, Tensor | None]],
+        values: Sequence[Tensor],
+        gradients: Sequence[Tensor],
         settings: DropAttackSettings,
-        generator: torch.Generator | None,
+        numbers: Numbers,
     ) -> None:
-        self.targets = [target for target, _ in aims]
         self.skipped: list[Tensor] = []
-        self._settings = settings
-        self._generator = generator
-        gradients = _required(self.targets, [gradient for _, gradient in aims])
-        p = settings.attack_p
-        self._masks = [draw_mask(g, p, settings.mask, generator) for g in gradients]
+        self._settings, self._numbers, self._values = settings, numbers, values
+        self._masks = numbers.masks(gradients)
         if settings.rescale:
-            self._masks = [mask.div_(p) for mask in self._masks]
+            self._masks = [mask.div_(numbers.p(mask)) for mask in self._masks]
         sums_up = settings.k > 1 and settings.direction == "running-sum"
         self._directions = [g.clone() for g in gradients] if sums_up else None
-        self._values = [target.value for target in self.targets]
         self._sizes = self._declared_sizes()
-        self._perturbations = self._perturb(gradients)
+        self.perturbations = self._perturb(gradients)
 
-    def apply(self) -> None:
-        """Puts the current perturbations in place."""
-        for target, perturbation in zip(self.targets, self._perturbations, strict=True):
-            target.shift(perturbation)
-
-    def ascend(self, found: Sequence[Tensor | None]) -> None:
+    def ascend(self, gradients: list[Tensor]) -> None:
         """Makes the next perturbations from the gradients of an attacked pass."""
-        gradients = _required(self.targets, found)
         if self._directions is not None:
             torch._foreach_add_(self._directions, gradients, alpha=1 / self._settings.k)
             gradients = self._directions
         fresh = self._perturb(gradients)
         if self._settings.step_mode == "accumulate":
-            torch._foreach_add_(fresh, self._perturbations)
-        self._perturbations = fresh
-
-    def end(self) -> None:
-        """Restores the targets."""
-        for target in self.targets:
-            target.restore()
+            torch._foreach_add_(fresh, self.perturbations)
+        self.perturbations = fresh
 
     def relative_sizes(self) -> list[Tensor]:
         """‖M∘r‖ / ‖θ‖ of each target for the last perturbation; 0 where a target is itself zero."""
-        pairs = zip(self._perturbations, self._values, strict=True)
+        norm, pairs = self._numbers.norm, zip(self.perturbations, self._values, strict=True)
         return [(norm(perturbation) / norm(value)).nan_to_num(0, 0) for perturbation, value in pairs]
 
     def _perturb(self, gradients: Sequence[Tensor]) -> list[Tensor]:
-        settings = self._settings
-        if settings.control == RANDOM_DIRECTION:
-            gradients = [noise_like(gradient, self._generator) for gradient in gradients]
+        if self._settings.control == RANDOM_DIRECTION:
+            gradients = self._numbers.noise(gradients)
         perturbations = []
         for gradient, mask, size, length in zip(
-            gradients, self._masks, self._sizes, self._lengths(gradients), strict=True
+            gradients, self._masks, self._sizes, self._numbers.lengths(gradients), strict=True
         ):
-            perturbation, share = scaled(gradient, size, length)
+            perturbation, share = self._numbers.scaled(gradient, size, length)
             perturbations.append(perturbation.mul_(mask))
             self.skipped.append(share)
         return perturbations
 
     def _declared_sizes(self) -> Sequence[float | Tensor]:
         """Norm of each perturbation before masking."""
-        epsilons = [self._settings.epsilon_of(target.name) for target in self.targets]
+        epsilons = self._numbers.epsilons(self._values)
         if self._settings.epsilon_scale == "absolute":
             return epsilons
-        return [e * length for e, length in zip(epsilons, self._lengths(self._values), strict=True)]
-
-    def _lengths(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """The norm that the scope asks for, of one tensor for each target."""
-        scope = self._settings.norm
-        if scope == "joint":
-            return [joint_norm(tensors)] * len(tensors)
-        return [
-            norm(t, granularity(scope, target, t)) for target, t in zip(self.targets, tensors, strict=True)
-        ]
+        return [e * length for e, length in zip(epsilons, self._numbers.lengths(self._values), strict=True)]
 
 
 def _required(targets: Sequence[Target], gradients: Sequence[Tensor | None]) -> list[Tensor]:

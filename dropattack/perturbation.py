@@ -6,22 +6,20 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from dropattack.surfaces import Target
-
 Granularity = Literal["tensor", "row"]
 
 
-def granularity(scope: str, target: Target, value: Tensor) -> Granularity:
+def granularity(scope: str, batched: bool, value: Tensor) -> Granularity:
     """Over what a norm is taken: the whole tensor, or each row of its first dimension.
 
     Args:
         scope: ``sample`` takes one norm for each example of the batch and one for each parameter; ``row`` one
             for each example, and for each row of a parameter that has rows; anything else whole tensors.
-        target: The tensor's owner.
+        batched: Whether the first dimension counts examples.
         value: The tensor.
     """
-    by_row = scope == "row" and (target.batched or value.dim() > 1)
-    return "row" if by_row or (scope == "sample" and target.batched) else "tensor"
+    by_row = scope == "row" and (batched or value.dim() > 1)
+    return "row" if by_row or (scope == "sample" and batched) else "tensor"
 
 
 def norm(tensor: Tensor, by: Granularity = "tensor") -> Tensor:

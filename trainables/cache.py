@@ -15,14 +15,17 @@ from typing import Any
 
 import torch
 from filelock import FileLock
-from platformdirs import user_cache_path
 
 Encoded = dict[str, Any]
 
 
 def cache_root() -> Path:
     """Where entries lie: ``$DROPATTACK_CACHE``, or the user's cache directory."""
-    return Path(os.environ.get("DROPATTACK_CACHE") or user_cache_path("dropattack"))
+    if chosen := os.environ.get("DROPATTACK_CACHE"):
+        return Path(chosen)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("dropattack")
 
 
 def digest(*parts: Any) -> str:

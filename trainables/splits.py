@@ -1,8 +1,8 @@
 """Labelled examples held in memory: splits, their batches and their subsets."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
@@ -28,6 +28,15 @@ class Split(Protocol):
 
     def batches(self, size: int, generator: torch.Generator | None = None) -> Iterator[Batch]:
         """Every example once, in batches of ``size``: shuffled by ``generator``, or in order without one."""
+
+    def order(self, size: int, generator: torch.Generator) -> Sequence[Tensor]:
+        """The indices of each of the batches that `batches` gives, ``[batch]`` each."""
+
+    def take(self, indices: Tensor) -> Batch:
+        """The examples at indices of any shape, as `order` gives them; batches lead with that shape."""
+
+    def joined(self, others: Sequence[Self]) -> Self:
+        """These examples and then the others'."""
 
     def subset(self, indices: Tensor) -> "Split":
         """The examples at ``indices``."""
@@ -58,9 +67,21 @@ class ImageSplit:
                 chunk = slice(start, start + size)
                 yield self.images[chunk].float().div_(255), self.labels[chunk]
         else:
-            order = torch.randperm(len(self), generator=generator).to(self.labels.device)
-            for indices in order.split(size):
-                yield self.images[indices].float().div_(255), self.labels[indices]
+            for indices in self.order(size, generator):
+                yield self.take(indices)
+
+    def order(self, size: int, generator: torch.Generator) -> Sequence[Tensor]:
+        """See `Split.order`; on the split's device."""
+        return torch.randperm(len(self), generator=generator).to(self.labels.device).split(size)
+
+    def take(self, indices: Tensor) -> Batch:
+        """See `Split.take`; inputs are float32 in [0, 1]."""
+        return self.images[indices].float().div_(255), self.labels[indices]
+
+    def joined(self, others: Sequence["ImageSplit"]) -> "ImageSplit":
+        """See `Split.joined`."""
+        parts = [self, *others]
+        return ImageSplit(torch.cat([p.images for p in parts]), torch.cat([p.labels for p in parts]))
 
     def subset(self, indices: Tensor) -> "ImageSplit":
         """See `Split.subset`."""
@@ -94,13 +115,11 @@ class TextSplit:
         Shuffled batches are cut from pools of `_POOL` batches that are sorted by length, and then shuffled
         themselves; without a generator the whole split is sorted.
         """
-        for indices in self._order(size, generator):
-            lengths = self.lengths[indices]
-            there = indices.to(self.labels.device)
-            tokens = self.tokens[there, : int(lengths[0])].long()
-            yield (tokens, lengths), self.labels[there]
+        for indices in self.order(size, generator):
+            yield self.take(indices)
 
-    def _order(self, size: int, generator: torch.Generator | None) -> list[Tensor]:
+    def order(self, size: int, generator: torch.Generator | None) -> Sequence[Tensor]:
+        """See `Split.order`; on the CPU."""
         if generator is None:
             return list(self.lengths.argsort(descending=True, stable=True).split(size))
         batches = [
@@ -110,9 +129,21 @@ class TextSplit:
         ]
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
+    def take(self, indices: Tensor) -> Batch:
+        """See `Split.take`; tokens go as far as the longest of these texts."""
+        lengths = self.lengths[indices]
+        there = indices.to(self.labels.device)
+        return (self.tokens[there, : int(lengths.max())].long(), lengths), self.labels[there]
+
+    def joined(self, others: Sequence["TextSplit"]) -> "TextSplit":
+        """See `Split.joined`; all are of one data set, and so padded to one length."""
+        parts = [self, *others]
+        tokens, lengths, labels = ([getattr(p, n) for p in parts] for n in ("tokens", "lengths", "labels"))
+        return TextSplit(torch.cat(tokens), torch.cat(lengths), torch.cat(labels))
+
     def padded_share(self, size: int, generator: torch.Generator | None = None) -> float:
         """Share of the token positions in all batches that is padding, in [0, 1]."""
-        order = self._order(size, generator)
+        order = self.order(size, generator)
         positions = sum(len(batch) * int(self.lengths[batch].max()) for batch in order)
         return 1 - int(self.lengths.sum()) / positions
 

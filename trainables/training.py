@@ -14,6 +14,7 @@ from dropattack import Batch, Task, UsageError, create
 from trainables.data import Data
 from trainables.examples import training_batch
 from trainables.metrics import Metrics, evaluate, measure, recalls, scores
+from trainables.precision import arithmetic, autocast
 from trainables.robustness import Evaluation
 from trainables.saved import encoding
 from trainables.splits import stratified_subset
@@ -36,6 +37,10 @@ class Training:
         trial: What to train.
         data: The workload's data.
         device: Where to train.
+
+    Attributes:
+        shuffling: Decides the order of the examples; on the CPU.
+        history: Metrics of every epoch so far.
     """
 
     def __init__(self, trial: Trial, data: Data, device: torch.device | None = None) -> None:
@@ -54,14 +59,18 @@ class Training:
             size, balanced = self.settings.train_size, self.settings.balanced
             train = train.subset(stratified_subset(train.labels, size, seed, balanced))
         self.train, self.valid, self.test = (s.to(self.device) for s in (train, data.valid, data.test))
-        self._shuffling = torch.Generator().manual_seed(trial.seed_for("shuffling"))
+        self.shuffling = torch.Generator().manual_seed(trial.seed_for("shuffling"))
         self._masks = torch.Generator(self.device).manual_seed(trial.seed_for("masks"))
         self._default_state = _default_state_from(trial.seed_for("default"))
         with self._own_default_generator():
             self.model: nn.Module = architecture.build(data).to(self.device)
         self.method = create(
             trial.method,
-            task=Task(names=architecture.targets, generator=self._masks),
+            task=Task(
+                names=architecture.targets,
+                generator=self._masks,
+                autocast=autocast(self.settings.precision),
+            ),
             **trial.hyperparameters,
         )
         self._bounds = data.bounds
@@ -94,28 +103,44 @@ class Training:
         Raises:
             DivergedError: The training or validation loss is not finite.
         """
+        with arithmetic(self.settings.precision):
+            started = time.perf_counter()
+            with self._own_default_generator():
+                metrics = self._train()
+            trained = time.perf_counter() - started
+            valid = evaluate(self.model, self.valid, self.classes, self.positive)
+            return self.conclude(metrics, valid, trained, time.perf_counter() - started)
+
+    def conclude(self, metrics: Metrics, valid: Metrics, trained: float, seconds: float) -> Metrics:
+        """Ends an epoch: keeps the model if it is the best so far, and after the last epoch tests the best.
+
+        Args:
+            metrics: Of the epoch's training.
+            valid: Of the model as it is now on the validation split.
+            trained: Seconds that the training took.
+            seconds: Seconds that the training and the validation took.
+
+        Raises:
+            DivergedError: The training or validation loss is not finite.
+        """
         started = time.perf_counter()
-        with self._own_default_generator():
-            metrics = self._train()
-        trained = time.perf_counter()
-        valid = evaluate(self.model, self.valid, self.classes, self.positive)
+        epoch = len(self.history) + 1
+        for kind, loss in (("training", metrics["train_loss"]), ("validation", valid["loss"])):
+            if not math.isfinite(loss):
+                raise DivergedError(f"{kind} loss became {loss} in epoch {epoch}")
         best_case = self.settings.best_case
         if best_case is not None:
             valid[best_case.metric] = self._attacks.accuracy(self.model, self.valid, best_case)
         metrics |= {f"valid_{name}": value for name, value in valid.items()}
-        metrics["epoch"] = len(self.history) + 1
-        if not math.isfinite(metrics["valid_loss"]):
-            raise DivergedError(
-                f"validation loss became {metrics['valid_loss']} in epoch {len(self.history) + 1}"
-            )
+        metrics["epoch"] = epoch
         if not self.history or self._quality(metrics) > self._quality(self.history[self.best_epoch - 1]):
-            self.best_epoch = int(metrics["epoch"])
+            self.best_epoch = epoch
             self.best_model = copy.deepcopy(self.model.state_dict())
         metrics["best_epoch"] = self.best_epoch
-        if metrics["epoch"] == self.settings.epochs:
+        if epoch == self.settings.epochs:
             metrics |= self._final()
-        metrics["train_seconds"] = trained - started
-        metrics["seconds"] = time.perf_counter() - started
+        metrics["train_seconds"] = trained
+        metrics["seconds"] = seconds + time.perf_counter() - started
         self.history.append(metrics)
         return metrics
 
@@ -141,16 +166,17 @@ class Training:
             correct += (result.outputs.argmax(1) == labels).sum()
             for name, value in result.log.items():
                 logs[name] = logs.get(name, 0) + value
-        loss = loss_sum.item() / examples
-        if not math.isfinite(loss):
-            raise DivergedError(f"training loss became {loss} in epoch {len(self.history) + 1}")
-        metrics = {"train_loss": loss, "train_accuracy": correct.item() / examples, "train_steps": steps}
+        metrics = {
+            "train_loss": loss_sum.item() / examples,
+            "train_accuracy": correct.item() / examples,
+            "train_steps": steps,
+        }
         return metrics | {f"train_{name}": value.item() / steps for name, value in logs.items()}
 
     def _rounds(self, rounds: int) -> Iterator[Batch]:
         """The training split's batches, ``rounds`` times over and shuffled anew each time."""
         for _ in range(rounds):
-            yield from self.train.batches(self.settings.batch_size, self._shuffling)
+            yield from self.train.batches(self.settings.batch_size, self.shuffling)
 
     def _examples(self, batch: Batch) -> Batch:
         """What a step trains on instead of a batch."""
@@ -180,7 +206,7 @@ class Training:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "method": self.method.state_dict(),
-            "shuffling": self._shuffling.get_state(),
+            "shuffling": self.shuffling.get_state(),
             "masks": self._masks.get_state(),
             "default": self._default_state,
             "history": self.history,
@@ -208,7 +234,7 @@ class Training:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.method.load_state_dict(state["method"])
-        self._shuffling.set_state(state["shuffling"].cpu())
+        self.shuffling.set_state(state["shuffling"].cpu())
         self._masks.set_state(state["masks"].cpu())
         self._default_state = {name: value.cpu() for name, value in state["default"].items()}
         self.history = list(state["history"])

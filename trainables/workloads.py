@@ -15,6 +15,7 @@ from trainables.architecture import Architecture, papers_spelling
 from trainables.data import Data, Dataset
 from trainables.examples import BATCHES, CLEAN
 from trainables.metrics import PLAIN_METRICS
+from trainables.precision import PRECISIONS
 
 ENTRY_POINTS = "dropattack.workloads"
 """Group in which an installed package offers workloads: each entry a `Workload` or a function giving one."""
@@ -46,6 +47,11 @@ class TrainingSettings(Settings):
     )
     robustness: str = setting(
         "", "Attacks and their ε to test the best model with, as fgsm:0.1,0.3+pgd-20:0.3; empty for none."
+    )
+    precision: str = setting(
+        "float32",
+        "Arithmetic of matrix products: float32, tf32 (on a GPU), or bfloat16 in the passes of a step.",
+        choices=PRECISIONS,
     )
 
     def __post_init__(self) -> None:

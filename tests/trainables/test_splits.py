@@ -1,11 +1,13 @@
 """Splits: batches hold every example once, subsets are nested and stratified."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.splits import PADDING, TextSplit, stratified_subset
+from trainables.splits import PADDING, ImageSplit, TextSplit, stratified_subset
 
 
 def texts(lengths: list[int]) -> TextSplit:
@@ -14,6 +16,12 @@ def texts(lengths: list[int]) -> TextSplit:
     there = torch.arange(longest) < torch.tensor(lengths)[:, None]
     tokens = torch.where(there, torch.arange(n)[:, None] + 2, PADDING).int()
     return TextSplit(tokens, torch.tensor(lengths), torch.arange(n) % 3)
+
+
+def images(count: int) -> ImageSplit:
+    """Image i has the value i in every pixel."""
+    pixels = torch.arange(count, dtype=torch.uint8)[:, None, None, None].expand(count, 1, 2, 2)
+    return ImageSplit(pixels, torch.arange(count))
 
 
 @given(
@@ -90,3 +98,21 @@ def test_balanced_subsets_take_equally_many_of_each_class_until_one_is_used_up()
 def test_subsets_of_other_seeds_differ() -> None:
     labels = torch.arange(100) % 2
     assert set(stratified_subset(labels, 20, 0).tolist()) != set(stratified_subset(labels, 20, 1).tolist())
+
+
+@pytest.mark.parametrize("split", [images(37), texts(list(range(1, 38)))])
+def test_batches_are_what_is_taken_in_the_order_given(split: ImageSplit | TextSplit) -> None:
+    order = split.order(8, torch.Generator().manual_seed(3))
+    batches = split.batches(8, torch.Generator().manual_seed(3))
+    for indices, (_, labels) in zip(order, batches, strict=True):
+        assert torch.equal(split.labels[indices], labels)
+
+
+@pytest.mark.parametrize("split", [images(11), texts(list(range(1, 12)))])
+def test_joined_splits_follow_each_other(split: ImageSplit | TextSplit) -> None:
+    both: Any = split
+    inputs, labels = both.joined([split]).take(torch.tensor([[3, 4], [14, 15]]))
+    assert torch.equal(labels[0], labels[1])
+    first = inputs[0] if isinstance(inputs, tuple) else inputs
+    assert first.shape[:2] == (2, 2)
+    assert torch.equal(first[0], first[1])

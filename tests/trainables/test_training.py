@@ -98,7 +98,7 @@ def test_trials_of_one_seed_are_pairs(data: Data) -> None:
         for a, b in zip(one.model.state_dict().values(), other.model.state_dict().values(), strict=True)
     )
     for (inputs, labels), (other_inputs, other_labels) in zip(
-        one.train.batches(64, one._shuffling), other.train.batches(64, other._shuffling), strict=True
+        one.train.batches(64, one.shuffling), other.train.batches(64, other.shuffling), strict=True
     ):
         assert torch.equal(inputs, other_inputs)
         assert torch.equal(labels, other_labels)

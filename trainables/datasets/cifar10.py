@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -117,6 +116,8 @@ class _PlainUnpickler(pickle.Unpickler):
     """Reads numpy arrays and nothing else, since a pickle could otherwise run any code."""
 
     def find_class(self, module: str, name: str) -> Any:
+        import numpy as np
+
         allowed = {"_reconstruct": np.empty(0).__reduce__()[0], "ndarray": np.ndarray, "dtype": np.dtype}
         if not module.startswith("numpy") or name not in allowed:
             raise pickle.UnpicklingError(f"{module}.{name} does not belong there")
@@ -124,6 +125,8 @@ class _PlainUnpickler(pickle.Unpickler):
 
 
 def _from_pickle(content: bytes) -> tuple[Tensor, Tensor]:
+    import numpy as np
+
     batch = _PlainUnpickler(io.BytesIO(content), encoding="bytes").load()
     images = torch.from_numpy(np.ascontiguousarray(batch[b"data"])).view(-1, 3, 32, 32)
     return images, torch.tensor(batch[b"labels"])

@@ -10,6 +10,7 @@ from trainables.architecture import Architecture, named
 from trainables.data import Data
 from trainables.models.embedding import embedding
 from trainables.models.reading import read
+from trainables.models.stacked import linear, look_up, read_stacked
 
 _CELLS: Mapping[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -78,3 +79,10 @@ class Recurrent(nn.Module):
         _, final = read(self.rnn, embedded, lengths)
         logits: Tensor = self.fc(self.dropout(final))
         return logits
+
+    def forward_stacked(self, parameters: Mapping[str, Tensor], *inputs: Tensor) -> Tensor:
+        """See `dropattack.stack.ForwardStacked`."""
+        tokens, lengths = inputs
+        embedded = look_up(parameters["embedding.weight"], tokens)
+        _, final = read_stacked(self.rnn, parameters, "rnn", embedded, lengths)
+        return linear(parameters, "fc", final)

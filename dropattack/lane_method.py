@@ -1,0 +1,153 @@
+"""A method for many trials at once: each trial a lane of stacked tensors, with numbers of its own."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from dropattack.method import Inputs, Method, Task
+from dropattack.stack import Passes, Stack
+from dropattack.stacked_adam import StackedAdam
+
+Log = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class LanesResult:
+    """What one step of all lanes saw; see `StepResult`.
+
+    Attributes:
+        loss: ``[lanes]``.
+        outputs: ``[lanes, batch, …]``, detached.
+        log: By name, ``[lanes]``.
+    """
+
+    loss: Tensor
+    outputs: Any
+    log: Mapping[str, Tensor]
+
+
+class LaneMethod:
+    """A method for all lanes of a stack; as it stands, one of a single clean pass.
+
+    Args:
+        methods: Of each lane, made for the trial alone; with one `structure`.
+
+    Attributes:
+        own: Settings that are a number of each lane.
+        tasks: Of each lane.
+        settings: Of each lane.
+    """
+
+    own: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, methods: Sequence[Method[Any]]) -> None:
+        self.tasks: list[Task] = [method.task for method in methods]
+        self.settings: list[Any] = [method.settings for method in methods]
+        self._numbers: dict[Hashable, Tensor] = {}
+
+    @classmethod
+    def structure(cls, settings: Any) -> Hashable:
+        """What lanes of one stack must have in common of their settings."""
+        rest = {name: value for name, value in settings.to_dict().items() if name not in cls.own}
+        return (cls.__name__, *sorted(rest.items()))
+
+    def step(self, stack: Stack, inputs: Inputs, labels: Tensor, optimizer: StackedAdam) -> LanesResult:
+        """Trains every lane on its own batch once.
+
+        A lane whose gradient is not finite is updated with zeros, as it would be alone; others do not notice.
+
+        Args:
+            stack: The models, in training mode.
+            inputs: ``[lanes, batch, …]`` each.
+            labels: ``[lanes, batch]``.
+            optimizer: Updates the stack.
+        """
+        passes = Passes(stack, inputs, labels, self.tasks[0])
+        loss, outputs, log = self.gather(stack, passes)
+        gradients = self.adjusted(stack, passes.gradients())
+        norm = norms(list(gradients.values()))
+        broken = ~torch.isfinite(norm)
+        optimizer.step({n: g.masked_fill(per_lane(broken, g), 0) for n, g in gradients.items()})
+        return LanesResult(loss, outputs, log | {"skipped_updates": broken.to(norm.dtype)})
+
+    def gather(self, stack: Stack, passes: Passes) -> tuple[Tensor, Any, Log]:
+        """Runs the passes of a step; gives the losses ``[lanes]`` and outputs of the first, and the log."""
+        loss, outputs, _ = passes.run({}, 1)
+        return loss, outputs, {}
+
+    def adjusted(self, stack: Stack, gradients: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The gradients that the optimizer gets."""
+        return gradients
+
+    def keep(self, lanes: Sequence[int]) -> None:
+        """Compacts to these lanes, in this order."""
+        self.tasks = [self.tasks[lane] for lane in lanes]
+        self.settings = [self.settings[lane] for lane in lanes]
+        self._numbers.clear()
+
+    def numbers(self, name: str, of: Callable[[Any], float], like: Tensor) -> Tensor:
+        """A number ``of`` each lane's settings, on the device of ``like`` and broadcasting against it."""
+        key = name, like.device, like.dtype
+        if key not in self._numbers:
+            values = [of(settings) for settings in self.settings]
+            self._numbers[key] = torch.tensor(values, dtype=like.dtype, device=like.device)
+        return per_lane(self._numbers[key], like)
+
+
+class PlainLanes(LaneMethod):
+    """Standard training, and DropAttack where it comes down to that."""
+
+    @classmethod
+    def structure(cls, settings: Any) -> Hashable:
+        """See `LaneMethod.structure`."""
+        return cls.__name__, settings.rounds
+
+
+class PenaltyLanes(LaneMethod, ABC):
+    """A penalty with its own strength in each lane."""
+
+    own = frozenset({"strength"})
+
+    def adjusted(self, stack: Stack, gradients: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """See `LaneMethod.adjusted`."""
+        strength = attrgetter("strength")
+        return {
+            name: gradients[name].addcmul(self.slope(value), self.numbers("strength", strength, value))
+            for name, value in stack.parameters.items()
+        }
+
+    @abstractmethod
+    def slope(self, value: Tensor) -> Tensor:
+        """The penalty's gradient for a strength of 1."""
+
+
+class L1Lanes(PenaltyLanes):
+    """Loss + λ Σ|θ|."""
+
+    def slope(self, value: Tensor) -> Tensor:
+        """sign(θ)."""
+        return value.sign()
+
+
+class L2Lanes(PenaltyLanes):
+    """Loss + λ ‖θ‖²."""
+
+    def slope(self, value: Tensor) -> Tensor:
+        """2θ."""
+        return 2 * value
+
+
+def per_lane(values: Tensor, like: Tensor) -> Tensor:
+    """Numbers ``[lanes]`` in a form that broadcasts against ``like``, ``[lanes, …]``."""
+    return values.view(-1, *[1] * (like.dim() - 1))
+
+
+def norms(tensors: Sequence[Tensor]) -> Tensor:
+    """L2 norm over all tensors together, ``[lanes]``."""
+    each = [torch.linalg.vector_norm(tensor.flatten(1), dim=1) for tensor in tensors]
+    return torch.linalg.vector_norm(torch.stack(each), dim=0)

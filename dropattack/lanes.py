@@ -1,0 +1,74 @@
+"""Which trials may be lanes of one stack, and what trains them.
+
+A lane does what the trial's method does alone. Trials may share a stack where their settings differ in
+numbers only, as `structure` says; passes, update and attack are then those of the whole stack, and every
+random number comes from the lane's own generator in the order in which the trial alone would draw it.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+from dropattack.errors import UsageError
+from dropattack.lane_method import L1Lanes, L2Lanes, LaneMethod, PlainLanes
+from dropattack.masked import DropAttack
+from dropattack.masked_lanes import DropAttackLanes
+from dropattack.masked_settings import DropAttackSettings
+from dropattack.method import Method
+from dropattack.penalties import L1, L2
+from dropattack.registry import method_named
+from dropattack.settings import Settings
+from dropattack.standard import Standard
+
+
+def structure(name: str, hyperparameters: Mapping[str, Any]) -> Hashable:
+    """What trials must have in common to be lanes of one stack, beside the model, the data and the training.
+
+    Args:
+        name: Of the method.
+        hyperparameters: The method's.
+
+    Raises:
+        UsageError: This method, or one of these options, cannot be a lane.
+
+    Example:
+        >>> one, other = {"epsilon": 1.0, "p": 0.3}, {"epsilon": 5.0, "control": "p-one"}
+        >>> structure("dropattack", one) == structure("dropattack", other)
+        True
+    """
+    settings = method_named(name).settings_type.from_dict(hyperparameters)
+    return _rule(name, settings).structure(settings)
+
+
+def lane_method(methods: Sequence[Method[Any]]) -> LaneMethod:
+    """What trains the lanes of a stack.
+
+    Args:
+        methods: Of each lane, made for its trial alone.
+
+    Raises:
+        UsageError: One of them cannot be a lane, or they differ in more than numbers.
+    """
+    kinds = {structure(method.name, method.settings.to_dict()) for method in methods}
+    if len(kinds) > 1:
+        raise UsageError("the lanes of one stack may differ in numbers only; group them by `structure`")
+    if any(method.task.clip_norm is not None for method in methods):
+        raise UsageError("clip_norm cannot be a lane's; train such trials alone")
+    return _rule(methods[0].name, methods[0].settings)(methods)
+
+
+_RULES: Mapping[str, type[LaneMethod]] = {
+    Standard.name: PlainLanes,
+    L1.name: L1Lanes,
+    L2.name: L2Lanes,
+    DropAttack.name: DropAttackLanes,
+}
+
+
+def _rule(name: str, settings: Settings) -> type[LaneMethod]:
+    if isinstance(settings, DropAttackSettings) and settings.plain:
+        return PlainLanes
+    if name not in _RULES:
+        raise UsageError(
+            f"method {name!r} cannot be a lane (those that can: {', '.join(_RULES)}); train it alone"
+        )
+    return _RULES[name]

@@ -1,0 +1,214 @@
+"""Models of one structure with their parameters stacked, so that one pass serves a lane for each of them."""
+
+import copy
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+from torch.nn.modules.dropout import _DropoutNd
+
+from dropattack.errors import UsageError
+from dropattack.lookups import Lookups
+from dropattack.method import Inputs, Loss, Task
+
+Tensors = dict[str, Tensor]
+PIXELS = ""
+"""Key of the batch itself among the tensors to differentiate by; no parameter has an empty name."""
+
+
+@runtime_checkable
+class ForwardStacked(Protocol):
+    """A module that computes all lanes itself, because one of its operators has no batching rule."""
+
+    def forward_stacked(self, parameters: Mapping[str, Tensor], *inputs: Tensor) -> Tensor:
+        """Logits ``[lanes, batch, classes]``.
+
+        Args:
+            parameters: Each ``[lanes, …]``; the embedding may hold the looked-up rows alone.
+            inputs: As `forward`'s, each with a leading dimension of lanes.
+        """
+
+
+class Stack:
+    """The parameters and buffers of several models, stacked.
+
+    Args:
+        models: Modules of one structure on one device; they are copied, not changed.
+
+    Attributes:
+        parameters: By name, ``[lanes, …]``.
+        buffers: By name, ``[lanes, …]``; a pass in training mode updates them.
+        module: The structure without its values, on the device ``meta``; its mode is the stack's.
+        embedding: Name of the only embedding matrix, which the first input looks rows up in; or nothing.
+
+    Raises:
+        UsageError: The models differ in structure, or a lane could not do what the model does alone.
+    """
+
+    def __init__(self, models: Sequence[nn.Module]) -> None:
+        shapes = [{name: p.shape for name, p in model.named_parameters()} for model in models]
+        if any(type(model) is not type(models[0]) for model in models) or shapes.count(shapes[0]) < len(
+            models
+        ):
+            raise UsageError("lanes must be models of one structure; stack those that differ apart")
+        if not all(p.requires_grad for p in models[0].parameters()):
+            raise UsageError("a model with frozen parameters cannot be a lane; train it alone")
+        if any(m.p for m in models[0].modules() if isinstance(m, _DropoutNd)):
+            raise UsageError("a lane's model cannot have dropout; set it to 0, or train it alone")
+        recurrent = next((m for m in models[0].modules() if isinstance(m, nn.RNNBase)), None)
+        if recurrent is not None and not isinstance(models[0], ForwardStacked):
+            raise UsageError(
+                f"nn.{type(recurrent).__name__} has no batching rule: give the model a forward_stacked, "
+                "or train its trials in several processes on one GPU"
+            )
+        parameters, buffers = stack_module_state(list(models))
+        self.parameters: Tensors = {name: value.detach() for name, value in parameters.items()}
+        self.buffers: Tensors = {name: value.detach() for name, value in buffers.items()}
+        self.module = copy.deepcopy(models[0]).to("meta")
+        self.embedding = _embedding(models[0])
+
+    def __len__(self) -> int:
+        return len(next(iter(self.parameters.values())))
+
+    def forward(self, parameters: Mapping[str, Tensor], inputs: Inputs, shared: bool = False) -> Any:
+        """Outputs ``[lanes, batch, …]`` at any stacked parameters.
+
+        Args:
+            parameters: By name, ``[lanes, …]``.
+            inputs: With a leading dimension of lanes, or with ``shared`` one batch for all lanes.
+            shared: See ``inputs``.
+        """
+        several = inputs if isinstance(inputs, tuple) else (inputs,)
+        if isinstance(self.module, ForwardStacked):
+            if shared:
+                several = tuple(part.expand(len(self), *part.shape) for part in several)
+            return self.module.forward_stacked(parameters, *several)
+
+        def one(parameters: Tensors, buffers: Tensors, *inputs: Tensor) -> Any:
+            return functional_call(self.module, (parameters, buffers), inputs)
+
+        dims = (0, 0, *[None if shared else 0] * len(several))
+        return vmap(one, in_dims=dims)(dict(parameters), self.buffers, *several)
+
+    def keep(self, lanes: Sequence[int]) -> None:
+        """Compacts the stack to these lanes, in this order."""
+        for values in (self.parameters, self.buffers):
+            for name, value in values.items():
+                values[name] = value[list(lanes)]
+
+    @torch.no_grad()
+    def copy_to(self, lane: int, model: nn.Module) -> None:
+        """Gives one lane's parameters and buffers to a module of its own."""
+        for name, parameter in model.named_parameters():
+            parameter.copy_(self.parameters[name][lane])
+        for name, buffer in model.named_buffers():
+            buffer.copy_(self.buffers[name][lane])
+
+
+class Passes:
+    """The forward-backward passes of all lanes over one batch each, and the gradients gathered from them.
+
+    A lane whose loss is not a number leaves the other lanes alone: no operation mixes lanes.
+
+    Args:
+        stack: The models.
+        inputs: Each with a leading dimension of lanes: ``[lanes, batch, …]``.
+        labels: ``[lanes, batch]``.
+        task: The loss and the type of mixed precision; its names and generator are not used.
+
+    Attributes:
+        values: What can be perturbed, by parameter name, ``[lanes, …]``; of an embedding matrix the rows that
+            the batch looks up, and under `PIXELS` the batch where it holds floating-point numbers.
+        embedding: Name of the matrix whose rows are looked up; nothing for a model without one.
+        lookups: How these rows were chosen; ``None`` for a model without any.
+    """
+
+    def __init__(self, stack: Stack, inputs: Inputs, labels: Tensor, task: Task) -> None:
+        self._stack, self._labels = stack, labels
+        self.embedding = stack.embedding
+        self._loss: Loss = task.loss
+        self._autocast = task.autocast
+        self.values: Tensors = dict(stack.parameters)
+        self.lookups: Lookups | None = None
+        self._rest: tuple[Tensor, ...] = ()
+        if stack.embedding:
+            tokens, *rest = inputs if isinstance(inputs, tuple) else (inputs,)
+            self.lookups = Lookups(tokens, rest[0] if rest else None)
+            self.values[stack.embedding] = self.lookups.rows(stack.parameters[stack.embedding])
+            self._rest = (self.lookups.positions, *rest)
+        else:
+            assert isinstance(inputs, Tensor)
+            self.values[PIXELS] = inputs
+        self._gathered: Tensors = {}
+
+    def run(
+        self, shifts: Mapping[str, Tensor], weight: float, watched: Collection[str] = ()
+    ) -> tuple[Tensor, Any, Tensors]:
+        """Runs one pass of every lane at ``values`` + ``shifts``, and gathers ``weight`` times its gradients.
+
+        Args:
+            shifts: Perturbations by name, shaped as the values.
+            weight: Of the loss's gradient by the parameters; with 0 only the watched ones are computed.
+            watched: Whose own gradients, of the unweighted loss, are wanted.
+
+        Returns:
+            Losses ``[lanes]``, outputs ``[lanes, batch, …]`` and the watched gradients.
+
+        Raises:
+            UsageError: A parameter takes no part in the loss.
+        """
+        point = {name: v + shifts[name] if name in shifts else v for name, v in self.values.items()}
+        wanted = [n for n in point if n in watched or (weight != 0 and n != PIXELS)]
+        point |= {name: point[name].detach().requires_grad_() for name in wanted}
+        dtype = self._autocast
+        with torch.autocast(self._labels.device.type, dtype, enabled=dtype is not None, cache_enabled=False):
+            parameters = {name: value for name, value in point.items() if name != PIXELS}
+            outputs = self._stack.forward(parameters, self._rest or point[PIXELS])
+            losses = vmap(self._loss)(outputs, self._labels)
+        found = torch.autograd.grad(losses.sum(), [point[name] for name in wanted], allow_unused=True)
+        gradients: Tensors = {}
+        for name, gradient in zip(wanted, found, strict=True):
+            if gradient is None:
+                raise UsageError(
+                    f"{name or 'the input'!r} takes no part in the loss; train such a model alone"
+                )
+            gradients[name] = gradient
+        if weight != 0:
+            self._gather({n: g for n, g in gradients.items() if n != PIXELS}, weight)
+        return losses.detach(), outputs.detach(), {name: gradients[name] for name in watched}
+
+    def _gather(self, gradients: Tensors, weight: float) -> None:
+        """Adds out of place: autograd may give one tensor to several parameters, such as two added biases."""
+        fresh, gathered = list(gradients.values()), tuple(self._gathered.values())
+        if gathered:
+            fresh = list(torch._foreach_add(gathered, fresh, alpha=weight))
+        elif weight != 1:
+            fresh = list(torch._foreach_mul(fresh, weight))
+        self._gathered = dict(zip(gradients, fresh, strict=True))
+
+    def gradients(self) -> Tensors:
+        """What was gathered, by parameter name and shaped as the parameters; not to be changed in place."""
+        gathered, name = dict(self._gathered), self._stack.embedding
+        if self.lookups is not None:
+            matrix = torch.zeros_like(self._stack.parameters[name])
+            gathered[name] = self.lookups.scatter(gathered[name], matrix)
+        return gathered
+
+
+def _embedding(model: nn.Module) -> str:
+    """The name of the only embedding's matrix; see `Stack.embedding`."""
+    found = {
+        f"{path}.weight".lstrip("."): m for path, m in model.named_modules() if isinstance(m, nn.Embedding)
+    }
+    if not found:
+        return ""
+    (name, module), *more = found.items()
+    plain = module.padding_idx is None and module.max_norm is None and not module.sparse
+    owners = sum(module.weight is p for _, p in model.named_parameters(remove_duplicate=False))
+    if more or not plain or owners > 1:
+        raise UsageError(
+            "a lane's model may have one embedding, untied, dense and without padding_idx; train it alone"
+        )
+    return name
