@@ -166,6 +166,20 @@ def test_a_seed_decides_everything(name, toy):
 
 @every_method
 @every_toy
+def test_the_fused_optimizer_takes_the_same_step(name, toy):
+    """It reads gradients by their place in memory, so each must be laid out as its parameter is."""
+    trained = []
+    for fused in (False, True):
+        model = make(toy)
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.01, fused=fused)
+        method_for(name, model).step(model, model.batch(), optimizer)
+        trained.append(parameters_of(model))
+    for parameter in trained[0]:
+        assert close(trained[0][parameter], trained[1][parameter]), parameter
+
+
+@every_method
+@every_toy
 def test_state_round_trips(name, toy):
     model = make(toy)
     method = method_for(name, model)
