@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.pairing import adjusted, summarise, with_gain
-from analysis.records import COMPLETE, FAILED, PRUNED, Metric, Records
+from analysis.records import COMPLETE, FAILED, PRUNED, Metric, Records, control_names
 
 AXES = ("epsilon", "p")
 _GRID_SHARE = 0.5
@@ -18,7 +18,7 @@ def panel_columns(records: Records) -> list[str]:
 
 
 def epsilon_p_cells(records: Records, metric: Metric) -> pd.DataFrame:
-    """Every cell of every ε×p map, tidy.
+    """Every cell of every ε×p map, tidy; of methods, not of their controls, and only where ε or p varies.
 
     Args:
         records: What was recorded.
@@ -35,7 +35,9 @@ def epsilon_p_cells(records: Records, metric: Metric) -> pd.DataFrame:
         return pd.DataFrame()
     fixed = panel_columns(records)
     attacks = trials[trials["epsilon"].notna() & trials["p"].notna()]
-    attacks = attacks[~attacks["stage"].isin(records.confirmations)]
+    attacks = attacks[~attacks["stage"].isin(records.confirmations) & (control_names(attacks) == "")]
+    varied = attacks.groupby(fixed, dropna=False)[list(AXES)].transform("nunique").max(axis=1) > 1
+    attacks = attacks[varied]
     if attacks.empty:
         return pd.DataFrame()
     attacks = attacks.assign(panel=attacks.groupby(fixed, dropna=False).ngroup())

@@ -31,7 +31,7 @@ def section(records: Records) -> Section | None:
     cells = epsilon_p_cells(records, metric)
     parts: list[Figure | Table] = []
     notes = []
-    findings = ["No trial of a method with ε and p was recorded."]
+    findings = ["No method was recorded with several values of ε or p."]
     if len(cells):
         findings = _finding(cells, metric)
         grids = cells[cells["grid"]]

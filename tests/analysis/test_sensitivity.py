@@ -37,10 +37,20 @@ def test_missing_failed_and_pruned_cells() -> None:
 
 def test_a_map_holds_everything_but_epsilon_and_p_fixed() -> None:
     frame = synthetic.trials(
-        workloads=["a", "b"], targets=["input", "conv1.w"], ks=[1, 2], epsilons=[1], ps=[0.5]
+        workloads=["a", "b"], targets=["input", "conv1.w"], ks=[1, 2], epsilons=[1, 2], ps=[0.5]
     )
     cells = sensitivity.epsilon_p_cells(synthetic.records(frame), METRIC)
     assert cells["panel"].nunique() == 8
+
+
+def test_controls_and_single_settings_make_no_map() -> None:
+    frame = synthetic.trials(targets=["input"], epsilons=[1, 2], ps=[0.5])
+    alone = synthetic.trials(targets=["conv1.w"], epsilons=[1], ps=[0.5])
+    controls = frame[frame["method"] == "dropattack"].assign(control="eps-zero")
+    tried = pd.concat([frame.assign(control="none"), alone.assign(control="none"), controls])
+    cells = sensitivity.epsilon_p_cells(synthetic.records(tried.reset_index(drop=True)), METRIC)
+    assert list(cells["targets"]) == ["input", "input"]
+    assert set(cells["control"]) == {"none"}
 
 
 def test_significance_is_corrected_within_the_map() -> None:
