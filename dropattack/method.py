@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -12,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils._pytree import tree_map_only
 
 from dropattack.errors import UsageError
-from dropattack.perturbation import joint_norm, zeroed
+from dropattack.perturbation import joint_norm
 from dropattack.settings import Settings
 from dropattack.surfaces import Target, watched
 
@@ -119,8 +120,11 @@ class Method(ABC, Generic[S]):
         Raises:
             UsageError: The loss is not a scalar.
         """
-        dtype = self.task.autocast
-        with torch.autocast(labels.device.type, dtype, enabled=dtype is not None, cache_enabled=False):
+        dtype, device = self.task.autocast, labels.device.type
+        mixed: AbstractContextManager[object] = nullcontext()
+        if dtype is not None or torch.is_autocast_enabled(device):
+            mixed = torch.autocast(device, dtype, enabled=dtype is not None, cache_enabled=False)
+        with mixed:
             several = isinstance(inputs, tuple) and not isinstance(inputs, PackedSequence)
             outputs = model(*inputs) if several else model(inputs)
             loss = self.task.loss(outputs, labels)
@@ -213,10 +217,11 @@ class Method(ABC, Generic[S]):
         broken = ~torch.isfinite(norm)
         if self.task.clip_norm is not None:
             torch._foreach_mul_(grads, (self.task.clip_norm / (norm + 1e-6)).clamp(max=1))
-        for grad in grads:
-            zeroed(grad, broken)
+        if not broken.is_cpu or broken:
+            for grad in grads:
+                grad.masked_fill_(broken, 0)
         return broken.to(norm.dtype)
 
 
 def _detached(outputs: Any) -> Any:
-    return tree_map_only(Tensor, Tensor.detach, outputs)
+    return outputs.detach() if isinstance(outputs, Tensor) else tree_map_only(Tensor, Tensor.detach, outputs)
