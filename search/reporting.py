@@ -33,7 +33,7 @@ def recorded_sweep(name: str, store: Store) -> Sweep:
 
 
 def best_record(sweep: Sweep, records: Iterable[Record]) -> Record | None:
-    """The complete trial that is best on validation, the first of equals."""
+    """The complete trial that is best on validation, the first of equals; controls are no candidates."""
     select = sweep.select
     complete = [(select.sign * value, r) for r in records if (value := _final(sweep, r)) is not None]
     return max(complete, key=lambda pair: pair[0], default=(0.0, None))[1]
@@ -122,4 +122,5 @@ def _say_progress(done: int, total: int) -> None:
 
 
 def _final(sweep: Sweep, record: Record) -> float | None:
-    return record.value(sweep.select) if record.state is State.COMPLETE else None
+    candidate = record.state is State.COMPLETE and not record.trial.is_control
+    return record.value(sweep.select) if candidate else None

@@ -50,7 +50,7 @@ class Status:
                 self._counts[before] -= 1
             self._states[name] = record.state
         value = record.value(self._sweep.select)
-        hopeful = record.state is not State.FAILED
+        hopeful = record.state is not State.FAILED and not record.trial.is_control
         if value is not None and hopeful and (self.best is None or self._better(value, self.best)):
             self.best = record
         if not record.finished or before is record.state:

@@ -98,6 +98,11 @@ class Trial:
         method = method_named(self.method).settings_type.from_dict(dict(self.hyperparameters))
         return TrainingSettings.from_dict(dict(self.training)).passes_of(method)
 
+    @property
+    def is_control(self) -> bool:
+        """Whether it is a control experiment, which is no candidate for anything."""
+        return bool(self.hyperparameters.get("control", "none") != "none")
+
     def options(self) -> dict[str, Any]:
         """Settings of training, data and model under one dotted name each, such as ``training.epochs``."""
         sections = {"training": self.training, "data": self.data, "model": self.model}

@@ -273,6 +273,7 @@ def describe(row: Mapping[str, Any], columns: Sequence[str]) -> str:
     symbols = {"epsilon": "ε", "k": "K"}
     head = [str(row[c]) for c in ("method", "targets") if c in columns and _present(row[c])]
     rest = [c for c in columns if c not in ("method", "targets") and _present(row[c])]
+    rest = [c for c in rest if (c, row[c]) != ("control", "none")]
     whole = [c for c in rest if c.endswith(".train_size") and row[c] == 0]
     rest = [c for c in rest if c not in whole]
     tail = [f"{symbols.get(c, c.rpartition('.')[2])}\N{NO-BREAK SPACE}{_short(row[c])}" for c in rest]

@@ -52,7 +52,7 @@ def best(records: Records) -> Section | None:
             "configurations",
             "Best configurations",
             f"Ordered by mean {selected.name}, which chose them; {metric.name} is looked at afterwards. "
-            "Each links to one of its MLflow runs.",
+            + ("Each links to one of its MLflow runs." if records.run_url else ""),
             table,
             columns,
             shown=15,

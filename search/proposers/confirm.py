@@ -46,7 +46,7 @@ class ConfirmProposer(Proposer):
             configuration = digest(record.trial.to_dict() | {"seed": None})
             trials.setdefault(configuration, record.trial)
             values.setdefault(configuration, []).append(select.sign * _value(record, select))
-        attacks = [c for c in trials if trials[c].method != "standard" and not _is_control(trials[c])]
+        attacks = [c for c in trials if trials[c].method != "standard" and not trials[c].is_control]
         best = sorted(attacks, key=lambda c: -sum(values[c]) / len(values[c]))[: self._search.top]
         if not best:
             return []
@@ -59,11 +59,6 @@ def _value(record: Record, select: Select) -> float:
     value = record.value(select)
     assert value is not None, "a complete trial has at least one epoch"
     return value
-
-
-def _is_control(trial: Trial) -> bool:
-    """Whether a trial is a control experiment, which is no candidate for anything."""
-    return bool(trial.hyperparameters.get("control", "none") != "none")
 
 
 def _options(trial: Trial) -> dict[str, Mapping[str, Any]]:

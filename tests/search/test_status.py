@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from search.record import State
+from search.reporting import best_record
 from search.status import Status, duration
 from tests.search.simulation import Driver, KilledError, engine, sweep
 
@@ -57,3 +58,16 @@ def test_a_record_that_changes_is_counted_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(42, "42 s"), (150, "2 min"), (7200, "2.0 h")])
 def test_time_spans_are_short(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_control_is_never_the_best(tmp_path: Path) -> None:
+    methods = {"dropattack": {"epsilon": 1.0, "control": ["none", "eps-zero", "p-one", "random-direction"]}}
+    definition = sweep(stages=[{"name": "grid", "methods": methods}], seeds=list(range(4)))
+    driver = Driver(engine(tmp_path, definition))
+    driver.run()
+    records = list(driver.engine.records)
+    assert max(records, key=lambda r: r.value(definition.select) or 0).trial.is_control, "by made-up luck"
+    best = best_record(definition, records)
+    assert best is not None
+    assert not best.trial.is_control
+    assert Status(definition, records).best is best
