@@ -115,7 +115,7 @@ class Sweeping:
 
 def table(records: list[Record]) -> list[Any]:
     """What two runs of one sweep must have in common."""
-    return sorted((r.stage, r.key, r.state.value, [_timeless(m) for m in r.epochs]) for r in records)
+    return sorted((r.stage, r.key, r.state.value, [timeless(m) for m in r.epochs]) for r in records)
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def check(sweeping: Sweeping, interruptions: int) -> None:
 
 
 def _damage(sweeping: Sweeping, records: list[Record]) -> Damage:
-    recorded = {(r.key, int(m["epoch"])): _timeless(m) for r in records for m in r.epochs}
+    recorded = {(r.key, int(m["epoch"])): timeless(m) for r in records for m in r.epochs}
     ledger = sweeping.ledger()
     trained = Counter((key, epoch) for key, epoch, _ in ledger)
     client = MlflowClient(f"sqlite:///{sweeping.folder / 'runs' / 'mlflow.db'}")
@@ -179,5 +179,6 @@ def _damage(sweeping: Sweeping, records: list[Record]) -> Damage:
     )
 
 
-def _timeless(metrics: dict[str, float]) -> dict[str, float]:
+def timeless(metrics: dict[str, float]) -> dict[str, float]:
+    """Metrics that must be the same whenever and wherever they are measured."""
     return {name: value for name, value in metrics.items() if name not in TIMINGS}

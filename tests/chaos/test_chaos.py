@@ -12,9 +12,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import torch
 
 from search.record import Record
-from tests.chaos.harness import GRID, ONE_AT_A_TIME, SEARCH, Sweeping, check, table
+from tests.chaos.harness import GRID, ONE_AT_A_TIME, SEARCH, Sweeping, check, table, timeless
+from trainables.training import Training
+from trainables.workloads import workload_named
 
 slow = pytest.mark.slow
 DRIVER_FAULTS = [
@@ -74,6 +77,22 @@ def test_a_driver_killed_at_random_ends_as_if_it_had_not_been(
         sweeping.run_and_kill(epochs)
     assert table(sweeping.finish()) == table(undisturbed[name])
     check(sweeping, interruptions=len(kills))
+
+
+@slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_killed_search_side_by_side_records_what_each_trial_gives_alone(tmp_path: Path, seed: int) -> None:
+    """What such a search chooses depends on timing; what it records does not."""
+    sweeping = Sweeping(tmp_path, SEARCH)
+    for epochs in [random.Random(seed).randint(3, 12) for _ in range(2)]:
+        sweeping.run_and_kill(epochs)
+    records = sweeping.finish()
+    check(sweeping, interruptions=2)
+    torch.set_num_threads(1)
+    workload = workload_named(GRID["workload"])
+    for record in records:
+        alone = Training(record.trial, workload.load(tmp_path, record.trial.data))
+        assert [timeless(alone.epoch()) for _ in record.epochs] == [timeless(m) for m in record.epochs]
 
 
 @slow
