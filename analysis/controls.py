@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from analysis.pairing import groups
 from analysis.records import BASELINE, EPS_ZERO, EQUAL_PASSES, Metric, Records, control_names
 from analysis.scoring import FAMILY, scored_families, summarise_families
 from analysis.statistics import ALPHA, estimate, holm
@@ -17,14 +18,21 @@ MEANING = {
 
 
 def scored_methods(records: Records, metric: Metric) -> pd.DataFrame:
-    """What `scored_families` gives for methods and controls, named in the column ``family``."""
+    """What `scored_families` gives for methods and controls, named in the column ``family``.
+
+    ``over`` is, for a control, what the method with the very same settings and seed has more.
+    """
     trials = records.complete(controls=True)
     if trials.empty:
         return pd.DataFrame()
     control = control_names(trials)
     family = np.where(control == "", trials["method"], trials["method"] + ", " + control)
     family = np.where(control == EQUAL_PASSES, EQUAL_PASSES, family)
-    trials = trials.assign(family=family, control=control)
+    twins = groups(trials, [*(c for c in records.configuration if c != "control"), "seed"])
+    trials = trials.assign(family=family, control=control, twins=twins)
+    result = metric.sign * trials[records.values(metric)].astype(float)
+    method = result[control == ""].groupby(twins[control == ""]).mean()
+    trials = trials.assign(over=(twins.map(method) - result).where(control != ""))
     return scored_families(records, trials, metric, ["family", "control"])
 
 
@@ -36,8 +44,9 @@ def compare_methods(scored: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         The columns of `summarise_families` by ``family`` and ``control``, best gain first; for controls
-        ``over`` (the mean of method - control, paired by seed, of the method that it controls, or of the
-        best method for ``equal-passes``), ``over_low, over_high, over_n`` and ``over_p`` (Holm).
+        ``over`` (the mean of method - control, paired by seed), ``over_low, over_high, over_n``, ``over_p``
+        (Holm), and ``alike``: whether the method ran with the very settings of the control. Where it did not,
+        the method it controls is compared as it was scored, and for ``equal-passes`` the best method.
     """
     if scored.empty:
         return pd.DataFrame()
@@ -46,24 +55,28 @@ def compare_methods(scored: pd.DataFrame) -> pd.DataFrame:
     differences = [
         _over(scored, row) for row in table[[*FAMILY, "family", "control"]].itertuples(index=False)
     ]
-    added = pd.DataFrame(differences, columns=["over", "over_low", "over_high", "over_n", "over_p"])
+    added = pd.DataFrame(differences, columns=["over", "over_low", "over_high", "over_n", "over_p", "alike"])
     table = pd.concat([table.reset_index(drop=True), added], axis=1)
     return table.assign(over_p=table["over_p"].groupby(table["setting"]).transform(holm))
 
 
-def _over(scored: pd.DataFrame, row: "tuple[object, ...]") -> tuple[float, ...]:
+def _over(scored: pd.DataFrame, row: "tuple[object, ...]") -> tuple[object, ...]:
     setting, _, _, family, control = row
     within = scored[scored["setting"] == setting]
-    own = within.pivot_table(index="seed", columns="family", values="gain")
-    methods = [str(name) for name in own.columns if name != BASELINE and ", " not in str(name)]
-    methods = [name for name in methods if name != EQUAL_PASSES]
-    controlled = str(family).partition(", ")[0]
-    if control == EQUAL_PASSES and methods:
-        controlled = str(own[methods].mean().idxmax())
-    if not control or controlled not in own or family not in own:
-        return (np.nan,) * 5
-    result = estimate(own[controlled] - own[str(family)], int(within["spent"].max()))
-    return result.mean, result.low, result.high, result.n, result.p
+    differences = within.loc[within["family"] == family].groupby("seed")["over"].mean().dropna()
+    spent, alike = 0, len(differences) > 0
+    if not alike:
+        own = within.pivot_table(index="seed", columns="family", values="gain")
+        methods = [str(name) for name in own.columns if name != BASELINE and ", " not in str(name)]
+        methods = [name for name in methods if name != EQUAL_PASSES]
+        controlled = str(family).partition(", ")[0]
+        if control == EQUAL_PASSES and methods:
+            controlled = str(own[methods].mean().idxmax())
+        if not control or controlled not in own or family not in own:
+            return (*(np.nan,) * 5, False)
+        differences, spent = own[controlled] - own[str(family)], int(within["spent"].max())
+    result = estimate(differences, spent)
+    return result.mean, result.low, result.high, result.n, result.p, alike
 
 
 def generalisation_gap(scored: pd.DataFrame, metric: Metric) -> pd.DataFrame:

@@ -65,9 +65,11 @@ def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
             sentences.append(f"{name}: {row['family']} {told}: {gain}{unit} (n = {row['gain_n']:.0f}).")
         for _, row in group[(group["control"] != "") & group["over"].notna()].iterrows():
             beaten = row["over_p"] < 0.05 and row["over"] > 0
+            where = f"With {row['configuration']}" if row["alike"] else "At its best"
             sentences.append(
-                f"{name}: the method {'beats' if beaten else 'does not beat'} its control {row['control']} "
-                f"({MEANING[row['control']]}): {number(row['over'] * metric.scale, signed=True)}."
+                f"{name}: {where} the method {'beats' if beaten else 'does not beat'} its control "
+                f"{row['control']} ({MEANING[row['control']]}): "
+                f"{number(row['over'] * metric.scale, signed=True)}."
             )
     return sentences or ["No method shares a seed with the baseline, so nothing can be said."]
 
@@ -88,8 +90,8 @@ def _forest(setting: int, shown: pd.DataFrame, metric: Metric) -> Figure:
         f"methods-{setting}",
         f"{_name(shown.iloc[0])}: methods and controls",
         "Gain over standard training of the same seeds with its 95 % paired t interval. A control that "
-        "gains as "
-        "much as the method explains the method away.",
+        "gains as much as the method with the same settings explains the method away; the method stands "
+        "here in its best settings.",
         "All are at equal epochs but equal-passes, which trains standard training for as many passes.",
         f"Gains in {metric.name} of {', '.join(shown['family'])}.",
         partial(gain_forest, shown, list(shown["family"]), metric),
@@ -104,8 +106,8 @@ def _table(table: pd.DataFrame, metric: Metric) -> Table:
     return Table(
         "methods",
         "Methods and controls",
-        "Method − control: what is left of a method's gain beside the control of the same seeds, with "
-        "Holm's p.",
+        "Method − control: what the method has more than its control with the very same settings and seeds, "
+        "or in its best settings where it did not run with those; with Holm's p.",
         table,
         [
             text_column("workload", "workload"),

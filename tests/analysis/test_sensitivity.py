@@ -167,6 +167,26 @@ def test_a_method_is_compared_with_its_controls(effect: float, beaten: bool) -> 
     assert (row["over_p"] < 0.05 and row["over"] > 0) == beaten
 
 
+def test_a_control_is_compared_with_the_method_in_the_same_settings() -> None:
+    """The method helps on one layer; its controls ran on another, where it does nothing."""
+    frame = synthetic.trials(
+        targets=["input", "conv1.w"],
+        epsilons=[4],
+        ps=[0.5],
+        seeds=range(8),
+        effect=lambda targets, *_: 0.05 * (targets == "input"),
+        noise=0.001,
+    ).assign(control="none")
+    without = frame[frame["targets"] == "conv1.w"].assign(control="eps-zero")
+    frame = pd.concat([frame, without.assign(key="zero" + without["key"])], ignore_index=True)
+    records = synthetic.records(frame)
+    table = controls.compare_methods(controls.scored_methods(records, records.reported)).set_index("control")
+    row = table.loc["eps-zero"]
+    assert row["alike"]
+    assert (row["over_n"], row["over"]) == (8, 0), "the same results, seed by seed"
+    assert table.loc["", "gain"].max() == pytest.approx(0.05, abs=0.002)
+
+
 def test_gap_by_hand() -> None:
     records = synthetic.records(synthetic.trials(targets=["input"], epsilons=[5], ps=[0.5], noise=0.0))
     scored = controls.scored_methods(records, records.reported)
