@@ -110,7 +110,8 @@ def _matches(trials: pd.DataFrame, row: Mapping[str, Any]) -> pd.Series:
         if column not in trials:
             return same & False
         same &= trials[column] == value if isinstance(value, str) else np.isclose(trials[column], value)
-    if row.get("train_size") != row.get("train_size") and "training.train_size" in trials:
+    size = row.get("train_size")
+    if (size is None or size != size) and "training.train_size" in trials:
         same &= trials["training.train_size"] == 0
     return same
 

@@ -123,7 +123,7 @@ def learning_section(records: Records) -> Section | None:
     ]
     metrics += [Metric("valid_loss", False)] if records.select != "valid_loss" else []
     metrics = [m for m in metrics if m.column in records.epochs]
-    complete = records.complete(controls=True)
+    complete = records.complete()
     if complete.empty or not metrics:
         return None
     complete = complete.assign(config=groups(complete, records.configuration))

@@ -21,6 +21,7 @@ from analysis.document import (
 )
 from analysis.figures.ranking import gain_forest
 from analysis.records import BASELINE, EQUAL_PASSES, Metric, Records
+from analysis.statistics import ALPHA
 
 
 def section(records: Records) -> Section | None:
@@ -63,15 +64,26 @@ def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
             )
             unit = " points" if metric.is_fraction else ""
             sentences.append(f"{name}: {row['family']} {told}: {gain}{unit} (n = {row['gain_n']:.0f}).")
-        for _, row in group[(group["control"] != "") & group["over"].notna()].iterrows():
-            beaten = row["over_p"] < 0.05 and row["over"] > 0
-            where = f"With {row['configuration']}" if row["alike"] else "At its best"
-            sentences.append(
-                f"{name}: {where} the method {'beats' if beaten else 'does not beat'} its control "
-                f"{row['control']} ({MEANING[row['control']]}): "
-                f"{number(row['over'] * metric.scale, signed=True)}."
-            )
+        sentences += [f"{name}: {told}" for told in _beside_controls(group, metric)]
     return sentences or ["No method shares a seed with the baseline, so nothing can be said."]
+
+
+def _beside_controls(group: pd.DataFrame, metric: Metric) -> list[str]:
+    """Which controls the method beats and which it does not, for each of the settings they ran with."""
+    table = group[(group["control"] != "") & group["over"].notna()]
+    where = ("with " + table["configuration"]).where(table["alike"], "at its best")
+    beaten = (table["over_p"] < ALPHA) & (table["over"] > 0)
+    sentences = []
+    for (setting, won), rows in table.groupby([where, beaten], sort=True):
+        told = [
+            f"{row['control']} {number(row['over'] * metric.scale, signed=True)} ({MEANING[row['control']]})"
+            for _, row in rows.iterrows()
+        ]
+        verb = "beats" if won else "does not beat"
+        sentences.append(
+            f"{setting} the method {verb} its control{'s' * (len(told) > 1)}: {', '.join(told)}."
+        )
+    return sentences
 
 
 def _notes(table: pd.DataFrame) -> list[str]:

@@ -163,3 +163,10 @@ def test_records_are_set_beside_the_rows_that_they_match() -> None:
     ours = frame[(frame["p"] == 0.5)]["test_accuracy"].mean()
     assert stated["mean"] == pytest.approx(ours)
     assert (table["verdict"] == DIFFERS).all()
+
+
+def test_a_part_of_the_data_is_not_set_beside_a_number_of_all_of_it() -> None:
+    """Tables without a column of training sizes were measured on all examples."""
+    for size, compared in ((0, True), (2000, False)):
+        frame = synthetic.trials(workloads=["mnist-lenet5"], training={"training.train_size": size})
+        assert ("apb" in set(published.compare(synthetic.records(frame)).get("paper", []))) == compared
