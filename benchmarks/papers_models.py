@@ -129,6 +129,14 @@ def benches(wanted: Iterable[str]) -> list[Bench]:
             dict(lstm.targets),
             "lstm.ih.w",
         ),
+        "lstm-short": lambda: Bench(
+            "LSTM, short texts",
+            "batch 16, length 48, vocabulary 60,000",
+            Recurrent(nn.Embedding(VOCABULARY, 300), 2, lstm),
+            texts(16, 48, 2),
+            dict(lstm.targets),
+            "lstm.ih.w",
+        ),
         "bigru": lambda: Bench(
             "BiGRU, 2 layers",
             "batch 32, length 50, vocabulary 60,000",

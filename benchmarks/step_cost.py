@@ -206,7 +206,7 @@ def keep_freed_memory() -> None:
 
 
 def main() -> None:
-    names = ["lenet5", "vgg16", "lstm", "bigru"]
+    names = ["lenet5", "lstm", "lstm-short", "bigru", "vgg16"]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--models", nargs="+", choices=names, default=names)
