@@ -88,7 +88,7 @@ def test_a_trial_trains_on_its_scenario(data: Data, examples: str) -> None:
     reference = Training(trial(epochs=1), data)
     model, optimizer = reference.model, reference.optimizer
     losses, count = 0.0, 0
-    for inputs, labels in reference.train.batches(128, reference._shuffling):
+    for inputs, labels in reference.train.batches(128, reference.shuffling):
         attacked = by_hand(model, inputs, labels, 0.2)
         if examples == "both":
             attacked, labels = torch.cat([inputs, attacked]), torch.cat([labels, labels])
