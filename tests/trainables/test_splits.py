@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from trainables.splits import PADDING, ImageSplit, TextSplit, stratified_subset
@@ -81,12 +81,16 @@ def test_subsets_are_nested(labels: list[int], a: int, b: int, balanced: bool) -
 
 
 @given(st.lists(st.integers(1, 40), min_size=2, max_size=4), st.floats(0.1, 1))
+@example([1, 1, 1, 11], 0.375)
 def test_subsets_keep_the_proportions_of_the_classes(counts: list[int], share: float) -> None:
+    """Every class is rounded from one common share of it, and the roundings add up to half an example a class,
+    of which each class bears its part."""
     labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
     size = int(share * len(labels))
     taken = labels[stratified_subset(labels, size, 0)].bincount(minlength=len(counts))
     expected = torch.tensor(counts) * size / len(labels)
-    assert (taken - expected).abs().max() <= 1
+    most = 0.5 + torch.tensor(counts) / len(labels) * len(counts) / 2
+    assert ((taken - expected).abs() <= most + 1e-6).all()
 
 
 def test_balanced_subsets_take_equally_many_of_each_class_until_one_is_used_up() -> None:
