@@ -83,7 +83,7 @@ def test_subsets_are_nested(labels: list[int], a: int, b: int, balanced: bool) -
 @given(st.lists(st.integers(1, 40), min_size=2, max_size=4), st.floats(0.1, 1))
 @example([1, 1, 1, 11], 0.375)
 def test_subsets_keep_the_proportions_of_the_classes(counts: list[int], share: float) -> None:
-    """Every class is rounded from one common share of it, and the roundings add up to half an example a class,
+    """Every class is rounded from one common share of it; the roundings add up to half an example a class,
     of which each class bears its part."""
     labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
     size = int(share * len(labels))
