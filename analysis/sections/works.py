@@ -114,7 +114,6 @@ def _table(table: pd.DataFrame, metric: Metric) -> Table:
     def over(row: Row) -> str:
         return with_interval(row["over"], row["over_low"], row["over_high"], metric, signed=True)
 
-    training = [text_column("training", "training")] if table["training"].nunique() > 1 else []
     return Table(
         "methods",
         "Methods and controls",
@@ -123,7 +122,7 @@ def _table(table: pd.DataFrame, metric: Metric) -> Table:
         table,
         [
             text_column("workload", "workload"),
-            *training,
+            *_training(table),
             text_column("method", "family"),
             number_column("n", "n"),
             score_column(metric),
@@ -155,6 +154,7 @@ def _gap(gap: pd.DataFrame, metric: Metric) -> Table:
         gap,
         [
             text_column("workload", "workload"),
+            *_training(gap),
             text_column("method", "family"),
             number_column("n", "n"),
             number_column("train", "train", digits, metric.scale),
@@ -164,3 +164,8 @@ def _gap(gap: pd.DataFrame, metric: Metric) -> Table:
             p_column("p (Holm)", "p_holm"),
         ],
     )
+
+
+def _training(table: pd.DataFrame) -> list[Column]:
+    """A column that tells training settings apart, where there are several."""
+    return [text_column("training", "training")] if table["training"].nunique() > 1 else []
