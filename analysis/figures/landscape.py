@@ -1,5 +1,7 @@
 """Loss surfaces: along a line, as contours, and in three dimensions."""
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -64,7 +66,7 @@ def contours(table: pd.DataFrame) -> Figure:
         drawn = axes.contourf(x, y, z, levels=levels, cmap=colormap("viridis"), extend="max")
         axes.contour(x, y, z, levels=levels, colors=PAPER, linewidths=0.4)
         axes.plot(0, 0, "+", color=PAPER, markersize=9)
-        title(axes, literal(label))
+        title(axes, literal(textwrap.fill(label, 34)))
         axes.set_xlabel("δ")
         axes.set_aspect("equal")
         axes.tick_params(length=0)
@@ -94,7 +96,7 @@ def surfaces(table: pd.DataFrame) -> Figure:
         axes.plot_surface(
             *np.meshgrid(x, y), cut, cmap=colormap("viridis"), vmin=low, vmax=high, rcount=40, ccount=40, lw=0
         )
-        title(axes, literal(label))
+        title(axes, literal(textwrap.fill(label, 34)))
         axes.set(zlim=(low, high), xlabel="δ", ylabel="η")
         for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
             axis.pane.set(facecolor=PAPER, edgecolor=RULE)
