@@ -14,6 +14,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from dropattack import UsageError
 from search.datasets import DataOptions, data_options
 from search.proposers import Checksum
+from search.slots import fits
 from search.sweep import Resources, Sweep
 from trainables.workloads import workload_named
 
@@ -67,11 +68,6 @@ def check_cluster(sweep: Sweep, store: Path, data: Path, checksum: Checksum) -> 
         raise UsageError(_too_much(sweep.resources, [node["Resources"] for node in nodes]))
     if len(nodes) > 1:
         _check_nodes(able, store.resolve(), data.resolve(), [(o, checksum(*o)) for o in data_options(sweep)])
-
-
-def fits(resources: Resources, node: Mapping[str, float]) -> bool:
-    """Whether one trial fits on a node."""
-    return node.get("CPU", 0) >= resources.cpus and node.get("GPU", 0) >= resources.most_gpus
 
 
 def _too_much(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> str:

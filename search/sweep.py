@@ -144,13 +144,16 @@ class Select(_Model):
 
 
 class Resources(_Model):
-    """What one trial occupies.
+    """What one trial occupies, and how many run side by side.
 
-    ``gpus: auto`` measures what a trial takes of a GPU's memory and puts as many side by side as fit.
+    ``gpus: auto`` measures what a trial takes of a GPU's memory and puts as many side by side as fit. Without
+    ``concurrent``, as many trials run as fit on the cluster. More than fit wait, which is what an autoscaler
+    goes by.
     """
 
     cpus: float = Field(default=1, gt=0)
     gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = 0.0
+    concurrent: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -16,11 +16,15 @@ from dropattack import UsageError
 from search import gpus
 from search.engine import Engine
 from search.recorder import Recorder
+from search.slots import Slots
 from trainables.trainable import BROKEN, FAILURE, METRICS, OUT_OF_MEMORY, TrialTrainable
 
 _KEY, _GPUS = "key", "gpus"
 _PROCESS_DEATHS = 2
 """How often a trial's process may die (out of memory, a lost node) before the trial counts as failed."""
+_ALL_AT_ONCE = 10_000
+"""How many trials Tune may start at a time. By itself it would start one process after the other, and a
+short trial's end would call off the start of the next one, so that trials ran one at a time."""
 
 
 class _StateInJournal:
@@ -31,20 +35,24 @@ class _StateInJournal:
 
 
 class EngineSearcher(_StateInJournal, Searcher):
-    """Hands the engine's trials to Tune.
+    """Hands the engine's trials to Tune, as many as may run side by side.
 
     Args:
         recorder: Where trials come from.
         config: What all trials' configs share.
+        slots: How many these are.
     """
 
-    def __init__(self, recorder: Recorder, config: dict[str, Any]) -> None:
+    def __init__(self, recorder: Recorder, config: dict[str, Any], slots: Slots) -> None:
         super().__init__()
         self._recorder = recorder
         self._config = config
+        self._slots = slots
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next trial's config; nothing for now, or nothing ever again."""
+        if self._recorder.training >= self._slots.count():
+            return None
         record = self._recorder.next()
         if record is None:
             return Searcher.FINISHED if self._recorder.ended else None
@@ -110,6 +118,7 @@ def connect(verbose: bool) -> None:
     """
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = str(10**9)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(_ALL_AT_ONCE)
     os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
     if not verbose:
@@ -148,23 +157,24 @@ def run(
         UsageError: What a trial takes cannot be measured.
         OSError: The journal can no longer be written; what it has is whole.
     """
-    resources = engine.sweep.resources
+    resources = engine.sweep.resources.model_copy(update={"gpus": _gpus(engine, data.resolve(), measure)})
     config = {
         "data": str(data.resolve()),
         "folder": str(folder.resolve()),
         "threads": max(1, math.floor(resources.cpus)),
-        _GPUS: _gpus(engine, data.resolve(), measure),
+        _GPUS: resources.gpus,
     }
     trainable = tune.with_resources(
         TrialTrainable,
         lambda config: tune.PlacementGroupFactory([{"CPU": resources.cpus, "GPU": config[_GPUS]}]),
     )
     recorder = Recorder(engine)
+    slots = Slots(resources)
     with tempfile.TemporaryDirectory(prefix="dropattack-tune-") as scratch:
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
-                search_alg=EngineSearcher(recorder, config),
+                search_alg=EngineSearcher(recorder, config, slots),
                 scheduler=EngineScheduler(recorder),
                 num_samples=-1,
                 reuse_actors=True,

@@ -1,0 +1,59 @@
+"""How many trials a sweep runs side by side."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import ray
+
+from search.sweep import Resources
+
+_LOOK_EVERY_SECONDS = 5.0
+
+
+def fits(resources: Resources, node: Mapping[str, float]) -> bool:
+    """Whether one trial fits on a node."""
+    return on_node(resources, node) > 0
+
+
+def on_node(resources: Resources, node: Mapping[str, float]) -> int:
+    """How many trials fit on a node side by side.
+
+    Example:
+        >>> on_node(Resources(cpus=2, gpus=0.25), {"CPU": 16, "GPU": 1})
+        4
+    """
+    trials = math.floor(node.get("CPU", 0) / resources.cpus)
+    if resources.most_gpus:
+        trials = min(trials, math.floor(node.get("GPU", 0) / resources.most_gpus))
+    return trials
+
+
+class Slots:
+    """How many trials run side by side: what the sweep says, or as many as the cluster's living nodes hold.
+
+    Nodes come and go while a sweep runs; they are looked up every few seconds.
+
+    Args:
+        resources: What one trial occupies.
+        nodes: Gives the cluster's nodes, as `ray.nodes` does.
+    """
+
+    def __init__(
+        self, resources: Resources, nodes: Callable[[], Iterable[Mapping[str, Any]]] = ray.nodes
+    ) -> None:
+        self._resources = resources
+        self._nodes = nodes
+        self._looked = -math.inf
+        self._count = 1
+
+    def count(self) -> int:
+        """How many trials run side by side now, at least one."""
+        if self._resources.concurrent is not None:
+            return self._resources.concurrent
+        if time.monotonic() - self._looked > _LOOK_EVERY_SECONDS:
+            alive = [node["Resources"] for node in self._nodes() if node["Alive"]]
+            self._count = max(1, sum(on_node(self._resources, node) for node in alive))
+            self._looked = time.monotonic()
+        return self._count
