@@ -91,11 +91,6 @@ class Engine:
         return [record for lane in self._lanes for record in lane.records]
 
     @property
-    def training(self) -> int:
-        """How many trials are handed out and not yet finished."""
-        return len(self._training)
-
-    @property
     def limit(self) -> str:
         """The limit of the sweep that is reached, or nothing."""
         return self._spending.reached(self._training)

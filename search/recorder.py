@@ -30,11 +30,6 @@ class Recorder:
         """Whether there will be nothing more to train."""
         return self.broken is not None or self._engine.done
 
-    @property
-    def training(self) -> int:
-        """See `Engine.training`."""
-        return self._engine.training
-
     def next(self) -> Record | None:
         """See `Engine.next`."""
         return self._guarded(self._engine.next, None)

@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import tempfile
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from search import gpus
 from search.engine import Engine
 from search.recorder import Recorder
 from search.slots import Slots
-from trainables.trainable import BROKEN, FAILURE, METRICS, OUT_OF_MEMORY, TrialTrainable
+from search.stacks import Stacks
+from trainables.trainable import StackTrainable
 
-_KEY, _GPUS = "key", "gpus"
+_KEYS, _GPUS = "keys", "gpus"
 _PROCESS_DEATHS = 2
 """How often a trial's process may die (out of memory, a lost node) before the trial counts as failed."""
 _ALL_AT_ONCE = 10_000
@@ -35,29 +37,32 @@ class _StateInJournal:
 
 
 class EngineSearcher(_StateInJournal, Searcher):
-    """Hands the engine's trials to Tune, as many as may run side by side.
+    """Hands the engine's trials to Tune in stacks, each a trial to Tune, as many as may run side by side.
 
     Args:
-        recorder: Where trials come from.
-        config: What all trials' configs share.
-        slots: How many these are.
+        stacks: Where they come from.
+        alone: Keys of trials that get a GPU each.
+        config: What all stacks' configs share.
+        slots: How many may run side by side.
     """
 
-    def __init__(self, recorder: Recorder, config: dict[str, Any], slots: Slots) -> None:
+    def __init__(self, stacks: Stacks, alone: Set[str], config: dict[str, Any], slots: Slots) -> None:
         super().__init__()
-        self._recorder = recorder
+        self._stacks = stacks
+        self._alone = alone
         self._config = config
         self._slots = slots
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next trial's config; nothing for now, or nothing ever again."""
-        if self._recorder.training >= self._slots.count():
+        """The next stack's config; nothing for now, or nothing ever again."""
+        if self._stacks.running >= self._slots.count():
             return None
-        record = self._recorder.next()
-        if record is None:
-            return Searcher.FINISHED if self._recorder.ended else None
-        config = {**self._config, _KEY: record.key, "trial": record.trial.to_dict()}
-        if record.key in self._recorder.alone:
+        stack = self._stacks.next()
+        if not stack:
+            return Searcher.FINISHED if self._stacks.ended else None
+        keys = [record.key for record in stack]
+        config = {**self._config, _KEYS: keys, "trials": [record.trial.to_dict() for record in stack]}
+        if self._alone & set(keys):
             config[_GPUS] = max(1.0, config[_GPUS])
         return config
 
@@ -76,32 +81,21 @@ class EngineSearcher(_StateInJournal, Searcher):
 class EngineScheduler(_StateInJournal, FIFOScheduler):
     """Takes every result to the engine, the last one included, before Tune acts on it."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, stacks: Stacks) -> None:
         super().__init__()
-        self._recorder = recorder
+        self._stacks = stacks
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Continue or stop, as the engine says."""
-        key = trial.config[_KEY]
-        goes_on = False
-        if BROKEN in result:
-            self._recorder.broken = OSError(result[BROKEN])
-        elif OUT_OF_MEMORY in result:
-            self._recorder.ran_out_of_memory(key, result[OUT_OF_MEMORY])
-        elif FAILURE in result:
-            self._recorder.fail(key, result[FAILURE])
-        else:
-            prefix = f"{METRICS}/"
-            metrics = {n.removeprefix(prefix): v for n, v in result.items() if n.startswith(prefix)}
-            goes_on = self._recorder.report(key, metrics)
+        goes_on = self._stacks.report(trial.config[_KEYS], result)
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """Records a trial whose process died once too often; until then Tune tries again by itself."""
+        """Records trials whose process died once too often; until then Tune tries again by itself."""
         if trial.should_recover():
             return
         times = trial.num_failures
-        self._recorder.fail(trial.config[_KEY], f"its process died {times} times: {_last_line(trial)}")
+        self._stacks.died(trial.config[_KEYS], f"its process died {times} times: {_last_line(trial)}")
 
 
 def _last_line(trial: Any) -> str:
@@ -165,17 +159,17 @@ def run(
         _GPUS: resources.gpus,
     }
     trainable = tune.with_resources(
-        TrialTrainable,
+        StackTrainable,
         lambda config: tune.PlacementGroupFactory([{"CPU": resources.cpus, "GPU": config[_GPUS]}]),
     )
     recorder = Recorder(engine)
-    slots = Slots(resources)
+    stacks = Stacks(recorder, resources.lanes)
     with tempfile.TemporaryDirectory(prefix="dropattack-tune-") as scratch:
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
-                search_alg=EngineSearcher(recorder, config, slots),
-                scheduler=EngineScheduler(recorder),
+                search_alg=EngineSearcher(stacks, recorder.alone, config, Slots(resources)),
+                scheduler=EngineScheduler(stacks),
                 num_samples=-1,
                 reuse_actors=True,
             ),

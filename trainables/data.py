@@ -2,9 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from dropattack import Settings
 from dropattack.robustness import UNIT, Bounds
@@ -37,6 +39,11 @@ class Data:
     extras: Mapping[str, Any] = field(default_factory=dict)
     bounds: Bounds = UNIT
     facts: Mapping[str, float] = field(default_factory=dict)
+
+    def to(self, device: torch.device) -> "Data":
+        """The same data with their examples on a device, which trials can share."""
+        train, valid, test = (split.to(device) for split in (self.train, self.valid, self.test))
+        return replace(self, train=train, valid=valid, test=test)
 
 
 class Dataset(ABC):

@@ -8,7 +8,6 @@ gets the lane's parameters back after every epoch and can go on alone at any tim
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 
 import torch
@@ -101,9 +100,7 @@ class Lanes:
     @classmethod
     def of(cls, trials: Sequence[Trial], data: Data, device: torch.device | None = None) -> "Lanes":
         """Fresh lanes over one copy of the data; see `Training`."""
-        there = device or torch.device("cpu")
-        train, valid, test = (split.to(there) for split in (data.train, data.valid, data.test))
-        data = replace(data, train=train, valid=valid, test=test)
+        data = data.to(device or torch.device("cpu"))
         return cls([Training(trial, data, device) for trial in trials])
 
     def __len__(self) -> int:
@@ -208,6 +205,38 @@ class Lanes:
                     torch.arange(widest, device=labels.device) >= real[:, None], _IGNORED
                 )
                 yield (inputs, labels), real
+
+
+class Alone:
+    """A trial by itself, as a stack of one that may be any trial.
+
+    Args:
+        training: Fresh or resumed.
+    """
+
+    def __init__(self, training: Training) -> None:
+        self._training = training
+
+    def epoch(self) -> dict[str, Metrics | DivergedError]:
+        """See `Lanes.epoch`."""
+        key = self._training.trial.key
+        try:
+            return {key: self._training.epoch()}
+        except DivergedError as error:
+            return {key: error}
+
+    def training(self, key: str) -> Training:
+        """See `Lanes.training`."""
+        return self._training
+
+
+def together(trainings: Sequence[Training]) -> Alone | Lanes:
+    """What trains these trials side by side.
+
+    Raises:
+        UsageError: There are several, and they cannot be lanes of one stack.
+    """
+    return Alone(trainings[0]) if len(trainings) == 1 else Lanes(trainings)
 
 
 @torch.inference_mode()

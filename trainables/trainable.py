@@ -1,4 +1,4 @@
-"""The adapter between the training loop and Ray Tune: a trial's epochs as the steps of a Trainable."""
+"""The adapter between the training loop and Ray Tune: epochs of a stack of trials as steps of a Trainable."""
 
 import json
 from functools import lru_cache
@@ -10,92 +10,109 @@ from ray import tune
 
 from trainables.cache import save_atomically
 from trainables.data import Data
+from trainables.lanes import Alone, Lanes, together
 from trainables.saved import checkpoint_path, model_path
-from trainables.training import Training
+from trainables.training import DivergedError, Training
 from trainables.trial import Trial
 from trainables.workloads import workload_named
 
-METRICS, FAILURE, OUT_OF_MEMORY, BROKEN = "metrics", "failure", "out_of_memory", "broken"
-"""What a step may report: an epoch's metrics, or why there are none."""
+METRICS, DIVERGED = "metrics", "diverged"
+"""What a step reports: for some of the stack's trials their metrics, for others why they cannot go on."""
+FAILURE, OUT_OF_MEMORY, BROKEN = "failure", "out_of_memory", "broken"
+"""What a step reports instead: why there is nothing of the whole stack."""
 
 CONTEXT_BYTES = 2**30
 """GPU memory that a process takes beside its tensors: the CUDA context and the libraries' workspaces."""
 
 
-class TrialTrainable(tune.Trainable):
-    """Trains one trial after the other, one epoch a step.
+class StackTrainable(tune.Trainable):
+    """Trains one stack of trials after the other, one epoch a step; a stack may be a single trial.
 
-    Config: ``trial`` (`Trial.to_dict`), ``data`` (the data root), ``folder`` (of the sweep), ``threads`` and
-    ``gpus`` (how many the trial occupies, or the share of one that it may fill).
+    Config: ``trials`` (each a `Trial.to_dict`), ``data`` (the data root), ``folder`` (of the sweep),
+    ``threads`` and ``gpus`` (how many the stack occupies, or the share of one that it may fill).
 
-    Each step ends with a checkpoint that holds the metrics of all epochs so far, and only then reports. A
-    trial that is begun again, here or elsewhere, reports those epochs again and trains on from there: what
-    the driver had recorded it knows again, and what it had not, it learns now. An exception of the training
-    is a result too (``failure``; ``out_of_memory`` where a GPU was too small), so that the process lives on
-    for the next trial. A file that cannot be read or written is no fault of the trial (``broken``).
+    Each step ends with a checkpoint of every trial that holds the metrics of all its epochs so far, and only
+    then reports. A trial that is begun again, here or elsewhere, reports those epochs again and trains on
+    from there: what the driver had recorded it knows again, and what it had not, it learns now. An exception
+    of the training is a result too (``failure``; ``out_of_memory`` where a GPU was too small), so that the
+    process lives on for the next stack. A file that cannot be read or written is no fault of the trials
+    (``broken``).
     """
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Begins a trial."""
-        self._trial = Trial.from_dict(config["trial"])
-        self._data_root = config["data"]
-        self._folder = config["folder"]
-        self._training: Training | None = None
-        self._reported = 0
-        torch.set_num_threads(config["threads"])
-        _keep_to_share(config["gpus"])
+        """Begins a stack."""
+        self._trainings: dict[str, Training] = {}
+        self._reported: dict[str, int] = {}
+        self._loop: Alone | Lanes | None = None
+        self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Begins another trial in the same process."""
-        self.setup(new_config)
+        """Begins another stack in the same process; trials that were in the last one go on from memory."""
+        trials = [Trial.from_dict(trial) for trial in new_config["trials"]]
+        self._trials = {trial.key: trial for trial in trials}
+        self._data_root, self._folder = new_config["data"], new_config["folder"]
+        stay = [key for key in self._trainings if key in self._trials]
+        if self._loop is not None:
+            self._trainings = {key: self._loop.training(key) for key in stay}
+        self._reported = {key: self._reported[key] for key in stay}
+        self._loop = None
+        torch.set_num_threads(new_config["threads"])
+        _keep_to_share(new_config["gpus"])
         return True
 
     def step(self) -> dict[str, Any]:
-        """Reports one epoch, trained now or found in the checkpoint."""
+        """Reports an epoch of every trial that has one to report, trained now or found in its checkpoint."""
         try:
-            return {METRICS: self._epoch()}
+            return self._epoch()
         except torch.OutOfMemoryError as error:
-            return {OUT_OF_MEMORY: f"out of GPU memory: {error}"}
+            found = {OUT_OF_MEMORY: f"out of GPU memory: {error}"}
         except OSError as error:
-            return {BROKEN: str(error)}
+            found = {BROKEN: str(error)}
         except Exception as error:
-            return {FAILURE: f"{type(error).__name__}: {error}"}
+            found = {FAILURE: f"{type(error).__name__}: {error}"}
+        self._trainings, self._reported, self._loop = {}, {}, None
+        return found
 
-    def _epoch(self) -> dict[str, float]:
-        if self._training is None:
-            self._training = self._resume()
-        training = self._training
-        if self._reported == len(training.history):
-            training.epoch()
-            save_atomically(training.state_dict(), checkpoint_path(self._folder, self._trial.key))
+    def _epoch(self) -> dict[str, Any]:
+        if self._loop is None:
+            begun = {key: self._resume(t) for key, t in self._trials.items() if key not in self._trainings}
+            self._trainings |= begun
+            self._reported |= dict.fromkeys(begun, 0)
+            self._loop = together(list(self._trainings.values()))
+        diverged = [] if self._unreported() else self._train(self._loop)
+        metrics = []
+        for key in self._unreported():
+            metrics.append((key, self._trainings[key].history[self._reported[key]]))
+            self._reported[key] += 1
+        return {METRICS: metrics, DIVERGED: diverged}
+
+    def _unreported(self) -> list[str]:
+        return [
+            key for key, training in self._trainings.items() if self._reported[key] < len(training.history)
+        ]
+
+    def _train(self, loop: Alone | Lanes) -> list[tuple[str, str]]:
+        """Trains an epoch of every trial and saves it; gives those that diverged, with their reasons."""
+        diverged = []
+        for key, result in loop.epoch().items():
+            if isinstance(result, DivergedError):
+                diverged.append((key, f"{type(result).__name__}: {result}"))
+                del self._trainings[key]
+                continue
+            training = loop.training(key)
+            save_atomically(training.state_dict(), checkpoint_path(self._folder, key))
             if training.finished:
-                save_atomically(training.result(), model_path(self._folder, self._trial.key))
-        self._reported += 1
-        return training.history[self._reported - 1]
+                save_atomically(training.result(), model_path(self._folder, key))
+        return diverged
 
-    def _resume(self) -> Training:
+    def _resume(self, trial: Trial) -> Training:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        training = Training(
-            self._trial,
-            _data(self._trial.workload, self._data_root, json.dumps(dict(self._trial.data))),
-            device,
-        )
-        path = checkpoint_path(self._folder, self._trial.key)
+        data = _data(trial.workload, self._data_root, json.dumps(dict(trial.data)), device)
+        training = Training(trial, data, device)
+        path = checkpoint_path(self._folder, trial.key)
         if path.exists():
             training.load_state_dict(torch.load(path, weights_only=True, map_location=device))
         return training
-
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Saves the state where Tune asks for it."""
-        if self._training is not None:
-            save_atomically(self._training.state_dict(), Path(checkpoint_dir) / "state.pt")
-
-    def load_checkpoint(self, checkpoint_dir: str | None) -> None:
-        """Takes back what `save_checkpoint` gave."""
-        path = Path(checkpoint_dir or "") / "state.pt"
-        if path.exists():
-            self._training = self._resume()
-            self._training.load_state_dict(torch.load(path, weights_only=True))
 
 
 def _keep_to_share(gpus: float) -> None:
@@ -110,6 +127,6 @@ def _keep_to_share(gpus: float) -> None:
 
 
 @lru_cache(maxsize=2)
-def _data(workload: str, root: str, options: str) -> Data:
-    """A workload's data, kept in the process for the trials after this one."""
-    return workload_named(workload).load(Path(root), json.loads(options))
+def _data(workload: str, root: str, options: str, device: torch.device) -> Data:
+    """A workload's data, kept on the device for the trials beside and after this one."""
+    return workload_named(workload).load(Path(root), json.loads(options)).to(device)

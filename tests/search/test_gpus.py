@@ -15,7 +15,7 @@ from search.gpus import Memory
 from search.journal import Journal
 from search.record import State
 from search.sweepfile import parse_sweep
-from trainables.trainable import CONTEXT_BYTES, TrialTrainable
+from trainables.trainable import CONTEXT_BYTES, StackTrainable
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
 
@@ -44,8 +44,8 @@ def test_a_process_is_kept_to_its_share_less_what_its_context_takes(
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", limits.append)
     trial = Trial.make("digits-lenet5", "standard", {}, TrainingSettings(), 0, "x").to_dict()
-    trainable = TrialTrainable.__new__(TrialTrainable)
-    trainable.setup({"trial": trial, "data": "", "folder": str(tmp_path), "threads": 1, "gpus": share})
+    trainable = StackTrainable.__new__(StackTrainable)
+    trainable.setup({"trials": [trial], "data": "", "folder": str(tmp_path), "threads": 1, "gpus": share})
     assert limits == [pytest.approx(limit)]
 
 

@@ -1,0 +1,183 @@
+"""Stacks of trials, with simulated processes that train, fail and run out of memory."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from search.record import Record, State
+from search.recorder import Recorder
+from search.stacks import Stacks
+from search.sweep import Sweep
+from tests.search.simulation import Driver, engine, sweep, table, train
+from trainables.lanes import lane_structure
+from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, OUT_OF_MEMORY
+
+Fault = Callable[[Sequence[Record]], dict[str, Any] | None]
+GRID = {
+    "stages": [
+        {"name": "baseline", "methods": {"standard": {}}},
+        {
+            "name": "grid",
+            "methods": {
+                "dropattack": {"epsilon": [0.1, 1.0, 5.0], "targets": ["input", "conv1.w"]},
+                "fgm": {},
+            },
+        },
+    ]
+}
+
+
+def none(stack: Sequence[Record]) -> None:
+    """Nothing goes wrong."""
+
+
+def guilty(record: Record) -> bool:
+    """Whether a trial is one of those that tests let go wrong."""
+    return record.trial.method == "dropattack" and record.trial.hyperparameters["epsilon"] == 5
+
+
+class Processes:
+    """Trains stacks as `StackTrainable` does, with checkpoints that outlive a process.
+
+    Attributes:
+        stacks: Those that were handed out.
+        trained: Every epoch that was trained.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        definition: Sweep,
+        lanes: int,
+        slots: int,
+        fault: Fault = none,
+        diverges: Callable[[Record, int], bool] = lambda record, epoch: False,
+    ) -> None:
+        self.engine = engine(folder, definition)
+        self.recorder = Recorder(self.engine)
+        self.handed = Stacks(self.recorder, lanes)
+        self.slots, self.fault, self.diverges = slots, fault, diverges
+        self.stacks: list[list[Record]] = []
+        self.trained: list[tuple[str, int]] = []
+        self._checkpoints: dict[str, int] = {}
+
+    def run(self) -> None:
+        """Runs to the end."""
+        running: list[list[Record]] = []
+        while not self.handed.ended or running:
+            while self.handed.running < self.slots and (stack := self.handed.next()):
+                self.stacks.append(stack)
+                running.append(stack)
+            assert len(running) == self.handed.running
+            assert running or self.handed.ended, "nothing to do and not at the end"
+            running = [s for s in running if self.handed.report([r.key for r in s], self._step(s))]
+
+    def _step(self, stack: Sequence[Record]) -> dict[str, Any]:
+        if found := self.fault(stack):
+            return found
+        metrics: list[tuple[str, dict[str, float]]] = []
+        diverged: list[tuple[str, str]] = []
+        for record in stack:
+            epoch = self._checkpoints[record.key] = self._checkpoints.get(record.key, 0) + 1
+            self.trained.append((record.key, epoch))
+            if self.diverges(record, epoch):
+                diverged.append((record.key, "diverged"))
+            else:
+                metrics.append((record.key, train(record, epoch)))
+        return {METRICS: metrics, DIVERGED: diverged}
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lanes=st.integers(1, 9), slots=st.integers(1, 3))
+def test_a_grid_in_stacks_of_any_size_equals_one_trial_at_a_time(
+    tmp_path_factory: pytest.TempPathFactory, lanes: int, slots: int
+) -> None:
+    driver = Driver(engine(tmp_path_factory.mktemp("alone"), sweep(**GRID)))
+    driver.run()
+    processes = Processes(tmp_path_factory.mktemp("stacks"), sweep(**GRID), lanes, slots)
+    processes.run()
+    assert table(processes.engine.records) == table(driver.engine.records)
+    assert sorted(processes.trained) == sorted(driver.ledger), "each epoch once"
+    for stack in processes.stacks:
+        assert len(stack) <= lanes
+        if len(stack) > 1:
+            assert len({lane_structure(record.trial) for record in stack}) == 1
+
+
+def test_trials_that_can_be_lanes_are_put_together_and_others_train_alone(tmp_path: Path) -> None:
+    processes = Processes(tmp_path, sweep(**GRID), lanes=20, slots=1)
+    processes.run()
+    sizes = sorted((len(stack), stack[0].trial.method) for stack in processes.stacks)
+    assert sizes == [(1, "fgm"), (1, "fgm"), (2, "standard"), (6, "dropattack"), (6, "dropattack")]
+
+
+def test_those_that_are_stopped_leave_and_the_others_go_on_with_new_ones(tmp_path: Path) -> None:
+    search = {
+        "name": "search",
+        "search": {"kind": "optuna", "trials": 12},
+        "scheduler": "asha",
+        "methods": {"dropattack": {"epsilon": {"low": 0.01, "high": 10, "log": True}}},
+    }
+    processes = Processes(tmp_path, sweep(stages=[search]), lanes=4, slots=1)
+    processes.run()
+    states = [record.state for record in processes.engine.records]
+    assert len(states) == 12
+    assert set(states) == {State.COMPLETE, State.PRUNED}
+    assert len(processes.trained) == len(set(processes.trained)), "an epoch was trained twice"
+    seen = [{record.key for record in stack} for stack in processes.stacks]
+    assert any(one & other and other - one for one, other in pairwise(seen))
+
+
+@pytest.mark.parametrize("kind", [FAILURE, OUT_OF_MEMORY])
+def test_a_trial_that_brings_down_every_stack_fails_alone(tmp_path: Path, kind: str) -> None:
+    def fault(stack: Sequence[Record]) -> dict[str, Any] | None:
+        return {kind: "it was me"} if any(map(guilty, stack)) else None
+
+    processes = Processes(tmp_path, sweep(**GRID), lanes=8, slots=2, fault=fault)
+    processes.run()
+    for record in processes.engine.records:
+        expected = (State.FAILED, "it was me") if guilty(record) else (State.COMPLETE, "")
+        assert (record.state, record.reason) == expected
+    assert len(processes.trained) == len(set(processes.trained))
+
+
+def test_stacks_become_as_small_as_the_memory_wants_them(tmp_path: Path) -> None:
+    def fault(stack: Sequence[Record]) -> dict[str, Any] | None:
+        return {OUT_OF_MEMORY: "too many"} if len(stack) > 3 else None
+
+    processes = Processes(tmp_path, sweep(**GRID), lanes=8, slots=1, fault=fault)
+    processes.run()
+    assert {record.state for record in processes.engine.records} == {State.COMPLETE}
+    assert [len(stack) for stack in processes.stacks if len(stack) > 3] == [6]
+
+
+def test_a_lane_that_diverges_fails_and_the_others_train_no_epoch_again(tmp_path: Path) -> None:
+    processes = Processes(
+        tmp_path, sweep(**GRID), lanes=6, slots=1, diverges=lambda r, epoch: guilty(r) and epoch == 3
+    )
+    processes.run()
+    for record in processes.engine.records:
+        expected = (State.FAILED, "diverged", 2) if guilty(record) else (State.COMPLETE, "", 9)
+        assert (record.state, record.reason, len(record.epochs)) == expected
+    assert len(processes.trained) == len(set(processes.trained))
+
+
+def test_a_process_that_dies_for_good_is_tried_in_halves(tmp_path: Path) -> None:
+    stacks = Stacks(Recorder(engine(tmp_path, sweep(**GRID))), lanes=6)
+    dead = stacks.next()
+    stacks.died([record.key for record in dead], "its process died")
+    assert stacks.running == 0
+    assert [stacks.next(), stacks.next()] == [dead[: len(dead) // 2], dead[len(dead) // 2 :]]
+
+
+def test_a_broken_store_ends_everything(tmp_path: Path) -> None:
+    recorder = Recorder(engine(tmp_path, sweep(**GRID)))
+    stacks = Stacks(recorder, lanes=4)
+    assert not stacks.report([record.key for record in stacks.next()], {BROKEN: "no space left"})
+    assert isinstance(recorder.broken, OSError)
+    assert stacks.ended

@@ -1,0 +1,150 @@
+"""Stacks of trials in a worker process, driven by hand instead of by Tune."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from trainables.saved import checkpoint_path, load_model
+from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, OUT_OF_MEMORY, StackTrainable
+from trainables.training import Training
+from trainables.trial import Trial
+from trainables.workloads import TrainingSettings, workload_named
+
+EPOCHS = 3
+
+
+def trial(epsilon: float, seed: int = 0, **options: Any) -> Trial:
+    settings = TrainingSettings(**{"epochs": EPOCHS, "train_size": 200, **options})
+    hyperparameters = {"targets": "input+conv1.w", "epsilon": epsilon}
+    return Trial.make("digits-lenet5", "dropattack", hyperparameters, settings, seed, "digits")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+def config(folder: Path, trials: Sequence[Trial]) -> dict[str, Any]:
+    there = {"data": str(folder), "folder": str(folder), "threads": 1, "gpus": 0}
+    return {"trials": [one.to_dict() for one in trials], **there}
+
+
+def process(folder: Path, *trials: Trial) -> StackTrainable:
+    """A worker as Tune would make it, without its logging."""
+    worker = StackTrainable.__new__(StackTrainable)
+    worker.setup(config(folder, trials))
+    return worker
+
+
+def reported(worker: StackTrainable, steps: int) -> dict[str, list[dict[str, float]]]:
+    found: dict[str, list[dict[str, float]]] = {}
+    for _ in range(steps):
+        result = worker.step()
+        assert result[DIVERGED] == []
+        for key, metrics in result[METRICS]:
+            found.setdefault(key, []).append(metrics)
+    return found
+
+
+def alone(one: Trial, folder: Path) -> list[dict[str, float]]:
+    training = Training(one, workload_named(one.workload).load(folder))
+    return [training.epoch() for _ in range(EPOCHS)]
+
+
+def same(found: Sequence[dict[str, float]], expected: Sequence[dict[str, float]], tolerance: float) -> bool:
+    """Whether all but the times agree."""
+    return len(found) == len(expected) and all(
+        one.keys() == other.keys()
+        and all(abs(one[n] - other[n]) <= tolerance for n in one if not n.endswith("seconds"))
+        for one, other in zip(found, expected, strict=True)
+    )
+
+
+def test_a_trial_by_itself_is_its_training_bit_for_bit(tmp_path: Path) -> None:
+    one = trial(1.0)
+    found = reported(process(tmp_path, one), EPOCHS)
+    assert same(found[one.key], alone(one, tmp_path), tolerance=0)
+    assert load_model(tmp_path / "models" / f"{one.key}.pt").trial == one
+
+
+def test_lanes_report_what_their_trials_report_alone(tmp_path: Path) -> None:
+    trials = [trial(1.0), trial(5.0), trial(1.0, seed=1)]
+    found = reported(process(tmp_path, *trials), EPOCHS)
+    for one in trials:
+        assert same(found[one.key], alone(one, tmp_path), tolerance=0.02)
+        assert load_model(tmp_path / "models" / f"{one.key}.pt").trial == one
+
+
+def test_a_new_process_reports_again_what_the_last_one_did_and_trains_on(tmp_path: Path) -> None:
+    trials = [trial(1.0), trial(5.0)]
+    first = reported(process(tmp_path, *trials), 2)
+    second = reported(process(tmp_path, *trials), EPOCHS)
+    for one in trials:
+        assert second[one.key][:2] == first[one.key], "also the times: they are not trained again"
+        assert second[one.key][2]["epoch"] == EPOCHS
+
+
+def test_who_stays_goes_on_from_memory_beside_who_is_new(tmp_path: Path) -> None:
+    leaves, stays, new = trial(1.0), trial(5.0), trial(9.0)
+    worker = process(tmp_path, leaves, stays)
+    before = reported(worker, 1)
+    checkpoint_path(tmp_path, stays.key).unlink()
+    assert worker.reset_config(config(tmp_path, [stays, new]))
+    after = reported(worker, 2)
+    assert [m["epoch"] for m in after[stays.key]] == [2, 3], "what it reported is not reported again"
+    assert [m["epoch"] for m in after[new.key]] == [1, 2]
+    assert same(before[stays.key] + after[stays.key], alone(stays, tmp_path), tolerance=0.02)
+
+
+def test_lanes_of_different_ages_catch_up_before_they_train(tmp_path: Path) -> None:
+    old, new = trial(1.0), trial(5.0)
+    reported(process(tmp_path, old), 2)
+    worker = process(tmp_path, old, new)
+    steps = [[(key, m["epoch"]) for key, m in worker.step()[METRICS]] for _ in range(3)]
+    assert steps == [[(old.key, 1)], [(old.key, 2)], [(old.key, 3), (new.key, 1)]]
+
+
+def test_a_lane_that_diverges_is_named_and_the_others_go_on(tmp_path: Path) -> None:
+    sound, broken = trial(1.0), trial(1.0, learning_rate=1e30)
+    worker = process(tmp_path, sound, broken)
+    result = worker.step()
+    assert [key for key, _ in result[METRICS]] == [sound.key]
+    ((key, reason),) = result[DIVERGED]
+    assert key == broken.key
+    assert "loss became" in reason
+    worker.reset_config(config(tmp_path, [sound]))
+    assert [m["epoch"] for _, m in worker.step()[METRICS]] == [2]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (torch.OutOfMemoryError("too big"), OUT_OF_MEMORY),
+        (OSError("no space left"), BROKEN),
+        (ValueError("nonsense"), FAILURE),
+    ],
+)
+def test_what_stops_a_stack_is_a_result_and_the_process_goes_on_from_the_checkpoints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: str
+) -> None:
+    trials = [trial(1.0), trial(5.0)]
+    worker = process(tmp_path, *trials)
+    before = reported(worker, 1)
+
+    def fail(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as broken:
+        broken.setattr("trainables.lanes.Lanes.epoch", fail)
+        result = worker.step()
+    assert list(result) == [kind]
+    assert str(error) in result[kind]
+    worker.reset_config(config(tmp_path, trials[:1]))
+    after = reported(worker, EPOCHS)
+    assert after[trials[0].key][:1] == before[trials[0].key]
+    assert [m["epoch"] for m in after[trials[0].key]] == [1, 2, 3]
