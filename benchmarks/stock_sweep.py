@@ -4,7 +4,7 @@
 
 A function trainable that loads its data, trains DropAttack on LeNet-5 and reports every epoch;
 OptunaSearch, MLflowLoggerCallback on a sqlite database, a checkpoint each epoch, one CPU a trial. Its last
-line lists when each epoch ended and how many seconds of training and validation it took.
+line lists for each trial when each epoch ended and how many seconds of training and validation it took.
 """
 
 import argparse
@@ -112,7 +112,7 @@ def main() -> None:
             verbose=0,
         ),
     ).fit()
-    print("epochs", json.dumps([epoch for result in results for epoch in epochs_of(result)]))
+    print("epochs", json.dumps([epochs_of(result) for result in results]))
 
 
 def epochs_of(result: tune.Result) -> list[tuple[float, float]]:

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from dropattack import UsageError
 from search.options import option_spaces
 from search.proposers import Checksum
-from search.space import combinations
+from search.space import bounds, combinations
 from search.sweep import Sweep
 from trainables.cache import digest
 from trainables.workloads import workload_named
@@ -32,6 +33,25 @@ def verified_data(sweep: Sweep, root: Path) -> Checksum:
     for workload, options in data_options(sweep):
         checksum(workload, options)
     return checksum
+
+
+def check_sizes(sweep: Sweep, root: Path) -> None:
+    """Checks that no trial is to train on more examples than there are; loads data only to answer that.
+
+    Raises:
+        UsageError: ``train_size`` is too large.
+    """
+    for stage in sweep.stages:
+        for workload in sweep.stage_workloads(stage):
+            spaces = option_spaces(sweep, stage, workload)
+            wanted = max(int(size) for size in bounds(spaces["training"].get("train_size", 0)))
+            for options in combinations(spaces["data"]) if wanted else ():
+                there = len(workload_named(workload).load(root, options).train)
+                if wanted > there:
+                    raise UsageError(
+                        f"training.train_size {wanted:,} is more than the {there:,} examples that {workload} "
+                        "trains on; lower it, or leave it out for all"
+                    )
 
 
 def data_options(sweep: Sweep) -> Iterator[DataOptions]:

@@ -149,6 +149,7 @@ def test_a_trial_that_diverges_is_recorded_with_its_reason_and_the_rest_goes_on(
             ["run", "demo", "--set", "workload=mnist-lenet5", "--data", "nowhere"],
             "no folder nowhere",
         ),
+        (["run", "demo", "--set", "training.train_size=1300"], "more than the 1,197 examples"),
         (["report", "demo"], "has not been run"),
         (["ui"], "run a sweep first"),
         (["targets", "digits"], "did you mean 'digits-lenet5'"),
