@@ -10,7 +10,7 @@ from dropattack import Batch, Task, UsageError
 from dropattack.robustness import ZERO_GRADIENT, Bounds, Case, attacking, input_gradient, victim
 from trainables.data import Data
 from trainables.metrics import BATCH, Metrics
-from trainables.splits import Split
+from trainables.splits import Split, stratified_subset
 from trainables.trial import Trial
 from trainables.workloads import workload_named
 
@@ -60,9 +60,10 @@ class Evaluation:
         return zero.item() / len(split)
 
     def accuracy(self, model: nn.Module, split: Split, case: Case, source: nn.Module | None = None) -> float:
-        """Accuracy under one case, in [0, 1]; every example counts. See `metrics`."""
+        """Accuracy under one case, in [0, 1], on the examples that `attacked_part` gives. See `metrics`."""
         if case.transfer and source is None:
             raise UsageError(f"{case.name} needs a model to make its examples on")
+        split = attacked_part(split, case)
         device = split.labels.device
         generator = torch.Generator(device).manual_seed(self.seed(f"{case.name} {case.epsilon:g}"))
         right = torch.zeros((), dtype=torch.int64, device=device)
@@ -80,3 +81,10 @@ class Evaluation:
         with torch.no_grad():
             outputs = victim(model, inputs, self.task, self.bounds).outputs(point)
         return (outputs.argmax(1) == labels).sum()
+
+
+def attacked_part(split: Split, case: Case) -> Split:
+    """The examples that a case attacks: all, or as many as it says, the same for every trial."""
+    if not 0 < case.examples < len(split):
+        return split
+    return split.subset(stratified_subset(split.labels, case.examples, seed=0))

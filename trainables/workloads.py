@@ -46,7 +46,9 @@ class TrainingSettings(Settings):
         0.3, "ε of those FGSM examples, in pixel units; idle with clean.", low=0, high=1
     )
     robustness: str = setting(
-        "", "Attacks and their ε to test the best model with, as fgsm:0.1,0.3+pgd-20:0.3; empty for none."
+        "",
+        "Attacks and their ε to test the best model with, as fgsm:0.1,0.3+pgd-20:0.3@1000, where @ limits the "
+        "examples; empty for none.",
     )
     precision: str = setting(
         "float32",

@@ -1,4 +1,4 @@
-"""Which attacks at which ε: one text, ``fgsm:0.1,0.3+pgd-20:0.3``, and the names of what they measure."""
+"""Which attacks at which ε: one text, ``fgsm:0.1+pgd-20:0.1,0.3@1000``, and the names of what they measure."""
 
 import math
 import re
@@ -22,11 +22,13 @@ class Case:
         attack: The attack.
         epsilon: Its radius, above 0: in pixel units for images, in the embedding's unit for texts.
         transfer: Whether the attacked inputs are made on another model and only tested on this one.
+        examples: How many examples of a split are attacked, at most; 0 for all.
     """
 
     attack: Attack
     epsilon: float
     transfer: bool = False
+    examples: int = 0
 
     @property
     def name(self) -> str:
@@ -59,17 +61,22 @@ def parse_grid(text: str) -> list[Case]:
     """The cases of a grid in canonical order: attacks by name, each with ε ascending.
 
     Args:
-        text: ``ATTACK:ε,ε+ATTACK:ε``; "" for none.
+        text: ``ATTACK:ε,ε+ATTACK:ε@EXAMPLES``; "" for none.
 
     Raises:
-        UsageError: An attack or an ε is not one.
+        UsageError: An attack, an ε or a number of examples is not one, or a case has two such numbers.
 
     Example:
-        >>> [case.metric for case in parse_grid("pgd-20:0.3+fgsm:.3,0.1")]
+        >>> [case.metric for case in parse_grid("pgd-20:0.3@1000+fgsm:.3,0.1")]
         ['fgsm_0.1_accuracy', 'fgsm_0.3_accuracy', 'pgd-20_0.3_accuracy']
     """
-    cases = dict.fromkeys(_cases(text)) if text.strip() else {}
-    return sorted(cases, key=lambda case: (case.transfer, natural_order(case.name), case.epsilon))
+    cases: dict[str, Case] = {}
+    for case in _cases(text) if text.strip() else ():
+        if cases.setdefault(case.metric, case) != case:
+            raise UsageError(
+                f"robustness {text!r} names {case.name} at {case.epsilon:g} for two numbers of examples"
+            )
+    return sorted(cases.values(), key=lambda case: (case.transfer, natural_order(case.name), case.epsilon))
 
 
 def canonical_grid(text: str) -> str:
@@ -79,23 +86,25 @@ def canonical_grid(text: str) -> str:
         >>> canonical_grid("pgd-20:0.3 + fgsm:.3,0.1")
         'fgsm:0.1,0.3+pgd-20:0.3'
     """
-    sizes: dict[str, list[str]] = {}
+    sizes: dict[tuple[str, str], list[str]] = {}
     for case in parse_grid(text):
-        sizes.setdefault(case.name, []).append(f"{case.epsilon:g}")
-    return "+".join(f"{name}:{','.join(values)}" for name, values in sizes.items())
+        part = f"@{case.examples}" if case.examples else ""
+        sizes.setdefault((case.name, part), []).append(f"{case.epsilon:g}")
+    return "+".join(f"{name}:{','.join(values)}{part}" for (name, part), values in sizes.items())
 
 
 def _cases(text: str) -> Iterator[Case]:
     for part in text.split("+"):
-        name, colon, sizes = part.strip().partition(":")
+        name, colon, rest = part.strip().partition(":")
         if not colon:
             raise UsageError(
-                f"robustness {text!r} must read ATTACK:ε,ε+ATTACK:ε, as in fgsm:0.1,0.3+pgd-20:0.3"
+                f"robustness {text!r} must read ATTACK:ε,ε+ATTACK:ε, as in fgsm:0.1,0.3+pgd-20:0.3@1000"
             )
+        sizes, at, examples = rest.partition("@")
         transfer = name.startswith(TRANSFER)
         attack = Attack.parse(name.removeprefix(TRANSFER))
         for size in sizes.split(","):
-            yield Case(attack, _epsilon(size), transfer)
+            yield Case(attack, _epsilon(size), transfer, _examples(examples) if at else 0)
 
 
 def _epsilon(text: str) -> float:
@@ -108,3 +117,9 @@ def _epsilon(text: str) -> float:
             f"ε of an attack must be a number above 0 and at most {_LARGEST}, not {text.strip()!r}"
         )
     return float(f"{epsilon:g}")
+
+
+def _examples(text: str) -> int:
+    if not text.strip().isdecimal() or int(text) == 0:
+        raise UsageError(f"the number of examples after @ must be a whole one above 0, not {text.strip()!r}")
+    return int(text)

@@ -267,7 +267,11 @@ def test_names_that_are_none_are_refused(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["fgsm", "fgsm:", "fgsm:0", "fgsm:-1", "fgsm:x", "fgsm:nan", "fgsm:.1+", "pgd:.1"]
+    "text",
+    [
+        *["fgsm", "fgsm:", "fgsm:0", "fgsm:-1", "fgsm:x", "fgsm:nan", "fgsm:.1+", "pgd:.1"],
+        *["fgsm:.1@", "fgsm:.1@0", "fgsm:.1@-5", "fgsm:.1@1e3", "fgsm@10:.1", "fgsm:.1@10+fgsm:.1"],
+    ],
 )
 def test_grids_that_are_none_are_refused(text):
     with pytest.raises(UsageError):
@@ -279,6 +283,7 @@ def test_equal_grids_have_one_spelling():
     assert one == "fgsm:0.1,0.2,0.3+pgd-20:0.1+pgd-100:0.3"
     assert canonical_grid(one) == one
     assert canonical_grid("  ") == ""
+    assert canonical_grid("fgsm:.3,.2@50+ fgsm:.1+fgsm:.4@ 50") == "fgsm:0.1+fgsm:0.2,0.3,0.4@50"
 
 
 @pytest.mark.parametrize("column", ["test_accuracy", "valid_loss", "test_recall_0", "test_nope_0.1_accuracy"])

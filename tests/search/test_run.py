@@ -106,9 +106,7 @@ def test_a_driver_killed_half_way_and_run_again_ends_as_an_undisturbed_one(
         for recorded in record.epochs:
             now = {**alone.epoch(), "recorded_at": 0.0}
             if lanes == 1:
-                assert same_result(now, recorded), (
-                    "the key gave another result when it was trained alone"
-                )
+                assert same_result(now, recorded), "the key gave another result when it was trained alone"
             else:
                 assert now["train_loss"] == pytest.approx(recorded["train_loss"], abs=0.05)
 

@@ -15,6 +15,7 @@ from dropattack.robustness import adversarial_examples
 from trainables.cache import save_atomically
 from trainables.data import Data
 from trainables.examples import training_batch
+from trainables.robustness import Evaluation, attacked_part
 from trainables.splits import ImageSplit
 from trainables.training import Training
 from trainables.trial import Trial
@@ -142,6 +143,19 @@ def test_an_attack_gives_the_same_whatever_else_is_measured(data: Data) -> None:
     alone = finished(Training(trial(robustness="pgd-3:0.1"), data)).history[-1]
     among = finished(Training(trial(robustness=GRID), data)).history[-1]
     assert alone["test_pgd-3_0.1_accuracy"] == among["test_pgd-3_0.1_accuracy"]
+
+
+def test_a_part_of_the_examples_is_attacked_where_the_case_says_so(data: Data) -> None:
+    training = finished(Training(trial(robustness="fgsm:0.1@40+margin:0.1@100000"), data))
+    case, every = training.settings.cases
+    part, same = attacked_part(data.test, case), attacked_part(data.test, case)
+    assert len(part) == 40
+    assert torch.equal(part.labels, same.labels)
+    assert part.labels.bincount(minlength=10).min() >= 3, "stratified"
+    assert len(attacked_part(data.test, every)) == len(data.test)
+    training.model.load_state_dict(training.best_model)
+    whole = Evaluation.of(training.trial, data).accuracy(training.model, part, replace(case, examples=0))
+    assert training.history[-1]["test_fgsm_0.1_accuracy"] == whole
 
 
 def test_accuracy_under_attack_chooses_the_epoch(data: Data) -> None:
