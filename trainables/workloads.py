@@ -47,7 +47,7 @@ class TrainingSettings(Settings):
     )
     robustness: str = setting(
         "",
-        "Attacks and their ε to test the best model with, as fgsm:0.1,0.3+pgd-20:0.3@1000, where @ limits the "
+        "Attacks and their ε to test the best model with, as fgsm:0.1,0.3+pgd-20:0.3@1000, @ limits the "
         "examples; empty for none.",
     )
     precision: str = setting(

@@ -1,4 +1,4 @@
-"""Which attacks at which ε: one text, ``fgsm:0.1+pgd-20:0.1,0.3@1000``, and the names of what they measure."""
+"""Which attacks at which ε: one text, ``fgsm:0.1+pgd-20:0.1,0.3@1000``, and what they are called."""
 
 import math
 import re
