@@ -1,15 +1,13 @@
 """How far a sweep is: counts, the best so far, pace and time left, kept up to date record by record."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from search.pace import Pace
 from search.proposers import Scope, proposer_for
 from search.record import Record, State
 from search.sweep import Sweep
-
-_RECENT = 50
-"""Over how many finished trials the pace is measured."""
 
 
 class Status:
@@ -29,7 +27,7 @@ class Status:
         self._sweep = sweep
         self._states: dict[tuple[str, int], State] = {}
         self._counts: Counter[State] = Counter()
-        self._ends: deque[float] = deque(maxlen=_RECENT)
+        self._pace = Pace()
         self.total = sum(
             proposer_for(Scope(sweep, stage, workload, lambda workload, options: "")).total
             for stage in sweep.stages
@@ -56,7 +54,7 @@ class Status:
         if not record.finished or before is record.state:
             return False
         if record.epochs and not record.reused_from:
-            self._ends.append(_last_recorded(record))
+            self._pace.add(record)
         if record.state is State.FAILED:
             self.failures.append(record)
         return True
@@ -69,9 +67,7 @@ class Status:
     @property
     def trials_per_hour(self) -> float | None:
         """Pace of the last finished trials; ``None`` before there are two."""
-        if len(self._ends) < 2 or self._ends[-1] <= self._ends[0]:
-            return None
-        return (len(self._ends) - 1) / (self._ends[-1] - self._ends[0]) * 3600
+        return self._pace.per_hour
 
     @property
     def seconds_left(self) -> float | None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from search.pace import Pace
 from search.record import State
 from search.reporting import best_record
 from search.status import Status, duration
@@ -35,11 +36,25 @@ def test_pace_and_time_left_come_from_when_results_were_recorded(tmp_path: Path)
     driver.run()
     records = list(tested.records)[:3]
     for number, record in enumerate(records):
-        record.epochs[-1]["recorded_at"] = 1000.0 + 90 * number
+        began = 1000.0 + 90 * number + (number == 2) * 7 * 3600
+        for epoch, metrics in enumerate(record.epochs, 1):
+            metrics |= {"seconds": 10.0, "recorded_at": began + 10 * epoch}
     status = Status(definition, records)
-    assert status.trials_per_hour == pytest.approx(40)
+    assert status.trials_per_hour == pytest.approx(40), "the seven hours between two runs do not count"
     assert status.seconds_left == pytest.approx(90)
     assert "90 s left" in status.line()
+
+
+def test_trials_side_by_side_share_the_time(tmp_path: Path) -> None:
+    definition = sweep(stages=[{"name": "grid", "methods": {"dropattack": {"p": [0.1, 0.2, 0.3, 0.4]}}}])
+    driver = Driver(engine(tmp_path, definition), slots=2)
+    driver.run()
+    pace = Pace()
+    for number, record in enumerate(driver.engine.records):
+        for epoch, metrics in enumerate(record.epochs, 1):
+            metrics |= {"seconds": 10.0, "recorded_at": 100.0 * (number // 2) + 11 * epoch}
+        pace.add(record)
+    assert pace.per_hour == pytest.approx(8 / 400 * 3600, rel=0.01), "also the second between two epochs"
 
 
 def test_a_record_that_changes_is_counted_once(tmp_path: Path) -> None:

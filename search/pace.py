@@ -1,0 +1,53 @@
+"""How many trials an hour a sweep finishes, over the time in which it ran."""
+
+from collections import deque
+from collections.abc import Iterable
+
+from search.record import Metrics, Record
+
+_RECENT = 50
+"""Over how many finished trials the pace is measured."""
+_PAUSE_SECONDS = 60.0
+"""Longer than this between two epochs, the sweep was not running."""
+
+Span = tuple[float, float]
+
+
+class Pace:
+    """The pace of the trials that finished last; hours between two runs of a sweep do not count."""
+
+    def __init__(self) -> None:
+        self._recent: deque[list[Span]] = deque(maxlen=_RECENT)
+
+    def add(self, record: Record) -> None:
+        """Takes note of a finished trial that was trained."""
+        spans = [(_end(m) - m.get("seconds", 0.0), _end(m)) for m in record.epochs]
+        self._recent.append(joined(spans))
+
+    @property
+    def per_hour(self) -> float | None:
+        """Trials per hour; ``None`` before there are two."""
+        if len(self._recent) < 2:
+            return None
+        running = sum(end - start for start, end in joined(span for spans in self._recent for span in spans))
+        return len(self._recent) / running * 3600 if running else None
+
+
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """The time that spans cover together, with the short gaps between them, in order.
+
+    Example:
+        >>> joined([(0, 10), (500, 510), (15, 40), (20, 30)])
+        [(0, 40), (500, 510)]
+    """
+    found: list[Span] = []
+    for start, end in sorted(spans):
+        if found and start - found[-1][1] <= _PAUSE_SECONDS:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
+
+
+def _end(metrics: Metrics) -> float:
+    return metrics.get("recorded_at", 0.0)
