@@ -17,10 +17,10 @@ DataOptions = tuple[str, dict[str, Any]]
 
 
 def verified_data(sweep: Sweep, root: Path) -> Checksum:
-    """Checks that all data of a sweep are there and whole; gives their digests from then on.
+    """Checks that all data of a sweep are there, whole and enough; gives their digests from then on.
 
     Raises:
-        UsageError: Files are missing or damaged.
+        UsageError: Files are missing or damaged, or a trial is to train on more examples than there are.
     """
     known: dict[str, str] = {}
 
@@ -32,15 +32,12 @@ def verified_data(sweep: Sweep, root: Path) -> Checksum:
 
     for workload, options in data_options(sweep):
         checksum(workload, options)
+    _check_sizes(sweep, root)
     return checksum
 
 
-def check_sizes(sweep: Sweep, root: Path) -> None:
-    """Checks that no trial is to train on more examples than there are; loads data only to answer that.
-
-    Raises:
-        UsageError: ``train_size`` is too large.
-    """
+def _check_sizes(sweep: Sweep, root: Path) -> None:
+    """Loads data only where ``train_size`` asks for a part of them."""
     for stage in sweep.stages:
         for workload in sweep.stage_workloads(stage):
             spaces = option_spaces(sweep, stage, workload)

@@ -98,15 +98,16 @@ class Engine:
     @property
     def done(self) -> bool:
         """Whether nothing is being trained and nothing will be handed out, for a limit or for good."""
-        if self._left_running or self._training:
+        if self._training or any(map(self._may_go_on, self._left_running)):
             return False
-        return all(lane.exhausted for lane in self._lanes) or bool(self.limit)
+        return bool(self.limit) or all(lane.exhausted for lane in self._lanes)
 
     def next(self) -> Record | None:
         """The next trial to train, or none for now; trials that need no training are answered on the way."""
         while True:
-            if self._left_running:
-                record = self._left_running.popleft()
+            record = next(filter(self._may_go_on, self._left_running), None)
+            if record is not None:
+                self._left_running.remove(record)
             else:
                 found = self._propose()
                 if found is None:
@@ -145,6 +146,10 @@ class Engine:
     def put_back(self, key: str) -> None:
         """Takes back a trial that is being trained; it is the next to be handed out."""
         self._left_running.appendleft(self._training.pop(key))
+
+    def _may_go_on(self, record: Record) -> bool:
+        """Whether a trial that was left running is for now: at a limit, only what had begun is finished."""
+        return bool(record.epochs) or not self.limit
 
     def _propose(self) -> tuple[_Lane, Proposal] | None:
         if self.limit:

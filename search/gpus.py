@@ -69,5 +69,5 @@ def measure_here(trial: Trial, data: Path) -> Memory:
         raise UsageError("torch sees no GPU where Ray counts one; give a number, such as gpus: 0.25")
     device = torch.device("cuda")
     torch.cuda.reset_peak_memory_stats(device)
-    Training(trial, workload_named(trial.workload).load(data, trial.data), device).epoch()
+    Training(trial, workload_named(trial.workload).load(data, trial.data).to(device), device).epoch()
     return Memory(torch.cuda.max_memory_reserved(device), torch.cuda.mem_get_info(device)[1])

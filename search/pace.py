@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 from search.record import Metrics, Record
 
-_RECENT = 50
-"""Over how many finished trials the pace is measured."""
-_PAUSE_SECONDS = 60.0
-"""Longer than this between two epochs, the sweep was not running."""
+_RECENT = 500
+"""Over how many finished trials the pace is measured; more than run side by side."""
+_PAUSE_SECONDS = 600.0
+"""Longer than this without an epoch, the sweep was not running; an epoch of many lanes may take minutes."""
 
 Span = tuple[float, float]
 
@@ -37,8 +37,8 @@ def joined(spans: Iterable[Span]) -> list[Span]:
     """The time that spans cover together, with the short gaps between them, in order.
 
     Example:
-        >>> joined([(0, 10), (500, 510), (15, 40), (20, 30)])
-        [(0, 40), (500, 510)]
+        >>> joined([(0, 10), (5000, 5010), (15, 40), (20, 30)])
+        [(0, 40), (5000, 5010)]
     """
     found: list[Span] = []
     for start, end in sorted(spans):

@@ -30,6 +30,11 @@ class Recorder:
         """Whether there will be nothing more to train."""
         return self.broken is not None or self._engine.done
 
+    @property
+    def limited(self) -> bool:
+        """Whether a limit of the sweep is reached; see `Engine.limit`."""
+        return bool(self._engine.limit)
+
     def next(self) -> Record | None:
         """See `Engine.next`."""
         return self._guarded(self._engine.next, None)
@@ -42,13 +47,17 @@ class Recorder:
         """See `Engine.fail`."""
         self._guarded(lambda: self._engine.fail(key, reason), None)
 
+    def put_back(self, key: str) -> None:
+        """See `Engine.put_back`."""
+        self._guarded(lambda: self._engine.put_back(key), None)
+
     def ran_out_of_memory(self, key: str, reason: str) -> None:
         """Takes back a trial to be tried alone on a GPU; the second time it failed."""
         if key in self.alone:
             self.fail(key, reason)
-        elif self.broken is None:
+        else:
             self.alone.add(key)
-            self._engine.put_back(key)
+            self.put_back(key)
 
     def _guarded(self, action: Callable[[], T], otherwise: T) -> T:
         if self.broken is not None:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from dropattack import UsageError
 from search.compatibility import check_extends, check_records
-from search.datasets import check_sizes, verified_data
+from search.datasets import verified_data
 from search.engine import Engine
 from search.journal import exclusive
 from search.preflight import check_cluster, check_job
@@ -83,7 +83,6 @@ def run_sweep(
     started = time.monotonic()
     check_job(store.root)
     checksum = verified_data(sweep, data)
-    check_sizes(sweep, data)
     folder = store.folder(sweep.name)
     with exclusive(folder):
         old = store.definition(sweep.name)

@@ -18,15 +18,17 @@ def fits(resources: Resources, node: Mapping[str, float]) -> bool:
 
 
 def on_node(resources: Resources, node: Mapping[str, float]) -> int:
-    """How many trials fit on a node side by side.
+    """How many trials fit on a node side by side; a share of a GPU lies on one GPU.
 
     Example:
         >>> on_node(Resources(cpus=2, gpus=0.25), {"CPU": 16, "GPU": 1})
         4
     """
     trials = math.floor(node.get("CPU", 0) / resources.cpus)
-    if resources.most_gpus:
-        trials = min(trials, math.floor(node.get("GPU", 0) / resources.most_gpus))
+    share = resources.most_gpus
+    if share:
+        there = math.floor(node.get("GPU", 0))
+        trials = min(trials, there * math.floor(1 / share) if share < 1 else math.floor(there / share))
     return trials
 
 

@@ -1,6 +1,6 @@
 """Which trials a process trains together, and what becomes of each when it reports."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +12,8 @@ from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, OUT_OF_MEMO
 
 _AHEAD = 2
 """How many stacks' worth of trials to look at for one that is full; a sampler knows no result of theirs."""
+_DEATHS = 2
+"""How often a process may die (killed, out of memory, a lost node) and its stack be begun again as it is."""
 
 
 class Stacks:
@@ -33,8 +35,11 @@ class Stacks:
         self._recorder = recorder
         self._lanes = lanes
         self._waiting: dict[str, list[Record]] = {}
-        self._halves: deque[list[Record]] = deque()
+        """By what lanes must have in common; the longest waiting first."""
+        self._again: deque[list[Record]] = deque()
         self._training: dict[str, Record] = {}
+        self._deaths: Counter[str] = Counter()
+        self._starting_alone = ""
         self.running = 0
 
     @property
@@ -43,20 +48,19 @@ class Stacks:
         return self._recorder.ended
 
     def next(self) -> list[Record]:
-        """The next stack to train, the largest of those that the trials looked at so far make; or none."""
-        if self._halves:
-            stack = self._halves.popleft()
-        else:
-            self._look_ahead()
-            if not self._waiting:
-                return []
-            structure = max(self._waiting, key=lambda each: len(self._waiting[each]))
-            together = self._waiting.pop(structure)
-            stack, rest = together[: self._lanes], together[self._lanes :]
-            if rest:
-                self._waiting[structure] = rest
+        """The next stack to train: one that is full, or else the one that has waited longest; or none.
+
+        None also while a trial waits for a GPU of its own, which the others must leave it.
+        """
+        if self._recorder.broken is not None or self._starting_alone:
+            return []
+        stack = self._again.popleft() if self._again else self._put_together()
+        if not stack:
+            return []
         self._training |= {record.key: record for record in stack}
         self.running += 1
+        if stack[0].key in self._recorder.alone:
+            self._starting_alone = stack[0].key
         return stack
 
     def report(self, stack: Sequence[str], result: Mapping[str, Any]) -> bool:
@@ -66,41 +70,67 @@ class Stacks:
             stack: Its trials' keys.
             result: What `StackTrainable.step` gave.
         """
-        if BROKEN in result:
-            self._recorder.broken = OSError(result[BROKEN])
-        elif OUT_OF_MEMORY in result:
-            self._out_of_memory(stack, result[OUT_OF_MEMORY])
-        elif FAILURE in result:
-            self._failed(stack, result[FAILURE])
-        else:
-            ended = [key for key, metrics in result[METRICS] if not self._recorder.report(key, metrics)]
-            for key, reason in result[DIVERGED]:
-                self._recorder.fail(key, reason)
-                ended.append(key)
-            if not ended:
-                return True
-            for record in self._end(stack):
-                if record.key not in ended:
-                    self._wait(record)
+        self._heard_of(stack)
+        if METRICS not in result:
+            self._fail_together(stack, result)
+            self._end(stack)
             return False
-        self._end(stack)
+        ended = [key for key, metrics in result[METRICS] if not self._recorder.report(key, metrics)]
+        for key, reason in result[DIVERGED]:
+            self._recorder.fail(key, reason)
+            ended.append(key)
+        if not ended:
+            return True
+        for record in self._end(stack):
+            if record.key not in ended:
+                self._wait(record)
         return False
 
     def died(self, stack: Sequence[str], reason: str) -> None:
-        """Takes to the record that a stack's process died, for good."""
-        self._failed(stack, reason)
+        """Begins a stack again whose process died; after too many deaths, in halves.
+
+        Args:
+            stack: Its trials' keys.
+            reason: What is known of the death.
+        """
+        self._heard_of(stack)
+        self._deaths.update(stack)
+        deaths = max(self._deaths[key] for key in stack)
+        if deaths <= _DEATHS:
+            self._again.append([self._training[key] for key in stack])
+        else:
+            self._fail_together(stack, {FAILURE: f"its process died {deaths} times: {reason}"})
         self._end(stack)
 
-    def _look_ahead(self) -> None:
+    def _put_together(self) -> list[Record]:
+        if self._recorder.limited:
+            self._put_back_what_has_not_begun()
         while self._worth_looking():
             record = self._recorder.next()
             if record is None:
-                return
+                break
             self._wait(record)
+        full = (structure for structure, records in self._waiting.items() if len(records) >= self._lanes)
+        structure = next(full, next(iter(self._waiting), None))
+        if structure is None:
+            return []
+        together = self._waiting.pop(structure)
+        if rest := together[self._lanes :]:
+            self._waiting[structure] = rest
+        return together[: self._lanes]
 
     def _worth_looking(self) -> bool:
         sizes = [len(records) for records in self._waiting.values()]
         return max(sizes, default=0) < self._lanes and sum(sizes) < _AHEAD * self._lanes
+
+    def _put_back_what_has_not_begun(self) -> None:
+        for structure, records in list(self._waiting.items()):
+            for record in records:
+                if not record.epochs:
+                    self._recorder.put_back(record.key)
+            self._waiting[structure] = [record for record in records if record.epochs]
+            if not self._waiting[structure]:
+                del self._waiting[structure]
 
     def _wait(self, record: Record) -> None:
         self._waiting.setdefault(self._structure(record), []).append(record)
@@ -113,23 +143,27 @@ class Stacks:
         except UsageError:
             return record.key
 
-    def _out_of_memory(self, stack: Sequence[str], reason: str) -> None:
-        if len(stack) == 1:
-            self._recorder.ran_out_of_memory(stack[0], reason)
+    def _fail_together(self, stack: Sequence[str], result: Mapping[str, Any]) -> None:
+        """Takes to the record why there is nothing of a whole stack."""
+        if BROKEN in result:
+            self._recorder.broken = self._recorder.broken or OSError(result[BROKEN])
+            return
+        out_of_memory = OUT_OF_MEMORY in result
+        if len(stack) > 1:
+            middle = (len(stack) + 1) // 2
+            self._again += (
+                [self._training[key] for key in half] for half in (stack[:middle], stack[middle:])
+            )
+            if out_of_memory:
+                self._lanes = min(self._lanes, middle)
+        elif out_of_memory:
+            self._recorder.ran_out_of_memory(stack[0], result[OUT_OF_MEMORY])
         else:
-            self._lanes = (len(stack) + 1) // 2
-            self._halve(stack)
+            self._recorder.fail(stack[0], result[FAILURE])
 
-    def _failed(self, stack: Sequence[str], reason: str) -> None:
-        if len(stack) == 1:
-            self._recorder.fail(stack[0], reason)
-        else:
-            self._halve(stack)
-
-    def _halve(self, stack: Sequence[str]) -> None:
-        middle = len(stack) // 2
-        for half in (stack[:middle], stack[middle:]):
-            self._halves.append([self._training[key] for key in half])
+    def _heard_of(self, stack: Sequence[str]) -> None:
+        if self._starting_alone in stack:
+            self._starting_alone = ""
 
     def _end(self, stack: Sequence[str]) -> list[Record]:
         self.running -= 1

@@ -22,8 +22,6 @@ from search.stacks import Stacks
 from trainables.trainable import StackTrainable
 
 _KEYS, _GPUS = "keys", "gpus"
-_PROCESS_DEATHS = 2
-"""How often a trial's process may die (out of memory, a lost node) before the trial counts as failed."""
 _ALL_AT_ONCE = 10_000
 """How many trials Tune may start at a time. By itself it would start one process after the other, and a
 short trial's end would call off the start of the next one, so that trials ran one at a time."""
@@ -61,7 +59,12 @@ class EngineSearcher(_StateInJournal, Searcher):
         if not stack:
             return Searcher.FINISHED if self._stacks.ended else None
         keys = [record.key for record in stack]
-        config = {**self._config, _KEYS: keys, "trials": [record.trial.to_dict() for record in stack]}
+        own = {
+            _KEYS: keys,
+            "trials": [record.trial.to_dict() for record in stack],
+            "recorded": [len(record.epochs) for record in stack],
+        }
+        config = {**self._config, **own}
         if self._alone & set(keys):
             config[_GPUS] = max(1.0, config[_GPUS])
         return config
@@ -91,14 +94,11 @@ class EngineScheduler(_StateInJournal, FIFOScheduler):
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """Records trials whose process died once too often; until then Tune tries again by itself."""
-        if trial.should_recover():
-            return
-        times = trial.num_failures
-        self._stacks.died(trial.config[_KEYS], f"its process died {times} times: {_last_line(trial)}")
+        """Takes it to the engine that a process died; to Tune each death is final."""
+        self._stacks.died(trial.config[_KEYS], _first_line(trial))
 
 
-def _last_line(trial: Any) -> str:
+def _first_line(trial: Any) -> str:
     error = trial.get_pickled_error() or trial.get_error()
     lines = str(error).strip().splitlines()
     return lines[0] if lines else "no reason given"
@@ -177,7 +177,7 @@ def run(
                 name=engine.sweep.name,
                 storage_path=scratch,
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                failure_config=tune.FailureConfig(max_failures=_PROCESS_DEATHS),
+                failure_config=tune.FailureConfig(max_failures=0),
                 verbose=1 if verbose else 0,
             ),
         )

@@ -28,8 +28,9 @@ CONTEXT_BYTES = 2**30
 class StackTrainable(tune.Trainable):
     """Trains one stack of trials after the other, one epoch a step; a stack may be a single trial.
 
-    Config: ``trials`` (each a `Trial.to_dict`), ``data`` (the data root), ``folder`` (of the sweep),
-    ``threads`` and ``gpus`` (how many the stack occupies, or the share of one that it may fill).
+    Config: ``trials`` (each a `Trial.to_dict`), ``recorded`` (how many epochs of each are on record),
+    ``data`` (the data root), ``folder`` (of the sweep), ``threads`` and ``gpus`` (how many the stack
+    occupies, or the share of one that it may fill).
 
     Each step ends with a checkpoint of every trial that holds the metrics of all its epochs so far, and only
     then reports. A trial that is begun again, here or elsewhere, reports those epochs again and trains on
@@ -47,13 +48,17 @@ class StackTrainable(tune.Trainable):
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Begins another stack in the same process; trials that were in the last one go on from memory."""
+        """Begins another stack in the same process; trials that go on do so from memory.
+
+        A trial goes on where the record is as far as this process: a key may also come back for another
+        record, which wants all of its epochs.
+        """
         trials = [Trial.from_dict(trial) for trial in new_config["trials"]]
         self._trials = {trial.key: trial for trial in trials}
         self._data_root, self._folder = new_config["data"], new_config["folder"]
-        stay = [key for key in self._trainings if key in self._trials]
-        if self._loop is not None:
-            self._trainings = {key: self._loop.training(key) for key in stay}
+        recorded = zip(self._trials, new_config["recorded"], strict=True)
+        stay = [key for key, epochs in recorded if self._loop and self._reported.get(key) == epochs]
+        self._trainings = {key: self._loop.training(key) for key in stay} if self._loop else {}
         self._reported = {key: self._reported[key] for key in stay}
         self._loop = None
         torch.set_num_threads(new_config["threads"])
@@ -97,7 +102,7 @@ class StackTrainable(tune.Trainable):
         for key, result in loop.epoch().items():
             if isinstance(result, DivergedError):
                 diverged.append((key, f"{type(result).__name__}: {result}"))
-                del self._trainings[key]
+                del self._trainings[key], self._reported[key]
                 continue
             training = loop.training(key)
             save_atomically(training.state_dict(), checkpoint_path(self._folder, key))
@@ -126,7 +131,7 @@ def _keep_to_share(gpus: float) -> None:
         torch.cuda.set_per_process_memory_fraction(max(0.0, gpus - context) if gpus < 1 else 1.0)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)
 def _data(workload: str, root: str, options: str, device: torch.device) -> Data:
     """A workload's data, kept on the device for the trials beside and after this one."""
     return workload_named(workload).load(Path(root), json.loads(options)).to(device)

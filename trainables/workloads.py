@@ -47,8 +47,8 @@ class TrainingSettings(Settings):
     )
     robustness: str = setting(
         "",
-        "Attacks and their ε to test the best model with, as fgsm:0.1,0.3+pgd-20:0.3@1000, @ limits the "
-        "examples; empty for none.",
+        "Attacks and their ε to test the best model with, as fgsm:0.1,0.3+pgd-20-of-1000:0.3, where "
+        "-of- limits the examples; empty for none.",
     )
     precision: str = setting(
         "float32",

@@ -63,14 +63,14 @@ def masking_checks(metrics: Mapping[str, float]) -> list[Check]:
 
 def _falls(cases: Accuracies, clean: float) -> Finding:
     """Accuracy must not rise with ε, nor stay high where ε is large (L∞)."""
-    groups: dict[str, list[tuple[float, float]]] = {}
+    groups: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for case, value in cases.items():
         if case.attack.sees_gradients and not case.transfer:
-            groups.setdefault(case.name, []).append((case.epsilon, value))
+            groups.setdefault((case.name, case.attack.ball), []).append((case.epsilon, value))
     compared = False
-    for name, pairs in groups.items():
+    for (name, ball), pairs in groups.items():
         (small, first), *_, (large, last) = [*sorted(pairs), max(pairs)]
-        linf = "l2" not in name and name != "fgm"
+        linf = ball == "linf"
         if linf and large >= _HUGE and last > clean / 2:
             return f"{name} leaves {_percent(last)} right at ε {large:g}, where any image can be made grey"
         if len(pairs) == 1:
@@ -88,7 +88,7 @@ Which = Callable[[Case], bool]
 
 @dataclass(frozen=True)
 class _Order:
-    """An attack that must not leave fewer examples right than another, at one ball and ε.
+    """An attack that must not leave fewer examples right than another on the same examples, ball and ε.
 
     Attributes:
         words: What it means where it does.
@@ -103,8 +103,8 @@ class _Order:
     def finding(self, cases: Accuracies) -> Finding:
         """The first pair that is the wrong way round."""
         compared = False
-        for ball, epsilon in sorted({(case.attack.ball, case.epsilon) for case in cases}):
-            here = {c: v for c, v in cases.items() if (c.attack.ball, c.epsilon) == (ball, epsilon)}
+        for alike in sorted(set(map(_alike, cases))):
+            epsilon, here = alike[1], {c: v for c, v in cases.items() if _alike(c) == alike}
             for kinds in self.pairs:
                 weak, strong = (min(_those(here, kind), default=None) for kind in kinds)
                 if weak is None or strong is None:
@@ -114,6 +114,11 @@ class _Order:
                     sides = ", ".join(f"{_percent(value)} under {name}" for value, name in (weak, strong))
                     return f"{self.words} at ε {epsilon:g}: {sides}"
         return "" if compared else None
+
+
+def _alike(case: Case) -> tuple[str, float, int]:
+    """What cases have in common that can be compared."""
+    return case.attack.ball, case.epsilon, case.examples
 
 
 def _those(cases: Accuracies, which: Which) -> Iterator[tuple[float, str]]:

@@ -1,4 +1,4 @@
-"""Which attacks at which ε: one text, ``fgsm:0.1+pgd-20:0.1,0.3@1000``, and what they are called."""
+"""Which attacks at which ε: one text, ``fgsm:0.1,0.3+pgd-20-of-500:0.3``, and what its metrics are called."""
 
 import math
 import re
@@ -10,8 +10,9 @@ from dropattack.robustness.attacks import Attack
 from dropattack.targets import natural_order
 
 TRANSFER = "transfer-"
+_PART = re.compile(r"(.+)-of-([1-9]\d*)")
 _LARGEST = 1000
-_COLUMN = re.compile(r"(?:(train|valid|test)_)?(transfer-)?([a-z0-9-]+)_([0-9.]+(?:e[+-]?\d+)?)_accuracy")
+_COLUMN = re.compile(r"(?:(?:train|valid|test)_)?([a-z0-9-]+)_([0-9.]+(?:e[+-]?\d+)?)_accuracy")
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,9 @@ class Case:
 
     @property
     def name(self) -> str:
-        """The attack's name."""
-        return f"{TRANSFER if self.transfer else ''}{self.attack}"
+        """The attack's name, with where its inputs are made and of how many examples."""
+        part = f"-of-{self.examples}" if self.examples else ""
+        return f"{TRANSFER if self.transfer else ''}{self.attack}{part}"
 
     @property
     def metric(self) -> str:
@@ -52,31 +54,38 @@ class Case:
         if found is None:
             return None
         try:
-            return cls(Attack.parse(found[3]), float(found[4]), found[2] is not None)
+            return cls.parse(found[1], float(found[2]))
         except UsageError:
             return None
+
+    @classmethod
+    def parse(cls, name: str, epsilon: float) -> "Case":
+        """The case of that `name`.
+
+        Raises:
+            UsageError: There is no such attack.
+        """
+        own = name.removeprefix(TRANSFER)
+        part = _PART.fullmatch(own)
+        attack, examples = (part[1], int(part[2])) if part else (own, 0)
+        return cls(Attack.parse(attack), epsilon, own != name, examples)
 
 
 def parse_grid(text: str) -> list[Case]:
     """The cases of a grid in canonical order: attacks by name, each with ε ascending.
 
     Args:
-        text: ``ATTACK:ε,ε+ATTACK:ε@EXAMPLES``; "" for none.
+        text: ``ATTACK:ε,ε+ATTACK:ε``; "" for none.
 
     Raises:
-        UsageError: An attack, an ε or a number of examples is not one, or a case has two such numbers.
+        UsageError: An attack or an ε is not one.
 
     Example:
-        >>> [case.metric for case in parse_grid("pgd-20:0.3@1000+fgsm:.3,0.1")]
-        ['fgsm_0.1_accuracy', 'fgsm_0.3_accuracy', 'pgd-20_0.3_accuracy']
+        >>> [case.metric for case in parse_grid("pgd-20-of-500:0.3+fgsm:.3,0.1")]
+        ['fgsm_0.1_accuracy', 'fgsm_0.3_accuracy', 'pgd-20-of-500_0.3_accuracy']
     """
-    cases: dict[str, Case] = {}
-    for case in _cases(text) if text.strip() else ():
-        if cases.setdefault(case.metric, case) != case:
-            raise UsageError(
-                f"robustness {text!r} names {case.name} at {case.epsilon:g} for two numbers of examples"
-            )
-    return sorted(cases.values(), key=lambda case: (case.transfer, natural_order(case.name), case.epsilon))
+    cases = dict.fromkeys(_cases(text)) if text.strip() else {}
+    return sorted(cases, key=lambda case: (case.transfer, natural_order(case.name), case.epsilon))
 
 
 def canonical_grid(text: str) -> str:
@@ -86,25 +95,21 @@ def canonical_grid(text: str) -> str:
         >>> canonical_grid("pgd-20:0.3 + fgsm:.3,0.1")
         'fgsm:0.1,0.3+pgd-20:0.3'
     """
-    sizes: dict[tuple[str, str], list[str]] = {}
+    sizes: dict[str, list[str]] = {}
     for case in parse_grid(text):
-        part = f"@{case.examples}" if case.examples else ""
-        sizes.setdefault((case.name, part), []).append(f"{case.epsilon:g}")
-    return "+".join(f"{name}:{','.join(values)}{part}" for (name, part), values in sizes.items())
+        sizes.setdefault(case.name, []).append(f"{case.epsilon:g}")
+    return "+".join(f"{name}:{','.join(values)}" for name, values in sizes.items())
 
 
 def _cases(text: str) -> Iterator[Case]:
     for part in text.split("+"):
-        name, colon, rest = part.strip().partition(":")
+        name, colon, sizes = part.strip().partition(":")
         if not colon:
             raise UsageError(
-                f"robustness {text!r} must read ATTACK:ε,ε+ATTACK:ε, as in fgsm:0.1,0.3+pgd-20:0.3@1000"
+                f"robustness {text!r} must read ATTACK:ε,ε+ATTACK:ε, as in fgsm:0.1,0.3+pgd-20:0.3"
             )
-        sizes, at, examples = rest.partition("@")
-        transfer = name.startswith(TRANSFER)
-        attack = Attack.parse(name.removeprefix(TRANSFER))
         for size in sizes.split(","):
-            yield Case(attack, _epsilon(size), transfer, _examples(examples) if at else 0)
+            yield Case.parse(name.strip(), _epsilon(size))
 
 
 def _epsilon(text: str) -> float:
@@ -117,9 +122,3 @@ def _epsilon(text: str) -> float:
             f"ε of an attack must be a number above 0 and at most {_LARGEST}, not {text.strip()!r}"
         )
     return float(f"{epsilon:g}")
-
-
-def _examples(text: str) -> int:
-    if not text.strip().isdecimal() or int(text) == 0:
-        raise UsageError(f"the number of examples after @ must be a whole one above 0, not {text.strip()!r}")
-    return int(text)

@@ -254,8 +254,8 @@ def test_integer_inputs_and_squares_on_texts_are_refused():
 @pytest.mark.parametrize("name", [*EVERY, "square-6", "pgd-l2-20x5"])
 def test_names_are_spelled_one_way(name):
     assert str(Attack.parse(name)) == name
-    case = Case(Attack.parse(name), 0.3, transfer=True)
-    assert Case.of_metric(f"test_{case.metric}") == case
+    for case in (Case(Attack.parse(name), 0.3, transfer=True), Case(Attack.parse(name), 0.3, examples=500)):
+        assert Case.of_metric(f"test_{case.metric}") == case
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_names_that_are_none_are_refused(text):
     "text",
     [
         *["fgsm", "fgsm:", "fgsm:0", "fgsm:-1", "fgsm:x", "fgsm:nan", "fgsm:.1+", "pgd:.1"],
-        *["fgsm:.1@", "fgsm:.1@0", "fgsm:.1@-5", "fgsm:.1@1e3", "fgsm@10:.1", "fgsm:.1@10+fgsm:.1"],
+        *["fgsm-of:.1", "fgsm-of-0:.1", "fgsm-of--5:.1", "fgsm-of-1e3:.1", "of-5:.1", "fgsm-of-5-of-5:.1"],
     ],
 )
 def test_grids_that_are_none_are_refused(text):
@@ -283,12 +283,20 @@ def test_equal_grids_have_one_spelling():
     assert one == "fgsm:0.1,0.2,0.3+pgd-20:0.1+pgd-100:0.3"
     assert canonical_grid(one) == one
     assert canonical_grid("  ") == ""
-    assert canonical_grid("fgsm:.3,.2@50+ fgsm:.1+fgsm:.4@ 50") == "fgsm:0.1+fgsm:0.2,0.3,0.4@50"
+    parts = "fgsm-of-50:.3,.2+ fgsm:.1+fgsm-of-50:.4+transfer-pgd-3-of-9:1"
+    assert canonical_grid(parts) == "fgsm:0.1+fgsm-of-50:0.2,0.3,0.4+transfer-pgd-3-of-9:1"
 
 
 @pytest.mark.parametrize("column", ["test_accuracy", "valid_loss", "test_recall_0", "test_nope_0.1_accuracy"])
 def test_other_metrics_are_no_cases(column):
     assert Case.of_metric(column) is None
+
+
+@pytest.mark.parametrize(("examples", "finding"), [("", "one step beats many"), ("-of-100", None)])
+def test_checks_compare_attacks_on_equally_many_examples(examples, finding):
+    metrics = {"accuracy": 0.9, "fgsm_0.1_accuracy": 0.3, f"pgd-20{examples}_0.1_accuracy": 0.6}
+    (steps,) = [check.finding for check in masking_checks(metrics) if check.name == "steps"]
+    assert steps is None if finding is None else steps.startswith(finding)
 
 
 def trained(model, seed=0):

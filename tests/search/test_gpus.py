@@ -45,7 +45,9 @@ def test_a_process_is_kept_to_its_share_less_what_its_context_takes(
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", limits.append)
     trial = Trial.make("digits-lenet5", "standard", {}, TrainingSettings(), 0, "x").to_dict()
     trainable = StackTrainable.__new__(StackTrainable)
-    trainable.setup({"trials": [trial], "data": "", "folder": str(tmp_path), "threads": 1, "gpus": share})
+    trainable.setup(
+        {"trials": [trial], "recorded": [0], "data": "", "folder": str(tmp_path), "threads": 1, "gpus": share}
+    )
     assert limits == [pytest.approx(limit)]
 
 

@@ -117,6 +117,23 @@ def test_a_driver_killed_half_way_and_run_again_ends_as_an_undisturbed_one(
     assert len(_records(tmp_path)) == len(records)
 
 
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_process_that_dies_between_two_trials_is_replaced(tmp_path: Path, lanes: int) -> None:
+    sweep = {
+        "name": "small",
+        "workload": "tests.search.mortal:workload",
+        "training": {"epochs": 2},
+        "seeds": [0, 1, 2, 3],
+        "resources": {"lanes": lanes, "concurrent": 1},
+        "stages": [{"name": "grid", "methods": {"standard": {}}}],
+    }
+    finished = _run(tmp_path, "run", _write(tmp_path, sweep))
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert (tmp_path / "runs" / "sweeps" / "small" / "died").exists()
+    assert "4 complete" in finished.stdout
+    assert "Error" not in finished.stdout + finished.stderr
+
+
 def test_a_trial_that_diverges_is_recorded_with_its_reason_and_the_rest_goes_on(tmp_path: Path) -> None:
     sweep = {
         "name": "small",

@@ -30,6 +30,9 @@ def _node(alive: bool = True, **resources: float) -> Mapping[str, Any]:
         ({"cpus": 2, "gpus": 0.25}, {"CPU": 16.0, "GPU": 1.0}, 4),
         ({"cpus": 8, "gpus": 0.25}, {"CPU": 16.0, "GPU": 1.0}, 2),
         ({"cpus": 1, "gpus": 1}, {"CPU": 16.0}, 0),
+        ({"cpus": 1, "gpus": 0.6}, {"CPU": 16.0, "GPU": 2.0}, 2),
+        ({"cpus": 1, "gpus": 0.4}, {"CPU": 64.0, "GPU": 8.0}, 16),
+        ({"cpus": 1, "gpus": 2}, {"CPU": 64.0, "GPU": 5.0}, 2),
     ],
 )
 def test_a_node_holds_what_its_scarcest_resource_holds(

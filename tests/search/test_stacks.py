@@ -167,17 +167,80 @@ def test_a_lane_that_diverges_fails_and_the_others_train_no_epoch_again(tmp_path
     assert len(processes.trained) == len(set(processes.trained))
 
 
-def test_a_process_that_dies_for_good_is_tried_in_halves(tmp_path: Path) -> None:
-    stacks = Stacks(Recorder(engine(tmp_path, sweep(**GRID))), lanes=6)
+def test_a_stack_whose_process_dies_is_begun_again_and_at_last_in_halves(tmp_path: Path) -> None:
+    recorder = Recorder(engine(tmp_path, sweep(**GRID)))
+    stacks = Stacks(recorder, lanes=6)
     dead = stacks.next()
-    stacks.died([record.key for record in dead], "its process died")
-    assert stacks.running == 0
-    assert [stacks.next(), stacks.next()] == [dead[: len(dead) // 2], dead[len(dead) // 2 :]]
+    keys = [record.key for record in dead]
+    for _ in range(2):
+        stacks.died(keys, "killed")
+        assert stacks.running == 0
+        assert stacks.next() == dead
+    stacks.died(keys, "killed")
+    first, second = stacks.next(), stacks.next()
+    assert first + second == dead
+    assert len(first) == len(second) == 1
+    stacks.died([first[0].key], "killed")
+    assert (first[0].state, first[0].reason) == (State.FAILED, "its process died 4 times: killed")
+    assert second[0].state is State.RUNNING
+
+
+def test_a_trial_that_needs_a_whole_gpu_is_not_kept_from_it_by_others(tmp_path: Path) -> None:
+    stacks = Stacks(Recorder(engine(tmp_path, sweep(**GRID))), lanes=1)
+    large, small = stacks.next(), stacks.next()
+    assert not stacks.report([large[0].key], {OUT_OF_MEMORY: "too small"})
+    assert stacks.next() == large
+    assert stacks.next() == [], "the others wait until it has its place"
+    assert stacks.report([small[0].key], {METRICS: [(small[0].key, train(small[0], 1))], DIVERGED: []})
+    assert stacks.next() == []
+    assert stacks.report([large[0].key], {METRICS: [(large[0].key, train(large[0], 1))], DIVERGED: []})
+    assert len(stacks.next()) == 1
+
+
+def test_trials_that_cannot_be_lanes_do_not_keep_stacks_small(tmp_path: Path) -> None:
+    epsilon = {"low": 0.01, "high": 10, "log": True}
+    search = {
+        "name": "search",
+        "search": {"kind": "random", "trials": 120},
+        "methods": {"dropattack": {"epsilon": epsilon}, "fgm": {"epsilon": epsilon}},
+    }
+    processes = Processes(tmp_path, sweep(stages=[search], training={"epochs": 1}), lanes=8, slots=1)
+    processes.run()
+    sizes = [len(stack) for stack in processes.stacks if stack[0].trial.method == "dropattack"]
+    assert sum(sizes) / len(sizes) > 6
+
+
+@pytest.mark.parametrize(("limits", "lanes"), [({"passes": 20}, 1), ({"passes": 20}, 6), ({"trials": 3}, 6)])
+def test_at_a_limit_only_what_has_begun_is_finished(
+    tmp_path: Path, limits: dict[str, int], lanes: int
+) -> None:
+    limited = sweep(**GRID, limits=limits)
+    first = Processes(tmp_path, limited, lanes, slots=1)
+    first.run()
+    begun = {key for key, _ in first.trained}
+    assert len(begun) <= (3 if "trials" in limits else lanes + 2)
+    assert len(first.trained) == 9 * len(begun), "whoever began is finished"
+    assert {r.key for r in first.engine.records if r.epochs} == begun
+    rest = Processes(tmp_path, sweep(**GRID), lanes, slots=1)
+    rest.run()
+    assert {record.state for record in rest.engine.records} == {State.COMPLETE}
+    assert not begun & {key for key, _ in rest.trained}
+
+
+def test_confirmation_waits_for_stacks(tmp_path: Path) -> None:
+    processes = Processes(tmp_path, sweep(), lanes=5, slots=2)
+    processes.run()
+    stages = [record.stage for record in processes.engine.records]
+    assert stages.count("confirm") == 6
+    assert all(record.finished for record in processes.engine.records)
 
 
 def test_a_broken_store_ends_everything(tmp_path: Path) -> None:
     recorder = Recorder(engine(tmp_path, sweep(**GRID)))
     stacks = Stacks(recorder, lanes=4)
-    assert not stacks.report([record.key for record in stacks.next()], {BROKEN: "no space left"})
-    assert isinstance(recorder.broken, OSError)
+    first, second = stacks.next(), stacks.next()
+    assert not stacks.report([record.key for record in first], {BROKEN: "no space left"})
+    assert not stacks.report([record.key for record in second], {BROKEN: "something after it"})
     assert stacks.ended
+    assert stacks.next() == []
+    assert str(recorder.broken) == "no space left"

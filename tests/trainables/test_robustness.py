@@ -146,7 +146,7 @@ def test_an_attack_gives_the_same_whatever_else_is_measured(data: Data) -> None:
 
 
 def test_a_part_of_the_examples_is_attacked_where_the_case_says_so(data: Data) -> None:
-    training = finished(Training(trial(robustness="fgsm:0.1@40+margin:0.1@100000"), data))
+    training = finished(Training(trial(robustness="fgsm-of-40:0.1+margin-of-100000:0.1"), data))
     case, every = training.settings.cases
     part, same = attacked_part(data.test, case), attacked_part(data.test, case)
     assert len(part) == 40
@@ -155,7 +155,7 @@ def test_a_part_of_the_examples_is_attacked_where_the_case_says_so(data: Data) -
     assert len(attacked_part(data.test, every)) == len(data.test)
     training.model.load_state_dict(training.best_model)
     whole = Evaluation.of(training.trial, data).accuracy(training.model, part, replace(case, examples=0))
-    assert training.history[-1]["test_fgsm_0.1_accuracy"] == whole
+    assert training.history[-1]["test_fgsm-of-40_0.1_accuracy"] == whole
 
 
 def test_accuracy_under_attack_chooses_the_epoch(data: Data) -> None:

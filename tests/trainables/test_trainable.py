@@ -29,9 +29,10 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def config(folder: Path, trials: Sequence[Trial]) -> dict[str, Any]:
+def config(folder: Path, trials: Sequence[Trial], recorded: Sequence[int] = ()) -> dict[str, Any]:
     there = {"data": str(folder), "folder": str(folder), "threads": 1, "gpus": 0}
-    return {"trials": [one.to_dict() for one in trials], **there}
+    epochs = list(recorded) or [0] * len(trials)
+    return {"trials": [one.to_dict() for one in trials], "recorded": epochs, **there}
 
 
 def process(folder: Path, *trials: Trial) -> StackTrainable:
@@ -94,11 +95,25 @@ def test_who_stays_goes_on_from_memory_beside_who_is_new(tmp_path: Path) -> None
     worker = process(tmp_path, leaves, stays)
     before = reported(worker, 1)
     checkpoint_path(tmp_path, stays.key).unlink()
-    assert worker.reset_config(config(tmp_path, [stays, new]))
+    assert worker.reset_config(config(tmp_path, [stays, new], recorded=[1, 0]))
     after = reported(worker, 2)
     assert [m["epoch"] for m in after[stays.key]] == [2, 3], "what it reported is not reported again"
     assert [m["epoch"] for m in after[new.key]] == [1, 2]
     assert same(before[stays.key] + after[stays.key], alone(stays, tmp_path), tolerance=0.02)
+
+
+@pytest.mark.parametrize("beside", [[], [trial(5.0)]])
+def test_a_trial_that_comes_back_for_a_new_record_reports_all_of_its_epochs(
+    tmp_path: Path, beside: list[Trial]
+) -> None:
+    pruned = trial(1.0)
+    worker = process(tmp_path, pruned, *beside)
+    before = reported(worker, 2)
+    checkpoint_path(tmp_path, pruned.key).unlink()
+    worker.reset_config(config(tmp_path, [pruned]))
+    after = reported(worker, EPOCHS)
+    assert [m["epoch"] for m in after[pruned.key]] == [1, 2, 3]
+    assert same(after[pruned.key][:2], before[pruned.key], tolerance=0.02 if beside else 0)
 
 
 def test_lanes_of_different_ages_catch_up_before_they_train(tmp_path: Path) -> None:
@@ -117,7 +132,7 @@ def test_a_lane_that_diverges_is_named_and_the_others_go_on(tmp_path: Path) -> N
     ((key, reason),) = result[DIVERGED]
     assert key == broken.key
     assert "loss became" in reason
-    worker.reset_config(config(tmp_path, [sound]))
+    worker.reset_config(config(tmp_path, [sound], recorded=[1]))
     assert [m["epoch"] for _, m in worker.step()[METRICS]] == [2]
 
 
