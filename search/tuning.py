@@ -117,6 +117,7 @@ def connect(verbose: bool) -> None:
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
     if not verbose:
         logging.getLogger("ray").setLevel(logging.ERROR)
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     options: dict[str, Any] = {
         "log_to_driver": verbose,
         "logging_level": logging.INFO if verbose else logging.ERROR,
