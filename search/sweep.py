@@ -172,7 +172,7 @@ class Resources(_Model):
 
 
 class Limits(_Model):
-    """When a sweep ends before its stages do; trials that have begun are finished, and a larger limit goes on.
+    """When a sweep ends before its stages do; what has begun is finished, and a larger limit goes on.
 
     Attributes:
         trials: Trials trained by this sweep.
