@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,13 +121,17 @@ def measure(repeats: int) -> list[Row]:
         Row(
             f"passes to a result: Optuna + ASHA ÷ a grid of {len(grid)}",
             "≤ 25 %",
-            spread(found),
+            _percent(found),
             repeats,
             median(found) <= 0.25,
-            "; ".join(f"{name} {spread(values)}" for name, values in shares.items())
+            "; ".join(f"{name} {_percent(values)}" for name, values in shares.items())
             + f"; best {value(best):.4f}, noise {noise:.4f}, {close} of {len(grid)} that close",
         )
     ]
+
+
+def _percent(shares: Sequence[float]) -> str:
+    return f"{spread([100 * share for share in shares], 0)} %"
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from analysis.document import (
 from analysis.figures.curves import robustness
 from analysis.records import BASELINE, Metric, Records
 from analysis.robustness import BY, CLEAN, cases, checks, costs, under_attack
-from dropattack.robustness import Attack
+from dropattack.robustness import Case
 
 _PANELS, _LINES = 2, 7
 
@@ -55,7 +55,7 @@ def _attacks(group: pd.DataFrame) -> list[str]:
     """Attacks on the model itself, the strongest first: white-box, with most steps, at most ε."""
     own = group[(group["attack"] != "clean") & ~group["transfer"]]
     sizes = own.groupby("attack")["epsilon"].nunique()
-    known = {name: Attack.parse(str(name)) for name in sizes.index}
+    known = {name: Case.parse(str(name), 1.0).attack for name in sizes.index}
 
     def order(name: str) -> tuple[bool, int, int, str]:
         return (not known[name].sees_gradients, -known[name].passes, -int(sizes[name]), name)

@@ -112,8 +112,12 @@ def test_a_report_without_attacks_has_no_such_section() -> None:
     assert "robustness" not in {part.name for part in sections(plain)}
 
 
-def test_a_report_with_attacks_in_every_format(tmp_path: Any) -> None:
-    page = write_report(records(trials()), tmp_path, ("html", "md", "png", "svg", "csv"))
+@pytest.mark.parametrize("part", ["", "-of-500"])
+def test_a_report_with_attacks_in_every_format(tmp_path: Any, part: str) -> None:
+    attacked = {name: name.replace("_0.", f"{part}_0.") for name in trials() if name.endswith("_accuracy")}
+    frame = trials().rename(columns=attacked)
+    assert f"test_pgd-20{part}_0.3_accuracy" in frame
+    page = write_report(records(frame), tmp_path, ("html", "md", "png", "svg", "csv"))
     assert 'id="robustness"' in page.read_text(encoding="utf-8")
     assert (tmp_path / "figures" / "robustness-mnist-lenet5.png").is_file()
     assert (tmp_path / "tables" / "attacks.csv").is_file()
