@@ -48,7 +48,7 @@ class SamplingProposer(Proposer):
         with quiet_optuna():
             self._study = optuna.create_study(direction=direction, sampler=RandomSampler())
         self._mirrored: list[int] = []
-        self._told: set[int] = set()
+        self._untold: list[int] = []
         for record in known:
             self._learn(record)
 
@@ -67,7 +67,7 @@ class SamplingProposer(Proposer):
             drawn = self._study.ask()
             trial = self._trial(drawn)
             if not self.scope.excludes(trial):
-                self._mirrored.append(drawn.number)
+                self._mirrors(drawn.number)
                 return Proposal(trial, drawn.params, drawn.distributions)
             self._study.tell(drawn, state=TrialState.FAIL)
         return None
@@ -75,9 +75,11 @@ class SamplingProposer(Proposer):
     def _stale(self, records: list[Record]) -> bool:
         """Whether the last ``patience`` finished trials brought nothing better."""
         patience, select = self._search.patience, self.scope.sweep.select
+        if patience is None:
+            return False
         finished = [r.value(select) for r in records if r.state in (State.COMPLETE, State.PRUNED)]
         values = [select.sign * value for value in finished if value is not None]
-        return patience is not None and len(values) - _first_best(values) > patience
+        return len(values) - _first_best(values) > patience
 
     def _trial(self, drawn: optuna.Trial) -> Trial:
         stage = self.scope.stage
@@ -105,7 +107,7 @@ class SamplingProposer(Proposer):
         """Brings the in-memory study that samplers read up to the records."""
         select = self.scope.sweep.select
         for record in records[len(self._mirrored) :]:
-            self._mirrored.append(len(self._study.get_trials(deepcopy=False)))
+            self._mirrors(len(self._study.get_trials(deepcopy=False)))
             self._study.add_trial(
                 create_trial(
                     state=TrialState.RUNNING,
@@ -114,15 +116,20 @@ class SamplingProposer(Proposer):
                 )
             )
         trials = self._study.get_trials(deepcopy=False)
-        for index, record in enumerate(records):
-            if record.finished and index not in self._told:
-                self._told.add(index)
-                trial = optuna.Trial(self._study, trials[self._mirrored[index]]._trial_id)
-                for metrics in record.epochs:
-                    trial.report(metrics[select.column], int(metrics["epoch"]))
-                state = _OPTUNA_STATES[record.state]
-                value = record.value(select) if state is TrialState.COMPLETE else None
-                self._study.tell(trial, value, state)
+        for index in [index for index in self._untold if records[index].finished]:
+            record = records[index]
+            trial = optuna.Trial(self._study, trials[self._mirrored[index]]._trial_id)
+            for metrics in record.epochs:
+                trial.report(metrics[select.column], int(metrics["epoch"]))
+            state = _OPTUNA_STATES[record.state]
+            value = record.value(select) if state is TrialState.COMPLETE else None
+            self._study.tell(trial, value, state)
+            self._untold.remove(index)
+
+    def _mirrors(self, number: int) -> None:
+        """Takes note that the study's trial of that number stands for the next record."""
+        self._untold.append(len(self._mirrored))
+        self._mirrored.append(number)
 
     def _learn(self, record: Record) -> None:
         """Adds an earlier sweep's record, where this space could have drawn it."""
