@@ -1,7 +1,7 @@
 """What a sweep has spent, against the limits that end it."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from search.record import Metrics, Record
 from search.sweep import Limits, Sweep
@@ -35,11 +35,11 @@ class Spending:
 
     def reached(self, running: Iterable[str]) -> str:
         """The limit that is reached, in words, or nothing; ``running`` are the keys being trained."""
-        spent = {
-            "trials": len(self._trials.union(running)),
-            "hours": (time.monotonic() - self._started) / 3600,
-            "gpu_hours": self._gpu_seconds / 3600,
-            "passes": self._passes,
+        spent: Mapping[str, Callable[[], float]] = {
+            "trials": lambda: len(self._trials.union(running)),
+            "hours": lambda: (time.monotonic() - self._started) / 3600,
+            "gpu_hours": lambda: self._gpu_seconds / 3600,
+            "passes": lambda: self._passes,
         }
-        over = (name for name, most in self._limits if most is not None and spent[name] >= most)
+        over = (name for name, most in self._limits if most is not None and spent[name]() >= most)
         return next((f"{name} {getattr(self._limits, name):g}" for name in over), "")

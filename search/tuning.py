@@ -88,6 +88,9 @@ class EngineScheduler(_StateInJournal, FIFOScheduler):
         super().__init__()
         self._stacks = stacks
 
+    def choose_trial_to_run(self, tune_controller: Any) -> None:
+        """None: Tune starts those that wait in turn, and need not look through all that ever were."""
+
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Continue or stop, as the engine says."""
         goes_on = self._stacks.report(trial.config[_KEYS], result)
