@@ -5,9 +5,9 @@
 Both search ε and p of DropAttack (T = 2, K = 1) for LeNet-5 on the digits with Optuna, without early
 stopping, one CPU a trial and every CPU in use, each in a fresh process and folder (see
 `benchmarks.stock_sweep`). *Efficiency* is the sum of the seconds of training and validation ÷ (wall time ×
-slots), from the first epoch's start to the last one's end. *Between trials* is the rest of wall time ×
-slots for each trial: turnaround, checkpoints, recording, waiting. *Whole* is the time of the whole command,
-with the start of Python and Ray, and here the report.
+slots), from the first epoch's start to the last one's end. The rest of wall time × slots, for each trial, is
+turnaround, checkpoints, recording and waiting. *Whole* is the time of the whole command, with the start of
+Python and Ray, and here the report.
 """
 
 import json

@@ -8,18 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from dropattack import Task, UsageError
-from dropattack.robustness import (
-    Attack,
-    Case,
-    Pixels,
-    adversarial_examples,
-    attacking,
-    canonical_grid,
-    margin,
-    masking_checks,
-    parse_grid,
-    victim,
-)
+from dropattack.robustness import Attack, Pixels, adversarial_examples, attacking, margin, victim
 from tests.dropattack.toys import Texts, make
 
 EVERY = [
@@ -254,8 +243,6 @@ def test_integer_inputs_and_squares_on_texts_are_refused():
 @pytest.mark.parametrize("name", [*EVERY, "square-6", "pgd-l2-20x5"])
 def test_names_are_spelled_one_way(name):
     assert str(Attack.parse(name)) == name
-    for case in (Case(Attack.parse(name), 0.3, transfer=True), Case(Attack.parse(name), 0.3, examples=500)):
-        assert Case.of_metric(f"test_{case.metric}") == case
 
 
 @pytest.mark.parametrize(
@@ -264,142 +251,6 @@ def test_names_are_spelled_one_way(name):
 def test_names_that_are_none_are_refused(text):
     with pytest.raises(UsageError, match="valid: fgsm"):
         Attack.parse(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *["fgsm", "fgsm:", "fgsm:0", "fgsm:-1", "fgsm:x", "fgsm:nan", "fgsm:.1+", "pgd:.1"],
-        *["fgsm-of:.1", "fgsm-of-0:.1", "fgsm-of--5:.1", "fgsm-of-1e3:.1", "of-5:.1", "fgsm-of-5-of-5:.1"],
-    ],
-)
-def test_grids_that_are_none_are_refused(text):
-    with pytest.raises(UsageError):
-        parse_grid(text)
-
-
-def test_equal_grids_have_one_spelling():
-    one = canonical_grid(" pgd-100:0.30+fgsm:.3,0.1,.1+ pgd-20:1e-1 + fgsm:0.2")
-    assert one == "fgsm:0.1,0.2,0.3+pgd-20:0.1+pgd-100:0.3"
-    assert canonical_grid(one) == one
-    assert canonical_grid("  ") == ""
-    parts = "fgsm-of-50:.3,.2+ fgsm:.1+fgsm-of-50:.4+transfer-pgd-3-of-9:1"
-    assert canonical_grid(parts) == "fgsm:0.1+fgsm-of-50:0.2,0.3,0.4+transfer-pgd-3-of-9:1"
-
-
-@pytest.mark.parametrize("column", ["test_accuracy", "valid_loss", "test_recall_0", "test_nope_0.1_accuracy"])
-def test_other_metrics_are_no_cases(column):
-    assert Case.of_metric(column) is None
-
-
-@pytest.mark.parametrize(("examples", "finding"), [("", "one step beats many"), ("-of-100", None)])
-def test_checks_compare_attacks_on_equally_many_examples(examples, finding):
-    metrics = {"accuracy": 0.9, "fgsm_0.1_accuracy": 0.3, f"pgd-20{examples}_0.1_accuracy": 0.6}
-    (steps,) = [check.finding for check in masking_checks(metrics) if check.name == "steps"]
-    assert steps is None if finding is None else steps.startswith(finding)
-
-
-def trained(model, seed=0):
-    """A model that tells two blobs apart, and the blobs."""
-    generator = torch.Generator().manual_seed(seed)
-    labels = torch.arange(200) % 2
-    points = (0.35 + 0.3 * labels[:, None] + 0.1 * torch.randn(200, 4, generator=generator)).clamp(0, 1)
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
-    for _ in range(60):
-        optimizer.zero_grad()
-        nn.functional.cross_entropy(model(points), labels).backward()
-        optimizer.step()
-    return points, labels
-
-
-def net():
-    torch.manual_seed(1)
-    return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
-
-
-GRID = "fgsm:.1,.3+margin:.1,.3+pgd-10:.1,.3+margin-10:.1,.3+noise-5:.1,.3+transfer-pgd-10:.1,.3"
-
-
-def measured(model, source, points, labels):
-    """Metrics of a grid, by the plain API."""
-    with torch.no_grad():
-        metrics = {"accuracy": (model(points).argmax(1) == labels).float().mean().item()}
-    inputs = points.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(nn.functional.cross_entropy(model(inputs), labels), inputs)
-    metrics["zero_gradient"] = (gradient == 0).all(1).float().mean().item()
-    for case in parse_grid(GRID):
-        attacked = adversarial_examples(
-            case.attack, source if case.transfer else model, points, labels, case.epsilon
-        )
-        right = model(attacked).argmax(1) == labels
-        metrics[case.metric] = right.float().mean().item()
-    return metrics
-
-
-def findings(metrics):
-    return {check.name: check.finding for check in masking_checks(metrics)}
-
-
-def test_a_plain_model_shows_no_sign_of_masking():
-    model, source = net(), net()
-    points, labels = trained(model)
-    trained(source, seed=1)
-    found = findings(measured(model, source, points, labels))
-    assert found == dict.fromkeys(["gradients", "falls with ε", "steps", "loss", "black box", "transfer"], "")
-
-
-def test_quantised_inputs_are_found_out():
-    """Rounding has no gradient, so that white-box attacks do nothing and all others win."""
-    inner = net()
-    points, labels = trained(inner)
-
-    class Quantised(nn.Module):
-        def forward(self, x):
-            return inner((x * 20).round() / 20 + 0 * x)
-
-    found = findings(measured(Quantised(), inner, points, labels))
-    assert "100.0 % of the examples have no gradient" in found["gradients"]
-    assert "another model's examples beat its own at ε 0.1" in found["transfer"]
-    assert "without gradients" in found["black box"]
-
-
-def test_a_saturated_softmax_is_found_out():
-    """Logits times a thousand: the cross entropy of most examples has no gradient left, the margin has."""
-    inner = net()
-    points, labels = trained(inner)
-
-    class Saturated(nn.Module):
-        def forward(self, x):
-            return 1000 * inner(x)
-
-    found = findings(measured(Saturated(), inner, points, labels))
-    assert "no gradient at all" in found["gradients"]
-    assert "margin loss beats the cross entropy" in found["loss"]
-    assert found["transfer"] == ""  # the margin attack needs no other model
-
-
-@pytest.mark.parametrize(
-    ("metrics", "check", "message"),
-    [
-        ({"fgsm_0.1_accuracy": 0.2, "fgsm_0.3_accuracy": 0.6}, "falls with ε", "rises from 20.0 % to 60.0 %"),
-        ({"fgsm_0.05_accuracy": 0.984, "fgsm_0.3_accuracy": 0.988}, "falls with ε", "stays at 98.8 %"),
-        ({"pgd-20_0.5_accuracy": 0.8}, "falls with ε", "leaves 80.0 % right at ε 0.5"),
-        ({"fgsm_0.1_accuracy": 0.2, "pgd-20_0.1_accuracy": 0.6}, "steps", "one step beats many at ε 0.1"),
-    ],
-)
-def test_signs_of_masking_in_figures_alone(metrics, check, message):
-    assert message in findings({"accuracy": 0.99, **metrics})[check]
-
-
-def test_what_cannot_be_compared_is_not_passed():
-    found = findings(
-        {"accuracy": 0.99, "margin-20_0.1_accuracy": 0.2, "fgsm_0.1_accuracy": 0.7, "fgm_1_accuracy": 0.1}
-    )
-    assert found["gradients"] is None
-    assert found["loss"] is None
-    assert found["transfer"] is None
-    assert found["black box"] is None
-    assert found["steps"] == ""
 
 
 def test_a_victim_keeps_other_arguments():

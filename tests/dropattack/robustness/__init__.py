@@ -1,0 +1,1 @@
+"""Attacks on inputs, grids of them, and signs of masked gradients."""
