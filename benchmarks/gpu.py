@@ -1,4 +1,4 @@
-"""Trials per hour on one GPU: one trial at a time, several processes at once, or lanes of one stack.
+"""Trials per hour on one GPU: one trial at a time, eager or compiled, several processes at once, or lanes.
 
 Needs nothing but torch and this repository: data that are not below --data are replaced by synthetic ones of
 the same sizes. Every way trains the same trials. For each group of trials that can be lanes of one stack, it
@@ -11,6 +11,7 @@ take: the median, and the range that the fastest and the slowest epochs give.
 
 import argparse
 import dataclasses
+import functools
 import itertools
 import os
 import platform
@@ -40,6 +41,8 @@ TABLE8: list[Mapping[str, Any]] = [
     *[{"targets": targets} for targets in ("conv1.w+fc1.w", "conv1.w+conv2.w+fc1.w")],
 ]
 Seconds = list[float]
+Way = Callable[[Sequence[Trial], Data, torch.device, int], tuple[Seconds, int]]
+"""Measures an epoch of some trials so many times; says how many of them were trained at once."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,9 +128,11 @@ def timed(epoch: Callable[[], object], rounds: int) -> Seconds:
     return found
 
 
-def alone(trials: Sequence[Trial], data: Data, device: torch.device, rounds: int) -> tuple[Seconds, int]:
+def alone(
+    trials: Sequence[Trial], data: Data, device: torch.device, rounds: int, compiled: bool = False
+) -> tuple[Seconds, int]:
     """Seconds per epoch of one trial that has the device to itself, and for how many trials that is."""
-    return timed(Training(trials[0], data, device).epoch, rounds), 1
+    return timed(Training(trials[0], data, device, compiled).epoch, rounds), 1
 
 
 def lanes(trials: Sequence[Trial], data: Data, device: torch.device, rounds: int) -> tuple[Seconds, int]:
@@ -202,7 +207,12 @@ def section(table: Table, given: argparse.Namespace, device: torch.device) -> st
     seeds = 2 if given.quick else 5
     groups = stackable(table.trials(seeds, training, model))
     most = min(given.lanes or table.lanes, table.lanes)
-    ways = {"one at a time": (alone, 1), "a process each": (packed, given.processes), "lanes": (lanes, most)}
+    ways: dict[str, tuple[Way, int]] = {
+        "one at a time": (alone, 1),
+        "one at a time, compiled": (functools.partial(alone, compiled=True), 1),
+        "a process each": (packed, given.processes),
+        "lanes": (lanes, most),
+    }
     lines = [
         f"## {table.title}: {sum(map(len, groups))} trials in {len(groups)} groups, {which}",
         "",

@@ -94,6 +94,7 @@ class Dropen(Method[DropenSettings]):
     source = "Dropen, section 3; Yang et al. 2021, TRS."
     cost = "4 + K; 2 where K = 0; 2 more to compare masks"
     state = "input gradients of earlier batches"
+    second_order = True
     settings_type = DropenSettings
 
     def __init__(self, settings: DropenSettings, task: Task) -> None:

@@ -75,6 +75,7 @@ class Method(ABC, Generic[S]):
         source: Where the rule comes from.
         cost: Forward-backward passes per step in the letters of the settings; see `Settings.passes`.
         state: What the method keeps from step to step beside model and optimizer; empty for most.
+        second_order: Whether a step differentiates a gradient.
     """
 
     name: ClassVar[str]
@@ -82,6 +83,7 @@ class Method(ABC, Generic[S]):
     source: ClassVar[str]
     cost: ClassVar[str] = "1"
     state: ClassVar[str] = ""
+    second_order: ClassVar[bool] = False
     settings_type: ClassVar[type[Settings]] = Settings
 
     def __init__(self, settings: S, task: Task) -> None:

@@ -33,7 +33,7 @@ class Memory:
     total: int
 
 
-Measure = Callable[[Trial, Path], Memory]
+Measure = Callable[[Trial, Path, bool], Memory]
 
 
 def share(memory: Memory) -> float:
@@ -49,7 +49,7 @@ def share(memory: Memory) -> float:
     return math.floor(_GRAIN / max(trials, 1)) / _GRAIN
 
 
-def measure(trial: Trial, data: Path) -> Memory:
+def measure(trial: Trial, data: Path, compiled: bool) -> Memory:
     """Trains a trial's first epoch on a whole GPU of the cluster, for its memory alone.
 
     Raises:
@@ -57,17 +57,18 @@ def measure(trial: Trial, data: Path) -> Memory:
     """
     task = ray.remote(num_gpus=1, max_retries=0)(measure_here)
     try:
-        memory: Memory = ray.get(task.remote(trial, data))
+        memory: Memory = ray.get(task.remote(trial, data, compiled))
     except ray.exceptions.RayTaskError as error:
         raise UsageError(f"resources.gpus: auto could not measure a trial: {error.cause}") from None
     return memory
 
 
-def measure_here(trial: Trial, data: Path) -> Memory:
+def measure_here(trial: Trial, data: Path, compiled: bool) -> Memory:
     """As `measure`, in this process."""
     if not torch.cuda.is_available():
         raise UsageError("torch sees no GPU where Ray counts one; give a number, such as gpus: 0.25")
     device = torch.device("cuda")
     torch.cuda.reset_peak_memory_stats(device)
-    Training(trial, workload_named(trial.workload).load(data, trial.data).to(device), device).epoch()
+    split = workload_named(trial.workload).load(data, trial.data).to(device)
+    Training(trial, split, device, compiled).epoch()
     return Memory(torch.cuda.max_memory_reserved(device), torch.cuda.mem_get_info(device)[1])

@@ -149,13 +149,15 @@ class Resources(_Model):
     ``gpus: auto`` measures what a trial takes of a GPU's memory and puts as many side by side as fit. Without
     ``concurrent``, as many trials run as fit on the cluster. More than fit wait, which is what an autoscaler
     goes by. With ``lanes``, up to so many trials train together as one stack (`trainables.lanes`), which then
-    is what occupies the resources and what ``concurrent`` counts.
+    is what occupies the resources and what ``concurrent`` counts. With ``compile``, `torch.compile` generates
+    code for a trial's passes.
     """
 
     cpus: float = Field(default=1, gt=0)
     gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = 0.0
     concurrent: Annotated[int, Field(ge=1)] | None = None
     lanes: int = Field(default=1, ge=1)
+    compile: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -163,6 +165,8 @@ class Resources(_Model):
             raise ValueError("gpus must be a share of one, a whole number, or auto")
         if self.gpus == "auto" and self.lanes > 1:
             raise ValueError("gpus: auto measures a single trial; with lanes, say how many gpus a stack gets")
+        if self.compile and self.lanes > 1:
+            raise ValueError("lanes are not compiled; leave out either lanes or compile")
         return self
 
     @property

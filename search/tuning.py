@@ -160,6 +160,7 @@ def run(
         "data": str(data.resolve()),
         "folder": str(folder.resolve()),
         "threads": max(1, math.floor(resources.cpus)),
+        "compile": resources.compile,
         _GPUS: resources.gpus,
     }
     trainable = tune.with_resources(
@@ -199,4 +200,4 @@ def _gpus(engine: Engine, data: Path, measure: gpus.Measure) -> float:
     if record is None:
         return 1.0
     engine.put_back(record.key)
-    return gpus.share(measure(record.trial, data))
+    return gpus.share(measure(record.trial, data, engine.sweep.resources.compile))

@@ -8,6 +8,7 @@ from dropattack.errors import unknown
 from search.options import default_options, option_spaces
 from search.space import Space, bounds, combinations, values
 from search.sweep import SECTIONS, Confirm, Sampling, Search, Stage, Sweep
+from trainables.compiled import check_compilable
 from trainables.workloads import TrainingSettings, workload_named
 
 
@@ -51,6 +52,8 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
         _check_space(workload.data_settings, data, stage.search, "data")
         _check_space(workload.model_settings, model, stage.search, "model")
         for name, spaces in stage.methods.items():
+            if sweep.resources.compile:
+                check_compilable(name)
             if not spaces:
                 raise UsageError(f"the space of {name} is empty; give it a mapping, {{}} for its defaults")
             if isinstance(stage.search, Sampling) and len(spaces) > 1:

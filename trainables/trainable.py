@@ -29,8 +29,8 @@ class StackTrainable(tune.Trainable):
     """Trains one stack of trials after the other, one epoch a step; a stack may be a single trial.
 
     Config: ``trials`` (each a `Trial.to_dict`), ``recorded`` (how many epochs of each are on record),
-    ``data`` (the data root), ``folder`` (of the sweep), ``threads`` and ``gpus`` (how many the stack
-    occupies, or the share of one that it may fill).
+    ``data`` (the data root), ``folder`` (of the sweep), ``threads``, ``gpus`` (how many the stack occupies,
+    or the share of one that it may fill) and ``compile`` (whether passes are compiled).
 
     Each step ends with a checkpoint of every trial that holds the metrics of all its epochs so far, and only
     then reports. A trial that is begun again, here or elsewhere, reports those epochs again and trains on
@@ -61,6 +61,7 @@ class StackTrainable(tune.Trainable):
         self._trainings = {key: self._loop.training(key) for key in stay} if self._loop else {}
         self._reported = {key: self._reported[key] for key in stay}
         self._loop = None
+        self._compiled = new_config["compile"]
         torch.set_num_threads(new_config["threads"])
         _keep_to_share(new_config["gpus"])
         return True
@@ -113,7 +114,7 @@ class StackTrainable(tune.Trainable):
     def _resume(self, trial: Trial) -> Training:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         data = _data(trial.workload, self._data_root, json.dumps(dict(trial.data)), device)
-        training = Training(trial, data, device)
+        training = Training(trial, data, device, self._compiled)
         path = checkpoint_path(self._folder, trial.key)
         if path.exists():
             training.load_state_dict(torch.load(path, weights_only=True, map_location=device))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dropattack import Batch, Task, UsageError, create
+from trainables.compiled import check_compilable, compile_passes
 from trainables.data import Data
 from trainables.examples import training_batch
 from trainables.metrics import Metrics, evaluate, measure, recalls, scores
@@ -37,13 +38,16 @@ class Training:
         trial: What to train.
         data: The workload's data.
         device: Where to train.
+        compiled: Whether the model's passes are compiled; results then differ by rounding.
 
     Attributes:
         shuffling: Decides the order of the examples; on the CPU.
         history: Metrics of every epoch so far.
     """
 
-    def __init__(self, trial: Trial, data: Data, device: torch.device | None = None) -> None:
+    def __init__(
+        self, trial: Trial, data: Data, device: torch.device | None = None, compiled: bool = False
+    ) -> None:
         self.trial = trial
         self.device = device or torch.device("cpu")
         self.settings = TrainingSettings.from_dict(dict(trial.training))
@@ -64,6 +68,9 @@ class Training:
         self._default_state = _default_state_from(trial.seed_for("default"))
         with self._own_default_generator():
             self.model: nn.Module = architecture.build(data).to(self.device)
+        if compiled:
+            check_compilable(trial.method)
+            compile_passes(self.model)
         self.method = create(
             trial.method,
             task=Task(

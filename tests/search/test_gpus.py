@@ -46,7 +46,15 @@ def test_a_process_is_kept_to_its_share_less_what_its_context_takes(
     trial = Trial.make("digits-lenet5", "standard", {}, TrainingSettings(), 0, "x").to_dict()
     trainable = StackTrainable.__new__(StackTrainable)
     trainable.setup(
-        {"trials": [trial], "recorded": [0], "data": "", "folder": str(tmp_path), "threads": 1, "gpus": share}
+        {
+            "trials": [trial],
+            "recorded": [0],
+            "data": "",
+            "folder": str(tmp_path),
+            "threads": 1,
+            "compile": False,
+            "gpus": share,
+        }
     )
     assert limits == [pytest.approx(limit)]
 
@@ -56,14 +64,14 @@ def test_what_cannot_be_measured_is_refused() -> None:
         pytest.skip("this machine has a GPU")
     trial = Trial.make("digits-lenet5", "standard", {}, TrainingSettings(), 0, "x")
     with pytest.raises(UsageError, match="give a number"):
-        gpus.measure_here(trial, Path())
+        gpus.measure_here(trial, Path(), compiled=False)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_a_trial_is_measured_on_a_real_gpu(tmp_path: Path) -> None:
     checksum = workload_named("digits-lenet5").checksum(tmp_path)
     trial = Trial.make("digits-lenet5", "standard", {}, TrainingSettings(), 0, checksum)
-    memory = gpus.measure_here(trial, tmp_path)
+    memory = gpus.measure_here(trial, tmp_path, compiled=False)
     assert 0 < memory.peak < GIB < memory.total
 
 
@@ -100,7 +108,7 @@ def test_a_trial_out_of_memory_is_tried_once_more_alone_and_then_fails(tmp_path:
     engine = Engine(definition, journal, lambda *_: checksum)
     measured: list[str] = []
 
-    def measure(trial: Trial, data: Path) -> Memory:
+    def measure(trial: Trial, data: Path, compiled: bool) -> Memory:
         measured.append(trial.key)
         return Memory(peak=2 * GIB, total=16 * GIB)
 

@@ -54,12 +54,20 @@ GRID = "stages.sensitivity.methods.dropattack"
         ("select.metric", "nope", r"select.metric"),
         ("seeds", [], r"seeds: the space is empty"),
         ("name", "../elsewhere", r"may hold letters, digits"),
+        ("resources", {"lanes": 8, "compile": True}, r"resources: lanes are not compiled"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(path: str, value: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message) as error:
         load_sweep("demo", {path: value})
     assert "\n" not in str(error.value)
+
+
+def test_methods_that_cannot_be_compiled_are_refused_before_anything_starts() -> None:
+    options = {"resources.compile": True}
+    load_sweep("demo", options)
+    with pytest.raises(UsageError, match=r"stage 'sensitivity': dropen differentiates its gradient"):
+        load_sweep("demo", options | {"stages.sensitivity.methods.dropen": {}})
 
 
 @pytest.mark.parametrize("name", bundled_sweeps())

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from trainables.saved import checkpoint_path, load_model
 from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, OUT_OF_MEMORY, StackTrainable
@@ -30,7 +31,7 @@ def one_thread() -> Iterator[None]:
 
 
 def config(folder: Path, trials: Sequence[Trial], recorded: Sequence[int] = ()) -> dict[str, Any]:
-    there = {"data": str(folder), "folder": str(folder), "threads": 1, "gpus": 0}
+    there = {"data": str(folder), "folder": str(folder), "threads": 1, "gpus": 0, "compile": False}
     epochs = list(recorded) or [0] * len(trials)
     return {"trials": [one.to_dict() for one in trials], "recorded": epochs, **there}
 
@@ -163,3 +164,14 @@ def test_what_stops_a_stack_is_a_result_and_the_process_goes_on_from_the_checkpo
     after = reported(worker, EPOCHS)
     assert after[trials[0].key][:1] == before[trials[0].key]
     assert [m["epoch"] for m in after[trials[0].key]] == [1, 2, 3]
+
+
+def test_a_worker_is_told_whether_to_compile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    compiled: list[nn.Module] = []
+    monkeypatch.setattr("trainables.training.compile_passes", compiled.append)
+    worker = process(tmp_path, trial(1.0))
+    worker.step()
+    assert not compiled
+    worker.reset_config(config(tmp_path, [trial(5.0)]) | {"compile": True})
+    worker.step()
+    assert len(compiled) == 1
