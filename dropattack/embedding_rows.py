@@ -20,7 +20,9 @@ class RowsTarget(ParameterTarget):
 
     A mask over the whole matrix, cut to these rows, has the distribution of a mask over the rows, so nothing
     is lost, and the cost does not grow with the vocabulary. Rows are learned from the lookups of the first
-    pass, without the row of ``padding_idx``. On a GPU finding the distinct rows makes the host wait once.
+    pass, without the row of ``padding_idx``. On a GPU finding the distinct rows makes the host wait. Where a
+    later pass looks up other tokens than the first, as with words dropped at random, rows that are new in it
+    are not attacked, and their gradients count.
 
     While attached, the target gathers the gradients of the passes itself, row by row, and ``.grad`` is empty;
     adding up whole matrices would cost more than the attack. `detach` puts the sum into ``.grad``.
@@ -31,6 +33,8 @@ class RowsTarget(ParameterTarget):
         self._embedding = embedding
         self._handles: list[RemovableHandle] = []
         self._rows: Tensor | None = None
+        self._later_rows: Tensor | None = None
+        self._tokens: list[tuple[Tensor, int]] = []
         self._complete = False
         self._pending: Callable[[Tensor], Tensor] | None = None
         self._watched = False
@@ -54,13 +58,19 @@ class RowsTarget(ParameterTarget):
     @torch.no_grad()
     def _look_up(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Takes note of rows that were not seen yet, and perturbs them where a perturbation is pending."""
-        if self._complete:
+        tokens = args[0] if args else kwargs["input"]
+        if any(_same(tokens, *known) for known in self._tokens):
             return
-        rows = torch.unique(args[0] if args else kwargs["input"])
+        if not self._complete:
+            self._tokens.append((tokens, tokens._version))
+        rows = torch.unique(tokens)
         if self._embedding.padding_idx is not None:
             rows = rows[rows != self._embedding.padding_idx]
         if self._rows is not None:
-            rows = rows[~torch.isin(rows, self._rows)]
+            rows = rows[~torch.isin(rows, self._looked_up)]
+        if self._complete:
+            self._later_rows = rows if self._later_rows is None else torch.cat([self._later_rows, rows])
+            return
         self._rows = rows if self._rows is None else torch.cat([self._rows, rows])
         if self._pending is not None:
             before = self.parameter.index_select(0, rows)
@@ -74,6 +84,12 @@ class RowsTarget(ParameterTarget):
         if self._rows is None:
             raise self.unused()
         return self._rows
+
+    @property
+    def _looked_up(self) -> Tensor:
+        """Rows that have a gradient, attacked or not."""
+        assert self._rows is not None
+        return self._rows if self._later_rows is None else torch.cat([self._rows, self._later_rows])
 
     @property
     def value(self) -> Tensor:
@@ -110,7 +126,8 @@ class RowsTarget(ParameterTarget):
         elif gradient.is_sparse:
             self._gathered = self._gathered + gradient
         else:
-            self._gathered.index_add_(0, self.rows, gradient.index_select(0, self.rows))
+            rows = self._looked_up
+            self._gathered.index_add_(0, rows, gradient.index_select(0, rows))
         self._fresh = self.select(gradient) if self._watched else None
 
     def _check_other_rows(self, gradient: Tensor) -> None:
@@ -121,12 +138,12 @@ class RowsTarget(ParameterTarget):
         """
         if gradient.is_sparse or self._embedding in _CHECKED:
             return
-        if gradient.index_fill(0, self.rows, 0).any():
+        if gradient.index_fill(0, self._looked_up, 0).any():
             raise UsageError(
                 f"the embedding behind {self.name!r} is used outside its lookups; give the layer that "
                 "borrows its weight a parameter of its own, tied by `layer.weight = embedding.weight`"
             )
-        if len(self.rows) < self._embedding.num_embeddings:
+        if len(self._looked_up) < self._embedding.num_embeddings:
             _CHECKED.add(self._embedding)
 
     @torch.no_grad()
@@ -147,3 +164,13 @@ class RowsTarget(ParameterTarget):
         if self._original is not None:
             self.parameter.index_copy_(0, self.rows, self._original)
             self._original = None
+
+
+def _same(tokens: Tensor, known: Tensor, version: int) -> bool:
+    """Whether tokens are the very ones that were seen before, by where they stand and not by their values."""
+    return (
+        tokens.data_ptr() == known.data_ptr()
+        and tokens.shape == known.shape
+        and tokens.stride() == known.stride()
+        and tokens._version == version
+    )

@@ -188,7 +188,9 @@ class LaneNumbers(Numbers):
             return self.norm(tensor)
         if tensor.dim() == 2:
             return tensor.abs()
-        return torch.linalg.vector_norm(tensor, dim=tuple(range(2, tensor.dim())), keepdim=True)
+        rows = tuple(range(2, tensor.dim()))
+        exact = torch.linalg.vector_norm(tensor, dim=rows, keepdim=True, dtype=torch.float64)
+        return exact.to(tensor.dtype)
 
     def scaled(self, direction: Tensor, size: float | Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
         """See `perturbation.scaled`; the shares are ``[lanes]``."""

@@ -22,10 +22,10 @@ class DropAttackSettings(Settings):
             left alone. With 0 nothing can be attacked, and the step is a standard one: the paper calls p = 0
             standard training (Table 10), though its equation would give three times the clean gradient.
         k: Ascent steps K (Algorithm 2).
-        control: ``eps-zero`` runs every pass with ε = 0; ``p-one`` attacks every element with pε, to first
-            order the same rise of the loss; ``random-direction`` puts noise in place of each gradient;
-            ``equal-passes`` is standard training that goes through the data 1 + TK times an epoch (see
-            `rounds`). Not in the paper.
+        control: ``eps-zero`` runs every pass with ε = 0; ``p-one`` attacks every element with pε, or ε
+            with ``rescale``, to first order the same rise of the loss; ``random-direction`` puts noise in place
+            of each gradient; ``equal-passes`` is standard training that goes through the data 1 + TK times an
+            epoch (see `rounds`). Not in the paper.
         norm: Over what the norm of equation 6 is taken: whole ``tensor`` (code; for pixels the whole batch),
             ``sample`` for inputs and whole tensors for weights, ``row`` of the first dimension, or all
             tensors of a group ``joint``-ly, as SAM does.
@@ -119,7 +119,8 @@ class DropAttackSettings(Settings):
 
     def epsilon_of(self, target: str) -> float:
         """ε of one target, after the control."""
-        epsilon = {EPS_ZERO: 0.0, P_ONE: self.p * self.epsilon}.get(self.control, self.epsilon)
+        expected = self.epsilon if self.rescale else self.p * self.epsilon
+        epsilon = {EPS_ZERO: 0.0, P_ONE: expected}.get(self.control, self.epsilon)
         return epsilon * self.input_ratio if target == INPUT else epsilon
 
     @property

@@ -23,12 +23,17 @@ def granularity(scope: str, batched: bool, value: Tensor) -> Granularity:
 
 
 def norm(tensor: Tensor, by: Granularity = "tensor") -> Tensor:
-    """L2 norm over the whole tensor, 0-dimensional, or over each row, ``[rows, 1, …]``."""
+    """L2 norm over the whole tensor, 0-dimensional, or over each row, ``[rows, 1, …]``.
+
+    Rows are summed up in double precision: an example that a model is sure of has a gradient whose squares
+    single precision takes for zeros, and would seem to withstand every attack.
+    """
     if by == "tensor":
         return torch.linalg.vector_norm(tensor)
     if tensor.dim() == 1:
         return tensor.abs()
-    return torch.linalg.vector_norm(tensor, dim=tuple(range(1, tensor.dim())), keepdim=True)
+    dims = tuple(range(1, tensor.dim()))
+    return torch.linalg.vector_norm(tensor, dim=dims, keepdim=True, dtype=torch.float64).to(tensor.dtype)
 
 
 def joint_norm(tensors: Sequence[Tensor]) -> Tensor:

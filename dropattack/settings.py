@@ -32,6 +32,8 @@ class Range:
             return "any"
         if self.high is None:
             return f"≥ {self.low:g}"
+        if self.low is None:
+            return f"≤ {self.high:g}"
         return f"{self.low:g} to {self.high:g}"
 
 

@@ -25,6 +25,7 @@ READINGS = [
     {"epsilon_scale": "relative", "norm": "joint", "epsilon": 0.3},
     {"epsilon_scale": "relative", "norm": "row", "epsilon": 0.3},
     {"control": "p-one", "p": 0.4},
+    {"control": "p-one", "p": 0.4, "rescale": True},
     {"control": "p-one", "p": 0.4, "input_ratio": 0.2, "grouping": "per-target"},
     {"input_ratio": 0.1, "epsilon_scale": "relative", "k": 2, "grouping": "joint", "norm": "joint"},
     {"rescale": True},
@@ -42,7 +43,7 @@ def length(tensor, name, settings, batched):
 
 
 def perturbations(directions, values, settings, batched):
-    epsilon = settings.epsilon * (settings.p if settings.control == "p-one" else 1)
+    epsilon = settings.epsilon * (settings.p if settings.control == "p-one" and not settings.rescale else 1)
     found = {}
     for name, direction in directions.items():
         if settings.norm == "joint":

@@ -89,3 +89,27 @@ def test_a_weight_borrowed_from_an_embedding_is_refused(name):
     with pytest.raises(UsageError, match="is used outside its lookups"):
         method_for(name, model).step(model, model.batch(), standing(model))
     assert torch.equal(model.embed.weight, start)
+
+
+@pytest.mark.parametrize(("name", "weights"), [("dropattack", (1, 1)), ("fgm", (1, 1)), ("sam", (0, 1))])
+def test_words_that_only_a_later_pass_looks_up_have_their_gradient(name, weights):
+    class Dropping(Texts):
+        """Reads other words in every pass."""
+
+        passes = 0
+
+        def forward(self, ids, lengths):
+            self.passes += 1
+            return super().forward((ids + 3 * (self.passes - 1)) % self.embed.num_embeddings, lengths)
+
+    model = make(Dropping)
+    zero = {"rho": 0.0} if name == "sam" else {"epsilon": 0.0}
+    (ids, lengths), labels = model.batch()
+    expected = torch.zeros_like(model.embed.weight)
+    for weight in weights:
+        loss = nn.functional.cross_entropy(model(ids, lengths), labels)
+        expected += weight * torch.autograd.grad(loss, model.embed.weight)[0]
+    model.passes = 0
+    method = dropattack.create(name, task=dropattack.Task(names=model.names), **zero)
+    method.step(model, ((ids, lengths), labels), standing(model))
+    torch.testing.assert_close(model.embed.weight.grad, expected)

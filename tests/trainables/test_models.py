@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dropattack import UsageError
+from dropattack import UsageError, create
 from trainables.data import Data
 from trainables.models.embedding import embedding
 from trainables.splits import ImageSplit
@@ -170,6 +170,20 @@ def test_dropens_models_drop_what_enters_the_last_layer(name: str, shape: tuple[
     kept = dropped != 0
     torch.testing.assert_close(dropped, 2 * whole * kept)
     assert abs((kept & (whole != 0)).sum() / (whole != 0).sum() - 0.5) < 0.1
+
+
+@pytest.mark.parametrize("name", ["imdb-lstm", "agnews-bigru", "imdb-textrcnn"])
+def test_the_method_dropout_drops_what_recurrent_layers_read(name: str) -> None:
+    torch.manual_seed(0)
+    model = workload_named(name).model_settings({"hidden": 4, "embedding_size": 30}).build(data(2))
+    seen: list[Tensor] = []
+    model.rnn.register_forward_hook(lambda module, args, output: seen.append(args[0].detach()))
+    batch = (torch.randint(2, 9, (20, 8)), torch.full((20,), 8)), torch.arange(20) % 2
+    create("dropout", rate=0.3).step(model, batch, torch.optim.SGD(model.parameters(), lr=0.0))
+    (read,) = seen
+    assert abs((read == 0).double().mean() - 0.3) < 0.03
+    whole = model.embedding(batch[0][0]).detach()
+    torch.testing.assert_close(read[read != 0], whole[read != 0] / 0.7)
 
 
 def test_the_bigru_reads_both_ends() -> None:

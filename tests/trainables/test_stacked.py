@@ -5,16 +5,16 @@ import torch
 from torch import nn
 from torch.func import stack_module_state
 
-from trainables.models.reading import read
+from trainables.models.reading import ReadingGRU, ReadingLSTM
 from trainables.models.stacked import look_up, read_stacked
 
 LANES, BATCH, LONGEST = 3, 4, 6
 
 
-@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+@pytest.mark.parametrize("kind", [ReadingLSTM, ReadingGRU])
 @pytest.mark.parametrize(("layers", "bidirectional"), [(1, False), (2, True)])
 def test_stacked_layers_are_each_models_own(
-    kind: type[nn.LSTM] | type[nn.GRU], layers: int, bidirectional: bool
+    kind: type[ReadingLSTM | ReadingGRU], layers: int, bidirectional: bool
 ) -> None:
     models = [
         nn.ModuleDict({"rnn": kind(5, 7, num_layers=layers, bidirectional=bidirectional, batch_first=True)})
@@ -27,7 +27,7 @@ def test_stacked_layers_are_each_models_own(
     parameters, _ = stack_module_state(models)
     states, final = read_stacked(models[0]["rnn"], parameters, "rnn", texts, lengths)
     for lane, model in enumerate(models):
-        expected_states, expected_final = read(model["rnn"], texts[lane], lengths[lane])
+        expected_states, expected_final = model["rnn"](texts[lane], lengths[lane])
         torch.testing.assert_close(final[lane], expected_final)
         for text, length in enumerate(lengths[lane].tolist()):
             torch.testing.assert_close(states[lane, text, :length], expected_states[text, :length])

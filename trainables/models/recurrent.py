@@ -9,10 +9,10 @@ from dropattack import INPUT, setting
 from trainables.architecture import Architecture, named
 from trainables.data import Data
 from trainables.models.embedding import embedding
-from trainables.models.reading import read
+from trainables.models.reading import ReadingGRU, ReadingLSTM
 from trainables.models.stacked import linear, look_up, read_stacked
 
-_CELLS: Mapping[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
+_CELLS: Mapping[str, type[ReadingLSTM] | type[ReadingGRU]] = {"lstm": ReadingLSTM, "gru": ReadingGRU}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ class Recurrent(nn.Module):
         Padding never reaches the recurrent layers.
         """
         embedded = self.dropout(self.embedding(tokens))
-        _, final = read(self.rnn, embedded, lengths)
+        _, final = self.rnn(embedded, lengths)
         logits: Tensor = self.fc(self.dropout(final))
         return logits
 

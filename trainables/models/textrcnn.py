@@ -10,7 +10,7 @@ from dropattack import setting
 from trainables.architecture import Architecture, named
 from trainables.data import Data
 from trainables.models.embedding import embedding
-from trainables.models.reading import read
+from trainables.models.reading import ReadingLSTM
 from trainables.models.recurrent import RecurrentArchitecture
 from trainables.models.stacked import linear, look_up, read_stacked
 
@@ -50,7 +50,7 @@ class TextRCNN(nn.Module):
         super().__init__()
         self.embedding = embedding
         size = embedding.embedding_dim
-        self.rnn = nn.LSTM(size, sizes.hidden, bidirectional=True, batch_first=True)
+        self.rnn = ReadingLSTM(size, sizes.hidden, bidirectional=True, batch_first=True)
         self.fc1 = nn.Linear(2 * sizes.hidden + size, sizes.features)
         self.fc2 = nn.Linear(sizes.features, classes)
         self.dropout = nn.Dropout(sizes.dropout)
@@ -61,7 +61,7 @@ class TextRCNN(nn.Module):
         Padding takes part neither in the context nor in the maximum.
         """
         embedded = self.dropout(self.embedding(tokens))
-        context, _ = read(self.rnn, embedded, lengths)
+        context, _ = self.rnn(embedded, lengths)
         features = torch.tanh(self.fc1(torch.cat([context, embedded], dim=2)))
         ends = lengths.to(tokens.device, non_blocking=True)[:, None]
         inside = torch.arange(tokens.shape[1], device=tokens.device) < ends
