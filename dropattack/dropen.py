@@ -56,6 +56,11 @@ class DropenSettings(Settings):
     clamp: bool = setting(False, "Keep attacked pixels in [0, 1]; for images that are not normalised.")
 
     @property
+    def needs_pixels(self) -> bool:
+        """See `Settings.needs_pixels`."""
+        return self.clamp
+
+    @property
     def attacks(self) -> bool:
         """Whether smoothness is measured in a pass of its own."""
         return self.smoothness > 0 and self.k > 0

@@ -31,6 +31,11 @@ class FreeATSettings(Settings):
     clamp: bool = setting(False, "Keep attacked pixels in [0, 1]; for images that are not normalised.")
 
     @property
+    def needs_pixels(self) -> bool:
+        """See `Settings.needs_pixels`."""
+        return self.clamp
+
+    @property
     def passes(self) -> int:
         """One for each replay."""
         return self.m

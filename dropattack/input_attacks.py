@@ -29,6 +29,11 @@ class InputAttackSettings(Settings):
     clamp: bool = setting(False, "Keep attacked pixels in [0, 1]; for images that are not normalised.")
 
     @property
+    def needs_pixels(self) -> bool:
+        """See `Settings.needs_pixels`."""
+        return self.clamp
+
+    @property
     def steps(self) -> int:
         """Ascent steps."""
         return 1

@@ -23,9 +23,9 @@ class DropAttackSettings(Settings):
             standard training (Table 10), though its equation would give three times the clean gradient.
         k: Ascent steps K (Algorithm 2).
         control: ``eps-zero`` runs every pass with ε = 0; ``p-one`` attacks every element with pε, or ε
-            with ``rescale``, to first order the same rise of the loss; ``random-direction`` puts noise in place
-            of each gradient; ``equal-passes`` is standard training that goes through the data 1 + TK times an
-            epoch (see `rounds`). Not in the paper.
+            with ``rescale``, to first order the same rise of the loss; ``random-direction`` puts noise in
+            place of each gradient; ``equal-passes`` is standard training that goes through the data 1 + TK
+            times an epoch (see `rounds`). Not in the paper.
         norm: Over what the norm of equation 6 is taken: whole ``tensor`` (code; for pixels the whole batch),
             ``sample`` for inputs and whole tensors for weights, ``row`` of the first dimension, or all
             tensors of a group ``joint``-ly, as SAM does.
@@ -105,6 +105,11 @@ class DropAttackSettings(Settings):
         object.__setattr__(self, "targets", canonical_targets(self.targets))
         if INPUT not in parse_targets(self.targets):
             object.__setattr__(self, "input_ratio", 1.0)
+
+    @property
+    def target_sets(self) -> dict[str, str]:
+        """See `Settings.target_sets`."""
+        return {"targets": self.targets}
 
     @property
     def groups(self) -> list[tuple[str, ...]]:

@@ -47,6 +47,11 @@ class APBSettings(Settings):
         object.__setattr__(self, "biases", canonical_targets(self.biases))
 
     @property
+    def target_sets(self) -> dict[str, str]:
+        """See `Settings.target_sets`."""
+        return {} if self.biases == ALL else {"biases": self.biases}
+
+    @property
     def step(self) -> float:
         """η with the sign of the direction."""
         return -self.eta if self.direction == "descend" else self.eta

@@ -82,6 +82,16 @@ class Settings:
         """What a reader of the results must know about these values; empty where there is nothing."""
         return ""
 
+    @property
+    def target_sets(self) -> dict[str, str]:
+        """The hyperparameters that name targets of the model, with their values."""
+        return {}
+
+    @property
+    def needs_pixels(self) -> bool:
+        """Whether these values mean something for images only, and nothing for the vectors of words."""
+        return False
+
     @classmethod
     def ranges(cls) -> dict[str, Range]:
         """The declared range of every hyperparameter, by name."""
@@ -97,7 +107,7 @@ class Settings:
         chosen = dict(values)
         if cls.presets and "preset" in chosen:
             preset = chosen.pop("preset")
-            if preset not in cls.presets:
+            if not isinstance(preset, str) or preset not in cls.presets:
                 raise unknown("preset", str(preset), cls.presets)
             chosen = {**cls.presets[preset], **chosen}
         valid = cls.ranges()

@@ -1,9 +1,10 @@
 """What a sweep's schema cannot see: whether the names exist and the values mean something together."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from dropattack import INPUT, UsageError, method_named
+from dropattack import UsageError, method_named
 from dropattack.errors import unknown
 from search.options import default_options, option_spaces
 from search.space import Space, bounds, combinations, values
@@ -59,10 +60,9 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
             if isinstance(stage.search, Sampling) and len(spaces) > 1:
                 raise UsageError(f"{name} has {len(spaces)} spaces; a search that samples takes one")
             for space in spaces:
-                _check_space(method_named(name).settings_type.from_dict, space, stage.search, name)
                 for options in combinations(model):
-                    for targets in values(space.get("targets", INPUT)):
-                        workload.check_targets(str(targets), options)
+                    make = partial(workload.method_settings, name, model=options)
+                    _check_space(make, space, stage.search, name)
     if stage.scheduler is not None and len(bounds(sweep.section(stage, "training").get("epochs", 1))) > 1:
         raise UsageError("asha needs one number of training.epochs, not several")
     _check_exclusions(stage)

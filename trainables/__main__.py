@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from dropattack import UsageError
-from trainables.training import Training
+from trainables.training import DivergedError, Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
 
@@ -22,15 +22,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Trains, and prints one JSON object an epoch.
 
     Returns:
-        Exit status: 0 done, 2 the request was wrong.
+        Exit status: 0 done, 1 the training diverged, 2 the request was wrong.
     """
     parser = argparse.ArgumentParser(prog="python -m trainables", description=__doc__)
     parser.add_argument("workload", help="name of a workload, or module:function")
     parser.add_argument("method", nargs="?", default="standard", help="name of a method")
     parser.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="data root")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads")
+    parser.add_argument("--device", type=_device, default=torch.device("cpu"), help="cpu, cuda, cuda:1, …")
+    parser.add_argument("--threads", type=_threads, default=torch.get_num_threads(), help="CPU threads")
     parser.add_argument(
         "--set",
         action="append",
@@ -57,12 +57,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
             model=options["model"],
         )
         run = Training(trial, workload.load(given.data, options["data"]), given.device)
-    except UsageError as error:
+        while not run.finished:
+            print(json.dumps({name: round(value, 4) for name, value in run.epoch().items()}), flush=True)
+    except (UsageError, DivergedError) as error:
         print(error, file=sys.stderr)
-        return 2
-    while not run.finished:
-        print(json.dumps({name: round(value, 4) for name, value in run.epoch().items()}), flush=True)
+        return 2 if isinstance(error, UsageError) else 1
     return 0
+
+
+def _device(text: str) -> torch.device:
+    try:
+        device = torch.device(text)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise argparse.ArgumentTypeError(f"torch has no device {text!r} here: {reason}") from None
+    return device
+
+
+def _threads(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
+    return int(text)
 
 
 def _options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -61,7 +61,7 @@ class StackTrainable(tune.Trainable):
         self._trainings = {key: self._loop.training(key) for key in stay} if self._loop else {}
         self._reported = {key: self._reported[key] for key in stay}
         self._loop = None
-        self._compiled = new_config["compile"]
+        self._compiled, self._gpus = new_config["compile"], new_config["gpus"]
         torch.set_num_threads(new_config["threads"])
         _keep_to_share(new_config["gpus"])
         return True
@@ -106,13 +106,13 @@ class StackTrainable(tune.Trainable):
                 del self._trainings[key], self._reported[key]
                 continue
             training = loop.training(key)
-            save_atomically(training.state_dict(), checkpoint_path(self._folder, key))
-            if training.finished:
+            if training.finished:  # first: who finds a finished checkpoint takes the model to be there
                 save_atomically(training.result(), model_path(self._folder, key))
+            save_atomically(training.state_dict(), checkpoint_path(self._folder, key))
         return diverged
 
     def _resume(self, trial: Trial) -> Training:
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = torch.device("cuda" if self._gpus and torch.cuda.is_available() else "cpu")
         data = _data(trial.workload, self._data_root, json.dumps(dict(trial.data)), device)
         training = Training(trial, data, device, self._compiled)
         path = checkpoint_path(self._folder, trial.key)

@@ -65,7 +65,7 @@ class Training:
         self.train, self.valid, self.test = (s.to(self.device) for s in (train, data.valid, data.test))
         self.shuffling = torch.Generator().manual_seed(trial.seed_for("shuffling"))
         self._masks = torch.Generator(self.device).manual_seed(trial.seed_for("masks"))
-        self._default_state = _default_state_from(trial.seed_for("default"))
+        self._default_state = _default_state_from(trial.seed_for("default"), self.device)
         with self._own_default_generator():
             self.model: nn.Module = architecture.build(data).to(self.device)
         if compiled:
@@ -210,6 +210,7 @@ class Training:
         """Everything that the rest of the training depends on."""
         return {
             "key": self.trial.key,
+            "device": self.device.type,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "method": self.method.state_dict(),
@@ -235,15 +236,24 @@ class Training:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on from what `state_dict` gave, wherever its tensors were loaded to; bit for bit on a CPU."""
+        """Goes on from what `state_dict` gave, wherever its tensors were loaded to; bit for bit on a CPU.
+
+        Generators of one kind of device cannot go on on another. There they begin anew, by seed and epoch.
+        """
         if state["key"] != self.trial.key:
             raise ValueError(f"the checkpoint is of trial {state['key']}, not of {self.trial.key}")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.method.load_state_dict(state["method"])
         self.shuffling.set_state(state["shuffling"].cpu())
-        self._masks.set_state(state["masks"].cpu())
         self._default_state = {name: value.cpu() for name, value in state["default"].items()}
+        if self.device.type == state["device"]:
+            self._masks.set_state(state["masks"].cpu())
+        else:
+            epochs = len(state["history"])
+            self._masks.manual_seed(self.trial.seed_for(f"masks after {epochs} epochs"))
+            seed = self.trial.seed_for(f"default after {epochs} epochs")
+            self._default_state = _default_state_from(seed, self.device)
         self.history = list(state["history"])
         self.best_model = state["best_model"]
         self.best_epoch = state["best_epoch"]
@@ -260,13 +270,10 @@ class Training:
             self._default_state = _default_state(self.device)
 
 
-def _default_state_from(seed: int) -> dict[str, Tensor]:
-    with torch.random.fork_rng():
+def _default_state_from(seed: int, device: torch.device) -> dict[str, Tensor]:
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        state = {"cpu": torch.get_rng_state()}
-        if torch.cuda.is_available():
-            state["cuda"] = torch.cuda.get_rng_state()
-    return state
+        return _default_state(device)
 
 
 def _default_state(device: torch.device) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from dropattack import method_named
 from trainables.cache import digest
 from trainables.workloads import TrainingSettings, workload_named
 
-TRAINING_VERSION = 4
+TRAINING_VERSION = 5
 """Raised by every change that alters what a trial computes; recorded results of other versions stay apart."""
 
 
@@ -52,7 +52,7 @@ class Trial:
         data: Mapping[str, Any] | None = None,
         model: Mapping[str, Any] | None = None,
     ) -> "Trial":
-        """Builds a trial with all defaults filled in, so that equal trainings have equal keys.
+        """Builds a trial with all defaults filled in, so that equal settings have equal keys.
 
         Args:
             workload: Name of the workload.
@@ -68,14 +68,11 @@ class Trial:
             UsageError: A name is unknown or a value out of range.
         """
         found = workload_named(workload)
-        settings = method_named(method).settings_type.from_dict(dict(hyperparameters)).to_dict()
-        if "targets" in settings:
-            settings["targets"] = found.canonical_targets(settings["targets"], model)
         found.check_training(training, model)
         return cls(
             workload=workload,
             method=method,
-            hyperparameters=settings,
+            hyperparameters=found.method_settings(method, hyperparameters, model).to_dict(),
             training=training.to_dict(),
             data=found.data_settings(data).to_dict(),
             model=found.model_settings(model).to_dict(),

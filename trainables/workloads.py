@@ -1,5 +1,6 @@
 """Workloads: a dataset, a model, its targets and the papers' training settings under one name."""
 
+import dataclasses
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from dropattack import INPUT, Settings, UsageError, canonical_targets, parse_targets, setting
+from dropattack import INPUT, Settings, UsageError, canonical_targets, method_named, parse_targets, setting
 from dropattack.errors import unknown
 from dropattack.robustness import Case, canonical_grid, parse_grid
 from trainables.architecture import Architecture, papers_spelling
@@ -181,9 +182,24 @@ class Workload:
                 raise unknown(f"target of {self.name}", name, valid)
         return canonical_targets("+".join(names))
 
-    def check_targets(self, text: str, model: Mapping[str, Any] | None = None) -> None:
-        """Raises a `UsageError` where a set of targets names one that this model does not have."""
-        self.canonical_targets(text, model)
+    def method_settings(
+        self, method: str, hyperparameters: Mapping[str, Any], model: Mapping[str, Any] | None = None
+    ) -> Settings:
+        """A method's settings, complete, with targets in the one spelling that this model has for them.
+
+        Args:
+            method: Its name.
+            hyperparameters: Those that differ from the method's defaults.
+            model: The model's options.
+
+        Raises:
+            UsageError: A name is unknown, a value out of range, or meant for images where there are texts.
+        """
+        settings: Settings = method_named(method).settings_type.from_dict(dict(hyperparameters))
+        if settings.needs_pixels and INPUT in self.model_settings(model).targets:
+            raise UsageError(f"clamp keeps pixels in their range, and {self.name} has texts; leave it out")
+        sets = {name: self.canonical_targets(text, model) for name, text in settings.target_sets.items()}
+        return dataclasses.replace(settings, **sets)
 
     def _completed(self, kind: str, defaults: Any, options: Mapping[str, Any] | None) -> Any:
         for name in options or {}:
@@ -230,6 +246,8 @@ def workload_named(name: str) -> Workload:
 def _imported(name: str) -> Workload:
     """The workload that ``module:function`` gives, under that name."""
     module_name, _, function = name.partition(":")
+    if not module_name or not function:
+        raise UsageError(f"workload {name!r} must read module:function")
     try:
         found = getattr(importlib.import_module(module_name), function)
     except ModuleNotFoundError as error:

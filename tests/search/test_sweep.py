@@ -28,6 +28,11 @@ GRID = "stages.sensitivity.methods.dropattack"
             r"unknown method 'dropatack'; did you mean 'dropattack'",
         ),
         (f"{GRID}.targets", "input+conv9.w", r"unknown target .*'conv9.w'; did you mean 'conv"),
+        (
+            "stages.sensitivity.methods.apb",
+            {"biases": ["all", "fc9.b"]},
+            r"apb.biases: unknown target of .*'fc9.b'; did you mean 'fc",
+        ),
         (f"{GRID}.targets", "input+input", r"name one target twice"),
         (f"{GRID}.epsilon", [-1], r"epsilon must be ≥ 0, not -1"),
         (f"{GRID}.epsilon", [float("nan")], r"epsilon must be finite"),

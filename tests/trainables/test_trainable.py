@@ -74,6 +74,26 @@ def test_a_trial_by_itself_is_its_training_bit_for_bit(tmp_path: Path) -> None:
     assert load_model(tmp_path / "models" / f"{one.key}.pt").trial == one
 
 
+def test_a_finished_trial_whose_model_could_not_be_written_is_not_taken_for_done(tmp_path: Path) -> None:
+    one = trial(1.0)
+    worker = process(tmp_path, one)
+    reported(worker, EPOCHS - 1)
+    (tmp_path / "models").write_text("where a folder should be")
+    assert list(worker.step()) == [BROKEN]
+    (tmp_path / "models").unlink()
+    found = reported(process(tmp_path, one), EPOCHS)
+    assert same(found[one.key], alone(one, tmp_path), tolerance=0)
+    assert load_model(tmp_path / "models" / f"{one.key}.pt").trial == one
+
+
+def test_without_a_share_of_a_gpu_a_trial_trains_on_the_cpu(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    worker = process(tmp_path, trial(1.0))
+    assert worker._resume(trial(1.0)).device == torch.device("cpu")
+
+
 def test_lanes_report_what_their_trials_report_alone(tmp_path: Path) -> None:
     trials = [trial(1.0), trial(5.0), trial(1.0, seed=1)]
     found = reported(process(tmp_path, *trials), EPOCHS)

@@ -1,5 +1,6 @@
 """The loop: resumable, a function of the key, and blind to test data until the end."""
 
+import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -58,6 +59,20 @@ def test_resumed_training_gives_the_bits_of_one_left_alone(
     resumed = Training(trial(), data)
     resumed.load_state_dict(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
     assert_equal_bits(resumed, Training(trial(), data))
+
+
+def test_a_checkpoint_of_another_kind_of_device_goes_on_with_generators_of_its_own(data: Data) -> None:
+    one = trial(epochs=3)
+    first = Training(one, data)
+    first.epoch()
+    elsewhere = first.state_dict() | {"device": "cuda", "masks": torch.zeros(16, dtype=torch.uint8)}
+    runs = [Training(one, data) for _ in range(3)]
+    for run, state in zip(runs, (elsewhere, elsewhere, first.state_dict()), strict=True):
+        run.load_state_dict(copy.deepcopy(state))
+        run.epoch()
+    again, other, undisturbed = (run.model.state_dict()["fc3.weight"] for run in runs)
+    assert torch.equal(again, other)
+    assert not torch.equal(again, undisturbed), "these drew other masks"
 
 
 def test_methods_are_told_how_far_the_training_is(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,3 +91,11 @@ def test_the_papers_spellings_of_lenet_targets(written: str) -> None:
 def test_one_target_in_two_spellings_is_refused() -> None:
     with pytest.raises(UsageError, match="twice"):
         workload_named("mnist-lenet5").canonical_targets("conv1.w+Conv.1.w")
+
+
+@pytest.mark.parametrize("method", ["fgsm", "pgd", "freeat", "dropen"])
+def test_pixels_are_not_kept_in_a_range_where_there_are_words(method: str) -> None:
+    workload_named("mnist-lenet5").method_settings(method, {"clamp": True})
+    workload_named("imdb-lstm").method_settings(method, {"clamp": False})
+    with pytest.raises(UsageError, match="imdb-lstm has texts"):
+        workload_named("imdb-lstm").method_settings(method, {"clamp": True})
