@@ -1,8 +1,9 @@
 """What may change in a sweep that has records, and what would mix results that do not belong together."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from dropattack import UsageError
+from dropattack.errors import unknown
 from search.proposers import Checksum
 from search.record import Record
 from search.space import Dimension, Range, Space, values
@@ -30,6 +31,22 @@ def check_extends(old: Sweep, new: Sweep) -> None:
         if position >= len(new.stages) or new.stages[position].name != stage.name:
             raise _mixes(new, f"stage {stage.name!r}, which is no longer at its place")
         _check_stage(old, new, stage, new.stages[position])
+
+
+def check_warm_starts(sweep: Sweep, recorded: Collection[str]) -> None:
+    """Makes sure that the sweeps that a search starts from are there.
+
+    Args:
+        sweep: What will run.
+        recorded: Names of the store's sweeps.
+
+    Raises:
+        UsageError: One of them is not.
+    """
+    for stage in sweep.stages:
+        for name in stage.search.warm_start if isinstance(stage.search, Sampling) else ():
+            if name not in recorded:
+                raise UsageError(f"stage {stage.name!r}: {unknown('sweep in warm_start', name, recorded)}")
 
 
 def check_records(records: Iterable[Record], sweep: Sweep, checksum: Checksum) -> None:

@@ -20,7 +20,7 @@ Listener = Callable[[Record], object]
 
 
 @dataclass
-class _Lane:
+class _Part:
     """One stage of one workload while it runs."""
 
     scope: Scope
@@ -65,16 +65,16 @@ class Engine:
         self.listeners: list[Listener] = []
         self._training: dict[str, Record] = {}
         self._waiting: dict[str, list[Record]] = {}
-        self._lanes = [
-            self._lane(Scope(sweep, stage, workload, checksum))
+        self._parts = [
+            self._part(Scope(sweep, stage, workload, checksum))
             for stage in sweep.stages
             for workload in sweep.stage_workloads(stage)
         ]
-        self._by_scope = {(lane.scope.stage.name, lane.scope.workload): lane for lane in self._lanes}
+        self._by_scope = {(part.scope.stage.name, part.scope.workload): part for part in self._parts}
         self._spending = Spending(sweep, self.records)
-        self._left_running = deque(r for lane in self._lanes for r in lane.records if not r.finished)
+        self._left_running = deque(r for part in self._parts for r in part.records if not r.finished)
 
-    def _lane(self, scope: Scope) -> _Lane:
+    def _part(self, scope: Scope) -> _Part:
         records = [
             record
             for record in self.journal.records
@@ -83,12 +83,12 @@ class Engine:
         rungs = None
         if scope.stage.scheduler is not None:
             rungs = Rungs(scope.stage.scheduler, scope.epochs, self.sweep.select, scope.resource, records)
-        return _Lane(scope, proposer_for(scope, self._recorded), rungs, records)
+        return _Part(scope, proposer_for(scope, self._recorded), rungs, records)
 
     @property
     def records(self) -> Sequence[Record]:
         """All records of this sweep's stages and workloads."""
-        return [record for lane in self._lanes for record in lane.records]
+        return [record for part in self._parts for record in part.records]
 
     @property
     def limit(self) -> str:
@@ -100,7 +100,7 @@ class Engine:
         """Whether nothing is being trained and nothing will be handed out, for a limit or for good."""
         if self._training or any(map(self._may_go_on, self._left_running)):
             return False
-        return bool(self.limit) or all(lane.exhausted for lane in self._lanes)
+        return bool(self.limit) or all(part.exhausted for part in self._parts)
 
     def next(self) -> Record | None:
         """The next trial to train, or none for now; trials that need no training are answered on the way."""
@@ -112,8 +112,8 @@ class Engine:
                 found = self._propose()
                 if found is None:
                     return None
-                lane, proposal = found
-                record = self._add(lane, proposal)
+                part, proposal = found
+                record = self._add(part, proposal)
             if self._must_train(record):
                 self._training[record.key] = record
                 return record
@@ -121,7 +121,7 @@ class Engine:
     def report(self, key: str, metrics: Metrics) -> bool:
         """Records an epoch of a trial that is being trained and says whether it goes on."""
         record = self._training[key]
-        lane = self._lane_of(record)
+        part = self._part_of(record)
         try:
             if self.journal.append(record, metrics):
                 self._spending.add(record, metrics)
@@ -132,7 +132,7 @@ class Engine:
         if epoch < len(record.epochs):
             return True
         last = epoch >= int(record.trial.training["epochs"])
-        goes_on = lane.rungs is None or lane.rungs.goes_on(record, metrics)
+        goes_on = part.rungs is None or part.rungs.goes_on(record, metrics)
         if last or not goes_on:
             self._close(record, State.COMPLETE if last else State.PRUNED)
             return False
@@ -141,7 +141,12 @@ class Engine:
 
     def fail(self, key: str, reason: str) -> None:
         """Records that a trial failed; the sweep goes on."""
+        self._spending.begun(key)
         self._close(self._training[key], State.FAILED, reason)
+
+    def occupies(self, gpus: float) -> None:
+        """Told how many GPUs, or what share of one, a trial takes, where that had to be measured."""
+        self._spending.gpus = gpus
 
     def put_back(self, key: str) -> None:
         """Takes back a trial that is being trained; it is the next to be handed out."""
@@ -151,50 +156,51 @@ class Engine:
         """Whether a trial that was left running is for now: at a limit, only what had begun is finished."""
         return bool(record.epochs) or not self.limit
 
-    def _propose(self) -> tuple[_Lane, Proposal] | None:
+    def _propose(self) -> tuple[_Part, Proposal] | None:
         if self.limit:
             return None
-        for index, lane in enumerate(self._lanes):
-            if lane.exhausted:
+        for index, part in enumerate(self._parts):
+            if part.exhausted:
                 continue
-            before = [e.records for e in self._lanes[:index] if e.scope.workload == lane.scope.workload]
-            if not lane.proposer.ready(before):
+            before = [e.records for e in self._parts[:index] if e.scope.workload == part.scope.workload]
+            if not part.proposer.ready(before):
                 continue
-            proposal = lane.proposer.propose(lane.records, before)
+            proposal = part.proposer.propose(part.records, before)
             if proposal is not None:
-                return lane, proposal
-            lane.exhausted = True
+                return part, proposal
+            part.exhausted = all(record.finished for record in part.records)
         return None
 
-    def _add(self, lane: _Lane, proposal: Proposal) -> Record:
-        answer, source = self._answer(proposal.trial, lane)
+    def _add(self, part: _Part, proposal: Proposal) -> Record:
+        answer, source = self._answer(proposal.trial, part)
         record = self.journal.add(
-            lane.scope.stage.name,
+            part.scope.stage.name,
             proposal.trial,
             proposal.params,
             proposal.distributions,
             answer,
             source,
         )
-        lane.records.append(record)
-        lane.settle(record)
+        part.records.append(record)
+        part.settle(record)
         self._tell(record)
         return record
 
-    def _answer(self, trial: Trial, lane: _Lane) -> tuple[Record | None, str]:
+    def _answer(self, trial: Trial, part: _Part) -> tuple[Record | None, str]:
         """A finished record of the same training, and where it stands."""
-        for record in self.journal.with_key(trial.key):
-            if self._answers(record, lane):
-                return record, record.reused_from or f"{self.sweep.name}/{record.stage}"
-        if trial.key in self._elsewhere:
-            name, record = self._elsewhere[trial.key]
+        here = [(self.sweep.name, r) for r in self.journal.with_key(trial.key) if self._answers(r, part)]
+        elsewhere = [self._elsewhere[trial.key]] if trial.key in self._elsewhere else []
+        found = sorted(here + elsewhere, key=lambda answer: answer[1].state is not State.COMPLETE)
+        for name, record in found:
             return record, record.reused_from or f"{name}/{record.stage}"
         return None, ""
 
     @staticmethod
-    def _answers(record: Record, lane: _Lane) -> bool:
-        """Whether a record settles the question of a lane: in full, or stopped where stopping is allowed."""
-        return record.state is State.COMPLETE or (record.state is State.PRUNED and lane.rungs is not None)
+    def _answers(record: Record, part: _Part) -> bool:
+        """Whether a record settles the question of a part: for good, or stopped by the same rungs."""
+        if record.state is State.PRUNED:
+            return record.stage == part.scope.stage.name
+        return record.finished
 
     def _must_train(self, record: Record) -> bool:
         """Settles a record that another one answers or will answer; says whether it needs training."""
@@ -203,13 +209,13 @@ class Engine:
         if record.key in self._training:
             self._waiting.setdefault(record.key, []).append(record)
             return False
-        answer, source = self._answer(record.trial, self._lane_of(record))
+        answer, source = self._answer(record.trial, self._part_of(record))
         if answer is None:
             return True
         for metrics in answer.epochs[len(record.epochs) :]:
             self.journal.append(record, metrics)
-        self.journal.finish(record, answer.state, reused_from=source)
-        self._lane_of(record).settle(record)
+        self.journal.finish(record, answer.state, answer.reason, source)
+        self._part_of(record).settle(record)
         self._tell(record)
         return False
 
@@ -223,5 +229,5 @@ class Engine:
         for listener in self.listeners:
             listener(record)
 
-    def _lane_of(self, record: Record) -> _Lane:
+    def _part_of(self, record: Record) -> _Part:
         return self._by_scope[record.stage, record.trial.workload]

@@ -62,8 +62,9 @@ def exclusive(folder: Path) -> Iterator[None]:
         yield
     except UsageError:
         lock.release()
-        if folder in made:
-            (folder / "run.lock").unlink(missing_ok=True)
+        if folder in made and not (folder / "sweep.json").exists():
+            for name in ("run.lock", "journal.log"):
+                (folder / name).unlink(missing_ok=True)
         with suppress(OSError):
             for path in made:
                 path.rmdir()
@@ -138,12 +139,14 @@ class Journal:
         """Adds a trial in one append: as running, or already answered by another record of its key."""
         record = Record(-1, stage, trial, params or {}, distributions or {})
         if answer is not None:
-            record.state, record.epochs, record.reused_from = answer.state, list(answer.epochs), reused_from
+            record.state, record.epochs = answer.state, list(answer.epochs)
+            record.reason, record.reused_from = answer.reason, reused_from
         attributes: dict[str, Any] = {"trial": trial.to_dict(), "key": trial.key, "reused_from": reused_from}
+        attributes |= {"reason": record.reason} if record.reason else {}
         attributes |= {f"{_EPOCH}{int(metrics['epoch'])}": metrics for metrics in record.epochs}
         frozen = create_trial(
             state=_TO_OPTUNA[record.state],
-            value=record.value(self.select) if record.finished else None,
+            value=record.value(self.select) if record.finished and record.state is not State.FAILED else None,
             params=dict(record.params),
             distributions=dict(record.distributions),
             user_attrs=attributes,

@@ -1,19 +1,25 @@
 """What a run of a sweep would do, worked out from the definition and the records alone."""
 
+import math
+import random
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from dropattack import method_named
+from search.compatibility import check_extends, check_warm_starts
 from search.datasets import verified_data
 from search.proposers import Scope, grid_trials, proposer_for
 from search.record import Record, State
-from search.space import bounds, combinations
+from search.space import Scalar, Space, bounds, combinations
 from search.store import Store
 from search.sweep import Grid, Sweep
 from trainables.workloads import TrainingSettings
+
+_CORNERS = 256
+"""Enough for a mean, of spaces whose combinations nobody would wait for."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +61,14 @@ def plan_sweep(sweep: Sweep, store: Store, data: Path) -> list[StagePlan]:
     """Plans every stage of every workload.
 
     Raises:
-        UsageError: The sweep could not be run: data are missing or damaged.
+        UsageError: The sweep could not be run: data are missing or damaged, or it is no extension of what was
+            recorded under its name.
     """
     checksum = verified_data(sweep, data)
     old = store.definition(sweep.name)
+    if old is not None:
+        check_extends(old, sweep)
+    check_warm_starts(sweep, store.sweeps())
     journal = store.journal(old).records if old is not None else []
     trained = set(store.complete_elsewhere(sweep)) | {r.key for r in journal if r.state is State.COMPLETE}
     return [
@@ -108,16 +118,30 @@ def _seconds_per_pass(records: Sequence[Record], workload: str) -> float | None:
 
 
 def _mean_passes(scope: Scope) -> float:
-    """Mean passes per step over the corners of a stage's space; a confirmation takes those before it."""
+    """Mean passes of an epoch that the budget counts, over corners of a stage's space.
+
+    A confirmation takes the stages before it. What has a budget of passes takes one for each.
+    """
     stages = [scope.stage] if scope.stage.methods else [s for s in scope.sweep.stages if s.methods]
     examples = scope.spaces["training"].get("examples", scope.defaults["training"]["examples"])
     return statistics.mean(
-        TrainingSettings.from_dict({"examples": regime}).passes_of(
+        1
+        if each.budget == "passes"
+        else TrainingSettings.from_dict({"examples": regime}).passes_of(
             method_named(method).settings_type.from_dict(corner)
         )
         for regime in bounds(examples)
         for each in stages
         for method, spaces in each.methods.items()
         for space in spaces
-        for corner in combinations(space)
+        for corner in _corners(space)
     )
+
+
+def _corners(space: Space) -> Iterator[dict[str, Scalar]]:
+    """All combinations of a space's bounds, or where they are many, some at random."""
+    choices = {name: bounds(dimension) for name, dimension in space.items()}
+    if math.prod(map(len, choices.values())) <= _CORNERS:
+        return combinations(space)
+    generator = random.Random(0)
+    return ({name: generator.choice(c) for name, c in choices.items()} for _ in range(_CORNERS))

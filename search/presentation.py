@@ -9,11 +9,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from dropattack import INPUT, Settings, methods
+from search.naming import run_name
 from search.plan import StagePlan
 from search.record import Record, State
 from search.redaction import without_credentials
 from search.reporting import best_record
-from search.runs import run_name
 from search.service import Outcome
 from search.status import Status, duration
 from search.sweep import Sweep

@@ -9,8 +9,8 @@ from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
+from search.naming import run_name
 from search.record import Record, State
-from search.runs import run_name
 from search.status import Status
 
 _LINE_INTERVAL_SECONDS = 5.0

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from dropattack import UsageError
 from search.frames import records_for_analysis
+from search.naming import run_name
 from search.record import Record, State
-from search.runs import ShownRuns, run_name, shown_runs
+from search.runs import ShownRuns, shown_runs
 from search.store import Store
 from search.sweep import Sweep
 from trainables.saved import load_model

@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunStatus, RunTag, ViewType
@@ -18,7 +17,7 @@ from mlflow.utils.mlflow_tags import (
     MLFLOW_SOURCE_NAME,
 )
 
-from dropattack import method_named
+from search.naming import run_name
 from search.provenance import command, versions
 from search.record import Record, State
 from search.redaction import without_credentials
@@ -35,8 +34,6 @@ _RUN_STATUS = {
 }
 _BATCH = 1000
 _LAST_METRIC = "epoch"
-_ALWAYS_NAMED = ("epsilon", "p", "k")
-_SYMBOLS = {"epsilon": "ε"}
 
 
 Winner = tuple[str, Sequence[Path]]
@@ -167,7 +164,7 @@ class SweepRuns:
             return
         run_id = self.ids[key]
         new = epochs[self._epochs[key] :]
-        metrics, odd = _metrics(new)
+        metrics, odd = _metrics(new), _not_finite(epochs)
         tags = [RunTag(f"{_TAG}state", state.value)]
         tags += [RunTag(f"{_TAG}not-finite", " ".join(odd))] if odd else []
         tags += [RunTag(f"{_TAG}reason", record.reason[:5000])] if record.reason else []
@@ -280,28 +277,23 @@ def _params(trial: Trial) -> list[Param]:
     return [Param(name, str(value)) for name, value in params.items()]
 
 
-def run_name(trial: Trial) -> str:
-    """A name that tells a trial from others at a glance.
-
-    Example: ``dropattack input+conv1.w ε=5 p=0.5 k=1 seed=0``.
-    """
-    defaults = method_named(trial.method).settings_type().to_dict()
-    values: dict[str, Any] = dict(trial.hyperparameters)
-    targets = [str(values.pop("targets"))] if "targets" in values else []
-    told = {n: v for n, v in values.items() if n in _ALWAYS_NAMED or v != defaults[n]}
-    named = [f"{_SYMBOLS.get(n, n)}={v:.4g}" if isinstance(v, float) else f"{n}={v}" for n, v in told.items()]
-    return " ".join([trial.method, *targets, *named, f"seed={trial.seed}"])
-
-
-def _metrics(epochs: Sequence[Mapping[str, float]]) -> tuple[list[Metric], list[str]]:
-    """MLflow's form of some epochs' metrics, and those it cannot hold, as ``name@epoch=value``."""
-    metrics, odd = [], []
-    for epoch in epochs:
-        at, step = int(epoch["recorded_at"] * 1000), int(epoch["epoch"])
-        for name, value in epoch.items():
-            if not math.isfinite(value):
-                odd.append(f"{name}@{step}={value}")
-            elif name != "recorded_at":
-                metrics.append(Metric(name, value, at, step))
+def _metrics(epochs: Sequence[Mapping[str, float]]) -> list[Metric]:
+    """MLflow's form of some epochs' metrics."""
+    metrics = [
+        Metric(name, value, int(epoch["recorded_at"] * 1000), int(epoch["epoch"]))
+        for epoch in epochs
+        for name, value in epoch.items()
+        if math.isfinite(value) and name != "recorded_at"
+    ]
     # The epoch itself goes last: that it is there says that the rest is.
-    return sorted(metrics, key=lambda metric: (metric.step, metric.key == _LAST_METRIC)), odd
+    return sorted(metrics, key=lambda metric: (metric.step, metric.key == _LAST_METRIC))
+
+
+def _not_finite(epochs: Sequence[Mapping[str, float]]) -> list[str]:
+    """What MLflow cannot hold of a trial's metrics, as ``name@epoch=value``."""
+    return [
+        f"{name}@{epoch['epoch']:.0f}={value}"
+        for epoch in epochs
+        for name, value in epoch.items()
+        if not math.isfinite(value)
+    ]

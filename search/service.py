@@ -9,10 +9,10 @@ from pathlib import Path
 from rich.console import Console
 
 from dropattack import UsageError
-from search.compatibility import check_extends, check_records
+from search.compatibility import check_extends, check_records, check_warm_starts
 from search.datasets import verified_data
 from search.engine import Engine
-from search.journal import exclusive
+from search.journal import Journal, exclusive
 from search.preflight import check_cluster, check_job
 from search.progress import ProgressView
 from search.record import Record, State
@@ -88,16 +88,17 @@ def run_sweep(
         old = store.definition(sweep.name)
         if old is not None:
             check_extends(old, sweep)
+        check_warm_starts(sweep, store.sweeps())
         tuning.connect(verbose)
         check_cluster(sweep, store.root, data, checksum)
         journal = store.journal(sweep, writable=True)
         check_records(journal.records, sweep, checksum)
+        engine = Engine(sweep, journal, checksum, store.complete_elsewhere(sweep), store.complete)
         store.define(sweep)
         projection = Projection(
             tracking_uri or store.tracking_uri, sweep, None if tracking_uri else store.artifacts, source
         )
-        engine = Engine(sweep, journal, checksum, store.complete_elsewhere(sweep), store.complete)
-        engine.listeners += [projection.show, lambda record: _drop_checkpoint(folder, record)]
+        engine.listeners += [projection.show, lambda record: _drop_checkpoint(folder, journal, record)]
         status = Status(sweep, engine.records)
         projection.start(engine.records, status.line)
         try:
@@ -109,9 +110,11 @@ def run_sweep(
                 report = write_report(sweep, source, store, engine.records, projection.shown())
             except UsageError as error:
                 raise OSError(str(error)) from error
-        except OSError as error:
+        except Exception as error:
             projection.drain()
             projection.close([], status="FAILED")
+            if not isinstance(error, OSError):
+                raise
             raise StoreError(
                 f"a file of the store {store.root} or of the data can no longer be used ({error}); nothing "
                 "recorded is lost: mend that and run the same command again"
@@ -124,9 +127,9 @@ def run_sweep(
     return Outcome(engine.records, engine.done, limit, report, time.monotonic() - started, warning)
 
 
-def _drop_checkpoint(folder: Path, record: Record) -> None:
-    """A finished trial needs none."""
-    if record.finished:
+def _drop_checkpoint(folder: Path, journal: Journal, record: Record) -> None:
+    """A finished trial needs none, unless another stage still trains it."""
+    if all(other.finished for other in journal.with_key(record.key)):
         checkpoint_path(folder, record.key).unlink(missing_ok=True)
 
 

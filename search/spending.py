@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from search.record import Metrics, Record
+from search.record import Metrics, Record, State
 from search.sweep import Limits, Sweep
 
 
@@ -13,24 +13,33 @@ class Spending:
     Args:
         sweep: The sweep with its limits.
         records: What was spent before.
+
+    Attributes:
+        gpus: How many a trial occupies, or what share of one.
     """
 
     def __init__(self, sweep: Sweep, records: Iterable[Record]) -> None:
         self._limits: Limits = sweep.limits
-        self._gpus = sweep.resources.most_gpus
+        self.gpus = sweep.resources.most_gpus
         self._started = time.monotonic()
         self._trials: set[str] = set()
-        self._gpu_seconds = 0.0
+        self._seconds = 0.0
         self._passes = 0
         for record in records:
             if not record.reused_from:
+                if record.state is State.FAILED:
+                    self.begun(record.key)
                 for metrics in record.epochs:
                     self.add(record, metrics)
 
+    def begun(self, key: str) -> None:
+        """Counts a trial, however far it came."""
+        self._trials.add(key)
+
     def add(self, record: Record, metrics: Metrics) -> None:
         """Counts an epoch that was trained."""
-        self._trials.add(record.key)
-        self._gpu_seconds += self._gpus * metrics.get("seconds", 0.0)
+        self.begun(record.key)
+        self._seconds += metrics.get("seconds", 0.0)
         self._passes += record.trial.passes
 
     def reached(self, running: Iterable[str]) -> str:
@@ -38,7 +47,7 @@ class Spending:
         spent: Mapping[str, Callable[[], float]] = {
             "trials": lambda: len(self._trials.union(running)),
             "hours": lambda: (time.monotonic() - self._started) / 3600,
-            "gpu_hours": lambda: self._gpu_seconds / 3600,
+            "gpu_hours": lambda: self.gpus * self._seconds / 3600,
             "passes": lambda: self._passes,
         }
         over = (name for name, most in self._limits if most is not None and spent[name]() >= most)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dropattack import UsageError
-from search.record import Record
+from search.record import Metrics, Record
 from search.recorder import Recorder
 from trainables.lanes import lane_structure
 from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, OUT_OF_MEMORY
@@ -34,6 +34,8 @@ class Stacks:
     def __init__(self, recorder: Recorder, lanes: int) -> None:
         self._recorder = recorder
         self._lanes = lanes
+        self._fewer: dict[str, int] = {}
+        """The most trials in a stack of a structure that ran out of GPU memory."""
         self._waiting: dict[str, list[Record]] = {}
         """By what lanes must have in common; the longest waiting first."""
         self._again: deque[list[Record]] = deque()
@@ -75,7 +77,7 @@ class Stacks:
             self._fail_together(stack, result)
             self._end(stack)
             return False
-        ended = [key for key, metrics in result[METRICS] if not self._recorder.report(key, metrics)]
+        ended = [key for key, metrics in result[METRICS] if not self._record(key, metrics)]
         for key, reason in result[DIVERGED]:
             self._recorder.fail(key, reason)
             ended.append(key)
@@ -85,6 +87,14 @@ class Stacks:
             if record.key not in ended:
                 self._wait(record)
         return False
+
+    def _record(self, key: str, metrics: Metrics) -> bool:
+        """Takes an epoch to the record; deaths before one that is new were not the trial's."""
+        known = len(self._training[key].epochs)
+        goes_on = self._recorder.report(key, metrics)
+        if len(self._training[key].epochs) > known:
+            del self._deaths[key]
+        return goes_on
 
     def died(self, stack: Sequence[str], reason: str) -> None:
         """Begins a stack again whose process died; after too many deaths, in halves.
@@ -110,18 +120,23 @@ class Stacks:
             if record is None:
                 break
             self._wait(record)
-        full = (structure for structure, records in self._waiting.items() if len(records) >= self._lanes)
+        full = (name for name, records in self._waiting.items() if len(records) >= self._most(name))
         structure = next(full, next(iter(self._waiting), None))
         if structure is None:
             return []
         together = self._waiting.pop(structure)
-        if rest := together[self._lanes :]:
+        if rest := together[self._most(structure) :]:
             self._waiting[structure] = rest
-        return together[: self._lanes]
+        return together[: self._most(structure)]
+
+    def _most(self, structure: str) -> int:
+        return self._fewer.get(structure, self._lanes)
 
     def _worth_looking(self) -> bool:
-        sizes = [len(records) for records in self._waiting.values()]
-        return max(sizes, default=0) < self._lanes and sum(sizes) < _AHEAD * self._lanes
+        sizes = {structure: len(records) for structure, records in self._waiting.items()}
+        if any(size >= self._most(structure) for structure, size in sizes.items()):
+            return False
+        return sum(sizes.values()) < _AHEAD * self._lanes
 
     def _put_back_what_has_not_begun(self) -> None:
         for structure, records in list(self._waiting.items()):
@@ -155,7 +170,8 @@ class Stacks:
                 [self._training[key] for key in half] for half in (stack[:middle], stack[middle:])
             )
             if out_of_memory:
-                self._lanes = min(self._lanes, middle)
+                structure = self._structure(self._training[stack[0]])
+                self._fewer[structure] = min(middle, self._most(structure))
         elif out_of_memory:
             self._recorder.ran_out_of_memory(stack[0], result[OUT_OF_MEMORY])
         else:

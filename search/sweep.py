@@ -224,6 +224,8 @@ class Sweep(_Model):
                     raise ValueError(f"{kind} name {name!r} may hold letters, digits, '.', '_' and '-' only")
             if len(set(names)) < len(names):
                 raise ValueError("two stages have one name")
+        if self.limits.gpu_hours is not None and not self.resources.gpus:
+            raise ValueError("limits.gpu_hours counts GPUs, and resources.gpus is 0")
         return self
 
     def section(self, stage: Stage, name: str) -> Space:

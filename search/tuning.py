@@ -126,7 +126,7 @@ def connect(verbose: bool) -> None:
         "logging_level": logging.INFO if verbose else logging.ERROR,
     }
     if not os.environ.get("RAY_ADDRESS"):
-        options |= {"include_dashboard": False, "object_store_memory": 200 * 2**20}
+        options |= {"address": "local", "include_dashboard": False, "object_store_memory": 200 * 2**20}
     try:
         ray.init(ignore_reinit_error=True, **options)
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
@@ -156,6 +156,7 @@ def run(
         OSError: The journal can no longer be written; what it has is whole.
     """
     resources = engine.sweep.resources.model_copy(update={"gpus": _gpus(engine, data.resolve(), measure)})
+    engine.occupies(resources.most_gpus)
     config = {
         "data": str(data.resolve()),
         "folder": str(folder.resolve()),

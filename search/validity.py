@@ -4,10 +4,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from dropattack import UsageError, method_named
+from dropattack import Settings, UsageError, method_named
 from dropattack.errors import unknown
 from search.options import default_options, option_spaces
-from search.space import Space, bounds, combinations, values
+from search.space import Scalar, Space, bounds, combinations, values
 from search.sweep import SECTIONS, Confirm, Sampling, Search, Stage, Sweep
 from trainables.compiled import check_compilable
 from trainables.workloads import TrainingSettings, workload_named
@@ -28,10 +28,16 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
     if isinstance(stage.search, Confirm):
         if index == 0:
             raise UsageError("a confirmation needs stages before it")
-        if stage.methods or stage.scheduler or stage.exclude:
+        if stage.methods or stage.scheduler or stage.exclude or stage.budget == "passes":
             raise UsageError(
                 "a confirmation takes its configurations from the stages before, and trains in full"
             )
+        if own := [section for section in SECTIONS if getattr(stage, section)]:
+            raise UsageError(f"a confirmation trains as the stages before it do; leave out its {own[0]}")
+        searches = [earlier.search for earlier in sweep.stages[:index]]
+        chose = {*sweep.seeds, *(seed for s in searches if isinstance(s, Confirm) for seed in s.seeds)}
+        if stale := sorted(chose & set(stage.search.seeds)):
+            raise UsageError(f"a confirmation needs fresh seeds, and seed {stale[0]} has helped to choose")
     elif not stage.methods:
         raise UsageError("its space is empty: name at least one method under `methods`")
     for name in stage.workloads:
@@ -42,16 +48,21 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
         for name in sweep.section(stage, section):
             if name not in known:
                 raise unknown(f"{section} option", name, known)
+    if "best_by" in sweep.section(stage, "training"):
+        raise UsageError("training.best_by is what the sweep selects by; set select.metric")
     for workload in map(workload_named, sweep.stage_workloads(stage)):
         training, data, model = option_spaces(sweep, stage, workload.name).values()
         selecting = {"best_by": sweep.select.metric}
         _check_space(TrainingSettings.from_dict, training, stage.search, "training")
+        _check_steps(training, workload.training, "training")
         for settings in combinations({n: d for n, d in training.items() if n in ("examples", "robustness")}):
             whole = TrainingSettings.from_dict({**workload.training.to_dict(), **settings, **selecting})
             for options in combinations(model):
                 workload.check_training(whole, options)
         _check_space(workload.data_settings, data, stage.search, "data")
+        _check_steps(data, workload.data_settings(), "data")
         _check_space(workload.model_settings, model, stage.search, "model")
+        _check_steps(model, workload.model_settings(), "model")
         for name, spaces in stage.methods.items():
             if sweep.resources.compile:
                 check_compilable(name)
@@ -60,12 +71,13 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
             if isinstance(stage.search, Sampling) and len(spaces) > 1:
                 raise UsageError(f"{name} has {len(spaces)} spaces; a search that samples takes one")
             for space in spaces:
+                _check_steps(space, method_named(name).settings_type(), name)
                 for options in combinations(model):
                     make = partial(workload.method_settings, name, model=options)
                     _check_space(make, space, stage.search, name)
     if stage.scheduler is not None and len(bounds(sweep.section(stage, "training").get("epochs", 1))) > 1:
         raise UsageError("asha needs one number of training.epochs, not several")
-    _check_exclusions(stage)
+    _check_exclusions(sweep, stage)
 
 
 def _check_space(make: Callable[[dict[str, Any]], Any], space: Space, search: Search, owner: str) -> None:
@@ -78,9 +90,41 @@ def _check_space(make: Callable[[dict[str, Any]], Any], space: Space, search: Se
             raise UsageError(f"{owner}.{name}: {error}") from None
 
 
-def _check_exclusions(stage: Stage) -> None:
-    valid = {"method"} | {n for name in stage.methods for n in method_named(name).settings_type.ranges()}
-    for excluded in stage.exclude:
-        for name in excluded:
-            if name not in valid:
-                raise unknown("hyperparameter in exclude", name, sorted(valid))
+def _check_steps(space: Space, defaults: Settings, owner: str) -> None:
+    """Refuses steps between whole numbers that are none."""
+    whole = [name for name, value in defaults.to_dict().items() if type(value) is int]
+    for name in whole:
+        step = getattr(space.get(name), "step", None)
+        if step is not None and step != int(step):
+            raise UsageError(f"{owner}.{name}: step must be a whole number, not {step:g}")
+
+
+def _check_exclusions(sweep: Sweep, stage: Stage) -> None:
+    """Refuses an exclusion that could never apply: of an unknown name, or a value that no trial can have."""
+    having: dict[str, list[str]] = {"method": []}
+    for method in stage.methods:
+        for name in method_named(method).settings_type.ranges():
+            having.setdefault(name, []).append(method)
+    for name, dimension in (pair for excluded in stage.exclude for pair in excluded.items()):
+        if name not in having:
+            raise unknown("hyperparameter in exclude", name, sorted(having))
+        for value in bounds(dimension):
+            if name == "method":
+                if value not in stage.methods:
+                    raise unknown("method in exclude", str(value), stage.methods)
+            else:
+                _check_excluded(sweep, stage, having[name], name, value)
+
+
+def _check_excluded(sweep: Sweep, stage: Stage, methods: list[str], name: str, value: Scalar) -> None:
+    refusal = None
+    for workload in map(workload_named, sweep.stage_workloads(stage)):
+        for model in combinations(option_spaces(sweep, stage, workload.name)["model"]):
+            for method in methods:
+                try:
+                    workload.method_settings(method, {name: value}, model)
+                except UsageError as error:
+                    refusal = error
+                else:
+                    return
+    raise UsageError(f"exclude.{name}: {refusal}")

@@ -53,10 +53,12 @@ class Dataset(ABC):
         name: Name in commands and messages.
         settings_type: The options that a sweep may set.
         published: How many examples the complete dataset has, where a part of it may be in use.
+        positive: The class that binary F1 is about, where there is one.
     """
 
     name: str
     published: int | None = None
+    positive: int | None = None
     settings_type: type[Settings] = Settings
 
     @abstractmethod

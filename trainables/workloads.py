@@ -122,11 +122,16 @@ class Workload:
         return self._completed("model", self.architecture, options)
 
     def check_training(self, training: TrainingSettings, model: Mapping[str, Any] | None = None) -> None:
-        """Refuses training settings that this workload's inputs, texts or continuous ones, do not allow.
+        """Refuses training settings that mean nothing for this workload's inputs or classes.
 
         Raises:
-            UsageError: They make adversarial examples of texts, or attack texts in a way for images.
+            UsageError: They make adversarial examples of texts, attack texts in a way for images, or go by
+                binary F1 where no class is the positive one.
         """
+        if training.best_by == "f1" and self.dataset.positive is None:
+            raise UsageError(
+                f"f1 needs a positive class, and {self.name} has none; macro_f1 is for all classes"
+            )
         if INPUT not in self.model_settings(model).targets:
             return
         if training.examples != CLEAN:

@@ -3,18 +3,18 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from optuna.distributions import BaseDistribution
 
-from dropattack import method_named
+from dropattack import UsageError, method_named
 from search.options import Options, default_options, option_spaces
 from search.record import Record
-from search.space import Space, admits, bounds
+from search.space import Dimension, Range, Scalar, Space, admits, bounds, values
 from search.sweep import SECTIONS, Stage, Sweep
 from trainables.trial import Trial
-from trainables.workloads import TrainingSettings
+from trainables.workloads import TrainingSettings, workload_named
 
 Checksum = Callable[[str, Mapping[str, Any]], str]
 """Gives the digest of a workload's data under the options of the dataset."""
@@ -84,11 +84,30 @@ class Scope:
 
     def excludes(self, trial: Trial) -> bool:
         """Whether the stage leaves this combination out."""
-        values = {"method": trial.method, **trial.hyperparameters}
         return any(
-            all(name in values and admits(dimension, values[name]) for name, dimension in entry.items())
+            all(_has(trial, name, dimension) for name, dimension in entry.items())
             for entry in self.stage.exclude
         )
+
+
+def _has(trial: Trial, name: str, dimension: Dimension) -> bool:
+    """Whether a trial's method, or its hyperparameter of that name, lies in a dimension."""
+    if name == "method":
+        return admits(dimension, trial.method)
+    if name not in trial.hyperparameters or isinstance(dimension, Range):
+        return name in trial.hyperparameters and admits(dimension, trial.hyperparameters[name])
+    model = tuple(trial.model.items())
+    spelt = (_spelt(trial.workload, trial.method, name, value, model) for value in values(dimension))
+    return trial.hyperparameters[name] in spelt
+
+
+@cache
+def _spelt(workload: str, method: str, name: str, value: Scalar, model: tuple[tuple[str, Any], ...]) -> Any:
+    """A value as a trial would have it; nothing where this method or model has no such value."""
+    try:
+        return getattr(workload_named(workload).method_settings(method, {name: value}, dict(model)), name)
+    except UsageError:
+        return None
 
 
 Before = list[list[Record]]

@@ -6,7 +6,7 @@ from typing import Any
 
 from search.proposers.base import Before, Proposal, Proposer, Scope
 from search.record import Record, State
-from search.sweep import Confirm, Select
+from search.sweep import Confirm, Select, Stage
 from trainables.cache import digest
 from trainables.trial import Trial
 
@@ -37,21 +37,31 @@ class ConfirmProposer(Proposer):
         return None
 
     def _candidates(self, before: Before) -> list[Trial]:
-        """Best configurations by their mean over seeds, and the baseline with the first one's training."""
+        """Best configurations by their mean over seeds, and the baseline with the first one's training.
+
+        Where the first one trained for a budget of passes, the baseline gets as many.
+        """
         select = self.scope.sweep.select
         values: dict[str, list[float]] = {}
         trials: dict[str, Trial] = {}
+        stages: dict[str, Stage] = {}
+        by_name = {stage.name: stage for stage in self.scope.sweep.stages}
         complete = {r.key: r for records in before for r in records if r.state is State.COMPLETE}
         for record in complete.values():
             configuration = digest(record.trial.to_dict() | {"seed": None})
             trials.setdefault(configuration, record.trial)
+            stages.setdefault(configuration, by_name[record.stage])
             values.setdefault(configuration, []).append(select.sign * _value(record, select))
         attacks = [c for c in trials if trials[c].method != "standard" and not trials[c].is_control]
         best = sorted(attacks, key=lambda c: -sum(values[c]) / len(values[c]))[: self._search.top]
         if not best:
             return []
         first = trials[best[0]]
-        baseline = self.scope.trial("standard", {}, _options(first), first.seed)
+        options = _options(first)
+        if stages[best[0]].budget == "passes":
+            epochs = first.training["epochs"] * first.passes
+            options["training"] = {**first.training, "epochs": epochs}
+        baseline = self.scope.trial("standard", {}, options, first.seed)
         return [baseline, *(trials[c] for c in best)]
 
 

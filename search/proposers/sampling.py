@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import optuna
@@ -79,7 +80,7 @@ class SamplingProposer(Proposer):
             return False
         finished = [r.value(select) for r in records if r.state in (State.COMPLETE, State.PRUNED)]
         values = [select.sign * value for value in finished if value is not None]
-        return len(values) - _first_best(values) > patience
+        return len(values) - _first_best(values) >= patience
 
     def _trial(self, drawn: optuna.Trial) -> Trial:
         stage = self.scope.stage
@@ -132,7 +133,7 @@ class SamplingProposer(Proposer):
         self._mirrored.append(number)
 
     def _learn(self, record: Record) -> None:
-        """Adds an earlier sweep's record, where this space could have drawn it."""
+        """Adds an earlier sweep's record, where this scope could have drawn it with all it leaves fixed."""
         trial = record.trial
         spaces = self.scope.stage.methods.get(trial.method)
         if spaces is None or not set(spaces[0]) <= set(trial.hyperparameters):
@@ -146,7 +147,8 @@ class SamplingProposer(Proposer):
         if len(self.scope.stage.methods) > 1:
             drawn["method"] = trial.method
         fixed = optuna.trial.FixedTrial(drawn)
-        self._trial(cast(optuna.Trial, fixed))
+        if replace(self._trial(cast(optuna.Trial, fixed)), seed=trial.seed) != trial:
+            return
         self._study.add_trial(
             create_trial(
                 value=record.value(self.scope.sweep.select),

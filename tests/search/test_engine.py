@@ -1,6 +1,7 @@
 """The idempotent sweep, driven by a simulated trainer."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -160,6 +161,39 @@ def test_a_key_that_was_stopped_early_is_trained_in_full_where_a_stage_asks_for_
     pruned = {r.key for r in driver.engine.records if r.stage == "search" and r.state is State.PRUNED}
     assert pruned
     assert all(r.state is State.COMPLETE for r in driver.engine.records if r.stage == "full")
+
+
+def test_a_key_that_other_rungs_stopped_goes_as_far_as_its_own_let_it(tmp_path: Path) -> None:
+    def stage(name: str, grace_period: int) -> dict[str, Any]:
+        return {
+            "name": name,
+            "search": {"kind": "random", "trials": 12},
+            "scheduler": {"kind": "asha", "grace_period": grace_period},
+            "methods": {"dropattack": {"epsilon": [0.1, 0.2, 0.5, 1.0, 2.0, 4.0]}},
+        }
+
+    driver = Driver(engine(tmp_path, sweep(stages=[stage("early", 1), stage("late", 9)], seeds=[0])))
+    driver.run()
+    records = driver.engine.records
+    assert any(r.state is State.PRUNED for r in records if r.stage == "early")
+    assert all(r.state is State.COMPLETE for r in records if r.stage == "late")
+
+
+def test_a_trial_that_failed_is_not_tried_again_for_its_duplicates(tmp_path: Path) -> None:
+    search = {
+        "name": "search",
+        "search": {"kind": "random", "trials": 10},
+        "methods": {"dropattack": {"epsilon": [0.1, 1.0]}},
+    }
+    tested = engine(tmp_path, sweep(stages=[search], seeds=[0]))
+    tried = []
+    while record := tested.next():
+        tried.append(record.key)
+        tested.fail(record.key, "out of luck")
+    assert len(tried) == len(set(tried)) == 2
+    assert tested.done
+    reopened = engine(tmp_path, sweep(stages=[search], seeds=[0]))
+    assert [(r.state, r.reason) for r in reopened.records] == [(State.FAILED, "out of luck")] * 10
 
 
 def test_complete_trials_of_other_sweeps_are_reused_and_say_so(tmp_path: Path) -> None:

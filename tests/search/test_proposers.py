@@ -88,7 +88,64 @@ def test_patience_ends_a_search_that_brings_nothing_better(tmp_path: Path) -> No
     values = [r.value(sweep().select) or 0 for r in records]
     assert len(records) < 100
     after_the_best = len(values) - 1 - values.index(max(values))
-    assert after_the_best == 6, "five trials without a gain are borne, the sixth ends the search"
+    assert after_the_best == 5, "five trials without a gain end the search"
+
+
+def test_a_search_that_patience_has_ended_stays_ended(tmp_path: Path) -> None:
+    stage = _search(search={"kind": "random", "trials": 100, "patience": 3}, scheduler="asha")
+    for seed in range(6):
+        stage["search"]["sampler_seed"] = seed
+        definition = sweep(stages=[stage])
+        Driver(engine(tmp_path / str(seed), definition), slots=4).run()
+        again = Driver(engine(tmp_path / str(seed), definition), slots=4)
+        again.run()
+        assert again.ledger == []
+
+
+def test_a_limit_of_trials_counts_those_that_fail(tmp_path: Path) -> None:
+    tested = engine(tmp_path, sweep(stages=[_search()], limits={"trials": 3}))
+    failed = 0
+    while record := tested.next():
+        tested.fail(record.key, "bad luck")
+        failed += 1
+    assert failed == 3
+    assert engine(tmp_path, sweep(stages=[_search()], limits={"trials": 3})).next() is None
+
+
+def test_gpu_hours_are_charged_by_the_share_that_a_trial_gets(tmp_path: Path) -> None:
+    resources, limits = {"gpus": "auto"}, {"gpu_hours": 0.5 * 4 * 9 / 3600}
+    definition = sweep(stages=[_search()], resources=resources, limits=limits)
+    whole, quarter = (Driver(engine(tmp_path / name, definition)) for name in ("whole", "quarter"))
+    quarter.engine.occupies(0.25)
+    for driver in (whole, quarter):
+        driver.run()
+    assert [len(driver.engine.records) for driver in (whole, quarter)] == [4, 10]
+    with pytest.raises(UsageError, match="gpu_hours counts GPUs, and resources.gpus is 0"):
+        sweep(stages=[_search()], limits=limits)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"search": {"kind": "confirm", "top": 1, "seeds": [1, 7]}}, "seed 1 has helped to choose"),
+        ({"training": {"epochs": 3}}, "leave out its training"),
+        ({"model": {"hidden1": 3}}, "leave out its model"),
+        ({"budget": "passes"}, "trains in full"),
+    ],
+)
+def test_a_confirmation_changes_nothing_but_seeds(changes: dict[str, Any], message: str) -> None:
+    confirm = {"name": "confirm", "search": {"kind": "confirm", "top": 1, "seeds": [7]}}
+    sweep(stages=[_search(), confirm])
+    with pytest.raises(UsageError, match=message):
+        sweep(stages=[_search(), confirm | changes])
+
+
+def test_the_baseline_of_a_confirmation_gets_as_many_passes(tmp_path: Path) -> None:
+    search = _search(methods={"dropattack": {"k": 2}}, search="grid", budget="passes")
+    confirm = {"name": "confirm", "search": {"kind": "confirm", "top": 1, "seeds": [7]}}
+    records = _run(tmp_path, search, confirm, seeds=[0])
+    passes = {r.trial.method: r.trial.passes * len(r.epochs) for r in records if r.stage == "confirm"}
+    assert passes == {"standard": 9, "dropattack": 9}
 
 
 @pytest.mark.parametrize(
@@ -123,6 +180,41 @@ def test_a_warm_start_teaches_the_sampler_what_another_sweep_found(tmp_path: Pat
 def test_a_sampled_stage_takes_one_space_for_a_method() -> None:
     with pytest.raises(UsageError, match="a search that samples takes one"):
         sweep(stages=[_search(methods={"dropattack": [{"k": 1}, {"k": 2}]})])
+
+
+def test_a_warm_start_learns_nothing_from_other_training(tmp_path: Path) -> None:
+    found = _run(
+        tmp_path / "before", _search(search={"kind": "random", "trials": 30}, training={"epochs": 8})
+    )
+    stage = _search(search={"kind": "optuna", "trials": 8, "warm_start": ["before"]})
+    warm, cold = (
+        Driver(engine(tmp_path / name, sweep(name="after", stages=[stage]), recorded=lambda _: known))
+        for name, known in (("warm", found), ("cold", []))
+    )
+    for driver in (warm, cold):
+        driver.run()
+    assert [r.key for r in warm.engine.records] == [r.key for r in cold.engine.records]
+
+
+def test_exclusions_know_targets_by_every_spelling(tmp_path: Path) -> None:
+    methods = {"dropattack": {"targets": ["input", "input+conv1.w"]}, "standard": {}}
+    for spelt in ("conv1.w+input", "Conv.1.w+Input"):
+        stage = _search(search="grid", methods=methods, exclude=[{"targets": spelt}])
+        records = _run(tmp_path / spelt, stage, seeds=[0])
+        assert [r.trial.hyperparameters.get("targets") for r in records] == ["input", None]
+
+
+@pytest.mark.parametrize(
+    ("exclude", "message"),
+    [
+        ({"targets": "nonsense"}, "exclude.targets: unknown target of digits-lenet5 'nonsense'"),
+        ({"method": "drop"}, "unknown method in exclude 'drop'"),
+        ({"p": 3}, "exclude.p: p must be 0 to 1"),
+    ],
+)
+def test_exclusions_that_could_never_apply_are_refused(exclude: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        sweep(stages=[_search(exclude=[exclude])])
 
 
 def test_exclusions_of_unknown_names_are_refused() -> None:

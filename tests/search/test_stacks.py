@@ -153,7 +153,38 @@ def test_stacks_become_as_small_as_the_memory_wants_them(tmp_path: Path) -> None
     processes = Processes(tmp_path, sweep(**GRID), lanes=8, slots=1, fault=fault)
     processes.run()
     assert {record.state for record in processes.engine.records} == {State.COMPLETE}
-    assert [len(stack) for stack in processes.stacks if len(stack) > 3] == [6]
+    large = [lane_structure(stack[0].trial) for stack in processes.stacks if len(stack) > 3]
+    assert large
+    assert len(large) == len(set(large)), "each structure finds out once"
+
+
+def test_stacks_of_other_trials_stay_as_large_as_they_were(tmp_path: Path) -> None:
+    def fault(stack: Sequence[Record]) -> dict[str, Any] | None:
+        large = stack[0].trial.workload == "mnist-lenet5"
+        return {OUT_OF_MEMORY: "too many"} if large and len(stack) > 1 else None
+
+    definition = sweep(workloads=["mnist-lenet5", "digits-lenet5"], **GRID)
+    processes = Processes(tmp_path, definition, lanes=4, slots=1, fault=fault)
+    processes.run()
+    sizes = [len(s) for s in processes.stacks if s[0].trial.workload == "digits-lenet5"]
+    assert max(sizes) == 4
+
+
+def test_deaths_before_an_epoch_that_is_new_are_forgiven(tmp_path: Path) -> None:
+    recorder = Recorder(engine(tmp_path, sweep(**GRID)))
+    stacks = Stacks(recorder, lanes=1)
+    for epoch in range(1, 9):
+        (record,) = stacks.next()
+        for seen in range(1, epoch):
+            assert stacks.report([record.key], {METRICS: [(record.key, train(record, seen))], DIVERGED: []})
+        assert stacks.report([record.key], {METRICS: [(record.key, train(record, epoch))], DIVERGED: []})
+        stacks.died([record.key], "a lost node")
+        assert record.state is State.RUNNING
+    for _ in range(2):  # without a new epoch in between
+        (record,) = stacks.next()
+        assert stacks.report([record.key], {METRICS: [(record.key, train(record, 1))], DIVERGED: []})
+        stacks.died([record.key], "its own fault")
+    assert record.state is State.FAILED
 
 
 def test_a_lane_that_diverges_fails_and_the_others_train_no_epoch_again(tmp_path: Path) -> None:

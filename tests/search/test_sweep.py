@@ -60,6 +60,14 @@ GRID = "stages.sensitivity.methods.dropattack"
         ("seeds", [], r"seeds: the space is empty"),
         ("name", "../elsewhere", r"may hold letters, digits"),
         ("resources", {"lanes": 8, "compile": True}, r"resources: lanes are not compiled"),
+        ("select.metric", "f1", r"f1 needs a positive class, and digits-lenet5 has none"),
+        ("training.best_by", "loss", r"training.best_by is what the sweep selects by; set select.metric"),
+        (
+            "stages.search.methods.dropattack.k",
+            {"low": 1, "high": 5, "step": 0.5},
+            r"dropattack.k: step must be a whole number, not 0.5",
+        ),
+        ("limits.gpu_hours", 3, r"gpu_hours counts GPUs, and resources.gpus is 0"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(path: str, value: Any, message: str) -> None:

@@ -9,8 +9,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 import search.tracking
+from search.naming import run_name
 from search.record import Record, State
-from search.runs import run_name, shown_runs
+from search.runs import shown_runs
 from search.sweep import Sweep
 from search.tracking import Projection
 from tests.search.simulation import Driver, KilledError, engine, sweep
