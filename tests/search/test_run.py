@@ -165,6 +165,14 @@ def test_a_trial_that_diverges_is_recorded_with_its_reason_and_the_rest_goes_on(
             "no folder nowhere",
         ),
         (["run", "demo", "--set", "training.train_size=1300"], "more than the 1,197 examples"),
+        (
+            ["run", "demo", "--set", "stages.baseline.exclude=[{method: standard}]"],
+            "exclude leaves nothing of its space",
+        ),
+        (
+            ["run", "demo", "--set", "stages.search.search.warm_start=[elsewhere]"],
+            "unknown sweep in warm_start 'elsewhere'",
+        ),
         (["report", "demo"], "has not been run"),
         (["ui"], "run a sweep first"),
         (["targets", "digits"], "did you mean 'digits-lenet5'"),
