@@ -2,12 +2,14 @@
 
     python -m benchmarks.trial_memory [--data DIR]
 
-Sweeps of two trials at a time run on the digits and on MNIST; while they train, the kernel is asked for the
-proportional share (PSS) of each process that trains, in which pages that several processes map count in
-parts. The largest share seen of each process counts. Beside it stands an actor of Ray that does nothing but
-import torch.
+Sweeps of two and of eight trials at a time, and of two stacks of four lanes, run on the digits and on MNIST.
+While they train, the kernel is asked for the proportional share (PSS) of each process that trains, in which
+pages that several processes map count in parts. The largest share seen of each process counts, divided by its
+lanes. Beside it stand two actors of Ray that do nothing but import torch. Whatever else uses torch on the
+machine makes the shares smaller.
 """
 
+import itertools
 import os
 import subprocess
 import sys
@@ -20,18 +22,20 @@ import yaml
 from benchmarks.rows import Row, main, median, spread
 
 DATA = Path(os.environ.get("DROPATTACK_DATA", "data"))
+WAYS = ((2, 1), (8, 1), (2, 4))
+"""Processes that train side by side, and the lanes of each."""
 MARK = f"DROPATTACK_BENCHMARK={os.getpid()}"
 os.environ["DROPATTACK_BENCHMARK"] = str(os.getpid())
 
 
-def shares(folder: Path, workload: str) -> list[float]:
-    """The largest PSS, in MB, of each process that trained."""
+def shares(folder: Path, workload: str, processes: int, lanes: int) -> list[float]:
+    """The largest PSS, in MB, of each process that trained, for each of its lanes."""
     definition = {
         "name": "memory",
         "workload": workload,
         "training": {"epochs": 3},
-        "seeds": [0, 1],
-        "resources": {"cpus": 1},
+        "seeds": list(range(processes * lanes)),
+        "resources": {"cpus": 0.25, "concurrent": processes, "lanes": lanes},
         "stages": [{"name": "grid", "methods": {"dropattack": {"targets": "input+conv1.w"}}}],
     }
     path = folder / f"{workload}.yaml"
@@ -46,7 +50,7 @@ def shares(folder: Path, workload: str) -> list[float]:
             time.sleep(0.2)
     if sweep.returncode != 0:
         raise RuntimeError((folder / "log").read_text(encoding="utf-8")[-2000:])
-    return list(largest.values())
+    return [share / lanes for share in largest.values()]
 
 
 def workers() -> list[int]:
@@ -93,17 +97,17 @@ def bare_actors() -> list[float]:
 
 
 def measure(rounds: int) -> list[Row]:
-    """Measures both workloads, and the bare actor."""
+    """Measures both workloads in every way, and the bare actor."""
     bare = bare_actors()
     rows = []
-    for workload in ("digits-lenet5", "mnist-lenet5"):
+    for workload, (processes, lanes) in itertools.product(("digits-lenet5", "mnist-lenet5"), WAYS):
         found = []
         for _ in range(rounds):
             with tempfile.TemporaryDirectory() as name:
-                found += shares(Path(name), workload)
+                found += shares(Path(name), workload, processes, lanes)
         rows.append(
             Row(
-                f"memory of a trial, {workload} (PSS)",
+                f"memory of a trial, {workload}, {processes} processes of {lanes} (PSS)",
                 "≤ 300 MB",
                 f"{spread(found, 0)} MB",
                 len(found),
