@@ -168,7 +168,7 @@ class Engine:
             proposal = part.proposer.propose(part.records, before)
             if proposal is not None:
                 return part, proposal
-            part.exhausted = all(record.finished for record in part.records)
+            part.exhausted = part.proposer.ended(part.records)
         return None
 
     def _add(self, part: _Part, proposal: Proposal) -> Record:

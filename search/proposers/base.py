@@ -134,6 +134,10 @@ class Proposer(ABC):
             before: Those of the stages before.
         """
 
+    def ended(self, records: list[Record]) -> bool:
+        """Whether there is nothing more to propose for good, where there is nothing now."""
+        return True
+
     def ready(self, before: Before) -> bool:
         """Whether this proposer may start, given the records of the stages before."""
         return True

@@ -73,6 +73,10 @@ class SamplingProposer(Proposer):
             self._study.tell(drawn, state=TrialState.FAIL)
         return None
 
+    def ended(self, records: list[Record]) -> bool:
+        """See `Proposer.ended`; what is still being trained may be better than all that patience waited for."""
+        return len(records) >= self._search.trials or all(record.finished for record in records)
+
     def _stale(self, records: list[Record]) -> bool:
         """Whether the last ``patience`` finished trials brought nothing better."""
         patience, select = self._search.patience, self.scope.sweep.select
