@@ -74,8 +74,8 @@ class SamplingProposer(Proposer):
         return None
 
     def ended(self, records: list[Record]) -> bool:
-        """See `Proposer.ended`; what is still being trained may be better than all that patience waited for."""
-        return len(records) >= self._search.trials or all(record.finished for record in records)
+        """See `Proposer.ended`; what is still being trained may be better than what patience waited for."""
+        return not self._stale(records) or all(record.finished for record in records)
 
     def _stale(self, records: list[Record]) -> bool:
         """Whether the last ``patience`` finished trials brought nothing better."""
