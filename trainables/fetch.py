@@ -15,6 +15,7 @@ from trainables.data import Dataset
 from trainables.datasets.agnews import AgNews
 from trainables.datasets.cifar10 import CIFAR10
 from trainables.datasets.digits import Digits
+from trainables.datasets.documents import apart
 from trainables.datasets.idx import FASHION, MNIST
 from trainables.datasets.imdb import Imdb
 from trainables.datasets.pheme import Pheme
@@ -156,12 +157,16 @@ def _dataset(dataset: Dataset) -> Callable[[Path], Report]:
         checksum = dataset.checksum(root, settings)
         if not isinstance(dataset, TextDataset):
             return Report(f"{dataset.name}: complete, checksum {checksum}")
-        sizes = [len(part) for part in dataset.read(root, settings)]
-        total, published = sum(sizes), dataset.published or sum(sizes)
+        listed = dataset.read(root, settings)
+        sizes = [len(part) for part in apart(listed)]
+        total = sum(map(len, listed))
+        published = dataset.published or total
         share = "complete" if total == published else f"{total:,} of the {published:,} published examples"
         parts = ", ".join(
             f"{size:,} {name}" for size, name in zip(sizes, ("train", "valid", "test"), strict=True)
         )
+        if total > sum(sizes):
+            parts += f"; {total - sum(sizes):,} left out, which stand in another split too"
         return Report(f"{dataset.name}: {share} ({parts}), checksum {checksum}", total == published)
 
     return check

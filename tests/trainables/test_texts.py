@@ -15,6 +15,7 @@ from trainables import text
 from trainables.cache import cache_root
 from trainables.data import Data
 from trainables.datasets.agnews import AgNews
+from trainables.datasets.csvtext import CsvTexts
 from trainables.datasets.imdb import Imdb, ImdbSettings
 from trainables.datasets.pheme import Pheme, PhemeSettings
 from trainables.datasets.texts import TextDataset
@@ -113,6 +114,40 @@ def test_the_table_of_reviews_is_split_as_the_tree_is(tmp_path: Path) -> None:
     (root / "IMDB_Dataset.csv").write_text("review,sentiment\n" + "".join(lines))
     assert Imdb().checksum(root, settings) == tree
     refused(Imdb(), root, ImdbSettings(split="official", **PLAIN), r"aclImdb_v1\.tar\.gz is missing")
+
+
+def test_reviews_of_the_published_test_half_are_left_out_of_the_other(tmp_path: Path) -> None:
+    root, settings = write_imdb(tmp_path), ImdbSettings(split="official", **PLAIN)
+    before = Imdb().load(root, settings)
+    assert [before.facts[name] for name in ("train_left_out", "valid_left_out", "train_repeated")] == [
+        0,
+        0,
+        0,
+    ]
+    content = (root / "aclImdb/test/pos/4_7.txt").read_text()
+    for number in (2, 3):
+        (root / f"aclImdb/train/pos/{number}_7.txt").write_text(content)
+    data = Imdb().load(root, settings)
+    assert [len(split) for split in (data.train, data.valid, data.test)] == [16, 2, 20]
+    assert data.facts["train_left_out"] == 2
+    assert data.checksum != before.checksum
+
+
+def test_a_corpus_of_ones_own_gives_up_what_its_test_file_holds(tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    files = {"train": "abccdef", "valid": "agh", "test": "bi"}
+    for name, texts in files.items():
+        rows = "".join(f"{said},{'abcdefghi'.index(said) % 2}\n" for said in texts)
+        (tmp_path / "texts" / f"{name}.csv").write_text(f"text,label\n{rows}")
+    data = CsvTexts().load(tmp_path, TextSettings(**PLAIN))
+    assert sorted(words(data)) == ["<pad>", "<unk>", "c", "d", "e", "f"]
+    counts = {name: data.facts[name] for name in ("train_left_out", "valid_left_out", "train_repeated")}
+    assert counts == {"train_left_out": 2, "valid_left_out": 0, "train_repeated": 1}
+    (tmp_path / "texts" / "valid.csv").write_text("text,label\na,0\nb,1\ni,0\n")
+    with pytest.raises(
+        UsageError, match="valid split has 1 texts of 1 classes, not of 2; 2 stand in another"
+    ):
+        CsvTexts().load(tmp_path, TextSettings(**PLAIN))
 
 
 def test_a_second_load_reads_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

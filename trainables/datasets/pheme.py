@@ -7,7 +7,8 @@ from pathlib import Path
 
 from dropattack import UsageError, setting
 from trainables import files
-from trainables.datasets.texts import Corpus, Documents, TextDataset
+from trainables.datasets.documents import Corpus, Documents
+from trainables.datasets.texts import TextDataset
 from trainables.text import TextSettings
 
 _TWEETS = "pheme9_source_tweets.csv"
