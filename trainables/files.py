@@ -98,7 +98,7 @@ def rows(path: Path, columns: Sequence[str], header: bool = True) -> Iterator[tu
     names, count, end = list(columns), 0, 0
     try:
         if header:
-            names = next(reader)
+            names = next(reader, [])
             missing = [column for column in columns if column not in names]
             if missing:
                 raise UsageError(

@@ -332,6 +332,12 @@ def test_a_table_without_a_column_is_refused(tmp_path: Path) -> None:
     refused(Pheme(), tmp_path, PhemeSettings(**PLAIN), r"line 1: no column 'label'")
 
 
+@pytest.mark.parametrize("content", ["\ufeff", "\ufeff\n", "\n"])
+def test_a_table_without_a_header_is_refused(tmp_path: Path, content: str) -> None:
+    (write_tweets(tmp_path) / "PHEME/pheme9_source_tweets.csv").write_text(content)
+    refused(Pheme(), tmp_path, PhemeSettings(**PLAIN), r"tweets\.csv, line 1: no column 'tweet_id'")
+
+
 def test_a_broken_tweet_is_named(tmp_path: Path) -> None:
     root = write_threads(tmp_path)
     tweet = next((root / "PHEME").rglob("reactions/[0-9]*.json"))
@@ -340,6 +346,10 @@ def test_a_broken_tweet_is_named(tmp_path: Path) -> None:
     refused(Pheme(), root, settings, rf"{tweet.name}, line 2: not JSON")
     tweet.write_text('{"text": "no id"}')
     refused(Pheme(), root, settings, rf"{tweet.name}: not a tweet")
+    tweet.write_text('{"id": "one", "text": "a word for an id"}')
+    refused(Pheme(), root, settings, rf"{tweet.name}: not a tweet with a number as 'id'")
+    tweet.write_bytes(b'{"id": 1,\n "text": "caf\xe9"}')
+    refused(Pheme(), root, settings, rf"{tweet.name}, line 2: not UTF-8")
 
 
 def test_a_corpus_of_ones_own_trains(tmp_path: Path) -> None:
