@@ -9,7 +9,7 @@ import torch
 
 from dropattack import Settings, UsageError
 from trainables import files, text
-from trainables.cache import Encoded, cache_root, cached, digest, write_atomically
+from trainables.cache import Encoded, cached, digest, remembered
 from trainables.data import Data, Dataset
 from trainables.datasets.documents import Corpus, apart, wording
 from trainables.splits import TextSplit
@@ -73,12 +73,12 @@ class TextDataset(Dataset):
     def _corpus_digest(self, root: Path, settings: TextSettings) -> str:
         """Digest of the split corpus, remembered as long as its files are unchanged."""
         seen = files.fingerprint(self.sources(root, settings))
-        memo = cache_root() / "digests" / f"{self.name}-{digest(seen, settings.to_dict(), _ENCODER_VERSION)}"
-        if not memo.exists():
+
+        def find() -> str:
             corpus, _ = self._read(root, settings)
-            found = digest([[part.texts, part.labels] for part in corpus])
-            write_atomically(memo, found.encode())
-        return memo.read_text()
+            return digest([[part.texts, part.labels] for part in corpus])
+
+        return remembered(f"{self.name}-{digest(seen, settings.to_dict(), _ENCODER_VERSION)}", find)
 
     def _read(self, root: Path, settings: TextSettings) -> tuple[Corpus, dict[str, float]]:
         """The corpus with its splits apart, and how many texts that concerned; see `Data.facts`."""
