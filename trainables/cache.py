@@ -8,15 +8,22 @@ import hashlib
 import io
 import json
 import os
-import tempfile
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from filelock import FileLock
 
+from dropattack import UsageError
+
 Encoded = dict[str, Any]
+
+
+class CacheError(UsageError, OSError):
+    """The cache cannot be used: a wrong ``DROPATTACK_CACHE``, or during a run a broken or full disk."""
 
 
 def cache_root() -> Path:
@@ -44,15 +51,51 @@ def cached(name: str, content: str, encode: Callable[[], Encoded]) -> Encoded:
 
     Returns:
         The entry with its tensors mapped from disk, read-only by convention.
+
+    Raises:
+        CacheError: The cache's folder cannot be written to, or the entry cannot be read.
     """
     path = cache_root() / f"{name}-{content}.pt"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
+    with _in_use():
+        there = path.exists()
+        if not there:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path.with_suffix(".lock")).acquire()
+    if not there:
+        with lock:
             if not path.exists():
-                save_atomically(encode(), path)
-    entry: Encoded = torch.load(path, mmap=True, weights_only=True)
+                encoded = encode()
+                with _in_use():
+                    save_atomically(encoded, path)
+    with _in_use():
+        entry: Encoded = torch.load(path, mmap=True, weights_only=True)
     return entry
+
+
+def remembered(name: str, find: Callable[[], str]) -> str:
+    """Returns the short text that the cache holds as ``name``, finding it first where it is not there yet.
+
+    Raises:
+        CacheError: As `cached` does.
+    """
+    path = cache_root() / "digests" / name
+    with _in_use():
+        if path.exists():
+            return path.read_text()
+    found = find()
+    with _in_use():
+        write_atomically(path, found.encode())
+    return found
+
+
+@contextmanager
+def _in_use() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CacheError(
+            f"cannot use the cache {cache_root()} ({error}); name a folder of yours in DROPATTACK_CACHE"
+        ) from error
 
 
 def save_atomically(state: Mapping[str, Any], path: Path) -> None:
@@ -63,15 +106,18 @@ def save_atomically(state: Mapping[str, Any], path: Path) -> None:
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
-    """Writes ``content`` to disk, so that ``path`` holds either what it held before or all of it."""
+    """Writes ``content`` to disk, so that ``path`` holds either what it held before or all of it.
+
+    The process's umask says who may read it, as for any new file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

@@ -27,7 +27,7 @@ class Data:
         extras: What a model is built from beside the number of classes, such as word vectors.
         bounds: Smallest and largest value of a continuous input, numbers or ``[channels, 1, 1]``; attacks
             keep to them, and their ε of 1 is the distance between them.
-        facts: Numbers that describe the encoding, for the record: shares of unknown words.
+        facts: Numbers that describe the encoding, for the record: shares of unknown words, texts left out.
     """
 
     train: Split

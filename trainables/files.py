@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dropattack import UsageError
-from trainables.cache import cache_root, digest, write_atomically
+from trainables.cache import digest, remembered
 
 csv.field_size_limit(2**24)
 
@@ -98,7 +98,7 @@ def rows(path: Path, columns: Sequence[str], header: bool = True) -> Iterator[tu
     names, count, end = list(columns), 0, 0
     try:
         if header:
-            names = next(reader)
+            names = next(reader, [])
             missing = [column for column in columns if column not in names]
             if missing:
                 raise UsageError(
@@ -190,9 +190,9 @@ def fingerprint(paths: Sequence[Path]) -> str:
 
 def content_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, remembered in the node's cache as long as the file is unchanged."""
-    memo = cache_root() / "digests" / fingerprint([path])
-    if not memo.exists():
+
+    def find() -> str:
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        write_atomically(memo, found.encode())
-    return memo.read_text()
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    return remembered(fingerprint([path]), find)

@@ -48,7 +48,8 @@ def evaluate(model: nn.Module, split: Split, classes: int, positive: int | None 
 def scores(confusion: Tensor, positive: int | None = None) -> Metrics:
     """Accuracy, macro F1 and binary F1 from a confusion matrix ``[classes, classes]``.
 
-    A class that neither occurs nor is predicted has an F1 of 0, as in scikit-learn.
+    A class that neither occurs nor is predicted has an F1 of 0 and counts in the mean, as in scikit-learn's
+    ``f1_score`` where ``labels`` names all classes; without that it leaves such a class out.
 
     Returns:
         ``accuracy``, ``macro_f1`` and, where ``positive`` names a class, ``f1``: each in [0, 1].

@@ -14,6 +14,9 @@ from trainables.splits import ImageSplit
 from trainables.trial import Trial
 from trainables.workloads import workload_named
 
+_PARTS = {"trial", "model", "metrics", "test", "confusion", "classes", "extras"}
+"""What `Training.result` gives."""
+
 
 @dataclass(frozen=True)
 class SavedModel:
@@ -47,24 +50,41 @@ def load_model(path: str | Path) -> SavedModel:
         The model and where it came from.
 
     Raises:
-        UsageError: There is no such file, or it holds something else.
+        UsageError: There is no such file, it holds something else, or its workload builds another model now.
 
     Example:
         >>> model = load_model("runs/sweeps/demo/models/1f0c….pt").model  # doctest: +SKIP
     """
-    if not Path(path).is_file():
-        raise UsageError(f"there is no model file {str(path)!r}")
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    if not isinstance(saved, dict) or not {"trial", "model", "classes"} <= saved.keys():
-        raise UsageError(f"{path} is not a model that a sweep saved")
-    trial = Trial.from_dict(saved["trial"])
+    saved, trial = _content(path)
     nothing = ImageSplit(torch.empty(0, 1, 1, 1, dtype=torch.uint8), torch.empty(0, dtype=torch.long))
     data = Data(nothing, nothing, nothing, saved["classes"], trial.checksum, extras=saved["extras"])
     model = workload_named(trial.workload).model_settings(trial.model).build(data)
-    model.load_state_dict(saved["model"])
+    try:
+        model.load_state_dict(saved["model"])
+    except (RuntimeError, TypeError) as error:
+        raise UsageError(f"{path} does not hold the parameters that {trial.workload} has now") from error
     return SavedModel(
         model.eval(), trial, saved["metrics"], saved["test"], saved["confusion"], saved["extras"]
     )
+
+
+def _content(path: str | Path) -> tuple[dict[str, Any], Trial]:
+    """What a model's file holds, and its trial."""
+    if not Path(path).is_file():
+        raise UsageError(f"there is no model file {str(path)!r}")
+    other = UsageError(f"{path} is not a model that a sweep saved")
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise UsageError(f"cannot read {path} ({error.strerror})") from error
+    except Exception as error:  # any other file, read as if it were pickled, fails in its own way
+        raise other from error
+    if not isinstance(saved, dict) or not saved.keys() >= _PARTS:
+        raise other
+    try:
+        return saved, Trial.from_dict(saved["trial"])
+    except TypeError as error:
+        raise other from error
 
 
 def encoding(extras: Mapping[str, Any]) -> dict[str, Any]:

@@ -89,14 +89,17 @@ def download(url: str, path: Path, expected: str | None = None) -> None:
             with partial.open("ab" if goes_on else "wb") as file:
                 for chunk in response.iter_content(_CHUNK):
                     file.write(chunk)
-    if expected is not None:
-        algorithm, _, digest = expected.partition(":")
-        with partial.open("rb") as file:
-            found = hashlib.file_digest(file, algorithm).hexdigest()
-        if found != digest:
-            partial.unlink()
-            raise UsageError(f"{url} gave content with {algorithm} {found}, not {digest}")
+    if expected is not None and (found := content_hash(partial, expected)) != expected:
+        partial.unlink()
+        raise UsageError(f"{url} gave content with {found}, not {expected}")
     partial.replace(path)
+
+
+def content_hash(path: Path, like: str) -> str:
+    """``algorithm:hexdigest`` of a file's content, by the algorithm of ``like``, which is written so too."""
+    algorithm = like.partition(":")[0]
+    with path.open("rb") as file:
+        return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ class TextSplit:
     def take(self, indices: Tensor) -> Batch:
         """See `Split.take`; tokens go as far as the longest of these texts."""
         lengths = self.lengths[indices]
-        there = indices.to(self.labels.device)
+        there = indices.to(self.labels.device, non_blocking=True)
         return (self.tokens[there, : int(lengths.max())].long(), lengths), self.labels[there]
 
     def joined(self, others: Sequence["TextSplit"]) -> "TextSplit":

@@ -8,7 +8,7 @@ import logging
 import math
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,26 +114,52 @@ def read_vectors(path: Path, words: dict[str, int]) -> tuple[Tensor, Tensor]:
         Ids of the words that have a vector, ``[known]``, int64, ascending; the vectors, ``[known, size]``.
 
     Raises:
-        UsageError: A line has another number of values than the first, or one that is not a finite number.
+        UsageError: A line has another number of values than the first, or that of a known word one that is
+            not a finite number.
     """
     found: dict[int, array[float]] = {}
-    size = 0
-    for where, line in files.lines(path):
-        word, _, values = line.rstrip().partition(" ")
-        count = values.count(" ") + 1 if values else 0
-        size = size or count
-        if count != size or not size:
-            raise UsageError(f"{where}: {count} numbers for {word!r}, not {size}")
+    values = ""
+    for where, word, values in _entries(path):
         if word in words:
-            found[words[word]] = _numbers(values.split(" "), where)
+            found[words[word]] = _numbers(values, where)
+    size = _count(values)
     known = torch.tensor(sorted(found), dtype=torch.int64)
     vectors = torch.tensor([list(found[index]) for index in known.tolist()]).view(len(known), size)
     return known, vectors
 
 
-def _numbers(values: list[str], where: str) -> "array[float]":
+def check_vectors(path: Path) -> tuple[int, int]:
+    """Reads every number of a file of word vectors.
+
+    Returns:
+        How many vectors it holds, and their size.
+
+    Raises:
+        UsageError: A line has another number of values than the first, or one that is not a finite number.
+    """
+    sizes = [len(_numbers(values, where)) for where, _, values in _entries(path)]
+    return len(sizes), sizes[0]
+
+
+def _entries(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Where each line of a file of vectors stands, its word, and its numbers, as many as the first line's."""
+    size = 0
+    for where, line in files.lines(path):
+        word, _, values = line.rstrip().partition(" ")
+        count = _count(values)
+        size = size or count
+        if count != size or not size:
+            raise UsageError(f"{where}: {count} numbers for {word!r}, not {size}")
+        yield where, word, values
+
+
+def _count(values: str) -> int:
+    return values.count(" ") + 1 if values else 0
+
+
+def _numbers(values: str, where: str) -> "array[float]":
     try:
-        numbers = array("f", map(float, values))
+        numbers = array("f", map(float, values.split(" ")))
     except ValueError as error:
         raise UsageError(f"{where}: {error}") from error
     if not all(map(math.isfinite, numbers)):

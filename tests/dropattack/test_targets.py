@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 import pytest
 import torch
 from torch import nn
@@ -113,3 +115,27 @@ def test_words_that_only_a_later_pass_looks_up_have_their_gradient(name, weights
     method = dropattack.create(name, task=dropattack.Task(names=model.names), **zero)
     method.step(model, ((ids, lengths), labels), standing(model))
     torch.testing.assert_close(model.embed.weight.grad, expected)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_the_row_of_padding_is_attacked_in_a_tied_matrix_alone(tied):
+    class Padded(nn.Module):
+        names: ClassVar = {"input": "embed.weight"}
+
+        def __init__(self):
+            super().__init__()
+            self.embed = nn.Embedding(7, 4, padding_idx=1)
+            self.fc = nn.Linear(4, 7, bias=False)
+            if tied:
+                self.fc.weight = self.embed.weight
+            self.rows = []
+
+        def forward(self, ids):
+            self.rows.append(self.embed.weight.detach()[[1, 2]].clone())
+            return self.fc(self.embed(ids).mean(1))
+
+    model = make(Padded)
+    batch = torch.tensor([[2, 3, 1], [4, 1, 1]]), torch.tensor([0, 3])
+    method_for("dropattack", model, targets="input", p=1.0, k=1).step(model, batch, standing(model))
+    clean, attacked = model.rows
+    assert (clean != attacked).any(1).tolist() == [tied, True]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainables.cache import cache_root, cached, digest, save_atomically
+from dropattack import UsageError
+from trainables.cache import CacheError, cache_root, cached, digest, remembered, save_atomically
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +59,47 @@ def test_a_write_that_fails_keeps_what_was_there(tmp_path: Path, monkeypatch: py
         save_atomically({"epoch": 2}, path)
     assert torch.load(path, weights_only=True) == {"epoch": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["state.pt"]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_who_may_read_a_file_is_the_umasks_to_say(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        save_atomically({"epoch": 1}, tmp_path / "state.pt")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "state.pt").stat().st_mode & 0o777 == mode
+
+
+@pytest.mark.parametrize("folder", ["/proc/no/cache", "file/cache"])
+def test_a_cache_that_cannot_be_written_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DROPATTACK_CACHE", str(tmp_path / folder))
+    for use in (lambda: cached("name", "content", dict), lambda: remembered("name", lambda: "text")):
+        with pytest.raises(
+            UsageError, match=rf"^cannot use the cache .*{folder} .*in DROPATTACK_CACHE$"
+        ) as caught:
+            use()
+        assert isinstance(caught.value, OSError)
+
+
+def test_a_cache_of_another_account_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", denied)
+    with pytest.raises(CacheError, match=r"cannot use the cache .*Permission denied"):
+        cached("name", "content", dict)
+
+
+def test_errors_of_an_encoder_are_not_the_caches() -> None:
+    def broken() -> dict:
+        raise OSError("a broken data file")
+
+    with pytest.raises(OSError, match=r"^a broken data file$"):
+        cached("name", "content", broken)
 
 
 def _encode_in_a_process(cache: str, calls: Path, start: Barrier) -> None:

@@ -12,6 +12,7 @@ import requests
 
 from dropattack import UsageError
 from trainables import fetch as module
+from trainables.datasets.agnews import AgNews
 from trainables.fetch import Fetchable, Report, fetch, verify
 from trainables.sources import Source
 
@@ -164,13 +165,46 @@ def test_a_part_of_agnews_is_told_from_the_whole(data_root: Path) -> None:
     report = verify("agnews", data_root)
     assert not report.complete
     assert "45,285 of the 127,600 published examples" in report.text
+    assert report.text.endswith("; not the published file: ag_news_csv/train.csv")
+
+
+def test_only_published_content_is_called_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "ag_news_csv"
+    folder.mkdir()
+    for name, rows in (("train", 48), ("test", 8)):
+        (folder / f"{name}.csv").write_text("".join(f"{i % 4 + 1},{name},{i}\n" for i in range(rows)))
+    monkeypatch.setattr(AgNews, "published", 56)
+    report = verify("agnews", tmp_path)
+    assert report.complete
+    assert report.text.startswith("agnews: as many examples as published (44 train, 4 valid, 8 test), ")
+    assert report.text.endswith("; not the published file: ag_news_csv/train.csv, ag_news_csv/test.csv")
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "content_hash", lambda path, like: like)
+        assert verify("agnews", tmp_path).text.startswith("agnews: complete (44 train, 4 valid, 8 test), ")
+    (folder / "test.csv").write_text("".join(f"{i % 4 + 1},train,{i}\n" for i in range(8)))
+    text = verify("agnews", tmp_path).text
+    assert "8 test; 8 left out, which stand in another split too)" in text
+
+
+def test_vectors_are_verified_number_by_number(tmp_path: Path) -> None:
+    (tmp_path / "glove").mkdir()
+    path = tmp_path / "glove/small.txt"
+    path.write_text("the 0.1 0.2\ncat 0.1 0.3\n")
+    assert verify("glove", tmp_path).text == "glove: small.txt (2 vectors of 2 numbers)"
+    for line, message in (("cat 0.1 abc", "could not convert"), ("cat 0.1 nan", "a number is not finite")):
+        path.write_text(f"the 0.1 0.2\n{line}\n")
+        with pytest.raises(UsageError, match=rf"small\.txt, line 2: {message}"):
+            verify("glove", tmp_path)
 
 
 def test_pheme_in_a_copy_with_a_repeated_tweet_is_refused(data_root: Path, tmp_path: Path) -> None:
     (tmp_path / "PHEME").mkdir()
     copy = tmp_path / "PHEME/pheme9_source_tweets.csv"
     shutil.copyfile(data_root / "PHEME/pheme9_source_tweets.csv", copy)
-    assert "complete (5,145 train, 643 valid, 637 test)" in verify("pheme", tmp_path).text
+    said = verify("pheme", tmp_path).text
+    assert said.startswith(
+        "pheme: as many examples as published (5,145 train, 643 valid, 637 test), checksum"
+    )
     with copy.open("a") as file:
         file.write("copied,1,ottawashooting,525008463819464704,true,exact\n")
     with pytest.raises(UsageError, match=r"thread '5250\d*' stands already in .*, line 2; remove one"):

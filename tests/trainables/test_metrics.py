@@ -31,6 +31,9 @@ def test_scores_equal_those_of_scikit_learn(predictions: tuple[torch.Tensor, tor
 def test_a_class_that_does_not_occur_scores_zero() -> None:
     found = scores(torch.tensor([[3, 0, 0], [0, 2, 0], [0, 0, 0]]))
     assert found == {"accuracy": 1.0, "macro_f1": pytest.approx(2 / 3)}
+    true = [0, 0, 0, 1, 1]
+    every = f1_score(true, true, labels=[0, 1, 2], average="macro", zero_division=0)
+    assert (every, f1_score(true, true, average="macro")) == (found["macro_f1"], 1.0)
 
 
 def test_measuring_counts_every_example_in_eval_mode_across_batches() -> None:

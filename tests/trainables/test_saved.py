@@ -62,6 +62,29 @@ def test_a_saved_text_model_brings_its_vocabulary(tmp_path: Path) -> None:
 def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no model file"):
         load_model(tmp_path / "none.pt")
-    save_atomically({"other": 1}, tmp_path / "other.pt")
-    with pytest.raises(UsageError, match="is not a model that a sweep saved"):
-        load_model(tmp_path / "other.pt")
+    path = tmp_path / "other.pt"
+    parts = dict.fromkeys(("trial", "model", "metrics", "test", "confusion", "classes", "extras"))
+    for state in ({"other": 1}, parts, parts | {"trial": {"workload": "digits-lenet5", "lr": 1}}):
+        save_atomically(state, path)
+        refused(path, "is not a model that a sweep saved")
+    whole = path.read_bytes()
+    for content in (b"", b"notes on a model\n", bytes(range(256)), b"\x80\x02}q\x00.", whole[:200]):
+        path.write_bytes(content)
+        refused(path, "is not a model that a sweep saved")
+
+
+def test_a_model_of_another_size_is_refused(tmp_path: Path) -> None:
+    workload = workload_named("digits-lenet5")
+    trial = Trial.make(workload.name, "standard", {}, TrainingSettings(epochs=1), 0, "")
+    training = Training(trial, workload.load(tmp_path))
+    training.epoch()
+    result = training.result()
+    result["model"] = {name: value[:1] for name, value in result["model"].items()}
+    save_atomically(result, tmp_path / "model.pt")
+    refused(tmp_path / "model.pt", "does not hold the parameters that digits-lenet5 has now")
+
+
+def refused(path: Path, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        load_model(path)
+    assert "\n" not in str(caught.value)

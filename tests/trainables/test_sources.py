@@ -83,7 +83,7 @@ def test_a_partial_file_never_spoils_the_whole(server: str, tmp_path: Path, ther
 
 def test_other_content_is_refused_and_the_next_call_starts_anew(server: str, tmp_path: Path) -> None:
     (tmp_path / "file.partial").write_bytes(b"x" * 99)
-    with pytest.raises(UsageError, match=r"gave content with sha256 [0-9a-f]{64}, not"):
+    with pytest.raises(UsageError, match=r"gave content with sha256:[0-9a-f]{64}, not"):
         download(f"{server}/file", tmp_path / "file", HASH)
     assert not list(tmp_path.iterdir())
     download(f"{server}/file", tmp_path / "file", HASH)

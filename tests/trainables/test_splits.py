@@ -1,11 +1,12 @@
 """Splits: batches hold every example once, subsets are nested and stratified."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
+from torch.overrides import TorchFunctionMode
 
 from trainables.splits import PADDING, ImageSplit, TextSplit, stratified_subset
 
@@ -120,3 +121,17 @@ def test_joined_splits_follow_each_other(split: ImageSplit | TextSplit) -> None:
     first = inputs[0] if isinstance(inputs, tuple) else inputs
     assert first.shape[:2] == (2, 2)
     assert torch.equal(first[0], first[1])
+
+
+def test_indices_of_texts_go_to_the_device_without_a_wait() -> None:
+    class Moves(TorchFunctionMode):
+        waits: ClassVar[list[bool]] = []
+
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func is torch.Tensor.to:
+                self.waits.append(not (kwargs or {}).get("non_blocking", False))
+            return func(*args, **(kwargs or {}))
+
+    with Moves() as moves:
+        texts([1, 2, 3]).take(torch.tensor([2, 0]))
+    assert moves.waits == [False]

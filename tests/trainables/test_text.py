@@ -87,8 +87,19 @@ def test_broken_vectors_are_told_by_their_line(tmp_path: Path, content: bytes, m
     path = tmp_path / "glove.txt"
     path.write_bytes(content)
     words = text.vocabulary([["the", "of"]], size=10)
-    with pytest.raises(UsageError, match=rf"glove\.txt.*{message}"):
-        text.read_vectors(path, words)
+    for read in (lambda: text.read_vectors(path, words), lambda: text.check_vectors(path)):
+        with pytest.raises(UsageError, match=rf"glove\.txt.*{message}"):
+            read()
+
+
+def test_checking_vectors_reads_the_numbers_of_every_word(tmp_path: Path) -> None:
+    path = tmp_path / "glove.txt"
+    path.write_text(GLOVE)
+    assert text.check_vectors(path) == (3, 3)
+    path.write_text(f"{GLOVE}cat 0.1 inf 2\n")
+    text.read_vectors(path, {"the": 2})
+    with pytest.raises(UsageError, match=r"glove\.txt, line 4: a number is not finite"):
+        text.check_vectors(path)
 
 
 def test_vectors_that_are_not_there_are_named_with_those_that_are(tmp_path: Path) -> None:

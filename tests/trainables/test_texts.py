@@ -15,6 +15,7 @@ from trainables import text
 from trainables.cache import cache_root
 from trainables.data import Data
 from trainables.datasets.agnews import AgNews
+from trainables.datasets.csvtext import CsvTexts
 from trainables.datasets.imdb import Imdb, ImdbSettings
 from trainables.datasets.pheme import Pheme, PhemeSettings
 from trainables.datasets.texts import TextDataset
@@ -113,6 +114,40 @@ def test_the_table_of_reviews_is_split_as_the_tree_is(tmp_path: Path) -> None:
     (root / "IMDB_Dataset.csv").write_text("review,sentiment\n" + "".join(lines))
     assert Imdb().checksum(root, settings) == tree
     refused(Imdb(), root, ImdbSettings(split="official", **PLAIN), r"aclImdb_v1\.tar\.gz is missing")
+
+
+def test_reviews_of_the_published_test_half_are_left_out_of_the_other(tmp_path: Path) -> None:
+    root, settings = write_imdb(tmp_path), ImdbSettings(split="official", **PLAIN)
+    before = Imdb().load(root, settings)
+    assert [before.facts[name] for name in ("train_left_out", "valid_left_out", "train_repeated")] == [
+        0,
+        0,
+        0,
+    ]
+    content = (root / "aclImdb/test/pos/4_7.txt").read_text()
+    for number in (2, 3):
+        (root / f"aclImdb/train/pos/{number}_7.txt").write_text(content)
+    data = Imdb().load(root, settings)
+    assert [len(split) for split in (data.train, data.valid, data.test)] == [16, 2, 20]
+    assert data.facts["train_left_out"] == 2
+    assert data.checksum != before.checksum
+
+
+def test_a_corpus_of_ones_own_gives_up_what_its_test_file_holds(tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    files = {"train": "abccdef", "valid": "agh", "test": "bi"}
+    for name, texts in files.items():
+        rows = "".join(f"{said},{'abcdefghi'.index(said) % 2}\n" for said in texts)
+        (tmp_path / "texts" / f"{name}.csv").write_text(f"text,label\n{rows}")
+    data = CsvTexts().load(tmp_path, TextSettings(**PLAIN))
+    assert sorted(words(data)) == ["<pad>", "<unk>", "c", "d", "e", "f"]
+    counts = {name: data.facts[name] for name in ("train_left_out", "valid_left_out", "train_repeated")}
+    assert counts == {"train_left_out": 2, "valid_left_out": 0, "train_repeated": 1}
+    (tmp_path / "texts" / "valid.csv").write_text("text,label\na,0\nb,1\ni,0\n")
+    with pytest.raises(
+        UsageError, match="valid split has 1 texts of 1 classes, not of 2; 2 stand in another"
+    ):
+        CsvTexts().load(tmp_path, TextSettings(**PLAIN))
 
 
 def test_a_second_load_reads_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,6 +332,12 @@ def test_a_table_without_a_column_is_refused(tmp_path: Path) -> None:
     refused(Pheme(), tmp_path, PhemeSettings(**PLAIN), r"line 1: no column 'label'")
 
 
+@pytest.mark.parametrize("content", ["\ufeff", "\ufeff\n", "\n"])
+def test_a_table_without_a_header_is_refused(tmp_path: Path, content: str) -> None:
+    (write_tweets(tmp_path) / "PHEME/pheme9_source_tweets.csv").write_text(content)
+    refused(Pheme(), tmp_path, PhemeSettings(**PLAIN), r"tweets\.csv, line 1: no column 'tweet_id'")
+
+
 def test_a_broken_tweet_is_named(tmp_path: Path) -> None:
     root = write_threads(tmp_path)
     tweet = next((root / "PHEME").rglob("reactions/[0-9]*.json"))
@@ -305,6 +346,10 @@ def test_a_broken_tweet_is_named(tmp_path: Path) -> None:
     refused(Pheme(), root, settings, rf"{tweet.name}, line 2: not JSON")
     tweet.write_text('{"text": "no id"}')
     refused(Pheme(), root, settings, rf"{tweet.name}: not a tweet")
+    tweet.write_text('{"id": "one", "text": "a word for an id"}')
+    refused(Pheme(), root, settings, rf"{tweet.name}: not a tweet with a number as 'id'")
+    tweet.write_bytes(b'{"id": 1,\n "text": "caf\xe9"}')
+    refused(Pheme(), root, settings, rf"{tweet.name}, line 2: not UTF-8")
 
 
 def test_a_corpus_of_ones_own_trains(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainables import files
-from trainables.datasets.texts import Corpus, Documents, TextDataset
+from trainables.datasets.documents import Corpus, Documents
+from trainables.datasets.texts import TextDataset
 from trainables.text import TextSettings
 
 _COLUMNS = ("class", "title", "description")

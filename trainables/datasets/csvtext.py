@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainables import files
-from trainables.datasets.texts import Corpus, Documents, TextDataset
+from trainables.datasets.documents import Corpus, Documents
+from trainables.datasets.texts import TextDataset
 from trainables.text import TextSettings
 
 
 @dataclass(frozen=True)
 class CsvTexts(TextDataset):
-    """Three CSV files, one for each split.
+    """Three CSV files, one for each split; a text that stands in two of them counts in one, see `apart`.
 
     Attributes:
         name: Name of the dataset.

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from dropattack import UsageError, setting
 from trainables import files
-from trainables.datasets.texts import Corpus, Documents, TextDataset
+from trainables.datasets.documents import Corpus, Documents
+from trainables.datasets.texts import TextDataset
 from trainables.text import TextSettings
 
 _ARCHIVE, _FOLDER = "aclImdb_v1.tar.gz", "aclImdb"
@@ -21,7 +22,7 @@ class ImdbSettings(TextSettings):
 
     split: str = setting(
         "paper",
-        "paper: all 50,000 drawn anew, 40k/5k/5k; official: 22.5k/2.5k/25k, the test half as published.",
+        "paper: all 50,000 drawn anew, 40k/5k/5k; official: 22.4k/2.5k/25k, the test half as published.",
         choices=("paper", "official"),
     )
 

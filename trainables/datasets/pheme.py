@@ -7,7 +7,8 @@ from pathlib import Path
 
 from dropattack import UsageError, setting
 from trainables import files
-from trainables.datasets.texts import Corpus, Documents, TextDataset
+from trainables.datasets.documents import Corpus, Documents
+from trainables.datasets.texts import TextDataset
 from trainables.text import TextSettings
 
 _TWEETS = "pheme9_source_tweets.csv"
@@ -108,10 +109,11 @@ def _threads(paths: list[Path]) -> Iterator[_Row]:
 
 def _tweet(path: Path) -> tuple[int, str]:
     """Identifier, which grows with time, and text of a tweet."""
+    content = files.text(files.read(path), str(path))
     try:
-        tweet = json.loads(files.text(files.read(path), str(path)))
+        tweet = json.loads(content)
         return int(tweet["id"]), str(tweet["text"])
     except json.JSONDecodeError as error:
         raise UsageError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from error
-    except (KeyError, TypeError) as error:
-        raise UsageError(f"{path}: not a tweet with 'id' and 'text'") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{path}: not a tweet with a number as 'id' and with 'text'") from error

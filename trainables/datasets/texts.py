@@ -1,8 +1,7 @@
 """What all text datasets share: a labelled corpus, split, becomes token ids in the node's cache."""
 
+import logging
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,52 +9,15 @@ import torch
 
 from dropattack import Settings, UsageError
 from trainables import files, text
-from trainables.cache import Encoded, cache_root, cached, digest, write_atomically
+from trainables.cache import Encoded, cached, digest, remembered
 from trainables.data import Data, Dataset
-from trainables.splits import TextSplit, stratified_subset
+from trainables.datasets.documents import Corpus, apart, wording
+from trainables.splits import TextSplit
 from trainables.text import TextSettings
 
-_ENCODER_VERSION = 1
-_SPLIT_SEED = 0
+_LOG = logging.getLogger(__name__)
+_ENCODER_VERSION = 2
 _NAMES = ("train", "valid", "test")
-
-
-@dataclass(frozen=True)
-class Documents:
-    """Labelled texts in their order, without repetition of the same source."""
-
-    texts: Sequence[str]
-    labels: Sequence[int]
-
-    @classmethod
-    def of(cls, pairs: Iterable[tuple[str, int]]) -> "Documents":
-        """From ``(text, label)`` pairs."""
-        listed = list(pairs)
-        return cls([text for text, _ in listed], [label for _, label in listed])
-
-    def __add__(self, other: "Documents") -> "Documents":
-        return Documents([*self.texts, *other.texts], [*self.labels, *other.labels])
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def take(self, indices: Iterable[int]) -> "Documents":
-        """The documents at ``indices``."""
-        return Documents.of((self.texts[i], self.labels[i]) for i in indices)
-
-    def parted(self, *shares: float) -> list["Documents"]:
-        """Disjoint stratified parts of these shares, and the rest, always in the same way."""
-        order = stratified_subset(torch.tensor(self.labels), len(self), _SPLIT_SEED).tolist()
-        parts, start = [], 0
-        for share in shares:
-            stop = start + round(share * len(self))
-            parts.append(self.take(order[start:stop]))
-            start = stop
-        return [*parts, self.take(order[start:])]
-
-
-Corpus = tuple[Documents, Documents, Documents]
-"""Training, validation and test documents."""
 
 
 class TextDataset(Dataset):
@@ -75,7 +37,7 @@ class TextDataset(Dataset):
 
     @abstractmethod
     def read(self, root: Path, settings: Any) -> Corpus:
-        """The corpus as these settings split it.
+        """The corpus as these settings split it; a text may still stand in two splits, see `apart`.
 
         Raises:
             UsageError: A file is not what it should be.
@@ -111,25 +73,36 @@ class TextDataset(Dataset):
     def _corpus_digest(self, root: Path, settings: TextSettings) -> str:
         """Digest of the split corpus, remembered as long as its files are unchanged."""
         seen = files.fingerprint(self.sources(root, settings))
-        memo = cache_root() / "digests" / f"{self.name}-{digest(seen, settings.to_dict(), _ENCODER_VERSION)}"
-        if not memo.exists():
-            corpus = self._read(root, settings)
-            found = digest([[part.texts, part.labels] for part in corpus])
-            write_atomically(memo, found.encode())
-        return memo.read_text()
 
-    def _read(self, root: Path, settings: TextSettings) -> Corpus:
-        corpus = self.read(root, settings)
-        for name, part in zip(_NAMES, corpus, strict=True):
+        def find() -> str:
+            corpus, _ = self._read(root, settings)
+            return digest([[part.texts, part.labels] for part in corpus])
+
+        return remembered(f"{self.name}-{digest(seen, settings.to_dict(), _ENCODER_VERSION)}", find)
+
+    def _read(self, root: Path, settings: TextSettings) -> tuple[Corpus, dict[str, float]]:
+        """The corpus with its splits apart, and how many texts that concerned; see `Data.facts`."""
+        listed = self.read(root, settings)
+        corpus = apart(listed)
+        facts: dict[str, float] = {}
+        for name, part, whole in zip(_NAMES, corpus, listed, strict=True):
+            left_out = len(whole) - len(part)
             if len(set(part.labels)) < self.classes:
+                why = f"{left_out:,} stand in another split too" if left_out else "are files missing?"
                 raise UsageError(
                     f"{self.name}: the {name} split has {len(part)} texts "
-                    f"of {len(set(part.labels))} classes, not of {self.classes}; are files missing?"
+                    f"of {len(set(part.labels))} classes, not of {self.classes}; {why}"
                 )
-        return corpus
+            if name != "test":
+                facts[f"{name}_left_out"] = left_out
+        facts["train_repeated"] = len(corpus[0]) - len(set(map(wording, corpus[0].texts)))
+        return corpus, facts
 
     def _encode(self, root: Path, settings: TextSettings) -> Encoded:
-        corpus = dict(zip(_NAMES, self._read(root, settings), strict=True))
+        splits, facts = self._read(root, settings)
+        for fact, count in facts.items():
+            _LOG.info("%s: %d", fact, count)
+        corpus = dict(zip(_NAMES, splits, strict=True))
         tokenize = text.tokenizer(settings.tokenizer)
         tokenized = {name: [tokenize(t) for t in part.texts] for name, part in corpus.items()}
         built_on = _NAMES if settings.vocabulary_from == "all" else ("train",)
@@ -144,7 +117,7 @@ class TextDataset(Dataset):
             "words": torch.frombuffer(bytearray("\n".join(words).encode()), dtype=torch.uint8),
             "known": known,
             "vectors": vectors,
-            "facts": text.unknown_shares(tokenized, words, known),
+            "facts": facts | text.unknown_shares(tokenized, words, known),
         }
         for name, part in corpus.items():
             ids, lengths = text.encode(tokenized[name], words, settings.fix_length)

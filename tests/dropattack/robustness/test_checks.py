@@ -55,6 +55,24 @@ def findings(metrics):
     return {check.name: check.finding for check in masking_checks(metrics)}
 
 
+@pytest.mark.parametrize(
+    ("grid", "passes", "missing"),
+    [
+        ("fgsm:0.1,0.3+pgd-2:0.3+margin:0.3+noise-1:0.3", 6, set()),
+        ("fgsm:0.1,0.3+pgd-20:0.3+margin-20:0.3+noise-10:0.3", 52, set()),
+        ("fgsm:0.3+pgd-2:0.3+margin:0.3+noise-1:0.3", 5, {"falls with ε"}),
+        ("fgsm:0.1,0.3+margin:0.3+noise-1:0.3", 4, {"steps"}),
+        ("fgsm:0.1,0.3+pgd-2:0.3+noise-1:0.3", 5, {"loss"}),
+        ("fgsm:0.1,0.3+pgd-2:0.3+margin:0.3", 5, {"black box"}),
+    ],
+)
+def test_a_grid_of_six_passes_allows_all_checks_but_transfer(grid, passes, missing):
+    cases = parse_grid(grid)
+    assert sum(case.attack.passes for case in cases) == passes
+    found = findings({"accuracy": 0.9, "zero_gradient": 0.0} | {case.metric: 0.1 for case in cases})
+    assert {name for name, finding in found.items() if finding is None} == {"transfer"} | missing
+
+
 def test_a_plain_model_shows_no_sign_of_masking():
     model, source = net(), net()
     points, labels = trained(model)

@@ -1,0 +1,78 @@
+"""Labelled texts, and how they are split so that no two splits hold equal ones."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from trainables.splits import stratified_subset
+
+_SPLIT_SEED = 0
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Labelled texts in their order, without repetition of the same source."""
+
+    texts: Sequence[str]
+    labels: Sequence[int]
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[str, int]]) -> "Documents":
+        """From ``(text, label)`` pairs."""
+        listed = list(pairs)
+        return cls([text for text, _ in listed], [label for _, label in listed])
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: Iterable[int]) -> "Documents":
+        """The documents at ``indices``."""
+        return Documents.of((self.texts[i], self.labels[i]) for i in indices)
+
+    def parted(self, *shares: float) -> list["Documents"]:
+        """Disjoint stratified parts of these shares, and the rest, always in the same way.
+
+        Equal texts all go to the rest, as far as their class has others, so that the parts share none; see
+        `wording`.
+        """
+        wordings = list(map(wording, self.texts))
+        counts = Counter(wordings)
+        drawn = stratified_subset(torch.tensor(self.labels), len(self), _SPLIT_SEED).tolist()
+        # The classes keep their places, and within each the texts that stand once come first.
+        members: dict[int, list[int]] = {label: [] for label in self.labels}
+        for i in sorted(drawn, key=lambda i: counts[wordings[i]] > 1):
+            members[self.labels[i]].append(i)
+        turns = {label: iter(listed) for label, listed in members.items()}
+        order = [next(turns[self.labels[i]]) for i in drawn]
+        parts, start = [], 0
+        for share in shares:
+            stop = start + round(share * len(self))
+            parts.append(self.take(order[start:stop]))
+            start = stop
+        return [*parts, self.take(order[start:])]
+
+
+Corpus = tuple[Documents, Documents, Documents]
+"""Training, validation and test documents."""
+
+
+def wording(written: str) -> str:
+    """What equal texts have in common: everything but case and white space."""
+    return " ".join(written.casefold().split())
+
+
+def apart(corpus: Corpus) -> Corpus:
+    """The corpus with no text in two splits.
+
+    The test split stays as it is; validation loses what stands in it, and training what stands in either.
+    """
+    kept: list[Documents] = []
+    held: set[str] = set()
+    for part in reversed(corpus):
+        wordings = list(map(wording, part.texts))
+        kept.append(part.take(i for i, worded in enumerate(wordings) if worded not in held))
+        held.update(wordings)
+    test, valid, train = kept
+    return train, valid, test
