@@ -4,7 +4,7 @@ import pandas as pd
 
 from analysis.pairing import groups, summarise, with_gain
 from analysis.records import BASELINE, COMPLETE, FAILED, Records, labels
-from analysis.scoring import scored_families
+from analysis.scoring import HELD_OUT, scored_families
 from analysis.statistics import estimate
 
 
@@ -77,7 +77,8 @@ def optimism(records: Records) -> pd.DataFrame:
             continue
         chosen = group[config == means.idxmax()]
         others = scored_families(records, group, records.selected, ["workload"])
-        held_out = estimate(others.groupby("seed")["score"].mean() if group["seed"].nunique() > 1 else [])
+        others = others[others["scored_on"] == HELD_OUT]
+        held_out = estimate(others.groupby("seed")["score"].mean())
         fresh = attacks[attacks["stage"].isin(records.confirmations)].merge(
             chosen[records.configuration].head(1), on=records.configuration
         )
