@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 from analysis import budget, controls, curves, importance, selection, sensitivity, surrogate
 from analysis.records import Metric, Records, control_names
@@ -218,14 +217,3 @@ def test_learning_curves_by_hand() -> None:
     expected = records.epochs[records.epochs["key"].isin(keys)].groupby("epoch")["valid_accuracy"].mean()
     assert table["mean"].tolist() == pytest.approx(expected.tolist())
     assert set(table["configuration"]) == {"standard"}
-
-
-def test_the_baseline_beside_itself_is_no_hypothesis() -> None:
-    """One method is one test: Holm's correction has nothing to correct."""
-    records = synthetic.records(synthetic.trials(targets=["input"], epsilons=[1], ps=[0.5]))
-    table = controls.compare_methods(controls.scored_methods(records, records.reported)).set_index("family")
-    attack, frame = table.loc["dropattack"], records.trials.set_index("seed")
-    pairs = [frame.loc[frame["method"] == name, "test_accuracy"] for name in ("dropattack", "standard")]
-    assert attack["p_holm"] == attack["p_value"] == pytest.approx(stats.ttest_rel(*pairs).pvalue)
-    assert table.loc["standard", ["gain", "p_value", "p_holm"]].isna().all()
-    assert not table.loc["standard", "significant"]
