@@ -81,7 +81,12 @@ def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
     known = table.dropna(subset="gain")
     if known.empty:
         return ["No baseline shares a seed with these trials, so gains per pass are unknown."]
+    count = len(known)
     known = known[known["tier"] == known["tier"].min()]
+    if known["k"].nunique() < 2 and count > len(known):
+        return [
+            "Only one K was confirmed; the others are scored less reliably, so that K is not compared here."
+        ]
     by_gain = known.sort_values("gain", ascending=False, kind="stable")
     best = by_gain.iloc[0]
     gain = with_interval(best["gain"], best["gain_low"], best["gain_high"], metric, signed=True)

@@ -80,21 +80,22 @@ def _leader(alike: pd.DataFrame, metric: Metric) -> str:
         return f"{lead}, from a single seed, which cannot tell it from luck"
     if best["tier"] == FLATTERED:
         return f"{lead} by the runs that chose it, which flatters it and tests nothing"
-    if overlapping(alike, "gain_low", "gain_high"):
-        lead += ", but does not stand out: intervals overlap"
     better = int((alike["significant"] & (alike["gain"] > 0)).sum())
-    if better:
-        return (
-            f"{better} of {len(alike)} target sets beat the baseline significantly in {metric.name}; {lead}"
-        )
     needed = ""
     if best["gain"] > 0 and best["needed"] < 1e4:
         most = f", which as the largest of {len(alike)} is likely too high" if len(alike) > 1 else ""
         needed = f"; were its true gain as observed{most}, about {best['needed']:.0f} seeds would show it"
-    return (
-        f"none of {len(alike)} target sets beats the baseline significantly in {metric.name} with "
-        f"{best['gain_n']:.0f} seeds; {lead}{needed}"
-    )
+    with_seeds = f"significantly in {metric.name} with {best['gain_n']:.0f} seeds"
+    if len(alike) == 1:
+        beats = "beats" if better else "does not beat"
+        return f"{best['targets']} {beats} the baseline {with_seeds}: {gain}{'' if better else needed}"
+    if overlapping(alike, "gain_low", "gain_high"):
+        lead += ", but does not stand out: intervals overlap"
+    if better:
+        return (
+            f"{better} of {len(alike)} target sets beat the baseline significantly in {metric.name}; {lead}"
+        )
+    return f"none of {len(alike)} target sets beats the baseline {with_seeds}; {lead}{needed}"
 
 
 def _unranked(count: int) -> str:

@@ -137,7 +137,7 @@ def test_what_was_not_confirmed_stands_below_without_a_rank() -> None:
     kinds = [scoring.FRESH, scoring.FIXED, scoring.SAME, scoring.SAME]
     assert table["scored_on"].tolist() == kinds
     (told,) = layers.section(synthetic.records(pd.concat([searched, grid, fresh]))).findings
-    assert "input leads" in told
+    assert "input beats the baseline significantly" in told
     assert "3 more are scored less reliably" in told
 
 
