@@ -15,8 +15,8 @@ def quality_by_passes(records: Records, metric: Metric) -> pd.DataFrame:
     """Results against K and its cost, of every method and target set that was tried with several K.
 
     Returns:
-        The columns of `summarise_families` by ``method, targets, k``, and ``per_pass``: the mean gain per
-        forward-backward pass beyond the baseline's one.
+        The columns of `summarise_families` by ``method, targets, k``, and ``per_pass, per_pass_low,
+        per_pass_high``: the gain per forward-backward pass beyond the baseline's one.
     """
     trials = records.complete()
     if not {"k", "targets"} <= set(trials.columns):
@@ -27,16 +27,17 @@ def quality_by_passes(records: Records, metric: Metric) -> pd.DataFrame:
     if scored.empty:
         return scored
     table = summarise_families(scored, ["method", "targets", "k"])
-    extra = table["passes"] - 1
-    return table.assign(per_pass=table["gain"] / extra.where(extra > 0))
+    extra = (table["passes"] - 1).where(table["passes"] > 1)
+    per_pass = {f"per_pass{end}": table[f"gain{end}"] / extra for end in ("", "_low", "_high")}
+    return table.assign(**per_pass)
 
 
 def training_size_curves(records: Records, metric: Metric) -> pd.DataFrame:
     """Results of every method at several training-set sizes, one row per method, size and seed.
 
     Returns:
-        ``workload, method, size, seed, score``; empty where only one size was trained. A size of 0, which
-        stands for all examples, is left out, since records do not say how many those are.
+        ``workload, method, size, seed, score, spent``; empty where only one size was trained. A size of 0,
+        which stands for all examples, is left out, since records do not say how many those are.
     """
     trials = records.complete()
     if SIZE not in trials:
@@ -45,7 +46,7 @@ def training_size_curves(records: Records, metric: Metric) -> pd.DataFrame:
     if trials[SIZE].nunique() < 2:
         return pd.DataFrame()
     scored = scored_families(records, trials[control_names(trials) == ""], metric, ["method"])
-    return scored.rename(columns={SIZE: "size"})[["workload", "method", "size", "seed", "score"]]
+    return scored.rename(columns={SIZE: "size"})[["workload", "method", "size", "seed", "score", "spent"]]
 
 
 def data_saved(curves: pd.DataFrame, metric: Metric) -> pd.DataFrame:
@@ -54,13 +55,18 @@ def data_saved(curves: pd.DataFrame, metric: Metric) -> pd.DataFrame:
     A method that reaches with n examples what standard training needs n' for saves 1 - n/n'. n' is read
     off the baseline's curve, made monotone, by interpolation over log n; each seed has its own curve.
 
+    A result below or above the whole curve only bounds n'. A mean over the other seeds would find savings
+    where there are none, above all at the smallest size, where half of all seeds lie below by luck: so there
+    is none unless all seeds lie inside.
+
     Args:
         curves: What `training_size_curves` gave.
         metric: What the scores are.
 
     Returns:
-        ``workload, method, size, n, saved, low, high`` and ``beyond``: how many seeds were better than
-        standard training at any size tried, for which no n' is known; they are in no mean.
+        ``workload, method, size, n`` (seeds), of which ``below`` are worse than standard training at its
+        smallest size, ``beyond`` better than it at any size, and ``inside`` between; and ``saved, low,
+        high``, missing unless all are inside.
     """
     found = []
     for (workload, method), group in curves.groupby(["workload", "method"]) if len(curves) else ():
@@ -75,10 +81,13 @@ def data_saved(curves: pd.DataFrame, metric: Metric) -> pd.DataFrame:
                 for seed, score in zip(rows["seed"], rows["score"], strict=True)
                 if (own := curves_by_seed.get(seed)) is not None
             ]
-            saved = estimate([1 - size / n for n in needed if np.isfinite(n)])
-            row = {"workload": workload, "method": method, "size": size, "n": saved.n, "saved": saved.mean}
-            beyond = sum(n == np.inf for n in needed)
-            found.append(row | {"low": saved.low, "high": saved.high, "beyond": beyond})
+            below, beyond = int(np.isnan(needed).sum()), int(np.isposinf(needed).sum())
+            censored = below + beyond > 0
+            spent = float(rows["spent"].max()) if "spent" in rows else 0.0
+            saved = estimate([] if censored else [1 - size / n for n in needed], spent)
+            row = {"workload": workload, "method": method, "size": size, "n": len(needed), "below": below}
+            row |= {"inside": len(needed) - below - beyond, "beyond": beyond}
+            found.append(row | {"saved": saved.mean, "low": saved.low, "high": saved.high})
     return pd.DataFrame(found)
 
 

@@ -23,7 +23,7 @@ def compare_sweeps(first: Records, second: Records) -> pd.DataFrame:
         ``significant``; the largest changes first.
     """
     metric = second.reported
-    columns = sorted({*first.configuration, *second.configuration})
+    columns = sorted({*first.settings, *second.settings})
     sides = {"first": _scores(first, columns, metric), "second": _scores(second, columns, metric)}
     both = pd.concat(sides, names=["side"]).reset_index(level="side").reset_index(drop=True)
     both = both.dropna(subset="score")

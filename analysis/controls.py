@@ -5,7 +5,7 @@ import pandas as pd
 
 from analysis.pairing import groups
 from analysis.records import BASELINE, EPS_ZERO, EQUAL_PASSES, Metric, Records, control_names
-from analysis.scoring import FAMILY, scored_families, summarise_families
+from analysis.scoring import FAMILY, TIERS, best_first, scored_families, summarise_families
 from analysis.statistics import ALPHA, estimate, holm
 
 P_ONE, RANDOM = "p-one", "random-direction"
@@ -43,15 +43,15 @@ def compare_methods(scored: pd.DataFrame) -> pd.DataFrame:
         scored: What `scored_methods` gave.
 
     Returns:
-        The columns of `summarise_families` by ``family`` and ``control``, best gain first; for controls
-        ``over`` (the mean of method - control, paired by seed), ``over_low, over_high, over_n``, ``over_p``
-        (Holm), and ``alike``: whether the method ran with the very settings of the control. Where it did not,
-        the method it controls is compared as it was scored, and for ``equal-passes`` the best method.
+        The columns of `summarise_families` by ``family`` and ``control``, in the order of `best_first`; for
+        controls ``over`` (the mean of method - control, paired by seed), ``over_low, over_high, over_n``,
+        ``over_p`` (Holm), and ``alike``: whether the method ran with the very settings of the control. Where
+        it did not, the method it controls is compared as it was scored, and for ``equal-passes`` the best
+        method.
     """
     if scored.empty:
         return pd.DataFrame()
-    table = summarise_families(scored, ["family", "control"])
-    table = table.sort_values(["setting", "gain"], ascending=[True, False], kind="stable", na_position="last")
+    table = best_first(summarise_families(scored, ["family", "control"]))
     differences = [
         _over(scored, row) for row in table[[*FAMILY, "family", "control"]].itertuples(index=False)
     ]
@@ -64,19 +64,29 @@ def _over(scored: pd.DataFrame, row: "tuple[object, ...]") -> tuple[object, ...]
     setting, _, _, family, control = row
     within = scored[scored["setting"] == setting]
     differences = within.loc[within["family"] == family].groupby("seed")["over"].mean().dropna()
-    spent, alike = 0, len(differences) > 0
+    spent, alike = 0.0, len(differences) > 0
     if not alike:
         own = within.pivot_table(index="seed", columns="family", values="gain")
-        methods = [str(name) for name in own.columns if name != BASELINE and ", " not in str(name)]
-        methods = [name for name in methods if name != EQUAL_PASSES]
         controlled = str(family).partition(", ")[0]
-        if control == EQUAL_PASSES and methods:
-            controlled = str(own[methods].mean().idxmax())
+        if control == EQUAL_PASSES:
+            controlled = _best_method(within)
         if not control or controlled not in own or family not in own:
             return (*(np.nan,) * 5, False)
-        differences, spent = own[controlled] - own[str(family)], int(within["spent"].max())
+        differences, spent = own[controlled] - own[str(family)], _spent(within, controlled, str(family))
     result = estimate(differences, spent)
     return result.mean, result.low, result.high, result.n, result.p, alike
+
+
+def _best_method(within: pd.DataFrame) -> str:
+    """The method of largest mean gain among those that are scored best."""
+    methods = within[(within["control"] == "") & within["gain"].notna()]
+    tier = methods["scored_on"].map(TIERS)
+    gains = methods[tier == tier.min()].groupby("family")["gain"].mean()
+    return str(gains.idxmax()) if len(gains) else ""
+
+
+def _spent(scored: pd.DataFrame, *families: str) -> float:
+    return float(scored.loc[scored["family"].isin(families), "spent"].max())
 
 
 def generalisation_gap(scored: pd.DataFrame, metric: Metric) -> pd.DataFrame:
@@ -98,9 +108,9 @@ def generalisation_gap(scored: pd.DataFrame, metric: Metric) -> pd.DataFrame:
     for family, group in scored.groupby(list(FAMILY), sort=True):
         gaps = group.pivot_table(index="seed", columns="family", values="gap")
         for name in gaps.columns:
-            own = estimate(gaps[name])
+            own = estimate(gaps[name], _spent(group, name))
             compared = name != BASELINE and BASELINE in gaps
-            change = estimate(gaps[name] - gaps[BASELINE] if compared else [], int(group["spent"].max()))
+            change = estimate(gaps[name] - gaps[BASELINE] if compared else [], _spent(group, name, BASELINE))
             means = group.loc[group["family"] == name, [train, "score"]].mean()
             row = {"workload": family[1], "training": family[2], "family": name, "n": own.n, "gap": own.mean}
             row |= {"low": own.low, "high": own.high, "train": means[train], "test": means["score"]}

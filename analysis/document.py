@@ -124,6 +124,19 @@ def with_interval(center: float, low: float, high: float, metric: Metric, *, sig
     return f"{middle} [{', '.join(ends)}]"
 
 
+def overlapping(table: pd.DataFrame, low: str, high: str) -> int:
+    """How many rows have a range that overlaps the first row's; one without a range overlaps any.
+
+    Args:
+        table: Rows, the leader first.
+        low: Column of lower ends.
+        high: Column of upper ends.
+    """
+    first, rest = table.iloc[0], table.iloc[1:]
+    apart = (rest[high] < first[low]) | (rest[low] > first[high])
+    return int((~apart).sum())
+
+
 def p_value(p: float) -> str:
     """A p-value for people."""
     return "–" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.records import Metric, Records
+from analysis.records import BASELINE, Metric, Records, control_names
 from analysis.statistics import ALPHA, holm, t_half_width, t_p_value
 
 
@@ -20,7 +20,8 @@ def with_gain(records: Records, trials: pd.DataFrame, metric: Metric) -> pd.Data
     """Adds ``score`` (the metric), ``baseline`` and ``gain`` to trials.
 
     A gain is positive where the trial is better, whichever way the metric points; it is missing where no
-    baseline of that seed is recorded. Several records of one baseline are averaged.
+    baseline of that seed is recorded, and for the baseline itself, whose gain over itself is no hypothesis
+    that corrections should count. Several records of one baseline are averaged.
     """
     column = records.values(metric)
     scored = trials.assign(score=trials[column].astype(float))
@@ -29,7 +30,9 @@ def with_gain(records: Records, trials: pd.DataFrame, metric: Metric) -> pd.Data
     if baseline.empty:
         return scored.assign(baseline=np.nan, gain=np.nan)
     merged = scored.merge(baseline, on=pair, how="left")
-    return merged.assign(gain=metric.sign * (merged["score"] - merged["baseline"]))
+    gain = metric.sign * (merged["score"] - merged["baseline"])
+    itself = (merged["method"] == BASELINE) & (control_names(merged) == "")
+    return merged.assign(gain=gain.mask(itself))
 
 
 def summarise(scored: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:

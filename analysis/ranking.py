@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.records import Metric, Records
-from analysis.scoring import FAMILY, scored_families, summarise_families
+from analysis.scoring import FAMILY, TIERS, best_first, scored_families, summarise_families
 from analysis.statistics import Friedman, estimate, friedman, holm, rank_correlation, seeds_needed
 from dropattack import INPUT, parse_targets
 from trainables.workloads import workloads
@@ -22,20 +22,28 @@ def scored_target_sets(records: Records, metric: Metric) -> pd.DataFrame:
 def rank_target_sets(scored: pd.DataFrame) -> pd.DataFrame:
     """Ranks target sets by mean gain within each workload and training setting.
 
+    Only those are ranked that are scored alike, in the most trustworthy way that is there: where some were
+    confirmed, the others stand below them without a rank.
+
     Args:
         scored: What `scored_target_sets` gave.
 
     Returns:
         One row per target set, best first: the columns of `summarise_families`, ``size``, ``rank`` and
-        ``needed`` (seeds that would show a gain of this size with 80 % power).
+        ``needed`` (seeds that would show a true gain of this size with 80 % power; missing where there is no
+        test).
     """
     if scored.empty:
         return pd.DataFrame()
     table = summarise_families(scored, ["targets"])
-    table["needed"] = [seeds_needed(m, s) for m, s in zip(table["gain"], table["gain_sd"], strict=True)]
+    needed = [seeds_needed(m, s) for m, s in zip(table["gain"], table["gain_sd"], strict=True)]
+    table["needed"] = pd.Series(needed, table.index).where(table["p_value"].notna())
     table["size"] = [len(parse_targets(t)) for t in table["targets"]]
-    table = table.sort_values(["setting", "gain", "mean"], ascending=[True, False, False], kind="stable")
-    table["rank"] = table.groupby("setting").cumcount() + 1
+    table = best_first(table)
+    first = table.groupby("setting")["tier"].transform("first")
+    paired = table.groupby("setting")["gain_n"].transform("first") > 0
+    alike = (table["tier"] == first) & (table["gain"].notna() == paired)
+    table["rank"] = (table.groupby("setting").cumcount() + 1).where(alike)
     return table.reset_index(drop=True)
 
 
@@ -57,19 +65,21 @@ def _layer(target: str) -> str:
 def depth_and_gain(scored: pd.DataFrame) -> pd.DataFrame:
     """Whether attacking nearer to the input helps more (the claim of the paper's appendix A).
 
-    For every workload: Spearman's rho between depth and gain of single targets. ``rho, p_value`` are those
-    of mean gains; ``seed_rho, low, high, n`` the mean over seeds of each seed's own rho and its t interval,
-    which noise draws towards 0. The claim is a negative rho.
+    For every workload: Spearman's rho between depth and gain of single targets, of those that are scored
+    alike, in the most trustworthy way that three share. ``rho, p_value`` are those of mean gains;
+    ``seed_rho, low, high, n`` the mean over seeds of each seed's own rho and its t interval, which noise
+    draws towards 0. The claim is a negative rho.
     """
     rows = []
     singles = scored[~scored["targets"].str.contains("+", regex=False)] if len(scored) else scored
     if singles.empty:
         return pd.DataFrame()
     for (_, workload, training), group in singles.groupby(list(FAMILY)):
-        table = group.pivot_table(index="seed", columns="targets", values="gain")
-        depth = depths(str(workload), list(table.columns))
-        table = table[[t for t in table.columns if t in depth]]
-        if len(table.columns) < 3:
+        depth = depths(str(workload), sorted(set(group["targets"])))
+        group = group[group["targets"].isin(depth) & group["gain"].notna()]
+        tiers = [own for _, own in group.groupby(group["scored_on"].map(TIERS), sort=True)]
+        table = next(filter(_three_targets, map(_by_seed, tiers)), None)
+        if table is None:
             continue
         x = [depth[t] for t in table.columns]
         rho, p_value = rank_correlation(x, table.mean())
@@ -84,6 +94,14 @@ def depth_and_gain(scored: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _by_seed(scored: pd.DataFrame) -> pd.DataFrame:
+    return scored.pivot_table(index="seed", columns="targets", values="gain")
+
+
+def _three_targets(table: pd.DataFrame) -> bool:
+    return table.shape[1] >= 3
+
+
 def interactions(scored: pd.DataFrame) -> pd.DataFrame:
     """Which two targets help together, where both were attacked alone and together.
 
@@ -92,13 +110,14 @@ def interactions(scored: pd.DataFrame) -> pd.DataFrame:
     """
     found = []
     for family, group in scored.groupby(list(FAMILY)) if len(scored) else ():
-        gains = group.pivot_table(index="seed", columns="targets", values="gain")
-        spent = int(group["spent"].max())
+        gains = _by_seed(group)
+        spent_on = group.groupby("targets")["spent"].max()
         for pair in gains.columns:
             parts = parse_targets(str(pair))
             if len(parts) == 2 and set(parts) <= set(gains.columns):
                 a, b = parts
                 better = a if gains[a].mean() >= gains[b].mean() else b
+                spent = spent_on[[pair, a, b]].max()
                 synergy = estimate(gains[pair] - gains[a] - gains[b], spent)
                 over = estimate(gains[pair] - gains[better], spent)
                 if not synergy.n:
@@ -115,7 +134,7 @@ def across_workloads(ranked: pd.DataFrame, treatment: str) -> tuple[list[str], F
     """Friedman's test of treatments that every workload has, on their mean gains.
 
     Args:
-        ranked: What `analysis.scoring.summarise_families` gave.
+        ranked: What `rank_target_sets` gave; those without a rank are left out.
         treatment: Column that names them.
 
     Returns:
@@ -123,7 +142,8 @@ def across_workloads(ranked: pd.DataFrame, treatment: str) -> tuple[list[str], F
     """
     if ranked.empty:
         return None
-    table = ranked.pivot_table(index="setting", columns=treatment, values="gain").dropna(axis=1)
+    alike = ranked[ranked["rank"].notna()]
+    table = alike.pivot_table(index="setting", columns=treatment, values="gain").dropna(axis=1)
     if len(table) < 2 or table.shape[1] < 3:
         return None
     return [str(name) for name in table.columns], friedman(table)

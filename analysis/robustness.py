@@ -71,7 +71,6 @@ def _summary(records: Records, trials: pd.DataFrame, column: str) -> pd.DataFram
     scored = scored_families(records, trials, Metric(column), _FAMILY)
     descent = scored[CLEAN.column] - scored["score"]
     relative = descent / scored[CLEAN.column].where(scored[CLEAN.column] > 0)
-    scored.loc[scored["method"] == BASELINE, "gain"] = np.nan
     table = summarise(scored, BY)
     for name, values in (("descent", descent), ("relative_descent", relative)):
         grouped = scored.assign(**{name: values}).groupby(BY, dropna=False)

@@ -10,9 +10,15 @@ import numpy as np
 import pandas as pd
 
 from analysis.pairing import adjusted, groups, summarise, with_gain
-from analysis.records import Metric, Records, labels
+from analysis.records import PRUNED, Metric, Records, labels
 
-FRESH, HELD_OUT, FIXED, SAME = "fresh seeds", "other seeds", "one setting", "the same seed"
+FRESH, HELD_OUT, FIXED, SAME = "fresh seeds", "other seeds", "one setting", "the same seeds"
+TIERS = {FRESH: 0, HELD_OUT: 1, FIXED: 1, SAME: 2}
+"""How far a kind of score is to be believed, the best first; only scores of one tier can be ranked."""
+
+FLATTERED = TIERS[SAME]
+"""The tier of scores that were chosen by the very runs they come from; they have no interval and no test."""
+
 FAMILY = ("setting", "workload", "training")
 """Columns that name what is comparable: one workload under one set of training settings."""
 
@@ -28,7 +34,8 @@ def scored_families(
     - *other seeds*, where several settings were tried: each seed is scored by the setting that the mean
       validation value of the other seeds chooses;
     - *one setting*, where there is nothing to choose;
-    - *the same seed*, where several settings share one seed only: flattering, and said so.
+    - *the same seeds*, where several settings share one seed only, or where the trials come from a stage
+      that pruned others, so that being there at all is a choice: flattering, and said so.
 
     Choices on other seeds overlap, which makes the scores of one family depend on each other a little: a
     plain t test at 5 seeds then claims effects in up to 7 % of worlds without any (by simulation), one with
@@ -42,8 +49,9 @@ def scored_families(
 
     Returns:
         One row per family and seed: `FAMILY` (a number, the workload, training settings for people), ``by``,
-        the trial's other columns, ``score, baseline, gain``, ``scored_on`` and ``configuration`` (the
-        choice, for people).
+        the trial's other columns, ``score, baseline, gain``, ``merit`` (the score, larger is better),
+        ``scored_on``, ``spent`` (degrees of freedom; all of them where the score is flattered) and
+        ``configuration`` (the choice, for people).
     """
     if trials.empty:
         return pd.DataFrame()
@@ -51,7 +59,9 @@ def scored_families(
         config=groups(trials, records.configuration),
         setting=groups(trials, ["workload", *records.training]),
         fresh=trials["stage"].isin(records.confirmations),
-    ).drop_duplicates(["config", "seed", "fresh"])
+        survivor=_survivors(records, trials),
+    )
+    trials = trials.sort_values("survivor", kind="stable").drop_duplicates(["config", "seed", "fresh"])
     trials = with_gain(records, trials.reset_index(drop=True), metric)
     table = _chosen(trials, groups(trials, ["setting", *by]), records.selected.sign)
     varied = [c for c in records.training if table[c].nunique(dropna=False) > 1]
@@ -59,13 +69,21 @@ def scored_families(
     first = table.drop_duplicates("config").set_index("config")
     named = pd.DataFrame({"configuration": labels(first, names)}, index=first.index)
     named["training"] = labels(first, varied) if varied else ""
+    table["merit"] = metric.sign * table["score"]
     return table.merge(named.reset_index(), on="config").sort_values(
         [*FAMILY, *by, "seed"], ignore_index=True
     )
 
 
+def _survivors(records: Records, trials: pd.DataFrame) -> pd.Series:
+    """Whether each trial comes from a stage that pruned others: it would not be here, had it done worse."""
+    pruned = records.trials[records.trials["state"] == PRUNED]
+    stages = pd.MultiIndex.from_frame(pruned[["stage", "workload"]])
+    return pd.Series(pd.MultiIndex.from_frame(trials[["stage", "workload"]]).isin(stages), trials.index)
+
+
 def _chosen(trials: pd.DataFrame, family: pd.Series, sign: int) -> pd.DataFrame:
-    """The trials that score their family, one per seed, with ``scored_on``."""
+    """The trials that score their family, one per seed, with ``scored_on`` and ``spent``."""
     config, fresh = trials["config"], trials["fresh"]
     explored = (sign * trials["value"]).where(~fresh)
     by_config = explored.groupby(config)
@@ -82,10 +100,11 @@ def _chosen(trials: pd.DataFrame, family: pd.Series, sign: int) -> pd.DataFrame:
         SAME: same & (config == _best(mean, config, family)),
         FIXED: ~confirmed & ~several,
     }
-    return pd.concat(
-        [trials[mask].assign(scored_on=kind, spent=int(kind == HELD_OUT)) for kind, mask in kinds.items()],
-        ignore_index=True,
-    )
+    table = pd.concat([trials[mask].assign(scored_on=kind) for kind, mask in kinds.items()])
+    survived = table.pop("survivor").groupby(family[table.index]).transform("any")
+    table["scored_on"] = table["scored_on"].mask(survived, SAME)
+    spent = table["scored_on"].map({HELD_OUT: 1.0, SAME: np.inf}).fillna(0.0)
+    return table.assign(spent=spent).reset_index(drop=True)
 
 
 def _best(merit: pd.Series, config: pd.Series, group: pd.Series) -> pd.Series:
@@ -104,15 +123,34 @@ def summarise_families(scored: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
     Returns:
         One row per family: `FAMILY`, ``by``, the columns of `analysis.pairing.summarise`, ``p_holm`` and
-        ``significant`` (Holm within one workload and training setting), ``scored_on``, ``configuration``
-        (the most frequent choice), mean ``passes`` and ``seconds``.
+        ``significant`` (Holm within one workload and training setting), ``scored_on`` and its tier of
+        `TIERS`, ``configuration`` (the most frequent choice), mean ``passes``, ``seconds`` and ``merit`` (the
+        score where more is better, its negative where less is).
     """
     columns = [*FAMILY, *by]
     table = adjusted(summarise(scored, columns), FAMILY)
     grouped = scored.groupby(columns, dropna=False)
     chosen = grouped[["scored_on", "configuration"]].agg(_most_frequent)
-    cost = grouped[["passes", "seconds"]].mean()
-    return table.merge(chosen.join(cost).reset_index(), on=columns)
+    means = grouped[["passes", "seconds", "merit"]].mean()
+    chosen["tier"] = chosen["scored_on"].map(TIERS)
+    return table.merge(chosen.join(means).reset_index(), on=columns)
+
+
+def best_first(table: pd.DataFrame) -> pd.DataFrame:
+    """Families of each workload and training setting by gain, or by score where there is none.
+
+    Those that are scored alike stand together, the most trustworthy on top: a flattered score above a
+    confirmed one says nothing. Where some have a gain, those without one come last.
+
+    Args:
+        table: What `summarise_families` gave.
+    """
+    order = table.assign(unpaired=table["gain"].isna()).sort_values(
+        ["setting", "unpaired", "tier", "gain", "merit"],
+        ascending=[True, True, True, False, False],
+        kind="stable",
+    )
+    return order.drop(columns=["unpaired", "merit"])
 
 
 def _most_frequent(column: pd.Series) -> str:

@@ -2,19 +2,36 @@
 
 import pandas as pd
 
+from analysis.choice import Choice
 from analysis.pairing import groups, summarise, with_gain
-from analysis.records import BASELINE, COMPLETE, FAILED, Records, labels
-from analysis.scoring import scored_families
+from analysis.records import BASELINE, COMPLETE, FAILED, PRUNED, Records, control_names, labels
+from analysis.scoring import HELD_OUT, scored_families
 from analysis.statistics import estimate
 
 
+def choice(trials: pd.DataFrame, config: pd.Series, records: Records) -> Choice:
+    """What validation chooses among configurations.
+
+    Args:
+        trials: Complete trials.
+        config: Names the configuration of each.
+        records: Says which stages confirm and which way the selected metric points.
+    """
+    chosen = Choice()
+    fresh = trials["stage"].isin(records.confirmations)
+    merit = records.selected.sign * trials["value"]
+    for name, key, value, again in zip(config, trials["key"], merit, fresh, strict=True):
+        chosen.add(name, key, value, fresh=bool(again))
+    return chosen
+
+
 def configurations(records: Records) -> pd.DataFrame:
-    """Every configuration with its validation mean, which orders them, and its test result.
+    """Every configuration with its validation mean and its test result, in the order of `Choice`.
 
     Returns:
-        One row per configuration and kind of seeds, best validation mean first: the configuration's
-        columns, ``fresh`` (whether a confirmation ran it), ``valid`` (mean validation value), ``passes``,
-        ``run_id`` (of one trial), and the columns of `summarise` for the test metric.
+        One row per configuration and kind of seeds, the best first and fresh seeds before searched ones: the
+        configuration's columns, ``fresh`` (whether a confirmation ran it), ``valid`` (mean validation value),
+        ``passes``, ``run_id`` (of one trial), and the columns of `summarise` for the test metric.
     """
     trials = records.complete()
     if trials.empty:
@@ -27,8 +44,25 @@ def configurations(records: Records) -> pd.DataFrame:
     named = by[["passes", "run_id"]].first().assign(valid=by["value"].mean())
     first = trials.drop_duplicates("config")[["config", *records.configuration]]
     table = table.merge(named.reset_index(), on=["config", "fresh"]).merge(first, on="config")
-    ascending = records.selected.sign < 0
-    return table.sort_values("valid", ascending=ascending, kind="stable").reset_index(drop=True)
+    place = {config: i for i, config in enumerate(choice(trials, trials["config"], records).order())}
+    order = table.assign(place=table["config"].map(place), searched=~table["fresh"])
+    order = order.sort_values(["place", "searched"], kind="stable").drop(columns=["place", "searched"])
+    return order.reset_index(drop=True)
+
+
+def best_of_methods(records: Records) -> pd.DataFrame:
+    """The complete trials of each method's best configuration, per workload.
+
+    Returns:
+        Their rows with ``config`` (a number) and ``place`` (of the configuration in the order of `Choice`,
+        the best 0).
+    """
+    trials = records.complete()
+    trials = trials.assign(config=groups(trials, records.configuration))
+    order = choice(trials, trials["config"], records).order()
+    trials["place"] = trials["config"].map({config: i for i, config in enumerate(order)})
+    best = trials.groupby(["workload", "method"])["place"].transform("min")
+    return trials[trials["place"] == best]
 
 
 def failures(records: Records) -> pd.DataFrame:
@@ -56,11 +90,11 @@ def optimism(records: Records) -> pd.DataFrame:
 
     Returns:
         One row per workload and training settings with at least two candidates: ``candidates``
-        (configurations of attacks that were tried), ``configuration`` (the one whose validation mean is
-        best), ``valid`` (that mean), ``held_out, low, high, n`` (validation of each seed by the choice of
-        the other seeds), ``test`` (the choice's test mean on the searched seeds), ``fresh_test`` and
-        ``fresh_n`` (on those of a confirmation), and ``optimism`` (``valid`` minus ``held_out``, positive
-        where it flatters).
+        (configurations of attacks that were tried, pruned ones too), ``configuration`` (the one whose
+        validation mean is best), ``valid`` (that mean), ``held_out, low, high, n`` (validation of each seed
+        by the choice of the other seeds), ``test`` (the choice's test mean on the searched seeds),
+        ``fresh_test`` and ``fresh_n`` (on those of a confirmation), and ``optimism`` (``valid`` minus
+        ``held_out``, positive where it flatters).
     """
     complete = records.complete()
     attacks = complete[complete["method"] != BASELINE]
@@ -70,6 +104,7 @@ def optimism(records: Records) -> pd.DataFrame:
     names = [c for c in records.configuration if c != "workload" and exploring[c].nunique(dropna=False) > 1]
     found = []
     settings = ["workload", *records.training]
+    tried = _tried(records)
     for _, group in exploring.groupby(settings, dropna=False, sort=True):
         config = groups(group, records.configuration)
         means = group.groupby(config)["value"].mean() * sign
@@ -77,13 +112,14 @@ def optimism(records: Records) -> pd.DataFrame:
             continue
         chosen = group[config == means.idxmax()]
         others = scored_families(records, group, records.selected, ["workload"])
-        held_out = estimate(others.groupby("seed")["score"].mean() if group["seed"].nunique() > 1 else [])
+        others = others[others["scored_on"] == HELD_OUT]
+        held_out = estimate(others.groupby("seed")["score"].mean())
         fresh = attacks[attacks["stage"].isin(records.confirmations)].merge(
             chosen[records.configuration].head(1), on=records.configuration
         )
         row = {
             "workload": group["workload"].iloc[0],
-            "candidates": len(means),
+            "candidates": len(tried.merge(group[settings].head(1), on=settings)),
             "configuration": labels(chosen, names)[0],
         }
         row |= {"valid": chosen["value"].mean(), "held_out": held_out.mean, "low": held_out.low}
@@ -91,3 +127,13 @@ def optimism(records: Records) -> pd.DataFrame:
         row |= {"fresh_test": fresh[column].mean(), "fresh_n": int(fresh[column].count())}
         found.append(row | {"optimism": sign * (chosen["value"].mean() - held_out.mean)})
     return pd.DataFrame(found)
+
+
+def _tried(records: Records) -> pd.DataFrame:
+    """Configurations of attacks that were searched, also those of which all trials were pruned."""
+    trials = records.trials
+    tried = (
+        trials["state"].isin([COMPLETE, PRUNED]) & trials["value"].notna() & (trials["method"] != BASELINE)
+    )
+    tried &= ~trials["stage"].isin(records.confirmations) & (control_names(trials) == "")
+    return trials[tried].drop_duplicates(records.configuration)

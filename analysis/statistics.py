@@ -10,6 +10,7 @@ from scipy import optimize, stats
 CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE
 POWER = 0.8
+_ROUNDING = 1e-9
 Array = NDArray[Any]
 
 
@@ -34,7 +35,16 @@ class Estimate:
     p: float
 
 
-def estimate(values: ArrayLike, spent: int = 0) -> Estimate:
+def without_spread(sd: ArrayLike, mean: ArrayLike = 0.0) -> Array:
+    """Whether a standard deviation is 0 but for rounding: equal differences may differ in their last bit.
+
+    That is, at most 1e-9, or of means beyond 1 at most 1e-9 of them. Arrays broadcast.
+    """
+    size = np.maximum(1.0, np.abs(np.asarray(mean, dtype=float)))
+    return np.asarray(np.asarray(sd, dtype=float) <= _ROUNDING * size)
+
+
+def estimate(values: ArrayLike, spent: float = 0) -> Estimate:
     """Student's t interval and test of one sample; missing values are left out.
 
     Given differences between two trainings of one seed, it is the paired t test.
@@ -62,12 +72,14 @@ def t_half_width(n: ArrayLike, sd: ArrayLike, spent: ArrayLike = 0) -> Array:
     Args:
         n: How many values.
         sd: Their standard deviation.
-        spent: Degrees of freedom that were spent on choosing what is measured, beside the one on the mean.
+        spent: Degrees of freedom that were spent on choosing what is measured, beside the one on the mean;
+            infinite where the values chose themselves, so that nothing can be said of their mean.
 
     Returns:
-        NaN where no degree of freedom is left.
+        NaN where no degree of freedom is left; 0 where there is no spread.
     """
     n, sd = np.asarray(n, dtype=float), np.asarray(sd, dtype=float)
+    sd = np.where(without_spread(sd), 0.0, sd)
     freedom = n - 1 - np.asarray(spent, dtype=float)
     with np.errstate(invalid="ignore", divide="ignore"):
         width = stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * sd / np.sqrt(n)
@@ -77,13 +89,14 @@ def t_half_width(n: ArrayLike, sd: ArrayLike, spent: ArrayLike = 0) -> Array:
 def t_p_value(n: ArrayLike, mean: ArrayLike, sd: ArrayLike, spent: ArrayLike = 0) -> Array:
     """Two-sided p-value of the t test that a mean is 0; see `t_half_width`. Arrays broadcast.
 
-    Values without any spread show nothing about spread: a mean of exactly 0 gives 1, another gives NaN.
+    Values without any spread (`without_spread`) show nothing about spread: a mean of 0 gives 1, another gives
+    NaN.
     """
     n, mean, sd = (np.asarray(a, dtype=float) for a in (n, mean, sd))
     freedom = n - 1 - np.asarray(spent, dtype=float)
     with np.errstate(invalid="ignore", divide="ignore"):
         p = 2 * stats.t.sf(np.abs(mean) / (sd / np.sqrt(n)), freedom)
-    p = np.where(sd > 0, p, np.where(mean == 0, 1.0, np.nan))
+    p = np.where(without_spread(sd, mean), np.where(np.abs(mean) <= _ROUNDING, 1.0, np.nan), p)
     return np.where(freedom > 0, p, np.nan)
 
 
@@ -123,9 +136,9 @@ def seeds_needed(
     """
     if np.isnan(mean) or np.isnan(sd):
         return float("nan")
-    if mean == 0:
+    if mean == 0 or (abs(mean) <= _ROUNDING and without_spread(sd)):
         return float("inf")
-    if sd == 0:
+    if without_spread(sd, mean):
         return 2.0
 
     def shortfall(n: float) -> float:
@@ -165,7 +178,7 @@ def friedman(scores: ArrayLike, alpha: float = ALPHA) -> Friedman:
         scores: ``[blocks, treatments]``, larger is better, at least 2 blocks and 3 treatments, none missing.
         alpha: Level of the critical difference.
     """
-    table = np.asarray(scores, dtype=float)
+    table = _with_ties(scores)
     blocks, treatments = table.shape
     ranks = stats.rankdata(-table, axis=1).mean(axis=0)
     p = float(stats.friedmanchisquare(*table.T).pvalue)
@@ -174,13 +187,20 @@ def friedman(scores: ArrayLike, alpha: float = ALPHA) -> Friedman:
     return Friedman(blocks, tuple(float(r) for r in ranks), p, difference)
 
 
+def _with_ties(values: ArrayLike) -> Array:
+    """Values of which those that differ by rounding alone are equal, so that their ranks are."""
+    values = np.asarray(values, dtype=float)
+    size = max(1.0, float(np.nanmax(np.abs(values), initial=0.0)))
+    return np.asarray(np.round(values / size / _ROUNDING) * _ROUNDING * size)
+
+
 def rank_correlation(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
     """Spearman's rho and its exact permutation p-value up to 8 values, by the t approximation above.
 
     Returns:
         ``(rho, p)``, NaN where fewer than 3 pairs are present or one side is constant.
     """
-    pairs = np.stack([np.asarray(x, dtype=float), np.asarray(y, dtype=float)])
+    pairs = np.stack([_with_ties(x), _with_ties(y)])
     a, b = pairs[:, ~np.isnan(pairs).any(axis=0)]
     if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return float("nan"), float("nan")

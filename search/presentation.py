@@ -9,11 +9,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from dropattack import INPUT, Settings, methods
+from search.best import best_by_workload
 from search.naming import run_name
 from search.plan import StagePlan
 from search.record import Record, State
 from search.redaction import without_credentials
-from search.reporting import best_record
 from search.service import Outcome
 from search.status import Status, duration
 from search.sweep import Sweep
@@ -32,9 +32,7 @@ def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, 
     reused = sum(bool(record.reused_from) for record in outcome.records)
     parts = [f"{n} {state}" for state, n in counts.items()] + ([f"{reused} of them reused"] if reused else [])
     _line(console, f"{len(outcome.records)} trials: {', '.join(parts)} · {duration(outcome.seconds)}")
-    best = best_record(sweep, outcome.records)
-    if best is not None:
-        _line(console, f"best trial on validation: {run_name(best.trial)} · {_scores(sweep, best)}")
+    _show_best(console, sweep, outcome.records)
     if outcome.warning:
         _line(console, f"warning: {outcome.warning}; `dropattack run` again catches up")
     if outcome.limit:
@@ -74,9 +72,7 @@ def show_status(console: Console, sweep: Sweep, records: Sequence[Record]) -> No
     status = Status(sweep, records)
     pace = status.trials_per_hour
     _line(console, status.line() + (f" · {pace:.0f} trials per hour" if pace else ""))
-    best = best_record(sweep, records)
-    if best is not None:
-        _line(console, f"best trial on validation: {run_name(best.trial)} · {_scores(sweep, best)}")
+    _show_best(console, sweep, records)
     for record in status.failures:
         _line(console, f"failed: {run_name(record.trial)}: {record.reason}")
 
@@ -149,10 +145,20 @@ def _counts(records: Sequence[Record]) -> Mapping[str, int]:
     return {state: n for state, n in counts.items() if n}
 
 
-def _scores(sweep: Sweep, record: Record) -> str:
-    test = record.epochs[-1].get(f"test_{sweep.select.metric}")
-    scores = f"{sweep.select.column} {record.value(sweep.select):.4g}"
-    return scores if test is None else f"{scores}, test_{sweep.select.metric} {test:.4g}"
+def _show_best(console: Console, sweep: Sweep, records: Sequence[Record]) -> None:
+    """What validation chooses, as in the report, and the trial that gives the model."""
+    found = best_by_workload(sweep, records)
+    for workload in filter(found.__contains__, sweep.workloads):
+        best, test = found[workload], f"test_{sweep.select.metric}"
+        of = f" of {workload}" if len(sweep.workloads) > 1 else ""
+        configuration = run_name(best.record.trial).rpartition(" seed=")[0]
+        seeds = f"{best.seeds} seed{'s' * (best.seeds != 1)}{', confirmed' * best.confirmed}"
+        mean = f"{sweep.select.column} {best.mean:.4g} ({seeds})"
+        _line(console, f"best configuration{of} on validation: {configuration} · {mean}")
+        model = f"{sweep.select.column} {best.record.value(sweep.select):.4g}"
+        last = best.record.epochs[-1]
+        model += f", {test} {last[test]:.4g}" if test in last else ""
+        _line(console, f"its best model: seed {best.record.trial.seed} · {model}")
 
 
 def _line(console: Console, text: str) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dropattack import UsageError
+from search.best import best_by_workload
 from search.frames import records_for_analysis
 from search.naming import run_name
-from search.record import Record, State
+from search.record import Record
 from search.runs import ShownRuns, shown_runs
 from search.store import Store
 from search.sweep import Sweep
@@ -34,10 +35,9 @@ def recorded_sweep(name: str, store: Store) -> Sweep:
 
 
 def best_record(sweep: Sweep, records: Iterable[Record]) -> Record | None:
-    """The complete trial that is best on validation, the first of equals; controls are no candidates."""
-    select = sweep.select
-    complete = [(select.sign * value, r) for r in records if (value := _final(sweep, r)) is not None]
-    return max(complete, key=lambda pair: pair[0], default=(0.0, None))[1]
+    """The trial that gives the model of the best configuration; of several workloads the first one's."""
+    found = best_by_workload(sweep, records)
+    return next((found[workload].record for workload in sweep.workloads if workload in found), None)
 
 
 def write_report(
@@ -120,8 +120,3 @@ def _say_progress(done: int, total: int) -> None:
     """A line on standard error at every tenth of the way."""
     if done * 10 // total > (done - 1) * 10 // total:
         print(f"landscape: {done}/{total} points", file=sys.stderr, flush=True)
-
-
-def _final(sweep: Sweep, record: Record) -> float | None:
-    candidate = record.state is State.COMPLETE and not record.trial.is_control
-    return record.value(sweep.select) if candidate else None

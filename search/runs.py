@@ -37,7 +37,7 @@ _LAST_METRIC = "epoch"
 
 
 Winner = tuple[str, Sequence[Path]]
-"""Key of the best trial, and the files of its model."""
+"""Key of the trial that gives a workload's best model, and the files of that model."""
 
 
 @dataclass(frozen=True)
@@ -193,14 +193,14 @@ class SweepRuns:
             self._client.set_tag(self.parent, f"{_TAG}progress", headline)
             self._shown_headline = headline
 
-    def finish(self, files: Sequence[Path], winner: Winner | None, status: str) -> None:
-        """Adds files to the parent run and the winner's model to its run, and ends the parent.
+    def finish(self, files: Sequence[Path], winners: Sequence[Winner], status: str) -> None:
+        """Adds files to the parent run and the winners' models to their runs, and ends the parent.
 
         Trials that are still running when their sweep ends are shown as killed, until they go on.
         """
-        if winner is not None and winner[0] in self.ids:
-            for file in winner[1]:
-                self._client.log_artifact(self.ids[winner[0]], str(file), "model")
+        for key, model in winners:
+            for file in model if key in self.ids else ():
+                self._client.log_artifact(self.ids[key], str(file), "model")
         for file in files:
             self._client.log_artifact(self.parent, str(file))
         for key, state in self._states.items():

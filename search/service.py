@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from dropattack import UsageError
+from search.best import best_by_workload
 from search.compatibility import check_extends, check_records, check_warm_starts
 from search.datasets import verified_data
 from search.engine import Engine
@@ -16,7 +17,7 @@ from search.journal import Journal, exclusive
 from search.preflight import check_cluster, check_job
 from search.progress import ProgressView
 from search.record import Record, State
-from search.reporting import best_record, write_report
+from search.reporting import write_report
 from search.status import Status
 from search.store import Store
 from search.sweep import Sweep
@@ -119,10 +120,12 @@ def run_sweep(
                 f"a file of the store {store.root} or of the data can no longer be used ({error}); nothing "
                 "recorded is lost: mend that and run the same command again"
             ) from error
-        best = best_record(sweep, engine.records)
-        winner = None if best is None else (best.key, _winner_files(store.model(sweep.name, best)))
+        winners = [
+            (best.record.key, _winner_files(store.model(sweep.name, best.record)))
+            for best in best_by_workload(sweep, engine.records).values()
+        ]
         ending = "KILLED" if not engine.done else "FAILED" if status.failures else "FINISHED"
-        warning = projection.close([report, folder / "sweep.json"], winner, ending)
+        warning = projection.close([report, folder / "sweep.json"], winners, ending)
     limit = engine.limit if status.finished < status.total else ""
     return Outcome(engine.records, engine.done, limit, report, time.monotonic() - started, warning)
 
@@ -134,7 +137,7 @@ def _drop_checkpoint(folder: Path, journal: Journal, record: Record) -> None:
 
 
 def _winner_files(model: Path) -> list[Path]:
-    """The best trial's model, and how it confuses the test split's classes; nothing where it is elsewhere."""
+    """A winner's model, and how it confuses the test split's classes; nothing where it is elsewhere."""
     if not model.exists():
         return []
     confusion = model.with_suffix(".confusion.json")

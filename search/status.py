@@ -1,9 +1,10 @@
 """How far a sweep is: counts, the best so far, pace and time left, kept up to date record by record."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from search.best import Best, BestSoFar
 from search.pace import Pace
 from search.proposers import Scope, proposer_for
 from search.record import Record, State
@@ -19,7 +20,6 @@ class Status:
 
     Attributes:
         total: How many trials there will be, as far as that is known.
-        best: The trial with the best selected metric so far.
         failures: Trials that failed, with their reasons.
     """
 
@@ -33,7 +33,7 @@ class Status:
             for stage in sweep.stages
             for workload in sweep.stage_workloads(stage)
         )
-        self.best: Record | None = None
+        self._best = BestSoFar(sweep)
         self.failures: list[Record] = []
         for record in sorted(records, key=_last_recorded):
             self.update(record)
@@ -47,17 +47,19 @@ class Status:
             if before is not None:
                 self._counts[before] -= 1
             self._states[name] = record.state
-        value = record.value(self._sweep.select)
-        hopeful = record.state is not State.FAILED and not record.trial.is_control
-        if value is not None and hopeful and (self.best is None or self._better(value, self.best)):
-            self.best = record
         if not record.finished or before is record.state:
             return False
+        self._best.add(record)
         if record.epochs and not record.reused_from:
             self._pace.add(record)
         if record.state is State.FAILED:
             self.failures.append(record)
         return True
+
+    @property
+    def best(self) -> Mapping[str, Best]:
+        """The best configuration of every workload so far, of trials that are complete."""
+        return self._best.best()
 
     @property
     def finished(self) -> int:
@@ -76,36 +78,35 @@ class Status:
         return None if pace is None else max(0, self.total - self.finished) / pace * 3600
 
     def line(self) -> str:
-        """The standing in one line."""
+        """The standing in one line; with several workloads, whose results do not compare, without a best."""
         parts = [f"{self.finished}/{max(self.total, len(self._states))}"]
         parts += [f"{self._counts[state]} {state.value}" for state in State if self._counts[state]]
-        if self.best is not None:
-            column = self._sweep.select.column
-            parts.append(f"best so far {column} {self.best.value(self._sweep.select):.4g}")
+        if len(self._sweep.workloads) == 1:
+            parts += [
+                f"best so far {self._sweep.select.column} {best.mean:.4g}" for best in self.best.values()
+            ]
         if self.seconds_left:
             parts.append(f"{duration(self.seconds_left)} left")
         return " · ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        best = self.best
         return {
             "sweep": self._sweep.name,
             "total": self.total,
             "finished": self.finished,
             "states": {state.value: self._counts[state] for state in State if self._counts[state]},
-            "best": best and {"key": best.key, "trial": best.trial.to_dict(), "value": self._value(best)},
+            "best": {workload: _plain(best) for workload, best in self.best.items()},
             "trials_per_hour": self.trials_per_hour,
             "seconds_left": self.seconds_left,
             "failures": [{"key": record.key, "reason": record.reason} for record in self.failures],
         }
 
-    def _value(self, record: Record) -> float | None:
-        return record.value(self._sweep.select)
 
-    def _better(self, value: float, best: Record) -> bool:
-        known = self._value(best)
-        return known is None or self._sweep.select.sign * value > self._sweep.select.sign * known
+def _plain(best: Best) -> dict[str, Any]:
+    """The trial that gives the model, and what chose its configuration."""
+    found = {"key": best.record.key, "trial": best.record.trial.to_dict(), "value": best.mean}
+    return found | {"seeds": best.seeds, "confirmed": best.confirmed}
 
 
 def duration(seconds: float) -> str:

@@ -67,12 +67,12 @@ class Projection:
         self._wake.set()
         self._thread.join(patience_seconds + _INTERVAL_SECONDS)
 
-    def close(self, files: Sequence[Path], winner: Winner | None = None, status: str = "FINISHED") -> str:
-        """Adds files to the parent run and the best model to its trial's run, and ends the parent run.
+    def close(self, files: Sequence[Path], winners: Sequence[Winner] = (), status: str = "FINISHED") -> str:
+        """Adds files to the parent run and the winners' models to their runs, and ends the parent run.
 
         Args:
             files: For the parent run.
-            winner: Key of the best trial, and the files of its model.
+            winners: Trials that give the model of their workload's best configuration.
             status: How the sweep ended, in MLflow's words: FINISHED, FAILED or KILLED.
 
         Returns:
@@ -82,7 +82,7 @@ class Projection:
             behind = f"is behind by {len(self._dirty)} trials ({self.problem})"
             return f"MLflow at {without_credentials(self._uri)} {behind}"
         try:
-            self._connected().finish(files, winner, status)
+            self._connected().finish(files, winners, status)
         except Exception as error:
             return f"MLflow at {without_credentials(self._uri)} did not take the report ({_line(error)})"
         return ""

@@ -97,8 +97,13 @@ class Trial:
 
     @property
     def is_control(self) -> bool:
-        """Whether it is a control experiment, which is no candidate for anything."""
-        return bool(self.hyperparameters.get("control", "none") != "none")
+        """Whether it is a control experiment, which is no candidate for anything.
+
+        By its setting ``control``, by an ε of 0, or as standard training with several passes per step.
+        """
+        settings = self.hyperparameters
+        longer = self.method == "standard" and settings.get("rounds", 1) > 1
+        return bool(settings.get("control", "none") != "none" or settings.get("epsilon") == 0 or longer)
 
     def options(self) -> dict[str, Any]:
         """Settings of training, data and model under one dotted name each, such as ``training.epochs``."""

@@ -33,7 +33,7 @@ def verdict(ours: Estimate, paper: float, alternative: float, runs: float = 1) -
             baseline, 0 for a gain; NaN where there is none.
         runs: Seeds behind the published number; 1 where that is not stated.
     """
-    if ours.n < 2 or np.isnan(ours.sd):
+    if ours.n < 2 or np.isnan(ours.low):
         return UNDECIDED
     quantile = stats.t.ppf((1 + CONFIDENCE) / 2, ours.n - 1)
     half = quantile * ours.sd * np.sqrt(1 / ours.n + 1 / max(runs, 1))
@@ -124,7 +124,7 @@ def _compared(
 ) -> dict[str, Any]:
     scored = scored_families(records, trials, metric, ["method"])
     scored = scored[scored["setting"] == scored["setting"].iloc[0]]
-    spent = int(scored["spent"].max())
+    spent = float(scored["spent"].max())
     ours, gain = estimate(scored["score"], spent), estimate(scored["gain"], spent)
     published = row["value"] / 100
     baseline, best = _published(numbers, row, BASELINE), _published(numbers, row, "")

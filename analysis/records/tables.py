@@ -20,6 +20,7 @@ BASELINE = "standard"
 EPS_ZERO, EQUAL_PASSES = "eps-zero", "equal-passes"
 _FRACTIONS = ("accuracy", "f1", "recall", "precision")
 _TARGETS = "targets"
+_FIRST = ("targets", "epsilon", "p", "k")
 _TESTED_WITH = "training.robustness"
 _PASSES_OF_EXAMPLES = {
     examples: float(TrainingSettings(examples=examples).passes_of(Settings())) for examples in BATCHES
@@ -116,11 +117,9 @@ class Records:
         Beside those four, settings that have one value for all trials of a method tell nothing apart and
         are left out.
         """
-        own = [c for c in self.trials.columns if c not in (*TEXT, *NUMBERS) and not _is_other(c)]
-        first = ("targets", "epsilon", "p", "k")
+        own = self._of_methods
         varying = self.trials.groupby("method")[own].nunique().max()
-        told = [c for c in own if c in first or varying[c] > 1]
-        return sorted(told, key=lambda c: (first.index(c) if c in first else len(first), c))
+        return [c for c in own if c in _FIRST or varying[c] > 1]
 
     @property
     def training(self) -> list[str]:
@@ -134,6 +133,14 @@ class Records:
     def configuration(self) -> list[str]:
         """Columns that together name a configuration: everything but the seed."""
         return ["workload", "method", *self.hyperparameters, *self.training]
+
+    @property
+    def settings(self) -> list[str]:
+        """`configuration` with every setting of methods, also those that tell nothing apart here.
+
+        Another sweep may have chosen another value of those.
+        """
+        return ["workload", "method", *self._of_methods, *self.training]
 
     @property
     def selected(self) -> Metric:
@@ -180,6 +187,12 @@ class Records:
     def link(self, run_id: str) -> str:
         """Address of a trial's MLflow run, or "" where there is none."""
         return self.run_url.format(run_id=run_id) if self.run_url and run_id else ""
+
+    @property
+    def _of_methods(self) -> list[str]:
+        """Columns that hold settings of methods, the best known first."""
+        own = [c for c in self.trials.columns if c not in (*TEXT, *NUMBERS) and not _is_other(c)]
+        return sorted(own, key=lambda c: (_FIRST.index(c) if c in _FIRST else len(_FIRST), c))
 
     def _metric(self, column: str) -> Metric:
         return Metric(column, self.mode == "max")

@@ -26,7 +26,7 @@ def from_mlflow(tracking_uri: str, sweep: str) -> Records:
     A sweep is an experiment of its name: a parent run tagged ``dropattack.kind=sweep`` with the artifact
     ``sweep.json``, and one child per trial, tagged ``dropattack.kind=trial`` and ``dropattack.key``,
     ``.stage``, ``.state``, ``.reason``, with hyperparameters and ``training.*`` as params, and metrics per
-    epoch (the step). Runs come 1000 to a request, metric histories of 100 runs to a request.
+    epoch (the step). Runs come 1000 to a request, metric histories of up to 100 runs to a request.
 
     Args:
         tracking_uri: A server's address, or a database such as ``sqlite:///runs/mlflow.db``.
@@ -50,9 +50,10 @@ def from_mlflow(tracking_uri: str, sweep: str) -> Records:
     metric = str(select.get("metric", "accuracy"))
     server = tracking_uri.startswith(("http://", "https://"))
     address = f"{tracking_uri.rstrip('/')}/#/experiments/{experiment.experiment_id}/runs/{{run_id}}"
+    epochs = _epochs(client, runs)
     return Records(
-        trials=pd.DataFrame([_trial(run) for run in runs]),
-        epochs=_epochs(client, runs),
+        trials=_with_seconds(pd.DataFrame([_trial(run) for run in runs]), epochs),
+        epochs=epochs,
         sweep={"name": sweep, **raw},
         select=metric if metric.startswith("valid_") else f"valid_{metric}",
         mode=str(select.get("mode", "max")),
@@ -96,15 +97,25 @@ def _trial(run: "Run") -> dict[str, Any]:
     return {**final, **run.data.params, **{k: v for k, v in row.items() if v is not None}}
 
 
+def _with_seconds(trials: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
+    """Gives trials the seconds of all their epochs; a run's own metric is its last epoch's."""
+    if "seconds" not in epochs:
+        return trials
+    whole = epochs.groupby("key")["seconds"].sum()
+    return trials.assign(seconds=trials["key"].map(whole))
+
+
 def _epochs(client: "MlflowClient", runs: list["Run"]) -> pd.DataFrame:
     """Every metric's history, as one row per trial and epoch."""
     keys = {run.info.run_id: run.data.tags.get("dropattack.key", run.info.run_id) for run in runs}
     names = sorted({name for run in runs for name in run.data.metrics} - {*NUMBERS, "epoch"} | {"seconds"})
     names = [name for name in names if not name.startswith("test_")]
+    most = max((int(run.data.metrics.get("epoch", 1)) for run in runs), default=1)
+    together = max(min(_RUNS_PER_REQUEST, _MOST_VALUES // max(most, 1)), 1)
     values = [
         (keys[run_id], step, name, value)
         for name in names
-        for chunk in _chunks(list(keys), _RUNS_PER_REQUEST)
+        for chunk in _chunks(list(keys), together)
         for run_id, step, value in _history(client, chunk, name)
     ]
     if not values:

@@ -18,9 +18,10 @@ from analysis.document import (
     with_interval,
 )
 from analysis.figures.curves import learning
-from analysis.pairing import groups
 from analysis.records import BASELINE, Metric, Records, labels
-from analysis.selection import configurations, failures, optimism
+from analysis.selection import best_of_methods, configurations, failures, optimism
+
+_CURVES = 5
 
 
 def best(records: Records) -> Section | None:
@@ -51,7 +52,8 @@ def best(records: Records) -> Section | None:
         Table(
             "configurations",
             "Best configurations",
-            f"Ordered by mean {selected.name}, which chose them; {metric.name} is looked at afterwards. "
+            f"Ordered by mean {selected.name} on the searched seeds, which chose them, the confirmed ones on "
+            f"top; fresh seeds and {metric.name} are looked at afterwards. "
             + ("Each links to one of its MLflow runs." if records.run_url else ""),
             table,
             columns,
@@ -101,16 +103,16 @@ def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
             score = with_interval(row["mean"], row["low"], row["high"], metric)
             sentences.append(f"{workload}: only the baseline ran; {metric.label} {score}.")
             continue
-        first = attacks.iloc[0]
-        confirmed = attacks[attacks["fresh"] & (attacks["configuration"] == first["configuration"])]
-        row = confirmed.iloc[0] if len(confirmed) else first
+        row = attacks.iloc[0]
         score = with_interval(row["mean"], row["low"], row["high"], metric)
         gain = with_interval(row["gain"], row["gain_low"], row["gain_high"], metric, signed=True)
         on = "on fresh seeds" if row["fresh"] else "on the seeds it was chosen on, so a little flattered"
         against = f", {gain} against the baseline" if row["gain"] == row["gain"] else ""
+        plain = group.iloc[0]["method"] == BASELINE
+        chooses = "the baseline, and of the attacks " if plain else ""
         sentences.append(
-            f"{workload}: validation chooses {row['configuration']}; {metric.label} {score}{against} "
-            f"(n = {row['n']:.0f}, {on})."
+            f"{workload}: validation chooses {chooses}{row['configuration']}; {metric.label} "
+            f"{score}{against} (n = {row['n']:.0f}, {on})."
         )
     return sentences
 
@@ -123,27 +125,34 @@ def learning_section(records: Records) -> Section | None:
     ]
     metrics += [Metric("valid_loss", False)] if records.select != "valid_loss" else []
     metrics = [m for m in metrics if m.column in records.epochs]
-    complete = records.complete()
-    if complete.empty or not metrics:
+    if records.complete().empty or not metrics:
         return None
-    complete = complete.assign(config=groups(complete, records.configuration))
-    means = complete.groupby(["workload", "method", "config"])["value"].mean() * records.selected.sign
-    chosen = means[means.groupby(["workload", "method"]).rank(ascending=False, method="first") == 1]
-    keys = complete[complete["config"].isin(chosen.index.get_level_values("config"))]["key"]
-    table = learning_curves(records, list(keys), [m.column for m in metrics])
+    chosen = best_of_methods(records)
+    chosen["place"] = chosen["place"].where(chosen["method"] != BASELINE, -1)
     parts: list[Figure | Table] = []
-    for workload, group in table.groupby("workload", sort=True):
-        names = sorted(set(group["configuration"]), key=lambda name: (name != BASELINE, name))[:5]
-        rows = group[group["configuration"].isin(names)]
+    for workload, group in chosen.groupby("workload", sort=True):
+        places = sorted(set(group["place"]))
+        shown = group[group["place"].isin(places[:_CURVES])].sort_values("place", kind="stable")
+        curves = [
+            learning_curves(records, list(own["key"]), [m.column for m in metrics])
+            for _, own in shown.groupby("place", sort=True)
+        ]
+        rows = pd.concat(curves, ignore_index=True)
+        if rows.empty:
+            continue
+        others = group[group["place"].isin(places[_CURVES:])].sort_values("place", kind="stable")["method"]
+        left_out = f" Left out, as validation puts them below: {', '.join(dict.fromkeys(others))}."
         parts.append(
             Figure(
                 f"learning-{workload}",
                 f"{workload}: learning curves",
                 "Mean over seeds with 95 % t intervals, for the baseline and each method's best "
-                "configuration. Compare the distance between training and validation.",
+                f"configuration. Compare the distance between training and validation."
+                f"{left_out if len(others) else ''}",
                 "An epoch of an attack costs more passes than one of the baseline: equal epochs are not "
                 "equal cost.",
-                f"Learning curves of {len(names)} configurations over {rows['epoch'].max():.0f} epochs.",
+                f"Learning curves of {rows['configuration'].nunique()} configurations over "
+                f"{rows['epoch'].max():.0f} epochs.",
                 partial(learning, rows, [m for m in metrics if (rows["metric"] == m.column).any()]),
             )
         )

@@ -14,11 +14,14 @@ from analysis.document import (
     gain_column,
     number,
     number_column,
+    overlapping,
     score_column,
     text_column,
+    with_interval,
 )
 from analysis.figures.budget import gain_by_passes, size_curves
-from analysis.records import Metric, Records
+from analysis.records import Metric, Records, rows
+from analysis.scoring import FLATTERED
 from analysis.statistics import estimate
 
 
@@ -61,8 +64,11 @@ def passes(records: Records) -> Section | None:
                 number_column("n", "n"),
                 score_column(metric),
                 gain_column(metric),
-                number_column(
-                    "gain per extra pass", "per_pass", 3 if metric.is_fraction else 5, metric.scale
+                Column(
+                    "gain per extra pass",
+                    lambda row: _per_pass(row, metric),
+                    lambda row: row["per_pass"],
+                    numeric=True,
                 ),
                 number_column("seconds per trial", "seconds", 1),
             ],
@@ -75,15 +81,44 @@ def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
     known = table.dropna(subset="gain")
     if known.empty:
         return ["No baseline shares a seed with these trials, so gains per pass are unknown."]
-    best = known.sort_values("gain", ascending=False, kind="stable").iloc[0]
-    thrifty = known.sort_values("per_pass", ascending=False, kind="stable").iloc[0]
-    return [
-        f"The largest gain in {metric.name}, {number(best['gain'] * metric.scale, signed=True)}, comes with "
-        f"K = {best['k']:.0f} at {best['passes']:.0f} passes per step ({best['targets']}, "
-        f"{best['workload']}); "
-        f"per extra pass K = {thrifty['k']:.0f} gains most "
-        f"({number(thrifty['per_pass'] * metric.scale, 3, signed=True)}, {thrifty['targets']})."
-    ]
+    count = len(known)
+    known = known[known["tier"] == known["tier"].min()]
+    if known["k"].nunique() < 2 and count > len(known):
+        return [
+            "Only one K was confirmed; the others are scored less reliably, so that K is not compared here."
+        ]
+    by_gain = known.sort_values("gain", ascending=False, kind="stable")
+    best = by_gain.iloc[0]
+    gain = with_interval(best["gain"], best["gain_low"], best["gain_high"], metric, signed=True)
+    told = (
+        f"The largest gain in {metric.name}, {gain}, comes with K = {best['k']:.0f} at "
+        f"{best['passes']:.0f} passes per step ({best['targets']}, {best['workload']})"
+        f"{_apart(by_gain, 'gain_low', 'gain_high')}"
+    )
+    thrifty = known.dropna(subset="per_pass").sort_values("per_pass", ascending=False, kind="stable")
+    if len(thrifty):
+        first = thrifty.iloc[0]
+        told += (
+            f"; per extra pass K = {first['k']:.0f} gains most ({_per_pass(first, metric)}, "
+            f"{first['targets']}){_apart(thrifty, 'per_pass_low', 'per_pass_high')}"
+        )
+    if best["tier"] == FLATTERED:
+        told += "; scored by the runs that chose them, all of these are flattered"
+    return [f"{told}."]
+
+
+def _apart(table: pd.DataFrame, low: str, high: str) -> str:
+    """Says so where the first row does not stand out from the others."""
+    return ", but does not stand out: intervals overlap" if overlapping(table, low, high) else ""
+
+
+def _per_pass(row: Row, metric: Metric) -> str:
+    digits = 3 if metric.is_fraction else 5
+    center, *ends = (
+        number(row[name] * metric.scale, digits, signed=True)
+        for name in ("per_pass", "per_pass_low", "per_pass_high")
+    )
+    return center if row["per_pass_low"] != row["per_pass_low"] else f"{center} [{', '.join(ends)}]"
 
 
 def training_size(records: Records) -> Section | None:
@@ -114,7 +149,7 @@ def training_size(records: Records) -> Section | None:
 def _summary(curves: pd.DataFrame) -> pd.DataFrame:
     found = []
     for (method, size), group in curves.groupby(["method", "size"], sort=True):
-        result = estimate(group["score"])
+        result = estimate(group["score"], float(group["spent"].max()))
         found.append(
             {"method": method, "size": size, "mean": result.mean, "low": result.low, "high": result.high}
         )
@@ -122,41 +157,51 @@ def _summary(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def _saved_finding(saved: pd.DataFrame) -> list[str]:
-    known = saved[saved["n"] > 0] if len(saved) else saved
+    if saved.empty or not saved["n"].sum():
+        return ["No method shares a seed with the baseline's curve: data saved is unknown."]
+    below, inside, beyond = (int(saved[name].sum()) for name in ("below", "inside", "beyond"))
+    where = (
+        f"Of {below + inside + beyond} results of methods {inside} lie on the curve of standard training, "
+        f"{below} below it and {beyond} beyond it."
+    )
+    known = saved.dropna(subset="saved").sort_values("saved", kind="stable")
     if known.empty:
-        return ["No method reached a result that standard training reached too: data saved is unknown."]
-    low, high = known["saved"].min(), known["saved"].max()
-    half = int((known["saved"] >= 0.5).sum())
+        return [
+            f"{where} At no size do all seeds lie on it, so that no mean share of saved data can be given."
+        ]
+    least, most = rows(known)[0], rows(known)[-1]
+    between = f"between {_share(least)} % and {_share(most)} %" if len(known) > 1 else f"{_share(most)} %"
+    half, sure = int((known["saved"] >= 0.5).sum()), int((known["low"] >= 0.5).sum())
     return [
-        f"At equal quality the methods save between {100 * low:.0f} % and {100 * high:.0f} % of the "
-        "training data; "
-        f"at least half, which the paper claims, at {half} of {len(known)} sizes."
+        f"{where} At {len(known)} of {len(saved)} sizes all seeds do: there methods save {between} of the "
+        "training data at equal quality; at least half, which the paper claims, on average at "
+        f"{half} of them and with the whole interval at {sure}."
     ]
 
 
-def _saved_table(saved: pd.DataFrame) -> Table:
-    def share(row: Row) -> str:
-        ends = (
-            ""
-            if row["low"] != row["low"]
-            else f" [{number(100 * row['low'], 0)}, {number(100 * row['high'], 0)}]"
-        )
-        return number(100 * row["saved"], 0) + ends
+def _share(row: Row) -> str:
+    """A share in per cent with its interval."""
+    ends = (number(100 * row[end], 0) for end in ("low", "high"))
+    return number(100 * row["saved"], 0) + ("" if row["low"] != row["low"] else f" [{', '.join(ends)}]")
 
+
+def _saved_table(saved: pd.DataFrame) -> Table:
     return Table(
         "saved",
         "Training data saved at equal quality",
         "1 − n/n′, where standard training needs n′ examples for what the method reaches with n, read off "
-        "each "
-        "seed's curve over log n. Beyond: seeds better than standard training at any size, which no mean "
-        "holds.",
+        "each seed's curve over log n. Below are seeds worse than standard training at its smallest size, "
+        "beyond those better than it at any size: for them n′ is not known, and a mean without them would "
+        "mislead, so there is one only where all seeds lie inside.",
         saved,
         [
             text_column("workload", "workload"),
             text_column("method", "method"),
             number_column("examples", "size"),
             number_column("n", "n"),
-            Column("saved (%)", share, lambda row: row["saved"], numeric=True),
+            number_column("below", "below"),
+            number_column("inside", "inside"),
             number_column("beyond", "beyond"),
+            Column("saved (%)", _share, lambda row: row["saved"], numeric=True),
         ],
     )

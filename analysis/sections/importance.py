@@ -4,10 +4,20 @@ from functools import partial
 
 import pandas as pd
 
-from analysis.document import Column, Figure, Row, Section, Table, number, number_column, text_column
+from analysis.document import (
+    Column,
+    Figure,
+    Row,
+    Section,
+    Table,
+    number,
+    number_column,
+    overlapping,
+    text_column,
+)
 from analysis.figures.surrogate import importance_bars
 from analysis.importance import importances
-from analysis.records import Records
+from analysis.records import Records, rows
 
 
 def section(records: Records) -> Section | None:
@@ -37,22 +47,22 @@ def _finding(table: pd.DataFrame) -> list[str]:
     sentences = []
     for (workload, method), group in table.groupby(["workload", "method"], sort=True):
         leads = []
-        for evaluator, rows in group.groupby("evaluator", sort=True):
-            first, *rest = rows.sort_values("importance", ascending=False, kind="stable").to_dict("records")
-            clear = not rest or first["low"] > rest[0]["high"]
-            leads.append(
-                f"{first['hyperparameter']} by {evaluator} ({100 * first['importance']:.0f} %"
-                f"{'' if clear else ', intervals overlap'})"
-            )
-        sentences.append(f"{workload}, {method}: {' and '.join(leads)} matters most.")
+        for evaluator, found in group.groupby("evaluator", sort=True):
+            ordered = found.sort_values("importance", ascending=False, kind="stable")
+            (first,) = rows(ordered.head(1))
+            apart = ", but does not stand out: ranges overlap" if overlapping(ordered, "low", "high") else ""
+            leads.append(f"by {evaluator} {first['hyperparameter']} matters most ({_share(first)} %){apart}")
+        sentences.append(f"{workload}, {method}: {'; '.join(leads)}.")
     return sentences
 
 
-def _table(table: pd.DataFrame) -> Table:
-    def share(row: Row) -> str:
-        ends = (number(100 * row[end], 0) for end in ("low", "high"))
-        return f"{number(100 * row['importance'], 0)} [{', '.join(ends)}]"
+def _share(row: Row) -> str:
+    """A share in per cent with its range."""
+    ends = (number(100 * row[end], 0) for end in ("low", "high"))
+    return f"{number(100 * row['importance'], 0)} [{', '.join(ends)}]"
 
+
+def _table(table: pd.DataFrame) -> Table:
     return Table(
         "importance",
         "Importances",
@@ -63,7 +73,7 @@ def _table(table: pd.DataFrame) -> Table:
             text_column("method", "method"),
             text_column("by", "evaluator"),
             text_column("hyperparameter", "hyperparameter"),
-            Column("share (%)", share, lambda row: row["importance"], numeric=True),
+            Column("share (%)", _share, lambda row: row["importance"], numeric=True),
             number_column("n", "n"),
         ],
     )

@@ -13,6 +13,7 @@ from analysis.document import (
     gain_column,
     number,
     number_column,
+    overlapping,
     p_column,
     p_value,
     score_column,
@@ -28,8 +29,10 @@ from analysis.ranking import (
     scored_target_sets,
 )
 from analysis.records import Metric, Records
+from analysis.scoring import FIXED, FLATTERED, FRESH, HELD_OUT, SAME
 
 _ROWS = 25
+_NOT_RANKED = "not ranked"
 
 
 def section(records: Records) -> Section | None:
@@ -63,39 +66,58 @@ def _finding(ranked: pd.DataFrame, metric: Metric) -> list[str]:
         if group["gain"].isna().all():
             sentences.append(f"{name}: no baseline shares a seed with the attacks, so gains are unknown.")
             continue
-        best = group.iloc[0]
-        gain = number(best["gain"] * metric.scale, signed=True)
-        better = group[group["significant"] & (group["gain"] > 0)]
-        if len(better):
-            sentences.append(
-                f"{name}: {len(better)} of {len(group)} target sets beat the baseline significantly in "
-                f"{metric.name}; {better.iloc[0]['targets']} leads with "
-                f"{number(better.iloc[0]['gain'] * metric.scale, signed=True)}."
-            )
-        elif best["gain_n"] < 2:
-            sentences.append(
-                f"{name}: {best['targets']} leads with {gain}, from a single seed, "
-                "which cannot tell it from luck."
-            )
-        else:
-            needed = best["needed"]
-            more = f"; about {needed:.0f} seeds would show a gain of this size" if needed < 1e4 else ""
-            sentences.append(
-                f"{name}: none of {len(group)} target sets beats the baseline significantly in {metric.name} "
-                f"with {best['gain_n']:.0f} seeds; {best['targets']} leads with {gain}{more}."
-            )
+        alike = group[group["rank"].notna()]
+        sentences.append(f"{name}: {_leader(alike, metric)}.{_unranked(len(group) - len(alike))}")
     return sentences
+
+
+def _leader(alike: pd.DataFrame, metric: Metric) -> str:
+    """What the first of several target sets that are scored alike shows, and whether it stands out."""
+    best = alike.iloc[0]
+    gain = with_interval(best["gain"], best["gain_low"], best["gain_high"], metric, signed=True)
+    lead = f"{best['targets']} leads with {gain}"
+    if best["gain_n"] < 2:
+        return f"{lead}, from a single seed, which cannot tell it from luck"
+    if best["tier"] == FLATTERED:
+        return f"{lead} by the runs that chose it, which flatters it and tests nothing"
+    better = int((alike["significant"] & (alike["gain"] > 0)).sum())
+    needed = ""
+    if best["gain"] > 0 and best["needed"] < 1e4:
+        most = f", which as the largest of {len(alike)} is likely too high" if len(alike) > 1 else ""
+        needed = f"; were its true gain as observed{most}, about {best['needed']:.0f} seeds would show it"
+    with_seeds = f"significantly in {metric.name} with {best['gain_n']:.0f} seeds"
+    if len(alike) == 1:
+        beats = "beats" if better else "does not beat"
+        return f"{best['targets']} {beats} the baseline {with_seeds}: {gain}{'' if better else needed}"
+    if overlapping(alike, "gain_low", "gain_high"):
+        lead += ", but does not stand out: intervals overlap"
+    if better:
+        return (
+            f"{better} of {len(alike)} target sets beat the baseline significantly in {metric.name}; {lead}"
+        )
+    return f"none of {len(alike)} target sets beats the baseline {with_seeds}; {lead}{needed}"
+
+
+def _unranked(count: int) -> str:
+    """What to say of target sets that are scored less reliably than the others."""
+    if not count:
+        return ""
+    return f" {count} more {'are' if count > 1 else 'is'} scored less reliably and not ranked."
 
 
 def _notes(ranked: pd.DataFrame) -> list[str]:
     how = {
-        "fresh seeds": "on the fresh seeds of a confirmation",
-        "other seeds": "each seed by the setting that the other seeds' validation chose",
-        "one setting": "with the one setting that was tried",
-        "the same seed": "by its best setting on that same seed, which flatters it",
+        FRESH: "on the fresh seeds of a confirmation",
+        HELD_OUT: "each seed by the setting that the other seeds' validation chose",
+        FIXED: "with the one setting that ran in full",
+        SAME: "by the very runs that chose them or that pruning let through, which flatters them: no "
+        "interval and no test",
     }
-    used = [how[key] for key in how if key in set(ranked["scored_on"])]
-    return [f"Target sets are scored {'; '.join(used)}. Ties in significance are not a ranking."]
+    used = [f"{key}: {how[key]}" for key in how if key in set(ranked["scored_on"])]
+    return [
+        f"How target sets are scored: {'; '.join(used)}. Only those that are scored alike are ranked; the "
+        "others stand below them. Ties in significance are not a ranking."
+    ]
 
 
 def _forest(workload: str, training: str, group: pd.DataFrame, metric: Metric) -> Figure:
@@ -103,14 +125,16 @@ def _forest(workload: str, training: str, group: pd.DataFrame, metric: Metric) -
     shown = group.head(_ROWS)
     left_out = f" The best {_ROWS} of {len(group)} are drawn." if len(group) > _ROWS else ""
     setting = int(group["setting"].iloc[0])
+    names = shown["targets"].where(shown["rank"].notna(), shown["targets"] + f" ({_NOT_RANKED})")
+    below = f" Those called {_NOT_RANKED} are scored less reliably." if shown["rank"].isna().any() else ""
     return Figure(
         f"layers-{setting}",
         f"{name}: gain by attacked layers",
         "Mean gain over the baseline of the same seeds with its 95 % paired t interval; filled and blue "
-        f"where it is significant after Holm's correction.{left_out}",
+        f"where it is significant after Holm's correction.{below}{left_out}",
         "Neighbours whose intervals overlap are not ordered by these data.",
         f"Ranked gains in {metric.name} of {len(shown)} target sets; first {shown.iloc[0]['targets']}.",
-        partial(gain_forest, shown, list(shown["targets"]), metric),
+        partial(gain_forest, shown, list(names), metric),
     )
 
 
@@ -120,7 +144,8 @@ def _table(ranked: pd.DataFrame, metric: Metric) -> Table:
     return Table(
         "layers",
         "Ranking of target sets",
-        "Seeds needed: how many would show a true gain of the observed size with 80 % power.",
+        "Seeds needed: how many would show a true gain of the observed size with 80 % power; the largest of "
+        "several observed gains is likely too large, and its seeds too few.",
         ranked,
         [
             number_column("rank", "rank"),
@@ -145,8 +170,9 @@ def _depth(depth: pd.DataFrame) -> Table:
     return Table(
         "depth",
         "Is nearer to the input better?",
-        "Spearman's rho of depth and gain over single targets; the paper's appendix A claims a negative one. "
-        "Beside it the mean of each seed's own rho with its t interval, which noise draws towards 0.",
+        "Spearman's rho of depth and gain over single targets that are scored alike; the paper's appendix A "
+        "claims a negative one. Beside it the mean of each seed's own rho with its t interval, which noise "
+        "draws towards 0.",
         depth,
         [
             text_column("workload", "workload"),

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from analysis.document import Section, Table, number_column, text_column
+from analysis.pairing import with_gain
 from analysis.records import BASELINE, COMPLETE, FAILED, PRUNED, RUNNING, Records
 from analysis.statistics import ALPHA
 
@@ -57,16 +58,24 @@ def _cautions(records: Records) -> list[str]:
             "No baseline (method standard) is recorded, so no gain can be shown; "
             "add it to the sweep's methods."
         )
-    seeds = complete["seed"].nunique()
-    if seeds < 2:
+    pairs = _most_pairs(records, attacks)
+    if complete["seed"].nunique() < 2:
         notes.append(
             "One seed shows no spread: there are no intervals and no tests here. Run at least 5, better 10."
         )
-    elif seeds < 6:
-        smallest = 2 * 0.5**seeds
+    elif 2 <= pairs < 6:
+        smallest = 2 * 0.5**pairs
         notes.append(
-            f"With {seeds} seeds a paired Wilcoxon test cannot go below p = {smallest:.4g}"
+            f"With at most {pairs} seeds paired a Wilcoxon test cannot go below p = {smallest:.4g}"
             f"{'' if smallest < ALPHA else f', so never below {ALPHA:.2f}'}; the paired t tests "
             "used here can, but they lean on differences that are roughly normal."
         )
     return notes
+
+
+def _most_pairs(records: Records, attacks: pd.DataFrame) -> int:
+    """The most seeds that any test here pairs with the baseline: searched and fresh ones are never pooled."""
+    paired = with_gain(records, attacks, records.reported).dropna(subset="gain")
+    paired = paired.assign(fresh=paired["stage"].isin(records.confirmations))
+    by = ["workload", "method", *records.training, "fresh"]
+    return int(paired.groupby(by, dropna=False)["seed"].nunique().max()) if len(paired) else 0

@@ -21,6 +21,7 @@ from analysis.document import (
 )
 from analysis.figures.ranking import gain_forest
 from analysis.records import BASELINE, EQUAL_PASSES, Metric, Records
+from analysis.scoring import FLATTERED
 from analysis.statistics import ALPHA
 
 
@@ -63,7 +64,8 @@ def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
                 else f"is not told apart from standard training in {metric.name}"
             )
             unit = " points" if metric.is_fraction else ""
-            sentences.append(f"{name}: {row['family']} {told}: {gain}{unit} (n = {row['gain_n']:.0f}).")
+            on = ", on the runs that chose it, which flatters it" if row["tier"] == FLATTERED else ""
+            sentences.append(f"{name}: {row['family']} {told}: {gain}{unit} (n = {row['gain_n']:.0f}{on}).")
         sentences += [f"{name}: {told}" for told in _beside_controls(group, metric)]
     return sentences or ["No method shares a seed with the baseline, so nothing can be said."]
 

@@ -40,3 +40,20 @@ def test_sweeps_without_anything_in_common() -> None:
     assert comparison.section(one, Records(pd.DataFrame())).findings == [
         "The two sweeps share no configuration and seed."
     ]
+
+
+def with_sam(rho: float, gain: float) -> Records:
+    frame = synthetic.trials(**GRID)
+    sam = frame[frame["method"] == "standard"].assign(method="sam", rho=rho)
+    sam["test_accuracy"] += gain
+    return synthetic.records(pd.concat([frame, sam.assign(key="sam" + sam["key"])]))
+
+
+def test_settings_that_differ_between_the_sweeps_alone_make_other_configurations() -> None:
+    """Each sweep has one rho, so that within it rho tells nothing apart."""
+    table = compare_sweeps(with_sam(0.05, 0.0), with_sam(0.5, -0.05))
+    assert len(table) == 3
+    assert not table["configuration"].str.startswith("sam").any()
+    same = compare_sweeps(with_sam(0.05, 0.0), with_sam(0.05, -0.05)).iloc[0]
+    assert same["configuration"].startswith("sam")
+    assert same["change"] == pytest.approx(-0.05)

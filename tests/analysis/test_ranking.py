@@ -7,6 +7,7 @@ import pytest
 from analysis import ranking, scoring
 from analysis.pairing import with_gain
 from analysis.records import Records
+from analysis.sections import layers
 from tests.analysis import synthetic
 
 
@@ -87,6 +88,75 @@ def test_confirmation_is_scored_on_its_fresh_seeds() -> None:
     )
     assert set(scored["seed"]) == set(range(10, 16))
     assert set(scored["scored_on"]) == {scoring.FRESH}
+
+
+def searched_with_pruning(seed: int, epsilons: list[float] | None = None) -> pd.DataFrame:
+    """No effect; pruning lets each layer's best setting on validation through, whose luck test shares."""
+    settings = {"epsilons": epsilons or [0.1, 0.5, 1, 5, 9], "ps": [0.5], "seeds": [0], "stage": "search"}
+    frame = synthetic.trials(
+        targets=["conv1.w", "fc1.w"], effect=synthetic.no_effect, noise=0.01, rng_seed=seed, **settings
+    )
+    frame["test_accuracy"] = frame["value"]
+    attacks = frame[frame["method"] == "dropattack"]
+    survivors = attacks.groupby("targets")["value"].idxmax()
+    frame.loc[attacks.index.difference(survivors), "state"] = "pruned"
+    return frame
+
+
+def test_survivors_of_pruning_are_called_flattered_and_not_tested() -> None:
+    """There is one complete setting of each layer, but it is the best of five: in a world without effects it
+    gains."""
+    gains = []
+    for seed in range(20):
+        table = ranked(synthetic.records(searched_with_pruning(seed)))
+        assert set(table["scored_on"]) == {scoring.SAME}
+        assert table[["p_value", "gain_low", "low", "needed"]].isna().all(axis=None)
+        gains += table["gain"].tolist()
+    assert np.mean(gains) > 0.005, "what must not be taken for an effect"
+
+
+def test_a_layer_with_one_setting_in_a_stage_that_pruned_is_a_survivor_too() -> None:
+    frame = searched_with_pruning(0, [5])
+    frame.loc[frame["targets"] == "fc1.w", "state"] = "pruned"
+    table = ranked(synthetic.records(frame))
+    assert table[["targets", "scored_on"]].to_numpy().tolist() == [["conv1.w", scoring.SAME]]
+
+
+def test_what_was_not_confirmed_stands_below_without_a_rank() -> None:
+    """The survivors look better than the confirmed layer by far."""
+    searched = searched_with_pruning(0)
+    searched.loc[searched["targets"] == "conv1.w", ["value", "test_accuracy"]] += 0.5
+    grid = synthetic.trials(
+        targets=["input", "conv2.w"], epsilons=[5], ps=[0.5], seeds=range(3), effect=by_layer
+    )
+    grid.loc[grid["targets"] == "conv2.w", "test_accuracy"] += 0.2
+    fresh = synthetic.trials(targets=["input"], epsilons=[5], ps=[0.5], seeds=range(10, 13), stage="confirm")
+    table = ranked(synthetic.records(pd.concat([searched, grid, fresh])))
+    assert table["targets"].tolist()[:3] == ["input", "conv2.w", "conv1.w"]
+    assert table["rank"].tolist() == pytest.approx([1, np.nan, np.nan, np.nan], nan_ok=True)
+    kinds = [scoring.FRESH, scoring.FIXED, scoring.SAME, scoring.SAME]
+    assert table["scored_on"].tolist() == kinds
+    (told,) = layers.section(synthetic.records(pd.concat([searched, grid, fresh]))).findings
+    assert "input beats the baseline significantly" in told
+    assert "3 more are scored less reliably" in told
+
+
+def test_depth_is_compared_among_layers_that_are_scored_alike() -> None:
+    layer = ["input", "conv1.w", "conv2.w"]
+    frame = synthetic.trials(targets=layer, epsilons=[5], ps=[0.5], noise=0.0, effect=by_layer)
+    pruned = searched_with_pruning(0).replace({"targets": {"conv1.w": "fc2.w"}})
+    pruned.loc[pruned["method"] == "dropattack", "test_accuracy"] = 0.99
+    records = synthetic.records(pd.concat([frame, pruned]))
+    table = ranking.depth_and_gain(ranking.scored_target_sets(records, records.reported))
+    assert (table["targets"].item(), table["rho"].item()) == (3, pytest.approx(-1))
+
+
+def test_a_loss_ranks_the_smallest_first_where_there_is_no_baseline() -> None:
+    frame = synthetic.trials(targets=["input", "conv1.w"], epsilons=[1], ps=[0.5])
+    frame = frame[frame["method"] != "standard"]
+    frame["value"] = frame["test_loss"] = np.where(frame["targets"] == "input", 0.1, 0.9)
+    table = ranked(synthetic.records(frame, select="valid_loss", mode="min"))
+    assert table["targets"].tolist() == ["input", "conv1.w"]
 
 
 def test_gains_are_paired_by_seed_workload_and_settings() -> None:

@@ -119,3 +119,29 @@ def test_rank_correlation_of_many_values_equals_scipy() -> None:
 def test_rank_correlation_needs_three_different_values() -> None:
     assert all(np.isnan(v) for v in st.rank_correlation([1, 2], [1, 2]))
     assert all(np.isnan(v) for v in st.rank_correlation([1, 1, 1], [1, 2, 3]))
+
+
+def test_equal_gains_that_differ_in_the_last_bit_have_no_spread() -> None:
+    """Two of 300 images more in each of three seeds: in binary the three differences are not equal."""
+    gains = [(a + 2) / 300 - a / 300 for a in (271, 263, 255)]
+    assert len(set(gains)) > 1
+    assert stats.ttest_1samp(gains, 0).pvalue < 1e-20, "what must not be called significant"
+    ours = st.estimate(gains)
+    assert np.isnan(ours.p)
+    assert ours.low == ours.high == ours.mean
+    zeros = [0.1 + 0.2 - 0.3, 0.0, 0.0]
+    assert st.estimate(zeros).p == 1.0
+    assert st.seeds_needed(np.mean(zeros), np.std(zeros, ddof=1)) == np.inf
+
+
+def test_a_small_spread_is_a_spread() -> None:
+    sample = [0.001, 0.001001, 0.000999, 0.001]
+    assert st.estimate(sample).p == pytest.approx(stats.ttest_1samp(sample, 0).pvalue)
+
+
+def test_ties_but_for_rounding_are_ties_of_ranks() -> None:
+    tie = 0.1 + 0.2
+    assert st.rank_correlation([0, 1, 2, 3], [0.3, tie, 0.5, 0.7])[0] == pytest.approx(
+        stats.spearmanr([0, 1, 2, 3], [0.3, 0.3, 0.5, 0.7]).statistic
+    )
+    assert st.friedman([[0.3, tie, 0.5], [0.3, tie, 0.5]]).ranks == (2.5, 2.5, 1.0)

@@ -90,6 +90,21 @@ def test_histories_are_asked_for_in_bulk(
     assert set(asked) == {len(original.trials)}
 
 
+def test_seconds_are_those_of_the_whole_trial(stored: tuple[str, Records]) -> None:
+    """Five epochs of half a second each; MLflow's own metric is the last one's."""
+    uri, _ = stored
+    run = MlflowClient(uri).search_runs(["1"], "tags.`dropattack.kind` = 'trial'")[0]
+    assert run.data.metrics["seconds"] == 0.5
+    assert set(from_mlflow(uri, "synthetic").trials["seconds"]) == {2.5}
+
+
+def test_long_histories_are_not_cut_off(stored: tuple[str, Records], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request gives so many values and no more: with room for seven, one run of five epochs fits."""
+    uri, original = stored
+    monkeypatch.setattr("analysis.records.tracking._MOST_VALUES", 7)
+    assert len(from_mlflow(uri, "synthetic").epochs) == len(original.epochs)
+
+
 def test_unknown_sweep(stored: tuple[str, Records]) -> None:
     with pytest.raises(UsageError, match="has no sweep 'nothing'"):
         from_mlflow(stored[0], "nothing")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from search.best import best_by_workload
 from search.pace import Pace
 from search.record import State
-from search.reporting import best_record
 from search.status import Status, duration
 from tests.search.simulation import Driver, KilledError, engine, sweep
 
@@ -19,12 +19,12 @@ def test_counts_best_and_total_are_those_of_the_records(tmp_path: Path) -> None:
     status = Status(sweep(), records)
     assert status.total == 2 + 8 + 12 + 6
     assert status.finished == sum(r.state is not State.RUNNING for r in records)
-    best = max((r for r in records if r.epochs), key=lambda r: r.value(sweep().select) or 0)
-    assert status.best is not None
-    assert status.best.key == best.key
+    best = best_by_workload(sweep(), records)["digits-lenet5"]
+    assert status.best == {"digits-lenet5": best}
     values = status.to_dict()
     assert values["states"]["running"] == sum(r.state is State.RUNNING for r in records)
-    assert f"best so far valid_accuracy {best.value(sweep().select):.4g}" in status.line()
+    assert values["best"]["digits-lenet5"]["value"] == best.mean
+    assert f"best so far valid_accuracy {best.mean:.4g}" in status.line()
 
 
 def test_pace_and_time_left_come_from_when_results_were_recorded(tmp_path: Path) -> None:
@@ -73,16 +73,3 @@ def test_a_record_that_changes_is_counted_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(42, "42 s"), (150, "2 min"), (7200, "2.0 h")])
 def test_time_spans_are_short(seconds: float, text: str) -> None:
     assert duration(seconds) == text
-
-
-def test_a_control_is_never_the_best(tmp_path: Path) -> None:
-    methods = {"dropattack": {"epsilon": 1.0, "control": ["none", "eps-zero", "p-one", "random-direction"]}}
-    definition = sweep(stages=[{"name": "grid", "methods": methods}], seeds=list(range(4)))
-    driver = Driver(engine(tmp_path, definition))
-    driver.run()
-    records = list(driver.engine.records)
-    assert max(records, key=lambda r: r.value(definition.select) or 0).trial.is_control, "by made-up luck"
-    best = best_record(definition, records)
-    assert best is not None
-    assert not best.trial.is_control
-    assert Status(definition, records).best is best

@@ -48,3 +48,12 @@ def test_a_trial_survives_json() -> None:
     trial = make({"targets": "Input"}, model={"dropout": 0.5})
     assert Trial.from_dict(json.loads(json.dumps(trial.to_dict()))) == trial
     assert trial.model["dropout"] == 0.5
+
+
+def test_controls_are_known_by_their_settings() -> None:
+    assert not make().is_control
+    assert make({"control": "p-one"}).is_control
+    assert make({"epsilon": 0}).is_control
+    for rounds, control in ((1, False), (2, True)):
+        plain = Trial.make("mnist-lenet5", "standard", {"rounds": rounds}, TrainingSettings(), 0, "checksum")
+        assert plain.is_control == control

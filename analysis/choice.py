@@ -1,0 +1,79 @@
+"""Which configuration is best: one rule for reports, the console, MLflow's artifacts and loss landscapes."""
+
+import math
+from collections.abc import Hashable
+
+_DIGITS = 12
+
+
+class Standing:
+    """What chooses a configuration, or does not.
+
+    Attributes:
+        explored: Its validation values on the seeds that were searched, by trial key; larger is better.
+        confirmed: Whether a confirmation has run it on fresh seeds.
+        rank: What configurations are ordered by, the smallest first.
+    """
+
+    def __init__(self) -> None:
+        self.explored: dict[str, float] = {}
+        self.confirmed = False
+        self.rank: tuple[bool, bool, float, int, str] = (True, True, math.inf, 0, "")
+
+    @property
+    def mean(self) -> float:
+        """Mean explored value; NaN where there is none."""
+        values = self.explored.values()
+        return math.fsum(values) / len(values) if values else math.nan
+
+    def add(self, key: str, value: float, *, fresh: bool) -> None:
+        """See `Choice.add`."""
+        if fresh:
+            self.confirmed = True
+        else:
+            self.explored[key] = value
+        if self.explored:
+            merit = round(self.mean, _DIGITS)
+            self.rank = (False, not self.confirmed, -merit, -len(self.explored), min(self.explored))
+
+
+class Choice:
+    """Configurations in the order in which validation chooses them, kept up to date result by result.
+
+    A configuration is chosen by its mean over the seeds that were searched. Where some were confirmed, one of
+    those is chosen: the others have shown nothing but that they are the best of many. What came out on fresh
+    seeds never chooses, so that it stays an unbiased result of what was chosen; a configuration that has
+    nothing else comes last. Of equals the one with more seeds is first, then the one with the smallest key:
+    it does not matter in which order results come.
+    """
+
+    def __init__(self) -> None:
+        self._standings: dict[Hashable, Standing] = {}
+        self._best: Hashable | None = None
+
+    def add(self, configuration: Hashable, key: str, value: float, *, fresh: bool) -> None:
+        """Takes note of a complete trial.
+
+        Args:
+            configuration: Names its configuration, which is everything but the seed.
+            key: Its own; a result that is added again under its key counts once.
+            value: Its validation value, larger is better.
+            fresh: Whether a confirmation ran it.
+        """
+        self._standings.setdefault(configuration, Standing()).add(key, value, fresh=fresh)
+        self._best = None
+
+    def order(self) -> list[Hashable]:
+        """All configurations, the best first."""
+        return sorted(self._standings, key=lambda configuration: self._standings[configuration].rank)
+
+    @property
+    def best(self) -> Hashable | None:
+        """The first in order; none before the first result."""
+        if self._best is None and self._standings:
+            self._best = min(self._standings, key=lambda configuration: self._standings[configuration].rank)
+        return self._best
+
+    def standing(self, configuration: Hashable) -> Standing:
+        """Where a configuration that was added stands."""
+        return self._standings[configuration]

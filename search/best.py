@@ -1,0 +1,72 @@
+"""The best configuration of a sweep as its records stand, and the trial whose model stands for it."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from analysis.choice import Choice
+from search.record import Record, State
+from search.sweep import Confirm, Sweep
+from trainables.cache import digest
+
+
+@dataclass(frozen=True)
+class Best:
+    """What validation chooses.
+
+    Attributes:
+        record: Of the configuration's trials the one with the best validation value: it gives the model.
+        mean: Mean validation value over the searched seeds, which chose the configuration.
+        seeds: How many those are.
+        confirmed: Whether it ran on fresh seeds too.
+    """
+
+    record: Record
+    mean: float
+    seeds: int
+    confirmed: bool
+
+
+class BestSoFar:
+    """The best configuration of every workload, kept up to date record by record.
+
+    Complete trials count, and no controls. `analysis.choice.Choice` decides, as in the report.
+    """
+
+    def __init__(self, sweep: Sweep) -> None:
+        self._select = sweep.select
+        self._confirmations = {stage.name for stage in sweep.stages if isinstance(stage.search, Confirm)}
+        self._choices: dict[str, Choice] = {}
+        self._models: dict[str, tuple[tuple[float, str], Record]] = {}
+
+    def add(self, record: Record) -> None:
+        """Takes note of a record; one that is not complete does not count."""
+        value = record.value(self._select)
+        candidate = record.state is State.COMPLETE and not record.trial.is_control
+        if not candidate or value is None or not math.isfinite(value):
+            return
+        configuration = digest(record.trial.to_dict() | {"seed": None})
+        merit = self._select.sign * value
+        choice = self._choices.setdefault(record.trial.workload, Choice())
+        choice.add(configuration, record.key, merit, fresh=record.stage in self._confirmations)
+        known = self._models.get(configuration)
+        if known is None or (-merit, record.key) < known[0]:
+            self._models[configuration] = ((-merit, record.key), record)
+
+    def best(self) -> Mapping[str, Best]:
+        """By workload; none of those that have no complete trial."""
+        return {workload: self._of(choice) for workload, choice in self._choices.items()}
+
+    def _of(self, choice: Choice) -> Best:
+        chosen = str(choice.best)
+        standing = choice.standing(chosen)
+        mean = self._select.sign * standing.mean
+        return Best(self._models[chosen][1], mean, len(standing.explored), standing.confirmed)
+
+
+def best_by_workload(sweep: Sweep, records: Iterable[Record]) -> Mapping[str, Best]:
+    """The best configuration of every workload; see `BestSoFar`."""
+    found = BestSoFar(sweep)
+    for record in records:
+        found.add(record)
+    return found.best()

@@ -1,0 +1,62 @@
+"""What reports say first: never a number alone, never more certain than the numbers are."""
+
+import pandas as pd
+import pytest
+
+from analysis.importance import importances
+from analysis.ranking import rank_target_sets, scored_target_sets
+from analysis.sections import importance, layers, overview
+from tests.analysis import synthetic
+
+
+@pytest.mark.parametrize(("effect", "apart"), [(0.0, False), (0.05, True)])
+def test_importances_are_told_with_their_ranges(effect: float, apart: bool) -> None:
+    frame = synthetic.trials(
+        effect=lambda targets, epsilon, p, k: effect * (epsilon > 0.5),
+        epsilons=[0.1, 0.2, 1, 2],
+        noise=0.001,
+    )
+    records = synthetic.records(frame)
+    (told,) = importance.section(records).findings
+    table = importances(records)
+    for _, found in table.groupby("evaluator"):
+        first, second = found.sort_values("importance", ascending=False).head(2).to_dict("records")
+        ends = ", ".join(f"{100 * first[end]:.0f}" for end in ("low", "high"))
+        assert f"{first['hyperparameter']} matters most ({100 * first['importance']:.0f} [{ends}] %)" in told
+        assert (first["low"] > second["high"]) == apart, "what the sentence must say"
+    assert ("does not stand out: ranges overlap" not in told) == apart
+
+
+def test_searched_and_fresh_seeds_are_not_added_up() -> None:
+    """2 searched and 3 fresh seeds: no test pairs more than 3, and 3 pairs cannot go below 2/2³."""
+    searched = synthetic.trials(targets=["input"], epsilons=[1, 5], ps=[0.5], seeds=range(2))
+    fresh = synthetic.trials(targets=["input"], epsilons=[5], ps=[0.5], seeds=range(7, 10), stage="confirm")
+    notes = overview.section(synthetic.records(pd.concat([searched, fresh]))).notes
+    assert [note for note in notes if "With at most 3 seeds paired" in note and "p = 0.25" in note]
+
+
+def test_six_pairs_need_no_caution() -> None:
+    frame = synthetic.trials(targets=["input"], epsilons=[1], ps=[0.5], seeds=range(6))
+    assert overview.section(synthetic.records(frame)).notes == []
+
+
+def test_the_leading_layer_has_its_interval_and_no_true_gain() -> None:
+    """Several layers without an effect: the largest gain is luck, and so are the seeds that it asks for."""
+    frame = synthetic.trials(
+        targets=["input", "conv1.w", "fc1.w"], epsilons=[1], ps=[0.5], effect=synthetic.no_effect
+    )
+    records = synthetic.records(frame)
+    (told,) = layers.section(records).findings
+    best = rank_target_sets(scored_target_sets(records, records.reported)).iloc[0]
+    ends = ", ".join(f"{100 * best[end]:+.2f}" for end in ("gain_low", "gain_high")).replace("-", "−")
+    assert f"{best['targets']} leads with {100 * best['gain']:+.2f} [{ends}], but does not stand out" in told
+    assert f"the largest of 3 is likely too high, about {best['needed']:.0f} seeds would show it" in told
+
+
+def test_a_layer_that_stands_out_is_not_said_not_to() -> None:
+    frame = synthetic.trials(targets=["input", "conv1.w"], epsilons=[5], ps=[0.6])
+    (told,) = layers.section(synthetic.records(frame)).findings
+    assert "2 of 2 target sets beat the baseline" in told
+    assert "stand out" not in told
+    (told,) = layers.section(synthetic.records(frame[frame["targets"] != "conv1.w"])).findings
+    assert "input beats the baseline significantly in test accuracy with 5 seeds: +2." in told
