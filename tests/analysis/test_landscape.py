@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
@@ -76,6 +77,20 @@ def test_models_are_left_as_they_were(models: dict[str, Any], split: ImageSplit)
     for model, state in models.values():
         assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
         assert model.training
+
+
+def test_a_models_own_state_will_do(models: dict[str, Any], split: ImageSplit) -> None:
+    """It shares the model's memory, so that it moves as the model is moved."""
+    own = {name: (model, model.state_dict()) for name, (model, _) in models.items()}
+    for measure in (
+        lambda models: landscape.line(models, split, steps=3),
+        lambda models: landscape.surface(models, split, steps=3),
+        lambda models: sharpness.sharpness(models, split, iterations=2),
+    ):
+        moved = measure(own)
+        for name, (model, _) in own.items():
+            assert all(torch.equal(v, models[name][1][n]) for n, v in model.state_dict().items())
+        pd.testing.assert_frame_equal(moved, measure(models))
 
 
 def test_line_is_the_middle_of_the_surface(models: dict[str, Any], split: ImageSplit) -> None:
