@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from trainables.splits import Split
 
 Models = Mapping[str, tuple[nn.Module, Mapping[str, Tensor]]]
-"""Label to an architecture and the state it was trained to; the architecture's own ``state_dict()`` will do."""
+"""Label to an architecture and the state it was trained to; its own ``state_dict()`` will do."""
 Progress = Callable[[int, int], None]
 Direction = dict[str, Tensor]
 

@@ -1,6 +1,7 @@
 """A document as HTML, Markdown, images and CSV."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from importlib import resources
@@ -14,6 +15,7 @@ from matplotlib.figure import Figure as Drawing
 from analysis.document import Column, Figure, Row, Section, Table
 from analysis.figures.style import inline_svg, png, svg
 from analysis.records import COMPLETE, Records
+from dropattack import UsageError
 
 _COLUMN = 6.2
 """Widest figure, in inches, that stands beside another."""
@@ -28,11 +30,18 @@ class Document:
     Args:
         records: Where it comes from.
         sections: Its parts, in order.
+
+    Raises:
+        UsageError: Two sections, or two of their figures and tables, have one name.
     """
 
     def __init__(self, records: Records, sections: Sequence[Section]) -> None:
         self.records = records
         self.sections = sections
+        for named in (self.sections, self._parts()):
+            names = Counter(file_name(part.name) for part in named)
+            for name in (name for name, times in names.items() if times > 1):
+                raise UsageError(f"two parts of a report have the name {name!r}; give each one of its own")
 
     @cached_property
     def drawings(self) -> dict[str, Drawing]:

@@ -112,6 +112,7 @@ def _landscape(sweep: Sweep, store: Store, records: Sequence[Record], workload: 
         landscape.line(models, split),
         landscape.surface(models, split, progress=_say_progress),
         sharpness(models, split),
+        workload if len(sweep.workloads) > 1 else "",
     )
 
 
