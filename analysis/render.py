@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure as Drawing
@@ -48,6 +49,29 @@ class Document:
         """Every figure, drawn once."""
         return {part.name: part.draw() for part in self._parts() if isinstance(part, Figure)}
 
+    @property
+    def definition(self) -> str:
+        """A sweep file that runs what was run, with every override in it; "" where that was not recorded."""
+        if "stages" not in self.records.sweep:
+            return ""
+        return str(
+            yaml.safe_dump(
+                dict(self.records.sweep),
+                sort_keys=False,
+                allow_unicode=True,
+                default_flow_style=None,
+                width=100,
+            )
+        )
+
+    @property
+    def _file(self) -> str:
+        return f"{file_name(self.records.name)}.yaml"
+
+    @property
+    def _command(self) -> str:
+        return f"dropattack run {self._file}"
+
     def html(self) -> str:
         """The whole page; it needs no other file and no network."""
         environment = Environment(
@@ -63,6 +87,9 @@ class Document:
             sections=self.sections,
             facts=self._facts(),
             drawing=self._inline,
+            definition=self.definition,
+            file=self._file,
+            command=self._command,
             style=Markup(_template("report.css")),
             script=Markup(_template("report.js")),
         )
@@ -81,8 +108,9 @@ class Document:
                 lines += [_plain(note), ""]
             for part in section.parts:
                 lines += _markdown_figure(part) if isinstance(part, Figure) else _markdown_table(part)
-        if self.records.command:
-            lines += ["## Reproduce", "", f"    {self.records.command}", ""]
+        if self.definition:
+            lines += ["## Reproduce", "", f"    {self._command}", "", f"with this in {self._file}:", ""]
+            lines += [f"    {line}" for line in self.definition.splitlines()] + [""]
         lines += [
             f"- {_plain(name)} {_plain(version)}" for name, version in sorted(self.records.versions.items())
         ]

@@ -15,6 +15,7 @@ from search.engine import Engine
 from search.journal import exclusive
 from search.preflight import check_cluster, check_job
 from search.progress import ProgressView
+from search.provenance import versions
 from search.record import Record, State
 from search.reporting import best_record, write_report
 from search.status import Status
@@ -57,7 +58,6 @@ class Outcome:
 
 def run_sweep(
     sweep: Sweep,
-    source: str,
     store: Store,
     data: Path,
     console: Console,
@@ -68,7 +68,6 @@ def run_sweep(
 
     Args:
         sweep: What to run.
-        source: How it was named, for the report.
         store: Where to keep it.
         data: The data root.
         console: Where to show progress.
@@ -93,8 +92,12 @@ def run_sweep(
         journal = store.journal(sweep, writable=True)
         check_records(journal.records, sweep, checksum)
         store.define(sweep)
+        store.note_versions(sweep.name, versions(), begun=bool(journal.records))
         projection = Projection(
-            tracking_uri or store.tracking_uri, sweep, None if tracking_uri else store.artifacts, source
+            tracking_uri or store.tracking_uri,
+            sweep,
+            None if tracking_uri else store.artifacts,
+            store.versions(sweep.name),
         )
         engine = Engine(sweep, journal, checksum, store.complete_elsewhere(sweep), store.complete)
         engine.listeners += [projection.show, lambda record: _drop_checkpoint(folder, record)]
@@ -106,7 +109,7 @@ def run_sweep(
                 tuning.run(engine, folder, data, verbose)
             projection.drain()
             try:
-                report = write_report(sweep, source, store, engine.records, projection.shown())
+                report = write_report(sweep, store, engine.records, projection.shown())
             except UsageError as error:
                 raise OSError(str(error)) from error
         except OSError as error:

@@ -83,11 +83,11 @@ class Records:
             [0, 1]. ``state`` is complete, pruned, failed or running; ``value`` is the best
             validation value of the selected metric.
         epochs: ``key``, ``epoch`` from 1, and metric columns.
-        sweep: The sweep file as plain values; ``name`` and ``stages`` are read where there are any.
+        sweep: The sweep as it was last run, as plain values: a sweep file that runs it again. ``name`` and
+            ``stages`` are read where there are any.
         select: The validation metric that chooses, such as ``valid_accuracy``.
         mode: ``max`` or ``min``.
-        command: The exact command that reproduces the records.
-        versions: Versions of what they depend on.
+        versions: Versions of the libraries they were made with, by name; none where they were not noted.
         run_url: Address of an MLflow run with ``{run_id}`` in it; "" where there is no server.
     """
 
@@ -96,7 +96,6 @@ class Records:
     sweep: Mapping[str, Any] = field(default_factory=dict)
     select: str = "valid_accuracy"
     mode: str = "max"
-    command: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     run_url: str = ""
 
@@ -116,11 +115,16 @@ class Records:
         Beside those four, settings that have one value for all trials of a method tell nothing apart and
         are left out.
         """
-        own = [c for c in self.trials.columns if c not in (*TEXT, *NUMBERS) and not _is_other(c)]
+        own = self.method_settings
         first = ("targets", "epsilon", "p", "k")
         varying = self.trials.groupby("method")[own].nunique().max()
         told = [c for c in own if c in first or varying[c] > 1]
         return sorted(told, key=lambda c: (first.index(c) if c in first else len(first), c))
+
+    @property
+    def method_settings(self) -> list[str]:
+        """Columns that hold settings of methods, also those that tell nothing apart."""
+        return [c for c in self.trials.columns if c not in (*TEXT, *NUMBERS) and not _is_other(c)]
 
     @property
     def training(self) -> list[str]:
