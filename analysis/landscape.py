@@ -5,7 +5,7 @@ Source: the DropAttack paper, section 5 (its eq. 14 reads L(δ, η) = ℒ(θ* + 
 of that filter of the trained weights; biases and BatchNorm, with its statistics, stay as they are.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -16,13 +16,28 @@ from torch import Tensor, nn
 from trainables.splits import Split
 
 Models = Mapping[str, tuple[nn.Module, Mapping[str, Tensor]]]
-"""Label to an architecture and the state it was trained to."""
+"""Label to an architecture and the state it was trained to; its own ``state_dict()`` will do."""
 Progress = Callable[[int, int], None]
 Direction = dict[str, Tensor]
 
 REACH, STEPS = 1.5, 51
 """The range and resolution of the paper's published notebook."""
 _BATCH = 1000
+
+
+def at_trained(models: Models) -> Iterator[tuple[str, nn.Module]]:
+    """Every model with its label, at its trained state when it is given out and put back there afterwards.
+
+    States are copied before anything moves: a model's own ``state_dict()`` moves with the model.
+    """
+    states = {
+        label: {name: value.detach().clone() for name, value in state.items()}
+        for label, (_, state) in models.items()
+    }
+    for label, (model, _) in models.items():
+        model.load_state_dict(states[label])
+        yield label, model
+        model.load_state_dict(states[label])
 
 
 def direction(model: nn.Module, seed: int) -> Direction:
@@ -100,8 +115,7 @@ def _evaluated(
 ) -> pd.DataFrame:
     rows = []
     total = len(points) * len(models)
-    for label, (model, state) in models.items():
-        model.load_state_dict(state)
+    for label, model in at_trained(models):
         first, second = direction(model, 2 * seed), direction(model, 2 * seed + 1)
         weights = {name: p for name, p in model.named_parameters() if name in first}
         center = {name: p.detach().clone() for name, p in weights.items()}
@@ -113,7 +127,6 @@ def _evaluated(
             rows.append((label, delta, eta, loss, accuracy))
             if progress is not None:
                 progress(len(rows), total)
-        model.load_state_dict(state)
     return pd.DataFrame(rows, columns=["label", "delta", "eta", "loss", "accuracy"])
 
 

@@ -1,12 +1,14 @@
 """A document as HTML, Markdown, images and CSV."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure as Drawing
@@ -14,6 +16,7 @@ from matplotlib.figure import Figure as Drawing
 from analysis.document import Column, Figure, Row, Section, Table
 from analysis.figures.style import inline_svg, png, svg
 from analysis.records import COMPLETE, Records
+from dropattack import UsageError
 
 _COLUMN = 6.2
 """Widest figure, in inches, that stands beside another."""
@@ -28,16 +31,46 @@ class Document:
     Args:
         records: Where it comes from.
         sections: Its parts, in order.
+
+    Raises:
+        UsageError: Two sections, or two of their figures and tables, have one name.
     """
 
     def __init__(self, records: Records, sections: Sequence[Section]) -> None:
         self.records = records
         self.sections = sections
+        for named in (self.sections, self._parts()):
+            names = Counter(file_name(part.name) for part in named)
+            for name in (name for name, times in names.items() if times > 1):
+                raise UsageError(f"two parts of a report have the name {name!r}; give each one of its own")
 
     @cached_property
     def drawings(self) -> dict[str, Drawing]:
         """Every figure, drawn once."""
         return {part.name: part.draw() for part in self._parts() if isinstance(part, Figure)}
+
+    @property
+    def definition(self) -> str:
+        """A sweep file that runs what was run, with every override in it; "" where that was not recorded."""
+        if "stages" not in self.records.sweep:
+            return ""
+        return str(
+            yaml.safe_dump(
+                dict(self.records.sweep),
+                sort_keys=False,
+                allow_unicode=True,
+                default_flow_style=None,
+                width=100,
+            )
+        )
+
+    @property
+    def _file(self) -> str:
+        return f"{file_name(self.records.name)}.yaml"
+
+    @property
+    def _command(self) -> str:
+        return f"dropattack run {self._file}"
 
     def html(self) -> str:
         """The whole page; it needs no other file and no network."""
@@ -54,6 +87,9 @@ class Document:
             sections=self.sections,
             facts=self._facts(),
             drawing=self._inline,
+            definition=self.definition,
+            file=self._file,
+            command=self._command,
             style=Markup(_template("report.css")),
             script=Markup(_template("report.js")),
         )
@@ -72,8 +108,9 @@ class Document:
                 lines += [_plain(note), ""]
             for part in section.parts:
                 lines += _markdown_figure(part) if isinstance(part, Figure) else _markdown_table(part)
-        if self.records.command:
-            lines += ["## Reproduce", "", f"    {self.records.command}", ""]
+        if self.definition:
+            lines += ["## Reproduce", "", f"    {self._command}", "", f"with this in {self._file}:", ""]
+            lines += [f"    {line}" for line in self.definition.splitlines()] + [""]
         lines += [
             f"- {_plain(name)} {_plain(version)}" for name, version in sorted(self.records.versions.items())
         ]

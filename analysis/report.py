@@ -18,6 +18,7 @@ from analysis.sections import (
     papers,
     robustness,
     sensitivity,
+    trained,
     works,
 )
 from dropattack import UsageError
@@ -37,6 +38,7 @@ _SECTIONS: tuple[Callable[[Records], Section | None], ...] = (
     best.learning_section,
     best.failed,
     overview.section,
+    trained.section,
 )
 
 

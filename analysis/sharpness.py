@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from analysis.landscape import Models, Progress
+from analysis.landscape import Models, Progress, at_trained
 from dropattack import Batch
 from trainables.splits import Split
 
@@ -41,8 +41,7 @@ def sharpness(
         for models that do not take floating-point inputs.
     """
     rows = []
-    for label, (model, state) in models.items():
-        model.load_state_dict(state)
+    for label, model in at_trained(models):
         was_training = model.training
         model.eval()
         clean_input, clean_weight = gradient_norms(model, split)

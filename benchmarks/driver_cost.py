@@ -43,9 +43,7 @@ def drive(trials: int, project: bool) -> dict[str, float]:
         engine = Engine(sweep, Journal(folder / "journal.log", sweep.select), lambda workload, options: "")
         status = Status(sweep, [])
         engine.listeners.append(status.update)
-        projection = Projection(
-            f"sqlite:///{folder / 'mlflow.db'}", sweep, folder / "artifacts", "driver-cost"
-        )
+        projection = Projection(f"sqlite:///{folder / 'mlflow.db'}", sweep, folder / "artifacts", {})
         if project:
             engine.listeners.append(projection.show)
             projection.start([], status.line)

@@ -63,7 +63,7 @@ def run(
         definition = load_sweep(sweep, _overridden(overrides), scale)
         console = presentation.terminal()
         try:
-            outcome = run_sweep(definition, sweep, Store(store), data, console, tracking_uri, verbose)
+            outcome = run_sweep(definition, Store(store), data, console, tracking_uri, verbose)
         except StoreError as error:
             print(f"dropattack: {error}", file=sys.stderr)
             raise typer.Exit(1) from None

@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 
 from analysis.records import Records
-from search.provenance import command, versions
 from search.record import Record
 from search.runs import ShownRuns
 from search.sweep import Sweep
@@ -16,7 +15,7 @@ def records_for_analysis(
     sweep: Sweep,
     records: Sequence[Record],
     shown: ShownRuns,
-    source: str,
+    versions: Mapping[str, str],
     later: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Records:
     """Builds what a report is made from.
@@ -25,7 +24,7 @@ def records_for_analysis(
         sweep: What was run.
         records: Its records.
         shown: Where MLflow shows them.
-        source: How the sweep was named on the command line.
+        versions: What the sweep ran with.
         later: Metrics that were measured after the training, by trial key.
     """
     measured = later or {}
@@ -45,8 +44,7 @@ def records_for_analysis(
         sweep=sweep.model_dump(mode="json"),
         select=sweep.select.column,
         mode=sweep.select.mode,
-        command=command(source),
-        versions=versions(),
+        versions=versions,
         run_url=shown.url,
     )
 

@@ -40,14 +40,11 @@ def best_record(sweep: Sweep, records: Iterable[Record]) -> Record | None:
     return next((found[workload].record for workload in sweep.workloads if workload in found), None)
 
 
-def write_report(
-    sweep: Sweep, source: str, store: Store, records: Sequence[Record], shown: ShownRuns
-) -> Path:
+def write_report(sweep: Sweep, store: Store, records: Sequence[Record], shown: ShownRuns) -> Path:
     """Writes the report of records at hand into the sweep's folder."""
     from analysis.report import write_report as render
 
-    tables = records_for_analysis(sweep, records, shown, source, store.robustness(sweep.name))
-    return render(tables, store.folder(sweep.name) / "report")
+    return render(_tables(sweep, store, records, shown), store.folder(sweep.name) / "report")
 
 
 def report_sweep(
@@ -78,8 +75,7 @@ def report_sweep(
     def tables_of(sweep_name: str) -> "Records":
         sweep = recorded_sweep(sweep_name, store)
         shown = shown_runs(tracking_uri or store.tracking_uri, sweep_name)
-        records = store.journal(sweep).records
-        return records_for_analysis(sweep, records, shown, sweep_name, store.robustness(sweep_name))
+        return _tables(sweep, store, store.journal(sweep).records, shown)
 
     tables = tables_of(name)
     extra = []
@@ -90,6 +86,12 @@ def report_sweep(
         records = store.journal(sweep).records
         extra += [_landscape(sweep, store, records, workload, landscape) for workload in sweep.workloads]
     return render(tables, store.folder(name) / "report", formats, extra)
+
+
+def _tables(sweep: Sweep, store: Store, records: Sequence[Record], shown: ShownRuns) -> "Records":
+    return records_for_analysis(
+        sweep, records, shown, store.versions(sweep.name), store.robustness(sweep.name)
+    )
 
 
 def _landscape(sweep: Sweep, store: Store, records: Sequence[Record], workload: str, data: Path) -> "Section":
@@ -113,6 +115,7 @@ def _landscape(sweep: Sweep, store: Store, records: Sequence[Record], workload: 
         landscape.line(models, split),
         landscape.surface(models, split, progress=_say_progress),
         sharpness(models, split),
+        workload if len(sweep.workloads) > 1 else "",
     )
 
 

@@ -18,7 +18,6 @@ from mlflow.utils.mlflow_tags import (
 )
 
 from search.naming import run_name
-from search.provenance import command, versions
 from search.record import Record, State
 from search.redaction import without_credentials
 from search.sweep import Sweep
@@ -34,6 +33,7 @@ _RUN_STATUS = {
 }
 _BATCH = 1000
 _LAST_METRIC = "epoch"
+_DEFINITION = "sweep.json"
 
 
 Winner = tuple[str, Sequence[Path]]
@@ -120,7 +120,7 @@ class SweepRuns:
         uri: Tracking URI.
         sweep: The sweep; its name names the experiment and the parent run.
         artifacts: Where a new experiment keeps its artifacts; ``None`` leaves that to the server.
-        source: How the sweep was named on the command line.
+        versions: What the sweep has run with.
 
     Attributes:
         experiment: Id of the experiment.
@@ -128,7 +128,7 @@ class SweepRuns:
         ids: Run id by trial key.
     """
 
-    def __init__(self, uri: str, sweep: Sweep, artifacts: Path | None, source: str) -> None:
+    def __init__(self, uri: str, sweep: Sweep, artifacts: Path | None, versions: Mapping[str, str]) -> None:
         os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -149,8 +149,9 @@ class SweepRuns:
                 self._remember(run)
         self.parent = parent or self._create_parent()
         self._client.update_run(self.parent, status=RunStatus.to_string(RunStatus.RUNNING))
-        found = {f"{_TAG}command": command(source)}
-        found |= {f"{_TAG}version.{name}": value for name, value in versions().items()}
+        self._client.log_dict(self.parent, sweep.model_dump(mode="json"), _DEFINITION)
+        found = {f"{_TAG}command": f"dropattack run {_DEFINITION}"}
+        found |= {f"{_TAG}version.{name}": value for name, value in versions.items()}
         self._client.log_batch(self.parent, tags=[RunTag(name, value) for name, value in found.items()])
 
     def show(self, record: Record, state: State, epochs: Sequence[Mapping[str, float]]) -> None:
@@ -239,7 +240,6 @@ class SweepRuns:
             "mlflow.note.content": self._sweep.summary,
         }
         run = self._client.create_run(self.experiment, tags=tags, run_name=self._sweep.name)
-        self._client.log_dict(run.info.run_id, self._sweep.model_dump(mode="json"), "sweep.json")
         return str(run.info.run_id)
 
     def _create(self, record: Record) -> None:

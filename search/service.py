@@ -16,6 +16,7 @@ from search.engine import Engine
 from search.journal import Journal, exclusive
 from search.preflight import check_cluster, check_job
 from search.progress import ProgressView
+from search.provenance import versions
 from search.record import Record, State
 from search.reporting import write_report
 from search.status import Status
@@ -58,7 +59,6 @@ class Outcome:
 
 def run_sweep(
     sweep: Sweep,
-    source: str,
     store: Store,
     data: Path,
     console: Console,
@@ -69,7 +69,6 @@ def run_sweep(
 
     Args:
         sweep: What to run.
-        source: How it was named, for the report.
         store: Where to keep it.
         data: The data root.
         console: Where to show progress.
@@ -96,8 +95,12 @@ def run_sweep(
         check_records(journal.records, sweep, checksum)
         engine = Engine(sweep, journal, checksum, store.complete_elsewhere(sweep), store.complete)
         store.define(sweep)
+        store.note_versions(sweep.name, versions(), begun=bool(journal.records))
         projection = Projection(
-            tracking_uri or store.tracking_uri, sweep, None if tracking_uri else store.artifacts, source
+            tracking_uri or store.tracking_uri,
+            sweep,
+            None if tracking_uri else store.artifacts,
+            store.versions(sweep.name),
         )
         engine.listeners += [projection.show, lambda record: _drop_checkpoint(folder, journal, record)]
         status = Status(sweep, engine.records)
@@ -108,7 +111,7 @@ def run_sweep(
                 tuning.run(engine, folder, data, verbose)
             projection.drain()
             try:
-                report = write_report(sweep, source, store, engine.records, projection.shown())
+                report = write_report(sweep, store, engine.records, projection.shown())
             except UsageError as error:
                 raise OSError(str(error)) from error
         except Exception as error:

@@ -18,9 +18,8 @@ from trainables.saved import model_path
 class Store:
     """A folder that holds everything that sweeps record.
 
-    ``sweeps/NAME/`` has the sweep's definition, journal, checkpoints, models, report and what attacks on its
-    models gave; ``mlflow.db`` and
-    ``artifacts/`` are MLflow's.
+    ``sweeps/NAME/`` has the sweep's definition, journal, checkpoints, models, report, the versions of the
+    libraries it ran with and what attacks on its models gave; ``mlflow.db`` and ``artifacts/`` are MLflow's.
     """
 
     def __init__(self, root: Path) -> None:
@@ -66,6 +65,34 @@ class Store:
         """Notes the sweep as it is run now."""
         text = json.dumps(sweep.model_dump(mode="json"), indent=2, sort_keys=True)
         write_atomically(self.folder(sweep.name) / "sweep.json", text.encode())
+
+    def versions(self, name: str) -> dict[str, str]:
+        """Versions of the libraries that a sweep has run with, all of them where they changed."""
+        return {library: ", ".join(found) for library, found in self._noted_versions(name).items()}
+
+    def note_versions(self, name: str, versions: Mapping[str, str], begun: bool) -> None:
+        """Notes what a sweep runs with now, beside what it ran with before.
+
+        Args:
+            name: Name of the sweep.
+            versions: Version by library.
+            begun: Whether it has records; those without a note came from versions that nobody knows.
+        """
+        noted = self._noted_versions(name)
+        before = ["unknown"] if begun and not noted else []
+        for library, version in versions.items():
+            found = noted.setdefault(library, [*before])
+            if version not in found:
+                found.append(version)
+        write_atomically(self._versions_path(name), json.dumps(noted, indent=1, sort_keys=True).encode())
+
+    def _versions_path(self, name: str) -> Path:
+        return self.folder(name) / "versions.json"
+
+    def _noted_versions(self, name: str) -> dict[str, list[str]]:
+        path = self._versions_path(name)
+        found: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return found
 
     def journal(self, sweep: Sweep, writable: bool = False) -> Journal:
         """The sweep's journal."""

@@ -1,5 +1,6 @@
 """Sweep files: found by name or path, overridden, read, and refused in one line where they are wrong."""
 
+import json
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -14,7 +15,7 @@ from search.sweep import Asha, Confirm, Grid, Limits, Resources, Sampling, Selec
 from search.validity import check_meaning
 from search.yamlfile import read_yaml
 
-_SUFFIXES = (".yaml", ".yml")
+_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 def load_sweep(source: str, overrides: Mapping[str, Any] | None = None, scale: str = "") -> Sweep:
@@ -26,19 +27,25 @@ def load_sweep(source: str, overrides: Mapping[str, Any] | None = None, scale: s
         scale: One of the sweep's ``scales``, whose overrides come first; it becomes part of the sweep's name,
             so that its records stay apart.
 
+    Returns:
+        The sweep; its summary, which its file wrote, also says what the scale and the overrides changed.
+
     Raises:
         UsageError: The file is missing or any part of it is wrong; the message names the part.
     """
     raw = _read(source)
+    changes = list((overrides or {}).items())
     if scale:
         scales = parse_sweep(raw, source).scales
         if scale not in scales:
             raise UsageError(f"{source}: {unknown('scale', scale, scales)}")
-        for path, value in scales[scale].items():
-            _override(raw, path, value)
+        changes = [*scales[scale].items(), *changes]
         raw["name"] = f"{raw['name']}-{scale}"
-    for path, value in (overrides or {}).items():
+    for path, value in changes:
         _override(raw, path, value)
+    told = [f"{path}={json.dumps(value, default=str)}" for path, value in changes if path != "summary"]
+    if told and isinstance(raw.setdefault("summary", ""), str):
+        raw["summary"] = f"{raw['summary']} Changed: {', '.join(told)}.".strip()
     return parse_sweep(raw, source)
 
 

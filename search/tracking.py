@@ -7,7 +7,7 @@ by asking MLflow, so that it goes on after any crash.
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from search.record import Record, State
@@ -26,14 +26,14 @@ class Projection:
         uri: Tracking URI, such as ``sqlite:///runs/mlflow.db`` or ``http://host:5000``.
         sweep: The sweep; its name names the experiment and the parent run.
         artifacts: Where a new experiment keeps its artifacts; ``None`` leaves that to the server.
-        source: How the sweep was named on the command line.
+        versions: What the sweep has run with.
     """
 
-    def __init__(self, uri: str, sweep: Sweep, artifacts: Path | None, source: str) -> None:
+    def __init__(self, uri: str, sweep: Sweep, artifacts: Path | None, versions: Mapping[str, str]) -> None:
         self._uri = uri
         self._sweep = sweep
         self._artifacts = artifacts
-        self._source = source
+        self._versions = versions
         self._runs: SweepRuns | None = None
         self._dirty: dict[str, Record] = {}
         self._lock = threading.Lock()
@@ -130,7 +130,7 @@ class Projection:
 
     def _connected(self) -> SweepRuns:
         if self._runs is None:
-            self._runs = SweepRuns(self._uri, self._sweep, self._artifacts, self._source)
+            self._runs = SweepRuns(self._uri, self._sweep, self._artifacts, self._versions)
         return self._runs
 
 

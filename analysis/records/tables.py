@@ -84,11 +84,11 @@ class Records:
             [0, 1]. ``state`` is complete, pruned, failed or running; ``value`` is the best
             validation value of the selected metric.
         epochs: ``key``, ``epoch`` from 1, and metric columns.
-        sweep: The sweep file as plain values; ``name`` and ``stages`` are read where there are any.
+        sweep: The sweep as it was last run, as plain values: a sweep file that runs it again. ``name`` and
+            ``stages`` are read where there are any.
         select: The validation metric that chooses, such as ``valid_accuracy``.
         mode: ``max`` or ``min``.
-        command: The exact command that reproduces the records.
-        versions: Versions of what they depend on.
+        versions: Versions of the libraries they were made with, by name; none where they were not noted.
         run_url: Address of an MLflow run with ``{run_id}`` in it; "" where there is no server.
     """
 
@@ -97,7 +97,6 @@ class Records:
     sweep: Mapping[str, Any] = field(default_factory=dict)
     select: str = "valid_accuracy"
     mode: str = "max"
-    command: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     run_url: str = ""
 
@@ -117,9 +116,15 @@ class Records:
         Beside those four, settings that have one value for all trials of a method tell nothing apart and
         are left out.
         """
-        own = self._of_methods
+        own = self.method_settings
         varying = self.trials.groupby("method")[own].nunique().max()
         return [c for c in own if c in _FIRST or varying[c] > 1]
+
+    @property
+    def method_settings(self) -> list[str]:
+        """Columns that hold settings of methods, the best known first."""
+        own = [c for c in self.trials.columns if c not in (*TEXT, *NUMBERS) and not _is_other(c)]
+        return sorted(own, key=lambda c: (_FIRST.index(c) if c in _FIRST else len(_FIRST), c))
 
     @property
     def training(self) -> list[str]:
@@ -140,7 +145,7 @@ class Records:
 
         Another sweep may have chosen another value of those.
         """
-        return ["workload", "method", *self._of_methods, *self.training]
+        return ["workload", "method", *self.method_settings, *self.training]
 
     @property
     def selected(self) -> Metric:
@@ -187,12 +192,6 @@ class Records:
     def link(self, run_id: str) -> str:
         """Address of a trial's MLflow run, or "" where there is none."""
         return self.run_url.format(run_id=run_id) if self.run_url and run_id else ""
-
-    @property
-    def _of_methods(self) -> list[str]:
-        """Columns that hold settings of methods, the best known first."""
-        own = [c for c in self.trials.columns if c not in (*TEXT, *NUMBERS) and not _is_other(c)]
-        return sorted(own, key=lambda c: (_FIRST.index(c) if c in _FIRST else len(_FIRST), c))
 
     def _metric(self, column: str) -> Metric:
         return Metric(column, self.mode == "max")

@@ -57,7 +57,6 @@ def from_mlflow(tracking_uri: str, sweep: str) -> Records:
         sweep={"name": sweep, **raw},
         select=metric if metric.startswith("valid_") else f"valid_{metric}",
         mode=str(select.get("mode", "max")),
-        command=parents[0].data.tags.get("dropattack.command", "") if parents else "",
         versions=_prefixed(parents[0].data.tags, "dropattack.version.") if parents else {},
         run_url=address if server else "",
     )

@@ -136,7 +136,7 @@ def _comparison(
         ),
     ]
     return Table(
-        f"robustness-{workload}",
+        f"robustness-methods-{workload}",
         f"{workload}: methods by clean accuracy, robust accuracy and cost",
         "With 95 % t intervals; every other attack stands below. Step times are medians over trials of what "
         "the training loop measured; trials that share a processor slow each other down.",

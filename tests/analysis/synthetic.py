@@ -121,7 +121,7 @@ def records(frame: pd.DataFrame | None = None, **changes: Any) -> Records:
     sweep = (
         {"name": "synthetic", "stages": [stage(s) for s in sorted(set(frame["stage"]))]} if len(frame) else {}
     )
-    values: dict[str, Any] = {"trials": frame, "sweep": sweep, "command": "dropattack run synthetic"}
+    values: dict[str, Any] = {"trials": frame, "sweep": sweep}
     if len(frame):
         values["epochs"] = epochs(frame)
     return Records(

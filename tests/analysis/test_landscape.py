@@ -1,10 +1,13 @@
 """Loss surfaces and sharpness against explicit Hessians and formulas."""
 
 import copy
+import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,6 +16,7 @@ from torch import nn
 from analysis import landscape, sharpness
 from analysis.report import write_report
 from analysis.sections import landscape as part
+from dropattack import UsageError
 from tests.analysis import synthetic
 from trainables.splits import ImageSplit
 
@@ -78,6 +82,20 @@ def test_models_are_left_as_they_were(models: dict[str, Any], split: ImageSplit)
         assert model.training
 
 
+def test_a_models_own_state_will_do(models: dict[str, Any], split: ImageSplit) -> None:
+    """It shares the model's memory, so that it moves as the model is moved."""
+    own = {name: (model, model.state_dict()) for name, (model, _) in models.items()}
+    for measure in (
+        lambda models: landscape.line(models, split, steps=3),
+        lambda models: landscape.surface(models, split, steps=3),
+        lambda models: sharpness.sharpness(models, split, iterations=2),
+    ):
+        moved = measure(own)
+        for name, (model, _) in own.items():
+            assert all(torch.equal(v, models[name][1][n]) for n, v in model.state_dict().items())
+        pd.testing.assert_frame_equal(moved, measure(models))
+
+
 def test_line_is_the_middle_of_the_surface(models: dict[str, Any], split: ImageSplit) -> None:
     line = landscape.line(models, split, steps=5)
     middle = landscape.surface(models, split, steps=5).query("eta == 0")
@@ -135,10 +153,52 @@ def test_gradient_norms_equal_autograd(split: ImageSplit) -> None:
     assert found[1] == pytest.approx(torch.cat([g.flatten() for g in of_weights]).norm().item(), rel=1e-5)
 
 
-def test_landscapes_stand_in_a_report(models: dict[str, Any], split: ImageSplit, tmp_path: Path) -> None:
-    line, surface = landscape.line(models, split, steps=5), landscape.surface(models, split, steps=5)
-    section = part.section(line, surface, sharpness.sharpness(models, split, iterations=3))
+def measured(label: str, loss: float, **sharp: float) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """A bowl whose lowest loss is ``loss``, and made-up sharpness, 1 where nothing else is said."""
+    delta = np.linspace(-1, 1, 5)
+    line = pd.DataFrame({"label": label, "delta": delta, "loss": loss + delta**2, "accuracy": 0.9})
+    x, y = (axis.ravel() for axis in np.meshgrid(delta, delta))
+    surface = pd.DataFrame(
+        {"label": label, "delta": x, "eta": y, "loss": loss + x**2 + y**2, "accuracy": 0.9}
+    )
+    return line, surface, pd.DataFrame([dict.fromkeys(part.MEASURES, 1.0) | sharp | {"label": label}])
+
+
+def bowls(**sharp: float) -> list[pd.DataFrame]:
+    """Two models; ``sharp`` is the second one's sharpness."""
+    pairs = zip(measured("deep", 0.1), measured("high", 0.2, **sharp), strict=True)
+    return [pd.concat(pair, ignore_index=True) for pair in pairs]
+
+
+def test_measures_of_flatness_that_agree_and_that_do_not() -> None:
+    agreed = part.section(*bowls(**dict.fromkeys(part.MEASURES, 0.5))).findings[1]
+    assert agreed.startswith(
+        "The flattest is high by top eigenvalue (0.5), SAM sharpness (0.5), ‖∇ input‖ (0.5)"
+    )
+    assert "The measures agree." in agreed
+    torn = part.section(*bowls(top_eigenvalue=-3.0, sam_sharpness=0.25)).findings[1]
+    assert "deep by top eigenvalue (1), ‖∇ input‖ (1)" in torn, "an eigenvalue of -3 is not flat"
+    assert "high by SAM sharpness (0.25). The measures disagree" in torn
+
+
+def test_landscapes_of_two_workloads_stand_side_by_side(tmp_path: Path) -> None:
+    sections = [part.section(*measured(model, 1.0), workload) for workload, model in (("v", "A"), ("w", "B"))]
     frame = synthetic.trials(targets=["input"], epsilons=[5], ps=[0.5], seeds=[0])
-    page = write_report(synthetic.records(frame), tmp_path, extra=[section]).read_text()
-    assert "Loss landscapes" in page
-    assert np.isfinite(line["loss"]).all()
+    page = write_report(synthetic.records(frame), tmp_path, ("html", "csv", "svg"), sections).read_text()
+    drawings = dict(re.findall(r"<desc[^>]*>Lines for (.)\.</desc>(.*?)</svg>", page, flags=re.DOTALL))
+    assert ">A<" in drawings["A"]
+    assert ">B<" in drawings["B"]
+    ids = re.findall(r' id="([^"]*)"', page)
+    assert len(set(ids)) == len(ids)
+    assert "w: along one direction" in page
+    assert {"sharpness-w.csv", "sharpness-v.csv"} <= {path.name for path in (tmp_path / "tables").iterdir()}
+
+
+def test_two_parts_of_one_name_are_refused(tmp_path: Path) -> None:
+    sections = [part.section(*measured(model, 1.0)) for model in "AB"]
+    frame = synthetic.trials(targets=["input"], epsilons=[5], ps=[0.5], seeds=[0])
+    with pytest.raises(UsageError, match="two parts of a report have the name 'landscape'"):
+        write_report(synthetic.records(frame), tmp_path, extra=sections)
+    other = dataclasses.replace(sections[1], name="other")
+    with pytest.raises(UsageError, match="two parts of a report have the name 'landscape-line'"):
+        write_report(synthetic.records(frame), tmp_path, extra=[sections[0], other])

@@ -11,6 +11,7 @@ import pytest
 
 from analysis.records import Records
 from analysis.report import FORMATS, write_report
+from analysis.sections import trained
 from dropattack import UsageError
 from tests.analysis import synthetic
 
@@ -59,7 +60,8 @@ def report(records: Records, tmp_path: Path) -> Page:
 def test_everything_a_report_is_made_of(tmp_path: Path) -> None:
     page = report(synthetic.records(), tmp_path)
     assert "2 of 3 target sets beat the baseline significantly in test accuracy" in page.text
-    assert "dropattack run synthetic" in page.text
+    assert "dropattack run synthetic.yaml" in page.text
+    assert "name: synthetic\nstages:\n- name: grid\n  search: {kind: grid}" in page.text
     assert "torch 2.13.0" in page.text
     anchors = {link[1:] for link in page.links if link.startswith("#")}
     assert anchors <= set(page.ids)
@@ -67,6 +69,21 @@ def test_everything_a_report_is_made_of(tmp_path: Path) -> None:
     assert page.sources == []
     assert not re.search(r'(?:src|href)="(?!#|data:image/png|http://127\.0\.0\.1)', page.source)
     assert any(link.startswith("http://127.0.0.1:5000/#/run") for link in page.links)
+
+
+def test_what_was_trained_by_hand() -> None:
+    """What all workloads share stands there once, with what varied, and what nobody chose."""
+    frame = synthetic.trials(**SMALL, workloads=["a", "b"], seeds=[0])
+    frame["model.width"] = np.where(frame["workload"] == "a", 8, 16)
+    frame["norm"] = np.where(frame["method"] == "dropattack", "l2", None)
+    table = trained.settings(synthetic.records(frame))
+    plain = [text.replace("\N{NO-BREAK SPACE}", " ") for text in table["settings"]]
+    assert list(zip(table["of"], table["workload"], plain, strict=True)) == [
+        ("training", "all", "epochs 5 · train_size 0"),
+        ("model", "a", "width 8"),
+        ("model", "b", "width 16"),
+        ("dropattack", "all", "epsilon 1, 5 · k 1 · norm l2 · p 0.5, 0.7 · targets conv1.w, input"),
+    ]
 
 
 def test_figures_can_be_read_aloud(tmp_path: Path) -> None:
@@ -150,10 +167,8 @@ def test_names_are_text_and_never_markup(tmp_path: Path) -> None:
     evil = '<script>alert("x")</script>|`$1^$'
     frame = synthetic.trials(**SMALL).replace({"digits-lenet5": evil, "input": f"input+{evil}"})
     frame.loc[0, ["state", "reason"]] = ["failed", evil]
-    sweep = {"name": evil, "summary": evil}
-    records = synthetic.records(
-        frame, sweep=sweep, command=evil, versions={evil: evil}, run_url="javascript:{run_id}"
-    )
+    sweep = {"name": evil, "summary": evil, "stages": [{"name": evil}]}
+    records = synthetic.records(frame, sweep=sweep, versions={evil: evil}, run_url="javascript:{run_id}")
     page = report(records, tmp_path)
     assert page.source.count("<script>") == 1
     assert "javascript:" not in page.source

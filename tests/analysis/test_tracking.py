@@ -23,11 +23,7 @@ _FINAL = ("value", "best_epoch", "test_accuracy", "test_loss")
 def log(client: MlflowClient, records: Records, folder: Path) -> None:
     """Writes records as the search service lays them out."""
     experiment = client.create_experiment("synthetic", artifact_location=folder.as_uri())
-    tags = {
-        "dropattack.kind": "sweep",
-        "dropattack.command": records.command,
-        "dropattack.version.torch": "2.13.0",
-    }
+    tags = {"dropattack.kind": "sweep", "dropattack.version.torch": "2.13.0"}
     parent = client.create_run(experiment, run_name="synthetic", tags=tags)
     client.log_text(parent.info.run_id, json.dumps(dict(records.sweep)), "sweep.json")
     for row in records.trials.to_dict("records"):
@@ -62,7 +58,7 @@ def test_round_trip(stored: tuple[str, Records]) -> None:
     uri, original = stored
     back = from_mlflow(uri, "synthetic")
     assert (back.name, back.select, back.mode) == ("synthetic", "valid_accuracy", "max")
-    assert (back.command, back.versions) == (original.command, {"torch": "2.13.0"})
+    assert (back.sweep, back.versions) == (original.sweep, {"torch": "2.13.0"})
     shared = [*_TAGS, *_PARAMS, *_FINAL, "training.epochs", "epochs"]
     pd.testing.assert_frame_equal(back.trials[shared], original.trials[shared], check_dtype=False)
     pd.testing.assert_frame_equal(back.epochs, original.epochs, check_like=True, check_dtype=False)

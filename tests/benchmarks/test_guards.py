@@ -92,7 +92,7 @@ def test_a_trial_that_is_shown_once_takes_three_requests(
     definition = sweep(name="requests", stages=stages)
     tested = engine(tmp_path, definition)
     Driver(tested).run()
-    projection = Projection(f"sqlite:///{tmp_path}/mlflow.db", definition, tmp_path / "artifacts", "demo")
+    projection = Projection(f"sqlite:///{tmp_path}/mlflow.db", definition, tmp_path / "artifacts", {})
     requests: list[str] = []
     for name in ("create_run", "log_batch", "set_terminated", "search_runs", "get_run", "log_metric"):
         original = getattr(MlflowClient, name)

@@ -30,7 +30,7 @@ def test_a_server_that_is_down_is_complained_about_without_its_password(
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     uri = "http://ann:s3cret@127.0.0.1:1"
-    projection = Projection(uri, sweep(), None, "demo")
+    projection = Projection(uri, sweep(), None, {})
     projection.start([])
     projection.drain(0)
     warning = projection.close([])

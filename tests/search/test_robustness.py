@@ -60,7 +60,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     torch.set_num_threads(1)
     store = Store(tmp_path_factory.mktemp("store"))
     engine = run(sweep(), store)
-    runs = SweepRuns(store.tracking_uri, sweep(), store.artifacts, "attacked")
+    runs = SweepRuns(store.tracking_uri, sweep(), store.artifacts, {})
     for record in engine.records:
         runs.show(record, record.state, record.epochs)
     return store

@@ -112,6 +112,7 @@ def test_a_driver_killed_half_way_and_run_again_ends_as_an_undisturbed_one(
 
     report = tmp_path / "runs" / "sweeps" / "small" / "report" / "report.html"
     assert report.stat().st_size > 10_000
+    assert f"<span>torch {torch.__version__}</span>" in report.read_text(encoding="utf-8")
     again = _run(tmp_path, "run", sweep)
     assert again.returncode == 0
     assert len(_records(tmp_path)) == len(records)

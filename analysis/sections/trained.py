@@ -1,0 +1,61 @@
+"""With which settings was everything trained?"""
+
+import pandas as pd
+
+from analysis.document import Section, Table, text_column
+from analysis.records import Records
+
+_SECTIONS = ("training", "data", "model")
+_FEW = 6
+
+
+def section(records: Records) -> Section | None:
+    """Every setting of training, data, model and methods, also those that all trials share."""
+    table = settings(records)
+    if table.empty:
+        return None
+    caption = "Every setting that was recorded, also those nobody chose; several values where it varied."
+    columns = [
+        text_column("settings of", "of"),
+        text_column("workload", "workload"),
+        text_column("values", "settings"),
+    ]
+    return Section(
+        "trained", "What was trained", [], [Table("settings", "Settings", caption, table, columns)]
+    )
+
+
+def settings(records: Records) -> pd.DataFrame:
+    """What was trained, in few rows.
+
+    Returns:
+        ``of`` (training, data, model, or a method), ``workload`` (all of them in one row where they share
+        everything) and ``settings`` as text.
+    """
+    trials = records.trials
+    names = [str(column) for column in trials]
+    parts = [(of, trials, [c for c in names if c.startswith(f"{of}.")]) for of in _SECTIONS]
+    parts += [(str(method), own, records.method_settings) for method, own in trials.groupby("method")]
+    rows = []
+    for of, tried, columns in parts:
+        told = {str(workload): _told(own, columns) for workload, own in tried.groupby("workload")}
+        if len(set(told.values())) == 1 and 1 < len(told) == trials["workload"].nunique():
+            told = {"all": next(iter(told.values()))}
+        rows += [(of, workload, text) for workload, text in told.items() if text]
+    return pd.DataFrame(rows, columns=["of", "workload", "settings"])
+
+
+def _told(trials: pd.DataFrame, columns: list[str]) -> str:
+    """``epochs 8 · learning_rate 0.003``; columns that hold nothing are left out."""
+    values = {c.partition(".")[2] or c: trials[c].dropna().unique() for c in columns}
+    return " · ".join(f"{name}\N{NO-BREAK SPACE}{_values(list(v))}" for name, v in values.items() if len(v))
+
+
+def _values(found: list[object]) -> str:
+    numbers = sorted(value for value in found if isinstance(value, float))
+    names = sorted(str(value) or "none" for value in found if not isinstance(value, float))
+    if len(found) > (_FEW if numbers else 2 * _FEW):
+        return (
+            f"{numbers[0]:.10g} to {numbers[-1]:.10g} in {len(found)}" if numbers else f"{len(found)} names"
+        )
+    return ", ".join([*(f"{value:.10g}" for value in numbers), *names])

@@ -1,0 +1,90 @@
+"""What a report says of the sweep that it is about."""
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search.reporting import report_sweep
+from search.store import Store
+from search.sweep import Sweep
+from search.sweepfile import bundled_sweeps, load_sweep
+from tests.search.simulation import Driver, engine, sweep
+
+NO_SERVER = "http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+
+def recorded(root: Path, definition: Sweep) -> Store:
+    """A store in which a sweep has been run, by a made-up trainer."""
+    store = Store(root)
+    store.folder(definition.name).mkdir(parents=True, exist_ok=True)
+    Driver(engine(store.folder(definition.name), definition)).run()
+    store.define(definition)
+    return store
+
+
+def run_again(page: str, folder: Path) -> Sweep:
+    """The sweep that one gets who does what the report says."""
+    command, definition = re.findall(r"<pre tabindex=\"0\">(.*?)</pre>", page, flags=re.DOTALL)
+    file = folder / command.removeprefix("dropattack run ")
+    file.write_text(html.unescape(definition), encoding="utf-8")
+    return load_sweep(str(file))
+
+
+@pytest.mark.parametrize("name", bundled_sweeps())
+def test_every_sweep_is_reproduced_from_its_report(name: str, tmp_path: Path) -> None:
+    changes: list[tuple[dict[str, Any], str]] = [({}, ""), ({"training.epochs": 1, "seeds": [5]}, "")]
+    changes += [({"seeds": [5]}, scale) for scale in load_sweep(name).scales]
+    for overrides, scale in changes:
+        definition = load_sweep(name, overrides, scale)
+        store = Store(tmp_path)
+        store.define(definition)
+        page = report_sweep(definition.name, store, NO_SERVER).read_text(encoding="utf-8")
+        assert run_again(page, tmp_path) == definition
+
+
+def test_a_definition_in_a_store_can_be_run(tmp_path: Path) -> None:
+    """Numbers that JSON writes as ``1e-05`` stay numbers, and letters beyond ASCII what they are."""
+    definition = sweep(training={"epochs": 9, "learning_rate": 1e-05}, summary="Is ε small?")
+    store = Store(tmp_path)
+    store.define(definition)
+    assert load_sweep(str(store.folder("small") / "sweep.json")) == definition
+
+
+def test_what_was_changed_stands_in_the_summary() -> None:
+    plain = load_sweep("mnist-layers").summary
+    assert load_sweep("mnist-layers", {"seeds": [0]}).summary == f"{plain} Changed: seeds=[0]."
+    quick = load_sweep("mnist-layers", {"training.epochs": 3}, "quick").summary
+    assert quick.startswith(f"{plain} Changed: ")
+    assert "training.train_size=1000" in quick
+    assert quick.endswith("training.epochs=3.")
+    assert load_sweep("mnist-layers", {"summary": "mine"}).summary == "mine"
+
+
+def test_a_report_says_with_what_it_was_trained_and_with_what_it_ran(tmp_path: Path) -> None:
+    store = recorded(tmp_path, sweep())
+    page = report_sweep("small", store, NO_SERVER).read_text(encoding="utf-8")
+    assert "epochs\N{NO-BREAK SPACE}9" in page
+    assert "epsilon\N{NO-BREAK SPACE}" in page
+    assert "hidden1\N{NO-BREAK SPACE}120" in page
+    assert "ran with were not recorded" in page
+    store.note_versions("small", {"torch": "2.0"}, begun=True)
+    store.note_versions("small", {"torch": "2.1"}, begun=True)
+    page = report_sweep("small", store, NO_SERVER).read_text(encoding="utf-8")
+    assert "torch unknown, 2.0, 2.1" in page, "records were there before versions were noted"
+
+
+def test_versions_of_every_run_are_kept_once(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.define(sweep())
+    assert store.versions("small") == {}
+    for torch in ("2.0", "2.1", "2.0"):
+        store.note_versions("small", {"torch": torch, "ray": "3"}, begun=torch != "2.0")
+    assert store.versions("small") == {"torch": "2.0, 2.1", "ray": "3"}
