@@ -82,7 +82,7 @@ def test_what_was_trained_by_hand() -> None:
         ("training", "all", "epochs 5 · train_size 0"),
         ("model", "a", "width 8"),
         ("model", "b", "width 16"),
-        ("dropattack", "all", "epsilon 1, 5 · k 1 · norm l2 · p 0.5, 0.7 · targets conv1.w, input"),
+        ("dropattack", "all", "targets conv1.w, input · epsilon 1, 5 · p 0.5, 0.7 · k 1 · norm l2"),
     ]
 
 

@@ -129,7 +129,7 @@ def test_every_winners_run_has_its_model(tmp_path: Path) -> None:
     records = _run(tmp_path, definition)
     uri, model = f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "model.pt"
     model.write_bytes(b"weights")
-    projection = Projection(uri, definition, tmp_path / "artifacts", "demo")
+    projection = Projection(uri, definition, tmp_path / "artifacts", {})
     projection.start(records)
     projection.drain(20)
     winners = [(best.record.key, [model]) for best in best_by_workload(definition, records).values()]
