@@ -137,6 +137,20 @@ def test_contradictions_stand_in_the_tables() -> None:
     assert sorted(differing["value_10"]) == sorted(listed["value_b"].astype(float))
 
 
+def test_table_2_is_contradicted_where_it_is_not_the_best_of_its_details() -> None:
+    """Tables 5 to 9 detail Table 2's rows: each value should be the best of its targets there."""
+    numbers = published.load("dropattack")
+    same = ["workload", "metric", "method", "targets"]
+    details = numbers[numbers["table"].isin(list("56789"))].groupby(same, dropna=False)["value"].max()
+    rows = numbers[(numbers["table"] == "2") & numbers["method"].isin(["standard", "dropattack"])]
+    both = rows.merge(details.rename("best").reset_index(), on=same)
+    assert len(both) == 18
+    differing = both[both["value"] != both["best"]]
+    listed = published.contradictions().query("place_a == 'Table 2'")
+    pairs = zip(listed["value_a"].astype(float), listed["value_b"].astype(float), strict=True)
+    assert sorted(zip(differing["value"], differing["best"], strict=True)) == sorted(pairs)
+
+
 def test_verdicts_by_hand() -> None:
     """Five seeds of mean 0.90 and sd 0.001: two means differ beyond 2.776·0.001·√(2/5) = 0.00176."""
     ours = estimate(np.array([-1.0, -1, 0, 1, 1]) * 0.001 + 0.90)
