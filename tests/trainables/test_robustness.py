@@ -239,12 +239,9 @@ def test_wrong_settings_are_refused(training: dict[str, Any], message: str) -> N
 def test_a_text_trial_is_tested_on_its_embedding(tmp_path: Path) -> None:
     folder = tmp_path / "texts"
     folder.mkdir()
-    lines = [
-        "text,label",
-        *(f"{'good fine' if i % 2 else 'bad poor'} word{i % 7},{i % 2}" for i in range(40)),
-    ]
-    for extra, name in enumerate(("train", "valid", "test")):
-        (folder / f"{name}.csv").write_text("\n".join([*lines, *lines[1 : 2 + extra]]))
+    for name in ("train", "valid", "test"):
+        texts = [f"{'good fine' if i % 2 else 'bad poor'} word{i % 7} {name}{i},{i % 2}" for i in range(40)]
+        (folder / f"{name}.csv").write_text("\n".join(["text,label", *texts]))
     workload = workload_named("texts-bigru")
     settings = TrainingSettings(epochs=2, robustness="fgm:1,100+pgd-l2-3:1", best_by="fgm_1_accuracy")
     asked = Trial.make("texts-bigru", "standard", {}, settings, 0, workload.checksum(tmp_path))
