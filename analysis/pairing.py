@@ -62,8 +62,8 @@ def summarise(scored: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         spent=("spent", "max"),
     )
     spent = table.pop("spent")
-    half = t_half_width(table["n"], table["sd"], spent)
-    gain_half = t_half_width(table["gain_n"], table["gain_sd"], spent)
+    half = t_half_width(table["n"], table["sd"], spent, table["mean"])
+    gain_half = t_half_width(table["gain_n"], table["gain_sd"], spent, table["gain"])
     table = table.assign(
         low=table["mean"] - half,
         high=table["mean"] + half,

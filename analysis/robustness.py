@@ -75,7 +75,7 @@ def _summary(records: Records, trials: pd.DataFrame, column: str) -> pd.DataFram
     for name, values in (("descent", descent), ("relative_descent", relative)):
         grouped = scored.assign(**{name: values}).groupby(BY, dropna=False)
         spread = grouped[name].agg(n="count", mean="mean", sd="std").reset_index(drop=True)
-        half = t_half_width(spread["n"], spread["sd"], grouped["spent"].max().to_numpy())
+        half = t_half_width(spread["n"], spread["sd"], grouped["spent"].max().to_numpy(), spread["mean"])
         table[name], table[f"{name}_low"] = spread["mean"], spread["mean"] - half
         table[f"{name}_high"] = spread["mean"] + half
     return table

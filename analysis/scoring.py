@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from analysis.choice import Choice
 from analysis.pairing import adjusted, groups, summarise, with_gain
 from analysis.records import PRUNED, Metric, Records, labels
 
@@ -30,7 +31,7 @@ def scored_families(
 
     In this order of preference it is scored on
 
-    - *fresh seeds*, where a confirmation ran a setting of it (the one whose validation mean was best);
+    - *fresh seeds*, where a confirmation ran a setting of it (the one that `Choice` puts first);
     - *other seeds*, where several settings were tried: each seed is scored by the setting that the mean
       validation value of the other seeds chooses;
     - *one setting*, where there is nothing to choose;
@@ -62,6 +63,7 @@ def scored_families(
         survivor=_survivors(records, trials),
     )
     trials = trials.sort_values("survivor", kind="stable").drop_duplicates(["config", "seed", "fresh"])
+    trials = trials.assign(place=places(records, trials, trials["config"]))
     trials = with_gain(records, trials.reset_index(drop=True), metric)
     table = _chosen(trials, groups(trials, ["setting", *by]), records.selected.sign)
     varied = [c for c in records.training if table[c].nunique(dropna=False) > 1]
@@ -73,6 +75,23 @@ def scored_families(
     return table.merge(named.reset_index(), on="config").sort_values(
         [*FAMILY, *by, "seed"], ignore_index=True
     )
+
+
+def places(records: Records, trials: pd.DataFrame, config: pd.Series) -> pd.Series:
+    """Place of each trial's configuration in the order of `analysis.choice.Choice`, the best 0.
+
+    Args:
+        records: Says which stages confirm and which way the selected metric points.
+        trials: Complete trials.
+        config: Names the configuration of each.
+    """
+    choice = Choice()
+    merit = records.selected.sign * trials["value"]
+    fresh = trials["stage"].isin(records.confirmations)
+    for name, key, value, again in zip(config, trials["key"], merit, fresh, strict=True):
+        choice.add(name, key, value, fresh=bool(again))
+    order = {name: place for place, name in enumerate(choice.order())}
+    return config.map(order)
 
 
 def _survivors(records: Records, trials: pd.DataFrame) -> pd.Series:
@@ -87,20 +106,22 @@ def _chosen(trials: pd.DataFrame, family: pd.Series, sign: int) -> pd.DataFrame:
     config, fresh = trials["config"], trials["fresh"]
     explored = (sign * trials["value"]).where(~fresh)
     by_config = explored.groupby(config)
-    count, total, mean = (by_config.transform(name) for name in ("count", "sum", "mean"))
+    count, total = (by_config.transform(name) for name in ("count", "sum"))
     others = ((total - explored) / (count - 1)).where(count > 1)
     confirmed = fresh.groupby(family).transform("any")
     several = config.groupby(family).transform("nunique") > 1
     held_out = ~confirmed & several & others.notna().groupby(family).transform("any")
     same = ~confirmed & several & ~held_out
+    first = trials["place"] == trials["place"].groupby([family, fresh]).transform("min")
     kinds = {
-        FRESH: fresh & (config == _best(mean.fillna(-np.inf).where(fresh), config, family)),
+        FRESH: fresh & first,
         HELD_OUT: held_out
         & (config == _best(others, config, groups(trials.assign(family=family), ["family", "seed"]))),
-        SAME: same & (config == _best(mean, config, family)),
+        SAME: same & first,
         FIXED: ~confirmed & ~several,
     }
     table = pd.concat([trials[mask].assign(scored_on=kind) for kind, mask in kinds.items()])
+    table = table.drop(columns="place")
     survived = table.pop("survivor").groupby(family[table.index]).transform("any")
     table["scored_on"] = table["scored_on"].mask(survived, SAME)
     spent = table["scored_on"].map({HELD_OUT: 1.0, SAME: np.inf}).fillna(0.0)

@@ -2,27 +2,10 @@
 
 import pandas as pd
 
-from analysis.choice import Choice
 from analysis.pairing import groups, summarise, with_gain
 from analysis.records import BASELINE, COMPLETE, FAILED, PRUNED, Records, control_names, labels
-from analysis.scoring import HELD_OUT, scored_families
+from analysis.scoring import HELD_OUT, places, scored_families
 from analysis.statistics import estimate
-
-
-def choice(trials: pd.DataFrame, config: pd.Series, records: Records) -> Choice:
-    """What validation chooses among configurations.
-
-    Args:
-        trials: Complete trials.
-        config: Names the configuration of each.
-        records: Says which stages confirm and which way the selected metric points.
-    """
-    chosen = Choice()
-    fresh = trials["stage"].isin(records.confirmations)
-    merit = records.selected.sign * trials["value"]
-    for name, key, value, again in zip(config, trials["key"], merit, fresh, strict=True):
-        chosen.add(name, key, value, fresh=bool(again))
-    return chosen
 
 
 def configurations(records: Records) -> pd.DataFrame:
@@ -44,7 +27,7 @@ def configurations(records: Records) -> pd.DataFrame:
     named = by[["passes", "run_id"]].first().assign(valid=by["value"].mean())
     first = trials.drop_duplicates("config")[["config", *records.configuration]]
     table = table.merge(named.reset_index(), on=["config", "fresh"]).merge(first, on="config")
-    place = {config: i for i, config in enumerate(choice(trials, trials["config"], records).order())}
+    place = places(records, trials, trials["config"]).groupby(trials["config"]).first()
     order = table.assign(place=table["config"].map(place), searched=~table["fresh"])
     order = order.sort_values(["place", "searched"], kind="stable").drop(columns=["place", "searched"])
     return order.reset_index(drop=True)
@@ -59,8 +42,7 @@ def best_of_methods(records: Records) -> pd.DataFrame:
     """
     trials = records.complete()
     trials = trials.assign(config=groups(trials, records.configuration))
-    order = choice(trials, trials["config"], records).order()
-    trials["place"] = trials["config"].map({config: i for i, config in enumerate(order)})
+    trials["place"] = places(records, trials, trials["config"])
     best = trials.groupby(["workload", "method"])["place"].transform("min")
     return trials[trials["place"] == best]
 
@@ -90,14 +72,16 @@ def optimism(records: Records) -> pd.DataFrame:
 
     Returns:
         One row per workload and training settings with at least two candidates: ``candidates``
-        (configurations of attacks that were tried, pruned ones too), ``configuration`` (the one whose
-        validation mean is best), ``valid`` (that mean), ``held_out, low, high, n`` (validation of each seed
-        by the choice of the other seeds), ``test`` (the choice's test mean on the searched seeds),
-        ``fresh_test`` and ``fresh_n`` (on those of a confirmation), and ``optimism`` (``valid`` minus
-        ``held_out``, positive where it flatters).
+        (configurations of attacks that were tried, pruned ones too), ``configuration`` (the one that `Choice`
+        puts first), ``valid`` (its validation mean on the searched seeds), ``held_out, low, high, n``
+        (validation of each seed by the choice of the other seeds), ``test`` (the choice's test mean on the
+        searched seeds), ``fresh_test`` and ``fresh_n`` (on those of a confirmation), and ``optimism``
+        (``valid`` minus ``held_out``, positive where it flatters).
     """
     complete = records.complete()
     attacks = complete[complete["method"] != BASELINE]
+    attacks = attacks.assign(config=groups(attacks, records.configuration))
+    attacks["place"] = places(records, attacks, attacks["config"])
     exploring = attacks[~attacks["stage"].isin(records.confirmations)]
     metric, sign = records.reported, records.selected.sign
     column = records.values(metric)
@@ -106,11 +90,9 @@ def optimism(records: Records) -> pd.DataFrame:
     settings = ["workload", *records.training]
     tried = _tried(records)
     for _, group in exploring.groupby(settings, dropna=False, sort=True):
-        config = groups(group, records.configuration)
-        means = group.groupby(config)["value"].mean() * sign
-        if len(means) < 2:
+        if group["config"].nunique() < 2:
             continue
-        chosen = group[config == means.idxmax()]
+        chosen = group[group["place"] == group["place"].min()]
         others = scored_families(records, group, records.selected, ["workload"])
         others = others[others["scored_on"] == HELD_OUT]
         held_out = estimate(others.groupby("seed")["score"].mean())

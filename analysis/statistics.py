@@ -62,11 +62,11 @@ def estimate(values: ArrayLike, spent: float = 0) -> Estimate:
     n = len(sample)
     mean = float(sample.mean()) if n else np.nan
     sd = float(sample.std(ddof=1)) if n > 1 else np.nan
-    half = float(t_half_width(n, sd, spent))
+    half = float(t_half_width(n, sd, spent, mean))
     return Estimate(n, mean, sd, mean - half, mean + half, float(t_p_value(n, mean, sd, spent)))
 
 
-def t_half_width(n: ArrayLike, sd: ArrayLike, spent: ArrayLike = 0) -> Array:
+def t_half_width(n: ArrayLike, sd: ArrayLike, spent: ArrayLike = 0, mean: ArrayLike = 0.0) -> Array:
     """Half the width of the 95 % t interval of a mean. Arrays broadcast.
 
     Args:
@@ -74,16 +74,24 @@ def t_half_width(n: ArrayLike, sd: ArrayLike, spent: ArrayLike = 0) -> Array:
         sd: Their standard deviation.
         spent: Degrees of freedom that were spent on choosing what is measured, beside the one on the mean;
             infinite where the values chose themselves, so that nothing can be said of their mean.
+        mean: Their mean.
 
     Returns:
-        NaN where no degree of freedom is left; 0 where there is no spread.
+        NaN where no degree of freedom is left; without any spread (`without_spread`) 0 for a mean of 0, and
+        NaN for another: two equal gains do not show that there is no spread, and an interval of no width
+        would say so.
     """
-    n, sd = np.asarray(n, dtype=float), np.asarray(sd, dtype=float)
-    sd = np.where(without_spread(sd), 0.0, sd)
+    n, sd, mean = (np.asarray(a, dtype=float) for a in (n, sd, mean))
     freedom = n - 1 - np.asarray(spent, dtype=float)
     with np.errstate(invalid="ignore", divide="ignore"):
         width = stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * sd / np.sqrt(n)
+    width = np.where(without_spread(sd, mean), _no_spread(mean, 0.0), width)
     return np.where(freedom > 0, width, np.nan)
+
+
+def _no_spread(mean: Array, known: float) -> Array:
+    """What is known where there is no spread: ``known`` of a mean of 0, nothing of another."""
+    return np.where(np.abs(mean) <= _ROUNDING, known, np.nan)
 
 
 def t_p_value(n: ArrayLike, mean: ArrayLike, sd: ArrayLike, spent: ArrayLike = 0) -> Array:
@@ -96,7 +104,7 @@ def t_p_value(n: ArrayLike, mean: ArrayLike, sd: ArrayLike, spent: ArrayLike = 0
     freedom = n - 1 - np.asarray(spent, dtype=float)
     with np.errstate(invalid="ignore", divide="ignore"):
         p = 2 * stats.t.sf(np.abs(mean) / (sd / np.sqrt(n)), freedom)
-    p = np.where(without_spread(sd, mean), np.where(np.abs(mean) <= _ROUNDING, 1.0, np.nan), p)
+    p = np.where(without_spread(sd, mean), _no_spread(mean, 1.0), p)
     return np.where(freedom > 0, p, np.nan)
 
 

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from analysis.ranking import scored_target_sets
 from analysis.sections import best
 from analysis.selection import configurations, optimism
 from tests.analysis import synthetic
@@ -65,3 +66,20 @@ def test_pruned_configurations_were_tried_too() -> None:
     frame = synthetic.trials(targets=["input"], epsilons=[1, 2, 3, 4], ps=[0.5])
     frame.loc[frame["epsilon"] > 2, "state"] = "pruned"
     assert optimism(synthetic.records(frame))["candidates"].item() == 4
+
+
+def test_a_tie_is_decided_alike_everywhere() -> None:
+    """Two settings of equal validation mean: headline, optimism and the layer's score name the same one."""
+    for first in (0.3, 0.7):
+        frame = confirmed(0)
+        frame = frame[frame["p"].isna() | frame["p"].isin([0.3, 0.7])]
+        frame["value"] = frame["value"].where(frame["p"].isna(), 0.93)
+        frame["key"] = [
+            f"{'a' if p == first else 'b'}{key}" for p, key in zip(frame["p"], frame["key"], strict=True)
+        ]
+        records = synthetic.records(frame)
+        (told,) = best.best(records).findings
+        scored = scored_target_sets(records, records.reported)
+        assert f"p\xa0{first}" in told
+        assert f"p\xa0{first}" in optimism(records)["configuration"].item()
+        assert set(scored["p"]) == {first}
