@@ -1,15 +1,18 @@
 """How results depend on ε, p and K: cells of maps, and curves over one hyperparameter at a time."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
-from analysis.pairing import adjusted, summarise, with_gain
+from analysis.pairing import adjusted, groups, summarise, with_gain
 from analysis.records import COMPLETE, FAILED, PRUNED, Metric, Records, control_names
 
 AXES = ("epsilon", "p")
 _GRID_SHARE = 0.5
-_CROWDED = 12
-_BINS = 8
+_BINS, _FEWEST = 8, 3
+_EPOCHS = "training.epochs"
 
 
 def panel_columns(records: Records) -> list[str]:
@@ -46,7 +49,8 @@ def epsilon_p_cells(records: Records, metric: Metric) -> pd.DataFrame:
     unusable = (attacks["state"] == FAILED) | ((attacks["state"] == COMPLETE) & attacks["value"].isna())
     states = attacks.assign(failed=unusable, pruned=attacks["state"] == PRUNED)
     counts = states.groupby(["panel", *AXES])[["failed", "pruned"]].sum().reset_index()
-    cells = _complete_grids(counts).merge(table, on=["panel", *AXES], how="left")
+    stages = attacks.groupby("panel")["stage"].first()
+    cells = _complete_grids(counts, stages.isin(records.grids)).merge(table, on=["panel", *AXES], how="left")
     cells[["n", "gain_n", "failed", "pruned"]] = (
         cells[["n", "gain_n", "failed", "pruned"]].fillna(0).astype(int)
     )
@@ -55,12 +59,20 @@ def epsilon_p_cells(records: Records, metric: Metric) -> pd.DataFrame:
     return cells.assign(missing=cells["n"] == 0).merge(names, on="panel")
 
 
-def _complete_grids(counts: pd.DataFrame) -> pd.DataFrame:
-    """Adds the absent combinations of every panel that is a grid for the greater part."""
+def _complete_grids(counts: pd.DataFrame, laid_out: pd.Series) -> pd.DataFrame:
+    """Adds the absent combinations of every panel that is a grid for the greater part.
+
+    Args:
+        counts: The cells that were tried.
+        laid_out: By panel, whether its stage is a grid; drawn values make one only where no row and no column
+            has a cell alone.
+    """
     panels = []
-    for _, panel in counts.groupby("panel"):
+    for name, panel in counts.groupby("panel"):
         epsilons, ps = np.sort(panel["epsilon"].unique()), np.sort(panel["p"].unique())
-        is_grid = len(panel) >= _GRID_SHARE * len(epsilons) * len(ps)
+        fewest = min(panel[axis].value_counts().min() for axis in AXES)
+        filled = len(panel) >= _GRID_SHARE * len(epsilons) * len(ps)
+        is_grid = filled and bool(laid_out[name] or fewest > 1)
         if is_grid:
             whole = pd.MultiIndex.from_product([epsilons, ps], names=AXES).to_frame(index=False)
             panel = whole.assign(panel=panel["panel"].iloc[0]).merge(panel, on=["panel", *AXES], how="left")
@@ -69,32 +81,71 @@ def _complete_grids(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def marginal(records: Records, hyperparameter: str, metric: Metric) -> pd.DataFrame:
-    """Curve over one hyperparameter, everything else averaged, seed by seed.
+    """Curves over one hyperparameter, everything else averaged, seed by seed.
 
-    The average runs over whatever other values were tried. Of values that were sampled rather than laid out
-    as a grid, where nearly every trial has its own, eight bins with as many trials each are made, at their
-    medians; beside a grid they are left out.
+    Of grids the largest full one is used: every point of a curve averages the very same other settings and
+    seeds. Only where no grid has several values, those that a search sampled are shown; where nearly every
+    trial has its own, up to eight bins of at least three trials are made, at their medians.
 
     Returns:
-        One row per workload, method and value: ``value`` and the columns of `summarise`, n in seeds.
+        One row per workload, method and value, of curves with at least two: ``value``, the columns of
+        `summarise` with n in seeds, ``sampled`` (whether other settings differ from point to point) and
+        ``pruned`` (how many trials of the curve's stages were stopped early and are not in it).
     """
     trials = records.exploring()
     if hyperparameter not in trials:
         return pd.DataFrame()
     trials = trials[trials[hyperparameter].notna()]
-    trials = trials.assign(**{hyperparameter: _positions(trials, hyperparameter, records)})
-    scored = with_gain(records, trials.dropna(subset=hyperparameter), metric)
-    table = summarise(scored, ["workload", "method", hyperparameter])
+    curves = []
+    for (workload, method), own in trials.groupby(["workload", "method"]):
+        laid_out = own["stage"].isin(records.grids)
+        curve = _largest_grid(own[laid_out], hyperparameter, _others(records, hyperparameter))
+        sampled = curve.empty
+        if sampled:
+            curve = own[~laid_out].assign(**{hyperparameter: _bins(own.loc[~laid_out, hyperparameter])})
+        if curve[hyperparameter].nunique() > 1:
+            every = records.trials[
+                (records.trials["workload"] == workload) & (records.trials["method"] == method)
+            ]
+            stopped = every["stage"].isin(curve["stage"]) & (every["state"] == PRUNED)
+            curves.append(curve.assign(sampled=sampled, pruned=int(stopped.sum())))
+    if not curves:
+        return pd.DataFrame()
+    scored = with_gain(records, pd.concat(curves), metric)
+    table = summarise(scored, ["workload", "method", "sampled", "pruned", hyperparameter])
     return table.rename(columns={hyperparameter: "value"})
 
 
-def _positions(trials: pd.DataFrame, hyperparameter: str, records: Records) -> pd.Series:
-    """Where on its curve each trial stands; missing for values that only one of many configurations has."""
-    values = trials[hyperparameter]
-    if values.nunique() <= _CROWDED:
+def _others(records: Records, hyperparameter: str) -> list[str]:
+    """What is equal at all points of a curve; not the epochs where a budget of passes sets them."""
+    stages = records.sweep.get("stages", ())
+    of_passes = {_EPOCHS} if any(stage.get("budget") == "passes" for stage in stages) else set()
+    return [c for c in (*records.configuration, "seed") if c not in {hyperparameter, *of_passes}]
+
+
+def _largest_grid(trials: pd.DataFrame, hyperparameter: str, others: Sequence[str]) -> pd.DataFrame:
+    """The trials of those other settings that were tried with all of several values; empty where none were.
+
+    Of the sets of values that were tried together, the one that gives the most comparisons is taken.
+    """
+    settings = groups(trials, others)
+    tried = {number: frozenset(own) for number, own in trials[hyperparameter].groupby(settings)}
+    times = Counter(tried.values())
+
+    def comparisons(values: frozenset[float]) -> tuple[int, int, list[float]]:
+        having = sum(n for others, n in times.items() if values <= others)
+        return (len(values) - 1) * having, len(values), sorted(values)
+
+    values: frozenset[float] = max(times, key=comparisons, default=frozenset())
+    if len(values) < 2:
+        return trials.head(0)
+    having = [number for number, others in tried.items() if values <= others]
+    return trials[settings.isin(having) & trials[hyperparameter].isin(values)]
+
+
+def _bins(values: pd.Series) -> pd.Series:
+    """Sampled values as they are where each was drawn twice or more, else the medians of bins."""
+    bins = min(_BINS, len(values) // _FEWEST)
+    if len(values) >= 2 * values.nunique() or not bins:
         return values
-    configurations = trials.drop_duplicates(records.configuration)[hyperparameter].value_counts()
-    shared = configurations.index[configurations > 1]
-    if len(shared) > 1:
-        return values.where(values.isin(shared))
-    return values.groupby(pd.qcut(values, _BINS, duplicates="drop")).transform("median")
+    return values.groupby(pd.qcut(values, bins, duplicates="drop")).transform("median")

@@ -1,5 +1,7 @@
 """Curves with bands: learning curves, results along one hyperparameter, accuracy under attack."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -33,7 +35,7 @@ def learning(table: pd.DataFrame, metrics: list[Metric]) -> Figure:
 
 
 def marginals(tables: dict[str, pd.DataFrame], metric: Metric, *, gain: bool) -> Figure:
-    """Results along hyperparameters, one panel each.
+    """Results along hyperparameters, one panel each; dotted where the values were sampled.
 
     Args:
         tables: Rows of `analysis.sensitivity.marginal` per hyperparameter, each of one workload.
@@ -45,9 +47,7 @@ def marginals(tables: dict[str, pd.DataFrame], metric: Metric, *, gain: bool) ->
     names = list(dict.fromkeys(m for table in tables.values() for m in table["method"]))
     for axes, (name, table) in zip(panels[0], tables.items(), strict=True):
         for i, method in enumerate(names):
-            rows = table[table["method"] == method].rename(columns=dict(zip(center, _BAND, strict=True)))
-            rows = rows[["value", *_BAND]] if not gain else rows.loc[:, ["value", *_BAND]]
-            _band(axes, rows, "value", metric.scale, i, method)
+            _bars(axes, table[table["method"] == method], center, metric.scale, i, method)
         values = table["value"].to_numpy(dtype=float)
         if values.min() > 0 and values.max() / values.min() >= 20:
             axes.set_xscale("log")
@@ -56,6 +56,8 @@ def marginals(tables: dict[str, pd.DataFrame], metric: Metric, *, gain: bool) ->
         if gain:
             axes.axhline(0, color=INK, lw=1)
         axes.set_xlabel(_SYMBOLS.get(name, name))
+        if name == "k":
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         light_grid(axes)
         axes.tick_params(length=0, which="both")
     panels[0][0].set_ylabel(metric.gain_label if gain else metric.label)
@@ -90,7 +92,6 @@ def robustness(table: pd.DataFrame, attacks: list[str], metric: Metric) -> Figur
     return figure
 
 
-_BAND = ["center", "lower", "upper"]
 _SYMBOLS = {"epsilon": "perturbation size ε", "p": "attack probability p", "k": "ascent steps K"}
 
 
@@ -102,6 +103,26 @@ def _band(axes: Axes, rows: pd.DataFrame, x: str, scale: float, index: int, labe
     low, high = rows["lower"] * scale, rows["upper"] * scale
     if not np.isnan(low).all():
         axes.fill_between(rows[x], low, high, color=color, alpha=0.18, lw=0)
+
+
+def _bars(
+    axes: Axes, rows: pd.DataFrame, columns: Sequence[str], scale: float, index: int, label: str
+) -> None:
+    """A curve with an interval at every point that has one, be it that its neighbours have none."""
+    rows = rows.sort_values("value")
+    center, low, high = (rows[column].to_numpy(dtype=float) * scale for column in columns)
+    axes.errorbar(
+        rows["value"],
+        center,
+        yerr=[center - low, high - center],
+        color=SERIES[index % len(SERIES)],
+        marker=MARKERS[index % len(MARKERS)],
+        linestyle=":" if rows["sampled"].any() else "-",
+        markersize=4,
+        elinewidth=1.2,
+        capsize=2.5,
+        label=literal(label),
+    )
 
 
 def _legend(figure: Figure, axes: Axes, entries: int) -> None:

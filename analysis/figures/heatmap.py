@@ -11,7 +11,7 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis.figures.style import INK, MUTED, PAPER, canvas, colormap, on_color
+from analysis.figures.style import INK, MUTED, PAPER, canvas, colormap, on_color, plain_bar
 from analysis.records import Metric, rows
 
 _FADED = 0.25
@@ -63,9 +63,7 @@ def epsilon_p_map(cells: pd.DataFrame, metric: Metric, *, gain: bool) -> Figure:
     axes.set_yticks(range(len(ps)), [f"{p:.3g}" for p in ps])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    bar = figure.colorbar(ScalarMappable(norm, colors), ax=axes, fraction=0.035, pad=0.02)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(length=0, labelcolor=INK, labelsize=8)
+    plain_bar(figure.colorbar(ScalarMappable(norm, colors), ax=axes, fraction=0.035, pad=0.02))
     return figure
 
 
@@ -75,7 +73,9 @@ def _scale(numbers: pd.Series, gain: bool) -> tuple[Normalize, Colormap]:
         reach = float(present.abs().max()) if len(present) else 1.0
         return Normalize(-(reach or 1.0), reach or 1.0), colormap("RdBu")
     low, high = (float(present.min()), float(present.max())) if len(present) else (0.0, 1.0)
-    return Normalize(low, high if high > low else low + 1e-9 + abs(low) * 1e-6), colormap("cividis")
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
+        low, high = low - 0.5, high + 0.5
+    return Normalize(low, high), colormap("cividis")
 
 
 def _write(

@@ -9,8 +9,10 @@ import matplotlib
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 INK, MUTED, RULE, PAPER = "#1c2733", "#66727f", "#d9dfe6", "#fdfdfe"
 ON_DARK, ON_LIGHT = "#fbfbfb", "#15191e"
@@ -74,6 +76,14 @@ def light_grid(axes: Axes, axis: str = "y") -> None:
     """Fine rules behind the data."""
     axes.grid(visible=True, axis=axis, color=RULE, linewidth=0.8)  # type: ignore[arg-type]
     axes.set_axisbelow(True)
+
+
+def plain_bar(bar: Colorbar) -> None:
+    """A colour bar's look: no outline, no ticks, and whole numbers rather than an offset beside it."""
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0, labelcolor=INK, labelsize=8)
+    bar.formatter = ScalarFormatter(useOffset=False)
+    bar.update_ticks()
 
 
 def literal(text: str) -> str:

@@ -2,46 +2,44 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.style import INK, PAPER, SERIES, canvas, colormap, light_grid, literal
+from analysis.figures.style import INK, PAPER, SERIES, canvas, colormap, light_grid, literal, plain_bar
 from analysis.figures.style import title as heading
 from analysis.records import Metric, rows
 from analysis.surrogate import Surrogate
 
 
 def surrogate_map(surrogate: Surrogate, metric: Metric) -> Figure:
-    """Expected score on the left, its standard deviation on the right, the trials themselves on top."""
+    """Expected score on the left, its standard deviation on the right, the trials themselves on top.
+
+    One scale of colours holds for the expectation and the trials' own scores.
+    """
     figure, panels = canvas(8.6, 3.6, 1, 2, sharey=True)
+    scores = surrogate.points["score"].to_numpy() * metric.scale
     layers = (
-        (surrogate.mean, "cividis", f"expected {metric.label}"),
-        (surrogate.sd, "Greys", "its standard deviation"),
+        (surrogate.mean, "cividis", f"expected {metric.label}", scores),
+        (surrogate.sd, "Greys", "its standard deviation", np.array([])),
     )
-    low, high = surrogate.points["score"].min(), surrogate.points["score"].max()
-    for axes, (values, name, title) in zip(panels, layers, strict=True):
+    for axes, (values, name, title, also) in zip(panels, layers, strict=True):
         scaled = values * metric.scale
-        levels = _levels(scaled)
-        drawn = axes.contourf(surrogate.epsilon, surrogate.p, scaled, levels=levels, cmap=colormap(name))
-        bar = figure.colorbar(drawn, ax=axes, fraction=0.05, pad=0.02, ticks=MaxNLocator(5))
-        bar.outline.set_visible(False)
-        bar.ax.tick_params(length=0, labelcolor=INK, labelsize=8)
+        levels = _levels(np.concatenate([scaled.ravel(), also]))
+        norm = Normalize(levels[0], levels[-1])
+        colors = colormap(name)
+        drawn = axes.contourf(surrogate.epsilon, surrogate.p, scaled, levels=levels, cmap=colors, norm=norm)
+        plain_bar(figure.colorbar(drawn, ax=axes, fraction=0.05, pad=0.02, ticks=MaxNLocator(5)))
         heading(axes, title)
         axes.set_xlabel("perturbation size ε")
         if surrogate.log:
             axes.set_xscale("log")
         axes.tick_params(length=0, which="both")
-    points = surrogate.points
-    shade = (points["score"] - low) / (high - low) if high > low else points["score"] * 0
-    panels[0].scatter(
-        points["epsilon"],
-        points["p"],
-        c=colormap("cividis")(shade.to_numpy()),
-        s=18,
-        edgecolors=PAPER,
-        linewidths=0.7,
-    )
-    panels[1].scatter(points["epsilon"], points["p"], color=SERIES[1], s=9)
+        if len(also):
+            color = colors(norm(also))
+            at = surrogate.points["epsilon"], surrogate.points["p"]
+            axes.scatter(*at, c=color, s=18, edgecolors=PAPER, linewidths=0.7)
+    panels[1].scatter(surrogate.points["epsilon"], surrogate.points["p"], color=SERIES[1], s=9)
     panels[0].set_ylabel("attack probability p")
     return figure
 

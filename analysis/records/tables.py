@@ -162,9 +162,12 @@ class Records:
     @property
     def confirmations(self) -> list[str]:
         """Names of the stages that run chosen configurations again on fresh seeds."""
-        kinds = {s.get("name"): _kind(s) for s in self.sweep.get("stages", ())}
-        stages = sorted(set(self.trials["stage"]))
-        return [s for s in stages if kinds.get(s, s) == "confirm"]
+        return self._stages("confirm")
+
+    @property
+    def grids(self) -> list[str]:
+        """Names of the stages that run every combination of their space."""
+        return self._stages("grid")
 
     def complete(self, controls: bool = False) -> pd.DataFrame:
         """Trials that ran their whole budget and have a value: the only ones that statistics see.
@@ -192,6 +195,11 @@ class Records:
     def link(self, run_id: str) -> str:
         """Address of a trial's MLflow run, or "" where there is none."""
         return self.run_url.format(run_id=run_id) if self.run_url and run_id else ""
+
+    def _stages(self, kind: str) -> list[str]:
+        """Stages that search in one way; one that no sweep file describes is named after its way."""
+        kinds = {s.get("name"): _kind(s) for s in self.sweep.get("stages", ())}
+        return [s for s in sorted(set(self.trials["stage"])) if kinds.get(s, s) == kind]
 
     def _metric(self, column: str) -> Metric:
         return Metric(column, self.mode == "max")

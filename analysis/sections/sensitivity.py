@@ -22,16 +22,23 @@ from analysis.sensitivity import AXES, epsilon_p_cells, marginal, panel_columns
 from analysis.surrogate import Surrogate, surrogates
 
 _MAPS = 6
-_MARGINALS = ("epsilon", "p", "k")
+_SYMBOLS = {"epsilon": "ε", "p": "p", "k": "K"}
 
 
 def section(records: Records) -> Section | None:
     """Maps and marginal curves, on validation: whoever picks a cell from them has not seen test data."""
     metric = records.selected
     cells = epsilon_p_cells(records, metric)
+    curves = _curves(records, metric)
+    if cells.empty and not curves:
+        return None
     parts: list[Figure | Table] = []
-    notes = []
-    findings = ["No method was recorded with several values of ε or p."]
+    notes: list[str] = []
+    mapped: set[str] = set()
+    findings = [
+        f"No method was tried with several combinations of ε and p: there are curves over "
+        f"{', '.join(_SYMBOLS[name] for name in curves)}, and no map."
+    ]
     if len(cells):
         findings = _finding(cells, metric)
         grids = cells[cells["grid"]]
@@ -40,16 +47,20 @@ def section(records: Records) -> Section | None:
         )
         names = {panel: _panel_name(records, cells[cells["panel"] == panel]) for panel in order.index}
         for panel in order.index[:_MAPS]:
-            parts += _maps(grids[grids["panel"] == panel], names[panel], metric)
+            panel_cells = grids[grids["panel"] == panel]
+            parts += _maps(panel_cells, names[panel], metric)
+            mapped.add(str(panel_cells["workload"].iloc[0]))
         if len(order) > _MAPS:
             notes.append(
                 f"The {_MAPS} maps with the best cells are drawn; {len(order) - _MAPS} more are in the table "
                 "of cells (written whole with --format csv)."
             )
-        parts += [_surrogate(fitted, metric) for fitted in surrogates(records, cells, metric)]
+        fitted_maps = surrogates(records, cells, metric)
+        parts += [_surrogate(fitted, metric) for fitted in fitted_maps if fitted.tells]
+        notes += [_untold(fitted) for fitted in fitted_maps if not fitted.tells]
         parts.append(_cells_table(cells, records, metric))
-    parts = [*_marginals(records, metric), *parts]
-    return Section("sensitivity", "Sensitivity to ε, p and K", findings, parts, notes) if parts else None
+    parts = [*_marginals(curves, metric, mapped), *parts]
+    return Section("sensitivity", "Sensitivity to ε, p and K", findings, parts, notes)
 
 
 def _panel_name(records: Records, cells: pd.DataFrame) -> str:
@@ -121,13 +132,24 @@ def _maps(cells: pd.DataFrame, name: str, metric: Metric) -> list[Figure | Table
 def _surrogate(fitted: Surrogate, metric: Metric) -> Figure:
     return Figure(
         f"surrogate-{fitted.workload}-{fitted.method}",
-        f"{fitted.workload}: {fitted.method}, fitted to {len(fitted.points)} scattered trials",
-        "A Gaussian process through the trials that ran in full (dots), all target sets and K pooled; on the "
-        "right how uncertain it is.",
+        f"{fitted.workload}: {fitted.method}, fitted to scattered trials",
+        f"A Gaussian process through the n = {len(fitted.points)} trials that ran in full (dots, on the same "
+        f"colours), all target sets and K pooled; on the right how uncertain it is.{_stopped(fitted.pruned)}",
         "Where the right map is dark nothing was measured nearby: do not read the left one there.",
         f"Fitted map of {metric.name} over ε and p from {len(fitted.points)} trials.",
         partial(surrogate_map, fitted, metric),
     )
+
+
+def _untold(fitted: Surrogate) -> str:
+    return (
+        f"{fitted.workload}, {fitted.method}: no map is drawn of the {len(fitted.points)} scattered trials. "
+        "ε and p explain them no better than chance does."
+    )
+
+
+def _stopped(count: int) -> str:
+    return f" {count} more were stopped early: these are the survivors." if count else ""
 
 
 def _cells_table(cells: pd.DataFrame, records: Records, metric: Metric) -> Table:
@@ -152,24 +174,46 @@ def _cells_table(cells: pd.DataFrame, records: Records, metric: Metric) -> Table
     )
 
 
-def _marginals(records: Records, metric: Metric) -> list[Figure | Table]:
-    tables = {name: marginal(records, name, metric) for name in _MARGINALS if name in records.trials}
-    tables = {name: table for name, table in tables.items() if len(table) and table["value"].nunique() > 1}
+def _curves(records: Records, metric: Metric) -> dict[str, pd.DataFrame]:
+    """`marginal` of every hyperparameter that gives a curve."""
+    tables = {name: marginal(records, name, metric) for name in _SYMBOLS if name in records.trials}
+    return {name: table for name, table in tables.items() if len(table)}
+
+
+def _marginals(curves: dict[str, pd.DataFrame], metric: Metric, mapped: set[str]) -> list[Figure | Table]:
     figures: list[Figure | Table] = []
-    for workload in sorted({w for table in tables.values() for w in table["workload"]}):
-        own = {name: table[table["workload"] == workload] for name, table in tables.items()}
+    for workload in sorted({w for table in curves.values() for w in table["workload"]}):
+        own = {name: table[table["workload"] == workload] for name, table in curves.items()}
         own = {name: table for name, table in own.items() if len(table)}
         gain = all(table["gain"].notna().any() for table in own.values())
+        maps = "; the maps below show which" if workload in mapped else ""
         figures.append(
             Figure(
                 f"marginals-{workload}",
                 f"{workload}: along one hyperparameter at a time",
-                "Everything else that was tried is averaged, seed by seed; bands are 95 % t intervals over "
-                "seeds.",
-                "An average over bad settings of the others can hide a good region; the maps below show "
-                "which.",
+                _how(pd.concat(own.values()), gain),
+                f"An average over bad settings of the others can hide a good region{maps}.",
                 f"Curves of {metric.name} over {', '.join(own)}.",
                 partial(marginals, own, metric, gain=gain),
             )
         )
     return figures
+
+
+def _how(points: pd.DataFrame, gain: bool) -> str:
+    """What the points of some curves are."""
+    low = points["gain_low" if gain else "low"]
+    kinds = {
+        False: "Each point of a grid averages the same other settings and seeds.",
+        True: "Dotted: values that a search drew, where other settings differ from point to point as well.",
+    }
+    told = []
+    for sampled, own in points.groupby("sampled"):
+        told.append(kinds[bool(sampled)] + _stopped(int(own.groupby("method")["pruned"].max().sum())))
+    few = "; a point of one seed has none" if low.isna().any() else ""
+    told.append(
+        f"Bars are 95 % t intervals over seeds{few}."
+        if low.notna().any()
+        else "One seed a point: no intervals."
+    )
+    return " ".join(told)

@@ -53,6 +53,29 @@ def test_controls_and_single_settings_make_no_map() -> None:
     assert set(cells["control"]) == {"none"}
 
 
+@pytest.mark.parametrize(
+    ("stage", "tried", "grid"),
+    [
+        ("search", [(1, 0.3), (5, 0.7)], False),
+        ("search", [(1, 0.3), (5, 0.3), (5, 0.7)], False),
+        ("search", [(1, 0.3), (5, 0.3), (1, 0.7), (5, 0.7)], True),
+        ("grid", [(1, 0.3), (5, 0.3)], True),
+        ("grid", [(1, 0.3), (5, 0.7)], True),
+    ],
+)
+def test_only_what_was_laid_out_or_could_be_is_a_grid(
+    stage: str, tried: list[tuple[float, float]], grid: bool
+) -> None:
+    """Two draws span four cells, of which two were never meant to run."""
+    frame = synthetic.trials(targets=["input"], epsilons=[1, 5], ps=[0.3, 0.7], seeds=[0])
+    kept = [m == "standard" or (e, p) in tried for m, e, p in frame[["method", "epsilon", "p"]].to_numpy()]
+    search = {"name": "s", "search": {"kind": "random" if stage == "search" else "grid"}}
+    records = synthetic.records(frame[kept].assign(stage="s"), sweep={"name": "x", "stages": [search]})
+    cells = sensitivity.epsilon_p_cells(records, METRIC)
+    assert cells["grid"].tolist() == [grid] * len(cells)
+    assert len(cells) == (len(tried) if not grid or tried[0][1] == tried[1][1] else 4)
+
+
 def test_significance_is_corrected_within_the_map() -> None:
     frame = synthetic.trials(targets=["input"], effect=synthetic.no_effect, seeds=range(6))
     cells = sensitivity.epsilon_p_cells(synthetic.records(frame), METRIC)
@@ -65,6 +88,51 @@ def test_marginal_averages_seed_by_seed() -> None:
     curve = sensitivity.marginal(synthetic.records(frame), "p", METRIC).set_index("value")
     expected = np.mean([synthetic.hill("input", e, 0.7, 1) for e in (1, 5)])
     assert (curve.loc[0.7, "gain_n"], curve.loc[0.7, "gain"]) == (5, pytest.approx(expected))
+
+
+def curve_over(frame: pd.DataFrame, hyperparameter: str) -> dict[float, float]:
+    curve = sensitivity.marginal(synthetic.records(frame), hyperparameter, METRIC)
+    return dict(zip(curve["value"], curve["gain"], strict=True)) if len(curve) else {}
+
+
+def test_a_curve_compares_the_same_other_settings_at_every_point() -> None:
+    """Targets matter and epsilon does not; one target set was tried with other epsilons."""
+    frame = synthetic.trials(
+        targets=["input", "fc1.w", "fc2.w"],
+        epsilons=[1, 2, 9],
+        ps=[0.5],
+        noise=0.0,
+        effect=lambda targets, *_: 0.03 * (targets == "fc2.w"),
+    )
+    other = frame["targets"] == "fc2.w"
+    frame = frame[frame["epsilon"].isna() | (frame["epsilon"] != other.map({True: 1, False: 9}))]
+    assert curve_over(frame, "epsilon") == {1: pytest.approx(0), 2: pytest.approx(0)}
+
+
+def test_a_point_without_a_seed_does_not_stand_beside_points_that_have_it() -> None:
+    frame = synthetic.trials(targets=["input"], epsilons=[1, 2, 5], ps=[0.5], noise=0.0)
+    gone = ((frame["epsilon"] == 2) & (frame["seed"] == 3)) | ((frame["epsilon"] == 5) & (frame["seed"] < 4))
+    frame.loc[gone, "state"] = "failed"
+    curve = sensitivity.marginal(synthetic.records(frame), "epsilon", METRIC)
+    assert dict(zip(curve["value"], curve["n"], strict=True)) == {1: 4, 2: 4}, "seeds 0, 1, 2 and 4"
+
+
+def test_one_value_is_no_curve_and_those_stopped_early_are_counted() -> None:
+    frame = synthetic.trials(targets=["input"], epsilons=[1, 5], ps=[0.5], seeds=range(3))
+    frame.loc[frame["epsilon"] == 5, "state"] = "pruned"
+    assert curve_over(frame, "epsilon") == {}
+    frame.loc[frame["seed"] > 0, "state"] = "complete"
+    curve = sensitivity.marginal(synthetic.records(frame), "epsilon", METRIC)
+    assert (set(curve["pruned"]), set(curve["n"])) == ({1}, {2})
+
+
+def test_epochs_that_a_budget_of_passes_sets_are_no_other_setting() -> None:
+    frame = synthetic.trials(targets=["input"], epsilons=[1], ps=[0.5], ks=[1, 3], noise=0.0)
+    frame["training.epochs"] = np.where(frame["k"] == 3, 2, 5)
+    stages = [synthetic.stage("grid") | {"budget": "passes"}]
+    records = synthetic.records(frame, sweep={"name": "x", "stages": stages})
+    assert sensitivity.marginal(records, "k", METRIC)["value"].tolist() == [1, 3]
+    assert sensitivity.marginal(synthetic.records(frame), "k", METRIC).empty
 
 
 def scattered(count: int = 80) -> Records:
@@ -81,13 +149,17 @@ def scattered(count: int = 80) -> Records:
 def test_marginal_of_sampled_values_is_binned() -> None:
     curve = sensitivity.marginal(scattered(), "epsilon", METRIC)
     assert len(curve) == 8
+    assert curve["sampled"].all()
     assert 1 < curve.loc[curve["mean"].idxmax(), "value"] < 10
 
 
-def test_marginal_of_a_grid_leaves_samples_beside_it_out() -> None:
+@pytest.mark.parametrize("samples", [4, 80])
+def test_marginal_of_a_grid_leaves_samples_beside_it_out(samples: int) -> None:
     grid = synthetic.trials(workloads=["w"], targets=["input"], epsilons=[1, 5], ps=[0.3, 0.7])
-    both = Records(pd.concat([grid, scattered().trials]))
-    assert sensitivity.marginal(both, "p", METRIC)["value"].tolist() == [0.3, 0.7]
+    both = Records(pd.concat([grid, scattered(samples).trials]))
+    curve = sensitivity.marginal(both, "p", METRIC)
+    assert curve["value"].tolist() == [0.3, 0.7]
+    assert not curve["sampled"].any()
 
 
 def test_surrogate_finds_the_planted_peak_and_knows_where_it_knows_nothing() -> None:
@@ -97,6 +169,17 @@ def test_surrogate_finds_the_planted_peak_and_knows_where_it_knows_nothing() -> 
     assert 2.5 < fitted.epsilon[column] < 9
     assert 0.35 < fitted.p[row] < 0.85
     assert fitted.sd[0, 0] > np.median(fitted.sd)
+    assert fitted.tells
+
+
+@pytest.mark.parametrize("count", [9, 40])
+def test_a_surrogate_of_noise_tells_nothing(count: int) -> None:
+    records = scattered(count)
+    noise = np.random.default_rng(3).normal(0.9, 0.01, count)
+    for values in (noise, np.full(count, 0.9)):
+        shown = Records(records.trials.assign(value=values))
+        (fitted,) = surrogate.surrogates(shown, sensitivity.epsilon_p_cells(shown, METRIC), METRIC)
+        assert not fitted.tells
 
 
 def test_a_grid_needs_no_surrogate() -> None:
