@@ -33,8 +33,10 @@ class DropenSettings(Settings):
             gradients of unlike examples. ``masks`` compares one example's gradients under two dropout masks,
             which is what TRS does with its sub-models.
         memory: Earlier batches that ``batches`` keeps; they are forgotten with each epoch.
-        smoothness: Weight of mean‖∇ₓℓᵢ‖². The report's 5 · 2·10⁴ · 2 is of gradients of a mean over 1000
-            examples, so it stands for 2·10⁵ / 1000² = 0.2.
+        smoothness: Weight of mean‖∇ₓℓᵢ‖², with x in the units of the input. The report's 5 · 2·10⁴ · 2 is of
+            gradients of a mean over 1000 examples, so it stands for 2·10⁵ / 1000² = 0.2: for CIFAR-10 in
+            pixels of [0, 1], for MNIST in units of its normalised images, x / .3081; in pixels that is
+            0.2 · .3081² = 0.019.
         k: Steps of the ascent on the size of the gradient; 0 measures smoothness on the clean batch alone.
         epsilon: Radius of that ascent at the start of the training, in the units of the input. The report
             writes .1 to .2 in units of normalised MNIST, which are .03 to .06 in pixels of [0, 1].

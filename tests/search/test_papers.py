@@ -67,6 +67,24 @@ def test_a_sweep_of_the_other_papers_has_three_seeds_of_every_cell(name: str, ce
     assert _distinct(stages) == 3 * cells - shared
 
 
+@pytest.mark.parametrize(("name", "deviation"), [("dropen-table1", 0.3081), ("dropen-table2", 1.0)])
+def test_dropens_numbers_are_in_pixels(name: str, deviation: float) -> None:
+    """The report's are of MNIST / .3081: lengths shrink by that, weights of squared gradients twice."""
+    found = [trial.hyperparameters for trial in _trials(name) if trial.method == "dropen"]
+    assert found
+    for values in found:
+        assert values["cosine"] == 10
+        assert values["epsilon"] == pytest.approx(0.1 * deviation, rel=0.01)
+        assert values["final_epsilon"] == pytest.approx(0.2 * deviation, rel=0.01)
+        assert values["smoothness"] == pytest.approx(0.2 * deviation**2, rel=0.01)
+
+
+def test_weights_of_dropen_are_tried_around_those_of_its_report() -> None:
+    table1 = next(trial for trial in _trials("dropen-table1") if trial.method == "dropen")
+    trials = [trial for trial in _trials("dropen-weights") if trial.method == "dropen"]
+    assert table1.hyperparameters in [trial.hyperparameters for trial in trials]
+
+
 def test_figures_of_the_perturbation_bias_share_their_trainings() -> None:
     figure2, figure3b = ({t.key for t in _trials(name)} for name in ("apb-figure2", "apb-figure3b"))
     figure3a = {t.key for t in _trials("apb-figure3a")}
