@@ -207,7 +207,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_loses_nothing(
         assert table(sweeping.finish()) == table(undisturbed["grid"])
         check(sweeping, interruptions=2)
     finally:
-        subprocess.run(["umount", str(disk)], check=False)
+        subprocess.run(["umount", "--lazy", str(disk)], check=False)
 
 
 @slow
