@@ -33,7 +33,7 @@ def shares(folder: Path, workload: str, processes: int, lanes: int) -> list[floa
     definition = {
         "name": "memory",
         "workload": workload,
-        "training": {"epochs": 3},
+        "training": {"epochs": 1},
         "seeds": list(range(processes * lanes)),
         "resources": {"cpus": 0.25, "concurrent": processes, "lanes": lanes},
         "stages": [{"name": "grid", "methods": {"dropattack": {"targets": "input+conv1.w"}}}],
