@@ -2,16 +2,24 @@
 
 import html
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+import torch
 
+from analysis import landscape, sharpness
+from analysis.sections import landscape as part
 from search.reporting import report_sweep
+from search.runs import run_name
 from search.store import Store
 from search.sweep import Sweep
 from search.sweepfile import bundled_sweeps, load_sweep
+from tests.search import test_robustness as trained
 from tests.search.simulation import Driver, engine, sweep
+from trainables.workloads import Workload, workload_named
 
 NO_SERVER = "http://127.0.0.1:9"
 
@@ -85,6 +93,38 @@ def test_versions_of_every_run_are_kept_once(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.define(sweep())
     assert store.versions("small") == {}
-    for torch in ("2.0", "2.1", "2.0"):
-        store.note_versions("small", {"torch": torch, "ray": "3"}, begun=torch != "2.0")
+    for number in ("2.0", "2.1", "2.0"):
+        store.note_versions("small", {"torch": number, "ray": "3"}, begun=number != "2.0")
     assert store.versions("small") == {"torch": "2.0, 2.1", "ray": "3"}
+
+
+def twin() -> Workload:
+    """A second workload that needs no data."""
+    return workload_named("digits-lenet5")
+
+
+def test_landscapes_are_of_the_trained_models_of_every_workload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The middle of the line and of the surface is the loss that was recorded when training ended."""
+    torch.set_num_threads(1)
+    workloads = ["digits-lenet5", f"{__name__}:twin"]
+    definition = trained.sweep(workload=None, workloads=workloads, seeds=[0])
+    store = Store(tmp_path)
+    engine = trained.run(definition, store)
+    shown: list[tuple[pd.DataFrame, ...]] = []
+    section = part.section
+    for name in ("line", "surface"):
+        monkeypatch.setattr(landscape, name, partial(getattr(landscape, name), steps=3))
+    monkeypatch.setattr(sharpness, "sharpness", partial(sharpness.sharpness, iterations=2))
+    monkeypatch.setattr(part, "section", lambda *given: shown.append(given) or section(*given))
+    page = report_sweep(definition.name, store, NO_SERVER, landscape=tmp_path).read_text(encoding="utf-8")
+    for workload, (line, surface, _, named) in zip(workloads, shown, strict=True):
+        assert named == workload
+        assert f"{workload}: along one direction" in page
+        recorded = {run_name(r.trial): r.epochs[-1] for r in engine.records if r.trial.workload == workload}
+        for table in (line, surface.query("eta == 0")):
+            losses = table.query("delta == 0").set_index("label")["loss"]
+            assert len(losses) == 2
+            for label, loss in losses.items():
+                assert loss == pytest.approx(recorded[label]["test_loss"], rel=1e-4)

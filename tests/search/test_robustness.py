@@ -33,7 +33,7 @@ def sweep(**changes: Any) -> Sweep:
         "seeds": [0, 1],
         "stages": [{"name": "grid", "methods": {"standard": {}, "fgsm": {"epsilon": 0.1}}}],
     }
-    return parse_sweep(raw | changes)
+    return parse_sweep({key: value for key, value in (raw | changes).items() if value is not None})
 
 
 def checksum(workload: str, options: Any) -> str:
