@@ -49,6 +49,11 @@ class Document:
         """Every figure, drawn once."""
         return {part.name: part.draw() for part in self._parts() if isinstance(part, Figure)}
 
+    def columns(self, table: Table) -> list[Column]:
+        """The columns that people see: that of the workload only where the sweep has several."""
+        several = self.records.trials["workload"].nunique() > 1
+        return [column for column in table.columns if several or column.label != "workload"]
+
     @property
     def definition(self) -> str:
         """A sweep file that runs what was run, with every override in it; "" where that was not recorded."""
@@ -87,6 +92,7 @@ class Document:
             sections=self.sections,
             facts=self._facts(),
             drawing=self._inline,
+            columns=self.columns,
             definition=self.definition,
             file=self._file,
             command=self._command,
@@ -107,7 +113,10 @@ class Document:
             for note in section.notes:
                 lines += [_plain(note), ""]
             for part in section.parts:
-                lines += _markdown_figure(part) if isinstance(part, Figure) else _markdown_table(part)
+                if isinstance(part, Figure):
+                    lines += _markdown_figure(part)
+                else:
+                    lines += _markdown_table(part, self.columns(part))
         if self.definition:
             lines += ["## Reproduce", "", f"    {self._command}", "", f"with this in {self._file}:", ""]
             lines += [f"    {line}" for line in self.definition.splitlines()] + [""]
@@ -193,10 +202,10 @@ def _markdown_figure(figure: Figure) -> list[str]:
     ]
 
 
-def _markdown_table(table: Table) -> list[str]:
-    head = " | ".join(_plain(column.label) for column in table.columns)
-    rule = " | ".join("---:" if column.numeric else "---" for column in table.columns)
-    rows = [" | ".join(_plain(column.text(row)) for column in table.columns) for row in table.visible()]
+def _markdown_table(table: Table, columns: Sequence[Column]) -> list[str]:
+    head = " | ".join(_plain(column.label) for column in columns)
+    rule = " | ".join("---:" if column.numeric else "---" for column in columns)
+    rows = [" | ".join(_plain(column.text(row)) for column in columns) for row in table.visible()]
     more = [f"{table.hidden} more rows are left out.", ""] if table.hidden else []
     lines = [f"### {_plain(table.title)}", "", _plain(table.caption), "", f"| {head} |", f"| {rule} |"]
     return [*lines, *(f"| {row} |" for row in rows), "", *more]

@@ -133,7 +133,7 @@ def inline_svg(figure: Figure, name: str, title: str, description: str) -> str:
     width = float(box.group().split()[2]) * 96 / 72
     labels = f'aria-labelledby="{name}-title {name}-description"'
     opening = (
-        f'<svg role="img" {labels} {box.group()} style="width:{width:.0f}px">'
+        f'<svg role="img" {labels} {box.group()} style="--width:{width:.0f}px">'
         f'<title id="{name}-title">{title}</title><desc id="{name}-description">{description}</desc>'
     )
     return opening + text[head.end() :]

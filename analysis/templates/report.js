@@ -1,3 +1,8 @@
+for (const box of document.querySelectorAll(".scroll")) {
+  const hint = () => box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
+  box.addEventListener("scroll", hint, { passive: true });
+  new ResizeObserver(hint).observe(box);
+}
 document.getElementById("theme").addEventListener("click", () => {
   const root = document.documentElement;
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;

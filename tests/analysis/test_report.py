@@ -106,6 +106,16 @@ def test_equal_records_give_equal_bytes_whatever_their_order(tmp_path: Path) -> 
     assert all((tmp_path / "a" / path).read_bytes() == (tmp_path / "b" / path).read_bytes() for path in files)
 
 
+@pytest.mark.parametrize("workloads", [["a"], ["a", "b"]])
+def test_the_workload_has_a_column_where_there_are_several(workloads: list[str], tmp_path: Path) -> None:
+    records = synthetic.records(synthetic.trials(**SMALL, workloads=workloads, seeds=range(2)))
+    write_report(records, tmp_path, ("html", "md", "csv"))
+    heading = '<button type="button">workload</button>'
+    assert (heading in (tmp_path / "report.html").read_text()) == (len(workloads) > 1)
+    assert ("| workload |" in (tmp_path / "report.md").read_text()) == (len(workloads) > 1)
+    assert "workload" in pd.read_csv(tmp_path / "tables" / "configurations.csv")
+
+
 def test_tables_are_written_whole(tmp_path: Path) -> None:
     records = synthetic.records(synthetic.trials(seeds=range(2)))
     write_report(records, tmp_path, ["csv"])
