@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from analysis.figures.style import (
     INK,
     MUTED,
+    ON_DARK,
     PAPER,
     RULE,
     SERIES,
@@ -65,7 +66,7 @@ def contours(table: pd.DataFrame) -> Figure:
         x, y, z = _grid(table[table["label"] == label])
         drawn = axes.contourf(x, y, z, levels=levels, cmap=colormap("viridis"), extend="max")
         axes.contour(x, y, z, levels=levels, colors=PAPER, linewidths=0.4)
-        axes.plot(0, 0, "+", color=PAPER, markersize=9)
+        axes.plot(0, 0, "+", color=ON_DARK, markersize=9)
         title(axes, literal(textwrap.fill(label, 34)))
         axes.set_xlabel("δ")
         axes.set_aspect("equal")
