@@ -191,9 +191,10 @@ class Engine:
         here = [(self.sweep.name, r) for r in self.journal.with_key(trial.key) if self._answers(r, part)]
         elsewhere = [self._elsewhere[trial.key]] if trial.key in self._elsewhere else []
         found = sorted(here + elsewhere, key=lambda answer: answer[1].state is not State.COMPLETE)
-        for name, record in found:
-            return record, record.reused_from or f"{name}/{record.stage}"
-        return None, ""
+        if not found:
+            return None, ""
+        name, record = found[0]
+        return record, record.reused_from or f"{name}/{record.stage}"
 
     @staticmethod
     def _answers(record: Record, part: _Part) -> bool:

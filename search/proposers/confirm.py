@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
+from analysis.choice import Choice
 from search.proposers.base import Before, Proposal, Proposer, Scope
 from search.record import Record, State
 from search.sweep import Confirm, Select, Stage
@@ -37,12 +38,12 @@ class ConfirmProposer(Proposer):
         return None
 
     def _candidates(self, before: Before) -> list[Trial]:
-        """Best configurations by their mean over seeds, and the baseline with the first one's training.
+        """Best configurations in the order of `Choice`, and the baseline with the first one's training.
 
         Where the first one trained for a budget of passes, the baseline gets as many.
         """
         select = self.scope.sweep.select
-        values: dict[str, list[float]] = {}
+        choice = Choice()
         trials: dict[str, Trial] = {}
         stages: dict[str, Stage] = {}
         by_name = {stage.name: stage for stage in self.scope.sweep.stages}
@@ -50,10 +51,12 @@ class ConfirmProposer(Proposer):
         for record in complete.values():
             configuration = digest(record.trial.to_dict() | {"seed": None})
             trials.setdefault(configuration, record.trial)
-            stages.setdefault(configuration, by_name[record.stage])
-            values.setdefault(configuration, []).append(select.sign * _value(record, select))
-        attacks = [c for c in trials if trials[c].method != "standard" and not trials[c].is_control]
-        best = sorted(attacks, key=lambda c: -sum(values[c]) / len(values[c]))[: self._search.top]
+            stage = by_name[record.stage]
+            stages.setdefault(configuration, stage)
+            fresh = isinstance(stage.search, Confirm)
+            choice.add(configuration, record.key, select.sign * _value(record, select), fresh=fresh)
+        attacks = [c for c in map(str, choice.order()) if trials[c].method != "standard"]
+        best = [c for c in attacks if not trials[c].is_control][: self._search.top]
         if not best:
             return []
         first = trials[best[0]]
