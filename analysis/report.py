@@ -10,24 +10,24 @@ from analysis import render
 from analysis.document import Section
 from analysis.records import Records
 from analysis.sections import (
-    best,
     budget,
+    controls,
     importance,
     layers,
     overview,
     papers,
     robustness,
+    selection,
     sensitivity,
     trained,
-    works,
 )
 from dropattack import UsageError
 from dropattack.errors import unknown
 
 FORMATS = ("html", "png", "svg", "csv", "md")
 _SECTIONS: tuple[Callable[[Records], Section | None], ...] = (
-    best.best,
-    works.section,
+    selection.best,
+    controls.section,
     layers.section,
     sensitivity.section,
     importance.section,
@@ -35,8 +35,8 @@ _SECTIONS: tuple[Callable[[Records], Section | None], ...] = (
     budget.training_size,
     robustness.section,
     papers.section,
-    best.learning_section,
-    best.failed,
+    selection.learning_section,
+    selection.failed,
     overview.section,
     trained.section,
 )

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from dropattack import UsageError
-from trainables.splits import ImageSplit, TextSplit
+from trainables.data.splits import ImageSplit, TextSplit
 from trainables.workloads import workload_named
 
 _WORKLOADS = (

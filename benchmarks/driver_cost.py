@@ -14,11 +14,11 @@ import time
 from pathlib import Path
 
 from benchmarks.rows import Row, main, median, spread
-from search.engine import Engine
-from search.journal import Journal
-from search.status import Status
-from search.sweepfile import parse_sweep
-from search.tracking import Projection
+from search.console.status import Status
+from search.definition.sweepfile import parse_sweep
+from search.engine.engine import Engine
+from search.records.journal import Journal
+from search.tracking.projection import Projection
 
 
 def drive(trials: int, project: bool) -> dict[str, float]:

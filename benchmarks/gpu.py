@@ -26,10 +26,10 @@ import torch
 import torch.multiprocessing as multiprocessing
 
 from dropattack import UsageError
-from trainables.data import Data
-from trainables.lanes import Lanes, stackable
-from trainables.splits import ImageSplit, TextSplit
-from trainables.training import Training
+from trainables.data.dataset import Data
+from trainables.data.splits import ImageSplit, TextSplit
+from trainables.lanes.loop import Lanes, stackable
+from trainables.training.loop import Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
 

@@ -24,11 +24,11 @@ from torch import Tensor, nn
 
 from benchmarks.rows import Row, main
 from dropattack import Settings
-from search.store import Store
-from search.sweepfile import parse_sweep
+from search.definition.sweepfile import parse_sweep
+from search.records.store import Store
 from trainables.architecture import Architecture
-from trainables.data import Data, Dataset
-from trainables.splits import ImageSplit
+from trainables.data.dataset import Data, Dataset
+from trainables.data.splits import ImageSplit
 from trainables.workloads import TrainingSettings, Workload
 
 ROOT = Path(__file__).parents[1]

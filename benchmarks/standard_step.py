@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.rows import Row, main, median, spread
-from trainables.data import Data
+from trainables.data.dataset import Data
+from trainables.data.splits import ImageSplit
 from trainables.models.lenet5 import LeNet5
-from trainables.splits import ImageSplit
-from trainables.training import Training
+from trainables.training.loop import Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings
 

@@ -62,7 +62,7 @@ def contenders(bench: Bench) -> dict[str, tuple[Callable[[], object], list[str]]
         bench.attack("dropattack", k=3, **two),
         [both, *[both] * 2, *plain * 4, *update],
     )
-    missing = set(dropattack.methods()) - set(found)
+    missing = set(dropattack.registered()) - set(found)
     assert not missing, f"no bound for {sorted(missing)}"
     parameter = bench.model.get_parameter(bench.names[bench.hidden])
     step = authors_step(bench.model, bench.batch, bench.optimizer, parameter, epsilon=5.0, p=0.5, k=1)

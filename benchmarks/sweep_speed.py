@@ -23,8 +23,8 @@ from pathlib import Path
 import yaml
 
 from benchmarks.rows import Row, main, median, spread
-from search.store import Store
-from search.sweepfile import parse_sweep
+from search.definition.sweepfile import parse_sweep
+from search.records.store import Store
 
 SLOTS = os.cpu_count() or 1
 

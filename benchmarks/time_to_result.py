@@ -23,11 +23,11 @@ from typing import Any
 import yaml
 
 from benchmarks.rows import Row, main, median, spread
-from search.engine import Engine
-from search.journal import Journal
-from search.record import Record
-from search.store import Store
-from search.sweepfile import parse_sweep
+from search.definition.sweepfile import parse_sweep
+from search.engine.engine import Engine
+from search.records.journal import Journal
+from search.records.record import Record
+from search.records.store import Store
 
 SPACE: Mapping[str, Any] = {
     "targets": ["input", "conv1.w", "conv2.w", "input+conv1.w"],

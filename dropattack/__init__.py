@@ -1,21 +1,22 @@
 """Adversarial training methods that attack inputs and weights; needs torch and nothing else."""
 
-from dropattack.dropen import Dropen
-from dropattack.dropout import Dropout
 from dropattack.errors import UsageError
-from dropattack.free_attacks import FreeAT, FreeLB
-from dropattack.input_attacks import FGM, FGSM, PGD
-from dropattack.masked import DropAttack
-from dropattack.masked_settings import DropAttackSettings
-from dropattack.method import Batch, Inputs, Method, StepResult, Task
-from dropattack.penalties import L1, L2
-from dropattack.perturbation_bias import APB
-from dropattack.random_weights import RWP
-from dropattack.registry import create, method_named, methods, register
+from dropattack.method import Method, StepResult
+from dropattack.methods.dropattack import DropAttack
+from dropattack.methods.dropattack_settings import DropAttackSettings
+from dropattack.methods.dropen import Dropen
+from dropattack.methods.dropout import Dropout
+from dropattack.methods.free_attacks import FreeAT, FreeLB
+from dropattack.methods.input_attacks import FGM, FGSM, PGD
+from dropattack.methods.penalties import L1, L2
+from dropattack.methods.perturbation_bias import APB
+from dropattack.methods.random_weights import RWP
+from dropattack.methods.standard import Standard
+from dropattack.methods.weight_attacks import ASAM, AWP, ESAM, SAM
+from dropattack.registry import create, method_named, register, registered
 from dropattack.settings import Range, Settings, setting
-from dropattack.standard import Standard
-from dropattack.targets import INPUT, canonical_targets, parse_targets
-from dropattack.weight_attacks import ASAM, AWP, ESAM, SAM
+from dropattack.targets.names import INPUT, canonical_targets, parse_targets
+from dropattack.task import Batch, Inputs, Task
 
 __all__ = [
     "APB",
@@ -48,8 +49,8 @@ __all__ = [
     "canonical_targets",
     "create",
     "method_named",
-    "methods",
     "parse_targets",
     "register",
+    "registered",
     "setting",
 ]

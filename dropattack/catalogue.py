@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from dropattack.errors import UsageError
-from dropattack.registry import method_named, methods
+from dropattack.registry import method_named, registered
 
 BEGIN, END = "<!-- methods: begin -->", "<!-- methods: end -->"
 
@@ -18,7 +18,7 @@ BEGIN, END = "<!-- methods: begin -->", "<!-- methods: end -->"
 def overview() -> str:
     """A Markdown table of every method: what it does, its cost and its source."""
     lines = ["| method | what it does | passes per step | keeps | source |", "|---|---|---|---|---|"]
-    for name, method in sorted(methods().items()):
+    for name, method in sorted(registered().items()):
         cells = [f"[`{name}`](#{name})", method.summary, method.cost, method.state or "–", method.source]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -45,7 +45,7 @@ def reference() -> str:
     """The overview, then a section for each method."""
     sections = [
         f"### {name}\n\n{method.summary} {method.source}\n\n{hyperparameters(name)}"
-        for name, method in sorted(methods().items())
+        for name, method in sorted(registered().items())
         if method.settings_type.ranges()
     ]
     return "\n\n".join([overview(), *sections])

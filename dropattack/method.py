@@ -1,13 +1,12 @@
 """What every training method is: an object whose one verb is `step`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils._pytree import tree_map_only
@@ -15,34 +14,10 @@ from torch.utils._pytree import tree_map_only
 from dropattack.errors import UsageError
 from dropattack.perturbation import joint_norm
 from dropattack.settings import Settings
-from dropattack.surfaces import Target, watched
+from dropattack.targets.target import Target, watched
+from dropattack.task import Batch, Inputs, Task
 
-Inputs = Tensor | tuple[Tensor, ...]
-Batch = tuple[Inputs, Tensor]
-Loss = Callable[[Any, Tensor], Tensor]
 S = TypeVar("S", bound=Settings)
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a method trains on, besides the model: the loss, the names of targets, the random numbers.
-
-    Attributes:
-        loss: ``loss(outputs, labels)`` with a scalar result, averaged over the batch.
-        names: Readable target name to parameter name, such as ``{"conv1.w": "conv1.weight"}``. A target
-            that is not listed is taken as the parameter's own name. ``input`` is the batch itself unless
-            it is listed here (the embedding matrix of a text model).
-        generator: Source of all masks and noise, on the model's device; ``None`` takes torch's default.
-        autocast: Type for mixed precision forward passes, such as ``torch.bfloat16``; ``None`` for none.
-            It replaces an autocast context around the step, whose cache of cast weights would hide attacks.
-        clip_norm: Largest L2 norm of the whole gradient before the optimizer's update; ``None`` for any.
-    """
-
-    loss: Loss = F.cross_entropy
-    names: Mapping[str, str] = field(default_factory=dict)
-    generator: torch.Generator | None = None
-    autocast: torch.dtype | None = None
-    clip_norm: float | None = None
 
 
 @dataclass(frozen=True)

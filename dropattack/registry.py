@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from dropattack.errors import UsageError, unknown
-from dropattack.method import Method, Task
+from dropattack.method import Method
+from dropattack.task import Task
 
 _METHODS: dict[str, type[Method[Any]]] = {}
 
@@ -20,7 +21,7 @@ def register(method: type[Method[Any]]) -> type[Method[Any]]:
     return method
 
 
-def methods() -> Mapping[str, type[Method[Any]]]:
+def registered() -> Mapping[str, type[Method[Any]]]:
     """Every registered method by name."""
     return _METHODS
 

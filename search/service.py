@@ -9,21 +9,21 @@ from pathlib import Path
 from rich.console import Console
 
 from dropattack import UsageError
-from search.best import best_by_workload
-from search.compatibility import check_extends, check_records, check_warm_starts
-from search.datasets import verified_data
-from search.engine import Engine
-from search.journal import Journal, exclusive
-from search.preflight import check_cluster, check_job
-from search.progress import ProgressView
-from search.provenance import versions
-from search.record import Record, State
-from search.reporting import write_report
-from search.status import Status
-from search.store import Store
-from search.sweep import Sweep
-from search.tracking import Projection
-from trainables.cache import write_atomically
+from search.console.progress import ProgressView
+from search.console.status import Status
+from search.definition.sweep import Sweep
+from search.engine.compatibility import check_extends, check_records, check_warm_starts
+from search.engine.datasets import verified_data
+from search.engine.engine import Engine
+from search.execution.preflight import check_cluster, check_job
+from search.records.journal import Journal, exclusive
+from search.records.provenance import versions
+from search.records.record import Record, State
+from search.records.store import Store
+from search.results.best import best_by_workload
+from search.results.reporting import write_report
+from search.tracking.projection import Projection
+from trainables.data.cache import write_atomically
 from trainables.saved import checkpoint_path, load_model
 
 
@@ -78,7 +78,7 @@ def run_sweep(
     Raises:
         UsageError: The request is wrong; nothing has been started.
     """
-    from search import tuning
+    from search.execution import tuning
 
     started = time.monotonic()
     check_job(store.root)

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 
 from dropattack import UsageError
-from trainables.training import DivergedError, Training
+from trainables.recipe.settings import TrainingSettings
+from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial
-from trainables.workloads import TrainingSettings, workload_named
+from trainables.workloads import workload_named
 
 _GROUPS = ("training", "data", "model", "method")
 

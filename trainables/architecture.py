@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from dropattack import INPUT, Settings
-from trainables.data import Data
+from trainables.data.dataset import Data
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The workloads of the papers and of the first steps."""
 
+from trainables.data.text import TextSettings
 from trainables.datasets.agnews import AgNews
 from trainables.datasets.cifar10 import CIFAR10
 from trainables.datasets.csvtext import CsvTexts
@@ -13,13 +14,13 @@ from trainables.models.recurrent import RecurrentArchitecture
 from trainables.models.textcnn import TextCNNArchitecture
 from trainables.models.textrcnn import TextRCNNArchitecture
 from trainables.models.vgg16 import VGG16Architecture
-from trainables.text import TextSettings
-from trainables.workloads import TrainingSettings, Workload, register_workload
+from trainables.recipe.settings import TrainingSettings
+from trainables.workload import Workload
 
 _NOTEBOOK_EPOCHS = TrainingSettings(epochs=5)
 _DROPEN = TrainingSettings(epochs=120, batch_size=1000)
 
-for _workload in (
+PAPERS = (
     Workload(
         name="digits-lenet5",
         summary="LeNet-5 on scikit-learn's 1,797 digits; bundled, for first steps and tests.",
@@ -111,5 +112,5 @@ for _workload in (
         architecture=RecurrentArchitecture(cell="gru", bidirectional=True, hidden=100, embedding_size=100),
         data=TextSettings(vectors=""),
     ),
-):
-    register_workload(_workload)
+)
+"""Every workload that ships."""

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from dropattack import UsageError
-from trainables.data import Data
-from trainables.splits import ImageSplit
+from trainables.data.dataset import Data
+from trainables.data.splits import ImageSplit
 from trainables.trial import Trial
 from trainables.workloads import workload_named
 

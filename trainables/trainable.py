@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from ray import tune
 
-from trainables.cache import save_atomically
-from trainables.data import Data
-from trainables.lanes import Alone, Lanes, together
+from trainables.data.cache import save_atomically
+from trainables.data.dataset import Data
+from trainables.lanes.loop import Alone, Lanes, together
 from trainables.saved import checkpoint_path, model_path
-from trainables.training import DivergedError, Training
+from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial
 from trainables.workloads import workload_named
 

@@ -6,8 +6,9 @@ from functools import cached_property
 from typing import Any
 
 from dropattack import method_named
-from trainables.cache import digest
-from trainables.workloads import TrainingSettings, workload_named
+from trainables.data.cache import digest
+from trainables.recipe.settings import TrainingSettings
+from trainables.workloads import workload_named
 
 TRAINING_VERSION = 5
 """Raised by every change that alters what a trial computes; recorded results of other versions stay apart."""

@@ -16,7 +16,7 @@ def learning(table: pd.DataFrame, metrics: list[Metric]) -> Figure:
     """Learning curves, one panel per metric, one colour per configuration.
 
     Args:
-        table: One workload's rows of `analysis.curves.learning_curves`.
+        table: One workload's rows of `analysis.questions.curves.learning_curves`.
         metrics: The panels, left to right.
     """
     figure, panels = canvas(4.1 * len(metrics), 3.2, 1, len(metrics), squeeze=False)
@@ -38,7 +38,7 @@ def marginals(tables: dict[str, pd.DataFrame], metric: Metric, *, gain: bool) ->
     """Results along hyperparameters, one panel each; dotted where the values were sampled.
 
     Args:
-        tables: Rows of `analysis.sensitivity.marginal` per hyperparameter, each of one workload.
+        tables: Rows of `analysis.questions.sensitivity.marginal` per hyperparameter, each of one workload.
         metric: What is shown.
         gain: Show the gain over the baseline instead of the value.
     """
@@ -69,8 +69,8 @@ def robustness(table: pd.DataFrame, attacks: list[str], metric: Metric) -> Figur
     """Accuracy against ε, one panel per attack, one colour per method.
 
     Args:
-        table: One workload's rows of `analysis.robustness.under_attack` with their ``label``; those of the
-            attack ``clean`` begin every panel.
+        table: One workload's rows of `analysis.questions.robustness.under_attack` with their ``label``;
+            those of the attack ``clean`` begin every panel.
         attacks: The panels, left to right.
         metric: What is shown.
     """

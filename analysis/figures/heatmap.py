@@ -21,7 +21,7 @@ def epsilon_p_map(cells: pd.DataFrame, metric: Metric, *, gain: bool) -> Figure:
     """One map of a grid.
 
     Args:
-        cells: The cells of one panel, as `analysis.sensitivity.epsilon_p_cells` gives them.
+        cells: The cells of one panel, as `analysis.questions.sensitivity.epsilon_p_cells` gives them.
         metric: What is shown.
         gain: Show gains over the baseline, on a diverging map centred on 0 with cells faded that are not
             significant, rather than values.

@@ -27,7 +27,7 @@ def lines(table: pd.DataFrame) -> Figure:
     """Loss and accuracy along one direction, one colour per model.
 
     Args:
-        table: What `analysis.landscape.line` gave.
+        table: What `analysis.questions.landscape.line` gave.
     """
     figure, panels = canvas(7.6, 3.1, 1, 2)
     for axes, (column, scale, name) in zip(
@@ -57,7 +57,7 @@ def contours(table: pd.DataFrame) -> Figure:
     """Contours of the loss, one panel per model on one scale.
 
     Args:
-        table: What `analysis.landscape.surface` gave.
+        table: What `analysis.questions.landscape.surface` gave.
     """
     labels = list(dict.fromkeys(table["label"]))
     levels = _levels(table["loss"])
@@ -83,7 +83,7 @@ def surfaces(table: pd.DataFrame) -> Figure:
     """The loss in three dimensions, one panel per model on one scale; losses above it are cut off.
 
     Args:
-        table: What `analysis.landscape.surface` gave.
+        table: What `analysis.questions.landscape.surface` gave.
     """
     labels = list(dict.fromkeys(table["label"]))
     levels = _levels(table["loss"])

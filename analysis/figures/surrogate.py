@@ -8,8 +8,8 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.style import INK, PAPER, SERIES, canvas, colormap, light_grid, literal, plain_bar
 from analysis.figures.style import title as heading
+from analysis.questions.surrogate import Surrogate
 from analysis.records import Metric, rows
-from analysis.surrogate import Surrogate
 
 
 def surrogate_map(surrogate: Surrogate, metric: Metric) -> Figure:
@@ -53,7 +53,7 @@ def importance_bars(table: pd.DataFrame) -> Figure:
     """Importances with bootstrap intervals, one panel per evaluator.
 
     Args:
-        table: One workload's and method's rows of `analysis.importance.importances`.
+        table: One workload's and method's rows of `analysis.questions.importance.importances`.
     """
     evaluators = list(dict.fromkeys(table["evaluator"]))
     order = (

@@ -12,7 +12,7 @@ from analysis.published.tables import PAPERS, load
 from analysis.records import BASELINE, Metric, Records, control_names, rows
 from analysis.scoring import scored_families
 from analysis.statistics import CONFIDENCE, Estimate, estimate
-from trainables.examples import CLEAN
+from trainables.recipe.examples import CLEAN
 
 AGREES, DIFFERS, UNDECIDED = "agrees", "differs", "undecided at this n"
 _BEST = "DropAttack-(I-H)"

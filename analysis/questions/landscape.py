@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.splits import Split
+from trainables.data.splits import Split
 
 Models = Mapping[str, tuple[nn.Module, Mapping[str, Tensor]]]
 """Label to an architecture and the state it was trained to; its own ``state_dict()`` will do."""

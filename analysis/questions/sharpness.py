@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from analysis.landscape import Models, Progress, at_trained
+from analysis.questions.landscape import Models, Progress, at_trained
 from dropattack import Batch
-from trainables.splits import Split
+from trainables.data.splits import Split
 
 _BATCH = 500
 

@@ -65,7 +65,8 @@ def surrogates(records: Records, cells: pd.DataFrame, metric: Metric) -> list[Su
 
     Args:
         records: What was recorded.
-        cells: What `analysis.sensitivity.epsilon_p_cells` gave: panels that are no grid are scattered.
+        cells: What `analysis.questions.sensitivity.epsilon_p_cells` gave; panels that are no grid are
+            scattered.
         metric: What is mapped.
     """
     if cells.empty:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from dropattack import Settings
-from trainables.examples import BATCHES, CLEAN
-from trainables.workloads import TrainingSettings
+from trainables.recipe.examples import BATCHES, CLEAN
+from trainables.recipe.settings import TrainingSettings
 
 TEXT = ("key", "sweep", "stage", "state", "reason", "reused_from", "workload", "method", "run_id")
 NUMBERS = ("seed", "passes", "value", "best_epoch", "epochs", "seconds")

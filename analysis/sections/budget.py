@@ -4,7 +4,6 @@ from functools import partial
 
 import pandas as pd
 
-from analysis.budget import data_saved, quality_by_passes, training_size_curves
 from analysis.document import (
     Column,
     Figure,
@@ -20,6 +19,7 @@ from analysis.document import (
     with_interval,
 )
 from analysis.figures.budget import gain_by_passes, size_curves
+from analysis.questions.budget import data_saved, quality_by_passes, training_size_curves
 from analysis.records import Metric, Records, rows
 from analysis.scoring import FLATTERED
 from analysis.statistics import estimate

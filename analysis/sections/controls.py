@@ -4,7 +4,6 @@ from functools import partial
 
 import pandas as pd
 
-from analysis.controls import MEANING, compare_methods, generalisation_gap, scored_methods
 from analysis.document import (
     Column,
     Figure,
@@ -20,6 +19,7 @@ from analysis.document import (
     with_interval,
 )
 from analysis.figures.ranking import gain_forest
+from analysis.questions.controls import MEANING, compare_methods, generalisation_gap, scored_methods
 from analysis.records import BASELINE, EQUAL_PASSES, Metric, Records
 from analysis.scoring import FLATTERED
 from analysis.statistics import ALPHA

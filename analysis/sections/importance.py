@@ -16,7 +16,7 @@ from analysis.document import (
     text_column,
 )
 from analysis.figures.surrogate import importance_bars
-from analysis.importance import importances
+from analysis.questions.importance import importances
 from analysis.records import Records, rows
 
 

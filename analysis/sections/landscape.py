@@ -15,16 +15,16 @@ MEASURES = {
     "input_gradient_attacked": "‖∇ input‖ attacked",
     "weight_gradient_attacked": "‖∇ weights‖ attacked",
 }
-"""Columns of `analysis.sharpness.sharpness` that tell flatness, and how people call them."""
+"""Columns of `analysis.questions.sharpness.sharpness` that tell flatness, and how people call them."""
 
 
 def section(line: pd.DataFrame, surface: pd.DataFrame, sharp: pd.DataFrame, workload: str = "") -> Section:
     """Landscapes and sharpness as a part of a report.
 
     Args:
-        line: What `analysis.landscape.line` gave.
-        surface: What `analysis.landscape.surface` gave.
-        sharp: What `analysis.sharpness.sharpness` gave.
+        line: What `analysis.questions.landscape.line` gave.
+        surface: What `analysis.questions.landscape.surface` gave.
+        sharp: What `analysis.questions.sharpness.sharpness` gave.
         workload: Whose models these are, where a report has landscapes of several workloads.
     """
     models = ", ".join(dict.fromkeys(line["label"]))

@@ -21,7 +21,7 @@ from analysis.document import (
     with_interval,
 )
 from analysis.figures.ranking import critical_difference, gain_forest
-from analysis.ranking import (
+from analysis.questions.layers import (
     across_workloads,
     depth_and_gain,
     interactions,

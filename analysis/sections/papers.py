@@ -4,7 +4,7 @@ import pandas as pd
 
 from analysis.document import Column, Row, Section, Table, number, number_column, text_column
 from analysis.published import PAPERS, compare, contradictions
-from analysis.published.comparison import AGREES, DIFFERS
+from analysis.published.verdicts import AGREES, DIFFERS
 from analysis.records import Records
 
 _POINTS = 100

@@ -18,8 +18,8 @@ from analysis.document import (
     with_interval,
 )
 from analysis.figures.curves import robustness
+from analysis.questions.robustness import BY, CLEAN, cases, checks, costs, under_attack
 from analysis.records import BASELINE, Metric, Records
-from analysis.robustness import BY, CLEAN, cases, checks, costs, under_attack
 from dropattack.robustness import Case
 
 _PANELS, _LINES = 2, 7

@@ -4,7 +4,6 @@ from functools import partial
 
 import pandas as pd
 
-from analysis.curves import learning_curves
 from analysis.document import (
     Column,
     Figure,
@@ -18,8 +17,9 @@ from analysis.document import (
     with_interval,
 )
 from analysis.figures.curves import learning
+from analysis.questions.curves import learning_curves
+from analysis.questions.selection import best_of_methods, configurations, failures, optimism
 from analysis.records import BASELINE, Metric, Records, labels
-from analysis.selection import best_of_methods, configurations, failures, optimism
 
 _CURVES = 5
 

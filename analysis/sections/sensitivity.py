@@ -17,9 +17,9 @@ from analysis.document import (
 from analysis.figures.curves import marginals
 from analysis.figures.heatmap import epsilon_p_map
 from analysis.figures.surrogate import surrogate_map
+from analysis.questions.sensitivity import AXES, epsilon_p_cells, marginal, panel_columns
+from analysis.questions.surrogate import Surrogate, surrogates
 from analysis.records import Metric, Records, describe, labels, rows
-from analysis.sensitivity import AXES, epsilon_p_cells, marginal, panel_columns
-from analysis.surrogate import Surrogate, surrogates
 
 _MAPS = 6
 _SYMBOLS = {"epsilon": "ε", "p": "p", "k": "K"}

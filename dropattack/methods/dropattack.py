@@ -12,13 +12,14 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
-from dropattack.masked_settings import RANDOM_DIRECTION, DropAttackSettings
-from dropattack.method import Batch, Inputs, Method, StepResult
+from dropattack.method import Method, StepResult
+from dropattack.methods.dropattack_settings import RANDOM_DIRECTION, DropAttackSettings
 from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import draw_mask, granularity, joint_norm, noise_like, norm, scaled
 from dropattack.registry import register
-from dropattack.surfaces import Target, attached
-from dropattack.targets import find_targets
+from dropattack.targets.names import find_targets
+from dropattack.targets.target import Target, attached
+from dropattack.task import Batch, Inputs
 
 
 @register

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from dropattack.settings import Settings, setting
-from dropattack.targets import INPUT, canonical_targets, parse_targets
+from dropattack.targets.names import INPUT, canonical_targets, parse_targets
 
 EPS_ZERO, P_ONE, RANDOM_DIRECTION, EQUAL_PASSES = "eps-zero", "p-one", "random-direction", "equal-passes"
 

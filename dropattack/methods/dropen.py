@@ -9,16 +9,17 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
-from dropattack.activations import ActivationTarget, PixelTarget
 from dropattack.errors import UsageError
-from dropattack.input_attacks import projected_step
-from dropattack.method import Batch, Inputs, Method, StepResult, Task
+from dropattack.method import Method, StepResult
+from dropattack.methods.input_attacks import projected_step
 from dropattack.modes import frozen_batch_statistics, twice_differentiable
 from dropattack.perturbation import zeroed
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
-from dropattack.surfaces import attached, watched
-from dropattack.targets import find_input
+from dropattack.targets.activations import ActivationTarget, PixelTarget
+from dropattack.targets.names import find_input
+from dropattack.targets.target import attached, watched
+from dropattack.task import Batch, Inputs, Task
 
 BATCHES, MASKS = "batches", "masks"
 

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from dropattack.errors import UsageError
-from dropattack.method import Batch, Method, StepResult
+from dropattack.method import Method, StepResult
 from dropattack.perturbation import draw_mask
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
+from dropattack.task import Batch
 
 _PLACES = (nn.Linear, nn.RNNBase)
 

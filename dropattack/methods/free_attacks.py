@@ -11,14 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dropattack.activations import ActivationTarget, PixelTarget
 from dropattack.errors import UsageError
-from dropattack.method import Batch, Method, StepResult, Task
+from dropattack.method import Method, StepResult
 from dropattack.perturbation import norm, projected, scaled, sign_step
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
-from dropattack.surfaces import attached, watched
-from dropattack.targets import find_input
+from dropattack.targets.activations import ActivationTarget, PixelTarget
+from dropattack.targets.names import find_input
+from dropattack.targets.target import attached, watched
+from dropattack.task import Batch, Task
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from dropattack.errors import UsageError
-from dropattack.method import Batch, Method, StepResult
+from dropattack.method import Method, StepResult
 from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import granularity, norm, projected, scaled, sign_step
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
-from dropattack.surfaces import Target, attached
-from dropattack.targets import INPUT, find_targets
+from dropattack.targets.names import INPUT, find_targets
+from dropattack.targets.target import Target, attached
+from dropattack.task import Batch
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from dropattack.errors import UsageError
-from dropattack.method import Batch, Method, StepResult, Task
+from dropattack.method import Method, StepResult
 from dropattack.perturbation import noise_like
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
-from dropattack.targets import canonical_targets, parse_targets
+from dropattack.targets.names import canonical_targets, parse_targets
+from dropattack.task import Batch, Task
 
 ALL = "all"
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dropattack.method import Batch, Method, StepResult
+from dropattack.method import Method, StepResult
 from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import noise_like, norm
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
-from dropattack.surfaces import attached
-from dropattack.targets import trainable_targets
+from dropattack.targets.names import trainable_targets
+from dropattack.targets.target import attached
+from dropattack.task import Batch
 
 
 @dataclass(frozen=True, kw_only=True)

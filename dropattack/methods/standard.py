@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from dropattack.method import Batch, Method, StepResult
+from dropattack.method import Method, StepResult
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
+from dropattack.task import Batch
 
 
 @dataclass(frozen=True, kw_only=True)

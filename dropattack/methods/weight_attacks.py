@@ -13,14 +13,15 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from dropattack.input_attacks import projected_step
-from dropattack.method import Batch, Method, StepResult
+from dropattack.method import Method, StepResult
+from dropattack.methods.input_attacks import projected_step
 from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import draw_mask, joint_norm, norm, scaled
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
-from dropattack.surfaces import Target, attached
-from dropattack.targets import find_input, trainable_targets
+from dropattack.targets.names import find_input, trainable_targets
+from dropattack.targets.target import Target, attached
+from dropattack.task import Batch
 
 
 @dataclass(frozen=True, kw_only=True)

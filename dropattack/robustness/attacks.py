@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from dropattack.errors import UsageError
-from dropattack.method import Inputs
 from dropattack.robustness import blackbox
 from dropattack.robustness.ascent import cross_entropy, margin, projected_ascent, single_step
 from dropattack.robustness.victims import UNIT, Bounds, Pixels, Victim, attacking
+from dropattack.task import Inputs
 
 _SPELLING = re.compile(r"(fgsm|fgm|pgd|margin|noise|square)(-l2)?(?:-([1-9]\d*))?(?:x([1-9]\d*))?")
 VALID = "fgsm, fgm, pgd-20, pgd-l2-20, pgd-20x5 (5 restarts), margin, margin-20, noise-10, square-200"

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from dropattack.errors import UsageError
-from dropattack.method import Inputs, Task
 from dropattack.perturbation import projected
-from dropattack.surfaces import attached
-from dropattack.targets import INPUT, find_input
+from dropattack.targets.names import INPUT, find_input
+from dropattack.targets.target import attached
+from dropattack.task import Inputs, Task
 
 Bounds = tuple[float | Tensor, float | Tensor]
 """Smallest and largest value of an input, numbers or tensors that broadcast, such as ``[channels, 1, 1]``."""

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from dropattack.errors import UsageError
-from dropattack.surfaces import Perturbation, Target, made
+from dropattack.targets.target import Perturbation, Target, made
 
 
 class ActivationTarget(Target):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from dropattack.errors import UsageError
-from dropattack.surfaces import ParameterTarget, Perturbation, made
+from dropattack.targets.target import ParameterTarget, Perturbation, made
 
 _CHECKED: weakref.WeakSet[nn.Embedding] = weakref.WeakSet()
 """Embeddings whose other rows were seen to have no gradient; to look in every step would cost too much."""

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from dropattack.activations import ActivationTarget, PixelTarget, TokenTarget
-from dropattack.embedding_rows import RowsTarget
 from dropattack.errors import UsageError, unknown
-from dropattack.method import Task
-from dropattack.surfaces import ParameterTarget, Target
+from dropattack.targets.activations import ActivationTarget, PixelTarget, TokenTarget
+from dropattack.targets.embedding_rows import RowsTarget
+from dropattack.targets.target import ParameterTarget, Target
+from dropattack.task import Task
 
 INPUT = "input"
 

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 
-from search.record import Metrics, Record
+from search.records.record import Metrics, Record
 
 _RECENT = 500
 """Over how many finished trials the pace is measured; more than run side by side."""

@@ -8,16 +8,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from dropattack import INPUT, Settings, methods
-from search.best import best_by_workload
-from search.naming import run_name
-from search.plan import StagePlan
-from search.record import Record, State
-from search.redaction import without_credentials
+from dropattack import INPUT, Settings, registered
+from search.console.status import Status, duration
+from search.definition.sweep import Sweep
+from search.definition.sweepfile import bundled_sweeps, load_sweep
+from search.engine.plan import StagePlan
+from search.records.naming import run_name
+from search.records.record import Record, State
+from search.results.best import best_by_workload
 from search.service import Outcome
-from search.status import Status, duration
-from search.sweep import Sweep
-from search.sweepfile import bundled_sweeps, load_sweep
+from search.tracking.redaction import without_credentials
 from trainables.workloads import workload_named, workloads
 
 
@@ -102,7 +102,7 @@ def show_workloads(console: Console) -> None:
 
 def show_methods(console: Console) -> None:
     """All methods with their hyperparameters."""
-    for name, method in sorted(methods().items()):
+    for name, method in sorted(registered().items()):
         settings: type[Settings] = method.settings_type
         defaults = settings().to_dict()
         _line(console, f"{name}: {method.summary}")

@@ -9,9 +9,9 @@ from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
-from search.naming import run_name
-from search.record import Record, State
-from search.status import Status
+from search.console.status import Status
+from search.records.naming import run_name
+from search.records.record import Record, State
 
 _LINE_INTERVAL_SECONDS = 5.0
 

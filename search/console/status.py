@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from search.best import Best, BestSoFar
-from search.pace import Pace
-from search.proposers import Scope, proposer_for
-from search.record import Record, State
-from search.sweep import Sweep
+from search.console.pace import Pace
+from search.definition.sweep import Sweep
+from search.engine.proposers import Scope, proposer_for
+from search.records.record import Record, State
+from search.results.best import Best, BestSoFar
 
 
 class Status:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from search.space import Space
-from search.sweep import SECTIONS, Stage, Sweep
+from search.definition.space import Space
+from search.definition.sweep import SECTIONS, Stage, Sweep
 from trainables.workloads import workload_named
 
 Options = Mapping[str, Mapping[str, Any]]

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from dropattack.robustness import Case
-from search.space import Dimension, Space
-from trainables.metrics import PLAIN_METRICS
+from search.definition.space import Dimension, Space
+from trainables.recipe.metrics import PLAIN_METRICS
 
 
 class _Model(BaseModel):

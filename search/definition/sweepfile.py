@@ -10,10 +10,10 @@ from pydantic import BaseModel, ValidationError
 
 from dropattack import UsageError
 from dropattack.errors import unknown
-from search.space import FORMS, Range, Subsets
-from search.sweep import Asha, Confirm, Grid, Limits, Resources, Sampling, Select, Stage, Sweep
-from search.validity import check_meaning
-from search.yamlfile import read_yaml
+from search.definition.space import FORMS, Range, Subsets
+from search.definition.sweep import Asha, Confirm, Grid, Limits, Resources, Sampling, Select, Stage, Sweep
+from search.definition.validity import check_meaning
+from search.definition.yamlfile import read_yaml
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 

@@ -6,11 +6,12 @@ from typing import Any
 
 from dropattack import Settings, UsageError, method_named
 from dropattack.errors import unknown
-from search.options import default_options, option_spaces
-from search.space import Scalar, Space, bounds, combinations, values
-from search.sweep import SECTIONS, Confirm, Sampling, Search, Stage, Sweep
-from trainables.compiled import check_compilable
-from trainables.workloads import TrainingSettings, workload_named
+from search.definition.options import default_options, option_spaces
+from search.definition.space import Scalar, Space, bounds, combinations, values
+from search.definition.sweep import SECTIONS, Confirm, Sampling, Search, Stage, Sweep
+from trainables.recipe.settings import TrainingSettings
+from trainables.training.compiled import check_compilable
+from trainables.workloads import workload_named
 
 
 def check_meaning(sweep: Sweep) -> None:

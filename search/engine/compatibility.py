@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterable
 
 from dropattack import UsageError
 from dropattack.errors import unknown
-from search.proposers import Checksum
-from search.record import Record
-from search.space import Dimension, Range, Space, values
-from search.sweep import SECTIONS, Sampling, Stage, Sweep
-from trainables.cache import digest
+from search.definition.space import Dimension, Range, Space, values
+from search.definition.sweep import SECTIONS, Sampling, Stage, Sweep
+from search.engine.proposers import Checksum
+from search.records.record import Record
+from trainables.data.cache import digest
 from trainables.trial import TRAINING_VERSION
 
 

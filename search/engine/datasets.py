@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from dropattack import UsageError
-from search.options import option_spaces
-from search.proposers import Checksum
-from search.space import bounds, combinations
-from search.sweep import Sweep
-from trainables.cache import digest
+from search.definition.options import option_spaces
+from search.definition.space import bounds, combinations
+from search.definition.sweep import Sweep
+from search.engine.proposers import Checksum
+from trainables.data.cache import digest
 from trainables.workloads import workload_named
 
 DataOptions = tuple[str, dict[str, Any]]

@@ -8,12 +8,12 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from search.journal import Journal, NotReproducibleError
-from search.proposers import Checksum, Proposal, Proposer, Recorded, Scope, proposer_for
-from search.record import Metrics, Record, State
-from search.rungs import Rungs
-from search.spending import Spending
-from search.sweep import Sweep
+from search.definition.sweep import Sweep
+from search.engine.proposers import Checksum, Proposal, Proposer, Recorded, Scope, proposer_for
+from search.engine.rungs import Rungs
+from search.engine.spending import Spending
+from search.records.journal import Journal, NotReproducibleError
+from search.records.record import Metrics, Record, State
 from trainables.trial import Trial
 
 Listener = Callable[[Record], object]

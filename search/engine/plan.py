@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from dropattack import method_named
-from search.compatibility import check_extends, check_warm_starts
-from search.datasets import verified_data
-from search.proposers import Scope, grid_trials, proposer_for
-from search.record import Record, State
-from search.space import Scalar, Space, bounds, combinations
-from search.store import Store
-from search.sweep import Grid, Sweep
-from trainables.workloads import TrainingSettings
+from search.definition.space import Scalar, Space, bounds, combinations
+from search.definition.sweep import Grid, Sweep
+from search.engine.compatibility import check_extends, check_warm_starts
+from search.engine.datasets import verified_data
+from search.engine.proposers import Scope, grid_trials, proposer_for
+from search.records.record import Record, State
+from search.records.store import Store
+from trainables.recipe.settings import TrainingSettings
 
 _CORNERS = 256
 """Enough for a mean, of spaces whose combinations nobody would wait for."""

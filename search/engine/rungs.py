@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
-from search.record import Metrics, Record
-from search.sweep import Asha, Select
+from search.definition.sweep import Asha, Select
+from search.records.record import Metrics, Record
 from trainables.trial import Trial
 
 _TIME, _METRIC = "epoch", "value"

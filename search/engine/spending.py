@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from search.record import Metrics, Record, State
-from search.sweep import Limits, Sweep
+from search.definition.sweep import Limits, Sweep
+from search.records.record import Metrics, Record, State
 
 
 class Spending:

@@ -10,7 +10,7 @@ import torch
 
 from dropattack import UsageError
 from trainables.trainable import CONTEXT_BYTES
-from trainables.training import Training
+from trainables.training.loop import Training
 from trainables.trial import Trial
 from trainables.workloads import workload_named
 

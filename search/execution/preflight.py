@@ -12,10 +12,10 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from dropattack import UsageError
-from search.datasets import DataOptions, data_options
-from search.proposers import Checksum
-from search.slots import fits
-from search.sweep import Resources, Sweep
+from search.definition.sweep import Resources, Sweep
+from search.engine.datasets import DataOptions, data_options
+from search.engine.proposers import Checksum
+from search.execution.slots import fits
 from trainables.workloads import workload_named
 
 CLIENT_PYTHON = "DROPATTACK_CLIENT_PYTHON"

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from search.engine import Engine
-from search.record import Metrics, Record
+from search.engine.engine import Engine
+from search.records.record import Metrics, Record
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import ray
 
-from search.sweep import Resources
+from search.definition.sweep import Resources
 
 _LOOK_EVERY_SECONDS = 5.0
 

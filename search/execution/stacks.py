@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dropattack import UsageError
-from search.record import Metrics, Record
-from search.recorder import Recorder
-from trainables.lanes import lane_structure
+from search.execution.recorder import Recorder
+from search.records.record import Metrics, Record
+from trainables.lanes.loop import lane_structure
 from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, OUT_OF_MEMORY
 
 _AHEAD = 2

@@ -14,11 +14,11 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from dropattack import UsageError
-from search import gpus
-from search.engine import Engine
-from search.recorder import Recorder
-from search.slots import Slots
-from search.stacks import Stacks
+from search.engine.engine import Engine
+from search.execution import gpus
+from search.execution.recorder import Recorder
+from search.execution.slots import Slots
+from search.execution.stacks import Stacks
 from trainables.trainable import StackTrainable
 
 _KEYS, _GPUS = "keys", "gpus"

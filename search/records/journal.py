@@ -20,8 +20,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from dropattack import UsageError
-from search.record import Metrics, Record, State, same_result
-from search.sweep import Select
+from search.definition.sweep import Select
+from search.records.record import Metrics, Record, State, same_result
 from trainables.trial import Trial
 
 _EPOCH = "epoch."

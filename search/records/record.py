@@ -7,7 +7,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 
-from search.sweep import Select
+from search.definition.sweep import Select
 from trainables.trial import Trial
 
 Metrics = dict[str, float]

@@ -8,10 +8,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from dropattack import UsageError
-from search.journal import Journal
-from search.record import Metrics, Record, State
-from search.sweep import Sweep
-from trainables.cache import write_atomically
+from search.definition.sweep import Sweep
+from search.records.journal import Journal
+from search.records.record import Metrics, Record, State
+from trainables.data.cache import write_atomically
 from trainables.saved import model_path
 
 

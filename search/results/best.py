@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from analysis.choice import Choice
-from search.record import Record, State
-from search.sweep import Confirm, Sweep
-from trainables.cache import digest
+from search.definition.sweep import Confirm, Sweep
+from search.records.record import Record, State
+from trainables.data.cache import digest
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.records import Records
-from search.record import Record
-from search.runs import ShownRuns
-from search.sweep import Sweep
+from search.definition.sweep import Sweep
+from search.records.record import Record
+from search.tracking.runs import ShownRuns
 
 
 def records_for_analysis(

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dropattack import UsageError
-from search.best import best_by_workload
-from search.frames import records_for_analysis
-from search.naming import run_name
-from search.record import Record
-from search.runs import ShownRuns, shown_runs
-from search.store import Store
-from search.sweep import Sweep
+from search.definition.sweep import Sweep
+from search.records.naming import run_name
+from search.records.record import Record
+from search.records.store import Store
+from search.results.best import best_by_workload
+from search.results.frames import records_for_analysis
+from search.tracking.runs import ShownRuns, shown_runs
 from trainables.saved import load_model
 from trainables.workloads import workload_named
 
@@ -96,9 +96,9 @@ def _tables(sweep: Sweep, store: Store, records: Sequence[Record], shown: ShownR
 
 def _landscape(sweep: Sweep, store: Store, records: Sequence[Record], workload: str, data: Path) -> "Section":
     """Landscapes of the best baseline and the best attack of a workload, on test data."""
-    from analysis import landscape
+    from analysis.questions import landscape
+    from analysis.questions.sharpness import sharpness
     from analysis.sections import landscape as section
-    from analysis.sharpness import sharpness
 
     own = [record for record in records if record.trial.workload == workload]
     baselines = [record for record in own if record.trial.method == "standard"]

@@ -15,9 +15,9 @@ from ray.dashboard.modules.dashboard_sdk import SubmissionClient
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 from dropattack import UsageError
-from search.preflight import CLIENT_PYTHON, python_version
-from search.upload import pack
-from trainables.cache import digest
+from search.execution.preflight import CLIENT_PYTHON, python_version
+from search.submission.upload import pack
+from trainables.data.cache import digest
 
 _RECONNECT_SECONDS = 2.0
 _PATIENCE_SECONDS = 60.0

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from search.record import Record, State
-from search.redaction import without_credentials
-from search.runs import ShownRuns, SweepRuns, Winner, run_url
-from search.sweep import Sweep
+from search.definition.sweep import Sweep
+from search.records.record import Record, State
+from search.tracking.redaction import without_credentials
+from search.tracking.runs import ShownRuns, SweepRuns, Winner, run_url
 
 _INTERVAL_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 60.0

@@ -17,10 +17,10 @@ from mlflow.utils.mlflow_tags import (
     MLFLOW_SOURCE_NAME,
 )
 
-from search.naming import run_name
-from search.record import Record, State
-from search.redaction import without_credentials
-from search.sweep import Sweep
+from search.definition.sweep import Sweep
+from search.records.naming import run_name
+from search.records.record import Record, State
+from search.tracking.redaction import without_credentials
 from trainables.trial import Trial
 
 _TAG = "dropattack."

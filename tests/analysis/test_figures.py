@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection, PathCollection
 
-from analysis import sensitivity, surrogate
 from analysis.figures.curves import marginals
 from analysis.figures.heatmap import epsilon_p_map
 from analysis.figures.surrogate import surrogate_map
+from analysis.questions import sensitivity, surrogate
 from analysis.records import Metric, Records
 from analysis.sections import sensitivity as part
 from tests.analysis import synthetic
-from tests.analysis.test_sensitivity import scattered
+from tests.analysis.questions.test_sensitivity import scattered
 
 METRIC = Metric("valid_accuracy")
 

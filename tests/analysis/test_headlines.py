@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from analysis.importance import importances
-from analysis.ranking import rank_target_sets, scored_target_sets
+from analysis.questions.importance import importances
+from analysis.questions.layers import rank_target_sets, scored_target_sets
 from analysis.sections import importance, layers, overview
 from tests.analysis import synthetic
 

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from analysis import budget, published, ranking, sensitivity
-from analysis.published.comparison import AGREES, DIFFERS, UNDECIDED
+from analysis import published
+from analysis.published.verdicts import AGREES, DIFFERS, UNDECIDED
+from analysis.questions import budget, sensitivity
+from analysis.questions import layers as ranking
 from analysis.statistics import estimate
 from dropattack import UsageError, canonical_targets
 from tests.analysis import synthetic

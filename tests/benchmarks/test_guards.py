@@ -11,11 +11,11 @@ import torch
 from mlflow import MlflowClient
 from torch import Tensor
 
-from search.tracking import Projection
+from search.tracking.projection import Projection
 from tests.search.simulation import Driver, engine, sweep
-from trainables.data import Data
-from trainables.splits import ImageSplit
-from trainables.training import Training
+from trainables.data.dataset import Data
+from trainables.data.splits import ImageSplit
+from trainables.training.loop import Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings
 
@@ -27,8 +27,8 @@ HEAVY = {"torch", "ray", "mlflow", "optuna", "pandas", "matplotlib", "sklearn", 
     [
         ("from search.cli import app; app(['--help'], standalone_mode=False)", set()),
         ("import dropattack", {"torch"}),
-        ("import trainables.training, trainables.papers", {"torch"}),
-        ("import search.journal, search.plan", {"torch", "optuna"}),
+        ("import trainables.training.loop, trainables.papers", {"torch"}),
+        ("import search.records.journal, search.engine.plan", {"torch", "optuna"}),
         ("import trainables.trainable", {"torch", "ray", "pandas"}),
     ],
 )

@@ -19,10 +19,10 @@ from typing import Any
 import yaml
 from mlflow import MlflowClient
 
-from search.journal import Journal
-from search.record import TIMINGS, Record
-from search.sweep import Sweep
-from search.sweepfile import parse_sweep
+from search.definition.sweep import Sweep
+from search.definition.sweepfile import parse_sweep
+from search.records.journal import Journal
+from search.records.record import TIMINGS, Record
 
 _ROOT = Path(__file__).parents[2]
 _FAULTS = Path(__file__).parent / "faults"

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from search.record import Record
+from search.records.record import Record
 from tests.chaos.harness import GRID, ONE_AT_A_TIME, SEARCH, Sweeping, check, table, timeless
-from trainables.training import Training
+from trainables.training.loop import Training
 from trainables.workloads import workload_named
 
 slow = pytest.mark.slow

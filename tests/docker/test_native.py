@@ -20,9 +20,9 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from search.journal import Journal
-from search.record import Record, State, same_result
-from search.sweep import Select
+from search.definition.sweep import Select
+from search.records.journal import Journal
+from search.records.record import Record, State, same_result
 from tests.docker.native import ROOT, NativeCompose, missing, short_folder
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]

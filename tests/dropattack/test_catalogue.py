@@ -18,14 +18,14 @@ def test_the_page_says_what_the_registry_declares():
 
 def test_every_method_and_hyperparameter_is_in_the_tables():
     reference = catalogue.reference()
-    for name, method in dropattack.methods().items():
+    for name, method in dropattack.registered().items():
         assert f"[`{name}`](#{name})" in reference
         for key in method.settings_type.ranges():
             assert f"| `{key}` |" in catalogue.hyperparameters(name)
 
 
 def test_cells_do_not_break_the_table():
-    for name in dropattack.methods():
+    for name in dropattack.registered():
         for line in catalogue.hyperparameters(name).splitlines()[2:]:
             assert len(re.findall(r"(?<!\\)\|", line)) == 5, line
 

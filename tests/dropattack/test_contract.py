@@ -23,7 +23,7 @@ from tests.dropattack.toys import (
     standing,
 )
 
-NAMES = sorted(dropattack.methods())
+NAMES = sorted(dropattack.registered())
 every_method = pytest.mark.parametrize("name", NAMES)
 every_toy = pytest.mark.parametrize("toy", [Images, Texts])
 

@@ -15,7 +15,7 @@ def test_a_loss_that_is_no_scalar_tensor_is_refused(reduction):
         return nn.functional.cross_entropy(outputs, labels, reduction="none")
 
     model = make(Images)
-    for name in dropattack.methods():
+    for name in dropattack.registered():
         with pytest.raises(UsageError, match="the loss must be a scalar tensor"):
             method_for(name, model, task={"loss": loss}).step(model, model.batch(), standing(model))
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from dropattack import setting
-from trainables.data import Data
+from trainables.data.dataset import Data
 from trainables.models.lenet5 import LeNet5Architecture
 from trainables.workloads import Workload, workload_named
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from search.engine import Engine
-from search.journal import Journal
-from search.record import Record
-from search.sweep import Sweep
-from search.sweepfile import parse_sweep
+from search.definition.sweep import Sweep
+from search.definition.sweepfile import parse_sweep
+from search.engine.engine import Engine
+from search.records.journal import Journal
+from search.records.record import Record
 
 
 def sweep(**changes: Any) -> Sweep:

@@ -13,10 +13,10 @@ import torch
 import yaml
 from mlflow import MlflowClient
 
-from search.journal import Journal
-from search.record import Record, State, same_result
-from search.sweepfile import parse_sweep
-from trainables.training import Training
+from search.definition.sweepfile import parse_sweep
+from search.records.journal import Journal
+from search.records.record import Record, State, same_result
+from trainables.training.loop import Training
 from trainables.workloads import workload_named
 
 SWEEP = {

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from dropattack import UsageError
-from trainables import text
-from trainables.cache import save_atomically
-from trainables.metrics import evaluate
+from trainables.data import text
+from trainables.data.cache import save_atomically
+from trainables.recipe.metrics import evaluate
 from trainables.saved import load_model
-from trainables.training import Training
+from trainables.training.loop import Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
 

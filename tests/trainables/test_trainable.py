@@ -10,7 +10,7 @@ from torch import nn
 
 from trainables.saved import checkpoint_path, load_model
 from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, OUT_OF_MEMORY, StackTrainable
-from trainables.training import Training
+from trainables.training.loop import Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
 
@@ -176,7 +176,7 @@ def test_what_stops_a_stack_is_a_result_and_the_process_goes_on_from_the_checkpo
         raise error
 
     with monkeypatch.context() as broken:
-        broken.setattr("trainables.lanes.Lanes.epoch", fail)
+        broken.setattr("trainables.lanes.loop.Lanes.epoch", fail)
         result = worker.step()
     assert list(result) == [kind]
     assert str(error) in result[kind]
@@ -188,7 +188,7 @@ def test_what_stops_a_stack_is_a_result_and_the_process_goes_on_from_the_checkpo
 
 def test_a_worker_is_told_whether_to_compile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     compiled: list[nn.Module] = []
-    monkeypatch.setattr("trainables.training.compile_passes", compiled.append)
+    monkeypatch.setattr("trainables.training.loop.compile_passes", compiled.append)
     worker = process(tmp_path, trial(1.0))
     worker.step()
     assert not compiled

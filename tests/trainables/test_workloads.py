@@ -7,7 +7,7 @@ import pytest
 
 from dropattack import UsageError
 from trainables import workloads as module
-from trainables.training import Training
+from trainables.training.loop import Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named, workloads
 
@@ -66,7 +66,6 @@ def test_an_installed_package_may_offer_workloads(own: str, monkeypatch: pytest.
     monkeypatch.setattr(module, "entry_points", lambda group: [entry] if group == entry.group else [])
     monkeypatch.setattr(module, "_WORKLOADS", {})
     module._discover.cache_clear()
-    monkeypatch.setattr(module.importlib, "import_module", lambda name: None)
     assert list(workloads()) == ["perceptron"]
     module._discover.cache_clear()
     monkeypatch.undo()

@@ -10,7 +10,7 @@ import torch
 
 from dropattack import Settings
 from dropattack.robustness import UNIT, Bounds
-from trainables.splits import Split
+from trainables.data.splits import Split
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dropattack import UsageError
-from trainables.cache import digest, remembered
+from trainables.data.cache import digest, remembered
 
 csv.field_size_limit(2**24)
 

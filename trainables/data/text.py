@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from dropattack import Settings, UsageError, setting
-from trainables import files
-from trainables.splits import PADDING, UNKNOWN
-from trainables.tokens import notebook_tokens
+from trainables.data import files
+from trainables.data.splits import PADDING, UNKNOWN
+from trainables.data.tokens import notebook_tokens
 
 _LOG = logging.getLogger(__name__)
 _UNKNOWN_WORD, _PADDING_WORD = "<unk>", "<pad>"

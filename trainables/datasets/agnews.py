@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from trainables import files
+from trainables.data import files
+from trainables.data.text import TextSettings
 from trainables.datasets.documents import Corpus, Documents
 from trainables.datasets.texts import TextDataset
-from trainables.text import TextSettings
 
 _COLUMNS = ("class", "title", "description")
 _LABELS = ("1", "2", "3", "4")

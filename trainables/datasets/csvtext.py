@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainables import files
+from trainables.data import files
+from trainables.data.text import TextSettings
 from trainables.datasets.documents import Corpus, Documents
 from trainables.datasets.texts import TextDataset
-from trainables.text import TextSettings
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 
 from dropattack import Settings
-from trainables.cache import Encoded, cached, digest
-from trainables.data import Data, Dataset
-from trainables.splits import ImageSplit, stratified_subset
+from trainables.data.cache import Encoded, cached, digest
+from trainables.data.dataset import Data, Dataset
+from trainables.data.splits import ImageSplit, stratified_subset
 
 _CONTENT = digest("digits", 1)
 _SPLIT_SEED = 0

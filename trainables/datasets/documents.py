@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from trainables.splits import stratified_subset
+from trainables.data.splits import stratified_subset
 
 _SPLIT_SEED = 0
 

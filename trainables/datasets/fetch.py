@@ -10,8 +10,8 @@ from filelock import FileLock
 
 from dropattack import UsageError
 from dropattack.errors import unknown
-from trainables import text
-from trainables.data import Dataset
+from trainables.data import text
+from trainables.data.dataset import Dataset
 from trainables.datasets.agnews import AgNews
 from trainables.datasets.cifar10 import CIFAR10
 from trainables.datasets.digits import Digits
@@ -19,8 +19,7 @@ from trainables.datasets.documents import apart
 from trainables.datasets.idx import FASHION, MNIST
 from trainables.datasets.imdb import Imdb
 from trainables.datasets.pheme import Pheme
-from trainables.datasets.texts import TextDataset
-from trainables.sources import (
+from trainables.datasets.sources import (
     Package,
     Source,
     Web,
@@ -30,6 +29,7 @@ from trainables.sources import (
     glove_from_arrays,
     imdb_from_table,
 )
+from trainables.datasets.texts import TextDataset
 
 _IDX = (
     "train-images-idx3-ubyte",

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from dropattack import Settings, UsageError
-from trainables import files
-from trainables.cache import Encoded, cached, digest
-from trainables.data import Data, Dataset
-from trainables.splits import ImageSplit, stratified_subset
+from trainables.data import files
+from trainables.data.cache import Encoded, cached, digest
+from trainables.data.dataset import Data, Dataset
+from trainables.data.splits import ImageSplit, stratified_subset
 
 _ENCODER_VERSION = 1
 _SPLIT_SEED = 0

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dropattack import UsageError, setting
-from trainables import files
+from trainables.data import files
+from trainables.data.text import TextSettings
 from trainables.datasets.documents import Corpus, Documents
 from trainables.datasets.texts import TextDataset
-from trainables.text import TextSettings
 
 _ARCHIVE, _FOLDER = "aclImdb_v1.tar.gz", "aclImdb"
 _TABLE = "IMDB_Dataset.csv"

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dropattack import UsageError, setting
-from trainables import files
+from trainables.data import files
+from trainables.data.text import TextSettings
 from trainables.datasets.documents import Corpus, Documents
 from trainables.datasets.texts import TextDataset
-from trainables.text import TextSettings
 
 _TWEETS = "pheme9_source_tweets.csv"
 _AUTHORS = ("2018_train.csv", "2018_val.csv", "2018_test.csv")

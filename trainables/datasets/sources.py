@@ -14,7 +14,7 @@ import numpy as np
 import requests
 
 from dropattack import UsageError
-from trainables import files
+from trainables.data import files
 
 _TIMEOUT, _PACKAGE_TIMEOUT = 30, 1800
 _CHUNK = 1 << 16

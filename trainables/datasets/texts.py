@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from dropattack import Settings, UsageError
-from trainables import files, text
-from trainables.cache import Encoded, cached, digest, remembered
-from trainables.data import Data, Dataset
+from trainables.data import files, text
+from trainables.data.cache import Encoded, cached, digest, remembered
+from trainables.data.dataset import Data, Dataset
+from trainables.data.splits import TextSplit
+from trainables.data.text import TextSettings
 from trainables.datasets.documents import Corpus, apart, wording
-from trainables.splits import TextSplit
-from trainables.text import TextSettings
 
 _LOG = logging.getLogger(__name__)
 _ENCODER_VERSION = 2

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from dropattack.errors import UsageError
-from dropattack.lane_method import LaneMethod, Log, norms, per_lane
-from dropattack.masked import Attack, Numbers
-from dropattack.masked_settings import RANDOM_DIRECTION, DropAttackSettings
 from dropattack.method import Method
+from dropattack.methods.dropattack import Attack, Numbers
+from dropattack.methods.dropattack_settings import RANDOM_DIRECTION, DropAttackSettings
 from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import granularity
-from dropattack.stack import PIXELS, Passes, Stack
-from dropattack.targets import INPUT, parse_targets
+from dropattack.targets.names import INPUT, parse_targets
+from trainables.lanes.method import LaneMethod, Log, norms, per_lane
+from trainables.lanes.stack import PIXELS, Passes, Stack
 
 
 class DropAttackLanes(LaneMethod):

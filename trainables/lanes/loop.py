@@ -16,15 +16,15 @@ from torch import Tensor
 from torch.func import vmap
 
 from dropattack import Batch, UsageError
-from dropattack.lanes import lane_method, structure
-from dropattack.stack import Stack
-from dropattack.stacked_adam import StackedAdam
-from trainables.data import Data
-from trainables.examples import CLEAN
-from trainables.metrics import BATCH, Metrics, scores
-from trainables.precision import arithmetic
-from trainables.splits import Split
-from trainables.training import DivergedError, Training
+from trainables.data.dataset import Data
+from trainables.data.splits import Split
+from trainables.lanes.methods import lane_method, structure
+from trainables.lanes.stack import Stack
+from trainables.lanes.stacked_adam import StackedAdam
+from trainables.recipe.examples import CLEAN
+from trainables.recipe.metrics import BATCH, Metrics, scores
+from trainables.recipe.precision import arithmetic
+from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial
 
 _IGNORED = -100

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from dropattack.method import Inputs, Method, Task
-from dropattack.stack import Passes, Stack
-from dropattack.stacked_adam import StackedAdam
+from dropattack.method import Method
+from dropattack.task import Inputs, Task
+from trainables.lanes.stack import Passes, Stack
+from trainables.lanes.stacked_adam import StackedAdam
 
 Log = dict[str, Tensor]
 

@@ -9,15 +9,15 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from dropattack.errors import UsageError
-from dropattack.lane_method import L1Lanes, L2Lanes, LaneMethod, PlainLanes
-from dropattack.masked import DropAttack
-from dropattack.masked_lanes import DropAttackLanes
-from dropattack.masked_settings import DropAttackSettings
 from dropattack.method import Method
-from dropattack.penalties import L1, L2
+from dropattack.methods.dropattack import DropAttack
+from dropattack.methods.dropattack_settings import DropAttackSettings
+from dropattack.methods.penalties import L1, L2
+from dropattack.methods.standard import Standard
 from dropattack.registry import method_named
 from dropattack.settings import Settings
-from dropattack.standard import Standard
+from trainables.lanes.dropattack import DropAttackLanes
+from trainables.lanes.method import L1Lanes, L2Lanes, LaneMethod, PlainLanes
 
 
 def structure(name: str, hyperparameters: Mapping[str, Any]) -> Hashable:

@@ -10,8 +10,8 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.modules.dropout import _DropoutNd
 
 from dropattack.errors import UsageError
-from dropattack.lookups import Lookups
-from dropattack.method import Inputs, Loss, Task
+from dropattack.task import Inputs, Loss, Task
+from trainables.lanes.lookups import Lookups
 
 Tensors = dict[str, Tensor]
 PIXELS = ""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim.adam import adam
 
 from dropattack.errors import UsageError
-from dropattack.stack import Stack
+from trainables.lanes.stack import Stack
 
 _SHARED = ("betas", "eps", "weight_decay", "amsgrad", "maximize", "foreach", "fused")
 

@@ -3,7 +3,7 @@
 from torch import nn
 
 from dropattack import UsageError
-from trainables.data import Data
+from trainables.data.dataset import Data
 
 
 def embedding(data: Data, size: int) -> nn.Embedding:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dropattack import setting
 from trainables.architecture import Architecture, named
-from trainables.data import Data
+from trainables.data.dataset import Data
 from trainables.models.strides import channel_last
 
 _KERNEL, _POOLED = 5, 5

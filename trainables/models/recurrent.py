@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 from dropattack import INPUT, setting
 from trainables.architecture import Architecture, named
-from trainables.data import Data
+from trainables.data.dataset import Data
+from trainables.lanes.recurrent import linear, look_up, read_stacked
 from trainables.models.embedding import embedding
 from trainables.models.reading import ReadingGRU, ReadingLSTM
-from trainables.models.stacked import linear, look_up, read_stacked
 
 _CELLS: Mapping[str, type[ReadingLSTM] | type[ReadingGRU]] = {"lstm": ReadingLSTM, "gru": ReadingGRU}
 
@@ -81,7 +81,7 @@ class Recurrent(nn.Module):
         return logits
 
     def forward_stacked(self, parameters: Mapping[str, Tensor], *inputs: Tensor) -> Tensor:
-        """See `dropattack.stack.ForwardStacked`."""
+        """See `trainables.lanes.stack.ForwardStacked`."""
         tokens, lengths = inputs
         embedded = look_up(parameters["embedding.weight"], tokens)
         _, final = read_stacked(self.rnn, parameters, "rnn", embedded, lengths)

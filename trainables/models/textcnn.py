@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dropattack import INPUT, UsageError, setting
 from trainables.architecture import Architecture, named
-from trainables.data import Data
+from trainables.data.dataset import Data
 from trainables.models.embedding import embedding
 
 

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from dropattack import setting
 from trainables.architecture import Architecture, named
-from trainables.data import Data
+from trainables.data.dataset import Data
+from trainables.lanes.recurrent import linear, look_up, read_stacked
 from trainables.models.embedding import embedding
 from trainables.models.reading import ReadingLSTM
 from trainables.models.recurrent import RecurrentArchitecture
-from trainables.models.stacked import linear, look_up, read_stacked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ class TextRCNN(nn.Module):
         return logits
 
     def forward_stacked(self, parameters: Mapping[str, Tensor], *inputs: Tensor) -> Tensor:
-        """See `dropattack.stack.ForwardStacked`."""
+        """See `trainables.lanes.stack.ForwardStacked`."""
         tokens, lengths = inputs
         embedded = look_up(parameters["embedding.weight"], tokens)
         context, _ = read_stacked(self.rnn, parameters, "rnn", embedded, lengths)

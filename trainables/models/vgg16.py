@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from dropattack import setting
 from trainables.architecture import Architecture, named
-from trainables.data import Data
+from trainables.data.dataset import Data
 from trainables.vision import vgg
 
 _CONVOLUTIONS = (0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40)

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.splits import Split
+from trainables.data.splits import Split
 
 BATCH = 250
 """Small enough that LeNet-5's activations stay below the allocator's 32 MiB limit for mapped blocks: above it

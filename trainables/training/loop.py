@@ -11,16 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from dropattack import Batch, Task, UsageError, create
-from trainables.compiled import check_compilable, compile_passes
-from trainables.data import Data
-from trainables.examples import training_batch
-from trainables.metrics import Metrics, evaluate, measure, recalls, scores
-from trainables.precision import arithmetic, autocast
-from trainables.robustness import Evaluation
+from trainables.data.dataset import Data
+from trainables.data.splits import stratified_subset
+from trainables.recipe.examples import training_batch
+from trainables.recipe.metrics import Metrics, evaluate, measure, recalls, scores
+from trainables.recipe.precision import arithmetic, autocast
+from trainables.recipe.settings import TrainingSettings
 from trainables.saved import encoding
-from trainables.splits import stratified_subset
+from trainables.training.compiled import check_compilable, compile_passes
+from trainables.training.under_attack import Evaluation
 from trainables.trial import Trial
-from trainables.workloads import TrainingSettings, workload_named
+from trainables.workloads import workload_named
 
 
 class DivergedError(RuntimeError):

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from dropattack import Batch, Task, UsageError
 from dropattack.robustness import ZERO_GRADIENT, Bounds, Case, attacking, input_gradient, victim
-from trainables.data import Data
-from trainables.metrics import BATCH, Metrics
-from trainables.splits import Split, stratified_subset
+from trainables.data.dataset import Data
+from trainables.data.splits import Split, stratified_subset
+from trainables.recipe.metrics import BATCH, Metrics
 from trainables.trial import Trial
 from trainables.workloads import workload_named
 

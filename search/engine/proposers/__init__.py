@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from search.proposers.base import Before, Checksum, Proposal, Proposer, Scope
-from search.proposers.confirm import ConfirmProposer
-from search.proposers.grid import GridProposer, grid_trials
-from search.proposers.sampling import SamplingProposer
-from search.record import Record
-from search.sweep import Confirm, Sampling
+from search.definition.sweep import Confirm, Sampling
+from search.engine.proposers.base import Before, Checksum, Proposal, Proposer, Scope
+from search.engine.proposers.confirm import ConfirmProposer
+from search.engine.proposers.grid import GridProposer, grid_trials
+from search.engine.proposers.sampling import SamplingProposer
+from search.records.record import Record
 
 Recorded = Callable[[str], Sequence[Record]]
 

@@ -9,12 +9,13 @@ from typing import Any
 from optuna.distributions import BaseDistribution
 
 from dropattack import UsageError, method_named
-from search.options import Options, default_options, option_spaces
-from search.record import Record
-from search.space import Dimension, Range, Scalar, Space, admits, bounds, values
-from search.sweep import SECTIONS, Stage, Sweep
+from search.definition.options import Options, default_options, option_spaces
+from search.definition.space import Dimension, Range, Scalar, Space, admits, bounds, values
+from search.definition.sweep import SECTIONS, Stage, Sweep
+from search.records.record import Record
+from trainables.recipe.settings import TrainingSettings
 from trainables.trial import Trial
-from trainables.workloads import TrainingSettings, workload_named
+from trainables.workloads import workload_named
 
 Checksum = Callable[[str, Mapping[str, Any]], str]
 """Gives the digest of a workload's data under the options of the dataset."""

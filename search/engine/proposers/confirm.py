@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.choice import Choice
-from search.proposers.base import Before, Proposal, Proposer, Scope
-from search.record import Record, State
-from search.sweep import Confirm, Select, Stage
-from trainables.cache import digest
+from search.definition.sweep import Confirm, Select, Stage
+from search.engine.proposers.base import Before, Proposal, Proposer, Scope
+from search.records.record import Record, State
+from trainables.data.cache import digest
 from trainables.trial import Trial
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from dropattack import UsageError
-from search.proposers.base import Before, Proposal, Proposer, Scope
-from search.record import Record
-from search.space import grid
-from search.sweep import SECTIONS
+from search.definition.space import grid
+from search.definition.sweep import SECTIONS
+from search.engine.proposers.base import Before, Proposal, Proposer, Scope
+from search.records.record import Record
 from trainables.trial import Trial
 
 

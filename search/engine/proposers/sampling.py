@@ -11,12 +11,12 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from dropattack import method_named
-from search.journal import quiet_optuna
-from search.proposers.base import Before, Proposal, Proposer, Scope
-from search.record import Record, State
-from search.space import admits, sample
-from search.sweep import SECTIONS, Sampling
-from trainables.cache import digest
+from search.definition.space import admits, sample
+from search.definition.sweep import SECTIONS, Sampling
+from search.engine.proposers.base import Before, Proposal, Proposer, Scope
+from search.records.journal import quiet_optuna
+from search.records.record import Record, State
+from trainables.data.cache import digest
 from trainables.trial import Trial
 
 _OPTUNA_STATES = {

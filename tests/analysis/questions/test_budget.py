@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import budget
+from analysis.questions import budget
 from analysis.records import Metric
 from analysis.sections import budget as section
 from tests.analysis import synthetic

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.comparison import compare_sweeps
+from analysis.questions.comparison import compare_sweeps
 from analysis.records import Records
 from analysis.report import write_report
 from analysis.sections import comparison

@@ -3,7 +3,7 @@
 import pytest
 from scipy import stats
 
-from analysis import controls
+from analysis.questions import controls
 from tests.analysis import synthetic
 
 

@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from analysis import landscape, sharpness
+from analysis.questions import landscape, sharpness
 from analysis.report import write_report
 from analysis.sections import landscape as part
 from dropattack import UsageError
 from tests.analysis import synthetic
-from trainables.splits import ImageSplit
+from trainables.data.splits import ImageSplit
 
 
 @pytest.fixture

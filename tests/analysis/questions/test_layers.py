@@ -4,15 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import ranking, scoring
+from analysis import scoring
 from analysis.pairing import with_gain
+from analysis.questions import layers
 from analysis.records import Records
-from analysis.sections import layers
+from analysis.sections import layers as section
 from tests.analysis import synthetic
 
 
 def ranked(records: Records) -> pd.DataFrame:
-    return ranking.rank_target_sets(ranking.scored_target_sets(records, records.reported))
+    return layers.rank_target_sets(layers.scored_target_sets(records, records.reported))
 
 
 def by_layer(targets: str, epsilon: float, p: float, k: int) -> float:
@@ -74,7 +75,7 @@ def test_each_seed_is_scored_by_the_choice_of_the_others() -> None:
         rows += [("dropattack", "input", epsilon, s, v, 0.5 + epsilon / 100) for s, v in enumerate(values)]
     frame = pd.DataFrame(rows, columns=["method", "targets", "epsilon", "seed", "value", "test_accuracy"])
     frame = frame.assign(key=[str(i) for i in frame.index], workload="w", state="complete")
-    scored = ranking.scored_target_sets(Records(frame), Records(frame).reported).sort_values("seed")
+    scored = layers.scored_target_sets(Records(frame), Records(frame).reported).sort_values("seed")
     assert scored["scored_on"].unique().tolist() == [scoring.HELD_OUT]
     assert scored["epsilon"].tolist() == [1, 1, 5]
     assert scored["gain"].tolist() == pytest.approx([0.01, 0.01, 0.05])
@@ -83,7 +84,7 @@ def test_each_seed_is_scored_by_the_choice_of_the_others() -> None:
 def test_confirmation_is_scored_on_its_fresh_seeds() -> None:
     searched = synthetic.trials(targets=["input"], epsilons=[1, 5], ps=[0.5], seeds=range(3))
     fresh = synthetic.trials(targets=["input"], epsilons=[5], ps=[0.5], seeds=range(10, 16), stage="confirm")
-    scored = ranking.scored_target_sets(
+    scored = layers.scored_target_sets(
         records := synthetic.records(pd.concat([searched, fresh])), records.reported
     )
     assert set(scored["seed"]) == set(range(10, 16))
@@ -136,7 +137,7 @@ def test_what_was_not_confirmed_stands_below_without_a_rank() -> None:
     assert table["rank"].tolist() == pytest.approx([1, np.nan, np.nan, np.nan], nan_ok=True)
     kinds = [scoring.FRESH, scoring.FIXED, scoring.SAME, scoring.SAME]
     assert table["scored_on"].tolist() == kinds
-    (told,) = layers.section(synthetic.records(pd.concat([searched, grid, fresh]))).findings
+    (told,) = section.section(synthetic.records(pd.concat([searched, grid, fresh]))).findings
     assert "input beats the baseline significantly" in told
     assert "3 more are scored less reliably" in told
 
@@ -147,7 +148,7 @@ def test_depth_is_compared_among_layers_that_are_scored_alike() -> None:
     pruned = searched_with_pruning(0).replace({"targets": {"conv1.w": "fc2.w"}})
     pruned.loc[pruned["method"] == "dropattack", "test_accuracy"] = 0.99
     records = synthetic.records(pd.concat([frame, pruned]))
-    table = ranking.depth_and_gain(ranking.scored_target_sets(records, records.reported))
+    table = layers.depth_and_gain(layers.scored_target_sets(records, records.reported))
     assert (table["targets"].item(), table["rho"].item()) == (3, pytest.approx(-1))
 
 
@@ -177,9 +178,9 @@ def test_seeds_without_a_baseline_have_no_gain() -> None:
 
 
 def test_depth_follows_the_forward_pass() -> None:
-    depth = ranking.depths("digits-lenet5", ["fc1.w", "conv2.b", "conv2.w", "input", "no-such"])
+    depth = layers.depths("digits-lenet5", ["fc1.w", "conv2.b", "conv2.w", "input", "no-such"])
     assert depth == {"input": 0, "conv2.w": 2, "conv2.b": 2, "fc1.w": 3}
-    assert ranking.depths("unknown", ["input"]) == {}
+    assert layers.depths("unknown", ["input"]) == {}
 
 
 def test_depth_and_gain_by_hand() -> None:
@@ -191,7 +192,7 @@ def test_depth_and_gain_by_hand() -> None:
         effect=lambda targets, *_: {"input": 0.04, "conv1.w": 0.03, "conv2.w": 0.01, "fc1.w": 0.02}[targets],
     )
     records = synthetic.records(frame)
-    table = ranking.depth_and_gain(ranking.scored_target_sets(records, records.reported))
+    table = layers.depth_and_gain(layers.scored_target_sets(records, records.reported))
     assert table["rho"].item() == pytest.approx(-0.8)
     assert (table["n"].item(), table["seed_rho"].item()) == (5, pytest.approx(-0.8))
 
@@ -199,7 +200,7 @@ def test_depth_and_gain_by_hand() -> None:
 def test_synergy_by_hand() -> None:
     frame = synthetic.trials(targets=LAYERS, epsilons=[5], ps=[0.5], effect=by_layer, noise=0.0)
     records = synthetic.records(frame)
-    pair = ranking.interactions(ranking.scored_target_sets(records, records.reported)).iloc[0]
+    pair = layers.interactions(layers.scored_target_sets(records, records.reported)).iloc[0]
     assert (pair["a"], pair["b"], pair["better"]) == ("input", "fc1.w", "input")
     assert (pair["synergy"], pair["over_best"]) == (pytest.approx(0.015), pytest.approx(0.015))
 
@@ -209,8 +210,8 @@ def test_friedman_needs_two_workloads_and_three_treatments() -> None:
         workloads=["a", "b", "c"], targets=LAYERS, epsilons=[5], ps=[0.5], effect=by_layer
     )
     table = ranked(synthetic.records(frame))
-    found = ranking.across_workloads(table, "targets")
+    found = layers.across_workloads(table, "targets")
     assert found is not None
     names, test = found
     assert dict(zip(names, test.ranks, strict=True))["input+fc1.w"] == 1
-    assert ranking.across_workloads(table[table["workload"] == "a"], "targets") is None
+    assert layers.across_workloads(table[table["workload"] == "a"], "targets") is None

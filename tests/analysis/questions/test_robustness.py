@@ -8,9 +8,9 @@ import pytest
 from scipy import stats
 
 from analysis.published import compare
+from analysis.questions.robustness import cases, checks, costs, under_attack
 from analysis.records import EQUAL_PASSES, Records, control_names
 from analysis.report import sections, write_report
-from analysis.robustness import cases, checks, costs, under_attack
 from analysis.sections.robustness import section
 from tests.analysis import synthetic
 

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from analysis.ranking import scored_target_sets
-from analysis.sections import best
-from analysis.selection import configurations, optimism
+from analysis.questions.layers import scored_target_sets
+from analysis.questions.selection import configurations, optimism
+from analysis.sections import selection
 from tests.analysis import synthetic
 
 
@@ -24,7 +24,7 @@ def test_fresh_seeds_do_not_choose_what_they_score() -> None:
         frame = confirmed(seed)
         attacks = frame[(frame["method"] == "dropattack") & (frame["stage"] == "grid")]
         choice = attacks.groupby("p")["value"].mean().idxmax()
-        (told,) = best.best(synthetic.records(frame)).findings
+        (told,) = selection.best(synthetic.records(frame)).findings
         fresh = frame[(frame["p"] == choice) & (frame["stage"] == "confirm")]["test_accuracy"]
         assert f"p\xa0{choice}" in told
         assert f"{100 * fresh.mean():.2f} [" in told
@@ -44,7 +44,7 @@ def test_an_unconfirmed_configuration_stands_below_the_confirmed_ones() -> None:
 def test_a_baseline_that_validation_prefers_is_named() -> None:
     frame = synthetic.trials(targets=["input"], epsilons=[1], ps=[0.5], noise=0.0)
     frame["value"] = frame["value"].where(frame["method"] == "standard", 0.1)
-    (told,) = best.best(synthetic.records(frame)).findings
+    (told,) = selection.best(synthetic.records(frame)).findings
     assert "validation chooses the baseline, and of the attacks dropattack input" in told
 
 
@@ -54,7 +54,7 @@ def test_learning_curves_are_of_the_best_methods_and_name_the_others() -> None:
     for place, method in enumerate(["sam", "fgm", "asam", "awp", "fgsm", "freeat"]):
         own = attack.assign(method=method, key=method + attack["key"])
         parts.append(own.assign(value=own["value"] - 0.01 * place))
-    section = best.learning_section(synthetic.records(pd.concat(parts, ignore_index=True)))
+    section = selection.learning_section(synthetic.records(pd.concat(parts, ignore_index=True)))
     assert section is not None
     (figure,) = section.parts
     drawn = list(dict.fromkeys(figure.draw.args[0]["configuration"].str.partition(" ")[0]))
@@ -78,7 +78,7 @@ def test_a_tie_is_decided_alike_everywhere() -> None:
             f"{'a' if p == first else 'b'}{key}" for p, key in zip(frame["p"], frame["key"], strict=True)
         ]
         records = synthetic.records(frame)
-        (told,) = best.best(records).findings
+        (told,) = selection.best(records).findings
         scored = scored_target_sets(records, records.reported)
         assert f"p\xa0{first}" in told
         assert f"p\xa0{first}" in optimism(records)["configuration"].item()

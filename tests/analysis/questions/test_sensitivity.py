@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import budget, controls, curves, importance, selection, sensitivity, surrogate
+from analysis.questions import budget, controls, curves, importance, selection, sensitivity, surrogate
 from analysis.records import Metric, Records, control_names
 from tests.analysis import synthetic
 

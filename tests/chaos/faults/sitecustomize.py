@@ -84,10 +84,10 @@ def patch_cache(module):
 
 
 PATCHES = {
-    "search.journal": patch_journal,
-    "search.runs": patch_runs,
-    "trainables.training": patch_training,
-    "trainables.cache": patch_cache,
+    "search.records.journal": patch_journal,
+    "search.tracking.runs": patch_runs,
+    "trainables.training.loop": patch_training,
+    "trainables.data.cache": patch_cache,
 }
 
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call
 
-from dropattack.dropen import similarity
+from dropattack.methods.dropen import similarity
 from tests.dropattack.toys import Images, Points, Texts, close, make, method_for, standing
 
 PLAIN = {"k": 0, "cosine": 0.0, "smoothness": 0.0}

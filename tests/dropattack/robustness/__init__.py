@@ -1,1 +1,0 @@
-"""Attacks on inputs, grids of them, and signs of masked gradients."""

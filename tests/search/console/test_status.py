@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from search.best import best_by_workload
-from search.pace import Pace
-from search.record import State
-from search.status import Status, duration
+from search.console.pace import Pace
+from search.console.status import Status, duration
+from search.records.record import State
+from search.results.best import best_by_workload
 from tests.search.simulation import Driver, KilledError, engine, sweep
 
 

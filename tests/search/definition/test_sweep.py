@@ -7,8 +7,8 @@ import optuna
 import pytest
 
 from dropattack import UsageError
-from search.space import Range, Subsets, grid, sample
-from search.sweepfile import bundled_sweeps, load_sweep, parse_override, sweep_name
+from search.definition.space import Range, Subsets, grid, sample
+from search.definition.sweepfile import bundled_sweeps, load_sweep, parse_override, sweep_name
 
 GRID = "stages.sensitivity.methods.dropattack"
 

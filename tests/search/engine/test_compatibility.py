@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from dropattack import UsageError
-from search.compatibility import check_extends, check_records
-from search.record import Record
+from search.engine.compatibility import check_extends, check_records
+from search.records.record import Record
 from tests.search.simulation import sweep
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings

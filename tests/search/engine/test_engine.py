@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from search.record import State
-from search.status import Status
+from search.console.status import Status
+from search.records.record import State
 from tests.search.simulation import Driver, KilledError, engine, sweep, table
 
 

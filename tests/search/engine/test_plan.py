@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from dropattack import UsageError
-from search.plan import StagePlan, plan_sweep
-from search.store import Store
+from search.engine.plan import StagePlan, plan_sweep
+from search.records.store import Store
 from tests.search.simulation import sweep
 
 ATTACK = {"k": [2], "epsilon": [0.1, 1.0], "targets": ["input"]}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dropattack import UsageError
-from search.record import Record, State
+from search.records.record import Record, State
 from tests.search.simulation import Driver, engine, sweep
 
 

@@ -9,12 +9,12 @@ import ray
 import torch
 
 from dropattack import UsageError
-from search import gpus, tuning
-from search.engine import Engine
-from search.gpus import Memory
-from search.journal import Journal
-from search.record import State
-from search.sweepfile import parse_sweep
+from search.definition.sweepfile import parse_sweep
+from search.engine.engine import Engine
+from search.execution import gpus, tuning
+from search.execution.gpus import Memory
+from search.records.journal import Journal
+from search.records.record import State
 from trainables.trainable import CONTEXT_BYTES, StackTrainable
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from dropattack import UsageError
-from search import preflight
-from search.datasets import data_options
-from search.sweep import Resources
+from search.definition.sweep import Resources
+from search.engine.datasets import data_options
+from search.execution import preflight
 from tests.search.simulation import sweep
 
 STORE_TOKEN = "token"

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import ray
 
-from search import tuning
-from search.engine import Engine
-from search.journal import Journal
-from search.slots import Slots, on_node
-from search.sweep import Resources
-from search.sweepfile import parse_sweep
+from search.definition.sweep import Resources
+from search.definition.sweepfile import parse_sweep
+from search.engine.engine import Engine
+from search.execution import tuning
+from search.execution.slots import Slots, on_node
+from search.records.journal import Journal
 from trainables.workloads import workload_named
 
 
@@ -52,7 +52,7 @@ def test_a_cluster_that_holds_none_yet_gets_one_to_wait() -> None:
 
 def test_nodes_that_join_are_seen_but_not_looked_for_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now, looked = [0.0], []
-    monkeypatch.setattr("search.slots.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("search.execution.slots.time.monotonic", lambda: now[0])
 
     def nodes() -> list[Mapping[str, Any]]:
         looked.append(now[0])

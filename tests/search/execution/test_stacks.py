@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from search.record import Record, State
-from search.recorder import Recorder
-from search.stacks import Stacks
-from search.sweep import Sweep
+from search.definition.sweep import Sweep
+from search.execution.recorder import Recorder
+from search.execution.stacks import Stacks
+from search.records.record import Record, State
 from tests.search.simulation import Driver, engine, sweep, table, train
-from trainables.lanes import lane_structure
+from trainables.lanes.loop import lane_structure
 from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, OUT_OF_MEMORY
 
 Fault = Callable[[Sequence[Record]], dict[str, Any] | None]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dropattack import UsageError
-from search.journal import Journal, exclusive
-from search.sweep import Select
+from search.definition.sweep import Select
+from search.records.journal import Journal, exclusive
 from tests.search.simulation import Driver, KilledError, engine, sweep, table
 
 
@@ -69,7 +69,7 @@ def test_a_journal_that_is_not_there_is_empty_to_a_reader_and_not_made(tmp_path:
 def test_a_folder_has_one_writer_at_a_time_across_processes(tmp_path: Path) -> None:
     code = f"""
 from pathlib import Path
-from search.journal import exclusive
+from search.records.journal import exclusive
 with exclusive(Path({str(tmp_path)!r})):
     pass
 """

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from search.record import State
-from search.store import Store
+from search.records.record import State
+from search.records.store import Store
 from tests.search.simulation import Driver, engine, sweep
 from trainables.saved import model_path
 

@@ -8,17 +8,17 @@ from typing import Any
 from mlflow import MlflowClient
 from rich.console import Console
 
-from analysis.sections.best import best as report
-from search.best import Best, best_by_workload
-from search.frames import records_for_analysis
-from search.naming import run_name
-from search.presentation import show_status
-from search.record import Record, State
-from search.reporting import best_record
-from search.runs import ShownRuns
-from search.status import Status
-from search.sweep import Sweep
-from search.tracking import Projection
+from analysis.sections.selection import best as report
+from search.console.presentation import show_status
+from search.console.status import Status
+from search.definition.sweep import Sweep
+from search.records.naming import run_name
+from search.records.record import Record, State
+from search.results.best import Best, best_by_workload
+from search.results.frames import records_for_analysis
+from search.results.reporting import best_record
+from search.tracking.projection import Projection
+from search.tracking.runs import ShownRuns
 from tests.search.simulation import Driver, engine, sweep
 
 

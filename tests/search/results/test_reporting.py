@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis import landscape, sharpness
+from analysis.questions import landscape, sharpness
 from analysis.sections import landscape as part
-from search.reporting import report_sweep
-from search.runs import run_name
-from search.store import Store
-from search.sweep import Sweep
-from search.sweepfile import bundled_sweeps, load_sweep
-from tests.search import test_robustness as trained
+from search.definition.sweep import Sweep
+from search.definition.sweepfile import bundled_sweeps, load_sweep
+from search.records.store import Store
+from search.results.reporting import report_sweep
+from search.tracking.runs import run_name
+from tests.search.results import test_under_attack as trained
 from tests.search.simulation import Driver, engine, sweep
 from trainables.workloads import Workload, workload_named
 

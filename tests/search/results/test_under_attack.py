@@ -9,17 +9,17 @@ from mlflow import MlflowClient
 
 from dropattack import UsageError
 from dropattack.robustness import adversarial_examples
-from search.engine import Engine
-from search.reporting import report_sweep
-from search.robustness import evaluate_sweep
-from search.runs import SweepRuns
-from search.store import Store
-from search.sweep import Sweep
-from search.sweepfile import parse_sweep
-from search.validity import check_meaning
-from trainables.cache import save_atomically
+from search.definition.sweep import Sweep
+from search.definition.sweepfile import parse_sweep
+from search.definition.validity import check_meaning
+from search.engine.engine import Engine
+from search.records.store import Store
+from search.results.reporting import report_sweep
+from search.results.under_attack import evaluate_sweep
+from search.tracking.runs import SweepRuns
+from trainables.data.cache import save_atomically
 from trainables.saved import load_model, model_path
-from trainables.training import Training
+from trainables.training.loop import Training
 from trainables.workloads import workload_named
 
 UNUSED = Path("unused")

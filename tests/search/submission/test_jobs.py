@@ -13,8 +13,8 @@ import ray
 from ray.job_submission import JobStatus
 
 from dropattack import UsageError
-from search import cluster
-from search.preflight import CLIENT_PYTHON, python_version
+from search.execution.preflight import CLIENT_PYTHON, python_version
+from search.submission import jobs
 
 
 @dataclass
@@ -70,7 +70,7 @@ COMMAND = ["python", "-m", "search", "run", "demo", "--set", "training.epochs=[1
 
 
 def _submit(client: Client, project: Path, command: list[str] = COMMAND) -> tuple[str, bool]:
-    return cluster.submit(client, "demo", "/store", command, project)  # type: ignore[arg-type]
+    return jobs.submit(client, "demo", "/store", command, project)  # type: ignore[arg-type]
 
 
 def test_a_job_says_what_runs_and_with_which_python_it_was_submitted(project: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_running_job_with_other_options_is_not_taken_for_this_one(project: Pat
 def test_other_sweeps_and_other_stores_have_jobs_of_their_own(project: Path) -> None:
     client = Client(Job("raysubmit_x", "python x.py"), Job("dropattack-demo-2-aaaaaaaa-1", "?"))
     first, _ = _submit(client, project)
-    other, new = cluster.submit(client, "demo", "/other", COMMAND, project)  # type: ignore[arg-type]
+    other, new = jobs.submit(client, "demo", "/other", COMMAND, project)  # type: ignore[arg-type]
     assert new
     assert other != first
 
@@ -123,7 +123,7 @@ def test_of_two_submitted_at_once_one_starts_and_the_other_joins_it(
 def test_following_goes_on_after_a_lost_connection_and_repeats_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cluster, "_RECONNECT_SECONDS", 0)
+    monkeypatch.setattr(jobs, "_RECONNECT_SECONDS", 0)
     logs: list[list[str | Exception]] = [
         ["one\n", "tw", RuntimeError("lost")],
         [OSError("no route")],
@@ -132,7 +132,7 @@ def test_following_goes_on_after_a_lost_connection_and_repeats_nothing(
     ]
     job = Job("a", "?", status=JobStatus.SUCCEEDED)
     seen: list[str] = []
-    assert cluster.follow(Client(job, logs=logs), "a", seen.append) == 0  # type: ignore[arg-type]
+    assert jobs.follow(Client(job, logs=logs), "a", seen.append) == 0  # type: ignore[arg-type]
     assert "".join(seen) == "one\ntwo\n"
 
 
@@ -143,7 +143,7 @@ def test_following_goes_on_after_a_lost_connection_and_repeats_nothing(
 def test_a_job_that_failed_gives_its_exit_status_on(status: JobStatus, code: int, expected: int) -> None:
     client = Client(Job("a", "?", status=status, driver_exit_code=code), logs=[["text\n"]])
     seen: list[str] = []
-    assert cluster.follow(client, "a", seen.append) == expected  # type: ignore[arg-type]
+    assert jobs.follow(client, "a", seen.append) == expected  # type: ignore[arg-type]
     assert seen[-1] == f"job a {status.value.lower()}: of the job\n"
 
 
@@ -169,7 +169,7 @@ def jobs_api() -> Iterator[str]:
 
 def test_another_version_of_ray_is_refused_with_both_versions(jobs_api: str) -> None:
     with pytest.raises(UsageError, match=rf"has Ray 2\.40\.0 and the client has Ray {ray.__version__}"):
-        cluster.connect(jobs_api)
+        jobs.connect(jobs_api)
 
 
 def test_a_token_that_others_can_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,18 +179,18 @@ def test_a_token_that_others_can_read_is_refused(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
     with pytest.raises(UsageError, match=f"chmod 600 {token}"):
-        cluster.connect("http://127.0.0.1:1")
+        jobs.connect("http://127.0.0.1:1")
 
 
 def test_the_command_names_what_the_cluster_can_see(project: Path) -> None:
-    given = cluster.run_command(
+    given = jobs.run_command(
         str(project / "mine.yaml"), "/store", "/data", "http://mlflow:5000", ["seeds=[1, 2]"], project
     )
     assert given == [
         *("python", "-m", "search", "run", "mine.yaml", "--store", "/store", "--data", "/data"),
         *("--tracking-uri", "http://mlflow:5000", "--set", "seeds=[1, 2]"),
     ]
-    assert cluster.run_command("demo", "", "", "", [], project) == ["python", "-m", "search", "run", "demo"]
+    assert jobs.run_command("demo", "", "", "", [], project) == ["python", "-m", "search", "run", "demo"]
 
 
 @pytest.mark.parametrize(
@@ -205,11 +205,11 @@ def test_the_command_names_what_the_cluster_can_see(project: Path) -> None:
 def test_what_the_cluster_cannot_see_is_refused(project: Path, change: dict[str, Any], message: str) -> None:
     right = {"source": "demo", "store": "", "data": "", "tracking_uri": "", "overrides": []}
     with pytest.raises(UsageError, match=message) as refused:
-        cluster.run_command(**right | change, project=project)
+        jobs.run_command(**right | change, project=project)
     assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:6379", "auto", "http://127.0.0.1:1"])
 def test_an_address_without_a_jobs_api_is_refused(address: str) -> None:
     with pytest.raises(UsageError, match=address):
-        cluster.connect(address)
+        jobs.connect(address)

@@ -7,12 +7,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-import search.tracking
-from search.naming import run_name
-from search.record import Record, State
-from search.runs import shown_runs
-from search.sweep import Sweep
-from search.tracking import Projection
+import search.tracking.projection
+from search.definition.sweep import Sweep
+from search.records.naming import run_name
+from search.records.record import Record, State
+from search.tracking.projection import Projection
+from search.tracking.runs import shown_runs
 from tests.search.simulation import Driver, KilledError, engine, sweep
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings
@@ -26,7 +26,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search.tracking, "_INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(search.tracking.projection, "_INTERVAL_SECONDS", 0.01)
 
 
 def _named(name: str) -> Sweep:

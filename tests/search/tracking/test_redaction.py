@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from search.redaction import without_credentials
-from search.runs import shown_runs
-from search.tracking import Projection
+from search.tracking.projection import Projection
+from search.tracking.redaction import without_credentials
+from search.tracking.runs import shown_runs
 from tests.search.simulation import sweep
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dropattack import UsageError
-from trainables.cache import CacheError, cache_root, cached, digest, remembered, save_atomically
+from trainables.data.cache import CacheError, cache_root, cached, digest, remembered, save_atomically
 
 
 @pytest.fixture(autouse=True)

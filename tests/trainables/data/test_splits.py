@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch.overrides import TorchFunctionMode
 
-from trainables.splits import PADDING, ImageSplit, TextSplit, stratified_subset
+from trainables.data.splits import PADDING, ImageSplit, TextSplit, stratified_subset
 
 
 def texts(lengths: list[int]) -> TextSplit:

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from dropattack import UsageError
-from trainables import text
-from trainables.splits import PADDING, UNKNOWN
-from trainables.tokens import STOP_WORDS, notebook_tokens, treebank
+from trainables.data import text
+from trainables.data.splits import PADDING, UNKNOWN
+from trainables.data.tokens import STOP_WORDS, notebook_tokens, treebank
 
 
 # The expected tokens are those that NLTK 3.9's NLTKWordTokenizer gave for each lower-cased sentence.

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dropattack import Settings, UsageError
-from trainables.cache import cache_root
+from trainables.data.cache import cache_root
 from trainables.datasets.cifar10 import CIFAR10, CifarDataset
 
 PER_FILE = 20

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from trainables.data.splits import stratified_subset
+from trainables.data.text import TextSettings
 from trainables.datasets.documents import Documents, apart, wording
 from trainables.datasets.imdb import Imdb, ImdbSettings
 from trainables.datasets.pheme import Pheme, PhemeSettings
 from trainables.datasets.texts import TextDataset
-from trainables.splits import stratified_subset
-from trainables.text import TextSettings
 
 PLAIN = {"vectors": ""}
 

@@ -11,10 +11,10 @@ import pytest
 import requests
 
 from dropattack import UsageError
-from trainables import fetch as module
+from trainables.datasets import fetch as module
 from trainables.datasets.agnews import AgNews
-from trainables.fetch import Fetchable, Report, fetch, verify
-from trainables.sources import Source
+from trainables.datasets.fetch import Fetchable, Report, fetch, verify
+from trainables.datasets.sources import Source
 
 
 @dataclass(frozen=True)

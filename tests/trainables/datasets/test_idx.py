@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dropattack import Settings, UsageError
-from trainables.cache import cache_root
+from trainables.data.cache import cache_root
 from trainables.datasets.idx import MNIST
 
 IMAGES = "train-images-idx3-ubyte.gz"

@@ -17,8 +17,9 @@ import requests
 from PIL import Image
 
 from dropattack import UsageError
-from trainables import files, sources
-from trainables.sources import Package, cifar_from_sheets, copied, download
+from trainables.data import files
+from trainables.datasets import sources
+from trainables.datasets.sources import Package, cifar_from_sheets, copied, download
 
 CONTENT = bytes(range(256)) * 1000
 HASH = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"

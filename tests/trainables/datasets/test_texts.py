@@ -11,16 +11,16 @@ import pytest
 import torch
 
 from dropattack import UsageError
-from trainables import text
-from trainables.cache import cache_root
-from trainables.data import Data
+from trainables.data import text
+from trainables.data.cache import cache_root
+from trainables.data.dataset import Data
+from trainables.data.text import TextSettings
 from trainables.datasets.agnews import AgNews
 from trainables.datasets.csvtext import CsvTexts
 from trainables.datasets.imdb import Imdb, ImdbSettings
 from trainables.datasets.pheme import Pheme, PhemeSettings
 from trainables.datasets.texts import TextDataset
-from trainables.text import TextSettings
-from trainables.training import Training
+from trainables.training.loop import Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from dropattack.lookups import Lookups
+from trainables.lanes.lookups import Lookups
 
 TOKENS = torch.tensor([[[7, 3, 7], [3, 3, 1]], [[5, 5, 1], [5, 1, 1]]])
 

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from dropattack import Batch, UsageError
-from trainables.cache import save_atomically
-from trainables.data import Data
-from trainables.lanes import Lanes, stackable
+from trainables.data.cache import save_atomically
+from trainables.data.dataset import Data
+from trainables.data.splits import ImageSplit, TextSplit
+from trainables.lanes.loop import Lanes, stackable
 from trainables.saved import load_model
-from trainables.splits import ImageSplit, TextSplit
-from trainables.training import DivergedError, Training
+from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
 
@@ -279,5 +279,5 @@ benchmarks.gpu.TABLES["table10"].trials(1, benchmarks.gpu.TrainingSettings(), {}
 """
     absent = ["ray", "mlflow", "optuna", "torchtext", "torchvision", "pandas", "sklearn", "scipy", "numpy"]
     absent += ["platformdirs", "pydantic", "yaml", "requests", "matplotlib", "pyarrow"]
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     subprocess.run([sys.executable, "-c", program, *absent], cwd=root, check=True)

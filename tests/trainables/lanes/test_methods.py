@@ -9,11 +9,10 @@ from torch import nn
 
 import dropattack
 from dropattack import Task, UsageError
-from dropattack.lanes import lane_method, structure
-from dropattack.stack import Stack
-from dropattack.stacked_adam import StackedAdam
-
-from .toys import Images, Texts
+from tests.dropattack.toys import Images, Texts
+from trainables.lanes.methods import lane_method, structure
+from trainables.lanes.stack import Stack
+from trainables.lanes.stacked_adam import StackedAdam
 
 STEPS = 4
 WORD_NAMES = {"input": "embed.weight", "hidden": "fc.weight", "bias": "fc.bias"}

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.func import stack_module_state
 
+from trainables.lanes.recurrent import look_up, read_stacked
 from trainables.models.reading import ReadingGRU, ReadingLSTM
-from trainables.models.stacked import look_up, read_stacked
 
 LANES, BATCH, LONGEST = 3, 4, 6
 

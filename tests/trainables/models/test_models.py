@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from dropattack import UsageError, create
-from trainables.data import Data
+from trainables.data.dataset import Data
+from trainables.data.splits import ImageSplit
 from trainables.models.embedding import embedding
-from trainables.splits import ImageSplit
 from trainables.workloads import workload_named
 
 VOCABULARY = 1000

@@ -5,8 +5,8 @@ import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 from torch import nn
 
-from trainables.metrics import evaluate, measure, recalls, scores
-from trainables.splits import ImageSplit
+from trainables.data.splits import ImageSplit
+from trainables.recipe.metrics import evaluate, measure, recalls, scores
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainables.precision import arithmetic
-from trainables.training import Training
+from trainables.recipe.precision import arithmetic
+from trainables.training.loop import Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch._dynamo.utils import counters
 
-from dropattack import UsageError, methods
-from trainables.compiled import check_compilable
-from trainables.data import Data
-from trainables.splits import TextSplit
-from trainables.training import Training
+from dropattack import UsageError, registered
+from trainables.data.dataset import Data
+from trainables.data.splits import TextSplit
+from trainables.training.compiled import check_compilable
+from trainables.training.loop import Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
 
@@ -103,7 +103,7 @@ def test_a_compiled_trial_goes_on_from_an_eager_checkpoint() -> None:
 
 
 def test_methods_that_differentiate_gradients_are_refused() -> None:
-    assert [name for name, method in methods().items() if method.second_order] == ["dropen"]
+    assert [name for name, method in registered().items() if method.second_order] == ["dropen"]
     with pytest.raises(UsageError, match="set compile: false"):
         check_compilable("dropen")
     with pytest.raises(UsageError, match="set compile: false"):

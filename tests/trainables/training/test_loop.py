@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from dropattack import UsageError
-from trainables.cache import save_atomically
-from trainables.data import Data
-from trainables.metrics import evaluate
-from trainables.splits import ImageSplit
-from trainables.training import DivergedError, Training
+from trainables.data.cache import save_atomically
+from trainables.data.dataset import Data
+from trainables.data.splits import ImageSplit
+from trainables.recipe.metrics import evaluate
+from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
 

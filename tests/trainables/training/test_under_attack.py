@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from dropattack import UsageError
 from dropattack.robustness import adversarial_examples
-from trainables.cache import save_atomically
-from trainables.data import Data
-from trainables.examples import training_batch
-from trainables.robustness import Evaluation, attacked_part
-from trainables.splits import ImageSplit
-from trainables.training import Training
+from trainables.data.cache import save_atomically
+from trainables.data.dataset import Data
+from trainables.data.splits import ImageSplit
+from trainables.recipe.examples import training_batch
+from trainables.training.loop import Training
+from trainables.training.under_attack import Evaluation, attacked_part
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
 

@@ -1,0 +1,1 @@
+"""One computation for each question that a report answers."""

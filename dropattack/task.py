@@ -1,0 +1,35 @@
+"""What a method trains on, besides the model: batches, the loss, names of targets, random numbers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Inputs = Tensor | tuple[Tensor, ...]
+Batch = tuple[Inputs, Tensor]
+Loss = Callable[[Any, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a method trains on, besides the model: the loss, the names of targets, the random numbers.
+
+    Attributes:
+        loss: ``loss(outputs, labels)`` with a scalar result, averaged over the batch.
+        names: Readable target name to parameter name, such as ``{"conv1.w": "conv1.weight"}``. A target
+            that is not listed is taken as the parameter's own name. ``input`` is the batch itself unless
+            it is listed here (the embedding matrix of a text model).
+        generator: Source of all masks and noise, on the model's device; ``None`` takes torch's default.
+        autocast: Type for mixed precision forward passes, such as ``torch.bfloat16``; ``None`` for none.
+            It replaces an autocast context around the step, whose cache of cast weights would hide attacks.
+        clip_norm: Largest L2 norm of the whole gradient before the optimizer's update; ``None`` for any.
+    """
+
+    loss: Loss = F.cross_entropy
+    names: Mapping[str, str] = field(default_factory=dict)
+    generator: torch.Generator | None = None
+    autocast: torch.dtype | None = None
+    clip_norm: float | None = None

@@ -1,0 +1,1 @@
+"""A sweep as data: its file, its schema, its search space, and what makes it valid."""

@@ -1,0 +1,1 @@
+"""The engine's trials on Ray: placed, run in stacks, and reported."""

@@ -1,0 +1,1 @@
+"""What is known of trials, and the store that keeps it."""

@@ -1,0 +1,1 @@
+"""What records say: the best configuration, reports, accuracy under attack."""

@@ -1,0 +1,1 @@
+"""Sweeps as jobs on a cluster: packed, uploaded, followed."""

@@ -1,0 +1,1 @@
+"""Labelled examples in memory: splits, encodings and the node's cache."""

@@ -1,0 +1,1 @@
+"""How a workload trains and is measured, whatever the method."""

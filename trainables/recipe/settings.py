@@ -1,0 +1,73 @@
+"""How a trial trains, whatever the method: the settings of a recipe."""
+
+from dataclasses import dataclass
+
+from dropattack import Settings, UsageError, setting
+from dropattack.errors import unknown
+from dropattack.robustness import Case, canonical_grid, parse_grid
+from trainables.recipe.examples import BATCHES, CLEAN
+from trainables.recipe.metrics import PLAIN_METRICS
+from trainables.recipe.precision import PRECISIONS
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings(Settings):
+    """How a trial trains, whatever the method; the defaults are the paper's (section 4.2)."""
+
+    epochs: int = setting(10, "Passes over the training split; the budget that ASHA cuts.", low=1)
+    batch_size: int = setting(128, "Examples per step.", low=1)
+    learning_rate: float = setting(1e-3, "Adam's learning rate.", low=0)
+    train_size: int = setting(0, "Training examples, stratified and nested by seed; 0 for all.", low=0)
+    best_by: str = setting(
+        "accuracy",
+        "Validation metric of the best epoch, whose model is tested; a sweep sets what it selects by. "
+        "accuracy, loss, macro_f1, f1, or one of robustness such as pgd-20_0.3_accuracy, then measured "
+        "after every epoch.",
+    )
+    balanced: bool = setting(False, "Whether train_size takes equally many examples of every class.")
+    examples: str = setting(
+        "clean",
+        "What every step trains on: the batch, its FGSM examples alone, or both (scenarios 1 to 3 of the "
+        "APB paper).",
+        choices=tuple(BATCHES),
+    )
+    examples_epsilon: float = setting(
+        0.3, "ε of those FGSM examples, in pixel units; idle with clean.", low=0, high=1
+    )
+    robustness: str = setting(
+        "",
+        "Attacks and their ε to test the best model with, as fgsm:0.1,0.3+pgd-20-of-1000:0.3, where "
+        "-of- limits the examples; empty for none.",
+    )
+    precision: str = setting(
+        "float32",
+        "Arithmetic of matrix products: float32, tf32 (on a GPU), or bfloat16 in the passes of a step.",
+        choices=PRECISIONS,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "robustness", canonical_grid(self.robustness))
+        transferred = [case.name for case in self.cases if case.transfer]
+        if transferred:
+            raise UsageError(
+                f"robustness cannot hold {transferred[0]}, which needs another model; "
+                "`dropattack robustness` adds it to trained ones"
+            )
+        valid = (*PLAIN_METRICS, *(case.metric for case in self.cases))
+        if self.best_by not in valid:
+            raise unknown("metric to select by", self.best_by, valid)
+
+    @property
+    def cases(self) -> list[Case]:
+        """What `robustness` asks for."""
+        return parse_grid(self.robustness)
+
+    @property
+    def best_case(self) -> Case | None:
+        """The case that `best_by` names, where it names one."""
+        return next((case for case in self.cases if case.metric == self.best_by), None)
+
+    def passes_of(self, method: Settings) -> int:
+        """Forward-backward passes per step of a method on these examples, making them included."""
+        return BATCHES[self.examples] * method.passes + (self.examples != CLEAN) * method.rounds

@@ -1,0 +1,144 @@
+"""A workload: a dataset, a model, its targets and its default training settings under one name."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dropattack import INPUT, Settings, UsageError, canonical_targets, method_named, parse_targets
+from dropattack.errors import unknown
+from dropattack.robustness import Case
+from trainables.architecture import Architecture, papers_spelling
+from trainables.data.dataset import Data, Dataset
+from trainables.recipe.examples import CLEAN
+from trainables.recipe.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a sweep trains.
+
+    Attributes:
+        name: Name in sweep files.
+        summary: One line for people.
+        dataset: Where the data come from.
+        architecture: The model, in its default sizes.
+        data: Default settings of the dataset; ``None`` for the dataset's own.
+        training: Default training settings.
+    """
+
+    name: str
+    summary: str
+    dataset: Dataset
+    architecture: Architecture
+    data: Settings | None = None
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+
+    def data_settings(self, options: Mapping[str, Any] | None = None) -> Settings:
+        """The dataset's settings: ``options`` where given, this workload's defaults elsewhere.
+
+        Raises:
+            UsageError: An option is unknown or out of range.
+        """
+        return self._completed("data", self.data or self.dataset.settings_type(), options)
+
+    def model_settings(self, options: Mapping[str, Any] | None = None) -> Architecture:
+        """The model's settings: ``options`` where given, this workload's defaults elsewhere.
+
+        Raises:
+            UsageError: An option is unknown or out of range.
+        """
+        return self._completed("model", self.architecture, options)
+
+    def check_training(self, training: TrainingSettings, model: Mapping[str, Any] | None = None) -> None:
+        """Refuses training settings that mean nothing for this workload's inputs or classes.
+
+        Raises:
+            UsageError: They make adversarial examples of texts, attack texts in a way for images, or go by
+                binary F1 where no class is the positive one.
+        """
+        if training.best_by == "f1" and self.dataset.positive is None:
+            raise UsageError(
+                f"f1 needs a positive class, and {self.name} has none; macro_f1 is for all classes"
+            )
+        if INPUT not in self.model_settings(model).targets:
+            return
+        if training.examples != CLEAN:
+            raise UsageError(
+                f"training.examples {training.examples} needs continuous inputs, and {self.name} has texts; "
+                "attack the embedding with a method such as fgm instead"
+            )
+        self.check_cases(training.cases, model)
+
+    def check_cases(self, cases: Sequence[Case], model: Mapping[str, Any] | None = None) -> None:
+        """Refuses attacks that this workload's models cannot be tested with.
+
+        Raises:
+            UsageError: They need images, and this workload has texts.
+        """
+        if INPUT not in self.model_settings(model).targets:
+            return
+        for case in cases:
+            if case.attack.family == "square" or case.transfer:
+                raise UsageError(f"the attack {case.name} needs continuous inputs, and {self.name} has texts")
+
+    def checksum(self, root: Path, options: Mapping[str, Any] | None = None) -> str:
+        """Digest of the data under these options; see `Dataset.checksum`."""
+        return self.dataset.checksum(root, self.data_settings(options))
+
+    def load(self, root: Path, options: Mapping[str, Any] | None = None) -> Data:
+        """The data under these options; see `Dataset.load`."""
+        return self.dataset.load(root, self.data_settings(options))
+
+    @property
+    def targets(self) -> Mapping[str, str]:
+        """Target names to parameter names, for the model in its default sizes."""
+        return self.architecture.targets
+
+    def target_names(self, model: Mapping[str, Any] | None = None) -> list[str]:
+        """Every name that may stand in a set of targets; ``model`` holds the model's options."""
+        return list(dict.fromkeys([INPUT, *self.model_settings(model).targets]))
+
+    def canonical_targets(self, text: str, model: Mapping[str, Any] | None = None) -> str:
+        """The one spelling of a set of targets, the papers' own spellings included.
+
+        Raises:
+            UsageError: The model has no such target.
+
+        Example:
+            >>> from trainables.workloads import workload_named
+            >>> workload_named("mnist-lenet5").canonical_targets("Conv.1.w+Input")
+            'input+conv1.w'
+        """
+        valid = self.target_names(model)
+        names = [papers_spelling(name, valid) for name in parse_targets(text)]
+        for name in names:
+            if name not in valid:
+                raise unknown(f"target of {self.name}", name, valid)
+        return canonical_targets("+".join(names))
+
+    def method_settings(
+        self, method: str, hyperparameters: Mapping[str, Any], model: Mapping[str, Any] | None = None
+    ) -> Settings:
+        """A method's settings, complete, with targets in the one spelling that this model has for them.
+
+        Args:
+            method: Its name.
+            hyperparameters: Those that differ from the method's defaults.
+            model: The model's options.
+
+        Raises:
+            UsageError: A name is unknown, a value out of range, or meant for images where there are texts.
+        """
+        settings: Settings = method_named(method).settings_type.from_dict(dict(hyperparameters))
+        if settings.needs_pixels and INPUT in self.model_settings(model).targets:
+            raise UsageError(f"clamp keeps pixels in their range, and {self.name} has texts; leave it out")
+        sets = {name: self.canonical_targets(text, model) for name, text in settings.target_sets.items()}
+        return dataclasses.replace(settings, **sets)
+
+    def _completed(self, kind: str, defaults: Any, options: Mapping[str, Any] | None) -> Any:
+        for name in options or {}:
+            if name not in defaults.ranges():
+                raise unknown(f"{kind} setting of {self.name}", name, defaults.ranges())
+        return type(defaults).from_dict({**defaults.to_dict(), **(options or {})})
