@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 import yaml
 from torch import Tensor, nn
+from typing_extensions import override
 
 from benchmarks.rows import Row, main
 from dropattack import Settings
@@ -39,10 +40,12 @@ class Nothing(Dataset):
 
     name = "nothing"
 
+    @override
     def checksum(self, root: Path, settings: Settings) -> str:
         """The same for everyone."""
         return "nothing"
 
+    @override
     def load(self, root: Path, settings: Settings) -> Data:
         """All splits are the same."""
         split = ImageSplit(torch.arange(10, dtype=torch.uint8).view(10, 1, 1, 1), torch.arange(10) % 2)
@@ -56,6 +59,7 @@ class Linear(nn.Module):
         super().__init__()
         self.fc = nn.Linear(1, 2)
 
+    @override
     def forward(self, images: Tensor) -> Tensor:
         """Maps ``[batch, 1, 1, 1]`` to ``[batch, 2]``."""
         logits: Tensor = self.fc(images.flatten(1))
@@ -66,11 +70,13 @@ class Linear(nn.Module):
 class LinearArchitecture(Architecture):
     """No sizes."""
 
+    @override
     def build(self, data: Data) -> nn.Module:
         """See `Architecture.build`."""
         return Linear()
 
     @property
+    @override
     def targets(self) -> Mapping[str, str]:
         """See `Architecture.targets`."""
         return {"fc.w": "fc.weight"}

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from typing_extensions import override
+
 from dropattack.errors import UsageError, unknown
 
 
@@ -25,6 +27,7 @@ class Range:
     choices: tuple[str, ...] | None = None
     doc: str = ""
 
+    @override
     def __str__(self) -> str:
         if self.choices is not None:
             return " | ".join(self.choices)

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from dropattack.method import Method, StepResult
 from dropattack.methods.dropattack_settings import RANDOM_DIRECTION, DropAttackSettings
@@ -36,6 +37,7 @@ class DropAttack(Method[DropAttackSettings]):
     cost = "1 + TK for T groups of targets"
     settings_type = DropAttackSettings
 
+    @override
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
         """See `Method.step`; the log also holds ``relative_size``, the mean ‖M∘r‖ / ‖θ‖ over targets."""
         settings = self.settings

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from typing_extensions import override
+
 from dropattack.settings import Settings, setting
 from dropattack.targets.names import INPUT, canonical_targets, parse_targets
 
@@ -100,6 +102,7 @@ class DropAttackSettings(Settings):
         "frozen", "BatchNorm's running statistics in attacked passes.", choices=("frozen", "updated")
     )
 
+    @override
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "targets", canonical_targets(self.targets))
@@ -107,8 +110,8 @@ class DropAttackSettings(Settings):
             object.__setattr__(self, "input_ratio", 1.0)
 
     @property
+    @override
     def target_sets(self) -> dict[str, str]:
-        """See `Settings.target_sets`."""
         return {"targets": self.targets}
 
     @property
@@ -139,16 +142,17 @@ class DropAttackSettings(Settings):
         return self.p == 0 or self.control == EQUAL_PASSES
 
     @property
+    @override
     def passes(self) -> int:
         """1 + TK for T groups; 1 for p = 0."""
         return 1 if self.p == 0 else 1 + len(self.groups) * self.k
 
     @property
+    @override
     def rounds(self) -> int:
-        """See `Settings.rounds`."""
         return self.passes if self.control == EQUAL_PASSES else 1
 
     @property
+    @override
     def remark(self) -> str:
-        """See `Settings.remark`."""
         return "p = 0 attacks nothing: this is standard training" if self.p == 0 else ""

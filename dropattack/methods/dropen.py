@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
+from typing_extensions import override
 
 from dropattack.errors import UsageError
 from dropattack.method import Method, StepResult
@@ -59,8 +60,8 @@ class DropenSettings(Settings):
     clamp: bool = setting(False, "Keep attacked pixels in [0, 1]; for images that are not normalised.")
 
     @property
+    @override
     def needs_pixels(self) -> bool:
-        """See `Settings.needs_pixels`."""
         return self.clamp
 
     @property
@@ -74,6 +75,7 @@ class DropenSettings(Settings):
         return self.cosine > 0 or (self.smoothness > 0 and not self.attacks)
 
     @property
+    @override
     def passes(self) -> int:
         """Passes over the whole batch; one that is differentiated twice counts as two."""
         doubled = self.cosine > 0 and self.compare == MASKS
@@ -110,14 +112,15 @@ class Dropen(Method[DropenSettings]):
         self._earlier: deque[Tensor] = deque(maxlen=settings.memory)
         self._epsilon = settings.epsilon
 
+    @override
     def begin_epoch(self, progress: float) -> None:
         """See `Method.begin_epoch`; forgets earlier batches and sets the radius."""
         first, last = self.settings.epsilon, self.settings.final_epsilon
         self._epsilon = first + progress * (last - first)
         self._earlier.clear()
 
+    @override
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        """See `Method.step`."""
         inputs, labels = batch
         optimizer.zero_grad(set_to_none=True)
         target = find_input(model, self.task)
@@ -207,12 +210,12 @@ class Dropen(Method[DropenSettings]):
             raise target.unused()
         return loss, outputs, gradient * len(labels), variable
 
+    @override
     def state_dict(self) -> dict[str, Any]:
-        """See `Method.state_dict`."""
         return {"earlier": [gradient.clone() for gradient in self._earlier]} if self._earlier else {}
 
+    @override
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """See `Method.load_state_dict`."""
         self._earlier = deque(
             (gradient.clone() for gradient in state.get("earlier", ())), maxlen=self.settings.memory
         )

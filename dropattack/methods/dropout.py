@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
+from typing_extensions import override
 
 from dropattack.errors import UsageError
 from dropattack.method import Method, StepResult
@@ -42,6 +43,7 @@ class Dropout(Method[DropoutSettings]):
     source = "Srivastava et al. 2014; a row of DropAttack's Table 2."
     settings_type = DropoutSettings
 
+    @override
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
         """See `Method.step`.
 

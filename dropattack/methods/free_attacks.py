@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
 from dropattack.errors import UsageError
 from dropattack.method import Method, StepResult
@@ -32,11 +33,12 @@ class FreeATSettings(Settings):
     clamp: bool = setting(False, "Keep attacked pixels in [0, 1]; for images that are not normalised.")
 
     @property
+    @override
     def needs_pixels(self) -> bool:
-        """See `Settings.needs_pixels`."""
         return self.clamp
 
     @property
+    @override
     def passes(self) -> int:
         """One for each replay."""
         return self.m
@@ -62,8 +64,8 @@ class FreeAT(Method[FreeATSettings]):
         super().__init__(settings, task)
         self._delta: Tensor | None = None
 
+    @override
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        """See `Method.step`."""
         target = find_input(model, self.task)
         if self.settings.clamp and not isinstance(target, PixelTarget):
             raise UsageError("clamp is for images: an embedding has no range to keep; leave it out")
@@ -108,12 +110,12 @@ class FreeAT(Method[FreeATSettings]):
         delta.add_(step).clamp_(-self.settings.epsilon, self.settings.epsilon)
         return share
 
+    @override
     def state_dict(self) -> dict[str, Any]:
-        """See `Method.state_dict`."""
         return {} if self._delta is None else {"delta": self._delta.clone()}
 
+    @override
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """See `Method.load_state_dict`."""
         self._delta = state["delta"].clone() if state else None
 
 
@@ -127,6 +129,7 @@ class FreeLBSettings(Settings):
     max_norm: float = setting(0.0, "Largest L2 norm of a perturbation, per example; 0 for any.", low=0)
 
     @property
+    @override
     def passes(self) -> int:
         """K."""
         return self.k
@@ -146,8 +149,8 @@ class FreeLB(Method[FreeLBSettings]):
     cost = "K"
     settings_type = FreeLBSettings
 
+    @override
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        """See `Method.step`."""
         settings = self.settings
         inputs, labels = batch
         optimizer.zero_grad(set_to_none=True)

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from dropattack.errors import UsageError
 from dropattack.method import Method, StepResult
@@ -30,8 +31,8 @@ class InputAttackSettings(Settings):
     clamp: bool = setting(False, "Keep attacked pixels in [0, 1]; for images that are not normalised.")
 
     @property
+    @override
     def needs_pixels(self) -> bool:
-        """See `Settings.needs_pixels`."""
         return self.clamp
 
     @property
@@ -40,6 +41,7 @@ class InputAttackSettings(Settings):
         return 1
 
     @property
+    @override
     def passes(self) -> int:
         """One pass before each ascent step, and one after the last."""
         return self.steps + 1
@@ -73,8 +75,8 @@ class PGDSettings(InputAttackSettings):
     )
 
     @property
+    @override
     def steps(self) -> int:
-        """See `InputAttackSettings.steps`."""
         return self.k
 
 
@@ -91,8 +93,8 @@ class InputAttack(Method[S]):
     def ascend(self, target: Target, perturbation: Tensor | None, gradient: Tensor) -> tuple[Tensor, Tensor]:
         """The next perturbation, before clamping, and the share left out; the first starts from ``None``."""
 
+    @override
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        """See `Method.step`."""
         inputs, labels = batch
         settings = self.settings
         optimizer.zero_grad(set_to_none=True)
@@ -131,8 +133,8 @@ class FGSM(InputAttack[FGSMSettings]):
     cost = "2"
     settings_type = FGSMSettings
 
+    @override
     def ascend(self, target: Target, perturbation: Tensor | None, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        """See `InputAttack.ascend`."""
         return sign_step(gradient, self.settings.epsilon)
 
 
@@ -146,8 +148,8 @@ class FGM(InputAttack[FGMSettings]):
     cost = "2"
     settings_type = FGMSettings
 
+    @override
     def ascend(self, target: Target, perturbation: Tensor | None, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        """See `InputAttack.ascend`."""
         by = granularity("sample", target.batched, gradient)
         return scaled(gradient, self.settings.epsilon, norm(gradient, by))
 
@@ -162,8 +164,8 @@ class PGD(InputAttack[PGDSettings]):
     cost = "K + 1"
     settings_type = PGDSettings
 
+    @override
     def ascend(self, target: Target, perturbation: Tensor | None, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        """See `InputAttack.ascend`."""
         return projected_step(
             target, perturbation, gradient, self.settings.alpha, self.settings.epsilon, self.settings.norm
         )

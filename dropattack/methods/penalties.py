@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from dropattack.method import Method, StepResult
 from dropattack.registry import register
@@ -37,8 +38,8 @@ class _Penalty(Method[L1Settings | L2Settings]):
     def gradient(self, parameter: Tensor) -> tuple[Tensor, float]:
         """Derivative of the penalty, as a tensor and a factor of it."""
 
+    @override
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        """See `Method.step`."""
         optimizer.zero_grad(set_to_none=True)
         loss, outputs = self.forward_backward(model, *batch)
         self._add_gradient(model)
@@ -65,6 +66,7 @@ class L1(_Penalty):
     source = "Tibshirani 1996; a row of DropAttack's Table 2."
     settings_type = L1Settings
 
+    @override
     def gradient(self, parameter: Tensor) -> tuple[Tensor, float]:
         """λ sign(θ)."""
         return parameter.sign(), self.settings.strength
@@ -79,6 +81,7 @@ class L2(_Penalty):
     source = "Tikhonov 1943; a row of DropAttack's Table 2."
     settings_type = L2Settings
 
+    @override
     def gradient(self, parameter: Tensor) -> tuple[Tensor, float]:
         """2λθ."""
         return parameter, 2 * self.settings.strength

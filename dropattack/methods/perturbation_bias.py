@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from dropattack.errors import UsageError
 from dropattack.method import Method, StepResult
@@ -43,13 +44,14 @@ class APBSettings(Settings):
     )
     h: int = setting(0, "Bias memories h of the multimodal form; 0 is the naive one (Figure 3b).", low=0)
 
+    @override
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "biases", canonical_targets(self.biases))
 
     @property
+    @override
     def target_sets(self) -> dict[str, str]:
-        """See `Settings.target_sets`."""
         return {} if self.biases == ALL else {"biases": self.biases}
 
     @property
@@ -85,6 +87,7 @@ class APB(Method[APBSettings]):
         super().__init__(settings, task)
         self._factors: dict[str, tuple[Tensor, Tensor]] = {}
 
+    @override
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
         """See `Method.step`.
 
@@ -105,6 +108,7 @@ class APB(Method[APBSettings]):
                 self._move(name, bias, bias.grad)
         return StepResult(loss, outputs, log)
 
+    @override
     def owns(self, model: nn.Module) -> Mapping[str, nn.Parameter]:
         """See `Method.owns`: biases of linear layers by parameter name.
 
@@ -153,10 +157,11 @@ class APB(Method[APBSettings]):
         weights[0] = bias
         return memories, weights
 
+    @override
     def state_dict(self) -> dict[str, Any]:
         """See `Method.state_dict`; m and A by the name of their bias."""
         return {name: {"m": m.clone(), "A": a.clone()} for name, (m, a) in self._factors.items()}
 
+    @override
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """See `Method.load_state_dict`."""
         self._factors = {name: (held["m"].clone(), held["A"].clone()) for name, held in state.items()}

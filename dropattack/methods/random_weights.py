@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from dropattack.method import Method, StepResult
 from dropattack.modes import frozen_batch_statistics
@@ -29,6 +30,7 @@ class RWPSettings(Settings):
     )
 
     @property
+    @override
     def passes(self) -> int:
         """1, or 2 in the mixed form."""
         return 2 if self.clean_weight > 0 else 1
@@ -48,8 +50,8 @@ class RWP(Method[RWPSettings]):
     cost = "1, or 2 with a clean part"
     settings_type = RWPSettings
 
+    @override
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        """See `Method.step`."""
         inputs, labels = batch
         clean = self.settings.clean_weight
         optimizer.zero_grad(set_to_none=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from typing_extensions import override
 
 from dropattack.method import Method, StepResult
 from dropattack.registry import register
@@ -34,6 +35,6 @@ class Standard(Method[StandardSettings]):
     source = "The baseline of DropAttack's Table 2."
     settings_type = StandardSettings
 
+    @override
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        """See `Method.step`."""
         return self.plain_step(model, batch, optimizer)

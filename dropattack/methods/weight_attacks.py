@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from dropattack.method import Method, StepResult
 from dropattack.methods.input_attacks import projected_step
@@ -31,6 +32,7 @@ class SAMSettings(Settings):
     rho: float = setting(0.05, "L2 norm ρ of the perturbation of all weights together.", low=0)
 
     @property
+    @override
     def passes(self) -> int:
         """2."""
         return 2
@@ -63,8 +65,8 @@ class SharpnessAware(Method[S]):
     def perturb(self, targets: Sequence[Target], gradients: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
         """One perturbation for each target, and the share left out."""
 
+    @override
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        """See `Method.step`."""
         inputs, labels = batch
         optimizer.zero_grad(set_to_none=True)
         every = trainable_targets(model)
@@ -91,8 +93,8 @@ class SAM(SharpnessAware[SAMSettings]):
     source = "Foret et al. 2021, equation 2 and Algorithm 1."
     settings_type = SAMSettings
 
+    @override
     def perturb(self, targets: Sequence[Target], gradients: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
-        """See `SharpnessAware.perturb`."""
         return _jointly_scaled(gradients, self.settings.rho)
 
 
@@ -108,8 +110,8 @@ class ASAM(SharpnessAware[ASAMSettings]):
     source = "Kwon et al. 2021, Algorithm 1."
     settings_type = ASAMSettings
 
+    @override
     def perturb(self, targets: Sequence[Target], gradients: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
-        """See `SharpnessAware.perturb`."""
         scales = [target.value.abs().add_(self.settings.eta) for target in targets]
         perturbations, share = _jointly_scaled(torch._foreach_mul(list(gradients), scales), self.settings.rho)
         torch._foreach_mul_(perturbations, scales)
@@ -128,8 +130,8 @@ class ESAM(SharpnessAware[ESAMSettings]):
     source = "Du et al. 2022, stochastic weight perturbation."
     settings_type = ESAMSettings
 
+    @override
     def perturb(self, targets: Sequence[Target], gradients: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
-        """See `SharpnessAware.perturb`."""
         beta = self.settings.beta
         perturbations, share = _jointly_scaled(gradients, self.settings.rho / beta)
         for perturbation in perturbations:
@@ -153,6 +155,7 @@ class AWPSettings(Settings):
     k: int = setting(3, "Ascent steps K on the input; 0 attacks weights alone.", low=0)
 
     @property
+    @override
     def passes(self) -> int:
         """K + 2."""
         return self.k + 2
@@ -172,8 +175,8 @@ class AWP(Method[AWPSettings]):
     cost = "K + 2"
     settings_type = AWPSettings
 
+    @override
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        """See `Method.step`."""
         settings = self.settings
         inputs, labels = batch
         optimizer.zero_grad(set_to_none=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from dropattack.errors import UsageError
 from dropattack.robustness import blackbox
@@ -70,6 +71,7 @@ class Attack:
         ball = "l2" if l2 or family == "fgm" else "linf"
         return cls(family, ball, int(steps or 0), int(restarts or 1))
 
+    @override
     def __str__(self) -> str:
         ball = "-l2" if self.ball == "l2" and self.family != "fgm" else ""
         steps = f"-{self.steps}" if self.steps else ""

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from dropattack.errors import UsageError
 from dropattack.perturbation import projected
@@ -64,11 +65,12 @@ class Pixels(Victim):
         """The point in the dataset's own values."""
         return point * self._width + self._low
 
+    @override
     def outputs(self, point: Tensor) -> Tensor:
-        """See `Victim.outputs`."""
         logits: Tensor = self._model(self.inputs(point), *self._rest)
         return logits
 
+    @override
     def projected(self, point: Tensor, epsilon: float, ball: str) -> Tensor:
         """See `Victim.projected`; the valid range is kept too."""
         return super().projected(point, epsilon, ball).clamp_(0, 1)
@@ -94,8 +96,8 @@ class Vectors(Victim):
             model(*self._inputs)
         self.start = self._target.value
 
+    @override
     def outputs(self, point: Tensor) -> Tensor:
-        """See `Victim.outputs`."""
         with attached([self._target]):
             self._target.shift(point - self.start)
             logits: Tensor = self._model(*self._inputs)

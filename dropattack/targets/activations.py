@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
+from typing_extensions import override
 
 from dropattack.errors import UsageError
 from dropattack.targets.target import Perturbation, Target, made
@@ -29,38 +30,38 @@ class ActivationTarget(Target):
         self._watched = False
         self._handle: RemovableHandle | None = None
 
+    @override
     def detach(self) -> None:
-        """See `Target.detach`."""
         super().detach()
         if self._handle is not None:
             self._handle.remove()
 
     @property
+    @override
     def value(self) -> Tensor:
-        """See `Target.value`."""
         if self._value is None:
             raise self.unused()
         return self._value
 
     @property
+    @override
     def variable(self) -> Tensor | None:
-        """See `Target.variable`."""
         return self._variable
 
+    @override
     def watch(self) -> None:
-        """See `Target.watch`."""
         self._watched, self._variable = True, None
 
+    @override
     def unwatch(self) -> None:
-        """See `Target.unwatch`."""
         self._watched, self._variable = False, None
 
+    @override
     def shift(self, perturbation: Perturbation) -> None:
-        """See `Target.shift`."""
         self._perturbation = perturbation
 
+    @override
     def restore(self) -> None:
-        """See `Target.restore`."""
         self._perturbation = None
 
     @property
@@ -93,8 +94,8 @@ class PixelTarget(ActivationTarget):
         super().__init__(name)
         self._model = model
 
+    @override
     def attach(self) -> None:
-        """See `Target.attach`."""
         self._handle = self._model.register_forward_pre_hook(self._enter)
 
     def _enter(self, _: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -114,8 +115,8 @@ class TokenTarget(ActivationTarget):
         super().__init__(name)
         self._embedding = embedding
 
+    @override
     def attach(self) -> None:
-        """See `Target.attach`."""
         self._handle = self._embedding.register_forward_hook(self._leave)
 
     def _leave(self, embedding: nn.Module, args: tuple[Any, ...], vectors: Tensor) -> Tensor:

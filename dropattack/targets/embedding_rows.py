@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
+from typing_extensions import override
 
 from dropattack.errors import UsageError
 from dropattack.targets.target import ParameterTarget, Perturbation, made
@@ -40,15 +41,15 @@ class RowsTarget(ParameterTarget):
         self._watched = False
         self._fresh: Tensor | None = None
 
+    @override
     def attach(self) -> None:
-        """See `Target.attach`."""
         self._handles = [
             self._embedding.register_forward_pre_hook(self._look_up, with_kwargs=True),
             self.parameter.register_post_accumulate_grad_hook(self._gather),
         ]
 
+    @override
     def detach(self) -> None:
-        """See `Target.detach`."""
         super().detach()
         for handle in self._handles:
             handle.remove()
@@ -92,27 +93,29 @@ class RowsTarget(ParameterTarget):
         return self._rows if self._later_rows is None else torch.cat([self._rows, self._later_rows])
 
     @property
+    @override
     def value(self) -> Tensor:
         """See `Target.value`; ``[rows, width]``."""
         if self._original is None:
             return self.parameter.detach().index_select(0, self.rows)
         return self._original
 
+    @override
     def select(self, gradient: Tensor) -> Tensor:
         """See `Target.select`; ``[rows, width]``."""
         selected = gradient.index_select(0, self.rows)
         return selected.to_dense() if selected.is_sparse else selected
 
+    @override
     def gradient(self) -> Tensor | None:
-        """See `Target.gradient`."""
         return self._fresh
 
+    @override
     def watch(self) -> None:
-        """See `Target.watch`."""
         self._watched = True
 
+    @override
     def unwatch(self) -> None:
-        """See `Target.unwatch`."""
         self._watched, self._fresh = False, None
 
     @torch.no_grad()
@@ -147,6 +150,7 @@ class RowsTarget(ParameterTarget):
             _CHECKED.add(self._embedding)
 
     @torch.no_grad()
+    @override
     def shift(self, perturbation: Perturbation) -> None:
         """See `Target.shift`; before the first pass, a function is applied row by row as they are met."""
         if self._rows is None and not isinstance(perturbation, Tensor):
@@ -158,8 +162,8 @@ class RowsTarget(ParameterTarget):
         self.parameter.index_copy_(0, self.rows, perturbed)
 
     @torch.no_grad()
+    @override
     def restore(self) -> None:
-        """See `Target.restore`."""
         self._pending = None
         if self._original is not None:
             self.parameter.index_copy_(0, self.rows, self._original)

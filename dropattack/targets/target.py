@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from dropattack.errors import UsageError
 
@@ -91,33 +92,34 @@ class ParameterTarget(Target):
         self._gathered: Tensor | None = None
 
     @property
+    @override
     def value(self) -> Tensor:
-        """See `Target.value`."""
         return self.parameter.detach() if self._original is None else self._original
 
     @property
+    @override
     def variable(self) -> Tensor | None:
-        """See `Target.variable`."""
         return self.parameter
 
+    @override
     def select(self, gradient: Tensor) -> Tensor:
         """See `Target.select`; a sparse gradient is made dense."""
         return gradient.to_dense() if gradient.is_sparse else gradient
 
+    @override
     def watch(self) -> None:
-        """See `Target.watch`."""
         self._gathered, self.parameter.grad = self.parameter.grad, None
 
+    @override
     def unwatch(self) -> None:
-        """See `Target.unwatch`."""
         fresh, gathered, self._gathered = self.parameter.grad, self._gathered, None
         if gathered is not None and fresh is not None:
             gathered = fresh + gathered if gathered.is_sparse else gathered.add_(fresh)
         self.parameter.grad = fresh if gathered is None else gathered
 
     @torch.no_grad()
+    @override
     def shift(self, perturbation: Perturbation) -> None:
-        """See `Target.shift`."""
         if self._original is None:
             self._original = self.parameter.detach().clone()
         else:
@@ -125,8 +127,8 @@ class ParameterTarget(Target):
         self.parameter.add_(made(perturbation, self._original))
 
     @torch.no_grad()
+    @override
     def restore(self) -> None:
-        """See `Target.restore`."""
         if self._original is not None:
             self.parameter.copy_(self._original)
             self._original = None

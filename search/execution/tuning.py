@@ -12,6 +12,7 @@ import ray
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
+from typing_extensions import override
 
 from dropattack import UsageError
 from search.engine.engine import Engine
@@ -30,6 +31,7 @@ short trial's end would call off the start of the next one, so that trials ran o
 class _StateInJournal:
     """For parts of Tune that it would write to disk now and then: what they know is in the journal."""
 
+    @override
     def __getstate__(self) -> dict[str, Any]:
         return {}
 

@@ -18,6 +18,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from typing_extensions import override
 
 from dropattack import UsageError
 from search.definition.sweep import Select
@@ -78,6 +79,7 @@ class _Appending(JournalFileBackend):
 
     _held: list[dict[str, Any]] | None = None
 
+    @override
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Appends, or holds back what `at_once` will append."""
         if self._held is None:

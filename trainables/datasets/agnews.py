@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from typing_extensions import override
+
 from trainables.data import files
 from trainables.data.text import TextSettings
 from trainables.datasets.documents import Corpus, Documents
@@ -23,12 +25,12 @@ class AgNews(TextDataset):
     published = 127_600
     classes = 4
 
+    @override
     def sources(self, root: Path, settings: TextSettings) -> list[Path]:
-        """See `TextDataset.sources`."""
         return [files.require(root / "ag_news_csv" / f"{half}.csv", self.name) for half in ("train", "test")]
 
+    @override
     def read(self, root: Path, settings: TextSettings) -> Corpus:
-        """See `TextDataset.read`."""
         train_path, test_path = self.sources(root, settings)
         files.refuse_repetition(
             ((files.content_digest(path), str(path)) for path in (train_path, test_path)), "content"

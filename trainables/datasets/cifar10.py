@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from dropattack import Settings, UsageError
 from trainables.data import files
@@ -38,13 +39,14 @@ class CifarDataset(Dataset):
     pickled: Mapping[str, str]
     valid: int = 10_000
 
+    @override
     def checksum(self, root: Path, settings: Settings) -> str:
         """See `Dataset.checksum`; every file is compared with its published MD5."""
         self._batches(root)
         return self._content()
 
+    @override
     def load(self, root: Path, settings: Settings) -> Data:
-        """See `Dataset.load`."""
         entry = cached(self.name, self._content(), lambda: self._encode(root))
         train, valid, test = (
             ImageSplit(entry[f"{split}_images"], entry[f"{split}_labels"])
@@ -115,6 +117,7 @@ def _from_binary(content: bytes) -> tuple[Tensor, Tensor]:
 class _PlainUnpickler(pickle.Unpickler):
     """Reads numpy arrays and nothing else, since a pickle could otherwise run any code."""
 
+    @override
     def find_class(self, module: str, name: str) -> Any:
         import numpy as np
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from typing_extensions import override
+
 from trainables.data import files
 from trainables.data.text import TextSettings
 from trainables.datasets.documents import Corpus, Documents
@@ -26,17 +28,18 @@ class CsvTexts(TextDataset):
     positive: int | None = None
 
     @property
+    @override
     def classes(self) -> int:  # type: ignore[override]
         """Number of labels."""
         return len(self.labels)
 
+    @override
     def sources(self, root: Path, settings: TextSettings) -> list[Path]:
-        """See `TextDataset.sources`."""
         names = ("train.csv", "valid.csv", "test.csv")
         return [files.require(root / self.folder / name, self.name) for name in names]
 
+    @override
     def read(self, root: Path, settings: TextSettings) -> Corpus:
-        """See `TextDataset.read`."""
         sources = self.sources(root, settings)
         files.refuse_repetition(((files.content_digest(path), str(path)) for path in sources), "content")
         train, valid, test = (

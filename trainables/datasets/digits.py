@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from typing_extensions import override
 
 from dropattack import Settings
 from trainables.data.cache import Encoded, cached, digest
@@ -20,12 +21,13 @@ class Digits(Dataset):
 
     name = "digits"
 
+    @override
     def checksum(self, root: Path, settings: Settings) -> str:
         """See `Dataset.checksum`; the data come with scikit-learn."""
         return _CONTENT
 
+    @override
     def load(self, root: Path, settings: Settings) -> Data:
-        """See `Dataset.load`."""
         entry = cached(self.name, _CONTENT, _encode)
         whole = ImageSplit(entry["images"], entry["labels"])
         order = stratified_subset(whole.labels, len(whole), _SPLIT_SEED)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from dropattack import Settings, UsageError
 from trainables.data import files
@@ -40,13 +41,14 @@ class IdxDataset(Dataset):
     folder: str
     sha256: Mapping[str, str]
 
+    @override
     def checksum(self, root: Path, settings: Settings) -> str:
         """See `Dataset.checksum`; every byte is read and compared with the published content."""
         self._raw(root)
         return self._content()
 
+    @override
     def load(self, root: Path, settings: Settings) -> Data:
-        """See `Dataset.load`."""
         content = self._content()
         entry = cached(self.name, content, lambda: self._encode(root))
         train = ImageSplit(entry["train_images"], entry["train_labels"])

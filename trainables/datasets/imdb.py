@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from typing_extensions import override
+
 from dropattack import UsageError, setting
 from trainables.data import files
 from trainables.data.text import TextSettings
@@ -35,6 +37,7 @@ class Imdb(TextDataset):
     published = 50_000
     classes = 2
 
+    @override
     def sources(self, root: Path, settings: ImdbSettings) -> list[Path]:
         """See `TextDataset.sources`; the tree goes before the archive, and that before the table."""
         folder = root / _FOLDER
@@ -53,8 +56,8 @@ class Imdb(TextDataset):
             raise UsageError(f"{folder} holds no reviews; fetch {self.name} again")
         return found
 
+    @override
     def read(self, root: Path, settings: ImdbSettings) -> Corpus:
-        """See `TextDataset.read`."""
         sources = self.sources(root, settings)
         if sources[0].name == _TABLE:
             pooled = list(_tabled(sources[0]))

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from typing_extensions import override
+
 from dropattack import UsageError, setting
 from trainables.data import files
 from trainables.data.text import TextSettings
@@ -41,8 +43,8 @@ class Pheme(TextDataset):
     classes = 2
     positive = 1
 
+    @override
     def sources(self, root: Path, settings: PhemeSettings) -> list[Path]:
-        """See `TextDataset.sources`."""
         folder = root / "PHEME"
         if settings.threads == "authors":
             return [files.require(folder / name, self.name) for name in _AUTHORS]
@@ -52,8 +54,8 @@ class Pheme(TextDataset):
         kinds = _SOURCE if settings.threads == "source" else (*_SOURCE, _REPLIES)
         return sorted(path for kind in kinds for path in tree.glob(f"*/*/*/{kind}/[!.]*.json"))
 
+    @override
     def read(self, root: Path, settings: PhemeSettings) -> Corpus:
-        """See `TextDataset.read`."""
         sources = self.sources(root, settings)
         if settings.threads == "authors":
             return self._authors(sources)

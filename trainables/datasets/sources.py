@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import requests
+from typing_extensions import override
 
 from dropattack import UsageError
 from trainables.data import files
@@ -50,9 +51,11 @@ class Web(Source):
     hashes: Mapping[str, str] = field(default_factory=dict)
     unpack_into: str | None = None
 
+    @override
     def __str__(self) -> str:
         return next(iter(self.urls.values()))
 
+    @override
     def obtain(self, folder: Path) -> None:
         """See `Source.obtain`; a broken download goes on where it stopped."""
         for name, url in self.urls.items():
@@ -116,9 +119,11 @@ class Package(Source):
     name: str
     arrange: Callable[[Path, Path], None]
 
+    @override
     def __str__(self) -> str:
         return f"{self.manager} package {self.name}"
 
+    @override
     def obtain(self, folder: Path) -> None:
         """See `Source.obtain`; nothing from the package is run."""
         with tempfile.TemporaryDirectory(dir=folder) as temporary:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from typing_extensions import override
 
 from dropattack import Settings, UsageError
 from trainables.data import files, text
@@ -43,6 +44,7 @@ class TextDataset(Dataset):
             UsageError: A file is not what it should be.
         """
 
+    @override
     def checksum(self, root: Path, settings: Settings) -> str:
         """See `Dataset.checksum`; the layout of the files does not matter, only what they say."""
         assert isinstance(settings, TextSettings)
@@ -50,8 +52,8 @@ class TextDataset(Dataset):
         corpus = self._corpus_digest(root, settings)
         return digest(self.name, settings.to_dict(), corpus, vectors, _ENCODER_VERSION)
 
+    @override
     def load(self, root: Path, settings: Settings) -> Data:
-        """See `Dataset.load`."""
         assert isinstance(settings, TextSettings)
         content = self.checksum(root, settings)
         entry = cached(self.name, content, lambda: self._encode(root, settings))

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from dropattack.errors import UsageError
 from dropattack.method import Method
@@ -30,6 +31,7 @@ class DropAttackLanes(LaneMethod):
     own = frozenset({"epsilon", "input_ratio", "p"})
 
     @classmethod
+    @override
     def structure(cls, settings: Any) -> Hashable:
         """See `LaneMethod.structure`; controls that only set ε or p may share a stack with attacks."""
         if INPUT in parse_targets(settings.targets):
@@ -47,8 +49,8 @@ class DropAttackLanes(LaneMethod):
         super().__init__(methods)
         self._unite()
 
+    @override
     def keep(self, lanes: Sequence[int]) -> None:
-        """See `LaneMethod.keep`."""
         super().keep(lanes)
         self._unite()
 
@@ -57,6 +59,7 @@ class DropAttackLanes(LaneMethod):
         union = "+".join({name for own in self._targets for name in own})
         self._groups = replace(self.settings[0], targets=union).groups
 
+    @override
     def gather(self, stack: Stack, passes: Passes) -> tuple[Tensor, Any, Log]:
         """See `LaneMethod.gather`; the steps are those of `DropAttack.step`."""
         settings: DropAttackSettings = self.settings[0]
@@ -141,19 +144,19 @@ class LaneNumbers(Numbers):
     def __init__(self, lanes: DropAttackLanes, aims: Sequence[_Aim]) -> None:
         self._lanes, self._settings, self._aims = lanes, lanes.settings[0], aims
 
+    @override
     def epsilons(self, like: Sequence[Tensor]) -> list[Tensor]:
-        """See `Numbers.epsilons`."""
         return [
             self._lanes.numbers(f"epsilon of {aim.name}", methodcaller("epsilon_of", aim.name), tensor)
             for aim, tensor in zip(self._aims, like, strict=True)
         ]
 
+    @override
     def p(self, like: Tensor) -> Tensor:
-        """See `Numbers.p`."""
         return self._lanes.numbers("p", attrgetter("attack_p"), like)
 
+    @override
     def masks(self, like: Sequence[Tensor]) -> list[Tensor]:
-        """See `Numbers.masks`."""
         drawn = {"element": None, "row": 1, "tensor": 0}[self._settings.mask]
         masks = []
         for tensor, aim in zip(like, self._aims, strict=True):
@@ -164,19 +167,20 @@ class LaneNumbers(Numbers):
             masks.append(mask if all(aim.attacked) else mask.mul_(self._lanes.attacks(aim.name, mask)))
         return masks
 
+    @override
     def noise(self, like: Sequence[Tensor]) -> list[Tensor]:
-        """See `Numbers.noise`."""
         return [
             self._draws(tensor, aim, aim.shapes, torch.Tensor.normal_, tensor.dtype)
             for tensor, aim in zip(like, self._aims, strict=True)
         ]
 
+    @override
     def norm(self, tensor: Tensor) -> Tensor:
         """See `Numbers.norm`; ``[lanes, 1, …]``."""
         return torch.linalg.vector_norm(tensor, dim=tuple(range(1, tensor.dim())), keepdim=True)
 
+    @override
     def lengths(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """See `Numbers.lengths`."""
         scope = self._settings.norm
         if scope == "joint":
             joint = norms(tensors)
@@ -192,6 +196,7 @@ class LaneNumbers(Numbers):
         exact = torch.linalg.vector_norm(tensor, dim=rows, keepdim=True, dtype=torch.float64)
         return exact.to(tensor.dtype)
 
+    @override
     def scaled(self, direction: Tensor, size: float | Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
         """See `perturbation.scaled`; the shares are ``[lanes]``."""
         factor = size / length

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from dropattack.method import Method
 from dropattack.task import Inputs, Task
@@ -104,8 +105,8 @@ class PlainLanes(LaneMethod):
     """Standard training, and DropAttack where it comes down to that."""
 
     @classmethod
+    @override
     def structure(cls, settings: Any) -> Hashable:
-        """See `LaneMethod.structure`."""
         return cls.__name__, settings.rounds
 
 
@@ -114,8 +115,8 @@ class PenaltyLanes(LaneMethod, ABC):
 
     own = frozenset({"strength"})
 
+    @override
     def adjusted(self, stack: Stack, gradients: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """See `LaneMethod.adjusted`."""
         strength = attrgetter("strength")
         return {
             name: gradients[name].addcmul(self.slope(value), self.numbers("strength", strength, value))
@@ -130,6 +131,7 @@ class PenaltyLanes(LaneMethod, ABC):
 class L1Lanes(PenaltyLanes):
     """Loss + λ Σ|θ|."""
 
+    @override
     def slope(self, value: Tensor) -> Tensor:
         """sign(θ)."""
         return value.sign()
@@ -138,6 +140,7 @@ class L1Lanes(PenaltyLanes):
 class L2Lanes(PenaltyLanes):
     """Loss + λ ‖θ‖²."""
 
+    @override
     def slope(self, value: Tensor) -> Tensor:
         """2θ."""
         return 2 * value

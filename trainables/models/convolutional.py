@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
 from dropattack import setting
 from trainables.architecture import Architecture, named
@@ -28,14 +29,15 @@ class LeNetArchitecture(Architecture):
     hidden: int = setting(500, "Width of the hidden fully connected layer.", low=1)
     dropout: float = setting(0.5, "Dropout before the last layer.", low=0, high=1)
 
+    @override
     def build(self, data: Data) -> "TwoConvolutions":
         """See `Architecture.build`; images are ``[batch, 1, 28, 28]``."""
         widths = (self.hidden, data.classes)
         return TwoConvolutions((1, 28), (self.channels1, self.channels2), widths, self.dropout)
 
     @property
+    @override
     def targets(self) -> Mapping[str, str]:
-        """See `Architecture.targets`."""
         return named({"conv1": "conv1", "conv2": "conv2", "fc1": "fc.0", "fc2": "fc.1"})
 
 
@@ -49,14 +51,15 @@ class ConvolutionalArchitecture(Architecture):
     hidden2: int = setting(84, "Width of the second fully connected layer.", low=1)
     dropout: float = setting(0.5, "Dropout before the last layer.", low=0, high=1)
 
+    @override
     def build(self, data: Data) -> "TwoConvolutions":
         """See `Architecture.build`; images are ``[batch, 3, 32, 32]``."""
         widths = (self.hidden1, self.hidden2, data.classes)
         return TwoConvolutions((3, 32), (self.channels1, self.channels2), widths, self.dropout)
 
     @property
+    @override
     def targets(self) -> Mapping[str, str]:
-        """See `Architecture.targets`."""
         return named({"conv1": "conv1", "conv2": "conv2", "fc1": "fc.0", "fc2": "fc.1", "fc3": "fc.2"})
 
 
@@ -84,6 +87,7 @@ class TwoConvolutions(nn.Module):
         self.fc = nn.ModuleList(nn.Linear(before, after) for before, after in sizes)
         self.dropout = nn.Dropout(dropout)
 
+    @override
     def forward(self, images: Tensor) -> Tensor:
         """Maps images ``[batch, channels, side, side]`` to logits ``[batch, classes]``."""
         hidden = F.max_pool2d(F.relu(self.conv1(channel_last(images))), 2)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
 from dropattack import setting
 from trainables.architecture import Architecture, named
@@ -25,13 +26,14 @@ class LeNet5Architecture(Architecture):
     hidden2: int = setting(84, "Width of the second fully connected layer.", low=1)
     dropout: float = setting(0.0, "Dropout before each fully connected layer.", low=0, high=1)
 
+    @override
     def build(self, data: Data) -> "LeNet5":
         """See `Architecture.build`; images are ``[batch, 1, 28, 28]``."""
         return LeNet5(data.classes, self)
 
     @property
+    @override
     def targets(self) -> Mapping[str, str]:
-        """See `Architecture.targets`."""
         return named({layer: layer for layer in ("conv1", "conv2", "fc1", "fc2", "fc3")})
 
 
@@ -55,6 +57,7 @@ class LeNet5(nn.Module):
         self.fc3 = nn.Linear(sizes.hidden2, classes)
         self.dropout = nn.Dropout(sizes.dropout)
 
+    @override
     def forward(self, images: Tensor) -> Tensor:
         """Maps images ``[batch, 1, 28, 28]`` to logits ``[batch, classes]``."""
         hidden = F.max_pool2d(F.relu(self.conv1(channel_last(images))), 2)

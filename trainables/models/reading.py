@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from typing_extensions import override
 
 
 class _Reader(nn.RNNBase):
@@ -15,6 +16,7 @@ class _Reader(nn.RNNBase):
     with the square of the length. A direction that reads backwards gets each text mirrored within its length.
     """
 
+    @override
     def forward(self, texts: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Reads a batch.
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
+from typing_extensions import override
 
 from dropattack import INPUT, setting
 from trainables.architecture import Architecture, named
@@ -26,11 +27,12 @@ class RecurrentArchitecture(Architecture):
     embedding_size: int = setting(300, "Columns of the embedding; word vectors bring their own.", low=1)
     dropout: float = setting(0.0, "Dropout before the recurrent and the final layer.", low=0, high=1)
 
+    @override
     def build(self, data: Data) -> "Recurrent":
-        """See `Architecture.build`."""
         return Recurrent(embedding(data, self.embedding_size), data.classes, self)
 
     @property
+    @override
     def targets(self) -> Mapping[str, str]:
         """See `Architecture.targets`; bare names are the first layer's forward direction.
 
@@ -70,6 +72,7 @@ class Recurrent(nn.Module):
         self.fc = nn.Linear((2 if sizes.bidirectional else 1) * sizes.hidden, classes)
         self.dropout = nn.Dropout(sizes.dropout)
 
+    @override
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Maps token ids ``[batch, longest]`` and CPU lengths ``[batch]`` to logits ``[batch, classes]``.
 

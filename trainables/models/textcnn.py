@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
 from dropattack import INPUT, UsageError, setting
 from trainables.architecture import Architecture, named
@@ -22,6 +23,7 @@ class TextCNNArchitecture(Architecture):
     embedding_size: int = setting(300, "Columns of the embedding; word vectors bring their own.", low=1)
     dropout: float = setting(0.0, "Dropout before the final layer.", low=0, high=1)
 
+    @override
     def __post_init__(self) -> None:
         super().__post_init__()
         try:
@@ -37,11 +39,12 @@ class TextCNNArchitecture(Architecture):
         """Words in each kind of window."""
         return [int(width) for width in self.widths.split(",")]
 
+    @override
     def build(self, data: Data) -> "TextCNN":
-        """See `Architecture.build`."""
         return TextCNN(embedding(data, self.embedding_size), data.classes, self)
 
     @property
+    @override
     def targets(self) -> Mapping[str, str]:
         """See `Architecture.targets`; ``conv1`` is the first kind of window."""
         layers = {f"conv{i + 1}": f"convolutions.{i}" for i in range(len(self.windows))}
@@ -67,6 +70,7 @@ class TextCNN(nn.Module):
         self.fc = nn.Linear(len(self.windows) * sizes.channels, classes)
         self.dropout = nn.Dropout(sizes.dropout)
 
+    @override
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Maps token ids ``[batch, longest]`` and CPU lengths ``[batch]`` to logits ``[batch, classes]``.
 

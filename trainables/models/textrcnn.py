@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from dropattack import setting
 from trainables.architecture import Architecture, named
@@ -24,11 +25,12 @@ class TextRCNNArchitecture(Architecture):
     embedding_size: int = setting(300, "Columns of the embedding; word vectors bring their own.", low=1)
     dropout: float = setting(0.0, "Dropout before the recurrent and the final layer.", low=0, high=1)
 
+    @override
     def build(self, data: Data) -> "TextRCNN":
-        """See `Architecture.build`."""
         return TextRCNN(embedding(data, self.embedding_size), data.classes, self)
 
     @property
+    @override
     def targets(self) -> Mapping[str, str]:
         """See `Architecture.targets`; ``fc1`` makes the features, ``fc2`` the logits."""
         context = dict(RecurrentArchitecture(bidirectional=True).targets)
@@ -55,6 +57,7 @@ class TextRCNN(nn.Module):
         self.fc2 = nn.Linear(sizes.features, classes)
         self.dropout = nn.Dropout(sizes.dropout)
 
+    @override
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Maps token ids ``[batch, longest]`` and CPU lengths ``[batch]`` to logits ``[batch, classes]``.
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
+from typing_extensions import override
 
 from dropattack import setting
 from trainables.architecture import Architecture, named
@@ -21,11 +22,13 @@ class VGG16Architecture(Architecture):
     hidden: int = setting(4096, "Width of both hidden fully connected layers.", low=1)
     dropout: float = setting(0.0, "Dropout before the second and third fully connected layer.", low=0, high=1)
 
+    @override
     def build(self, data: Data) -> "VGG16":
         """See `Architecture.build`; images are ``[batch, 3, 32, 32]``."""
         return VGG16(data.classes, self)
 
     @property
+    @override
     def targets(self) -> Mapping[str, str]:
         """See `Architecture.targets`; ``conv3`` is the third convolution, ``bn3`` its normalisation."""
         layers: dict[str, str] = {}
@@ -59,6 +62,7 @@ class VGG16(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
                 nn.init.zeros_(module.bias)
 
+    @override
     def forward(self, images: Tensor) -> Tensor:
         """Maps images ``[batch, 3, 32, 32]`` to logits ``[batch, classes]``."""
         hidden = self.features(images).flatten(1)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 from dropattack import Settings, UsageError, setting
 from dropattack.errors import unknown
 from dropattack.robustness import Case, canonical_grid, parse_grid
@@ -45,6 +47,7 @@ class TrainingSettings(Settings):
         choices=PRECISIONS,
     )
 
+    @override
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "robustness", canonical_grid(self.robustness))

@@ -4,6 +4,8 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
+from typing_extensions import override
+
 from analysis.choice import Choice
 from search.definition.sweep import Confirm, Select, Stage
 from search.engine.proposers.base import Before, Proposal, Proposer, Scope
@@ -20,16 +22,17 @@ class ConfirmProposer(Proposer):
         self._search = search
 
     @property
+    @override
     def total(self) -> int:
-        """See `Proposer.total`."""
         return (self._search.top + 1) * len(self._search.seeds)
 
+    @override
     def ready(self, before: Before) -> bool:
         """Only when all stages before are done can the best be known."""
         return all(record.finished for records in before for record in records)
 
+    @override
     def propose(self, records: list[Record], before: Before) -> Proposal | None:
-        """See `Proposer.propose`."""
         known = {record.key for record in records}
         for seed, trial in itertools.product(self._search.seeds, self._candidates(before)):
             confirmed = self.scope.trial(trial.method, trial.hyperparameters, _options(trial), seed)

@@ -4,6 +4,8 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+from typing_extensions import override
+
 from dropattack import UsageError
 from search.definition.space import grid
 from search.definition.sweep import SECTIONS
@@ -23,12 +25,12 @@ class GridProposer(Proposer):
         self._left = iter(self._trials.items())
 
     @property
+    @override
     def total(self) -> int:
-        """See `Proposer.total`."""
         return len(self._trials)
 
+    @override
     def propose(self, records: list[Record], before: Before) -> Proposal | None:
-        """See `Proposer.propose`."""
         known = {record.key for record in records}
         return next((Proposal(trial) for key, trial in self._left if key not in known), None)
 

@@ -9,6 +9,7 @@ import optuna
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
+from typing_extensions import override
 
 from dropattack import method_named
 from search.definition.space import admits, sample
@@ -54,12 +55,12 @@ class SamplingProposer(Proposer):
             self._learn(record)
 
     @property
+    @override
     def total(self) -> int:
-        """See `Proposer.total`."""
         return self._search.trials
 
+    @override
     def propose(self, records: list[Record], before: Before) -> Proposal | None:
-        """See `Proposer.propose`."""
         if len(records) >= self._search.trials or self._stale(records):
             return None
         self._mirror(records)
@@ -73,6 +74,7 @@ class SamplingProposer(Proposer):
             self._study.tell(drawn, state=TrialState.FAIL)
         return None
 
+    @override
     def ended(self, records: list[Record]) -> bool:
         """See `Proposer.ended`; what is still being trained may be better than what patience waited for."""
         return not self._stale(records) or all(record.finished for record in records)
