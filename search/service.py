@@ -2,8 +2,6 @@
 
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -18,9 +16,10 @@ from search.engine.engine import Engine
 from search.execution.preflight import check_cluster, check_job
 from search.records.journal import Journal, exclusive
 from search.records.provenance import versions
-from search.records.record import Record, State
+from search.records.record import Record
 from search.records.store import Store
 from search.results.best import best_by_workload
+from search.results.outcome import Outcome
 from search.results.reporting import write_report
 from search.tracking.projection import Projection
 from trainables.data.cache import write_atomically
@@ -29,32 +28,6 @@ from trainables.saved import checkpoint_path, load_model
 
 class StoreError(RuntimeError):
     """The store broke while a sweep ran; the message is one line that says what to do."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended.
-
-    Attributes:
-        records: All records of the sweep.
-        done: Whether the sweep came to its end.
-        limit: The limit that ended it, or nothing.
-        report: Where the report lies.
-        seconds: How long the run took.
-        warning: What went wrong beside the trials, or nothing.
-    """
-
-    records: Sequence[Record]
-    done: bool
-    limit: str
-    report: Path
-    seconds: float
-    warning: str
-
-    @property
-    def failed(self) -> list[Record]:
-        """Trials that failed."""
-        return [record for record in self.records if record.state is State.FAILED]
 
 
 def run_sweep(

@@ -63,17 +63,17 @@ class DropAttack(Method[DropAttackSettings]):
         }
         return StepResult(loss, outputs, log | {"skipped_updates": self.update(optimizer)})
 
-    def _attack(self, aims: Sequence[tuple[Target, Tensor | None]]) -> "tuple[Sequence[Target], Attack]":
+    def _attack(self, aims: Sequence[tuple[Target, Tensor | None]]) -> "tuple[Sequence[Target], Ascent]":
         """A group of targets, and the attack on them that starts from their clean gradients."""
         group = [target for target, _ in aims]
         numbers = Numbers(self.settings, group, self.task.generator)
         gradients = _required(group, [gradient for _, gradient in aims])
-        return group, Attack([target.value for target in group], gradients, self.settings, numbers)
+        return group, Ascent([target.value for target in group], gradients, self.settings, numbers)
 
     def _run(
         self,
         group: Sequence[Target],
-        attack: "Attack",
+        attack: "Ascent",
         model: nn.Module,
         inputs: Inputs,
         labels: Tensor,
@@ -145,7 +145,7 @@ class Numbers:
         return scaled(direction, size, length)
 
 
-class Attack:
+class Ascent:
     """The perturbations of one group of targets through the K ascent steps of one batch.
 
     Args:

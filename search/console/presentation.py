@@ -16,7 +16,7 @@ from search.engine.plan import StagePlan
 from search.records.naming import run_name
 from search.records.record import Record, State
 from search.results.best import best_by_workload
-from search.service import Outcome
+from search.results.outcome import Outcome
 from search.tracking.redaction import without_credentials
 from trainables.workloads import workload_named, workloads
 

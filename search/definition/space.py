@@ -20,7 +20,7 @@ from dropattack import UsageError, canonical_targets
 Scalar = bool | int | float | str
 
 
-class Range(BaseModel):
+class Interval(BaseModel):
     """All numbers from ``low`` to ``high``, both included."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,14 +66,14 @@ def _form(raw: Any) -> str:
     """Which of the four forms a dimension is written in."""
     if isinstance(raw, Subsets) or (isinstance(raw, dict) and "subsets_of" in raw):
         return "subsets"
-    if isinstance(raw, Range | dict):
+    if isinstance(raw, Interval | dict):
         return "range"
     return "choice" if isinstance(raw, list) else "value"
 
 
 FORMS = ("range", "subsets", "choice", "value")
 Dimension = Annotated[
-    Annotated[Range, Tag("range")]
+    Annotated[Interval, Tag("range")]
     | Annotated[Subsets, Tag("subsets")]
     | Annotated[list[Scalar], Field(min_length=1), Tag("choice")]
     | Annotated[Scalar, Tag("value")],
@@ -88,7 +88,7 @@ def values(dimension: Dimension) -> list[Scalar]:
     Raises:
         UsageError: The dimension is a range, which has no list of values.
     """
-    if isinstance(dimension, Range):
+    if isinstance(dimension, Interval):
         raise UsageError("a grid needs a list of values, not a range; write [0.1, 1, 10]")
     if isinstance(dimension, Subsets):
         return list(dimension.values())
@@ -97,12 +97,12 @@ def values(dimension: Dimension) -> list[Scalar]:
 
 def bounds(dimension: Dimension) -> list[Scalar]:
     """Values that show whether a whole dimension is valid: all of a choice, both ends of a range."""
-    return [dimension.low, dimension.high] if isinstance(dimension, Range) else values(dimension)
+    return [dimension.low, dimension.high] if isinstance(dimension, Interval) else values(dimension)
 
 
 def admits(dimension: Dimension, value: Scalar) -> bool:
     """Whether a value lies in a dimension."""
-    if isinstance(dimension, Range):
+    if isinstance(dimension, Interval):
         return isinstance(value, int | float) and dimension.low <= value <= dimension.high
     return value in values(dimension)
 
@@ -132,7 +132,7 @@ def sample(
     """
     drawn: dict[str, Any] = {}
     for name, dimension in space.items():
-        if isinstance(dimension, Range):
+        if isinstance(dimension, Interval):
             drawn[name] = dimension.suggest(trial, prefix + name, isinstance(defaults.get(name), int))
         else:
             choices = values(dimension)

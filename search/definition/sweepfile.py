@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from dropattack import UsageError
 from dropattack.errors import unknown
-from search.definition.space import FORMS, Range, Subsets
+from search.definition.space import FORMS, Interval, Subsets
 from search.definition.sweep import Asha, Confirm, Grid, Limits, Resources, Sampling, Select, Stage, Sweep
 from search.definition.validity import check_meaning
 from search.definition.yamlfile import read_yaml
@@ -161,7 +161,7 @@ def _owner(location: tuple[int | str, ...]) -> type[BaseModel]:
         "optuna": Sampling,
     }
     tagged |= {
-        "range": Range,
+        "range": Interval,
         "subsets": Subsets,
         "scheduler": Asha,
         "select": Select,

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 from dropattack import UsageError
 from dropattack.errors import unknown
-from search.definition.space import Dimension, Range, Space, values
+from search.definition.space import Dimension, Interval, Space, values
 from search.definition.sweep import SECTIONS, Sampling, Stage, Sweep
 from search.engine.proposers import Checksum
 from search.records.record import Record
@@ -96,7 +96,7 @@ def _check_stage(old: Sweep, new: Sweep, before: Stage, after: Stage) -> None:
 
 def _holds(wider: Dimension, dimension: Dimension) -> bool:
     """Whether a grid's dimension has all values of another."""
-    if isinstance(wider, Range) or isinstance(dimension, Range):
+    if isinstance(wider, Interval) or isinstance(dimension, Interval):
         return False
     return set(values(dimension)) <= set(values(wider))
 

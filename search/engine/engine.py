@@ -13,7 +13,8 @@ from search.engine.proposers import Checksum, Proposal, Proposer, Recorded, Scop
 from search.engine.rungs import Rungs
 from search.engine.spending import Spending
 from search.records.journal import Journal, NotReproducibleError
-from search.records.record import Metrics, Record, State
+from search.records.record import Record, State
+from trainables.recipe.metrics import Metrics
 from trainables.trial import Trial
 
 Listener = Callable[[Record], object]

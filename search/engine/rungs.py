@@ -6,7 +6,8 @@ from types import SimpleNamespace
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
 from search.definition.sweep import Asha, Select
-from search.records.record import Metrics, Record
+from search.records.record import Record
+from trainables.recipe.metrics import Metrics
 from trainables.trial import Trial
 
 _TIME, _METRIC = "epoch", "value"

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from search.definition.sweep import Limits, Sweep
-from search.records.record import Metrics, Record, State
+from search.records.record import Record, State
+from trainables.recipe.metrics import Metrics
 
 
 class Spending:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from search.engine.engine import Engine
-from search.records.record import Metrics, Record
+from search.records.record import Record
+from trainables.recipe.metrics import Metrics
 
 T = TypeVar("T")
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from dropattack import UsageError
 from search.execution.recorder import Recorder
-from search.records.record import Metrics, Record
+from search.records.record import Record
 from trainables.lanes.loop import lane_structure
+from trainables.recipe.metrics import Metrics
 from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, OUT_OF_MEMORY
 
 _AHEAD = 2

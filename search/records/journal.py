@@ -22,7 +22,8 @@ from typing_extensions import override
 
 from dropattack import UsageError
 from search.definition.sweep import Select
-from search.records.record import Metrics, Record, State, same_result
+from search.records.record import Record, State, same_result
+from trainables.recipe.metrics import Metrics
 from trainables.trial import Trial
 
 _EPOCH = "epoch."

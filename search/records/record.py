@@ -8,9 +8,8 @@ from typing import Any
 from optuna.distributions import BaseDistribution
 
 from search.definition.sweep import Select
+from trainables.recipe.metrics import Metrics
 from trainables.trial import Trial
-
-Metrics = dict[str, float]
 
 TIMINGS = ("seconds", "train_seconds", "recorded_at")
 """Metrics that may differ when the same training is done again."""

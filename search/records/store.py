@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from dropattack import UsageError
 from search.definition.sweep import Sweep
 from search.records.journal import Journal
-from search.records.record import Metrics, Record, State
+from search.records.record import Record, State
 from trainables.data.cache import write_atomically
+from trainables.recipe.metrics import Metrics
 from trainables.saved import model_path
 
 

@@ -8,12 +8,13 @@ import torch
 
 from dropattack import UsageError
 from dropattack.robustness import Case, parse_grid
-from search.records.record import Metrics, Record, State
+from search.records.record import Record, State
 from search.records.store import Store
 from search.results.reporting import recorded_sweep
 from search.tracking.runs import add_metrics, shown_runs
 from trainables.data.dataset import Data
 from trainables.recipe.examples import CLEAN
+from trainables.recipe.metrics import Metrics
 from trainables.saved import load_model
 from trainables.training.under_attack import Evaluation
 from trainables.workloads import workload_named

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from dropattack.errors import UsageError
 from dropattack.method import Method
-from dropattack.methods.dropattack import Attack, Numbers
+from dropattack.methods.dropattack import Ascent, Numbers
 from dropattack.methods.dropattack_settings import RANDOM_DIRECTION, DropAttackSettings
 from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import granularity
@@ -101,12 +101,12 @@ class DropAttackLanes(LaneMethod):
             return _Aim(name, key, [[count, *shape[2:]] for count in passes.lookups.counts], attacked)
         return _Aim(name, key, [shape[1:]] * shape[0], attacked)
 
-    def _attack(self, group: Sequence["_Aim"], clean: Mapping[str, Tensor], passes: Passes) -> Attack:
+    def _attack(self, group: Sequence["_Aim"], clean: Mapping[str, Tensor], passes: Passes) -> Ascent:
         values = [passes.values[aim.parameter] for aim in group]
         gradients = [clean[aim.parameter] for aim in group]
-        return Attack(values, gradients, self.settings[0], LaneNumbers(self, group))
+        return Ascent(values, gradients, self.settings[0], LaneNumbers(self, group))
 
-    def _run(self, group: Sequence["_Aim"], attack: Attack, passes: Passes, weight: float) -> None:
+    def _run(self, group: Sequence["_Aim"], attack: Ascent, passes: Passes, weight: float) -> None:
         names = [aim.parameter for aim in group]
         for remaining in reversed(range(self.settings[0].k)):
             shifts = dict(zip(names, attack.perturbations, strict=True))

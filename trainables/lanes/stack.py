@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,24 +11,12 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from dropattack.errors import UsageError
 from dropattack.task import Inputs, Loss, Task
+from trainables.lanes.forward import stacked_forward
 from trainables.lanes.lookups import Lookups
 
 Tensors = dict[str, Tensor]
 PIXELS = ""
 """Key of the batch itself among the tensors to differentiate by; no parameter has an empty name."""
-
-
-@runtime_checkable
-class ForwardStacked(Protocol):
-    """A module that computes all lanes itself, because one of its operators has no batching rule."""
-
-    def forward_stacked(self, parameters: Mapping[str, Tensor], *inputs: Tensor) -> Tensor:
-        """Logits ``[lanes, batch, classes]``.
-
-        Args:
-            parameters: Each ``[lanes, …]``; the embedding may hold the looked-up rows alone.
-            inputs: As `forward`'s, each with a leading dimension of lanes.
-        """
 
 
 class Stack:
@@ -58,7 +46,7 @@ class Stack:
         if any(m.p for m in models[0].modules() if isinstance(m, _DropoutNd)):
             raise UsageError("a lane's model cannot have dropout; set it to 0, or train it alone")
         recurrent = next((m for m in models[0].modules() if isinstance(m, nn.RNNBase)), None)
-        if recurrent is not None and not isinstance(models[0], ForwardStacked):
+        if recurrent is not None and stacked_forward(models[0]) is None:
             raise UsageError(
                 f"nn.{type(recurrent).__name__} has no batching rule: give the model a forward_stacked, "
                 "or train its trials in several processes on one GPU"
@@ -81,10 +69,11 @@ class Stack:
             shared: See ``inputs``.
         """
         several = inputs if isinstance(inputs, tuple) else (inputs,)
-        if isinstance(self.module, ForwardStacked):
+        stacked = stacked_forward(self.module)
+        if stacked is not None:
             if shared:
                 several = tuple(part.expand(len(self), *part.shape) for part in several)
-            return self.module.forward_stacked(parameters, *several)
+            return stacked(parameters, *several)
 
         def one(parameters: Tensors, buffers: Tensors, *inputs: Tensor) -> Any:
             return functional_call(self.module, (parameters, buffers), inputs)

@@ -9,7 +9,6 @@ from typing_extensions import override
 from dropattack import INPUT, setting
 from trainables.architecture import Architecture, named
 from trainables.data.dataset import Data
-from trainables.lanes.recurrent import linear, look_up, read_stacked
 from trainables.models.embedding import embedding
 from trainables.models.reading import ReadingGRU, ReadingLSTM
 
@@ -82,10 +81,3 @@ class Recurrent(nn.Module):
         _, final = self.rnn(embedded, lengths)
         logits: Tensor = self.fc(self.dropout(final))
         return logits
-
-    def forward_stacked(self, parameters: Mapping[str, Tensor], *inputs: Tensor) -> Tensor:
-        """See `trainables.lanes.stack.ForwardStacked`."""
-        tokens, lengths = inputs
-        embedded = look_up(parameters["embedding.weight"], tokens)
-        _, final = read_stacked(self.rnn, parameters, "rnn", embedded, lengths)
-        return linear(parameters, "fc", final)

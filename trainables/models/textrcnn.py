@@ -10,7 +10,6 @@ from typing_extensions import override
 from dropattack import setting
 from trainables.architecture import Architecture, named
 from trainables.data.dataset import Data
-from trainables.lanes.recurrent import linear, look_up, read_stacked
 from trainables.models.embedding import embedding
 from trainables.models.reading import ReadingLSTM
 from trainables.models.recurrent import RecurrentArchitecture
@@ -71,15 +70,3 @@ class TextRCNN(nn.Module):
         pooled = features.masked_fill(~inside[..., None], -1).amax(dim=1)
         logits: Tensor = self.fc2(self.dropout(pooled))
         return logits
-
-    def forward_stacked(self, parameters: Mapping[str, Tensor], *inputs: Tensor) -> Tensor:
-        """See `trainables.lanes.stack.ForwardStacked`."""
-        tokens, lengths = inputs
-        embedded = look_up(parameters["embedding.weight"], tokens)
-        context, _ = read_stacked(self.rnn, parameters, "rnn", embedded, lengths)
-        words = torch.cat([context, embedded], dim=3).flatten(1, 2)
-        features = torch.tanh(linear(parameters, "fc1", words)).unflatten(1, tokens.shape[1:])
-        ends = lengths.to(tokens.device, non_blocking=True)[..., None]
-        inside = torch.arange(tokens.shape[2], device=tokens.device) < ends
-        pooled = features.masked_fill(~inside[..., None], -1).amax(dim=2)
-        return linear(parameters, "fc2", pooled)

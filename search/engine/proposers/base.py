@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution
 
 from dropattack import UsageError, method_named
 from search.definition.options import Options, default_options, option_spaces
-from search.definition.space import Dimension, Range, Scalar, Space, admits, bounds, values
+from search.definition.space import Dimension, Interval, Scalar, Space, admits, bounds, values
 from search.definition.sweep import SECTIONS, Stage, Sweep
 from search.records.record import Record
 from trainables.recipe.settings import TrainingSettings
@@ -95,7 +95,7 @@ def _has(trial: Trial, name: str, dimension: Dimension) -> bool:
     """Whether a trial's method, or its hyperparameter of that name, lies in a dimension."""
     if name == "method":
         return admits(dimension, trial.method)
-    if name not in trial.hyperparameters or isinstance(dimension, Range):
+    if name not in trial.hyperparameters or isinstance(dimension, Interval):
         return name in trial.hyperparameters and admits(dimension, trial.hyperparameters[name])
     model = tuple(trial.model.items())
     spelt = (_spelt(trial.workload, trial.method, name, value, model) for value in values(dimension))

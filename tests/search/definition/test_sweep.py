@@ -7,7 +7,7 @@ import optuna
 import pytest
 
 from dropattack import UsageError
-from search.definition.space import Range, Subsets, grid, sample
+from search.definition.space import Interval, Subsets, grid, sample
 from search.definition.sweepfile import bundled_sweeps, load_sweep, parse_override, sweep_name
 
 GRID = "stages.sensitivity.methods.dropattack"
@@ -176,7 +176,7 @@ def test_subsets_are_all_up_to_a_size_in_one_spelling() -> None:
 
 def test_sampling_stays_in_its_ranges_and_gives_whole_numbers_where_asked() -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    space = {"epsilon": Range(low=0.01, high=10, log=True), "k": Range(low=1, high=5), "p": 0.5}
+    space = {"epsilon": Interval(low=0.01, high=10, log=True), "k": Interval(low=1, high=5), "p": 0.5}
     for _ in range(50):
         drawn = sample(study.ask(), space, "dropattack.", {"k": 1, "epsilon": 5.0})
         assert 0.01 <= drawn["epsilon"] <= 10

@@ -1,0 +1,33 @@
+"""How a run of a sweep ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from search.records.record import Record, State
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        records: All records of the sweep.
+        done: Whether the sweep came to its end.
+        limit: The limit that ended it, or nothing.
+        report: Where the report lies.
+        seconds: How long the run took.
+        warning: What went wrong beside the trials, or nothing.
+    """
+
+    records: Sequence[Record]
+    done: bool
+    limit: str
+    report: Path
+    seconds: float
+    warning: str
+
+    @property
+    def failed(self) -> list[Record]:
+        """Trials that failed."""
+        return [record for record in self.records if record.state is State.FAILED]
