@@ -9,8 +9,8 @@ from dropattack.methods.dropout import Dropout
 from dropattack.methods.free_attacks import FreeAT, FreeLB
 from dropattack.methods.input_attacks import FGM, FGSM, PGD
 from dropattack.methods.penalties import L1, L2
-from dropattack.methods.perturbation_bias import APB
-from dropattack.methods.random_weights import RWP
+from dropattack.methods.apb import APB
+from dropattack.methods.rwp import RWP
 from dropattack.methods.standard import Standard
 from dropattack.methods.weight_attacks import ASAM, AWP, ESAM, SAM
 from dropattack.registry import create, method_named, register, registered
