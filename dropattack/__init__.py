@@ -2,6 +2,8 @@
 
 from dropattack.errors import UsageError
 from dropattack.method import Method, StepResult
+from dropattack.methods.apb import APB
+from dropattack.methods.awp import AWP
 from dropattack.methods.dropattack import DropAttack
 from dropattack.methods.dropattack_settings import DropAttackSettings
 from dropattack.methods.dropen import Dropen
@@ -9,10 +11,9 @@ from dropattack.methods.dropout import Dropout
 from dropattack.methods.free_attacks import FreeAT, FreeLB
 from dropattack.methods.input_attacks import FGM, FGSM, PGD
 from dropattack.methods.penalties import L1, L2
-from dropattack.methods.apb import APB
 from dropattack.methods.rwp import RWP
+from dropattack.methods.sam import ASAM, ESAM, SAM
 from dropattack.methods.standard import Standard
-from dropattack.methods.weight_attacks import ASAM, AWP, ESAM, SAM
 from dropattack.registry import create, method_named, register, registered
 from dropattack.settings import Range, Settings, setting
 from dropattack.targets.names import INPUT, canonical_targets, parse_targets

@@ -1,9 +1,8 @@
-"""What every training method is: an object whose one verb is `step`."""
+"""What every training method is: an object whose one verb is `step`, most of them by one hook, `gather`."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
@@ -14,6 +13,7 @@ from torch.utils._pytree import tree_map_only
 from dropattack.errors import UsageError
 from dropattack.perturbation import joint_norm
 from dropattack.settings import Settings
+from dropattack.targets.names import INPUT
 from dropattack.targets.target import Target, watched
 from dropattack.task import Batch, Inputs, Task
 
@@ -38,8 +38,8 @@ class StepResult:
     log: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-class Method(ABC, Generic[S]):
-    """A training rule. Subclasses declare the class attributes and `step`.
+class Method(Generic[S]):
+    """A training rule. Subclasses declare the class attributes and `gather`.
 
     A method changes a model's parameters only through the optimizer's update, but for those that it says it
     `owns`: whatever it perturbs on the way, it restores bit for bit before that.
@@ -51,6 +51,9 @@ class Method(ABC, Generic[S]):
         cost: Forward-backward passes per step in the letters of the settings; see `Settings.passes`.
         state: What the method keeps from step to step beside model and optimizer; empty for most.
         second_order: Whether a step differentiates a gradient.
+
+    Raises:
+        UsageError: The settings keep pixels in their range, and the task has words.
     """
 
     name: ClassVar[str]
@@ -62,18 +65,48 @@ class Method(ABC, Generic[S]):
     settings_type: ClassVar[type[Settings]] = Settings
 
     def __init__(self, settings: S, task: Task) -> None:
+        if settings.needs_pixels and INPUT in task.names:
+            raise UsageError("clamp is for images: an embedding has no range to keep; leave it out")
         self.settings = settings
         self.task = task
 
-    @abstractmethod
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        """Trains ``model`` on ``batch`` once.
+        """Trains ``model`` on ``batch`` once: clears the gradients, gathers, updates.
 
         Args:
             model: Called as ``model(inputs)``, or ``model(*inputs)`` where inputs are a tuple.
             batch: ``(inputs, labels)``.
             optimizer: Holds the model's parameters; its gradients are cleared first.
         """
+        optimizer.zero_grad(set_to_none=True)
+        seen = self.gather(model, batch)
+        skipped = self.update(model, optimizer)
+        return replace(seen, log={**seen.log, "skipped_updates": skipped})
+
+    def gather(self, model: nn.Module, batch: Batch) -> StepResult:
+        """Fills every ``.grad``, which `step` has cleared, with the method's gradient; keeps the parameters.
+
+        Args:
+            model: See `step`.
+            batch: See `step`.
+
+        Returns:
+            What the first pass saw, and the method's own log.
+
+        Raises:
+            UsageError: The method defines neither this nor a `step` of its own.
+        """
+        raise UsageError(f"method {self.name!r} defines neither `gather` nor a `step` of its own")
+
+    def update(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensor:
+        """Bounds the gathered gradient and lets the optimizer take its step.
+
+        Returns:
+            See `bound`.
+        """
+        broken = self.bound(optimizer)
+        optimizer.step()
+        return broken
 
     def owns(self, model: nn.Module) -> Mapping[str, nn.Parameter]:
         """Parameters, by name, that the method updates itself and keeps from the optimizer; none for most."""
@@ -158,22 +191,6 @@ class Method(ABC, Generic[S]):
             if weight not in (0, 1):
                 own = [None if g is None else g / weight for g in own]
         return loss.detach(), _detached(outputs), own
-
-    def plain_step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        """Standard training: one pass, one update."""
-        optimizer.zero_grad(set_to_none=True)
-        loss, outputs = self.forward_backward(model, *batch)
-        return StepResult(loss, outputs, {"skipped_updates": self.update(optimizer)})
-
-    def update(self, optimizer: torch.optim.Optimizer) -> Tensor:
-        """Bounds the gradient and lets the optimizer take its step.
-
-        Returns:
-            See `bound`.
-        """
-        broken = self.bound(optimizer)
-        optimizer.step()
-        return broken
 
     def bound(self, optimizer: torch.optim.Optimizer) -> Tensor:
         """Clips the gradient, where asked for, in place.

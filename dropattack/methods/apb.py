@@ -88,16 +88,18 @@ class APB(Method[APBSettings]):
         self._factors: dict[str, tuple[Tensor, Tensor]] = {}
 
     @override
-    def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        """See `Method.step`.
+    def gather(self, model: nn.Module, batch: Batch) -> StepResult:
+        return StepResult(*self.forward_backward(model, *batch))
+
+    @override
+    def update(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensor:
+        """See `Method.update`; the optimizer does not see the gradients of the biases, which move after it.
 
         Raises:
             UsageError: The model has no such bias.
         """
         biases = self.owns(model)
-        optimizer.zero_grad(set_to_none=True)
-        loss, outputs = self.forward_backward(model, *batch)
-        log = {"skipped_updates": self.bound(optimizer)}
+        broken = self.bound(optimizer)
         gradients = {name: bias.grad for name, bias in biases.items()}
         for bias in biases.values():
             bias.grad = None
@@ -106,7 +108,7 @@ class APB(Method[APBSettings]):
             bias.grad = gradients[name]
             if bias.grad is not None:
                 self._move(name, bias, bias.grad)
-        return StepResult(loss, outputs, log)
+        return broken
 
     @override
     def owns(self, model: nn.Module) -> Mapping[str, nn.Parameter]:

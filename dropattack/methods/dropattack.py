@@ -38,13 +38,12 @@ class DropAttack(Method[DropAttackSettings]):
     settings_type = DropAttackSettings
 
     @override
-    def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        """See `Method.step`; the log also holds ``relative_size``, the mean ‖M∘r‖ / ‖θ‖ over targets."""
+    def gather(self, model: nn.Module, batch: Batch) -> StepResult:
+        """See `Method.gather`; the log also holds ``relative_size``, the mean ‖M∘r‖ / ‖θ‖ over targets."""
         settings = self.settings
         if settings.plain:
-            return self.plain_step(model, batch, optimizer)
+            return StepResult(*self.forward_backward(model, *batch))
         inputs, labels = batch
-        optimizer.zero_grad(set_to_none=True)
         names = [name for group in settings.groups for name in group]
         targets = find_targets(model, names, self.task, tokens=settings.text_input == "tokens")
         total = settings.clean_weight + len(settings.groups) if settings.combine == "mean" else 1.0
@@ -61,7 +60,7 @@ class DropAttack(Method[DropAttackSettings]):
             "skipped": torch.stack([share for _, attack in attacks for share in attack.skipped]).mean(),
             "relative_size": torch.stack([size for _, a in attacks for size in a.relative_sizes()]).mean(),
         }
-        return StepResult(loss, outputs, log | {"skipped_updates": self.update(optimizer)})
+        return StepResult(loss, outputs, log)
 
     def _attack(self, aims: Sequence[tuple[Target, Tensor | None]]) -> "tuple[Sequence[Target], Ascent]":
         """A group of targets, and the attack on them that starts from their clean gradients."""

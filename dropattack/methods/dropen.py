@@ -10,14 +10,13 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 from typing_extensions import override
 
-from dropattack.errors import UsageError
 from dropattack.method import Method, StepResult
 from dropattack.methods.input_attacks import projected_step
 from dropattack.modes import frozen_batch_statistics, twice_differentiable
 from dropattack.perturbation import zeroed
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
-from dropattack.targets.activations import ActivationTarget, PixelTarget
+from dropattack.targets.activations import ActivationTarget
 from dropattack.targets.names import find_input
 from dropattack.targets.target import attached, watched
 from dropattack.task import Batch, Inputs, Task
@@ -120,12 +119,9 @@ class Dropen(Method[DropenSettings]):
         self._earlier.clear()
 
     @override
-    def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
+    def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         inputs, labels = batch
-        optimizer.zero_grad(set_to_none=True)
         target = find_input(model, self.task)
-        if self.settings.clamp and not isinstance(target, PixelTarget):
-            raise UsageError("clamp is for images: an embedding has no range to keep; leave it out")
         log: dict[str, Tensor] = {}
         with twice_differentiable(model), attached([target]):
             if self.settings.penalised:
@@ -134,7 +130,7 @@ class Dropen(Method[DropenSettings]):
                 loss, outputs = self.forward_backward(model, inputs, labels)
             if self.settings.attacks:
                 log |= self._attacked_passes(model, target, inputs, labels)
-        return StepResult(loss, outputs, log | {"skipped_updates": self.update(optimizer)})
+        return StepResult(loss, outputs, log)
 
     def _penalised_pass(
         self, model: nn.Module, target: ActivationTarget, inputs: Inputs, labels: Tensor

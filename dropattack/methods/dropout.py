@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 from typing_extensions import override
@@ -44,14 +43,14 @@ class Dropout(Method[DropoutSettings]):
     settings_type = DropoutSettings
 
     @override
-    def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        """See `Method.step`.
+    def gather(self, model: nn.Module, batch: Batch) -> StepResult:
+        """See `Method.gather`.
 
         Raises:
             UsageError: The model has no fully connected or recurrent layer.
         """
         with self._dropping(model):
-            return self.plain_step(model, batch, optimizer)
+            return StepResult(*self.forward_backward(model, *batch))
 
     @contextmanager
     def _dropping(self, model: nn.Module) -> Iterator[None]:

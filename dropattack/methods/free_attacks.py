@@ -4,7 +4,7 @@ Images are perturbed in their pixels, texts in the vectors of their tokens.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,14 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
-from dropattack.errors import UsageError
 from dropattack.method import Method, StepResult
 from dropattack.perturbation import norm, projected, scaled, sign_step
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
-from dropattack.targets.activations import ActivationTarget, PixelTarget
+from dropattack.targets.activations import ActivationTarget
 from dropattack.targets.names import find_input
-from dropattack.targets.target import attached, watched
+from dropattack.targets.target import attached
 from dropattack.task import Batch, Task
 
 
@@ -66,27 +65,23 @@ class FreeAT(Method[FreeATSettings]):
 
     @override
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
+        """See `Method.step`: m of them; what the first saw, and the mean log of all."""
+        replays = []
+        for _ in range(self.settings.m):
+            replays.append(super().step(model, batch, optimizer))
+        log = {name: torch.stack([replay.log[name] for replay in replays]).mean() for name in replays[0].log}
+        return replace(replays[0], log=log)
+
+    @override
+    def gather(self, model: nn.Module, batch: Batch) -> StepResult:
+        """See `Method.gather`: one replay at x + δ; then δ takes its own step."""
         target = find_input(model, self.task)
-        if self.settings.clamp and not isinstance(target, PixelTarget):
-            raise UsageError("clamp is for images: an embedding has no range to keep; leave it out")
-        shares, skipped_updates, results = [], [], []
         with attached([target]):
-            for _ in range(self.settings.m):
-                optimizer.zero_grad(set_to_none=True)
-                target.shift(self._bounded)
-                with watched([target]):
-                    results.append(self.forward_backward(model, *batch))
-                    gradient = target.gradient()
-                if gradient is None:
-                    raise target.unused()
-                shares.append(self._ascend(gradient))
-                skipped_updates.append(self.update(optimizer))
-        loss, outputs = results[0]
-        log = {
-            "skipped": torch.stack(shares).mean(),
-            "skipped_updates": torch.stack(skipped_updates).mean(),
-        }
-        return StepResult(loss, outputs, log)
+            target.shift(self._bounded)
+            loss, outputs, (gradient,) = self.gradients(model, *batch, [target], 1)
+        if gradient is None:
+            raise target.unused()
+        return StepResult(loss, outputs, {"skipped": self._ascend(gradient)})
 
     def _leading(self, shape: torch.Size) -> Tensor:
         """The part of δ that a value of this shape uses, a view."""
@@ -150,10 +145,9 @@ class FreeLB(Method[FreeLBSettings]):
     settings_type = FreeLBSettings
 
     @override
-    def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
+    def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         settings = self.settings
         inputs, labels = batch
-        optimizer.zero_grad(set_to_none=True)
         target = find_input(model, self.task)
         results, shares = [], []
         with attached([target]):
@@ -169,7 +163,7 @@ class FreeLB(Method[FreeLBSettings]):
                 shares.append(self._ascend(target, gradient))
         loss, outputs = results[0]
         log = {"skipped": torch.stack(shares).mean() if shares else torch.zeros_like(loss)}
-        return StepResult(loss, outputs, log | {"skipped_updates": self.update(optimizer)})
+        return StepResult(loss, outputs, log)
 
     def _noise(self, value: Tensor, real: Tensor | None) -> Tensor:
         """U(−1, 1) · magnitude / √n for the n real elements of each example."""

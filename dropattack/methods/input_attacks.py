@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from dropattack.errors import UsageError
 from dropattack.method import Method, StepResult
 from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import granularity, norm, projected, scaled, sign_step
@@ -94,14 +93,11 @@ class InputAttack(Method[S]):
         """The next perturbation, before clamping, and the share left out; the first starts from ``None``."""
 
     @override
-    def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
+    def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         inputs, labels = batch
         settings = self.settings
-        optimizer.zero_grad(set_to_none=True)
         targets = find_targets(model, [INPUT], self.task)
         (target,) = targets
-        if settings.clamp and not target.batched:
-            raise UsageError("clamp is for images: an embedding has no range to keep; leave it out")
         with attached(targets):
             loss, outputs, (gradient,) = self.gradients(
                 model, inputs, labels, targets, weight=1.0 if settings.clean else 0.0
@@ -120,7 +116,7 @@ class InputAttack(Method[S]):
                         _, _, (gradient,) = self.gradients(model, inputs, labels, targets)
                 self.forward_backward(model, inputs, labels)
         log = {"skipped": torch.stack(shares).mean()}
-        return StepResult(loss, outputs, log | {"skipped_updates": self.update(optimizer)})
+        return StepResult(loss, outputs, log)
 
 
 @register

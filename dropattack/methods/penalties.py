@@ -39,11 +39,10 @@ class _Penalty(Method[L1Settings | L2Settings]):
         """Derivative of the penalty, as a tensor and a factor of it."""
 
     @override
-    def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        optimizer.zero_grad(set_to_none=True)
+    def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         loss, outputs = self.forward_backward(model, *batch)
         self._add_gradient(model)
-        return StepResult(loss, outputs, {"skipped_updates": self.update(optimizer)})
+        return StepResult(loss, outputs)
 
     @torch.no_grad()
     def _add_gradient(self, model: nn.Module) -> None:

@@ -3,7 +3,6 @@
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -51,10 +50,9 @@ class RWP(Method[RWPSettings]):
     settings_type = RWPSettings
 
     @override
-    def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
+    def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         inputs, labels = batch
         clean = self.settings.clean_weight
-        optimizer.zero_grad(set_to_none=True)
         targets = trainable_targets(model)
         results = []
         with ExitStack() as stack:
@@ -66,7 +64,7 @@ class RWP(Method[RWPSettings]):
                 target.shift(self._noise)
             results.append(self.forward_backward(model, inputs, labels, 1 - clean))
         loss, outputs = results[0]
-        return StepResult(loss, outputs, {"skipped_updates": self.update(optimizer)})
+        return StepResult(loss, outputs)
 
     def _noise(self, value: Tensor) -> Tensor:
         length = norm(value, "row" if value.dim() > 1 else "tensor")

@@ -1,12 +1,11 @@
-"""Sharpness-aware relatives, which attack all weights at once: SAM, ASAM, ESAM's perturbation, AWP.
+"""Sharpness-aware minimisation: the gradient at w + ρ g / ‖g‖, applied at w. SAM, ASAM, and ESAM's mask.
 
-They train on the attacked pass alone. Of an embedding matrix only the rows in the batch are touched: the
-others have no gradient, so the rule leaves them where they are.
+Of an embedding matrix only the rows in the batch are touched: the others have no gradient, so the rule leaves
+them where they are.
 """
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,12 +14,11 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from dropattack.method import Method, StepResult
-from dropattack.methods.input_attacks import projected_step
 from dropattack.modes import frozen_batch_statistics
-from dropattack.perturbation import draw_mask, joint_norm, norm, scaled
+from dropattack.perturbation import draw_mask, joint_norm, scaled
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
-from dropattack.targets.names import find_input, trainable_targets
+from dropattack.targets.names import trainable_targets
 from dropattack.targets.target import Target, attached
 from dropattack.task import Batch
 
@@ -38,50 +36,33 @@ class SAMSettings(Settings):
         return 2
 
 
-@dataclass(frozen=True, kw_only=True)
-class ASAMSettings(SAMSettings):
-    """Hyperparameters of ASAM."""
-
-    rho: float = setting(0.5, "Size ρ of the perturbation, relative to the weights.", low=0)
-    eta: float = setting(0.01, "Added to each |w|, so that small weights are perturbed too.", low=0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ESAMSettings(SAMSettings):
-    """Hyperparameters of stochastic weight perturbation."""
-
-    beta: float = setting(0.6, "Probability β of a weight being perturbed.", low=0.01, high=1)
-
-
 S = TypeVar("S", bound=SAMSettings)
 
 
 class SharpnessAware(Method[S]):
-    """The gradient at the perturbed weights, applied to the weights themselves."""
+    """The gradient at perturbed weights, applied to the weights themselves."""
 
     cost = "2"
 
-    @abstractmethod
-    def perturb(self, targets: Sequence[Target], gradients: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
-        """One perturbation for each target, and the share left out."""
-
     @override
-    def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
+    def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         inputs, labels = batch
-        optimizer.zero_grad(set_to_none=True)
         every = trainable_targets(model)
         with attached(every):
             loss, outputs, found = self.gradients(model, inputs, labels, every)
-            used = [(target, g) for target, g in zip(every, found, strict=True) if g is not None]
-            del found
-            targets, gradients = [target for target, _ in used], [g for _, g in used]
-            perturbations, share = self.perturb(targets, gradients)
-            for target, perturbation in zip(targets, perturbations, strict=True):
-                target.shift(perturbation)
-            del used, gradients, perturbations
+            weights = [w for w, g in zip(every, found, strict=True) if g is not None]
+            perturbations, share = self.perturb(weights, [g for g in found if g is not None])
+            del found  # a copy of every weight that the second pass has room for
+            for weight, perturbation in zip(weights, perturbations, strict=True):
+                weight.shift(perturbation)
+            del perturbations
             with frozen_batch_statistics(model):
                 self.forward_backward(model, inputs, labels)
-        return StepResult(loss, outputs, {"skipped": share, "skipped_updates": self.update(optimizer)})
+        return StepResult(loss, outputs, {"skipped": share})
+
+    @abstractmethod
+    def perturb(self, weights: Sequence[Target], gradients: list[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """One perturbation for each weight, and the share left out, 0-dimensional in [0, 1]."""
 
 
 @register
@@ -94,8 +75,17 @@ class SAM(SharpnessAware[SAMSettings]):
     settings_type = SAMSettings
 
     @override
-    def perturb(self, targets: Sequence[Target], gradients: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
-        return _jointly_scaled(gradients, self.settings.rho)
+    def perturb(self, weights: Sequence[Target], gradients: list[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """ρ g / ‖g‖."""
+        return _along(gradients, self.settings.rho)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ASAMSettings(SAMSettings):
+    """Hyperparameters of ASAM."""
+
+    rho: float = setting(0.5, "Size ρ of the perturbation, relative to the weights.", low=0)
+    eta: float = setting(0.01, "Added to each |w|, so that small weights are perturbed too.", low=0)
 
 
 @register
@@ -111,11 +101,19 @@ class ASAM(SharpnessAware[ASAMSettings]):
     settings_type = ASAMSettings
 
     @override
-    def perturb(self, targets: Sequence[Target], gradients: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
-        scales = [target.value.abs().add_(self.settings.eta) for target in targets]
-        perturbations, share = _jointly_scaled(torch._foreach_mul(list(gradients), scales), self.settings.rho)
+    def perturb(self, weights: Sequence[Target], gradients: list[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """ρ T² g / ‖T g‖."""
+        scales = [weight.value.abs().add_(self.settings.eta) for weight in weights]
+        perturbations, share = _along(torch._foreach_mul(gradients, scales), self.settings.rho)
         torch._foreach_mul_(perturbations, scales)
         return perturbations, share
+
+
+@dataclass(frozen=True, kw_only=True)
+class ESAMSettings(SAMSettings):
+    """Hyperparameters of stochastic weight perturbation."""
+
+    beta: float = setting(0.6, "Probability β of a weight being perturbed.", low=0.01, high=1)
 
 
 @register
@@ -131,78 +129,17 @@ class ESAM(SharpnessAware[ESAMSettings]):
     settings_type = ESAMSettings
 
     @override
-    def perturb(self, targets: Sequence[Target], gradients: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+    def perturb(self, weights: Sequence[Target], gradients: list[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """M∘(ρ/β) g / ‖g‖ with M ~ Bernoulli(β)."""
         beta = self.settings.beta
-        perturbations, share = _jointly_scaled(gradients, self.settings.rho / beta)
+        perturbations, share = _along(gradients, self.settings.rho / beta)
         for perturbation in perturbations:
             perturbation.mul_(draw_mask(perturbation, beta, "element", self.task.generator))
         return perturbations, share
 
 
-def _jointly_scaled(directions: Sequence[Tensor], size: float) -> tuple[list[Tensor], Tensor]:
+def _along(directions: Sequence[Tensor], size: float) -> tuple[list[Tensor], Tensor]:
+    """``size · direction / ‖directions‖``, one norm over all of them, and the share left out."""
     length = joint_norm(directions)
     results = [scaled(direction, size, length) for direction in directions]
     return [perturbation for perturbation, _ in results], results[0][1]
-
-
-@dataclass(frozen=True, kw_only=True)
-class AWPSettings(Settings):
-    """Hyperparameters of AWP."""
-
-    gamma: float = setting(0.01, "Size γ of each weight's perturbation, relative to its norm.", low=0)
-    epsilon: float = setting(8 / 255, "Largest change of an input's element.", low=0)
-    alpha: float = setting(2 / 255, "Size of an ascent step on the input.", low=0)
-    k: int = setting(3, "Ascent steps K on the input; 0 attacks weights alone.", low=0)
-
-    @property
-    @override
-    def passes(self) -> int:
-        """K + 2."""
-        return self.k + 2
-
-
-@register
-class AWP(Method[AWPSettings]):
-    """Adversarial inputs, then on top of them v = γ ‖w‖ g / ‖g‖ for each weight of two dimensions or more.
-
-    The inputs are attacked by K L∞ steps without a random start: pixels, or for text the vectors of tokens.
-    The one-step proxy of the source is this v: its learning rate falls out of the normalisation.
-    """
-
-    name = "awp"
-    summary = "Adversarial weight perturbation on top of adversarial inputs."
-    source = "Wu et al. 2020, Algorithm 1."
-    cost = "K + 2"
-    settings_type = AWPSettings
-
-    @override
-    def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        settings = self.settings
-        inputs, labels = batch
-        optimizer.zero_grad(set_to_none=True)
-        weights: list[Target] = [t for t in trainable_targets(model) if t.parameter.dim() > 1]
-        inner: list[Target] = [find_input(model, self.task)] if settings.k else []
-        perturbation: Tensor | None = None
-        shares: list[Tensor] = []
-        with ExitStack() as stack:
-            stack.enter_context(attached([*weights, *inner]))
-            loss, outputs, found = self.gradients(model, inputs, labels, inner or weights)
-            stack.enter_context(frozen_batch_statistics(model))
-            for remaining in reversed(range(settings.k)):
-                (target,), (gradient,) = inner, found
-                if gradient is None:
-                    raise target.unused()
-                perturbation, share = projected_step(
-                    target, perturbation, gradient, settings.alpha, settings.epsilon, "linf"
-                )
-                target.shift(perturbation)
-                shares.append(share)
-                _, _, found = self.gradients(model, inputs, labels, inner if remaining else weights)
-            for target, gradient in zip(weights, found, strict=True):
-                if gradient is not None:
-                    shift, share = scaled(gradient, settings.gamma * norm(target.value), norm(gradient))
-                    target.shift(shift)
-                    shares.append(share)
-            self.forward_backward(model, inputs, labels)
-        log = {"skipped": torch.stack(shares).mean(), "skipped_updates": self.update(optimizer)}
-        return StepResult(loss, outputs, log)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 from typing_extensions import override
 
@@ -36,5 +35,5 @@ class Standard(Method[StandardSettings]):
     settings_type = StandardSettings
 
     @override
-    def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        return self.plain_step(model, batch, optimizer)
+    def gather(self, model: nn.Module, batch: Batch) -> StepResult:
+        return StepResult(*self.forward_backward(model, *batch))

@@ -128,3 +128,37 @@ def test_packed_sequences_as_inputs():
         assert torch.allclose(left.grad, right.grad)
     with pytest.raises(UsageError, match="not PackedSequence"):
         dropattack.create("fgm").step(outside, (pack(*inputs), labels), standing(outside))
+
+
+@pytest.mark.parametrize("name", sorted(set(dropattack.registered()) - {"freeat"}))
+def test_a_step_is_one_gathering_between_clearing_and_updating(name):
+    stepped, gathered = make(Images), make(Images)
+    batch = stepped.batch()
+    method = method_for(name, stepped)
+    optimizer = torch.optim.SGD(stepped.parameters(), lr=0.1)
+    for parameter in stepped.parameters():
+        parameter.grad = torch.full_like(parameter, torch.nan)
+    method.step(stepped, batch, optimizer)
+
+    before = {key: p.detach().clone() for key, p in gathered.named_parameters()}
+    method_for(name, gathered).gather(gathered, batch)
+    assert all(torch.equal(parameter, before[key]) for key, parameter in gathered.named_parameters())
+    torch.optim.SGD(gathered.parameters(), lr=0.1).step()
+    for key, parameter in gathered.named_parameters():
+        if key not in method.owns(gathered):
+            assert torch.equal(stepped.get_parameter(key), parameter), key
+
+
+def test_a_method_with_neither_hook_nor_step_is_refused():
+    class Empty(dropattack.Method):
+        name = "empty"
+
+    model = make(Images)
+    with pytest.raises(UsageError, match="'empty' defines neither `gather` nor a `step`"):
+        Empty(dropattack.Settings(), dropattack.Task()).step(model, model.batch(), standing(model))
+
+
+@pytest.mark.parametrize("name", ["fgsm", "fgm", "pgd", "freeat", "dropen"])
+def test_words_have_no_range_of_pixels_to_keep(name):
+    with pytest.raises(UsageError, match="clamp is for images"):
+        dropattack.create(name, task=dropattack.Task(names={"input": "embed.weight"}), clamp=True)

@@ -1,0 +1,83 @@
+"""AWP: adversarial weights on top of adversarial inputs.
+
+Of an embedding matrix only the rows in the batch are touched: the others have no gradient, so the rule leaves
+them where they are.
+"""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from dropattack.method import Method, StepResult
+from dropattack.methods.input_attacks import projected_step
+from dropattack.modes import frozen_batch_statistics
+from dropattack.perturbation import norm, scaled
+from dropattack.registry import register
+from dropattack.settings import Settings, setting
+from dropattack.targets.names import find_input, trainable_targets
+from dropattack.targets.target import Target, attached
+from dropattack.task import Batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class AWPSettings(Settings):
+    """Hyperparameters of AWP."""
+
+    gamma: float = setting(0.01, "Size γ of each weight's perturbation, relative to its norm.", low=0)
+    epsilon: float = setting(8 / 255, "Largest change of an input's element.", low=0)
+    alpha: float = setting(2 / 255, "Size of an ascent step on the input.", low=0)
+    k: int = setting(3, "Ascent steps K on the input; 0 attacks weights alone.", low=0)
+
+    @property
+    @override
+    def passes(self) -> int:
+        """K + 2."""
+        return self.k + 2
+
+
+@register
+class AWP(Method[AWPSettings]):
+    """Adversarial inputs, then on top of them v = γ ‖w‖ g / ‖g‖ for each weight of two dimensions or more.
+
+    The inputs are attacked by K L∞ steps without a random start: pixels, or for text the vectors of tokens.
+    The one-step proxy of the source is this v: its learning rate falls out of the normalisation.
+    """
+
+    name = "awp"
+    summary = "Adversarial weight perturbation on top of adversarial inputs."
+    source = "Wu et al. 2020, Algorithm 1."
+    cost = "K + 2"
+    settings_type = AWPSettings
+
+    @override
+    def gather(self, model: nn.Module, batch: Batch) -> StepResult:
+        settings = self.settings
+        inputs, labels = batch
+        weights: list[Target] = [t for t in trainable_targets(model) if t.parameter.dim() > 1]
+        inner: list[Target] = [find_input(model, self.task)] if settings.k else []
+        perturbation: Tensor | None = None
+        shares: list[Tensor] = []
+        with ExitStack() as stack:
+            stack.enter_context(attached([*weights, *inner]))
+            loss, outputs, found = self.gradients(model, inputs, labels, inner or weights)
+            stack.enter_context(frozen_batch_statistics(model))
+            for remaining in reversed(range(settings.k)):
+                (target,), (gradient,) = inner, found
+                if gradient is None:
+                    raise target.unused()
+                perturbation, share = projected_step(
+                    target, perturbation, gradient, settings.alpha, settings.epsilon, "linf"
+                )
+                target.shift(perturbation)
+                shares.append(share)
+                _, _, found = self.gradients(model, inputs, labels, inner if remaining else weights)
+            for target, gradient in zip(weights, found, strict=True):
+                if gradient is not None:
+                    shift, share = scaled(gradient, settings.gamma * norm(target.value), norm(gradient))
+                    target.shift(shift)
+                    shares.append(share)
+            self.forward_backward(model, inputs, labels)
+        return StepResult(loss, outputs, {"skipped": torch.stack(shares).mean()})
