@@ -1,1 +1,39 @@
-"""Sweeps as data, their planning, execution, durable record and command line."""
+"""Sweeps as data, their planning, execution, durable record and command line.
+
+Public are the names below and the command line.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from search.definition.sweep import Sweep
+    from search.definition.sweepfile import load_sweep
+    from search.records.store import Store
+    from search.results.outcome import Outcome
+    from search.service import StoreError, run_sweep
+
+_HOMES = {
+    "Outcome": "search.results.outcome",
+    "Store": "search.records.store",
+    "StoreError": "search.service",
+    "Sweep": "search.definition.sweep",
+    "load_sweep": "search.definition.sweepfile",
+    "run_sweep": "search.service",
+}
+
+__all__ = [
+    "Outcome",
+    "Store",
+    "StoreError",
+    "Sweep",
+    "load_sweep",
+    "run_sweep",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first asked for, so that a light command stays light."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

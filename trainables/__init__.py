@@ -1,1 +1,59 @@
-"""Datasets, models and the training loop of every workload; one thin adapter to Ray."""
+"""Datasets, models and the training loop of every workload; one thin adapter to Ray.
+
+Public are the names below, the datasets in `trainables.datasets` and the models in `trainables.models`. A
+workload of your own is made of a `Dataset` that loads `Data`, an `Architecture`, and `TrainingSettings`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trainables.architecture import Architecture, named
+    from trainables.data.cache import cached
+    from trainables.data.dataset import Data, Dataset
+    from trainables.data.splits import ImageSplit, Split, TextSplit
+    from trainables.recipe.settings import TrainingSettings
+    from trainables.saved import SavedModel, load_model
+    from trainables.workload import Workload
+    from trainables.workloads import register_workload, workload_named
+
+_HOMES = {
+    "Architecture": "trainables.architecture",
+    "Data": "trainables.data.dataset",
+    "Dataset": "trainables.data.dataset",
+    "ImageSplit": "trainables.data.splits",
+    "SavedModel": "trainables.saved",
+    "Split": "trainables.data.splits",
+    "TextSplit": "trainables.data.splits",
+    "TrainingSettings": "trainables.recipe.settings",
+    "Workload": "trainables.workload",
+    "cached": "trainables.data.cache",
+    "load_model": "trainables.saved",
+    "named": "trainables.architecture",
+    "register_workload": "trainables.workloads",
+    "workload_named": "trainables.workloads",
+}
+
+__all__ = [
+    "Architecture",
+    "Data",
+    "Dataset",
+    "ImageSplit",
+    "SavedModel",
+    "Split",
+    "TextSplit",
+    "TrainingSettings",
+    "Workload",
+    "cached",
+    "load_model",
+    "named",
+    "register_workload",
+    "workload_named",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first asked for, so that a light command stays light."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
