@@ -70,6 +70,22 @@ class Method(Generic[S]):
         self.settings = settings
         self.task = task
 
+    @classmethod
+    def canonical(cls, settings: S, words: bool) -> tuple[str, Settings]:
+        """The one spelling of all settings, of this method and others, that compute the same steps.
+
+        Settings are the same only where they are so for every model; what one model happens not to
+        distinguish stays apart.
+
+        Args:
+            settings: This method's.
+            words: Whether ``input`` stands for an embedding matrix.
+
+        Returns:
+            A method's name, and settings of that method.
+        """
+        return cls.name, settings
+
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
         """Trains ``model`` on ``batch`` once: clears the gradients, gathers, updates.
 

@@ -10,6 +10,9 @@ from typing_extensions import override
 
 from dropattack.errors import UsageError, unknown
 
+EPS_ZERO, EQUAL_PASSES = "eps-zero", "equal-passes"
+"""Controls that any method may have: no perturbation but zeros, or as many passes without attack."""
+
 
 @dataclass(frozen=True)
 class Range:
@@ -47,9 +50,23 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
+    frozen: Any = None,
 ) -> Any:
-    """Declares one hyperparameter: a dataclass field with its `Range`."""
-    return dataclasses.field(default=default, metadata={"range": Range(low, high, choices, doc)})
+    """Declares one hyperparameter: a dataclass field with its `Range`.
+
+    Args:
+        default: What it is where nobody says; its type is the hyperparameter's.
+        doc: See `Range`.
+        low: See `Range`.
+        high: See `Range`.
+        choices: See `Range`.
+        frozen: The value that a trial's key leaves out: the behaviour from before there was this setting. It
+            is the default, and must stay what it was where a default changes.
+    """
+    frozen = default if frozen is None else frozen
+    return dataclasses.field(
+        default=default, metadata={"range": Range(low, high, choices, doc), "frozen": frozen}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +103,11 @@ class Settings:
         return ""
 
     @property
+    def control_experiment(self) -> str:
+        """Which control these values make of the method, and "" for none: ``eps-zero`` with an ε of 0."""
+        return EPS_ZERO if getattr(self, "epsilon", None) == 0 else ""
+
+    @property
     def target_sets(self) -> dict[str, str]:
         """The hyperparameters that name targets of the model, with their values."""
         return {}
@@ -120,8 +142,34 @@ class Settings:
         return cls(**chosen)
 
     def to_dict(self) -> dict[str, Any]:
-        """The plain values, canonical: equal settings give equal dictionaries."""
-        return dataclasses.asdict(self)
+        """The plain values, complete."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    def stated(self) -> dict[str, Any]:
+        """The plain values that are not at their frozen defaults; what a key is made of.
+
+        A new setting whose frozen default is what was done before changes no key.
+        """
+        return {
+            field.name: value
+            for field in dataclasses.fields(self)
+            if (value := getattr(self, field.name)) != field.metadata["frozen"]
+        }
+
+    def without(self, *idle: str) -> Self:
+        """These settings with the named ones, which mean nothing beside the others, at their defaults."""
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        return dataclasses.replace(self, **{name: defaults[name] for name in idle})
+
+
+def decimal_product(one: float, other: float) -> float:
+    """A product as people write it, to 15 digits.
+
+    Example:
+        >>> 0.1 * 3, decimal_product(0.1, 3)
+        (0.30000000000000004, 0.3)
+    """
+    return float(f"{one * other:.15g}")
 
 
 def _checked(field: dataclasses.Field[Any], value: Any) -> Any:

@@ -44,6 +44,11 @@ class Architecture(Settings, ABC):
         their embedding matrix.
         """
 
+    @property
+    def words(self) -> bool:
+        """Whether the model reads words, and ``input`` stands for their embedding matrix."""
+        return INPUT in self.targets
+
 
 def named(layers: Mapping[str, str], bias: bool = True) -> dict[str, str]:
     """Targets of layers that have a weight and, usually, a bias: ``{"conv1": "features.0"}`` and so on."""

@@ -12,7 +12,6 @@ from dropattack import UsageError
 from trainables.data.dataset import Data
 from trainables.data.splits import ImageSplit
 from trainables.trial import Trial
-from trainables.workloads import workload_named
 
 _PARTS = {"trial", "model", "metrics", "test", "confusion", "classes", "extras"}
 """What `Training.result` gives."""
@@ -58,7 +57,7 @@ def load_model(path: str | Path) -> SavedModel:
     saved, trial = _content(path)
     nothing = ImageSplit(torch.empty(0, 1, 1, 1, dtype=torch.uint8), torch.empty(0, dtype=torch.long))
     data = Data(nothing, nothing, nothing, saved["classes"], trial.checksum, extras=saved["extras"])
-    model = workload_named(trial.workload).model_settings(trial.model).build(data)
+    model = trial.architecture.build(data)
     try:
         model.load_state_dict(saved["model"])
     except (RuntimeError, TypeError) as error:

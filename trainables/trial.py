@@ -1,27 +1,49 @@
-"""A trial as pure data: everything that decides its result, and the key that names it."""
+"""A trial as pure data: everything that decides its result, and the key that names what it computes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
-from dropattack import method_named
+from dropattack import Settings, method_named
+from trainables.architecture import Architecture
 from trainables.data.cache import digest
 from trainables.recipe.settings import TrainingSettings
+from trainables.workload import Workload
 from trainables.workloads import workload_named
 
 TRAINING_VERSION = 5
 """Raised by every change that alters what a trial computes; recorded results of other versions stay apart."""
+
+_MEASURED = ("robustness",)
+"""Training settings that decide what is measured, and not what is trained."""
+
+
+class Identity(NamedTuple):
+    """What a trial is to those who count, pair and compare trials.
+
+    Attributes:
+        key: Shared by trials exactly where they compute the same.
+        configuration: Shared by trials that differ in their seed, or in what is measured beside the training.
+        control: Which control experiment it is, or nothing; a control is no candidate for anything.
+    """
+
+    key: str
+    configuration: str
+    control: str
 
 
 @dataclass(frozen=True)
 class Trial:
     """One training: a pure function of these fields.
 
+    Two trials that compute the same have one `key`, however their settings are spelt: p = 0 and ``standard``
+    are one training under two names.
+
     Attributes:
         workload: Name of the workload.
         method: Name of the method.
-        hyperparameters: The method's settings, complete and canonical.
+        hyperparameters: The method's settings, complete, as they were asked for.
         training: The training settings, complete.
         data: The dataset's settings, complete.
         model: The model's settings, complete.
@@ -29,6 +51,7 @@ class Trial:
             trials of one seed are pairs.
         checksum: Digest of the data.
         version: `TRAINING_VERSION` at the time.
+        code: Digest by module of the code that a user brought; empty where all of it ships.
     """
 
     workload: str
@@ -40,6 +63,7 @@ class Trial:
     seed: int
     checksum: str
     version: int = field(default=TRAINING_VERSION)
+    code: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def make(
@@ -52,8 +76,9 @@ class Trial:
         checksum: str,
         data: Mapping[str, Any] | None = None,
         model: Mapping[str, Any] | None = None,
+        code: Mapping[str, str] | None = None,
     ) -> "Trial":
-        """Builds a trial with all defaults filled in, so that equal settings have equal keys.
+        """Builds a trial with all defaults filled in.
 
         Args:
             workload: Name of the workload.
@@ -64,26 +89,110 @@ class Trial:
             checksum: `Workload.checksum` under the options in ``data``.
             data: The dataset's settings that differ from the workload's defaults.
             model: The model's settings that differ from the workload's defaults.
+            code: See `Trial`.
 
         Raises:
             UsageError: A name is unknown or a value out of range.
         """
         found = workload_named(workload)
-        found.check_training(training, model)
-        return cls(
-            workload=workload,
-            method=method,
-            hyperparameters=found.method_settings(method, hyperparameters, model).to_dict(),
-            training=training.to_dict(),
-            data=found.data_settings(data).to_dict(),
-            model=found.model_settings(model).to_dict(),
-            seed=seed,
-            checksum=checksum,
+        architecture = found.model_settings(model)
+        settings = found.method_settings(method, hyperparameters, architecture)
+        return cls.of(
+            found, method, settings, training, found.data_settings(data), architecture, seed, checksum, code
         )
 
+    @classmethod
+    def of(
+        cls,
+        workload: Workload,
+        method: str,
+        settings: Settings,
+        training: TrainingSettings,
+        data: Settings,
+        architecture: Architecture,
+        seed: int,
+        checksum: str,
+        code: Mapping[str, str] | None = None,
+    ) -> "Trial":
+        """Builds a trial of settings that are resolved, which it carries; see `make`.
+
+        Raises:
+            UsageError: The training settings mean nothing for this workload.
+        """
+        workload.check_training(training, architecture)
+        trial = cls(
+            workload=workload.name,
+            method=method,
+            hyperparameters=settings.to_dict(),
+            training=training.to_dict(),
+            data=data.to_dict(),
+            model=architecture.to_dict(),
+            seed=seed,
+            checksum=checksum,
+            code=dict(code or {}),
+        )
+        # A frozen dataclass keeps cached properties in its dictionary: what is resolved stays resolved.
+        vars(trial).update(
+            settings=settings, training_settings=training, data_settings=data, architecture=architecture
+        )
+        return trial
+
     @cached_property
+    def settings(self) -> Settings:
+        """The method's settings."""
+        found: Settings = method_named(self.method).settings_type.from_dict(self.hyperparameters)
+        return found
+
+    @cached_property
+    def training_settings(self) -> TrainingSettings:
+        """The training settings."""
+        return TrainingSettings.from_dict(self.training)
+
+    @cached_property
+    def data_settings(self) -> Settings:
+        """The dataset's settings."""
+        return workload_named(self.workload).data_settings(self.data)
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """The model's settings, which build it."""
+        return workload_named(self.workload).model_settings(self.model)
+
+    @cached_property
+    def computed(self) -> Mapping[str, Any]:
+        """What this trial computes, in the one spelling of all trials that compute the same.
+
+        Settings at their frozen defaults are left out, so that a new setting renames no trial.
+        """
+        method, settings = method_named(self.method).canonical(self.settings, self.architecture.words)
+        return {
+            "workload": self.workload,
+            "method": method,
+            "hyperparameters": settings.stated(),
+            "training": self.training_settings.canonical().stated(),
+            "data": self.data_settings.stated(),
+            "model": self.architecture.stated(),
+            "seed": self.seed,
+            "checksum": self.checksum,
+            "version": self.version,
+            "code": dict(self.code),
+        }
+
+    @cached_property
+    def identity(self) -> Identity:
+        """What this trial is to those who count, pair and compare trials."""
+        training = {n: v for n, v in self.computed["training"].items() if n not in _MEASURED}
+        configuration = digest({**self.computed, "training": training, "seed": None})
+        return Identity(digest(self.computed), configuration, self.settings.control_experiment)
+
+    @property
     def key(self) -> str:
-        """A short name that equal trials share and different trials do not."""
+        """See `Identity.key`."""
+        return self.identity.key
+
+    @cached_property
+    def spelling(self) -> str:
+        """A short name of the trial as it was asked for; several may share one `key`."""
         return digest(self.to_dict())
 
     def seed_for(self, purpose: str) -> int:
@@ -93,18 +202,7 @@ class Trial:
     @cached_property
     def passes(self) -> int:
         """Forward-backward passes per step, those for making adversarial examples included."""
-        method = method_named(self.method).settings_type.from_dict(dict(self.hyperparameters))
-        return TrainingSettings.from_dict(dict(self.training)).passes_of(method)
-
-    @property
-    def is_control(self) -> bool:
-        """Whether it is a control experiment, which is no candidate for anything.
-
-        By its setting ``control``, by an ε of 0, or as standard training with several passes per step.
-        """
-        settings = self.hyperparameters
-        longer = self.method == "standard" and settings.get("rounds", 1) > 1
-        return bool(settings.get("control", "none") != "none" or settings.get("epsilon") == 0 or longer)
+        return self.training_settings.passes_of(self.settings)
 
     def options(self) -> dict[str, Any]:
         """Settings of training, data and model under one dotted name each, such as ``training.epochs``."""
@@ -113,19 +211,10 @@ class Trial:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON holds them."""
-        return {
-            "workload": self.workload,
-            "method": self.method,
-            "hyperparameters": dict(self.hyperparameters),
-            "training": dict(self.training),
-            "data": dict(self.data),
-            "model": dict(self.model),
-            "seed": self.seed,
-            "checksum": self.checksum,
-            "version": self.version,
-        }
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in plain.items()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Trial":
-        """Takes back what `to_dict` gave."""
+        """Takes back what `to_dict` gave; what is resolved from it waits until it is asked for."""
         return cls(**values)

@@ -51,7 +51,7 @@ class Workload:
         """
         return self._completed("model", self.architecture, options)
 
-    def check_training(self, training: TrainingSettings, model: Mapping[str, Any] | None = None) -> None:
+    def check_training(self, training: TrainingSettings, model: Architecture | None = None) -> None:
         """Refuses training settings that mean nothing for this workload's inputs or classes.
 
         Raises:
@@ -62,7 +62,7 @@ class Workload:
             raise UsageError(
                 f"f1 needs a positive class, and {self.name} has none; macro_f1 is for all classes"
             )
-        if INPUT not in self.model_settings(model).targets:
+        if not (model or self.architecture).words:
             return
         if training.examples != CLEAN:
             raise UsageError(
@@ -71,13 +71,13 @@ class Workload:
             )
         self.check_cases(training.cases, model)
 
-    def check_cases(self, cases: Sequence[Case], model: Mapping[str, Any] | None = None) -> None:
+    def check_cases(self, cases: Sequence[Case], model: Architecture | None = None) -> None:
         """Refuses attacks that this workload's models cannot be tested with.
 
         Raises:
             UsageError: They need images, and this workload has texts.
         """
-        if INPUT not in self.model_settings(model).targets:
+        if not (model or self.architecture).words:
             return
         for case in cases:
             if case.attack.family == "square" or case.transfer:
@@ -96,11 +96,11 @@ class Workload:
         """Target names to parameter names, for the model in its default sizes."""
         return self.architecture.targets
 
-    def target_names(self, model: Mapping[str, Any] | None = None) -> list[str]:
-        """Every name that may stand in a set of targets; ``model`` holds the model's options."""
-        return list(dict.fromkeys([INPUT, *self.model_settings(model).targets]))
+    def target_names(self, model: Architecture | None = None) -> list[str]:
+        """Every name that may stand in a set of targets; of the model in its default sizes by default."""
+        return list(dict.fromkeys([INPUT, *(model or self.architecture).targets]))
 
-    def canonical_targets(self, text: str, model: Mapping[str, Any] | None = None) -> str:
+    def canonical_targets(self, text: str, model: Architecture | None = None) -> str:
         """The one spelling of a set of targets, the papers' own spellings included.
 
         Raises:
@@ -119,23 +119,23 @@ class Workload:
         return canonical_targets("+".join(names))
 
     def method_settings(
-        self, method: str, hyperparameters: Mapping[str, Any], model: Mapping[str, Any] | None = None
+        self, method: str, hyperparameters: Mapping[str, Any], model: Architecture | None = None
     ) -> Settings:
         """A method's settings, complete, with targets in the one spelling that this model has for them.
 
         Args:
             method: Its name.
             hyperparameters: Those that differ from the method's defaults.
-            model: The model's options.
+            model: The model; in its default sizes by default.
 
         Raises:
             UsageError: A name is unknown, a value out of range, or meant for images where there are texts.
         """
         settings: Settings = method_named(method).settings_type.from_dict(dict(hyperparameters))
-        if settings.needs_pixels and INPUT in self.model_settings(model).targets:
+        if settings.needs_pixels and (model or self.architecture).words:
             raise UsageError(f"clamp keeps pixels in their range, and {self.name} has texts; leave it out")
         sets = {name: self.canonical_targets(text, model) for name, text in settings.target_sets.items()}
-        return dataclasses.replace(settings, **sets)
+        return settings if sets == settings.target_sets else dataclasses.replace(settings, **sets)
 
     def _completed(self, kind: str, defaults: Any, options: Mapping[str, Any] | None) -> Any:
         for name in options or {}:

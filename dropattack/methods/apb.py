@@ -87,6 +87,12 @@ class APB(Method[APBSettings]):
         super().__init__(settings, task)
         self._factors: dict[str, tuple[Tensor, Tensor]] = {}
 
+    @classmethod
+    @override
+    def canonical(cls, settings: APBSettings, words: bool) -> tuple[str, Settings]:
+        """Biases that do not move have neither a direction nor memories."""
+        return cls.name, settings.without("direction", "h") if settings.eta == 0 else settings
+
     @override
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         return StepResult(*self.forward_backward(model, *batch))

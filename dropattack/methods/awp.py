@@ -5,7 +5,7 @@ them where they are.
 """
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from dropattack.method import Method, StepResult
 from dropattack.methods.input_attacks import projected_step
+from dropattack.methods.sam import SAM, SAMSettings
 from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import norm, scaled
 from dropattack.registry import register
@@ -51,6 +52,17 @@ class AWP(Method[AWPSettings]):
     source = "Wu et al. 2020, Algorithm 1."
     cost = "K + 2"
     settings_type = AWPSettings
+
+    @classmethod
+    @override
+    def canonical(cls, settings: AWPSettings, words: bool) -> tuple[str, Settings]:
+        """Where the input cannot move its sizes do not count; without any attack it is SAM's ρ = 0."""
+        if settings.k > 0:
+            still = min(settings.alpha, settings.epsilon) == 0
+            return cls.name, replace(settings.without("alpha"), epsilon=0.0) if still else settings
+        if settings.gamma == 0:
+            return SAM.canonical(SAMSettings(rho=0.0), words)
+        return cls.name, settings.without("alpha", "epsilon")
 
     @override
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:

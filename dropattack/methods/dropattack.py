@@ -15,9 +15,11 @@ from typing_extensions import override
 
 from dropattack.method import Method, StepResult
 from dropattack.methods.dropattack_settings import RANDOM_DIRECTION, DropAttackSettings
+from dropattack.methods.standard import Standard, StandardSettings
 from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import draw_mask, granularity, joint_norm, noise_like, norm, scaled
 from dropattack.registry import register
+from dropattack.settings import Settings
 from dropattack.targets.names import find_targets
 from dropattack.targets.target import Target, attached
 from dropattack.task import Batch, Inputs
@@ -36,6 +38,14 @@ class DropAttack(Method[DropAttackSettings]):
     source = "DropAttack, Algorithms 1 and 2, equations 5-7."
     cost = "1 + TK for T groups of targets"
     settings_type = DropAttackSettings
+
+    @classmethod
+    @override
+    def canonical(cls, settings: DropAttackSettings, words: bool) -> tuple[str, Settings]:
+        """Standard training where nothing is attacked; see `DropAttackSettings.canonical`."""
+        if settings.plain:
+            return Standard.canonical(StandardSettings(rounds=settings.rounds), words)
+        return cls.name, settings.canonical(words)
 
     @override
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:

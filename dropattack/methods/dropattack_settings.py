@@ -1,14 +1,14 @@
 """DropAttack's hyperparameters: where the paper is silent or contradicts itself, each reading is a choice."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 from typing_extensions import override
 
-from dropattack.settings import Settings, setting
+from dropattack.settings import EPS_ZERO, EQUAL_PASSES, Settings, decimal_product, setting
 from dropattack.targets.names import INPUT, canonical_targets, parse_targets
 
-EPS_ZERO, P_ONE, RANDOM_DIRECTION, EQUAL_PASSES = "eps-zero", "p-one", "random-direction", "equal-passes"
+P_ONE, P_ZERO, RANDOM_DIRECTION = "p-one", "p-zero", "random-direction"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,5 +154,93 @@ class DropAttackSettings(Settings):
 
     @property
     @override
+    def control_experiment(self) -> str:
+        """See `Settings.control_experiment`; ``p-zero`` where nothing can be attacked."""
+        if self.p == 0:
+            return P_ZERO
+        return EPS_ZERO if self.control == "none" and self._untouched else self.control.replace("none", "")
+
+    @property
+    @override
     def remark(self) -> str:
         return "p = 0 attacks nothing: this is standard training" if self.p == 0 else ""
+
+    def canonical(self, words: bool) -> Self:
+        """The one spelling of all settings that attack alike, for p > 0; see `Method.canonical`.
+
+        Args:
+            words: Whether ``input`` stands for an embedding matrix.
+        """
+        found = self._without_control()
+        if found._untouched:
+            return found._passes_alone()
+        found = found._without_idle_input()
+        names = parse_targets(found.targets)
+        if names == (INPUT,):
+            epsilon = decimal_product(found.epsilon, found.input_ratio)
+            found = replace(found, epsilon=epsilon, input_ratio=1.0)
+        if not words or INPUT not in names:
+            found = found.without("text_input")
+        rows = INPUT in names and (not words or found.text_input == "tokens")
+        if found.norm == "row" and rows and names == (INPUT,):
+            found = replace(found, norm="sample")
+        if found.norm == "sample" and not rows:
+            found = replace(found, norm="tensor")
+        if found.norm == "joint" and all(len(group) == 1 for group in found.groups):
+            found = replace(found, norm="tensor")
+        return found.without(*found._idle())
+
+    @property
+    def _untouched(self) -> bool:
+        """Whether every perturbation is zero."""
+        return self.epsilon == 0 or (self.input_ratio == 0 and parse_targets(self.targets) == (INPUT,))
+
+    def _without_control(self) -> Self:
+        """The same attack in ε and p alone, where a control or `rescale` is another word for them."""
+        if self.control == EPS_ZERO:
+            return replace(self, control="none", epsilon=0.0)
+        if self.control == P_ONE:
+            epsilon = self.epsilon if self.rescale else decimal_product(self.p, self.epsilon)
+            return replace(self, control="none", epsilon=epsilon, p=1.0, rescale=False)
+        if self.rescale:
+            return replace(self, epsilon=decimal_product(self.epsilon, 1 / self.p), rescale=False)
+        return self
+
+    def _without_idle_input(self) -> Self:
+        """The same attack without an input whose ε is 0, where it draws nothing at random and shares no norm.
+
+        An input that is attacked in a pass of its own keeps that pass.
+        """
+        names = parse_targets(self.targets)
+        draws = self.p < 1 or self.control == RANDOM_DIRECTION
+        if self.input_ratio > 0 or draws:
+            return self
+        if self.grouping != "joint":
+            return self.without("text_input")
+        if self.norm == "joint":
+            return self
+        return replace(self, targets="+".join(name for name in names if name != INPUT))
+
+    def _passes_alone(self) -> Self:
+        """Where every perturbation is zero, only the number of passes counts and what becomes of them."""
+        count = len(self.groups)
+        names = INPUT if count == 1 else "+".join(f"target{number}" for number in range(count))
+        kept = {name: getattr(self, name) for name in ("k", "clean_weight", "combine", "batch_norm")}
+        grouping = "input+hidden" if count == 1 else "per-target"
+        found = type(self)(targets=names, epsilon=0.0, grouping=grouping, **kept)
+        return found.without(*found._idle())
+
+    def _idle(self) -> list[str]:
+        """Settings that mean nothing beside the others."""
+        idle = []
+        if self.k == 1:
+            idle.append("step_mode")
+        if self.k == 1 or self.control == RANDOM_DIRECTION:
+            idle.append("direction")
+        if self.p == 1 and self.control != RANDOM_DIRECTION:  # noise is drawn after the masks
+            idle.append("mask")
+        if self.without("grouping").groups == self.groups:
+            idle.append("grouping")
+        if self.clean_weight + len(self.groups) == 1:
+            idle.append("combine")
+        return idle

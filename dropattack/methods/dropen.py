@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from dropattack.method import Method, StepResult
 from dropattack.methods.input_attacks import projected_step
+from dropattack.methods.standard import Standard, StandardSettings
 from dropattack.modes import frozen_batch_statistics, twice_differentiable
 from dropattack.perturbation import zeroed
 from dropattack.registry import register
@@ -117,6 +118,23 @@ class Dropen(Method[DropenSettings]):
         first, last = self.settings.epsilon, self.settings.final_epsilon
         self._epsilon = first + progress * (last - first)
         self._earlier.clear()
+
+    @classmethod
+    @override
+    def canonical(cls, settings: DropenSettings, words: bool) -> tuple[str, Settings]:
+        """What belongs to a term of weight 0 does not count; without terms it is standard training."""
+        if not settings.penalised and not settings.attacks:
+            return Standard.canonical(StandardSettings(), words)
+        idle = []
+        if settings.cosine == 0 or settings.compare == MASKS:
+            idle.append("memory")
+        if settings.cosine == 0:
+            idle.append("compare")
+        if settings.smoothness == 0:
+            idle.append("k")
+        if not settings.attacks:
+            idle += ["epsilon", "final_epsilon", "clamp"]
+        return cls.name, settings.without(*idle)
 
     @override
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:

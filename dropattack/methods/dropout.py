@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from dropattack.errors import UsageError
 from dropattack.method import Method, StepResult
+from dropattack.methods.standard import Standard, StandardSettings
 from dropattack.perturbation import draw_mask
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
@@ -41,6 +42,14 @@ class Dropout(Method[DropoutSettings]):
     summary = "Dropout before fully connected and recurrent layers."
     source = "Srivastava et al. 2014; a row of DropAttack's Table 2."
     settings_type = DropoutSettings
+
+    @classmethod
+    @override
+    def canonical(cls, settings: DropoutSettings, words: bool) -> tuple[str, Settings]:
+        """A rate of 0 drops nothing."""
+        if settings.rate == 0:
+            return Standard.canonical(StandardSettings(), words)
+        return cls.name, settings
 
     @override
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:

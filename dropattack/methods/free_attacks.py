@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from dropattack.method import Method, StepResult
+from dropattack.methods.standard import Standard, StandardSettings
 from dropattack.perturbation import norm, projected, scaled, sign_step
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
@@ -62,6 +63,16 @@ class FreeAT(Method[FreeATSettings]):
     def __init__(self, settings: FreeATSettings, task: Task) -> None:
         super().__init__(settings, task)
         self._delta: Tensor | None = None
+
+    @classmethod
+    @override
+    def canonical(cls, settings: FreeATSettings, words: bool) -> tuple[str, Settings]:
+        """Where δ cannot move it stays zero; a single replay is then standard training."""
+        if settings.step_size == 0 or settings.epsilon == 0:
+            if settings.m == 1 and not settings.clamp:
+                return Standard.canonical(StandardSettings(), words)
+            return cls.name, replace(settings.without("step_size"), epsilon=0.0)
+        return cls.name, settings
 
     @override
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
@@ -143,6 +154,16 @@ class FreeLB(Method[FreeLBSettings]):
     source = "Zhu et al. 2020, Algorithm 1; a row of DropAttack's Table 2."
     cost = "K"
     settings_type = FreeLBSettings
+
+    @classmethod
+    @override
+    def canonical(cls, settings: FreeLBSettings, words: bool) -> tuple[str, Settings]:
+        """A single pass does not ascend; one without noise is standard training."""
+        if settings.k > 1:
+            return cls.name, settings
+        if settings.magnitude == 0:
+            return Standard.canonical(StandardSettings(), words)
+        return cls.name, settings.without("step_size", "max_norm")
 
     @override
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:

@@ -5,7 +5,7 @@ together, as the widely used code for FGM and PGD on texts does.
 """
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from dropattack.method import Method, StepResult
+from dropattack.methods.dropattack import DropAttack
+from dropattack.methods.dropattack_settings import DropAttackSettings
 from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import granularity, norm, projected, scaled, sign_step
 from dropattack.registry import register
@@ -129,6 +131,15 @@ class FGSM(InputAttack[FGSMSettings]):
     cost = "2"
     settings_type = FGSMSettings
 
+    @classmethod
+    @override
+    def canonical(cls, settings: FGSMSettings, words: bool) -> tuple[str, Settings]:
+        """An ε of 0 is that of every other attack."""
+        if settings.epsilon == 0:
+            still = FGMSettings(clean=settings.clean, clamp=settings.clamp, epsilon=0.0)
+            return FGM.canonical(still, words)
+        return cls.name, settings
+
     @override
     def ascend(self, target: Target, perturbation: Tensor | None, gradient: Tensor) -> tuple[Tensor, Tensor]:
         return sign_step(gradient, self.settings.epsilon)
@@ -143,6 +154,19 @@ class FGM(InputAttack[FGMSettings]):
     source = "Miyato et al. 2017; a row of DropAttack's Table 2."
     cost = "2"
     settings_type = FGMSettings
+
+    @classmethod
+    @override
+    def canonical(cls, settings: FGMSettings, words: bool) -> tuple[str, Settings]:
+        """DropAttack of the input alone, with p = 1 and a norm for each example."""
+        if settings.clamp:
+            return cls.name, settings
+        return DropAttack.canonical(
+            DropAttackSettings(
+                epsilon=settings.epsilon, p=1.0, norm="sample", clean_weight=float(settings.clean)
+            ),
+            words,
+        )
 
     @override
     def ascend(self, target: Target, perturbation: Tensor | None, gradient: Tensor) -> tuple[Tensor, Tensor]:
@@ -159,6 +183,21 @@ class PGD(InputAttack[PGDSettings]):
     source = "Madry et al. 2018; a row of DropAttack's Table 2."
     cost = "K + 1"
     settings_type = PGDSettings
+
+    @classmethod
+    @override
+    def canonical(cls, settings: PGDSettings, words: bool) -> tuple[str, Settings]:
+        """A single step ends on the smaller of α and ε; with no room to move, size and ball do not count."""
+        size = min(settings.alpha, settings.epsilon)
+        if settings.k == 1 and settings.norm == "linf":
+            shared = FGSMSettings(clean=settings.clean, clamp=settings.clamp, epsilon=size)
+            return FGSM.canonical(shared, words)
+        if settings.k == 1:
+            shared_l2 = FGMSettings(clean=settings.clean, clamp=settings.clamp, epsilon=size)
+            return FGM.canonical(shared_l2, words)
+        if size == 0:
+            return cls.name, replace(settings.without("alpha", "norm"), epsilon=0.0)
+        return cls.name, settings
 
     @override
     def ascend(self, target: Target, perturbation: Tensor | None, gradient: Tensor) -> tuple[Tensor, Tensor]:

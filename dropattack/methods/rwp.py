@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from dropattack.method import Method, StepResult
+from dropattack.methods.standard import Standard, StandardSettings
 from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import noise_like, norm
 from dropattack.registry import register
@@ -48,6 +49,14 @@ class RWP(Method[RWPSettings]):
     source = "Li et al. 2022, RWP and m-RWP; Bisla et al. 2022."
     cost = "1, or 2 with a clean part"
     settings_type = RWPSettings
+
+    @classmethod
+    @override
+    def canonical(cls, settings: RWPSettings, words: bool) -> tuple[str, Settings]:
+        """Noise of no size, alone, is standard training."""
+        if settings.sigma == settings.clean_weight == 0:
+            return Standard.canonical(StandardSettings(), words)
+        return cls.name, settings
 
     @override
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:

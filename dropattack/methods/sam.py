@@ -44,6 +44,12 @@ class SharpnessAware(Method[S]):
 
     cost = "2"
 
+    @classmethod
+    @override
+    def canonical(cls, settings: S, words: bool) -> tuple[str, Settings]:
+        """Without a perturbation all of them take the gradient of their second pass at w."""
+        return (SAM.name, SAMSettings(rho=0.0)) if settings.rho == 0 else (cls.name, settings)
+
     @override
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         inputs, labels = batch
@@ -127,6 +133,14 @@ class ESAM(SharpnessAware[ESAMSettings]):
     summary = "SAM with a random mask over the weights."
     source = "Du et al. 2022, stochastic weight perturbation."
     settings_type = ESAMSettings
+
+    @classmethod
+    @override
+    def canonical(cls, settings: ESAMSettings, words: bool) -> tuple[str, Settings]:
+        """A mask of ones is none."""
+        if settings.beta == 1:
+            return SAM.canonical(SAMSettings(rho=settings.rho), words)
+        return super().canonical(settings, words)
 
     @override
     def perturb(self, weights: Sequence[Target], gradients: list[Tensor]) -> tuple[list[Tensor], Tensor]:

@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from dropattack.method import Method, StepResult
 from dropattack.registry import register
-from dropattack.settings import Settings, setting
+from dropattack.settings import EQUAL_PASSES, Settings, setting
 from dropattack.task import Batch
 
 
@@ -18,6 +18,12 @@ class StandardSettings(Settings):
     rounds: int = setting(
         1, "Times an epoch goes through the data: as many passes as a method that costs so many.", low=1
     )
+
+    @property
+    @override
+    def control_experiment(self) -> str:
+        """``equal-passes`` with several rounds."""
+        return EQUAL_PASSES if self.rounds > 1 else ""
 
 
 @register

@@ -54,16 +54,16 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
     for workload in map(workload_named, sweep.stage_workloads(stage)):
         training, data, model = option_spaces(sweep, stage, workload.name).values()
         selecting = {"best_by": sweep.select.metric}
+        _check_space(workload.model_settings, model, stage.search, "model")
+        _check_steps(model, workload.model_settings(), "model")
         _check_space(TrainingSettings.from_dict, training, stage.search, "training")
         _check_steps(training, workload.training, "training")
         for settings in combinations({n: d for n, d in training.items() if n in ("examples", "robustness")}):
             whole = TrainingSettings.from_dict({**workload.training.to_dict(), **settings, **selecting})
             for options in combinations(model):
-                workload.check_training(whole, options)
+                workload.check_training(whole, workload.model_settings(options))
         _check_space(workload.data_settings, data, stage.search, "data")
         _check_steps(data, workload.data_settings(), "data")
-        _check_space(workload.model_settings, model, stage.search, "model")
-        _check_steps(model, workload.model_settings(), "model")
         for name, spaces in stage.methods.items():
             if sweep.resources.compile:
                 check_compilable(name)
@@ -74,7 +74,8 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
             for space in spaces:
                 _check_steps(space, method_named(name).settings_type(), name)
                 for options in combinations(model):
-                    make = partial(workload.method_settings, name, model=options)
+                    architecture = workload.model_settings(options)
+                    make = partial(workload.method_settings, name, model=architecture)
                     _check_space(make, space, stage.search, name)
     if stage.scheduler is not None and len(bounds(sweep.section(stage, "training").get("epochs", 1))) > 1:
         raise UsageError("asha needs one number of training.epochs, not several")
@@ -123,7 +124,7 @@ def _check_excluded(sweep: Sweep, stage: Stage, methods: list[str], name: str, v
         for model in combinations(option_spaces(sweep, stage, workload.name)["model"]):
             for method in methods:
                 try:
-                    workload.method_settings(method, {name: value}, model)
+                    workload.method_settings(method, {name: value}, workload.model_settings(model))
                 except UsageError as error:
                     refusal = error
                 else:

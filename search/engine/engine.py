@@ -216,7 +216,7 @@ class Engine:
             return True
         for metrics in answer.epochs[len(record.epochs) :]:
             self.journal.append(record, metrics)
-        self.journal.finish(record, answer.state, answer.reason, source)
+        self.journal.finish(record, answer.state, answer.reason, source, answer.former)
         self._part_of(record).settle(record)
         self._tell(record)
         return False

@@ -32,7 +32,7 @@ class StagePlan:
         search: Kind of search.
         trials: How many it has when it is done.
         recorded: How many are finished in this sweep.
-        reused: How many more another stage or sweep trains or has trained; known for grids only.
+        reused: How many more are trained already under another name, stage or sweep; known for grids only.
         passes: Forward-backward passes over the training split that are left, summed over trials. Exact for
             grids; where a sampler decides, as if it drew evenly and no trial were stopped early.
         seconds: Training time for them on one slot, from what is recorded; ``None`` where nothing is.
@@ -85,11 +85,11 @@ def _plan(scope: Scope, journal: Sequence[Record], trained: set[str]) -> StagePl
     recorded = sum(record.finished for record in records)
     total, reused = max(proposer_for(scope).total, len(records)), 0
     if isinstance(stage.search, Grid):
-        finished = {record.key for record in records if record.finished}
-        still = {trial.key: trial for trial in grid_trials(scope) if trial.key not in finished}
-        left = [trial for key, trial in still.items() if key not in trained]
+        finished = {record.trial.spelling for record in records if record.finished}
+        still = [trial for trial in grid_trials(scope) if trial.spelling not in finished]
+        left = [trial for key, trial in {t.key: t for t in still}.items() if key not in trained]
         reused = len(still) - len(left)
-        trained |= still.keys()
+        trained.update(trial.key for trial in still)
         passes = float(sum(trial.passes * int(trial.training["epochs"]) for trial in left))
     else:
         passes = (total - recorded) * scope.epochs * _mean_passes(scope)

@@ -22,6 +22,7 @@ from typing_extensions import override
 
 from dropattack import UsageError
 from search.definition.sweep import Select
+from search.records.identity import move_checkpoint, read_identity, written_identity
 from search.records.record import Record, State, same_result
 from trainables.recipe.metrics import Metrics
 from trainables.trial import Trial
@@ -127,6 +128,8 @@ class Journal:
             for frozen in self._storage.get_all_trials(study._study_id, deepcopy=False):
                 self.records.append(_record(frozen, stage))
         self.records.sort(key=lambda record: record.number)
+        if writable:
+            self._adopt(path.parent)
         for record in self.records:
             self._by_key[record.key].append(record)
 
@@ -140,11 +143,12 @@ class Journal:
         reused_from: str = "",
     ) -> Record:
         """Adds a trial in one append: as running, or already answered by another record of its key."""
-        record = Record(-1, stage, trial, params or {}, distributions or {})
+        record = Record(-1, stage, trial, trial.identity, params or {}, distributions or {})
         if answer is not None:
-            record.state, record.epochs = answer.state, list(answer.epochs)
+            record.state, record.epochs, record.former = answer.state, list(answer.epochs), answer.former
             record.reason, record.reused_from = answer.reason, reused_from
-        attributes: dict[str, Any] = {"trial": trial.to_dict(), "key": trial.key, "reused_from": reused_from}
+        attributes: dict[str, Any] = {"trial": trial.to_dict(), "reused_from": reused_from}
+        attributes |= written_identity(record)
         attributes |= {"reason": record.reason} if record.reason else {}
         attributes |= {f"{_EPOCH}{int(metrics['epoch'])}": metrics for metrics in record.epochs}
         frozen = create_trial(
@@ -190,20 +194,32 @@ class Journal:
         record.epochs.append(metrics)
         return True
 
-    def finish(self, record: Record, state: State, reason: str = "", reused_from: str = "") -> None:
+    def finish(
+        self, record: Record, state: State, reason: str = "", reused_from: str = "", former: str = ""
+    ) -> None:
         """Closes a record for good."""
         value = record.value(self.select)
         values = None if value is None or state is State.FAILED else [value]
         with self._backend.at_once():
-            for name, text in (("reason", reason), ("reused_from", reused_from)):
+            for name, text in (("reason", reason), ("reused_from", reused_from), ("former", former)):
                 if text:
                     self._storage.set_trial_user_attr(record.number, name, text)
             self._storage.set_trial_state_values(record.number, _TO_OPTUNA[state], values)
         record.reason, record.reused_from, record.state = reason, reused_from, state
+        record.former = former or record.former
 
     def with_key(self, key: str) -> list[Record]:
         """Every record of one trial key, the oldest first."""
         return self._by_key.get(key, [])
+
+    def _adopt(self, folder: Path) -> None:
+        """Gives trials that an earlier version began and did not end today's names, to go on under them."""
+        for record in self.records:
+            if record.former and not record.finished:
+                move_checkpoint(folder, record.former, record.key)
+                with self._backend.at_once():
+                    for name, value in written_identity(record).items():
+                        self._storage.set_trial_user_attr(record.number, name, value)
 
     def _study(self, stage: str, workload: str) -> int:
         name = f"{stage}/{workload}"
@@ -217,16 +233,20 @@ class Journal:
 def _record(frozen: FrozenTrial, stage: str) -> Record:
     attributes = frozen.user_attrs
     epochs = [value for name, value in attributes.items() if name.startswith(_EPOCH)]
+    trial = Trial.from_dict(attributes["trial"])
+    identity, former = read_identity(trial, attributes)
     return Record(
         number=frozen._trial_id,
         stage=stage,
-        trial=Trial.from_dict(attributes["trial"]),
+        trial=trial,
+        identity=identity,
         params=frozen.params,
         distributions=frozen.distributions,
         state=_FROM_OPTUNA[frozen.state],
         epochs=sorted(epochs, key=lambda metrics: metrics["epoch"]),
         reason=attributes.get("reason", ""),
         reused_from=attributes.get("reused_from", ""),
+        former=former,
     )
 
 

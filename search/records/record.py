@@ -9,7 +9,7 @@ from optuna.distributions import BaseDistribution
 
 from search.definition.sweep import Select
 from trainables.recipe.metrics import Metrics
-from trainables.trial import Trial
+from trainables.trial import Identity, Trial
 
 TIMINGS = ("seconds", "train_seconds", "recorded_at")
 """Metrics that may differ when the same training is done again."""
@@ -31,29 +31,34 @@ class Record:
     Attributes:
         number: Its place in the journal.
         stage: Name of the stage that asked for it.
-        trial: What is trained.
+        trial: What is trained, as it was asked for.
+        identity: What it is to those who count, pair and compare trials.
         params: The sampler's parameters; empty where none was asked.
         distributions: What they were drawn from.
         state: Where it stands.
         epochs: Metrics of every finished epoch, in order.
         reason: Why it failed.
         reused_from: Sweep and stage whose training this record repeats, or nothing.
+        former: The key that an earlier version gave this training, where that was another one: files and
+            MLflow runs from then bear it.
     """
 
     number: int
     stage: str
     trial: Trial
+    identity: Identity
     params: Mapping[str, Any] = field(default_factory=dict)
     distributions: Mapping[str, BaseDistribution] = field(default_factory=dict)
     state: State = State.RUNNING
     epochs: list[Metrics] = field(default_factory=list)
     reason: str = ""
     reused_from: str = ""
+    former: str = ""
 
     @property
     def key(self) -> str:
-        """The trial's key."""
-        return self.trial.key
+        """See `Identity.key`."""
+        return self.identity.key
 
     @property
     def finished(self) -> bool:

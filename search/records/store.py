@@ -101,8 +101,9 @@ class Store:
 
     def model(self, sweep: str, record: Record) -> Path:
         """Where the best model of a complete trial of a sweep lies, be it that another sweep trained it."""
-        owner = record.reused_from.split("/")[0] or sweep
-        return model_path(self.folder(owner), record.key)
+        folder = self.folder(record.reused_from.split("/")[0] or sweep)
+        path = model_path(folder, record.key)
+        return model_path(folder, record.former) if record.former and not path.exists() else path
 
     def robustness(self, name: str) -> dict[str, Metrics]:
         """What `dropattack robustness` has measured, by trial key."""

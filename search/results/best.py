@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from analysis.choice import Choice
 from search.definition.sweep import Confirm, Sweep
 from search.records.record import Record, State
-from trainables.data.cache import digest
 
 
 @dataclass(frozen=True)
@@ -42,10 +41,10 @@ class BestSoFar:
     def add(self, record: Record) -> None:
         """Takes note of a record; one that is not complete does not count."""
         value = record.value(self._select)
-        candidate = record.state is State.COMPLETE and not record.trial.is_control
+        candidate = record.state is State.COMPLETE and not record.identity.control
         if not candidate or value is None or not math.isfinite(value):
             return
-        configuration = digest(record.trial.to_dict() | {"seed": None})
+        configuration = record.identity.configuration
         merit = self._select.sign * value
         choice = self._choices.setdefault(record.trial.workload, Choice())
         choice.add(configuration, record.key, merit, fresh=record.stage in self._confirmations)

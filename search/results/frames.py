@@ -1,7 +1,7 @@
 """Records as the tidy tables that `analysis` reads."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -9,6 +9,8 @@ from analysis.records import Records
 from search.definition.sweep import Sweep
 from search.records.record import Record
 from search.tracking.runs import ShownRuns
+
+T = TypeVar("T")
 
 
 def records_for_analysis(
@@ -30,7 +32,7 @@ def records_for_analysis(
     measured = later or {}
     trials = pd.DataFrame(
         [
-            _row(sweep, record, shown.ids.get(record.key, "")) | dict(measured.get(record.key, {}))
+            _row(sweep, record, _named(shown.ids, record, "")) | dict(_named(measured, record, {}))
             for record in records
         ]
     )
@@ -74,6 +76,11 @@ def _row(sweep: Sweep, record: Record, run_id: str) -> dict[str, Any]:
     row |= trial.options()
     row |= {name: value for name, value in last.items() if name.startswith(("train_", "test_"))}
     return row
+
+
+def _named(found: Mapping[str, T], record: Record, otherwise: T) -> T:
+    """What is found under a record's key, or under the one that it had before."""
+    return found.get(record.key, found.get(record.former, otherwise))
 
 
 def _shown(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -84,7 +84,7 @@ def evaluate_sweep(
         raise UsageError(f"{name} has no trained model in {store.root}; run it there first")
     trained = [complete[key] for key in models]
     for record in trained:
-        workload_named(record.trial.workload).check_cases(cases, record.trial.model)
+        workload_named(record.trial.workload).check_cases(cases, record.trial.architecture)
     known, datasets, attacked, without = store.robustness(name), _Datasets(data), 0, 0
     for done, record in enumerate(trained, 1):
         source = _source(record, trained)
@@ -136,7 +136,7 @@ def _source(record: Record, trained: Iterable[Record]) -> Record | None:
     def same(other: Record) -> bool:
         one, two = record.trial, other.trial
         return (
-            two.method == "standard"
+            two.computed["method"] == "standard"
             and two.training.get("examples", CLEAN) == CLEAN
             and (one.workload, one.checksum, one.seed) == (two.workload, two.checksum, two.seed)
         )

@@ -157,6 +157,7 @@ class SweepRuns:
     def show(self, record: Record, state: State, epochs: Sequence[Mapping[str, float]]) -> None:
         """Brings one run up to its record."""
         key = record.key
+        self._adopt(record)
         if key not in self.ids:
             if record.reused_from and not record.reused_from.startswith(f"{self._sweep.name}/"):
                 return
@@ -232,6 +233,19 @@ class SweepRuns:
             self._ended.add(key)
         elif self._states[key] != State.RUNNING.value:
             self._states[key] = ""
+
+    def _adopt(self, record: Record) -> None:
+        """Gives the run that an earlier version made of a trial the key that the trial has now."""
+        former, key = record.former, record.key
+        if not former or key in self.ids or former not in self.ids:
+            return
+        self.ids[key], self._epochs[key] = self.ids.pop(former), self._epochs.pop(former)
+        self._states[key] = self._states.pop(former)
+        for seen in (self._described, self._ended):
+            if former in seen:
+                seen.remove(former)
+                seen.add(key)
+        self._client.set_tag(self.ids[key], _KEY, key)
 
     def _create_parent(self) -> str:
         tags = {

@@ -50,10 +50,21 @@ def test_a_trial_survives_json() -> None:
     assert trial.model["dropout"] == 0.5
 
 
-def test_controls_are_known_by_their_settings() -> None:
-    assert not make().is_control
-    assert make({"control": "p-one"}).is_control
-    assert make({"epsilon": 0}).is_control
-    for rounds, control in ((1, False), (2, True)):
-        plain = Trial.make("mnist-lenet5", "standard", {"rounds": rounds}, TrainingSettings(), 0, "checksum")
-        assert plain.is_control == control
+@pytest.mark.parametrize(
+    ("method", "settings", "control"),
+    [
+        ("dropattack", {}, ""),
+        ("dropattack", {"control": "p-one"}, "p-one"),
+        ("dropattack", {"epsilon": 0}, "eps-zero"),
+        ("dropattack", {"p": 0}, "p-zero"),
+        ("dropattack", {"p": 0, "control": "random-direction"}, "p-zero"),
+        ("dropattack", {"targets": "input", "input_ratio": 0}, "eps-zero"),
+        ("dropattack", {"targets": "input+conv1.w", "input_ratio": 0}, ""),
+        ("fgsm", {"epsilon": 0}, "eps-zero"),
+        ("standard", {"rounds": 1}, ""),
+        ("standard", {"rounds": 2}, "equal-passes"),
+    ],
+)
+def test_controls_are_known_by_their_settings(method: str, settings: dict, control: str) -> None:
+    trial = Trial.make("mnist-lenet5", method, settings, TrainingSettings(), 0, "checksum")
+    assert trial.identity.control == control

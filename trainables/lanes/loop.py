@@ -45,7 +45,7 @@ def lane_structure(trial: Trial) -> str:
     del shared["seed"], shared["method"]
     del shared["hyperparameters"]
     training = {name: value for name, value in trial.training.items() if name != "learning_rate"}
-    method = structure(trial.method, trial.hyperparameters)
+    method = structure(trial.method, trial.settings)
     return json.dumps([shared | {"training": training}, repr(method)], sort_keys=True)
 
 

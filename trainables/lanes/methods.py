@@ -14,28 +14,26 @@ from dropattack.methods.dropattack import DropAttack
 from dropattack.methods.dropattack_settings import DropAttackSettings
 from dropattack.methods.penalties import L1, L2
 from dropattack.methods.standard import Standard
-from dropattack.registry import method_named
 from dropattack.settings import Settings
 from trainables.lanes.dropattack import DropAttackLanes
 from trainables.lanes.method import L1Lanes, L2Lanes, LaneMethod, PlainLanes
 
 
-def structure(name: str, hyperparameters: Mapping[str, Any]) -> Hashable:
+def structure(name: str, settings: Settings) -> Hashable:
     """What trials must have in common to be lanes of one stack, beside the model, the data and the training.
 
     Args:
         name: Of the method.
-        hyperparameters: The method's.
+        settings: The method's.
 
     Raises:
         UsageError: This method, or one of these options, cannot be a lane.
 
     Example:
-        >>> one, other = {"epsilon": 1.0, "p": 0.3}, {"epsilon": 5.0, "control": "p-one"}
+        >>> one, other = DropAttackSettings(epsilon=1, p=0.3), DropAttackSettings(control="p-one")
         >>> structure("dropattack", one) == structure("dropattack", other)
         True
     """
-    settings = method_named(name).settings_type.from_dict(hyperparameters)
     return _rule(name, settings).structure(settings)
 
 
@@ -48,7 +46,7 @@ def lane_method(methods: Sequence[Method[Any]]) -> LaneMethod:
     Raises:
         UsageError: One of them cannot be a lane, or they differ in more than numbers.
     """
-    kinds = {structure(method.name, method.settings.to_dict()) for method in methods}
+    kinds = {structure(method.name, method.settings) for method in methods}
     if len(kinds) > 1:
         raise UsageError("the lanes of one stack may differ in numbers only; group them by `structure`")
     if any(method.task.clip_norm is not None for method in methods):

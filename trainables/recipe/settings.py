@@ -1,6 +1,7 @@
 """How a trial trains, whatever the method: the settings of a recipe."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from typing_extensions import override
 
@@ -74,3 +75,9 @@ class TrainingSettings(Settings):
     def passes_of(self, method: Settings) -> int:
         """Forward-backward passes per step of a method on these examples, making them included."""
         return BATCHES[self.examples] * method.passes + (self.examples != CLEAN) * method.rounds
+
+    def canonical(self) -> Self:
+        """The one spelling of all settings that train the same and measure the same."""
+        idle = [] if self.examples != CLEAN else ["examples_epsilon"]
+        idle += [] if self.train_size else ["balanced"]
+        return self.without(*idle)

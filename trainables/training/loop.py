@@ -10,18 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dropattack import Batch, Task, UsageError, create
+from dropattack import Batch, Task, UsageError, method_named
 from trainables.data.dataset import Data
 from trainables.data.splits import stratified_subset
 from trainables.recipe.examples import training_batch
 from trainables.recipe.metrics import Metrics, evaluate, measure, recalls, scores
 from trainables.recipe.precision import arithmetic, autocast
-from trainables.recipe.settings import TrainingSettings
 from trainables.saved import encoding
 from trainables.training.compiled import check_compilable, compile_passes
 from trainables.training.under_attack import Evaluation
 from trainables.trial import Trial
-from trainables.workloads import workload_named
 
 
 class DivergedError(RuntimeError):
@@ -51,9 +49,8 @@ class Training:
     ) -> None:
         self.trial = trial
         self.device = device or torch.device("cpu")
-        self.settings = TrainingSettings.from_dict(dict(trial.training))
-        workload = workload_named(trial.workload)
-        architecture = workload.model_settings(trial.model)
+        self.settings = trial.training_settings
+        architecture = trial.architecture
         train = data.train
         if self.settings.train_size > len(train):
             raise UsageError(
@@ -72,14 +69,13 @@ class Training:
         if compiled:
             check_compilable(trial.method)
             compile_passes(self.model)
-        self.method = create(
-            trial.method,
-            task=Task(
+        self.method = method_named(trial.method)(
+            trial.settings,
+            Task(
                 names=architecture.targets,
                 generator=self._masks,
                 autocast=autocast(self.settings.precision),
             ),
-            **trial.hyperparameters,
         )
         self._bounds = data.bounds
         self._attacks = Evaluation.of(trial, data)

@@ -12,7 +12,6 @@ from trainables.data.dataset import Data
 from trainables.data.splits import Split, stratified_subset
 from trainables.recipe.metrics import BATCH, Metrics
 from trainables.trial import Trial
-from trainables.workloads import workload_named
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Evaluation:
     @classmethod
     def of(cls, trial: Trial, data: Data) -> "Evaluation":
         """How a trial's models are attacked, while it trains and afterwards."""
-        targets = workload_named(trial.workload).model_settings(trial.model).targets
+        targets = trial.architecture.targets
         return cls(Task(names=targets), data.bounds, trial.seed_for)
 
     def metrics(

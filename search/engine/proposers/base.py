@@ -8,11 +8,12 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 
-from dropattack import UsageError, method_named
+from dropattack import UsageError
 from search.definition.options import Options, default_options, option_spaces
 from search.definition.space import Dimension, Interval, Scalar, Space, admits, bounds, values
 from search.definition.sweep import SECTIONS, Stage, Sweep
 from search.records.record import Record
+from trainables.architecture import Architecture
 from trainables.recipe.settings import TrainingSettings
 from trainables.trial import Trial
 from trainables.workloads import workload_named
@@ -71,13 +72,23 @@ class Scope:
     ) -> Trial:
         """A trial of this scope; ``options`` holds those of each of `SECTIONS`."""
         training, data, model = (options[section] for section in SECTIONS)
-        chosen = {"best_by": self.sweep.select.metric}
-        settings = TrainingSettings.from_dict({**self.defaults["training"], **training, **chosen})
+        workload = workload_named(self.workload)
+        architecture = workload.model_settings(model)
+        settings = workload.method_settings(method, hyperparameters, architecture)
+        chosen = {**self.defaults["training"], **training, "best_by": self.sweep.select.metric}
+        recipe = TrainingSettings.from_dict(chosen)
         if self.stage.budget == "passes":
-            passes = settings.passes_of(method_named(method).settings_type.from_dict(dict(hyperparameters)))
-            settings = replace(settings, epochs=max(1, settings.epochs // passes))
-        checksum = self.checksum(self.workload, data)
-        return Trial.make(self.workload, method, hyperparameters, settings, seed, checksum, data, model)
+            recipe = replace(recipe, epochs=max(1, recipe.epochs // recipe.passes_of(settings)))
+        return Trial.of(
+            workload,
+            method,
+            settings,
+            recipe,
+            workload.data_settings(data),
+            architecture,
+            seed,
+            self.checksum(self.workload, data),
+        )
 
     def resource(self, trial: Trial, epoch: int) -> int:
         """What a trial has used of its budget after an epoch, in the unit that rungs count."""
@@ -97,16 +108,17 @@ def _has(trial: Trial, name: str, dimension: Dimension) -> bool:
         return admits(dimension, trial.method)
     if name not in trial.hyperparameters or isinstance(dimension, Interval):
         return name in trial.hyperparameters and admits(dimension, trial.hyperparameters[name])
-    model = tuple(trial.model.items())
-    spelt = (_spelt(trial.workload, trial.method, name, value, model) for value in values(dimension))
+    spelt = (
+        _spelt(trial.workload, trial.method, name, value, trial.architecture) for value in values(dimension)
+    )
     return trial.hyperparameters[name] in spelt
 
 
 @cache
-def _spelt(workload: str, method: str, name: str, value: Scalar, model: tuple[tuple[str, Any], ...]) -> Any:
+def _spelt(workload: str, method: str, name: str, value: Scalar, model: Architecture) -> Any:
     """A value as a trial would have it; nothing where this method or model has no such value."""
     try:
-        return getattr(workload_named(workload).method_settings(method, {name: value}, dict(model)), name)
+        return getattr(workload_named(workload).method_settings(method, {name: value}, model), name)
     except UsageError:
         return None
 

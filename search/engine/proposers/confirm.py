@@ -10,7 +10,6 @@ from analysis.choice import Choice
 from search.definition.sweep import Confirm, Select, Stage
 from search.engine.proposers.base import Before, Proposal, Proposer, Scope
 from search.records.record import Record, State
-from trainables.data.cache import digest
 from trainables.trial import Trial
 
 
@@ -49,17 +48,19 @@ class ConfirmProposer(Proposer):
         choice = Choice()
         trials: dict[str, Trial] = {}
         stages: dict[str, Stage] = {}
+        controls: set[str] = set()
         by_name = {stage.name: stage for stage in self.scope.sweep.stages}
         complete = {r.key: r for records in before for r in records if r.state is State.COMPLETE}
         for record in complete.values():
-            configuration = digest(record.trial.to_dict() | {"seed": None})
+            configuration = record.identity.configuration
             trials.setdefault(configuration, record.trial)
+            controls |= {configuration} if record.identity.control else set()
             stage = by_name[record.stage]
             stages.setdefault(configuration, stage)
             fresh = isinstance(stage.search, Confirm)
             choice.add(configuration, record.key, select.sign * _value(record, select), fresh=fresh)
         attacks = [c for c in map(str, choice.order()) if trials[c].method != "standard"]
-        best = [c for c in attacks if not trials[c].is_control][: self._search.top]
+        best = [c for c in attacks if c not in controls][: self._search.top]
         if not best:
             return []
         first = trials[best[0]]

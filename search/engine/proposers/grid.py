@@ -19,7 +19,7 @@ class GridProposer(Proposer):
 
     def __init__(self, scope: Scope) -> None:
         super().__init__(scope)
-        self._trials = {trial.key: trial for trial in grid_trials(scope)}
+        self._trials = {trial.spelling: trial for trial in grid_trials(scope)}
         if not self._trials:
             raise UsageError(f"stage {scope.stage.name!r}: its exclude leaves nothing of its space")
         self._left = iter(self._trials.items())
@@ -31,8 +31,8 @@ class GridProposer(Proposer):
 
     @override
     def propose(self, records: list[Record], before: Before) -> Proposal | None:
-        known = {record.key for record in records}
-        return next((Proposal(trial) for key, trial in self._left if key not in known), None)
+        known = {record.trial.spelling for record in records}
+        return next((Proposal(trial) for spelling, trial in self._left if spelling not in known), None)
 
 
 def grid_trials(scope: Scope) -> Iterator[Trial]:

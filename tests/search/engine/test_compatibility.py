@@ -68,10 +68,10 @@ def test_changes_that_would_mix_results_are_refused(changes: dict[str, Any], mes
 
 def test_records_of_other_data_or_code_are_refused() -> None:
     trial = Trial.make("digits-lenet5", "standard", {}, TrainingSettings(), 0, "data of then")
-    record = Record(0, "grid", trial)
+    record = Record(0, "grid", trial, trial.identity)
     check_records([record], sweep(), lambda workload, options: "data of then")
     with pytest.raises(UsageError, match="the data of digits-lenet5"):
         check_records([record], sweep(), lambda workload, options: "data of now")
-    old = Record(0, "grid", replace(trial, version=0))
+    old = Record(0, "grid", replace(trial, version=0), trial.identity)
     with pytest.raises(UsageError, match="what a training computes"):
         check_records([old], sweep(), lambda workload, options: "data of then")

@@ -80,11 +80,11 @@ def test_controls_and_unfinished_trials_are_no_candidates(tmp_path: Path) -> Non
         plain = values.get("control", "none") == "none" and values.get("epsilon") != 0
         _set(record, 0.5 if plain and values.get("rounds", 1) == 1 else 0.9)
     assert _only(definition, records).mean == 0.5
-    unfinished = next(r for r in records if r.trial.method == "dropattack" and not r.trial.is_control)
+    unfinished = next(r for r in records if r.trial.method == "dropattack" and not r.identity.control)
     unfinished.state = State.PRUNED
     _set(unfinished, 0.99)
     assert _only(definition, records).mean == 0.5
-    controls = [r for r in records if r.trial.is_control]
+    controls = [r for r in records if r.identity.control]
     assert best_by_workload(definition, controls) == {}
 
 

@@ -228,8 +228,11 @@ def test_lanes_of_different_age_take_their_own_steps():
 
 
 def test_structure_says_who_may_share_a_stack():
+    def of(name, **hyperparameters):
+        return structure(name, dropattack.method_named(name).settings_type(**hyperparameters))
+
     def same(one, other):
-        return structure("dropattack", one) == structure("dropattack", other)
+        return of("dropattack", **one) == of("dropattack", **other)
 
     assert same({"epsilon": 1}, {"epsilon": 2, "p": 0.1, "control": "eps-zero"})
     assert not same({"k": 1}, {"k": 2})
@@ -237,10 +240,10 @@ def test_structure_says_who_may_share_a_stack():
     assert same({"targets": "fc.bias"}, {"targets": "fc.bias+fc.weight"})
     assert not same({"targets": "input"}, {"targets": "fc.weight"})
     assert not same({"targets": "fc.bias", "norm": "joint"}, {"targets": "fc.weight", "norm": "joint"})
-    assert structure("dropattack", {"p": 0}) == structure("standard", {})
+    assert of("dropattack", p=0) == of("standard")
     passes = {"control": "equal-passes", "targets": "input+fc.weight"}
-    assert structure("dropattack", passes) == structure("standard", {"rounds": 3})
-    assert structure("l1", {"strength": 1}) != structure("l2", {"strength": 1})
+    assert of("dropattack", **passes) == of("standard", rounds=3)
+    assert of("l1", strength=1) != of("l2", strength=1)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +256,7 @@ def test_structure_says_who_may_share_a_stack():
 )
 def test_what_a_lane_cannot_do_is_refused(name, settings, message):
     with pytest.raises(UsageError, match=message):
-        structure(name, settings)
+        structure(name, dropattack.method_named(name).settings_type(**settings))
 
 
 def test_trials_that_differ_in_more_than_numbers_are_refused():

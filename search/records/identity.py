@@ -1,0 +1,54 @@
+"""Who a recorded trial is: what the journal says, or, of records from before it said so, what they compute.
+
+Earlier versions named a trial by its settings as they were asked for. Their records hold these settings in
+full, so that today's names follow from them, and old stores go on.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dropattack import UsageError
+from search.records.record import Record
+from trainables.data.cache import save_atomically
+from trainables.saved import checkpoint_path
+from trainables.trial import Identity, Trial
+
+
+def written_identity(record: Record) -> dict[str, str]:
+    """What the journal says of who a record's trial is."""
+    named = {**record.identity._asdict(), "former": record.former}
+    return {name: value for name, value in named.items() if value or name in ("key", "configuration")}
+
+
+def read_identity(trial: Trial, attributes: Mapping[str, Any]) -> tuple[Identity, str]:
+    """Who a recorded trial is, and the key that an earlier version gave it, where that was another one.
+
+    A trial whose method or workload is not to be found keeps the key that it has.
+    """
+    key = attributes["key"]
+    if "configuration" in attributes:
+        identity = Identity(key, attributes["configuration"], attributes.get("control", ""))
+        return identity, attributes.get("former", "")
+    try:
+        identity = trial.identity
+    except UsageError:
+        identity = Identity(key, key, "")
+    return identity, key if key != identity.key else ""
+
+
+def move_checkpoint(folder: Path, former: str, key: str) -> None:
+    """Gives the checkpoint of a trial in progress the name that the trial has now.
+
+    Args:
+        folder: The sweep's folder.
+        former: The trial's name until now.
+        key: Its name from now on.
+    """
+    old = checkpoint_path(folder, former)
+    if old.exists():
+        state = torch.load(old, weights_only=True, map_location="cpu")
+        save_atomically({**state, "key": key}, checkpoint_path(folder, key))
+        old.unlink()
