@@ -17,8 +17,8 @@ ROOMS = {
         "errors settings perturbation modes task targets method registry methods robustness catalogue"
     ),
     "trainables": (
-        "vision data architecture models datasets recipe workload papers workloads trial saved training "
-        "lanes trainable __main__"
+        "vision data code architecture models datasets recipe workload papers workloads trial saved "
+        "training lanes trainable __main__"
     ),
     "analysis": (
         "statistics choice records pairing scoring questions published document figures sections render "

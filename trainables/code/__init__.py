@@ -1,0 +1,1 @@
+"""The code that a user brought, as digests that a trial's key can hold."""
