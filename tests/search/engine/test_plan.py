@@ -8,7 +8,7 @@ import pytest
 from dropattack import UsageError
 from search.engine.plan import StagePlan, plan_sweep
 from search.records.store import Store
-from tests.search.simulation import sweep
+from tests.search.simulation import Driver, engine, sweep
 
 ATTACK = {"k": [2], "epsilon": [0.1, 1.0], "targets": ["input"]}
 """Three passes a step."""
@@ -49,3 +49,24 @@ def test_a_space_of_many_dimensions_is_planned_at_once(tmp_path: Path) -> None:
     methods = {"dropattack": ranges | choices}
     found = plan(tmp_path, search={"kind": "random", "trials": 10}, methods=methods)
     assert 10 * 9 * 2 < found.passes < 10 * 9 * 16, "between the least and the most that a step may cost"
+
+
+def test_what_computes_the_same_is_trained_once(tmp_path: Path) -> None:
+    controls = ["none", "eps-zero", "p-one", "random-direction", "equal-passes"]
+    grid = {"epsilon": [0.1, 1, 5], "p": [0, 0.5, 1], "control": controls}
+    stage = {"name": "grid", "methods": {"standard": {}, "dropattack": grid}}
+    definition = sweep(stages=[stage], seeds=[0, 1])
+    (found,) = plan_sweep(definition, Store(tmp_path), tmp_path)
+    assert (found.trials, found.reused, found.left) == (92, 56, 36)
+
+    ran = engine(tmp_path, definition)
+    driver = Driver(ran, slots=3)
+    driver.run()
+    assert len({key for key, _ in driver.ledger}) == len(driver.ledger) / 9 == 36
+    assert len(ran.records) == 92
+    assert all(record.finished for record in ran.records)
+    plain = [record for record in ran.records if record.key == ran.records[0].key]
+    assert {(r.trial.method, r.trial.hyperparameters.get("p")) for r in plain} == {
+        ("standard", None),
+        ("dropattack", 0.0),
+    }
