@@ -38,7 +38,8 @@ def authors_step(
 
     def perturbation(gradient: Tensor) -> Tensor:
         mask = torch.from_numpy(np.random.binomial(1, p, size=tuple(gradient.shape)))
-        return epsilon * gradient / torch.norm(gradient) * mask.to(gradient.dtype)
+        attack: Tensor = epsilon * gradient / torch.norm(gradient) * mask.to(gradient.dtype)
+        return attack
 
     def phase(target: Tensor) -> Tensor:
         """K attacked passes over one tensor; their losses, with graphs, are summed."""

@@ -112,7 +112,7 @@ def main() -> None:
             verbose=0,
         ),
     ).fit()
-    print("epochs", json.dumps([epochs_of(result) for result in results]))
+    print("epochs", json.dumps([epochs_of(results[trial]) for trial in range(len(results))]))
 
 
 def epochs_of(result: tune.Result) -> list[tuple[float, float]]:

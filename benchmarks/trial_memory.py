@@ -10,6 +10,7 @@ machine makes the shares smaller.
 """
 
 import itertools
+import logging
 import os
 import subprocess
 import sys
@@ -82,12 +83,13 @@ def bare_actors() -> list[float]:
     import ray
 
     class Importer:
+        @ray.method
         def ready(self) -> bool:
             import torch
 
             return bool(torch.ones(1))
 
-    ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     remote = ray.remote(num_cpus=1)(Importer)
     actors = [remote.remote() for _ in range(2)]
     ray.get([actor.ready.remote() for actor in actors])

@@ -26,3 +26,14 @@ def unknown(kind: str, name: str, valid: Iterable[str]) -> UsageError:
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ";"
     return UsageError(f"unknown {kind} {name!r}{hint} valid: {', '.join(names) or '(none)'}")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of another library's error, or the error's type where it has no message.
+
+    Example:
+        >>> first_line(EOFError())
+        'EOFError'
+    """
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -28,17 +28,21 @@ def norm(tensor: Tensor, by: Granularity = "tensor") -> Tensor:
     Rows are summed up in double precision: an example that a model is sure of has a gradient whose squares
     single precision takes for zeros, and would seem to withstand every attack.
     """
+    length: Tensor
     if by == "tensor":
-        return torch.linalg.vector_norm(tensor)
+        length = torch.linalg.vector_norm(tensor)
+        return length
     if tensor.dim() == 1:
         return tensor.abs()
     dims = tuple(range(1, tensor.dim()))
-    return torch.linalg.vector_norm(tensor, dim=dims, keepdim=True, dtype=torch.float64).to(tensor.dtype)
+    length = torch.linalg.vector_norm(tensor, dim=dims, keepdim=True, dtype=torch.float64)
+    return length.to(tensor.dtype)
 
 
 def joint_norm(tensors: Sequence[Tensor]) -> Tensor:
     """L2 norm over all tensors together, 0-dimensional."""
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(tensors))))
+    length: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(tensors))))
+    return length
 
 
 def scaled(direction: Tensor, size: float | Tensor, length: Tensor) -> tuple[Tensor, Tensor]:

@@ -175,7 +175,8 @@ def decimal_product(one: float, other: float) -> float:
 def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     """Returns ``value`` in the type of the field's default, or raises a `UsageError`."""
     allowed: Range = field.metadata["range"]
-    name, kind = field.name, type(field.default)
+    name = field.name
+    kind: type = type(field.default)
     if allowed.choices is not None:
         if value not in allowed.choices:
             raise unknown(f"value of {name}", str(value), allowed.choices)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from dropattack import UsageError
+from dropattack.errors import first_line
 from trainables.recipe.settings import TrainingSettings
 from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial
@@ -71,8 +72,7 @@ def _device(text: str) -> torch.device:
         device = torch.device(text)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise argparse.ArgumentTypeError(f"torch has no device {text!r} here: {reason}") from None
+        raise argparse.ArgumentTypeError(f"torch has no device {text!r} here: {first_line(error)}") from None
     return device
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from ray import tune
+from typing_extensions import override
 
 from trainables.data.cache import save_atomically
 from trainables.data.dataset import Data
@@ -40,6 +41,7 @@ class StackTrainable(tune.Trainable):
     (``broken``).
     """
 
+    @override
     def setup(self, config: dict[str, Any]) -> None:
         """Begins a stack."""
         self._trainings: dict[str, Training] = {}
@@ -47,6 +49,7 @@ class StackTrainable(tune.Trainable):
         self._loop: Alone | Lanes | None = None
         self.reset_config(config)
 
+    @override
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Begins another stack in the same process; trials that go on do so from memory.
 
@@ -66,6 +69,7 @@ class StackTrainable(tune.Trainable):
         _keep_to_share(new_config["gpus"])
         return True
 
+    @override
     def step(self) -> dict[str, Any]:
         """Reports an epoch of every trial that has one to report, trained now or found in its checkpoint."""
         try:

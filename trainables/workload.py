@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dropattack import INPUT, Settings, UsageError, canonical_targets, method_named, parse_targets
 from dropattack.errors import unknown
@@ -13,6 +13,8 @@ from trainables.architecture import Architecture, papers_spelling
 from trainables.data.dataset import Data, Dataset
 from trainables.recipe.examples import CLEAN
 from trainables.recipe.settings import TrainingSettings
+
+S = TypeVar("S", bound=Settings)
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ class Workload:
         sets = {name: self.canonical_targets(text, model) for name, text in settings.target_sets.items()}
         return settings if sets == settings.target_sets else dataclasses.replace(settings, **sets)
 
-    def _completed(self, kind: str, defaults: Any, options: Mapping[str, Any] | None) -> Any:
+    def _completed(self, kind: str, defaults: S, options: Mapping[str, Any] | None) -> S:
         for name in options or {}:
             if name not in defaults.ranges():
                 raise unknown(f"{kind} setting of {self.name}", name, defaults.ranges())

@@ -2,8 +2,7 @@
 
 import io
 import re
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import matplotlib
 from matplotlib import rc_context
@@ -14,6 +13,9 @@ from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
 INK, MUTED, RULE, PAPER = "#1c2733", "#66727f", "#d9dfe6", "#fdfdfe"
 ON_DARK, ON_LIGHT = "#fbfbfb", "#15191e"
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7f7f7f")
@@ -22,7 +24,7 @@ MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 
 _THEMED = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)", PAPER: "var(--card)"}
 _THEMED |= {color: f"var(--series-{i})" for i, color in enumerate(SERIES)}
-_STYLE: Mapping[str, Any] = {
+_STYLE: "dict[RcKeyType, Any]" = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
@@ -62,7 +64,7 @@ def canvas(
         columns: Of axes.
         **subplots: Passed to `Figure.subplots`.
     """
-    with rc_context(dict(_STYLE)):
+    with rc_context(_STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         return figure, figure.subplots(rows, columns, **subplots)
 
@@ -72,9 +74,9 @@ def title(axes: Axes, text: str) -> None:
     axes.set_title(text, fontsize=10, fontweight="bold", loc="left", color=INK)
 
 
-def light_grid(axes: Axes, axis: str = "y") -> None:
+def light_grid(axes: Axes, axis: Literal["x", "y"] = "y") -> None:
     """Fine rules behind the data."""
-    axes.grid(visible=True, axis=axis, color=RULE, linewidth=0.8)  # type: ignore[arg-type]
+    axes.grid(visible=True, axis=axis, color=RULE, linewidth=0.8)
     axes.set_axisbelow(True)
 
 
@@ -150,7 +152,7 @@ def png(figure: Figure, dpi: int = 150) -> bytes:
     """A figure as PNG, the same bytes for the same drawing."""
     FigureCanvasAgg(figure)
     buffer = io.BytesIO()
-    with rc_context(dict(_STYLE)):
+    with rc_context(_STYLE):
         figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()
 

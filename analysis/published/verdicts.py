@@ -97,7 +97,7 @@ def _with_descents(records: Records, columns: Iterable[str]) -> Records:
 
 def _matches(trials: pd.DataFrame, row: Mapping[str, Any]) -> pd.Series:
     """Trials of the configuration that a published row states."""
-    same = (trials["workload"] == row["workload"]) & (trials["method"] == row["method"])
+    same: pd.Series = (trials["workload"] == row["workload"]) & (trials["method"] == row["method"])
     if row["method"] == BASELINE:
         same &= control_names(trials) == ""
     if row.get("training_examples") == row.get("training_examples"):

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -36,8 +36,8 @@ class Victim(ABC):
 
     def projected(self, point: Tensor, epsilon: float, ball: str) -> Tensor:
         """The point brought back into the ball ``linf`` or ``l2`` of radius ε around the clean one."""
-        by = "element" if ball == "linf" else "row"
-        return self.start + projected(point - self.start, epsilon, by)  # type: ignore[arg-type]
+        by: Literal["element", "row"] = "element" if ball == "linf" else "row"
+        return self.start + projected(point - self.start, epsilon, by)
 
 
 class Pixels(Victim):

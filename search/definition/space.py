@@ -38,7 +38,7 @@ class Interval(BaseModel):
             raise ValueError("a log range needs low > 0 and no step")
         return self
 
-    def suggest(self, trial: optuna.Trial, name: str, whole: bool) -> float:
+    def suggest(self, trial: optuna.trial.BaseTrial, name: str, whole: bool) -> float:
         """Draws a number; a whole one where the hyperparameter is an integer."""
         if whole:
             return trial.suggest_int(
@@ -120,7 +120,7 @@ def combinations(space: Mapping[str, Dimension]) -> Iterator[dict[str, Scalar]]:
 
 
 def sample(
-    trial: optuna.Trial, space: Mapping[str, Dimension], prefix: str, defaults: Mapping[str, Any]
+    trial: optuna.trial.BaseTrial, space: Mapping[str, Dimension], prefix: str, defaults: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Draws one combination; each free dimension is the Optuna parameter ``prefix + name``.
 

@@ -1,9 +1,11 @@
 """ASHA's rungs, kept by Ray's scheduler and rebuilt from recorded results."""
 
 from collections.abc import Callable, Iterable
-from types import SimpleNamespace
 
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
+from typing_extensions import override
 
 from search.definition.sweep import Asha, Select
 from search.records.record import Record
@@ -11,6 +13,17 @@ from trainables.recipe.metrics import Metrics
 from trainables.trial import Trial
 
 _TIME, _METRIC = "epoch", "value"
+
+
+class _NoController(TuneController):
+    """Stands for the run that Ray's scheduler expects to be asked by; here an engine asks, outside any run.
+
+    ASHA reads a trial's id and nothing of the run; if it did, it would fail at once.
+    """
+
+    @override
+    def __init__(self) -> None:
+        pass
 
 
 class Rungs:
@@ -44,6 +57,7 @@ class Rungs:
             grace_period=min(asha.grace_period, budget),
             reduction_factor=asha.reduction_factor,
         )
+        self._controller = _NoController()
         self._known: set[str] = set()
         results = [
             (metrics.get("recorded_at", 0.0), number, record, metrics)
@@ -55,11 +69,10 @@ class Rungs:
 
     def goes_on(self, record: Record, metrics: Metrics) -> bool:
         """Takes a trial's metrics after an epoch and says whether the trial goes on."""
-        trial = SimpleNamespace(trial_id=record.key)
+        trial = TuneTrial("", trial_id=record.key, stub=True)
         if record.key not in self._known:
             self._known.add(record.key)
-            self._scheduler.on_trial_add(None, trial)
+            self._scheduler.on_trial_add(self._controller, trial)
         used = self._resource(record.trial, int(metrics["epoch"]))
         result = {_TIME: used, _METRIC: self._select.sign * metrics[self._select.column]}
-        decision: str = self._scheduler.on_trial_result(None, trial, result)
-        return decision != TrialScheduler.STOP
+        return self._scheduler.on_trial_result(self._controller, trial, result) != TrialScheduler.STOP

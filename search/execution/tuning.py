@@ -53,7 +53,9 @@ class EngineSearcher(_StateInJournal, Searcher):
         self._config = config
         self._slots = slots
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    # Ray's annotation leaves out the `Searcher.FINISHED` that its docstring asks for.
+    @override
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         """The next stack's config; nothing for now, or nothing ever again."""
         if self._stacks.running >= self._slots.count():
             return None
@@ -71,14 +73,17 @@ class EngineSearcher(_StateInJournal, Searcher):
             config[_GPUS] = max(1.0, config[_GPUS])
         return config
 
+    @override
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Nothing: the scheduler has told the engine."""
 
+    @override
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the journal is the state."""
 
+    @override
     def restore(self, checkpoint_path: str) -> None:
         """Nothing: the journal is the state."""
 
@@ -87,17 +92,20 @@ class EngineScheduler(_StateInJournal, FIFOScheduler):
     """Takes every result to the engine, the last one included, before Tune acts on it."""
 
     def __init__(self, stacks: Stacks) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # Ray's has no annotations
         self._stacks = stacks
 
+    @override
     def choose_trial_to_run(self, tune_controller: Any) -> None:
         """None: Tune starts those that wait in turn, and need not look through all that ever were."""
 
+    @override
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Continue or stop, as the engine says."""
         goes_on = self._stacks.report(trial.config[_KEYS], result)
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
+    @override
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Takes it to the engine that a process died; to Tune each death is final."""
         self._stacks.died(trial.config[_KEYS], _first_line(trial))

@@ -157,7 +157,8 @@ def follow(client: JobSubmissionClient, job: str, write: Callable[[str], object]
             if details.status is JobStatus.SUCCEEDED:
                 return 0
             if details.status.is_terminal():
-                write(f"job {job} {details.status.value.lower()}: {details.message.splitlines()[0]}\n")
+                reason = (details.message or "").strip() or "no reason given"
+                write(f"job {job} {details.status.value.lower()}: {reason.splitlines()[0]}\n")
                 return 2 if details.driver_exit_code == 2 else 1
         time.sleep(_RECONNECT_SECONDS)
 
@@ -197,10 +198,11 @@ def _check_token_file() -> None:
 
 def _jobs(client: JobSubmissionClient, prefix: str) -> dict[int, JobDetails]:
     """Jobs by number."""
+    names = ((job.submission_id or "", job) for job in client.list_jobs())
     return {
-        int(job.submission_id.removeprefix(prefix)): job
-        for job in client.list_jobs()
-        if (job.submission_id or "").startswith(prefix) and job.submission_id.removeprefix(prefix).isdigit()
+        int(name.removeprefix(prefix)): job
+        for name, job in names
+        if name.startswith(prefix) and name.removeprefix(prefix).isdecimal()
     }
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from dropattack.errors import first_line
 from search.definition.sweep import Sweep
 from search.records.record import Record, State
 from search.tracking.redaction import without_credentials
@@ -144,4 +145,4 @@ def _ranks_above(record: Record, other: Record) -> bool:
 
 
 def _line(error: Exception) -> str:
-    return without_credentials((str(error).strip().splitlines() or [type(error).__name__])[0])[:200]
+    return without_credentials(first_line(error))[:200]

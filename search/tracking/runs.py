@@ -17,6 +17,7 @@ from mlflow.utils.mlflow_tags import (
     MLFLOW_SOURCE_NAME,
 )
 
+from dropattack.errors import first_line
 from search.definition.sweep import Sweep
 from search.records.naming import run_name
 from search.records.record import Record, State
@@ -86,10 +87,8 @@ def add_metrics(uri: str, shown: ShownRuns, measured: Mapping[str, Mapping[str, 
                 values = [Metric(name, value, at, 0) for name, value in metrics.items()]
                 client.log_batch(shown.ids[key], values)
     except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        return (
-            f"MLflow at {without_credentials(uri)} did not take the metrics ({without_credentials(lines[0])})"
-        )
+        reason = without_credentials(first_line(error))
+        return f"MLflow at {without_credentials(uri)} did not take the metrics ({reason})"
     return ""
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dropattack import UsageError
+from dropattack.errors import first_line
 from trainables.data.cache import digest, remembered
 
 csv.field_size_limit(2**24)
@@ -161,8 +162,9 @@ def unpack(archive: Path, folder: Path) -> None:
     except tarfile.FilterError as error:
         raise UsageError(f"{archive}: {error}; the archive is not to be trusted") from error
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"{archive} is truncated or not an archive ({reason}); fetch it again") from error
+        raise UsageError(
+            f"{archive} is truncated or not an archive ({first_line(error)}); fetch it again"
+        ) from error
 
 
 def archived(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -178,8 +180,9 @@ def archived(path: Path) -> Iterator[tuple[str, bytes]]:
                 if file is not None:
                     yield member.name, file.read()
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"{path} is truncated or not an archive ({reason}); fetch it again") from error
+        raise UsageError(
+            f"{path} is truncated or not an archive ({first_line(error)}); fetch it again"
+        ) from error
 
 
 def fingerprint(paths: Sequence[Path]) -> str:

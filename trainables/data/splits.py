@@ -72,7 +72,9 @@ class ImageSplit:
 
     def order(self, size: int, generator: torch.Generator) -> Sequence[Tensor]:
         """See `Split.order`; on the split's device."""
-        return torch.randperm(len(self), generator=generator).to(self.labels.device).split(size)
+        shuffled = torch.randperm(len(self), generator=generator).to(self.labels.device)
+        batches: Sequence[Tensor] = shuffled.split(size)
+        return batches
 
     def take(self, indices: Tensor) -> Batch:
         """See `Split.take`; inputs are float32 in [0, 1]."""

@@ -29,7 +29,7 @@ class CsvTexts(TextDataset):
 
     @property
     @override
-    def classes(self) -> int:  # type: ignore[override]
+    def classes(self) -> int:  # type: ignore[override]  # read-only, as all of a frozen dataset is
         """Number of labels."""
         return len(self.labels)
 

@@ -85,7 +85,8 @@ class DropAttackLanes(LaneMethod):
             for aim, value in zip(cycle(group), found, strict=False):
                 weight = self.attacks(aim.name, value.flatten())
                 total, count = total + weight * value.flatten(), count + weight
-        return total / count
+        mean: Tensor = total / count
+        return mean
 
     def attacks(self, name: str, like: Tensor) -> Tensor:
         """1 for lanes that attack a target and 0 for others, broadcasting against ``like``."""
@@ -177,7 +178,9 @@ class LaneNumbers(Numbers):
     @override
     def norm(self, tensor: Tensor) -> Tensor:
         """See `Numbers.norm`; ``[lanes, 1, …]``."""
-        return torch.linalg.vector_norm(tensor, dim=tuple(range(1, tensor.dim())), keepdim=True)
+        dims = tuple(range(1, tensor.dim()))
+        length: Tensor = torch.linalg.vector_norm(tensor, dim=dims, keepdim=True)
+        return length
 
     @override
     def lengths(self, tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -193,7 +196,7 @@ class LaneNumbers(Numbers):
         if tensor.dim() == 2:
             return tensor.abs()
         rows = tuple(range(2, tensor.dim()))
-        exact = torch.linalg.vector_norm(tensor, dim=rows, keepdim=True, dtype=torch.float64)
+        exact: Tensor = torch.linalg.vector_norm(tensor, dim=rows, keepdim=True, dtype=torch.float64)
         return exact.to(tensor.dtype)
 
     @override

@@ -154,4 +154,5 @@ def per_lane(values: Tensor, like: Tensor) -> Tensor:
 def norms(tensors: Sequence[Tensor]) -> Tensor:
     """L2 norm over all tensors together, ``[lanes]``."""
     each = [torch.linalg.vector_norm(tensor.flatten(1), dim=1) for tensor in tensors]
-    return torch.linalg.vector_norm(torch.stack(each), dim=0)
+    joint: Tensor = torch.linalg.vector_norm(torch.stack(each), dim=0)
+    return joint

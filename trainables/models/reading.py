@@ -69,6 +69,7 @@ class _Reader(nn.RNNBase):
         return 2 if self.bidirectional else 1
 
 
+# Both take other arguments than torch's layers, and nothing calls them in their place.
 class ReadingLSTM(_Reader, nn.LSTM):  # type: ignore[misc]
     """An `nn.LSTM` called with texts and their lengths; batch first, without dropout between its layers."""
 

@@ -3,12 +3,11 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import cast
 
 import optuna
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.study import StudyDirection
-from optuna.trial import TrialState, create_trial
+from optuna.trial import BaseTrial, TrialState, create_trial
 from typing_extensions import override
 
 from dropattack import method_named
@@ -88,7 +87,7 @@ class SamplingProposer(Proposer):
         values = [select.sign * value for value in finished if value is not None]
         return len(values) - _first_best(values) >= patience
 
-    def _trial(self, drawn: optuna.Trial) -> Trial:
+    def _trial(self, drawn: BaseTrial) -> Trial:
         stage = self.scope.stage
         names = list(stage.methods)
         method = names[0] if len(names) == 1 else drawn.suggest_categorical("method", names)
@@ -153,7 +152,7 @@ class SamplingProposer(Proposer):
         if len(self.scope.stage.methods) > 1:
             drawn["method"] = trial.method
         fixed = optuna.trial.FixedTrial(drawn)
-        if replace(self._trial(cast(optuna.Trial, fixed)), seed=trial.seed) != trial:
+        if replace(self._trial(fixed), seed=trial.seed) != trial:
             return
         self._study.add_trial(
             create_trial(

@@ -19,11 +19,11 @@ from search.submission import jobs
 
 @dataclass
 class Job:
-    submission_id: str
+    submission_id: str | None
     entrypoint: str
     runtime_env: dict[str, Any] = field(default_factory=dict)
     status: JobStatus = JobStatus.RUNNING
-    message: str = "of the job"
+    message: str | None = "of the job"
     driver_exit_code: int | None = None
 
 
@@ -110,6 +110,14 @@ def test_other_sweeps_and_other_stores_have_jobs_of_their_own(project: Path) -> 
     assert other != first
 
 
+@pytest.mark.parametrize("suffix", ["²", "b", "-1", ""])
+def test_jobs_without_a_number_of_this_sweep_are_passed_over(project: Path, suffix: str) -> None:
+    client = Client(Job(None, "python driver.py"))
+    first, _ = _submit(client, project)
+    client.jobs.insert(1, Job(first.removesuffix("1") + suffix, "?"))
+    assert _submit(client, project) == (first, False)
+
+
 def test_of_two_submitted_at_once_one_starts_and_the_other_joins_it(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +153,22 @@ def test_a_job_that_failed_gives_its_exit_status_on(status: JobStatus, code: int
     seen: list[str] = []
     assert jobs.follow(client, "a", seen.append) == expected  # type: ignore[arg-type]
     assert seen[-1] == f"job a {status.value.lower()}: of the job\n"
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (None, "no reason given"),
+        ("", "no reason given"),
+        (" \n", "no reason given"),
+        ("\nfirst line\nsecond", "first line"),
+    ],
+)
+def test_a_job_ends_with_one_line_whatever_the_cluster_says_of_it(message: str | None, reason: str) -> None:
+    client = Client(Job("a", "?", status=JobStatus.STOPPED, message=message), logs=[[]])
+    seen: list[str] = []
+    assert jobs.follow(client, "a", seen.append) == 1  # type: ignore[arg-type]
+    assert seen == [f"job a stopped: {reason}\n"]
 
 
 @pytest.fixture

@@ -137,6 +137,18 @@ def test_zip_members_outside_the_folder_are_refused(tmp_path: Path) -> None:
     assert not list((tmp_path / "to").iterdir())
 
 
+def test_a_zip_archive_that_says_more_than_it_holds_is_refused(tmp_path: Path) -> None:
+    archive = tmp_path / "short.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("file", "content")
+    content = bytearray(archive.read_bytes())
+    sizes = content.index(b"PK\x01\x02") + 20
+    content[sizes : sizes + 8] = (10**6).to_bytes(4, "little") * 2
+    archive.write_bytes(content)
+    with pytest.raises(UsageError, match=r"short\.zip is truncated or not an archive \(EOFError\)"):
+        files.unpack(archive, tmp_path)
+
+
 @pytest.mark.parametrize("content", [b"", b"no archive at all", b"\x1f\x8b\x08 cut"])
 def test_what_is_no_archive_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file").write_bytes(content)

@@ -1,0 +1,84 @@
+"""Who goes on at ASHA's rungs, worked out by hand, as Ray's scheduler decides it without a run of Tune's."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from search.definition.sweep import Asha, Select
+from search.engine.rungs import Rungs
+from search.records.record import Record, State
+from trainables.recipe.settings import TrainingSettings
+from trainables.trial import Trial
+
+BUDGET = 4
+REPORTS = [
+    ("a", 1, 0.50, True),  # the first at a rung
+    ("b", 1, 0.40, False),  # below 0.5
+    ("c", 1, 0.60, True),  # above the median of 0.5 and 0.4
+    ("d", 1, 0.47, False),  # below the median of 0.5, 0.4 and 0.6, which is 0.5
+    ("a", 2, 0.55, True),
+    ("c", 2, 0.52, False),  # the best at the rung before, and below 0.55 at this one
+    ("a", 3, 0.10, True),  # between two rungs nobody is stopped
+    ("a", 4, 0.60, False),  # the budget is used up
+]
+"""Trial, epoch, value and whether the trial goes on, with rungs at 1, 2 and 4 that half of them pass."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a trial is compared by, and how a value of `REPORTS` reads in it."""
+
+    metric: str
+    sign: float
+
+
+MEASURES = [Measure("accuracy", 1.0), Measure("loss", -1.0)]
+
+
+def rungs(measure: Measure, records: list[Record]) -> Rungs:
+    asha = Asha(grace_period=1, reduction_factor=2)
+    return Rungs(asha, BUDGET, Select(metric=measure.metric), lambda trial, epoch: epoch, records)
+
+
+def named() -> dict[str, Record]:
+    records = {}
+    for number, name in enumerate("abcd"):
+        trial = Trial.make("digits-lenet5", "standard", {}, TrainingSettings(), number, "checksum")
+        records[name] = Record(number, "stage", trial, trial.identity)
+    return records
+
+
+def metrics(measure: Measure, epoch: int, value: float, at: float = 0.0) -> dict[str, float]:
+    return {"epoch": epoch, f"valid_{measure.metric}": measure.sign * value, "recorded_at": at}
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_the_better_half_goes_on_at_each_rung(measure: Measure) -> None:
+    asked, records = rungs(measure, []), named()
+    decisions = [asked.goes_on(records[name], metrics(measure, e, value)) for name, e, value, _ in REPORTS]
+    assert decisions == [goes_on for *_, goes_on in REPORTS]
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("known", range(len(REPORTS) + 1))
+def test_rungs_rebuilt_after_any_report_decide_as_if_nothing_had_happened(
+    measure: Measure, known: int
+) -> None:
+    """The process ends before it carries out what it decided last; every running trial reports again."""
+    records = named()
+    for at, (name, epoch, value, goes_on) in enumerate(REPORTS[:known]):
+        records[name].epochs.append(metrics(measure, epoch, value, at))
+        if not goes_on and at < known - 1:
+            records[name].state = State.PRUNED
+    rebuilt = rungs(measure, list(records.values()))
+    again = {
+        name: rebuilt.goes_on(record, record.epochs[-1])
+        for name, record in records.items()
+        if record.epochs and not record.finished
+    }
+    last = {name: goes_on for name, _, _, goes_on in REPORTS[:known][-1:]}
+    assert again == dict.fromkeys(again, True) | last
+    decisions = [
+        rebuilt.goes_on(records[name], metrics(measure, e, value)) for name, e, value, _ in REPORTS[known:]
+    ]
+    assert decisions == [goes_on for *_, goes_on in REPORTS[known:]]
