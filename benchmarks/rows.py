@@ -3,11 +3,12 @@
 import argparse
 import json
 import os
-import platform
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from search.records.provenance import cpu_model
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,7 @@ def markdown(rows: Sequence[Row]) -> str:
 
 def hardware() -> str:
     """The processor's name, where the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
+    return f"{cpu_model()}, {os.cpu_count()} cores"
 
 
 def main(measure: Callable[..., list[Row]], doc: str, **defaults: int) -> None:

@@ -1,7 +1,7 @@
 """Hyperparameters as frozen dataclasses whose fields carry their range and meaning."""
 
 import dataclasses
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -191,7 +191,7 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UsageError(f"{name} must be a number, not {value!r}")
-    if not math.isfinite(value):
+    if not abs(value) <= sys.float_info.max:
         raise UsageError(f"{name} must be finite, not {value!r}")
     if kind is int and value != int(value):
         raise UsageError(f"{name} must be a whole number, not {value!r}")

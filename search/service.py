@@ -15,7 +15,7 @@ from search.engine.datasets import verified_data
 from search.engine.engine import Engine
 from search.execution.preflight import check_cluster, check_job
 from search.records.journal import Journal, exclusive
-from search.records.provenance import versions
+from search.records.provenance import provenance
 from search.records.record import Record
 from search.records.store import Store
 from search.results.best import best_by_workload
@@ -67,13 +67,15 @@ def run_sweep(
         journal = store.journal(sweep, writable=True)
         check_records(journal.records, sweep, checksum)
         engine = Engine(sweep, journal, checksum, store.complete_elsewhere(sweep), store.complete)
+        came_from = provenance(sweep)
+        store.note_run(sweep.name, came_from, begun=bool(journal.records))
         store.define(sweep)
-        store.note_versions(sweep.name, versions(), begun=bool(journal.records))
         projection = Projection(
             tracking_uri or store.tracking_uri,
             sweep,
             None if tracking_uri else store.artifacts,
             store.versions(sweep.name),
+            came_from.facts,
         )
         engine.listeners += [projection.show, lambda record: _drop_checkpoint(folder, journal, record)]
         status = Status(sweep, engine.records)

@@ -89,6 +89,9 @@ class Records:
         select: The validation metric that chooses, such as ``valid_accuracy``.
         mode: ``max`` or ``min``.
         versions: Versions of the libraries they were made with, by name; none where they were not noted.
+        runs: Where the runs that made them came from, the last one at the end: ``command``, ``commit``,
+            ``tree``, ``host``, ``cpu``, ``cores``, ``gpus``, and of as many ``times`` as were alike the last,
+            ``at``; "" or missing what is not known.
         run_url: Address of an MLflow run with ``{run_id}`` in it; "" where there is no server.
     """
 
@@ -98,6 +101,7 @@ class Records:
     select: str = "valid_accuracy"
     mode: str = "max"
     versions: Mapping[str, str] = field(default_factory=dict)
+    runs: Sequence[Mapping[str, str]] = ()
     run_url: str = ""
 
     def __post_init__(self) -> None:

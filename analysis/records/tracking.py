@@ -44,6 +44,8 @@ def from_mlflow(tracking_uri: str, sweep: str) -> Records:
             f"MLflow at {tracking_uri} has no sweep {sweep!r}; run it, or name another with --store"
         )
     parents = list(_runs(client, experiment.experiment_id, "sweep"))
+    noted: dict[str, str] = dict(parents[0].data.tags) if parents else {}
+    run = _prefixed(noted, "dropattack.run.")
     runs = list(_runs(client, experiment.experiment_id, "trial"))
     raw: dict[str, Any] = _sweep_file(client, parents[0].info.run_id) if parents else {}
     select: dict[str, Any] = raw.get("select") or {}
@@ -57,7 +59,8 @@ def from_mlflow(tracking_uri: str, sweep: str) -> Records:
         sweep={"name": sweep, **raw},
         select=metric if metric.startswith("valid_") else f"valid_{metric}",
         mode=str(select.get("mode", "max")),
-        versions=_prefixed(parents[0].data.tags, "dropattack.version.") if parents else {},
+        versions=_prefixed(noted, "dropattack.version."),
+        runs=[run] if run else [],
         run_url=address if server else "",
     )
 

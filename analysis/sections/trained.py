@@ -1,4 +1,6 @@
-"""With which settings was everything trained?"""
+"""With which settings was everything trained, and where?"""
+
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -7,6 +9,7 @@ from analysis.records import Records
 
 _SECTIONS = ("training", "data", "model")
 _FEW = 6
+_SEPARATOR = " · "
 
 
 def section(records: Records) -> Section | None:
@@ -20,9 +23,32 @@ def section(records: Records) -> Section | None:
         text_column("workload", "workload"),
         text_column("values", "settings"),
     ]
-    return Section(
-        "trained", "What was trained", [], [Table("settings", "Settings", caption, table, columns)]
-    )
+    parts = [Table("settings", "Settings", caption, table, columns)]
+    return Section("trained", "What was trained", [], parts, origin(records))
+
+
+def origin(records: Records) -> list[str]:
+    """Where the runs came from, in a line for the last one and a line for what was different before."""
+    if not records.runs:
+        return []
+    *earlier, last = records.runs
+    times = sum(int(run.get("times", 1)) for run in records.runs)
+    when = f", last on {last['at'][:16].replace('T', ' ')} UTC" if last.get("at") else ""
+    here = _place(last)
+    command = [last["command"]] if last.get("command") else []
+    lines = [f"Run {times} time{'s' * (times != 1)}{when}: {_SEPARATOR.join([*here, *command])}"]
+    other = [part for part in dict.fromkeys(p for run in earlier for p in _place(run)) if part not in here]
+    more = [f"and {len(other) - _FEW} more"] if len(other) > _FEW else []
+    return [*lines, f"Earlier: {_SEPARATOR.join([*other[-_FEW:], *more])}"] if other else lines
+
+
+def _place(run: Mapping[str, str]) -> list[str]:
+    """Machine and code of a run: ``host n1``, ``AMD EPYC 7B13, 2 cores``, ``commit 3bc2a1d0f9e8, clean``."""
+    host = f"host {run['host']}" if run.get("host") else ""
+    cores = f"{run['cores']} cores" if run.get("cores") else ""
+    commit = f"commit {run['commit'][:12]}" if run.get("commit") else ""
+    parts = [[host], [run.get("cpu", ""), cores], [run.get("gpus", "")], [commit, run.get("tree", "")]]
+    return [text for part in parts if (text := ", ".join(filter(None, part)))]
 
 
 def settings(records: Records) -> pd.DataFrame:
@@ -48,7 +74,9 @@ def settings(records: Records) -> pd.DataFrame:
 def _told(trials: pd.DataFrame, columns: list[str]) -> str:
     """``epochs 8 · learning_rate 0.003``; columns that hold nothing are left out."""
     values = {c.partition(".")[2] or c: trials[c].dropna().unique() for c in columns}
-    return " · ".join(f"{name}\N{NO-BREAK SPACE}{_values(list(v))}" for name, v in values.items() if len(v))
+    return _SEPARATOR.join(
+        f"{name}\N{NO-BREAK SPACE}{_values(list(v))}" for name, v in values.items() if len(v)
+    )
 
 
 def _values(found: list[object]) -> str:

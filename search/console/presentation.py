@@ -15,9 +15,9 @@ from search.definition.sweepfile import bundled_sweeps, load_sweep
 from search.engine.plan import StagePlan
 from search.records.naming import run_name
 from search.records.record import Record, State
+from search.records.redaction import without_credentials
 from search.results.best import best_by_workload
 from search.results.outcome import Outcome
-from search.tracking.redaction import without_credentials
 from trainables.workloads import workload_named, workloads
 
 

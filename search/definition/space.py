@@ -4,12 +4,15 @@ A dimension is written in a sweep file as one of
 
 - a plain value: fixed;
 - a list: a choice;
+- ``{low: 0.1, high: 1, step: 0.1}``: a range in steps;
 - ``{low: 0.01, high: 10, log: true}``: a range, for sampling only;
 - ``{subsets_of: [input, conv1.w, fc1.w], up_to: 2}``: a choice among sets of targets.
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from typing import Annotated, Any, Self
 
 import optuna
@@ -20,10 +23,21 @@ from dropattack import UsageError, canonical_targets
 Scalar = bool | int | float | str
 
 
-class Interval(BaseModel):
-    """All numbers from ``low`` to ``high``, both included."""
+_FINEST = 1_000_000
+"""Steps between 0 and the end of a range: so many floats tell apart, with the noise of Optuna's sums."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+_MOST_VALUES = 10_000
+"""What a grid takes of one range."""
+
+
+class Interval(BaseModel):
+    """All numbers from ``low`` to ``high``, both included, or those of them that steps from ``low`` reach.
+
+    Steps are counted in decimal arithmetic, from the numbers as they are written: the third value of
+    ``{low: 0.1, high: 1, step: 0.1}`` is 0.3, and not 0.30000000000000004, which floating-point sums give.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     low: float
     high: float
@@ -33,18 +47,97 @@ class Interval(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not self.low <= self.high:
-            raise ValueError(f"low is {self.low:g}, which is not below high, {self.high:g}")
+            raise ValueError(f"low is {_text(self.low)}, which is not below high, {_text(self.high)}")
         if self.log and (self.low <= 0 or self.step is not None):
             raise ValueError("a log range needs low > 0 and no step")
+        if not math.isfinite(abs(self.low) + abs(self.high) + (self.step or 0)):
+            raise ValueError("its numbers are too large to be added; name smaller ones")
         return self
 
+    def check_steps(self) -> None:
+        """Makes sure that steps, where there are any, can be told apart, and that one ends at ``high``.
+
+        Raises:
+            UsageError: They cannot, or none does; the message names the nearest ``high`` that fits.
+        """
+        if self.step is None:
+            return
+        largest = max(abs(self.low), abs(self.high))
+        if largest > _FINEST * self.step:
+            raise UsageError(
+                f"step {_text(self.step)} is too small for numbers as large as {_text(largest)}; "
+                "name a larger one, or leave it out"
+            )
+        high, step = _decimal(self.high), _decimal(self.step)
+        below = _decimal(self.low) + self._last * step
+        if below != high:
+            near = (below, below + step)
+            fit = [end for end in near if _decimal(float(end)) == end]
+            nearest = min(fit, key=lambda end: abs(end - high), default=None)
+            remedy = "give low and step fewer digits" if nearest is None else f"write high: {_text(nearest)}"
+            raise UsageError(
+                f"steps of {_text(self.step)} from {_text(self.low)} reach {' and '.join(map(_text, near))}, "
+                f"not high, {_text(self.high)}; {remedy}"
+            )
+
+    @property
+    def trimmed(self) -> "Interval":
+        """The range without what lies beyond its last step, as it was drawn from before that was refused."""
+        return self if self.step is None else self.model_copy(update={"high": self._at(self._last)})
+
+    def values(self) -> list[float]:
+        """Every value on a step, in order.
+
+        Raises:
+            UsageError: The range has no steps, or so many that no grid of them would end.
+        """
+        if self.step is None:
+            raise UsageError(
+                "a grid needs a list of values, not a range; write [0.1, 1, 10], or give the range a step"
+            )
+        if self._last >= _MOST_VALUES:
+            raise UsageError(
+                f"a grid takes at most {_MOST_VALUES:,} values of a range, and steps of {_text(self.step)} "
+                f"give {self._last + 1:,}; name a larger step"
+            )
+        return [self._at(number) for number in range(self._last + 1)]
+
+    def nearest(self, value: float) -> float:
+        """The value on a step that is nearest to a number; the number itself where there are no steps."""
+        if self.step is None:
+            return value
+        number = round((_decimal(value) - _decimal(self.low)) / _decimal(self.step))
+        return self._at(min(max(number, 0), self._last))
+
     def suggest(self, trial: optuna.trial.BaseTrial, name: str, whole: bool) -> float:
-        """Draws a number; a whole one where the hyperparameter is an integer."""
+        """Draws a number; a whole one where the hyperparameter is an integer.
+
+        On steps, the study keeps the sum that Optuna made, as journals of all versions have it; what is
+        returned is the value that it stands for.
+        """
         if whole:
             return trial.suggest_int(
                 name, int(self.low), int(self.high), step=int(self.step or 1), log=self.log
             )
-        return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
+        return self.nearest(trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log))
+
+    @property
+    def _last(self) -> int:
+        """How many steps from ``low`` end at ``high`` or below."""
+        return (_decimal(self.high) - _decimal(self.low)) // _decimal(self.step or 1)
+
+    def _at(self, number: int) -> float:
+        return float(_decimal(self.low) + number * _decimal(self.step or 1))
+
+
+def _decimal(value: float) -> Fraction:
+    """A number exactly as the shortest decimal that is written for it."""
+    return Fraction(repr(float(value)))
+
+
+def _text(value: float | Fraction) -> str:
+    """A number as one writes it: 0.3, and 5 for a whole one."""
+    return repr(float(value)).removesuffix(".0")
 
 
 class Subsets(BaseModel):
@@ -86,11 +179,9 @@ def values(dimension: Dimension) -> list[Scalar]:
     """Every value of a dimension.
 
     Raises:
-        UsageError: The dimension is a range, which has no list of values.
+        UsageError: The dimension is a range without steps, which has no list of values.
     """
-    if isinstance(dimension, Interval):
-        raise UsageError("a grid needs a list of values, not a range; write [0.1, 1, 10]")
-    if isinstance(dimension, Subsets):
+    if isinstance(dimension, Interval | Subsets):
         return list(dimension.values())
     return list(dict.fromkeys(dimension)) if isinstance(dimension, list) else [dimension]
 
@@ -103,7 +194,9 @@ def bounds(dimension: Dimension) -> list[Scalar]:
 def admits(dimension: Dimension, value: Scalar) -> bool:
     """Whether a value lies in a dimension."""
     if isinstance(dimension, Interval):
-        return isinstance(value, int | float) and dimension.low <= value <= dimension.high
+        if not isinstance(value, int | float):
+            return False
+        return dimension.low <= value <= dimension.high and dimension.nearest(value) == value
     return value in values(dimension)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from dropattack import Settings, UsageError, method_named
 from dropattack.errors import unknown
 from search.definition.options import default_options, option_spaces
-from search.definition.space import Scalar, Space, bounds, combinations, values
+from search.definition.space import Interval, Scalar, Space, bounds, combinations, values
 from search.definition.sweep import SECTIONS, Confirm, Sampling, Search, Stage, Sweep
 from trainables.recipe.settings import TrainingSettings
 from trainables.training.compiled import check_compilable
@@ -54,16 +54,16 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
     for workload in map(workload_named, sweep.stage_workloads(stage)):
         training, data, model = option_spaces(sweep, stage, workload.name).values()
         selecting = {"best_by": sweep.select.metric}
-        _check_space(workload.model_settings, model, stage.search, "model")
         _check_steps(model, workload.model_settings(), "model")
-        _check_space(TrainingSettings.from_dict, training, stage.search, "training")
+        _check_space(workload.model_settings, model, stage.search, "model")
         _check_steps(training, workload.training, "training")
+        _check_space(TrainingSettings.from_dict, training, stage.search, "training")
         for settings in combinations({n: d for n, d in training.items() if n in ("examples", "robustness")}):
             whole = TrainingSettings.from_dict({**workload.training.to_dict(), **settings, **selecting})
             for options in combinations(model):
                 workload.check_training(whole, workload.model_settings(options))
-        _check_space(workload.data_settings, data, stage.search, "data")
         _check_steps(data, workload.data_settings(), "data")
+        _check_space(workload.data_settings, data, stage.search, "data")
         for name, spaces in stage.methods.items():
             if sweep.resources.compile:
                 check_compilable(name)
@@ -93,11 +93,17 @@ def _check_space(make: Callable[[dict[str, Any]], Any], space: Space, search: Se
 
 
 def _check_steps(space: Space, defaults: Settings, owner: str) -> None:
-    """Refuses steps between whole numbers that are none."""
-    whole = [name for name, value in defaults.to_dict().items() if type(value) is int]
-    for name in whole:
-        step = getattr(space.get(name), "step", None)
-        if step is not None and step != int(step):
+    """Refuses steps that miss the end of their range, and steps between whole numbers that are none."""
+    whole = {name for name, value in defaults.to_dict().items() if type(value) is int}
+    for name, dimension in space.items():
+        if not isinstance(dimension, Interval):
+            continue
+        try:
+            dimension.check_steps()
+        except UsageError as error:
+            raise UsageError(f"{owner}.{name}: {error}") from None
+        step = dimension.step
+        if name in whole and step is not None and step != int(step):
             raise UsageError(f"{owner}.{name}: step must be a whole number, not {step:g}")
 
 
@@ -107,6 +113,8 @@ def _check_exclusions(sweep: Sweep, stage: Stage) -> None:
     for method in stage.methods:
         for name in method_named(method).settings_type.ranges():
             having.setdefault(name, []).append(method)
+    for excluded in stage.exclude:
+        _check_steps(excluded, Settings(), "exclude")
     for name, dimension in (pair for excluded in stage.exclude for pair in excluded.items()):
         if name not in having:
             raise unknown("hyperparameter in exclude", name, sorted(having))

@@ -38,9 +38,9 @@ def read_yaml(text: str, source: str) -> Any:
         source: Where it is from, for messages.
 
     Raises:
-        UsageError: It is not valid YAML, or a mapping has a key twice.
+        UsageError: It is not valid YAML, a mapping has a key twice, or a date or number is none.
     """
     try:
         return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise UsageError(f"{source} is not valid YAML: {' '.join(str(error).split())}") from None

@@ -90,13 +90,19 @@ def _check_stage(old: Sweep, new: Sweep, before: Stage, after: Stage) -> None:
         if space.keys() != wider.keys():
             raise _mixes(new, what)
         for name, dimension in space.items():
-            if not (dimension == wider[name] or (not sampled and _holds(wider[name], dimension))):
+            same = wider[name] in (dimension, _drawn(dimension))
+            if not (same or (not sampled and _holds(wider[name], dimension))):
                 raise _mixes(new, f"{name} of {what}")
+
+
+def _drawn(dimension: Dimension) -> Dimension:
+    """A dimension as it was drawn from."""
+    return dimension.trimmed if isinstance(dimension, Interval) else dimension
 
 
 def _holds(wider: Dimension, dimension: Dimension) -> bool:
     """Whether a grid's dimension has all values of another."""
-    if isinstance(wider, Interval) or isinstance(dimension, Interval):
+    if any(isinstance(each, Interval) and each.step is None for each in (wider, dimension)):
         return False
     return set(values(dimension)) <= set(values(wider))
 

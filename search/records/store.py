@@ -3,24 +3,32 @@
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from dropattack import UsageError
 from search.definition.sweep import Sweep
 from search.records.journal import Journal
+from search.records.provenance import Provenance, Run, noted
 from search.records.record import Record, State
 from trainables.data.cache import write_atomically
 from trainables.recipe.metrics import Metrics
 from trainables.saved import model_path
 
+_RUNS = TypeAdapter(list[Run])
+_VERSIONS = TypeAdapter(dict[str, list[str]])
+_Notes = TypeVar("_Notes")
+
 
 class Store:
     """A folder that holds everything that sweeps record.
 
-    ``sweeps/NAME/`` has the sweep's definition, journal, checkpoints, models, report, the versions of the
-    libraries it ran with and what attacks on its models gave; ``mlflow.db`` and ``artifacts/`` are MLflow's.
+    ``sweeps/NAME/`` has the sweep's definition, journal, checkpoints, models, report, where each run of it
+    came from and what attacks on its models gave; ``mlflow.db`` and ``artifacts/`` are MLflow's.
     """
 
     def __init__(self, root: Path) -> None:
@@ -67,33 +75,44 @@ class Store:
         text = json.dumps(sweep.model_dump(mode="json"), indent=2, sort_keys=True)
         write_atomically(self.folder(sweep.name) / "sweep.json", text.encode())
 
-    def versions(self, name: str) -> dict[str, str]:
-        """Versions of the libraries that a sweep has run with, all of them where they changed."""
-        return {library: ", ".join(found) for library, found in self._noted_versions(name).items()}
+    def runs(self, name: str) -> list[Run]:
+        """Where the runs of a sweep came from, the last one at the end.
 
-    def note_versions(self, name: str, versions: Mapping[str, str], begun: bool) -> None:
-        """Notes what a sweep runs with now, beside what it ran with before.
+        Raises:
+            UsageError: The notes cannot be read.
+        """
+        return _read(self._runs_path(name), _RUNS) or []
+
+    def note_run(self, name: str, of: Provenance, begun: bool) -> None:
+        """Notes a run that starts now, beside those before.
 
         Args:
             name: Name of the sweep.
-            versions: Version by library.
-            begun: Whether it has records; those without a note came from versions that nobody knows.
+            of: Where its results come from.
+            begun: Whether the sweep has records; those without a note came from versions that nobody knows.
         """
-        noted = self._noted_versions(name)
-        before = ["unknown"] if begun and not noted else []
-        for library, version in versions.items():
-            found = noted.setdefault(library, [*before])
-            if version not in found:
-                found.append(version)
-        write_atomically(self._versions_path(name), json.dumps(noted, indent=1, sort_keys=True).encode())
+        runs = self.runs(name)
+        if begun and not runs and not self._versions_before_runs(name):
+            runs = [Run(Provenance(versions=dict.fromkeys(of.versions, "unknown")), times=0)]
+        now = datetime.now(UTC).isoformat(timespec="microseconds")
+        text = json.dumps([asdict(run) for run in noted(runs, of, now)], indent=1)
+        write_atomically(self._runs_path(name), text.encode())
 
-    def _versions_path(self, name: str) -> Path:
-        return self.folder(name) / "versions.json"
+    def versions(self, name: str) -> dict[str, str]:
+        """Versions of the libraries that a sweep has run with, all of them where they changed."""
+        found = self._versions_before_runs(name)
+        for run in sorted(self.runs(name), key=lambda run: run.first):
+            for library, version in run.of.versions.items():
+                if version not in found.setdefault(library, []):
+                    found[library].append(version)
+        return {library: ", ".join(each) for library, each in found.items()}
 
-    def _noted_versions(self, name: str) -> dict[str, list[str]]:
-        path = self._versions_path(name)
-        found: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        return found
+    def _runs_path(self, name: str) -> Path:
+        return self.folder(name) / "runs.json"
+
+    def _versions_before_runs(self, name: str) -> dict[str, list[str]]:
+        """What earlier versions of this program noted: the versions of libraries alone."""
+        return _read(self.folder(name) / "versions.json", _VERSIONS) or {}
 
     def journal(self, sweep: Sweep, writable: bool = False) -> Journal:
         """The sweep's journal."""
@@ -133,3 +152,13 @@ class Store:
         if definition is None:
             return []
         return [record for record in self.journal(definition).records if record.state is State.COMPLETE]
+
+
+def _read(path: Path, kind: TypeAdapter[_Notes]) -> _Notes | None:
+    """What a file of notes holds; nothing where there is none."""
+    try:
+        return kind.validate_json(path.read_bytes()) if path.exists() else None
+    except ValidationError:
+        raise UsageError(
+            f"{path} is of another version of this program or damaged; move it away to go on without it"
+        ) from None

@@ -19,6 +19,7 @@ def records_for_analysis(
     shown: ShownRuns,
     versions: Mapping[str, str],
     later: Mapping[str, Mapping[str, float]] | None = None,
+    runs: Sequence[Mapping[str, str]] = (),
 ) -> Records:
     """Builds what a report is made from.
 
@@ -28,6 +29,7 @@ def records_for_analysis(
         shown: Where MLflow shows them.
         versions: What the sweep ran with.
         later: Metrics that were measured after the training, by trial key.
+        runs: Where its runs came from, by name; see `analysis.records.Records`.
     """
     measured = later or {}
     trials = pd.DataFrame(
@@ -47,6 +49,7 @@ def records_for_analysis(
         select=sweep.select.column,
         mode=sweep.select.mode,
         versions=versions,
+        runs=runs,
         run_url=shown.url,
     )
 

@@ -90,7 +90,12 @@ def report_sweep(
 
 def _tables(sweep: Sweep, store: Store, records: Sequence[Record], shown: ShownRuns) -> "Records":
     return records_for_analysis(
-        sweep, records, shown, store.versions(sweep.name), store.robustness(sweep.name)
+        sweep,
+        records,
+        shown,
+        store.versions(sweep.name),
+        store.robustness(sweep.name),
+        [run.of.facts | {"at": run.last, "times": str(run.times)} for run in store.runs(sweep.name)],
     )
 
 

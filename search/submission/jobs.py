@@ -16,6 +16,7 @@ from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 from dropattack import UsageError
 from search.execution.preflight import CLIENT_PYTHON, python_version
+from search.records.provenance import CLIENT_CODE, code_state
 from search.submission.upload import pack
 from trainables.data.cache import digest
 
@@ -126,7 +127,8 @@ def submit(
     job = f"{prefix}{number + 1}"
     with tempfile.TemporaryDirectory() as folder:
         package = pack(project, Path(folder) / "project.zip")
-        environment = {"working_dir": str(package), "env_vars": {CLIENT_PYTHON: python_version()}}
+        variables = {CLIENT_PYTHON: python_version(), CLIENT_CODE: " ".join(code_state(project)).strip()}
+        environment = {"working_dir": str(package), "env_vars": variables}
         try:
             client.submit_job(entrypoint=entrypoint, runtime_env=environment, submission_id=job)
         except RuntimeError as error:

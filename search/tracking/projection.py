@@ -13,7 +13,7 @@ from pathlib import Path
 from dropattack.errors import first_line
 from search.definition.sweep import Sweep
 from search.records.record import Record, State
-from search.tracking.redaction import without_credentials
+from search.records.redaction import without_credentials
 from search.tracking.runs import ShownRuns, SweepRuns, Winner, run_url
 
 _INTERVAL_SECONDS = 2.0
@@ -28,13 +28,22 @@ class Projection:
         sweep: The sweep; its name names the experiment and the parent run.
         artifacts: Where a new experiment keeps its artifacts; ``None`` leaves that to the server.
         versions: What the sweep has run with.
+        provenance: Where the results of this run come from, by name.
     """
 
-    def __init__(self, uri: str, sweep: Sweep, artifacts: Path | None, versions: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        uri: str,
+        sweep: Sweep,
+        artifacts: Path | None,
+        versions: Mapping[str, str],
+        provenance: Mapping[str, str] | None = None,
+    ) -> None:
         self._uri = uri
         self._sweep = sweep
         self._artifacts = artifacts
         self._versions = versions
+        self._provenance = provenance
         self._runs: SweepRuns | None = None
         self._dirty: dict[str, Record] = {}
         self._lock = threading.Lock()
@@ -131,7 +140,7 @@ class Projection:
 
     def _connected(self) -> SweepRuns:
         if self._runs is None:
-            self._runs = SweepRuns(self._uri, self._sweep, self._artifacts, self._versions)
+            self._runs = SweepRuns(self._uri, self._sweep, self._artifacts, self._versions, self._provenance)
         return self._runs
 
 

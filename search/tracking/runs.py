@@ -21,7 +21,7 @@ from dropattack.errors import first_line
 from search.definition.sweep import Sweep
 from search.records.naming import run_name
 from search.records.record import Record, State
-from search.tracking.redaction import without_credentials
+from search.records.redaction import without_credentials
 from trainables.trial import Trial
 
 _TAG = "dropattack."
@@ -120,6 +120,7 @@ class SweepRuns:
         sweep: The sweep; its name names the experiment and the parent run.
         artifacts: Where a new experiment keeps its artifacts; ``None`` leaves that to the server.
         versions: What the sweep has run with.
+        provenance: Where the results of this run come from, by name.
 
     Attributes:
         experiment: Id of the experiment.
@@ -127,7 +128,14 @@ class SweepRuns:
         ids: Run id by trial key.
     """
 
-    def __init__(self, uri: str, sweep: Sweep, artifacts: Path | None, versions: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        uri: str,
+        sweep: Sweep,
+        artifacts: Path | None,
+        versions: Mapping[str, str],
+        provenance: Mapping[str, str] | None = None,
+    ) -> None:
         os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -151,6 +159,7 @@ class SweepRuns:
         self._client.log_dict(self.parent, sweep.model_dump(mode="json"), _DEFINITION)
         found = {f"{_TAG}command": f"dropattack run {_DEFINITION}"}
         found |= {f"{_TAG}version.{name}": value for name, value in versions.items()}
+        found |= {f"{_TAG}run.{name}": value[:5000] for name, value in (provenance or {}).items()}
         self._client.log_batch(self.parent, tags=[RunTag(name, value) for name, value in found.items()])
 
     def show(self, record: Record, state: State, epochs: Sequence[Mapping[str, float]]) -> None:

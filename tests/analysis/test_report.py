@@ -178,7 +178,9 @@ def test_names_are_text_and_never_markup(tmp_path: Path) -> None:
     frame = synthetic.trials(**SMALL).replace({"digits-lenet5": evil, "input": f"input+{evil}"})
     frame.loc[0, ["state", "reason"]] = ["failed", evil]
     sweep = {"name": evil, "summary": evil, "stages": [{"name": evil}]}
-    records = synthetic.records(frame, sweep=sweep, versions={evil: evil}, run_url="javascript:{run_id}")
+    records = synthetic.records(
+        frame, sweep=sweep, versions={evil: evil}, run_url="javascript:{run_id}", runs=[{"host": evil}]
+    )
     page = report(records, tmp_path)
     assert page.source.count("<script>") == 1
     assert "javascript:" not in page.source

@@ -106,8 +106,9 @@ def test_numbers_are_read_as_people_write_them_and_no_key_is_overwritten(tmp_pat
     path.write_text("name: a\nname: b\n", encoding="utf-8")
     with pytest.raises(UsageError, match="key 'name' stands there twice"):
         load_sweep(str(path))
-    with pytest.raises(UsageError, match="not valid YAML"):
-        parse_override("training.epochs=[1")
+    for broken in ("[1", "9" * 5000, "2020-13-45"):
+        with pytest.raises(UsageError, match="not valid YAML"):
+            parse_override(f"training.epochs={broken}")
 
 
 def test_files_that_are_no_text_and_scales_that_are_none_are_refused(tmp_path: Path) -> None:

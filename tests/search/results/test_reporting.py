@@ -14,6 +14,7 @@ from analysis.questions import landscape, sharpness
 from analysis.sections import landscape as part
 from search.definition.sweep import Sweep
 from search.definition.sweepfile import bundled_sweeps, load_sweep
+from search.records.provenance import Provenance
 from search.records.store import Store
 from search.results.reporting import report_sweep
 from search.tracking.runs import run_name
@@ -83,10 +84,14 @@ def test_a_report_says_with_what_it_was_trained_and_with_what_it_ran(tmp_path: P
     assert "epsilon\N{NO-BREAK SPACE}" in page
     assert "hidden1\N{NO-BREAK SPACE}120" in page
     assert "ran with were not recorded" in page
-    store.note_versions("small", {"torch": "2.0"}, begun=True)
-    store.note_versions("small", {"torch": "2.1"}, begun=True)
+    for torch_version in ("2.0", "2.1"):
+        came_from = Provenance(command="dropattack run small", host="n1", versions={"torch": torch_version})
+        store.note_run("small", came_from, begun=True)
     page = report_sweep("small", store, NO_SERVER).read_text(encoding="utf-8")
     assert "torch unknown, 2.0, 2.1" in page, "records were there before versions were noted"
+    assert re.search(
+        r"Run 2 times, last on 2\d{3}-\d\d-\d\d \d\d:\d\d UTC: host n1 · dropattack run small<", page
+    )
 
 
 def test_versions_of_every_run_are_kept_once(tmp_path: Path) -> None:
@@ -94,7 +99,8 @@ def test_versions_of_every_run_are_kept_once(tmp_path: Path) -> None:
     store.define(sweep())
     assert store.versions("small") == {}
     for number in ("2.0", "2.1", "2.0"):
-        store.note_versions("small", {"torch": number, "ray": "3"}, begun=number != "2.0")
+        came_from = Provenance(versions={"torch": number, "ray": "3"})
+        store.note_run("small", came_from, begun=number != "2.0")
     assert store.versions("small") == {"torch": "2.0, 2.1", "ray": "3"}
 
 

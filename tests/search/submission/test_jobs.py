@@ -14,6 +14,7 @@ from ray.job_submission import JobStatus
 
 from dropattack import UsageError
 from search.execution.preflight import CLIENT_PYTHON, python_version
+from search.records.provenance import CLIENT_CODE
 from search.submission import jobs
 
 
@@ -80,7 +81,7 @@ def test_a_job_says_what_runs_and_with_which_python_it_was_submitted(project: Pa
     (job,) = client.jobs
     assert job.submission_id == name
     assert shlex.split(job.entrypoint) == COMMAND
-    assert job.runtime_env["env_vars"] == {CLIENT_PYTHON: python_version()}
+    assert job.runtime_env["env_vars"] == {CLIENT_PYTHON: python_version(), CLIENT_CODE: ""}
 
 
 def test_a_running_job_is_joined_and_an_ended_one_followed_by_a_new_one(project: Path) -> None:

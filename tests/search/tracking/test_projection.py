@@ -8,8 +8,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 import search.tracking.projection
+from analysis.records import from_mlflow
 from search.definition.sweep import Sweep
 from search.records.naming import run_name
+from search.records.provenance import Provenance
 from search.records.record import Record, State
 from search.tracking.projection import Projection
 from search.tracking.runs import shown_runs
@@ -40,10 +42,13 @@ def _named(name: str) -> Sweep:
     return sweep(name=name, seeds=[0], training={"epochs": 3}, stages=[grid, search_])
 
 
-def _run(folder: Path, definition: Sweep, uri: str, epochs: int | None = None) -> str:
+def _run(
+    folder: Path, definition: Sweep, uri: str, epochs: int | None = None, of: Provenance | None = None
+) -> str:
     """Runs a simulated sweep with a projection; a killed one leaves MLflow where it is."""
     tested = engine(folder, definition)
-    projection = Projection(uri, definition, folder / "artifacts", {"torch": "2.0, 2.1"})
+    versions = {"torch": "2.0, 2.1"}
+    projection = Projection(uri, definition, folder / "artifacts", versions, (of or Provenance()).facts)
     tested.listeners.append(projection.show)
     projection.start(tested.records)
     try:
@@ -100,6 +105,24 @@ def test_killed_and_run_again_shows_the_same_as_undisturbed(tmp_path: Path, uri:
             _run(tmp_path, definition, uri, epochs)
     assert _run(tmp_path, definition, uri) == ""
     _check(uri, definition, list(engine(tmp_path, definition).records))
+
+
+def test_the_parent_run_shows_where_the_last_run_came_from(tmp_path: Path, uri: str) -> None:
+    """What an earlier run had and the last one has not, such as a commit, is not left there."""
+    definition = _named("provenance")
+    for of in (
+        Provenance(commit="3bc2", tree="changed", host="n1", cores="8"),
+        Provenance(command="x" * 20_000, host="n2", cores="2"),
+    ):
+        assert _run(tmp_path, definition, uri, of=of) == ""
+    parent = next(r for r in _runs(uri, "provenance") if r.data.tags["dropattack.kind"] == "sweep")
+    shown = {n: v for n, v in parent.data.tags.items() if n.startswith("dropattack.run.")}
+    assert shown.pop("dropattack.run.command") == "x" * 5000
+    assert {name: value for name, value in shown.items() if value} == {
+        "dropattack.run.host": "n2",
+        "dropattack.run.cores": "2",
+    }
+    assert from_mlflow(uri, "provenance").runs[0]["host"] == "n2"
 
 
 def test_running_a_finished_sweep_again_changes_no_run(tmp_path: Path, uri: str) -> None:

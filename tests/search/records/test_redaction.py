@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from search.records.redaction import without_credentials
 from search.tracking.projection import Projection
-from search.tracking.redaction import without_credentials
 from search.tracking.runs import shown_runs
 from tests.search.simulation import sweep
 
