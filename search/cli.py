@@ -120,7 +120,9 @@ def plan(
         definition = load_sweep(sweep, _overridden(overrides), scale)
         planned = plan_sweep(definition, Store(store), data)
         if as_json:
-            _print_json([stage.to_dict() for stage in planned])
+            _print_json([stage.to_dict() for stage in planned.stages])
+            for remark in planned.remarks:
+                print(f"dropattack: {remark}", file=sys.stderr)
         else:
             presentation.show_plan(presentation.terminal(), definition, planned)
 

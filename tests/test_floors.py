@@ -17,7 +17,7 @@ ROOMS = {
         "errors settings perturbation modes task targets method registry methods robustness catalogue"
     ),
     "trainables": (
-        "vision data code architecture models datasets recipe workload papers workloads trial saved "
+        "vision data code architecture models datasets recipe workload papers workloads usercode trial saved "
         "training lanes trainable __main__"
     ),
     "analysis": (

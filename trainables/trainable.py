@@ -15,6 +15,7 @@ from trainables.lanes.loop import Alone, Lanes, together
 from trainables.saved import checkpoint_path, model_path
 from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial
+from trainables.usercode import check_code
 from trainables.workloads import workload_named
 
 METRICS, DIVERGED = "metrics", "diverged"
@@ -116,6 +117,7 @@ class StackTrainable(tune.Trainable):
         return diverged
 
     def _resume(self, trial: Trial) -> Training:
+        check_code(trial.workload, trial.method, trial.code)
         device = torch.device("cuda" if self._gpus and torch.cuda.is_available() else "cpu")
         data = _data(trial.workload, self._data_root, json.dumps(dict(trial.data)), device)
         training = Training(trial, data, device, self._compiled)

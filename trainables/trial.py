@@ -9,6 +9,7 @@ from dropattack import Settings, method_named
 from trainables.architecture import Architecture
 from trainables.data.cache import digest
 from trainables.recipe.settings import TrainingSettings
+from trainables.usercode import user_code
 from trainables.workload import Workload
 from trainables.workloads import workload_named
 
@@ -76,9 +77,8 @@ class Trial:
         checksum: str,
         data: Mapping[str, Any] | None = None,
         model: Mapping[str, Any] | None = None,
-        code: Mapping[str, str] | None = None,
     ) -> "Trial":
-        """Builds a trial with all defaults filled in.
+        """Builds a trial with all defaults filled in, of the code as it is now.
 
         Args:
             workload: Name of the workload.
@@ -89,14 +89,15 @@ class Trial:
             checksum: `Workload.checksum` under the options in ``data``.
             data: The dataset's settings that differ from the workload's defaults.
             model: The model's settings that differ from the workload's defaults.
-            code: See `Trial`.
 
         Raises:
-            UsageError: A name is unknown or a value out of range.
+            UsageError: A name is unknown or a value out of range, or the source of a definition does not
+                decide what it computes.
         """
         found = workload_named(workload)
         architecture = found.model_settings(model)
         settings = found.method_settings(method, hyperparameters, architecture)
+        code = user_code(workload, method)
         return cls.of(
             found, method, settings, training, found.data_settings(data), architecture, seed, checksum, code
         )
@@ -112,7 +113,7 @@ class Trial:
         architecture: Architecture,
         seed: int,
         checksum: str,
-        code: Mapping[str, str] | None = None,
+        code: Mapping[str, str],
     ) -> "Trial":
         """Builds a trial of settings that are resolved, which it carries; see `make`.
 
@@ -129,7 +130,7 @@ class Trial:
             model=architecture.to_dict(),
             seed=seed,
             checksum=checksum,
-            code=dict(code or {}),
+            code=dict(code),
         )
         # A frozen dataclass keeps cached properties in its dictionary: what is resolved stays resolved.
         vars(trial).update(

@@ -12,7 +12,7 @@ from dropattack import INPUT, Settings, registered
 from search.console.status import Status, duration
 from search.definition.sweep import Sweep
 from search.definition.sweepfile import bundled_sweeps, load_sweep
-from search.engine.plan import StagePlan
+from search.engine.plan import Plan
 from search.records.naming import run_name
 from search.records.record import Record, State
 from search.records.redaction import without_credentials
@@ -43,12 +43,12 @@ def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, 
     _line(console, f"MLflow: {without_credentials(tracking_uri) or f'dropattack ui --store {store}'}")
 
 
-def show_plan(console: Console, sweep: Sweep, plans: Sequence[StagePlan]) -> None:
+def show_plan(console: Console, sweep: Sweep, planned: Plan) -> None:
     """What a run would do, stage by stage."""
     table = Table("stage", "workload", "search", title=f"plan of {sweep.name}")
     for name in ("trials", "recorded", "reused", "left", "passes", "one slot"):
         table.add_column(name, justify="right")
-    for plan in plans:
+    for plan in planned.stages:
         seconds = "?" if plan.seconds is None else duration(plan.seconds)
         about = "" if plan.search == "grid" else "≈ "
         numbers = (plan.trials, plan.recorded, plan.reused, plan.left)
@@ -56,8 +56,10 @@ def show_plan(console: Console, sweep: Sweep, plans: Sequence[StagePlan]) -> Non
             plan.stage, plan.workload, plan.search, *map(str, numbers), f"{about}{plan.passes:,.0f}", seconds
         )
     console.print(table)
-    left, passes = sum(plan.left for plan in plans), sum(plan.passes for plan in plans)
+    left, passes = sum(s.left for s in planned.stages), sum(s.passes for s in planned.stages)
     work = f"{left} trials to train, {passes:,.0f} forward-backward passes over the training split"
+    for remark in planned.remarks:
+        _line(console, remark)
     _line(console, f"{work}; nothing started")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from dropattack import method_named
 from search.definition.space import Scalar, Space, bounds, combinations
 from search.definition.sweep import Grid, Sweep
+from search.engine.code import remarks_on_code, sweep_code
 from search.engine.compatibility import check_extends, check_warm_starts
 from search.engine.datasets import verified_data
 from search.engine.proposers import Scope, grid_trials, proposer_for
@@ -57,25 +58,41 @@ class StagePlan:
         return asdict(self) | {"left": self.left}
 
 
-def plan_sweep(sweep: Sweep, store: Store, data: Path) -> list[StagePlan]:
+@dataclass(frozen=True)
+class Plan:
+    """What a run of a sweep would do.
+
+    Attributes:
+        stages: Of every workload, in the order of the sweep.
+        remarks: What to know beside the numbers, such as records of other code.
+    """
+
+    stages: Sequence[StagePlan]
+    remarks: Sequence[str] = ()
+
+
+def plan_sweep(sweep: Sweep, store: Store, data: Path) -> Plan:
     """Plans every stage of every workload.
 
     Raises:
         UsageError: The sweep could not be run: data are missing or damaged, or it is no extension of what was
             recorded under its name.
     """
+    code = sweep_code(sweep)
     checksum = verified_data(sweep, data)
     old = store.definition(sweep.name)
     if old is not None:
         check_extends(old, sweep)
     check_warm_starts(sweep, store.sweeps())
-    journal = store.journal(old).records if old is not None else []
-    trained = set(store.complete_elsewhere(sweep)) | {r.key for r in journal if r.state is State.COMPLETE}
-    return [
-        _plan(Scope(sweep, stage, workload, checksum), journal, trained)
+    journal = None if old is None else store.journal(old, code=code)
+    records = [] if journal is None else journal.records
+    trained = set(store.complete_elsewhere(sweep)) | {r.key for r in records if r.state is State.COMPLETE}
+    stages = [
+        _plan(Scope(sweep, stage, workload, checksum), records, trained)
         for stage in sweep.stages
         for workload in sweep.stage_workloads(stage)
     ]
+    return Plan(stages, [] if journal is None else remarks_on_code(journal.apart, code))
 
 
 def _plan(scope: Scope, journal: Sequence[Record], trained: set[str]) -> StagePlan:

@@ -22,6 +22,7 @@ from typing_extensions import override
 
 from dropattack import UsageError
 from search.definition.sweep import Select
+from search.records.code import SweepCode, is_apart
 from search.records.identity import move_checkpoint, read_identity, written_identity
 from search.records.record import Record, State, same_result
 from trainables.recipe.metrics import Metrics
@@ -108,11 +109,19 @@ class Journal:
         select: What trials are compared by.
         writable: Whether records will be added. The caller then holds `exclusive` on the folder, and what a
             crash left behind is put right: a torn last line, a stale lock.
+        code: The code that the sweep trains with.
+
+    Attributes:
+        records: All records of that code, in order.
+        apart: Those of other code.
     """
 
-    def __init__(self, path: Path, select: Select, writable: bool = True) -> None:
+    def __init__(
+        self, path: Path, select: Select, writable: bool = True, code: SweepCode | None = None
+    ) -> None:
         self.select = select
         self.records: list[Record] = []
+        self.apart: list[Record] = []
         self._by_key: dict[str, list[Record]] = defaultdict(list)
         if writable:
             _mend(path)
@@ -132,6 +141,9 @@ class Journal:
             self._adopt(path.parent)
         for record in self.records:
             self._by_key[record.key].append(record)
+        self.apart = [record for record in self.records if is_apart(code or {}, record.trial)]
+        if self.apart:
+            self.records = [record for record in self.records if not is_apart(code or {}, record.trial)]
 
     def add(
         self,

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from dropattack import UsageError
 from search.definition.sweep import Sweep
+from search.records.code import SweepCode
 from search.records.journal import Journal
 from search.records.provenance import Provenance, Run, noted
 from search.records.record import Record, State
@@ -20,6 +21,7 @@ from trainables.recipe.metrics import Metrics
 from trainables.saved import model_path
 
 _RUNS = TypeAdapter(list[Run])
+_CODE = TypeAdapter(dict[str, dict[str, dict[str, str]]])
 _VERSIONS = TypeAdapter(dict[str, list[str]])
 _Notes = TypeVar("_Notes")
 
@@ -114,9 +116,25 @@ class Store:
         """What earlier versions of this program noted: the versions of libraries alone."""
         return _read(self.folder(name) / "versions.json", _VERSIONS) or {}
 
-    def journal(self, sweep: Sweep, writable: bool = False) -> Journal:
-        """The sweep's journal."""
-        return Journal(self.journal_path(sweep.name), sweep.select, writable)
+    def journal(self, sweep: Sweep, writable: bool = False, code: SweepCode | None = None) -> Journal:
+        """The sweep's journal.
+
+        Args:
+            sweep: The sweep.
+            writable: See `Journal`.
+            code: The code that the sweep trains with; what it last ran with by default.
+        """
+        code = self.code(sweep.name) if code is None else code
+        return Journal(self.journal_path(sweep.name), sweep.select, writable, code)
+
+    def code(self, name: str) -> SweepCode:
+        """The code that a sweep last ran with; nothing of sweeps from before that was noted."""
+        return _read(self.folder(name) / "code.json", _CODE) or {}
+
+    def note_code(self, name: str, code: SweepCode) -> None:
+        """Notes the code that a sweep runs with now."""
+        text = json.dumps(code, indent=1, sort_keys=True)
+        write_atomically(self.folder(name) / "code.json", text.encode())
 
     def model(self, sweep: str, record: Record) -> Path:
         """Where the best model of a complete trial of a sweep lies, be it that another sweep trained it."""
@@ -147,11 +165,12 @@ class Store:
         return found
 
     def complete(self, name: str) -> list[Record]:
-        """The complete records of a sweep; none where it has not been run."""
+        """The complete records of a sweep, of whatever code; none where it has not been run."""
         definition = self.definition(name)
         if definition is None:
             return []
-        return [record for record in self.journal(definition).records if record.state is State.COMPLETE]
+        journal = self.journal(definition)
+        return [r for r in [*journal.records, *journal.apart] if r.state is State.COMPLETE]
 
 
 def _read(path: Path, kind: TypeAdapter[_Notes]) -> _Notes | None:

@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.records import Records
 from search.definition.sweep import Sweep
 from search.records.record import Record
-from search.tracking.runs import ShownRuns
+from search.tracking.shown import ShownRuns
 
 T = TypeVar("T")
 

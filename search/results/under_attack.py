@@ -11,7 +11,7 @@ from dropattack.robustness import Case, parse_grid
 from search.records.record import Record, State
 from search.records.store import Store
 from search.results.reporting import recorded_sweep
-from search.tracking.runs import add_metrics, shown_runs
+from search.tracking.shown import add_metrics, shown_runs
 from trainables.data.dataset import Data
 from trainables.recipe.examples import CLEAN
 from trainables.recipe.metrics import Metrics

@@ -14,7 +14,8 @@ from dropattack.errors import first_line
 from search.definition.sweep import Sweep
 from search.records.record import Record, State
 from search.records.redaction import without_credentials
-from search.tracking.runs import ShownRuns, SweepRuns, Winner, run_url
+from search.tracking.runs import SweepRuns, Winner
+from search.tracking.shown import ShownRuns, run_url
 
 _INTERVAL_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 60.0

@@ -6,26 +6,22 @@ import math
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunStatus, RunTag, ViewType
+from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
 from mlflow.utils.mlflow_tags import (
     MLFLOW_PARENT_RUN_ID,
     MLFLOW_RUN_NAME,
     MLFLOW_SOURCE_NAME,
 )
 
-from dropattack.errors import first_line
 from search.definition.sweep import Sweep
 from search.records.naming import run_name
 from search.records.record import Record, State
-from search.records.redaction import without_credentials
+from search.tracking.shown import KEY, TAG, all_runs
 from trainables.trial import Trial
 
-_TAG = "dropattack."
-_KEY = f"{_TAG}key"
 _RUN_STATUS = {
     State.RUNNING: RunStatus.RUNNING,
     State.COMPLETE: RunStatus.FINISHED,
@@ -39,77 +35,6 @@ _DEFINITION = "sweep.json"
 
 Winner = tuple[str, Sequence[Path]]
 """Key of the trial that gives a workload's best model, and the files of that model."""
-
-
-@dataclass(frozen=True)
-class ShownRuns:
-    """Where MLflow shows trials.
-
-    Attributes:
-        url: Address of a run, with ``{run_id}`` in it.
-        ids: Run id by trial key.
-    """
-
-    url: str = ""
-    ids: Mapping[str, str] = field(default_factory=dict)
-
-
-def shown_runs(uri: str, sweep: str) -> ShownRuns:
-    """Asks MLflow which runs it shows of a sweep; none where it cannot be reached."""
-    try:
-        client = MlflowClient(uri)
-        experiment = client.get_experiment_by_name(sweep)
-        if experiment is None:
-            return ShownRuns()
-        runs = _all_runs(client, experiment.experiment_id)
-    except Exception:
-        return ShownRuns()
-    ids = {run.data.tags[_KEY]: run.info.run_id for run in runs if _KEY in run.data.tags}
-    return ShownRuns(run_url(uri, experiment.experiment_id), ids)
-
-
-def add_metrics(uri: str, shown: ShownRuns, measured: Mapping[str, Mapping[str, float]]) -> str:
-    """Shows metrics that came after the training on the runs of their trials.
-
-    Args:
-        uri: Tracking URI.
-        shown: Where trials are shown; those that are not are left out.
-        measured: Metrics by trial key.
-
-    Returns:
-        Why MLflow did not take them, or nothing.
-    """
-    at = int(time.time() * 1000)
-    try:
-        client = MlflowClient(uri)
-        for key, metrics in measured.items():
-            if key in shown.ids:
-                values = [Metric(name, value, at, 0) for name, value in metrics.items()]
-                client.log_batch(shown.ids[key], values)
-    except Exception as error:
-        reason = without_credentials(first_line(error))
-        return f"MLflow at {without_credentials(uri)} did not take the metrics ({reason})"
-    return ""
-
-
-def run_url(uri: str, experiment: str) -> str:
-    """Address of a run: on the tracking server, or where `dropattack ui` serves a store."""
-    server = without_credentials(uri).rstrip("/") if uri.startswith("http") else "http://127.0.0.1:5000"
-    return f"{server}/#/experiments/{experiment}/runs/{{run_id}}"
-
-
-def _all_runs(client: MlflowClient, experiment: str) -> list[Run]:
-    """Every run of an experiment, a thousand to a request."""
-    runs: list[Run] = []
-    token = None
-    while True:
-        page = client.search_runs(
-            [experiment], run_view_type=ViewType.ALL, max_results=1000, page_token=token
-        )
-        runs += page
-        token = page.token
-        if not token:
-            return runs
 
 
 class SweepRuns:
@@ -149,17 +74,17 @@ class SweepRuns:
         self._ended: set[str] = set()
         self._shown_headline = ""
         parent = None
-        for run in _all_runs(self._client, self.experiment):
-            if run.data.tags.get(f"{_TAG}kind") == "sweep":
+        for run in all_runs(self._client, self.experiment):
+            if run.data.tags.get(f"{TAG}kind") == "sweep":
                 parent = run.info.run_id
-            elif _KEY in run.data.tags:
+            elif KEY in run.data.tags:
                 self._remember(run)
         self.parent = parent or self._create_parent()
         self._client.update_run(self.parent, status=RunStatus.to_string(RunStatus.RUNNING))
         self._client.log_dict(self.parent, sweep.model_dump(mode="json"), _DEFINITION)
-        found = {f"{_TAG}command": f"dropattack run {_DEFINITION}"}
-        found |= {f"{_TAG}version.{name}": value for name, value in versions.items()}
-        found |= {f"{_TAG}run.{name}": value[:5000] for name, value in (provenance or {}).items()}
+        found = {f"{TAG}command": f"dropattack run {_DEFINITION}"}
+        found |= {f"{TAG}version.{name}": value for name, value in versions.items()}
+        found |= {f"{TAG}run.{name}": value[:5000] for name, value in (provenance or {}).items()}
         self._client.log_batch(self.parent, tags=[RunTag(name, value) for name, value in found.items()])
 
     def show(self, record: Record, state: State, epochs: Sequence[Mapping[str, float]]) -> None:
@@ -175,9 +100,9 @@ class SweepRuns:
         run_id = self.ids[key]
         new = epochs[self._epochs[key] :]
         metrics, odd = _metrics(new), _not_finite(epochs)
-        tags = [RunTag(f"{_TAG}state", state.value)]
-        tags += [RunTag(f"{_TAG}not-finite", " ".join(odd))] if odd else []
-        tags += [RunTag(f"{_TAG}reason", record.reason[:5000])] if record.reason else []
+        tags = [RunTag(f"{TAG}state", state.value)]
+        tags += [RunTag(f"{TAG}not-finite", " ".join(odd))] if odd else []
+        tags += [RunTag(f"{TAG}reason", record.reason[:5000])] if record.reason else []
         select = self._sweep.select
         best = max(epochs, key=lambda m: select.sign * m[select.column], default=None)
         if best is not None and state is not State.RUNNING:
@@ -200,7 +125,7 @@ class SweepRuns:
     def describe(self, headline: str) -> None:
         """Shows on the parent run how far the sweep is."""
         if headline and headline != self._shown_headline:
-            self._client.set_tag(self.parent, f"{_TAG}progress", headline)
+            self._client.set_tag(self.parent, f"{TAG}progress", headline)
             self._shown_headline = headline
 
     def finish(self, files: Sequence[Path], winners: Sequence[Winner], status: str) -> None:
@@ -231,10 +156,10 @@ class SweepRuns:
         return str(self._client.create_experiment(self._sweep.name, location, kind))
 
     def _remember(self, run: Run) -> None:
-        key = run.data.tags[_KEY]
+        key = run.data.tags[KEY]
         self.ids[key] = run.info.run_id
         self._epochs[key] = int(run.data.metrics.get(_LAST_METRIC, 0))
-        self._states[key] = run.data.tags.get(f"{_TAG}state", "")
+        self._states[key] = run.data.tags.get(f"{TAG}state", "")
         if run.data.params:
             self._described.add(key)
         if run.info.status in ("FINISHED", "FAILED", "KILLED"):
@@ -253,12 +178,12 @@ class SweepRuns:
             if former in seen:
                 seen.remove(former)
                 seen.add(key)
-        self._client.set_tag(self.ids[key], _KEY, key)
+        self._client.set_tag(self.ids[key], KEY, key)
 
     def _create_parent(self) -> str:
         tags = {
-            f"{_TAG}kind": "sweep",
-            f"{_TAG}sweep": self._sweep.name,
+            f"{TAG}kind": "sweep",
+            f"{TAG}sweep": self._sweep.name,
             "mlflow.note.content": self._sweep.summary,
         }
         run = self._client.create_run(self.experiment, tags=tags, run_name=self._sweep.name)
@@ -268,14 +193,14 @@ class SweepRuns:
         trial = record.trial
         tags = {
             MLFLOW_PARENT_RUN_ID: self.parent,
-            f"{_TAG}kind": "trial",
-            _KEY: record.key,
-            f"{_TAG}sweep": self._sweep.name,
-            f"{_TAG}stage": record.stage,
-            f"{_TAG}workload": trial.workload,
-            f"{_TAG}method": trial.method,
-            f"{_TAG}state": State.RUNNING.value,
-            f"{_TAG}trial": json.dumps(trial.to_dict(), sort_keys=True),
+            f"{TAG}kind": "trial",
+            KEY: record.key,
+            f"{TAG}sweep": self._sweep.name,
+            f"{TAG}stage": record.stage,
+            f"{TAG}workload": trial.workload,
+            f"{TAG}method": trial.method,
+            f"{TAG}state": State.RUNNING.value,
+            f"{TAG}trial": json.dumps(trial.to_dict(), sort_keys=True),
             MLFLOW_RUN_NAME: run_name(trial),
             MLFLOW_SOURCE_NAME: "dropattack",
         }

@@ -16,6 +16,7 @@ from search.records.record import Record
 from trainables.architecture import Architecture
 from trainables.recipe.settings import TrainingSettings
 from trainables.trial import Trial
+from trainables.usercode import user_code
 from trainables.workloads import workload_named
 
 Checksum = Callable[[str, Mapping[str, Any]], str]
@@ -88,7 +89,18 @@ class Scope:
             architecture,
             seed,
             self.checksum(self.workload, data),
+            self._code(method),
         )
+
+    def _code(self, method: str) -> dict[str, str]:
+        """The code of the workload and of a method, as it was when this scope first asked."""
+        if method not in self._codes:
+            self._codes[method] = user_code(self.workload, method)
+        return self._codes[method]
+
+    @cached_property
+    def _codes(self) -> dict[str, dict[str, str]]:
+        return {}
 
     def resource(self, trial: Trial, epoch: int) -> int:
         """What a trial has used of its budget after an epoch, in the unit that rungs count."""

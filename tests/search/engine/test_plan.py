@@ -16,7 +16,7 @@ ATTACK = {"k": [2], "epsilon": [0.1, 1.0], "targets": ["input"]}
 
 def plan(folder: Path, **changes: Any) -> StagePlan:
     stage = {"name": "only", "methods": {"dropattack": ATTACK}} | changes
-    (found,) = plan_sweep(sweep(stages=[stage], seeds=[0]), Store(folder), folder)
+    (found,) = plan_sweep(sweep(stages=[stage], seeds=[0]), Store(folder), folder).stages
     return found
 
 
@@ -56,7 +56,7 @@ def test_what_computes_the_same_is_trained_once(tmp_path: Path) -> None:
     grid = {"epsilon": [0.1, 1, 5], "p": [0, 0.5, 1], "control": controls}
     stage = {"name": "grid", "methods": {"standard": {}, "dropattack": grid}}
     definition = sweep(stages=[stage], seeds=[0, 1])
-    (found,) = plan_sweep(definition, Store(tmp_path), tmp_path)
+    (found,) = plan_sweep(definition, Store(tmp_path), tmp_path).stages
     assert (found.trials, found.reused, found.left) == (92, 56, 36)
 
     ran = engine(tmp_path, definition)

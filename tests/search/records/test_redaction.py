@@ -6,7 +6,7 @@ import pytest
 
 from search.records.redaction import without_credentials
 from search.tracking.projection import Projection
-from search.tracking.runs import shown_runs
+from search.tracking.shown import shown_runs
 from tests.search.simulation import sweep
 
 

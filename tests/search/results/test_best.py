@@ -18,7 +18,7 @@ from search.results.best import Best, best_by_workload
 from search.results.frames import records_for_analysis
 from search.results.reporting import best_record
 from search.tracking.projection import Projection
-from search.tracking.runs import ShownRuns
+from search.tracking.shown import ShownRuns
 from tests.search.simulation import Driver, engine, sweep
 
 

@@ -14,7 +14,7 @@ from search.records.naming import run_name
 from search.records.provenance import Provenance
 from search.records.record import Record, State
 from search.tracking.projection import Projection
-from search.tracking.runs import shown_runs
+from search.tracking.shown import shown_runs
 from tests.search.simulation import Driver, KilledError, engine, sweep
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings

@@ -1,0 +1,54 @@
+"""The code that a sweep trains with now, beside what its records were trained with."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from search.definition.sweep import Sweep
+from search.records.code import SweepCode, expected
+from search.records.record import Record
+from trainables.usercode import changed, user_code
+
+
+def sweep_code(sweep: Sweep) -> SweepCode:
+    """The code of every workload and method of a sweep as it is now.
+
+    Raises:
+        UsageError: The source of one of them does not decide what it computes.
+    """
+    methods = {"standard", *(method for stage in sweep.stages for method in stage.methods)}
+    return {
+        workload: {method: user_code(workload, method) for method in sorted(methods)}
+        for workload in sweep.workloads
+    }
+
+
+def remarks_on_code(apart: Iterable[Record], code: SweepCode) -> list[str]:
+    """Lines that say which modules differ from what records were trained with.
+
+    Example: ``mine.py differs from what 6 records were trained with; they stay under the old code``.
+    """
+    counts: Counter[tuple[str, ...]] = Counter()
+    unknown = 0
+    for record in apart:
+        now = expected(code, record.trial) or {}
+        if record.trial.code:
+            counts[tuple(map(_file, changed(record.trial.code, now)))] += 1
+        else:
+            unknown += 1
+    remarks = [
+        f"{' and '.join(files)} {'differs' if len(files) == 1 else 'differ'} from what {_records(count)} "
+        f"trained with; {'it stays' if count == 1 else 'they stay'} under the old code"
+        for files, count in sorted(counts.items())
+    ]
+    if unknown:
+        remarks.append(f"{_records(unknown)} recorded before records held their code, and stay apart")
+    return remarks
+
+
+def _records(count: int) -> str:
+    return "1 record was" if count == 1 else f"{count:,} records were"
+
+
+def _file(module: str) -> str:
+    """How people call a module: by its file."""
+    return f"{module.replace('.', '/')}.py"

@@ -1,0 +1,19 @@
+"""Which code a sweep's records belong to: records of other code stay in the journal, and apart."""
+
+from collections.abc import Mapping
+
+from trainables.trial import Trial
+
+SweepCode = Mapping[str, Mapping[str, Mapping[str, str]]]
+"""Digests by module of what a user brought, by workload and method; see `trainables.usercode`."""
+
+
+def expected(code: SweepCode, trial: Trial) -> Mapping[str, str] | None:
+    """The code that a sweep has for a trial's workload and method; nothing where it has not both."""
+    return code.get(trial.workload, {}).get(trial.method)
+
+
+def is_apart(code: SweepCode, trial: Trial) -> bool:
+    """Whether a trial was trained with other code than the sweep has for it."""
+    now = expected(code, trial)
+    return now is not None and dict(now) != dict(trial.code)

@@ -1,0 +1,86 @@
+"""What MLflow shows of a sweep, asked for by whoever did not put it there."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Run, ViewType
+
+from dropattack.errors import first_line
+from search.records.redaction import without_credentials
+
+TAG = "dropattack."
+KEY = f"{TAG}key"
+"""Tag of a run that holds its trial's key."""
+
+
+@dataclass(frozen=True)
+class ShownRuns:
+    """Where MLflow shows trials.
+
+    Attributes:
+        url: Address of a run, with ``{run_id}`` in it.
+        ids: Run id by trial key.
+    """
+
+    url: str = ""
+    ids: Mapping[str, str] = field(default_factory=dict)
+
+
+def shown_runs(uri: str, sweep: str) -> ShownRuns:
+    """Asks MLflow which runs it shows of a sweep; none where it cannot be reached."""
+    try:
+        client = MlflowClient(uri)
+        experiment = client.get_experiment_by_name(sweep)
+        if experiment is None:
+            return ShownRuns()
+        runs = all_runs(client, experiment.experiment_id)
+    except Exception:
+        return ShownRuns()
+    ids = {run.data.tags[KEY]: run.info.run_id for run in runs if KEY in run.data.tags}
+    return ShownRuns(run_url(uri, experiment.experiment_id), ids)
+
+
+def add_metrics(uri: str, shown: ShownRuns, measured: Mapping[str, Mapping[str, float]]) -> str:
+    """Shows metrics that came after the training on the runs of their trials.
+
+    Args:
+        uri: Tracking URI.
+        shown: Where trials are shown; those that are not are left out.
+        measured: Metrics by trial key.
+
+    Returns:
+        Why MLflow did not take them, or nothing.
+    """
+    at = int(time.time() * 1000)
+    try:
+        client = MlflowClient(uri)
+        for key, metrics in measured.items():
+            if key in shown.ids:
+                values = [Metric(name, value, at, 0) for name, value in metrics.items()]
+                client.log_batch(shown.ids[key], values)
+    except Exception as error:
+        reason = without_credentials(first_line(error))
+        return f"MLflow at {without_credentials(uri)} did not take the metrics ({reason})"
+    return ""
+
+
+def run_url(uri: str, experiment: str) -> str:
+    """Address of a run: on the tracking server, or where `dropattack ui` serves a store."""
+    server = without_credentials(uri).rstrip("/") if uri.startswith("http") else "http://127.0.0.1:5000"
+    return f"{server}/#/experiments/{experiment}/runs/{{run_id}}"
+
+
+def all_runs(client: MlflowClient, experiment: str) -> list[Run]:
+    """Every run of an experiment, a thousand to a request."""
+    runs: list[Run] = []
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment], run_view_type=ViewType.ALL, max_results=1000, page_token=token
+        )
+        runs += page
+        token = page.token
+        if not token:
+            return runs
