@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -10,6 +12,7 @@ from dropattack import UsageError
 from search.console.progress import ProgressView
 from search.console.status import Status
 from search.definition.sweep import Sweep
+from search.engine.code import remarks_on_code, sweep_code
 from search.engine.compatibility import check_extends, check_records, check_warm_starts
 from search.engine.datasets import verified_data
 from search.engine.engine import Engine
@@ -22,6 +25,7 @@ from search.results.best import best_by_workload
 from search.results.outcome import Outcome
 from search.results.reporting import write_report
 from search.tracking.projection import Projection
+from search.tracking.runs import Winner
 from trainables.data.cache import write_atomically
 from trainables.saved import checkpoint_path, load_model
 
@@ -50,11 +54,13 @@ def run_sweep(
 
     Raises:
         UsageError: The request is wrong; nothing has been started.
+        StoreError: A file of the store or of the data broke; what is recorded is whole.
     """
     from search.execution import tuning
 
     started = time.monotonic()
     check_job(store.root)
+    code = sweep_code(sweep)
     checksum = verified_data(sweep, data)
     folder = store.folder(sweep.name)
     with exclusive(folder):
@@ -64,11 +70,14 @@ def run_sweep(
         check_warm_starts(sweep, store.sweeps())
         tuning.connect(verbose)
         check_cluster(sweep, store.root, data, checksum)
-        journal = store.journal(sweep, writable=True)
+        journal = store.journal(sweep, writable=True, code=code)
+        for remark in remarks_on_code(journal.apart, code):
+            console.print(remark, highlight=False, markup=False)
         check_records(journal.records, sweep, checksum)
         engine = Engine(sweep, journal, checksum, store.complete_elsewhere(sweep), store.complete)
         came_from = provenance(sweep)
         store.note_run(sweep.name, came_from, begun=bool(journal.records))
+        store.note_code(sweep.name, code)
         store.define(sweep)
         projection = Projection(
             tracking_uri or store.tracking_uri,
@@ -77,35 +86,52 @@ def run_sweep(
             store.versions(sweep.name),
             came_from.facts,
         )
-        engine.listeners += [projection.show, lambda record: _drop_checkpoint(folder, journal, record)]
         status = Status(sweep, engine.records)
-        projection.start(engine.records, status.line)
-        try:
-            with ProgressView(status, console) as view:
-                engine.listeners.append(view.update)
-                tuning.run(engine, folder, data, verbose)
-            projection.drain()
-            try:
-                report = write_report(sweep, store, engine.records, projection.shown())
-            except UsageError as error:
-                raise OSError(str(error)) from error
-        except Exception as error:
-            projection.drain()
-            projection.close([], status="FAILED")
-            if not isinstance(error, OSError):
-                raise
-            raise StoreError(
-                f"a file of the store {store.root} or of the data can no longer be used ({error}); nothing "
-                "recorded is lost: mend that and run the same command again"
-            ) from error
-        winners = [
-            (best.record.key, _winner_files(store.model(sweep.name, best.record)))
-            for best in best_by_workload(sweep, engine.records).values()
+        view = ProgressView(status, console)
+        engine.listeners += [
+            projection.show,
+            lambda record: _drop_checkpoint(folder, journal, record),
+            view.update,
         ]
-        ending = "KILLED" if not engine.done else "FAILED" if status.failures else "FINISHED"
-        warning = projection.close([report, folder / "sweep.json"], winners, ending)
+        files: list[Path] = []
+        winners: list[Winner] = []
+        ending = "FAILED"
+        projection.start(engine.records, status.line)
+        with _store_errors(store):
+            try:
+                try:
+                    with view:
+                        tuning.run(engine, folder, data, verbose)
+                finally:
+                    projection.drain()
+                report = write_report(sweep, store, engine.records, projection.shown())
+                winners = [
+                    (best.record.key, _winner_files(store.model(sweep.name, best.record)))
+                    for best in best_by_workload(sweep, engine.records).values()
+                ]
+                files = [report, folder / "sweep.json"]
+                ending = "KILLED" if not engine.done else "FAILED" if status.failures else "FINISHED"
+            finally:
+                warning = projection.close(files, winners, ending)
     limit = engine.limit if status.finished < status.total else ""
     return Outcome(engine.records, engine.done, limit, report, time.monotonic() - started, warning)
+
+
+@contextmanager
+def _store_errors(store: Store) -> Iterator[None]:
+    """Raises errors of files as `StoreError`: an `OSError`, or a `UsageError` whose cause is one.
+
+    Any other `UsageError` says what is wrong by itself, and any other error is a fault of the program.
+    """
+    try:
+        yield
+    except (OSError, UsageError) as error:
+        if not isinstance(error, OSError) and not isinstance(error.__cause__, OSError):
+            raise
+        raise StoreError(
+            f"a file of the store {store.root} or of the data can no longer be used ({error}); nothing "
+            "recorded is lost: mend that and run the same command again"
+        ) from error
 
 
 def _drop_checkpoint(folder: Path, journal: Journal, record: Record) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dropattack import UsageError
-from search.execution.recorder import Recorder
+from search.engine.engine import Engine
 from search.records.record import Record
 from trainables.lanes.loop import lane_structure
 from trainables.recipe.metrics import Metrics
@@ -25,15 +25,16 @@ class Stacks:
     end a trial fails for reasons of its own.
 
     Args:
-        recorder: Where trials come from and reports go to.
+        engine: Where trials come from and reports go to.
         lanes: The most trials in a stack.
 
     Attributes:
         running: How many stacks are being trained.
+        alone: Keys of trials that a GPU was too small for, which are tried once more, alone on one.
     """
 
-    def __init__(self, recorder: Recorder, lanes: int) -> None:
-        self._recorder = recorder
+    def __init__(self, engine: Engine, lanes: int) -> None:
+        self._engine = engine
         self._lanes = lanes
         self._fewer: dict[str, int] = {}
         """The most trials in a stack of a structure that ran out of GPU memory."""
@@ -44,25 +45,26 @@ class Stacks:
         self._deaths: Counter[str] = Counter()
         self._starting_alone = ""
         self.running = 0
+        self.alone: set[str] = set()
 
     @property
     def ended(self) -> bool:
         """Whether there will be no other stack."""
-        return self._recorder.ended
+        return self._engine.done
 
     def next(self) -> list[Record]:
         """The next stack to train: one that is full, or else the one that has waited longest; or none.
 
         None also while a trial waits for a GPU of its own, which the others must leave it.
         """
-        if self._recorder.broken is not None or self._starting_alone:
+        if self._starting_alone:
             return []
         stack = self._again.popleft() if self._again else self._put_together()
         if not stack:
             return []
         self._training |= {record.key: record for record in stack}
         self.running += 1
-        if stack[0].key in self._recorder.alone:
+        if stack[0].key in self.alone:
             self._starting_alone = stack[0].key
         return stack
 
@@ -72,6 +74,9 @@ class Stacks:
         Args:
             stack: Its trials' keys.
             result: What `StackTrainable.step` gave.
+
+        Raises:
+            OSError: The stack's process could not read or write a file.
         """
         self._heard_of(stack)
         if METRICS not in result:
@@ -80,7 +85,7 @@ class Stacks:
             return False
         ended = [key for key, metrics in result[METRICS] if not self._record(key, metrics)]
         for key, reason in result[DIVERGED]:
-            self._recorder.fail(key, reason)
+            self._engine.fail(key, reason)
             ended.append(key)
         if not ended:
             return True
@@ -92,7 +97,7 @@ class Stacks:
     def _record(self, key: str, metrics: Metrics) -> bool:
         """Takes an epoch to the record; deaths before one that is new were not the trial's."""
         known = len(self._training[key].epochs)
-        goes_on = self._recorder.report(key, metrics)
+        goes_on = self._engine.report(key, metrics)
         if len(self._training[key].epochs) > known:
             del self._deaths[key]
         return goes_on
@@ -114,10 +119,10 @@ class Stacks:
         self._end(stack)
 
     def _put_together(self) -> list[Record]:
-        if self._recorder.limited:
+        if self._engine.limit:
             self._put_back_what_has_not_begun()
         while self._worth_looking():
-            record = self._recorder.next()
+            record = self._engine.next()
             if record is None:
                 break
             self._wait(record)
@@ -143,7 +148,7 @@ class Stacks:
         for structure, records in list(self._waiting.items()):
             for record in records:
                 if not record.epochs:
-                    self._recorder.put_back(record.key)
+                    self._engine.put_back(record.key)
             self._waiting[structure] = [record for record in records if record.epochs]
             if not self._waiting[structure]:
                 del self._waiting[structure]
@@ -152,7 +157,7 @@ class Stacks:
         self._waiting.setdefault(self._structure(record), []).append(record)
 
     def _structure(self, record: Record) -> str:
-        if self._lanes == 1 or record.key in self._recorder.alone:
+        if self._lanes == 1 or record.key in self.alone:
             return record.key
         try:
             return lane_structure(record.trial)
@@ -162,8 +167,7 @@ class Stacks:
     def _fail_together(self, stack: Sequence[str], result: Mapping[str, Any]) -> None:
         """Takes to the record why there is nothing of a whole stack."""
         if BROKEN in result:
-            self._recorder.broken = self._recorder.broken or OSError(result[BROKEN])
-            return
+            raise OSError(result[BROKEN])
         out_of_memory = OUT_OF_MEMORY in result
         if len(stack) > 1:
             middle = (len(stack) + 1) // 2
@@ -173,10 +177,11 @@ class Stacks:
             if out_of_memory:
                 structure = self._structure(self._training[stack[0]])
                 self._fewer[structure] = min(middle, self._most(structure))
-        elif out_of_memory:
-            self._recorder.ran_out_of_memory(stack[0], result[OUT_OF_MEMORY])
+        elif out_of_memory and stack[0] not in self.alone:
+            self.alone.add(stack[0])
+            self._engine.put_back(stack[0])
         else:
-            self._recorder.fail(stack[0], result[FAILURE])
+            self._engine.fail(stack[0], result[OUT_OF_MEMORY if out_of_memory else FAILURE])
 
     def _heard_of(self, stack: Sequence[str]) -> None:
         if self._starting_alone in stack:

@@ -4,7 +4,6 @@ import logging
 import math
 import os
 import tempfile
-from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from typing_extensions import override
 from dropattack import UsageError
 from search.engine.engine import Engine
 from search.execution import gpus
-from search.execution.recorder import Recorder
+from search.execution.guard import Guard
 from search.execution.slots import Slots
 from search.execution.stacks import Stacks
 from trainables.trainable import StackTrainable
@@ -40,16 +39,16 @@ class EngineSearcher(_StateInJournal, Searcher):
     """Hands the engine's trials to Tune in stacks, each a trial to Tune, as many as may run side by side.
 
     Args:
+        guard: Calls whatever may raise an error.
         stacks: Where they come from.
-        alone: Keys of trials that get a GPU each.
         config: What all stacks' configs share.
         slots: How many may run side by side.
     """
 
-    def __init__(self, stacks: Stacks, alone: Set[str], config: dict[str, Any], slots: Slots) -> None:
+    def __init__(self, guard: Guard, stacks: Stacks, config: dict[str, Any], slots: Slots) -> None:
         super().__init__()
+        self._guard = guard
         self._stacks = stacks
-        self._alone = alone
         self._config = config
         self._slots = slots
 
@@ -57,6 +56,10 @@ class EngineSearcher(_StateInJournal, Searcher):
     @override
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         """The next stack's config; nothing for now, or nothing ever again."""
+        ended: dict[str, Any] | str | None = Searcher.FINISHED
+        return self._guard.call(self._next_config, otherwise=ended)
+
+    def _next_config(self) -> dict[str, Any] | str | None:
         if self._stacks.running >= self._slots.count():
             return None
         stack = self._stacks.next()
@@ -69,7 +72,7 @@ class EngineSearcher(_StateInJournal, Searcher):
             "recorded": [len(record.epochs) for record in stack],
         }
         config = {**self._config, **own}
-        if self._alone & set(keys):
+        if not self._stacks.alone.isdisjoint(keys):
             config[_GPUS] = max(1.0, config[_GPUS])
         return config
 
@@ -91,8 +94,9 @@ class EngineSearcher(_StateInJournal, Searcher):
 class EngineScheduler(_StateInJournal, FIFOScheduler):
     """Takes every result to the engine, the last one included, before Tune acts on it."""
 
-    def __init__(self, stacks: Stacks) -> None:
+    def __init__(self, guard: Guard, stacks: Stacks) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Ray's has no annotations
+        self._guard = guard
         self._stacks = stacks
 
     @override
@@ -102,13 +106,13 @@ class EngineScheduler(_StateInJournal, FIFOScheduler):
     @override
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Continue or stop, as the engine says."""
-        goes_on = self._stacks.report(trial.config[_KEYS], result)
+        goes_on = self._guard.call(lambda: self._stacks.report(trial.config[_KEYS], result), otherwise=False)
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
     @override
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Takes it to the engine that a process died; to Tune each death is final."""
-        self._stacks.died(trial.config[_KEYS], _first_line(trial))
+        self._guard.call(lambda: self._stacks.died(trial.config[_KEYS], _first_line(trial)), otherwise=None)
 
 
 def _first_line(trial: Any) -> str:
@@ -163,7 +167,8 @@ def run(
 
     Raises:
         UsageError: What a trial takes cannot be measured.
-        OSError: The journal can no longer be written; what it has is whole.
+        OSError: The journal, or a file that a worker needs, can no longer be used; what is recorded is whole.
+        Exception: Any other error of the engine or its listeners, as it is; nothing is recorded after it.
     """
     resources = engine.sweep.resources.model_copy(update={"gpus": _gpus(engine, data.resolve(), measure)})
     engine.occupies(resources.most_gpus)
@@ -178,14 +183,13 @@ def run(
         StackTrainable,
         lambda config: tune.PlacementGroupFactory([{"CPU": resources.cpus, "GPU": config[_GPUS]}]),
     )
-    recorder = Recorder(engine)
-    stacks = Stacks(recorder, resources.lanes)
-    with tempfile.TemporaryDirectory(prefix="dropattack-tune-") as scratch:
+    stacks = Stacks(engine, resources.lanes)
+    with Guard() as guard, tempfile.TemporaryDirectory(prefix="dropattack-tune-") as scratch:
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
-                search_alg=EngineSearcher(stacks, recorder.alone, config, Slots(resources)),
-                scheduler=EngineScheduler(stacks),
+                search_alg=EngineSearcher(guard, stacks, config, Slots(resources)),
+                scheduler=EngineScheduler(guard, stacks),
                 num_samples=-1,
                 reuse_actors=True,
             ),
@@ -193,13 +197,12 @@ def run(
                 name=engine.sweep.name,
                 storage_path=scratch,
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                stop=guard,
                 failure_config=tune.FailureConfig(max_failures=0),
                 verbose=1 if verbose else 0,
             ),
         )
         tuner.fit()
-    if recorder.broken is not None:
-        raise recorder.broken
 
 
 def _gpus(engine: Engine, data: Path, measure: gpus.Measure) -> float:

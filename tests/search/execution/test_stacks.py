@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from search.definition.sweep import Sweep
-from search.execution.recorder import Recorder
 from search.execution.stacks import Stacks
 from search.records.record import Record, State
 from tests.search.simulation import Driver, engine, sweep, table, train
@@ -59,8 +58,7 @@ class Processes:
         diverges: Callable[[Record, int], bool] = lambda record, epoch: False,
     ) -> None:
         self.engine = engine(folder, definition)
-        self.recorder = Recorder(self.engine)
-        self.handed = Stacks(self.recorder, lanes)
+        self.handed = Stacks(self.engine, lanes)
         self.slots, self.fault, self.diverges = slots, fault, diverges
         self.stacks: list[list[Record]] = []
         self.trained: list[tuple[str, int]] = []
@@ -171,8 +169,7 @@ def test_stacks_of_other_trials_stay_as_large_as_they_were(tmp_path: Path) -> No
 
 
 def test_deaths_before_an_epoch_that_is_new_are_forgiven(tmp_path: Path) -> None:
-    recorder = Recorder(engine(tmp_path, sweep(**GRID)))
-    stacks = Stacks(recorder, lanes=1)
+    stacks = Stacks(engine(tmp_path, sweep(**GRID)), lanes=1)
     for epoch in range(1, 9):
         (record,) = stacks.next()
         for seen in range(1, epoch):
@@ -199,8 +196,7 @@ def test_a_lane_that_diverges_fails_and_the_others_train_no_epoch_again(tmp_path
 
 
 def test_a_stack_whose_process_dies_is_begun_again_and_at_last_in_halves(tmp_path: Path) -> None:
-    recorder = Recorder(engine(tmp_path, sweep(**GRID)))
-    stacks = Stacks(recorder, lanes=6)
+    stacks = Stacks(engine(tmp_path, sweep(**GRID)), lanes=6)
     dead = stacks.next()
     keys = [record.key for record in dead]
     for _ in range(2):
@@ -217,7 +213,7 @@ def test_a_stack_whose_process_dies_is_begun_again_and_at_last_in_halves(tmp_pat
 
 
 def test_a_trial_that_needs_a_whole_gpu_is_not_kept_from_it_by_others(tmp_path: Path) -> None:
-    stacks = Stacks(Recorder(engine(tmp_path, sweep(**GRID))), lanes=1)
+    stacks = Stacks(engine(tmp_path, sweep(**GRID)), lanes=1)
     large, small = stacks.next(), stacks.next()
     assert not stacks.report([large[0].key], {OUT_OF_MEMORY: "too small"})
     assert stacks.next() == large
@@ -266,12 +262,9 @@ def test_confirmation_waits_for_stacks(tmp_path: Path) -> None:
     assert all(record.finished for record in processes.engine.records)
 
 
-def test_a_broken_store_ends_everything(tmp_path: Path) -> None:
-    recorder = Recorder(engine(tmp_path, sweep(**GRID)))
-    stacks = Stacks(recorder, lanes=4)
-    first, second = stacks.next(), stacks.next()
-    assert not stacks.report([record.key for record in first], {BROKEN: "no space left"})
-    assert not stacks.report([record.key for record in second], {BROKEN: "something after it"})
-    assert stacks.ended
-    assert stacks.next() == []
-    assert str(recorder.broken) == "no space left"
+def test_a_file_that_a_process_cannot_use_is_an_error_of_its_own_and_fails_no_trial(tmp_path: Path) -> None:
+    stacks = Stacks(engine(tmp_path, sweep(**GRID)), lanes=4)
+    stack = stacks.next()
+    with pytest.raises(OSError, match="no space left"):
+        stacks.report([record.key for record in stack], {BROKEN: "no space left"})
+    assert {record.state for record in stack} == {State.RUNNING}

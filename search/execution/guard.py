@@ -1,0 +1,55 @@
+"""The first error of what Tune calls: it ends the run, and it is raised when Tune has ended."""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from ray.tune import Stopper
+from typing_extensions import override
+
+T = TypeVar("T")
+
+
+class Guard(Stopper):
+    """Keeps the first error of what Tune calls, ends the run, and raises the error as it is.
+
+    Tune itself takes an error of a callback for a failure of a trial and goes on, or raises a text about it.
+    Here an error is the last thing that happens: nothing more is called, Tune stops all trials, and what they
+    have not yet reported stays with their checkpoints.
+
+    As a context manager it holds the run; where it ends, the error is raised.
+    """
+
+    def __init__(self) -> None:
+        self._error: Exception | None = None
+
+    def call(self, action: Callable[[], T], otherwise: T) -> T:
+        """Returns what an action returns; ``otherwise`` where it or one before it has raised an error."""
+        if self._error is None:
+            try:
+                return action()
+            except Exception as error:
+                self._error = error
+        return otherwise
+
+    @override
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return self._error is not None
+
+    @override
+    def stop_all(self) -> bool:
+        return self._error is not None
+
+    @override
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune writes its stopper to disk, and an error need not be one that can be written."""
+        return {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._error is not None:
+            raise self._error

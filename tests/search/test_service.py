@@ -1,0 +1,193 @@
+"""How a run of a sweep ends: what an error means, and what MLflow shows of it."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from rich.console import Console
+
+import search.service
+from dropattack import UsageError
+from search.definition.sweep import Sweep
+from search.engine.engine import Engine
+from search.execution import tuning
+from search.records.record import Record, State
+from search.records.store import Store
+from search.results.outcome import Outcome
+from search.service import StoreError, run_sweep
+from search.tracking.runs import ShownRuns
+from tests.search.simulation import Driver, KilledError, sweep
+from trainables.data.cache import CacheError
+
+GRID = {"training": {"epochs": 2}, "stages": [{"name": "grid", "methods": {"standard": {}, "fgm": {}}}]}
+TRIALS = 4
+"""Two methods by two seeds."""
+
+
+class FakeProjection:
+    """A projection that only notes what it is asked for."""
+
+    calls: list[tuple[Any, ...]]
+
+    def __init__(self, *_: object) -> None:
+        type(self).calls = []
+
+    def start(self, records: Sequence[Record], headline: Callable[[], str]) -> None:
+        self.calls.append(("start",))
+
+    def show(self, record: Record) -> None:
+        """Nothing."""
+
+    def drain(self) -> None:
+        self.calls.append(("drain",))
+
+    def shown(self) -> ShownRuns:
+        return ShownRuns()
+
+    def close(self, files: Sequence[Path], winners: Sequence[object], status: str) -> str:
+        self.calls.append(("close", status, [file.name for file in files]))
+        return ""
+
+
+def simulated(engine: Engine, *_: object) -> None:
+    """Runs a sweep without Ray."""
+    Driver(engine).run()
+
+
+def raising(error: BaseException) -> Callable[..., None]:
+    """A function that raises an error."""
+
+    def function(*_: object, **__: object) -> None:
+        raise error
+
+    return function
+
+
+def half_way(error: BaseException) -> Callable[..., None]:
+    """As `simulated`, with an error after three epochs: one trial has ended and another has not."""
+
+    def function(engine: Engine, *_: object) -> None:
+        with pytest.raises(KilledError):
+            Driver(engine).run(epochs=3)
+        raise error
+
+    return function
+
+
+def usage_error(cause: Exception | None) -> UsageError:
+    """A wrong request, because of another error or by itself."""
+    error = UsageError("cannot be done")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.fixture(autouse=True)
+def _without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning, "connect", lambda verbose: None)
+    monkeypatch.setattr(search.service, "check_cluster", lambda *_: None)
+    monkeypatch.setattr(tuning, "run", simulated)
+
+
+@pytest.fixture
+def projection(monkeypatch: pytest.MonkeyPatch) -> type[FakeProjection]:
+    """Stands for MLflow."""
+    monkeypatch.setattr(search.service, "Projection", FakeProjection)
+    return FakeProjection
+
+
+def _run(folder: Path, **changes: Any) -> Outcome:
+    definition: Sweep = sweep(**{**GRID, **changes})
+    return run_sweep(definition, Store(folder / "runs"), folder, Console(quiet=True))
+
+
+def test_a_sweep_that_comes_to_its_end_is_shown_drained_and_closed(
+    tmp_path: Path, projection: type[FakeProjection]
+) -> None:
+    outcome = _run(tmp_path)
+    assert outcome.done
+    assert projection.calls == [
+        ("start",),
+        ("drain",),
+        ("close", "FINISHED", ["report.html", "sweep.json"]),
+    ]
+
+
+ERRORS = [
+    (OSError("no space left"), StoreError),
+    (usage_error(PermissionError("read-only")), StoreError),
+    (CacheError("cannot use the cache"), StoreError),
+    (usage_error(None), UsageError),
+    (usage_error(ValueError("not a number")), UsageError),
+    (RuntimeError("a fault of the program"), RuntimeError),
+    (KeyboardInterrupt(), KeyboardInterrupt),
+    (SystemExit(1), SystemExit),
+]
+
+
+@pytest.mark.parametrize(("error", "meant"), ERRORS)
+@pytest.mark.parametrize("name", ["run", "drain"])
+def test_whatever_happens_is_raised_for_what_it_is_and_closes_what_is_shown(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    projection: type[FakeProjection],
+    name: str,
+    error: BaseException,
+    meant: type[BaseException],
+) -> None:
+    monkeypatch.setattr(tuning if name == "run" else projection, name, raising(error))
+    _check(tmp_path, error, meant)
+    drained = [("drain",)] if name == "run" else []
+    assert projection.calls == [("start",), *drained, ("close", "FAILED", [])]
+
+
+@pytest.mark.parametrize(("error", "meant"), ERRORS[:6:3])
+@pytest.mark.parametrize("name", ["write_report", "best_by_workload"])
+def test_what_happens_after_the_training_does_so_too(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    projection: type[FakeProjection],
+    name: str,
+    error: BaseException,
+    meant: type[BaseException],
+) -> None:
+    monkeypatch.setattr(search.service, name, raising(error))
+    _check(tmp_path, error, meant)
+    assert projection.calls == [("start",), ("drain",), ("close", "FAILED", [])]
+
+
+def _check(folder: Path, error: BaseException, meant: type[BaseException]) -> None:
+    with pytest.raises(meant) as raised:
+        _run(folder)
+    if meant is StoreError:
+        assert raised.value.__cause__ is error
+        assert str(error) in str(raised.value)
+        assert len(str(raised.value).splitlines()) == 1
+    else:
+        assert raised.value is error
+
+
+def test_mlflow_shows_a_run_that_broke_as_failed_and_goes_on_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "run", half_way(KeyError("a fault of the program")))
+    with pytest.raises(KeyError):
+        _run(tmp_path)
+    assert _statuses(tmp_path) == {"parent": ["FAILED"], "trial": ["FINISHED", "KILLED"]}
+    monkeypatch.setattr(tuning, "run", simulated)
+    outcome = _run(tmp_path)
+    assert [record.state for record in outcome.records] == [State.COMPLETE] * TRIALS
+    assert _statuses(tmp_path) == {"parent": ["FINISHED"], "trial": ["FINISHED"] * TRIALS}
+
+
+def _statuses(folder: Path) -> dict[str, list[str]]:
+    """Statuses of the runs in MLflow."""
+    client = MlflowClient(Store(folder / "runs").tracking_uri)
+    experiment = client.get_experiment_by_name("small")
+    assert experiment is not None
+    found: dict[str, list[str]] = {"parent": [], "trial": []}
+    for run in client.search_runs([experiment.experiment_id]):
+        kind = "trial" if "dropattack.key" in run.data.tags else "parent"
+        found[kind] = sorted([*found[kind], run.info.status])
+    return found
