@@ -73,7 +73,7 @@ class FakeTune:
             self._died.add(trials[0].key)
             self.scheduler.on_trial_error(None, trial)
             return
-        metrics = [(each.key, train(Record(-1, "", each), trial.epoch)) for each in trials]
+        metrics = [(each.key, train(Record(-1, "", each, each.identity), trial.epoch)) for each in trials]
         decision = self.scheduler.on_trial_result(None, trial, {METRICS: metrics, DIVERGED: []})
         if decision == TrialScheduler.CONTINUE and not self.guard.stop_all():
             self._running.append(trial)
