@@ -9,12 +9,11 @@ from zipfile import ZipFile
 import pytest
 
 from search.submission.upload import project_files
+from tests.docs.pages import ROOT, examples, text_of
 from tests.packaging.user import User
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 PACKAGES = ("analysis", "dropattack", "search", "trainables")
 
 
@@ -62,7 +61,7 @@ print(importlib.util.find_spec("benchmarks"), {str(ROOT)!r} in sys.path)
 
 
 def test_the_demo_runs_from_an_empty_folder_and_leaves_its_store_there(user: User, ran: str) -> None:
-    (promised,) = re.findall(r"The demo trains (\d+) trials", README)
+    (promised,) = re.findall(r"The demo trains (\d+) trials", text_of("README.md"))
     status = json.loads(user.dropattack("status", "demo", "--json"))
     assert status["finished"] == status["total"] == int(promised)
     assert set(status["states"]) <= {"complete", "pruned"}
@@ -84,10 +83,17 @@ def test_the_report_is_written_in_every_format(user: User, ran: str) -> None:
 
 
 def test_the_winner_is_used_as_the_readme_says(user: User, ran: str) -> None:
-    (example,) = (part for part in README.split("```python\n")[1:] if "load_model" in part)
+    (example,) = (code for code in examples("README.md", "python") if "load_model" in code)
     best = json.loads(user.dropattack("status", "demo", "--json"))["best"]["digits-lenet5"]
-    code = example.partition("```")[0].replace("KEY", best["key"])
-    printed = user.python(
-        f"{code}\nimport torch\nprint(model.training, *model(torch.zeros(2, 1, 28, 28)).shape)"
-    )
+    asked = "import torch\nprint(model.training, *model(torch.zeros(2, 1, 28, 28)).shape)"
+    printed = user.python(f"{example.replace('KEY', best['key'])}\n{asked}")
     assert printed.split() == ["False", "2", "10"]
+
+
+def test_the_analysis_pages_example_reads_what_the_demo_recorded(user: User, ran: str) -> None:
+    example = examples("docs/analysis.md", "python")[0]
+    printed = user.python(f"{example}\nprint(len(records.trials), len(scored))")
+    trials, scored = map(int, printed.split())
+    assert trials == json.loads(user.dropattack("status", "demo", "--json"))["total"]
+    assert scored > 0
+    assert (user.work / "report" / "report.html").stat().st_size > 10_000
