@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test chaos test-cluster lint format clean
+.PHONY: demo test test-wheel test-extras chaos test-cluster lint format clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name one with make PYTHON=..." if sys.version_info < (3, 11) else 0)'
@@ -17,6 +17,14 @@ demo: $(INSTALLED)
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+# The wheel in an environment of its own: it holds what it should, and runs the demo from an empty folder.
+test-wheel: $(INSTALLED)
+	$(BIN)/python -m pytest tests/packaging/test_wheel.py
+
+# The wheel and each extra, really installed in the versions of constraints.txt.
+test-extras: $(INSTALLED)
+	$(BIN)/python -m pytest tests/packaging/test_extras.py
 
 # Sweeps killed at every named point and at random, in real processes; what it did to them goes to chaos.jsonl.
 chaos: $(INSTALLED)

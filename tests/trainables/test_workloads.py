@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from dropattack import UsageError
+from tests.docs.pages import examples
 from trainables import workloads as module
 from trainables.training.loop import Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named, workloads
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "workloads.md"
 WRONG = """
 
 def wrong():
@@ -22,8 +22,8 @@ def wrong():
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A module with the workload that the documentation shows."""
-    example = DOCUMENT.read_text().partition("```python\n")[2].partition("```")[0]
-    (tmp_path / "own_workloads.py").write_text(example + WRONG)
+    (example,) = examples("docs/workloads.md", "python")
+    (tmp_path / "own_workloads.py").write_text(example + WRONG, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     return "own_workloads"
 

@@ -1,0 +1,99 @@
+"""What a user of the wheel gets: its files, and the demo of the README from an empty folder."""
+
+import json
+import re
+import sysconfig
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from search.submission.upload import project_files
+from tests.docs.pages import ROOT, examples, text_of
+from tests.packaging.user import User
+
+pytestmark = pytest.mark.slow
+
+PACKAGES = ("analysis", "dropattack", "search", "trainables")
+
+
+def test_the_wheel_holds_every_file_of_the_four_packages_and_nothing_else(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        files = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert files == {str(path) for path in project_files(ROOT) if path.parts[0] in PACKAGES}
+    assert files >= {
+        "analysis/published/dropattack.csv",
+        "analysis/templates/report.html",
+        "search/sweeps/demo.yaml",
+    }
+
+
+@pytest.fixture(scope="module")
+def user(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> User:
+    """Someone who has installed the wheel, and to whom the tested versions of its dependencies are lent."""
+    someone = User(tmp_path_factory.mktemp("user"))
+    someone.pip("install", "--quiet", "--no-deps", wheel)
+    site = someone.python("import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+    # Python imports from a folder that a .pth file names, but reads no .pth file there, such as an editable
+    # install's.
+    Path(site, "dependencies.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+    return someone
+
+
+@pytest.fixture(scope="module")
+def ran(user: User) -> str:
+    """What ``dropattack run demo`` printed."""
+    return user.dropattack("run", "demo")
+
+
+def test_nothing_of_the_checkout_is_seen(user: User) -> None:
+    asked = f"""
+import importlib.util, sys
+from importlib import metadata
+print(*(importlib.util.find_spec(name).origin for name in {PACKAGES}), sep="\\n")
+print(metadata.distribution("dropattack").locate_file(""))
+print(importlib.util.find_spec("benchmarks"), {str(ROOT)!r} in sys.path)
+"""
+    *places, rest = user.python(asked).splitlines()
+    assert len(places) == len(PACKAGES) + 1
+    assert all(Path(place).is_relative_to(user.bin.parent) for place in places), places
+    assert rest == "None False"
+
+
+def test_the_demo_runs_from_an_empty_folder_and_leaves_its_store_there(user: User, ran: str) -> None:
+    (promised,) = re.findall(r"The demo trains (\d+) trials", text_of("README.md"))
+    status = json.loads(user.dropattack("status", "demo", "--json"))
+    assert status["finished"] == status["total"] == int(promised)
+    assert set(status["states"]) <= {"complete", "pruned"}
+    assert list(status["best"]) == ["digits-lenet5"]
+    assert f"{promised} trials: " in ran
+    assert "best configuration on validation: " in ran
+    assert [path.name for path in user.work.iterdir()] == ["runs"]
+
+
+def test_the_report_is_written_in_every_format(user: User, ran: str) -> None:
+    printed = user.dropattack("report", "demo", "--format", "html,md,csv,png,svg").strip()
+    report = user.work / printed
+    assert f"report: {printed}" in ran
+    page = report.read_text(encoding="utf-8")
+    assert "<title>demo" in page
+    assert "</html>" in page
+    written = {path.suffix for path in report.parent.rglob("*") if path.is_file()}
+    assert written == {".html", ".md", ".csv", ".png", ".svg"}
+
+
+def test_the_winner_is_used_as_the_readme_says(user: User, ran: str) -> None:
+    (example,) = (code for code in examples("README.md", "python") if "load_model" in code)
+    best = json.loads(user.dropattack("status", "demo", "--json"))["best"]["digits-lenet5"]
+    asked = "import torch\nprint(model.training, *model(torch.zeros(2, 1, 28, 28)).shape)"
+    printed = user.python(f"{example.replace('KEY', best['key'])}\n{asked}")
+    assert printed.split() == ["False", "2", "10"]
+
+
+def test_the_analysis_pages_example_reads_what_the_demo_recorded(user: User, ran: str) -> None:
+    example = examples("docs/analysis.md", "python")[0]
+    printed = user.python(f"{example}\nprint(len(records.trials), len(scored))")
+    trials, scored = map(int, printed.split())
+    assert trials == json.loads(user.dropattack("status", "demo", "--json"))["total"]
+    assert scored > 0
+    assert (user.work / "report" / "report.html").stat().st_size > 10_000
