@@ -45,3 +45,27 @@ def test_wrong_values(values, message):
 def test_presets_give_way_to_values():
     assert Example.from_dict({"preset": "bold"}) == Example(size=9.0)
     assert Example.from_dict({"preset": "bold", "size": 2}) == Example(size=2.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Later(Example):
+    """The same after some releases: settings were added, and a default was changed."""
+
+    size: float = setting(5.0, "Size.", low=0, high=10, frozen=1.0)
+    new: bool = setting(False, "What was always done.")
+    newer: float = setting(0.5, "At first 0.1, which is what was done before.", frozen=0.1)
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"size": 5.0}, {"size": 1.0, "word": "b"}, {"flag": True, "count": 3}]
+)
+def test_a_new_setting_or_default_states_what_is_computed_as_before(values):
+    before = Example(**values)
+    after = Later(**{"size": before.size, "newer": 0.1, **values})
+    assert after.stated() == before.stated()
+    assert Later(**values, new=True).stated()["new"] is True
+    assert Later().stated() == {"size": 5.0, "newer": 0.5}
+
+
+def test_idle_settings_return_to_their_defaults():
+    assert Example(size=3, word="b", flag=True).without("word", "flag") == Example(size=3)

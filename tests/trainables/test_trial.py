@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from dropattack import UsageError
-from trainables.trial import Trial
+from dropattack import Settings, UsageError
+from trainables.trial import TRAINING_VERSION, Trial
 from trainables.workloads import TrainingSettings
 
 
@@ -68,3 +68,96 @@ def test_a_trial_survives_json() -> None:
 def test_controls_are_known_by_their_settings(method: str, settings: dict, control: str) -> None:
     trial = Trial.make("mnist-lenet5", method, settings, TrainingSettings(), 0, "checksum")
     assert trial.identity.control == control
+
+
+KEYS = {
+    "standard": "a8e6f7967b7c90a2",
+    "dropattack": "8ee3fbf1ec2cfe06",
+    "sam": "33247ccc7270bd09",
+    "imdb": "b38e7806ba55e815",
+}
+"""What trials are called: a change of any of these trains everything of every store again."""
+
+
+def named(method: str) -> Trial:
+    if method == "imdb":
+        recipe = TrainingSettings(epochs=3, train_size=500, balanced=True)
+        settings = {"targets": "Embedding+lstm.ih.w", "epsilon": 5, "p": 0.7, "k": 3}
+        options = {"model": {"hidden": 100}, "data": {"fix_length": 100}}
+        return Trial.make("imdb-lstm", "dropattack", settings, recipe, 4, "checksum", **options)
+    settings = {"targets": "input+conv1.w", "epsilon": 0.1} if method == "dropattack" else {}
+    return Trial.make("mnist-lenet5", method, settings, TrainingSettings(), 0, "checksum")
+
+
+@pytest.mark.parametrize("method", KEYS)
+def test_keys_stay_what_they_are(method: str) -> None:
+    assert named(method).key == KEYS[method]
+
+
+def test_a_key_holds_what_differs_from_frozen_defaults_alone() -> None:
+    assert named("sam").computed == {
+        "workload": "mnist-lenet5",
+        "method": "sam",
+        "hyperparameters": {},
+        "training": {},
+        "data": {},
+        "model": {},
+        "seed": 0,
+        "checksum": "checksum",
+        "version": TRAINING_VERSION,
+        "code": {},
+    }
+
+
+@pytest.mark.parametrize(
+    ("idle", "used"),
+    [
+        ({"examples_epsilon": 0.1}, {"examples_epsilon": 0.1, "examples": "both"}),
+        ({"balanced": True}, {"balanced": True, "train_size": 100}),
+    ],
+)
+def test_idle_training_settings_do_not_count(idle: dict, used: dict) -> None:
+    def key(**training: object) -> str:
+        return Trial.make("mnist-lenet5", "fgm", {}, TrainingSettings(**training), 0, "checksum").key
+
+    used_otherwise = {name: value for name, value in used.items() if name not in idle}
+    assert key(**idle) == key()
+    assert key(**used) != key(**used_otherwise)
+
+
+def test_what_is_measured_is_part_of_the_key_and_not_of_the_configuration() -> None:
+    recipes = [TrainingSettings(), TrainingSettings(robustness="fgsm:0.1")]
+    plain, measured = (Trial.make("mnist-lenet5", "sam", {}, r, 0, "checksum").identity for r in recipes)
+    assert plain.key != measured.key
+    assert plain.configuration == measured.configuration
+    assert Trial.make("mnist-lenet5", "sam", {}, recipes[0], 1, "checksum").identity.configuration == (
+        plain.configuration
+    )
+
+
+def test_images_have_no_text_to_attack_in_two_ways() -> None:
+    assert make({"text_input": "tokens"}).key == make().key
+    words = [
+        Trial.make("imdb-lstm", "dropattack", {"text_input": each}, TrainingSettings(), 0, "checksum").key
+        for each in ("matrix", "tokens")
+    ]
+    assert words[0] != words[1]
+
+
+def test_a_trial_resolves_its_settings_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolved: list[type] = []
+    check = Settings.__post_init__
+
+    def counted(self: Settings) -> None:
+        resolved.append(type(self))
+        check(self)
+
+    monkeypatch.setattr(Settings, "__post_init__", counted)
+    trial = make({"targets": "conv1.w"})
+    made = len(resolved)
+    _ = trial.settings, trial.training_settings, trial.architecture, trial.data_settings, trial.passes
+    assert len(resolved) == made <= 6
+    _ = trial.key, trial.identity, trial.spelling
+    named = len(resolved)
+    _ = trial.key, trial.identity, trial.spelling
+    assert len(resolved) == named <= 12
