@@ -108,6 +108,7 @@ def plan(
     data: DataOption = _DATA,
     overrides: SetOption = None,
     scale: ScaleOption = "",
+    tracking_uri: TrackingOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Say what a run would do: trials, how many are recorded already, passes, time. Starts nothing."""
@@ -118,7 +119,7 @@ def plan(
         from search.records.store import Store
 
         definition = load_sweep(sweep, _overridden(overrides), scale)
-        planned = plan_sweep(definition, Store(store), data)
+        planned = plan_sweep(definition, Store(store), data, tracking_uri)
         if as_json:
             _print_json([stage.to_dict() for stage in planned.stages])
             for remark in planned.remarks:

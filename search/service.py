@@ -12,10 +12,9 @@ from dropattack import UsageError
 from search.console.progress import ProgressView
 from search.console.status import Status
 from search.definition.sweep import Sweep
-from search.engine.code import remarks_on_code, sweep_code
-from search.engine.compatibility import check_extends, check_records, check_warm_starts
-from search.engine.datasets import verified_data
+from search.engine.code import remarks_on_code
 from search.engine.engine import Engine
+from search.engine.readiness import check_ready
 from search.execution.preflight import check_cluster, check_job
 from search.records.journal import Journal, exclusive
 from search.records.provenance import provenance
@@ -60,24 +59,19 @@ def run_sweep(
 
     started = time.monotonic()
     check_job(store.root)
-    code = sweep_code(sweep)
-    checksum = verified_data(sweep, data)
     folder = store.folder(sweep.name)
     with exclusive(folder):
-        old = store.definition(sweep.name)
-        if old is not None:
-            check_extends(old, sweep)
-        check_warm_starts(sweep, store.sweeps())
+        ready = check_ready(sweep, store, data, tracking_uri, writable=True)
+        journal, checksum = ready.journal, ready.checksum
+        assert journal is not None, "a journal that is opened for writing is there"
+        engine = Engine(sweep, journal, checksum, store.complete_elsewhere(sweep), store.complete)
+        for remark in remarks_on_code(journal.apart, ready.code):
+            console.print(remark, highlight=False, markup=False)
         tuning.connect(verbose)
         check_cluster(sweep, store.root, data, checksum)
-        journal = store.journal(sweep, writable=True, code=code)
-        for remark in remarks_on_code(journal.apart, code):
-            console.print(remark, highlight=False, markup=False)
-        check_records(journal.records, sweep, checksum)
-        engine = Engine(sweep, journal, checksum, store.complete_elsewhere(sweep), store.complete)
         came_from = provenance(sweep)
         store.note_run(sweep.name, came_from, begun=bool(journal.records))
-        store.note_code(sweep.name, code)
+        store.note_code(sweep.name, ready.code)
         store.define(sweep)
         projection = Projection(
             tracking_uri or store.tracking_uri,

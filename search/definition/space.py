@@ -85,6 +85,11 @@ class Interval(BaseModel):
         """The range without what lies beyond its last step, as it was drawn from before that was refused."""
         return self if self.step is None else self.model_copy(update={"high": self._at(self._last)})
 
+    @property
+    def count(self) -> int:
+        """How many values lie on a step; 2, its ends, where there are no steps."""
+        return 2 if self.step is None else self._last + 1
+
     def values(self) -> list[float]:
         """Every value on a step, in order.
 
@@ -148,6 +153,13 @@ class Subsets(BaseModel):
     subsets_of: tuple[str, ...] = Field(min_length=1)
     up_to: int = Field(default=2, ge=1)
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name in self.subsets_of:
+            if self.subsets_of.count(name) > 1:
+                raise ValueError(f"subsets_of names {name} twice")
+        return self
+
     def values(self) -> list[str]:
         """The sets as canonical strings, small ones first."""
         sizes = range(1, min(self.up_to, len(self.subsets_of)) + 1)
@@ -189,6 +201,14 @@ def values(dimension: Dimension) -> list[Scalar]:
 def bounds(dimension: Dimension) -> list[Scalar]:
     """Values that show whether a whole dimension is valid: all of a choice, both ends of a range."""
     return [dimension.low, dimension.high] if isinstance(dimension, Interval) else values(dimension)
+
+
+def witnesses(dimension: Dimension) -> list[Scalar]:
+    """Values that are valid only where all are: of target sets each target, and one set of the largest."""
+    if isinstance(dimension, Subsets):
+        largest = dimension.subsets_of[: dimension.up_to]
+        return [*map(canonical_targets, dimension.subsets_of), canonical_targets("+".join(largest))]
+    return bounds(dimension)
 
 
 def admits(dimension: Dimension, value: Scalar) -> bool:

@@ -13,9 +13,7 @@ from dropattack.errors import unknown
 from search.definition.space import FORMS, Interval, Subsets
 from search.definition.sweep import Asha, Confirm, Grid, Limits, Resources, Sampling, Select, Stage, Sweep
 from search.definition.validity import check_meaning
-from search.definition.yamlfile import read_yaml
-
-_SUFFIXES = (".yaml", ".yml", ".json")
+from search.definition.yamlfile import SUFFIXES, read_yaml
 
 
 def load_sweep(source: str, overrides: Mapping[str, Any] | None = None, scale: str = "") -> Sweep:
@@ -66,7 +64,7 @@ def parse_sweep(raw: Any, source: str = "sweep") -> Sweep:
 
 def sweep_name(source: str) -> str:
     """The name of the sweep that ``source``, a name or a path to a file, stands for."""
-    return load_sweep(source).name if Path(source).suffix in _SUFFIXES else source
+    return load_sweep(source).name if Path(source).suffix in SUFFIXES else source
 
 
 def bundled_sweeps() -> list[str]:
@@ -79,7 +77,7 @@ def bundled_sweeps() -> list[str]:
 
 def _read(source: str) -> Any:
     path = Path(source)
-    if path.suffix in _SUFFIXES:
+    if path.suffix in SUFFIXES:
         if not path.is_file():
             raise UsageError(f"there is no sweep file {source!r}")
         try:

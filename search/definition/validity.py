@@ -2,20 +2,25 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from dropattack import Settings, UsageError, method_named
 from dropattack.errors import unknown
 from search.definition.options import default_options, option_spaces
-from search.definition.space import Interval, Scalar, Space, bounds, combinations, values
+from search.definition.size import check_options, check_size
+from search.definition.space import Interval, Scalar, Space, bounds, combinations, witnesses
 from search.definition.sweep import SECTIONS, Confirm, Sampling, Search, Stage, Sweep
+from search.definition.yamlfile import SUFFIXES
 from trainables.recipe.settings import TrainingSettings
 from trainables.training.compiled import check_compilable
 from trainables.workloads import workload_named
 
 
 def check_meaning(sweep: Sweep) -> None:
-    """Raises a `UsageError` for unknown names and for values out of range."""
+    """Raises a `UsageError` for unknown names, values out of range, and what nobody could wait for."""
+    if Path(sweep.name).suffix in SUFFIXES:
+        raise UsageError(f"name {sweep.name!r} ends like a file's, and would be looked for as one; rename it")
     for name in sweep.workloads:
         workload_named(name)
     for index, stage in enumerate(sweep.stages):
@@ -49,6 +54,7 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
         for name in sweep.section(stage, section):
             if name not in known:
                 raise unknown(f"{section} option", name, known)
+    check_options(sweep, stage)
     if "best_by" in sweep.section(stage, "training"):
         raise UsageError("training.best_by is what the sweep selects by; set select.metric")
     for workload in map(workload_named, sweep.stage_workloads(stage)):
@@ -77,6 +83,7 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
                     architecture = workload.model_settings(options)
                     make = partial(workload.method_settings, name, model=architecture)
                     _check_space(make, space, stage.search, name)
+    check_size(sweep, stage)
     if stage.scheduler is not None and len(bounds(sweep.section(stage, "training").get("epochs", 1))) > 1:
         raise UsageError("asha needs one number of training.epochs, not several")
     _check_exclusions(sweep, stage)
@@ -86,7 +93,9 @@ def _check_space(make: Callable[[dict[str, Any]], Any], space: Space, search: Se
     """Makes settings of every value of a space, one name at a time, so that a wrong one is named."""
     for name, dimension in space.items():
         try:
-            for value in values(dimension) if search.kind == "grid" else bounds(dimension):
+            if search.kind == "grid" and isinstance(dimension, Interval):
+                dimension.values()
+            for value in witnesses(dimension):
                 make({name: value})
         except UsageError as error:
             raise UsageError(f"{owner}.{name}: {error}") from None

@@ -7,6 +7,9 @@ import yaml
 
 from dropattack import UsageError
 
+SUFFIXES = (".yaml", ".yml", ".json")
+"""How names of sweep files end."""
+
 
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader with YAML 1.2's floats, and without silent overwriting."""

@@ -11,10 +11,9 @@ from typing import Any
 from dropattack import method_named
 from search.definition.space import Scalar, Space, bounds, combinations
 from search.definition.sweep import Grid, Sweep
-from search.engine.code import remarks_on_code, sweep_code
-from search.engine.compatibility import check_extends, check_warm_starts
-from search.engine.datasets import verified_data
+from search.engine.code import remarks_on_code
 from search.engine.proposers import Scope, grid_trials, proposer_for
+from search.engine.readiness import check_ready
 from search.records.record import Record, State
 from search.records.store import Store
 from trainables.recipe.settings import TrainingSettings
@@ -71,28 +70,22 @@ class Plan:
     remarks: Sequence[str] = ()
 
 
-def plan_sweep(sweep: Sweep, store: Store, data: Path) -> Plan:
+def plan_sweep(sweep: Sweep, store: Store, data: Path, tracking_uri: str = "") -> Plan:
     """Plans every stage of every workload.
 
     Raises:
-        UsageError: The sweep could not be run: data are missing or damaged, or it is no extension of what was
-            recorded under its name.
+        UsageError: The sweep could not be run; see `check_ready`.
     """
-    code = sweep_code(sweep)
-    checksum = verified_data(sweep, data)
-    old = store.definition(sweep.name)
-    if old is not None:
-        check_extends(old, sweep)
-    check_warm_starts(sweep, store.sweeps())
-    journal = None if old is None else store.journal(old, code=code)
-    records = [] if journal is None else journal.records
+    ready = check_ready(sweep, store, data, tracking_uri)
+    records = [] if ready.journal is None else ready.journal.records
     trained = set(store.complete_elsewhere(sweep)) | {r.key for r in records if r.state is State.COMPLETE}
     stages = [
-        _plan(Scope(sweep, stage, workload, checksum), records, trained)
+        _plan(Scope(sweep, stage, workload, ready.checksum), records, trained)
         for stage in sweep.stages
         for workload in sweep.stage_workloads(stage)
     ]
-    return Plan(stages, [] if journal is None else remarks_on_code(journal.apart, code))
+    apart = [] if ready.journal is None else ready.journal.apart
+    return Plan(stages, remarks_on_code(apart, ready.code))
 
 
 def _plan(scope: Scope, journal: Sequence[Record], trained: set[str]) -> StagePlan:
@@ -109,7 +102,7 @@ def _plan(scope: Scope, journal: Sequence[Record], trained: set[str]) -> StagePl
         trained.update(trial.key for trial in still)
         passes = float(sum(trial.passes * int(trial.training["epochs"]) for trial in left))
     else:
-        passes = (total - recorded) * scope.epochs * _mean_passes(scope)
+        passes = max(0, total - recorded) * scope.epochs * _mean_passes(scope)
     rate = _seconds_per_pass(journal, workload)
     return StagePlan(
         stage=stage.name,

@@ -12,10 +12,10 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from dropattack import UsageError
-from search.definition.sweep import Resources, Sweep
+from search.definition.sweep import Sweep
 from search.engine.datasets import DataOptions, data_options
+from search.engine.nodes import fits, too_much
 from search.engine.proposers import Checksum
-from search.execution.slots import fits
 from trainables.workloads import workload_named
 
 CLIENT_PYTHON = "DROPATTACK_CLIENT_PYTHON"
@@ -65,15 +65,9 @@ def check_cluster(sweep: Sweep, store: Path, data: Path, checksum: Checksum) -> 
     nodes = [node for node in ray.nodes() if node["Alive"]]
     able = [node for node in nodes if fits(sweep.resources, node["Resources"])]
     if not able:
-        raise UsageError(_too_much(sweep.resources, [node["Resources"] for node in nodes]))
+        raise UsageError(too_much(sweep.resources, [node["Resources"] for node in nodes]))
     if len(nodes) > 1:
         _check_nodes(able, store.resolve(), data.resolve(), [(o, checksum(*o)) for o in data_options(sweep)])
-
-
-def _too_much(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> str:
-    wanted = f"{resources.cpus:g} CPUs" + (f" and {resources.most_gpus:g} GPUs" if resources.gpus else "")
-    there = "; ".join(sorted({f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in nodes}))
-    return f"a trial needs {wanted}, and no node has them (nodes have: {there}); lower `resources`"
 
 
 def _check_nodes(

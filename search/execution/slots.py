@@ -8,28 +8,9 @@ from typing import Any
 import ray
 
 from search.definition.sweep import Resources
+from search.engine.nodes import on_node
 
 _LOOK_EVERY_SECONDS = 5.0
-
-
-def fits(resources: Resources, node: Mapping[str, float]) -> bool:
-    """Whether one trial fits on a node."""
-    return on_node(resources, node) > 0
-
-
-def on_node(resources: Resources, node: Mapping[str, float]) -> int:
-    """How many trials fit on a node side by side; a share of a GPU lies on one GPU.
-
-    Example:
-        >>> on_node(Resources(cpus=2, gpus=0.25), {"CPU": 16, "GPU": 1})
-        4
-    """
-    trials = math.floor(node.get("CPU", 0) / resources.cpus)
-    share = resources.most_gpus
-    if share:
-        there = math.floor(node.get("GPU", 0))
-        trials = min(trials, there * math.floor(1 / share) if share < 1 else math.floor(there / share))
-    return trials
 
 
 class Slots:

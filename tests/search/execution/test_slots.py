@@ -11,8 +11,9 @@ import ray
 from search.definition.sweep import Resources
 from search.definition.sweepfile import parse_sweep
 from search.engine.engine import Engine
+from search.engine.nodes import on_node
 from search.execution import tuning
-from search.execution.slots import Slots, on_node
+from search.execution.slots import Slots
 from search.records.journal import Journal
 from trainables.workloads import workload_named
 

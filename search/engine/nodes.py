@@ -1,0 +1,33 @@
+"""What a trial takes, beside what machines have."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from search.definition.sweep import Resources
+
+
+def fits(resources: Resources, node: Mapping[str, float]) -> bool:
+    """Whether one trial fits on a node."""
+    return on_node(resources, node) > 0
+
+
+def on_node(resources: Resources, node: Mapping[str, float]) -> int:
+    """How many trials fit on a node side by side; a share of a GPU lies on one GPU.
+
+    Example:
+        >>> on_node(Resources(cpus=2, gpus=0.25), {"CPU": 16, "GPU": 1})
+        4
+    """
+    trials = math.floor(node.get("CPU", 0) / resources.cpus)
+    share = resources.most_gpus
+    if share:
+        there = math.floor(node.get("GPU", 0))
+        trials = min(trials, there * math.floor(1 / share) if share < 1 else math.floor(there / share))
+    return trials
+
+
+def too_much(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> str:
+    """What to say where no node has the resources of one trial."""
+    wanted = f"{resources.cpus:g} CPUs" + (f" and {resources.most_gpus:g} GPUs" if resources.gpus else "")
+    there = "; ".join(sorted({f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in nodes}))
+    return f"a trial needs {wanted}, and no node has them (nodes have: {there}); lower `resources`"
