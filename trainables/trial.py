@@ -193,8 +193,12 @@ class Trial:
 
     @cached_property
     def spelling(self) -> str:
-        """A short name of the trial as it was asked for; several may share one `key`."""
-        return digest(self.to_dict())
+        """A short name of the trial as it was asked for; several may share one `key`.
+
+        It leaves out what is at its frozen default, as the key does: a new setting spells no trial anew.
+        """
+        asked = {"hyperparameters": self.settings.stated(), "training": self.training_settings.stated()}
+        return digest({**self.computed, "method": self.method, **asked})
 
     def seed_for(self, purpose: str) -> int:
         """A seed for one purpose: the same for every method, so that trials of one seed are pairs."""

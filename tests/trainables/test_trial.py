@@ -161,3 +161,23 @@ def test_a_trial_resolves_its_settings_once(monkeypatch: pytest.MonkeyPatch) -> 
     named = len(resolved)
     _ = trial.key, trial.identity, trial.spelling
     assert len(resolved) == named <= 12
+
+
+def test_a_trial_from_before_a_setting_existed_is_spelt_as_today() -> None:
+    today = make({"targets": "conv1.w"})
+    plain = today.to_dict()
+    for section, name in (
+        ("training", "last_batch"),
+        ("hyperparameters", "batch_norm"),
+        ("model", "dropout"),
+    ):
+        del plain[section][name]
+    del plain["code"]
+    before = Trial.from_dict(plain)
+    assert (before.key, before.spelling) == (today.key, today.spelling)
+
+
+def test_a_spelling_tells_names_apart_that_a_key_does_not() -> None:
+    same = [make({"p": 0}), make({"p": 0, "epsilon": 1}), make({"control": "p-one", "p": 0})]
+    assert len({trial.key for trial in same}) == 1
+    assert len({trial.spelling for trial in same}) == 3

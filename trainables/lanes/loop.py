@@ -21,6 +21,7 @@ from trainables.data.splits import Split
 from trainables.lanes.methods import lane_method, structure
 from trainables.lanes.stack import Stack
 from trainables.lanes.stacked_adam import StackedAdam
+from trainables.recipe.batches import KEEP
 from trainables.recipe.examples import CLEAN
 from trainables.recipe.metrics import BATCH, Metrics, scores
 from trainables.recipe.precision import arithmetic
@@ -39,6 +40,8 @@ def lane_structure(trial: Trial) -> str:
     """
     if trial.model.get("dropout"):
         raise UsageError("a lane's model cannot have dropout; set it to 0, or train it alone")
+    if trial.training_settings.last_batch != KEEP:
+        raise UsageError("a lane keeps its last batch; train a trial that drops or merges it alone")
     if trial.training["examples"] != CLEAN:
         raise UsageError("a lane trains on clean examples; train on adversarial ones alone")
     shared = trial.to_dict()

@@ -8,6 +8,7 @@ from typing_extensions import override
 from dropattack import Settings, UsageError, setting
 from dropattack.errors import unknown
 from dropattack.robustness import Case, canonical_grid, parse_grid
+from trainables.recipe.batches import KEEP, LAST_BATCHES
 from trainables.recipe.examples import BATCHES, CLEAN
 from trainables.recipe.metrics import PLAIN_METRICS
 from trainables.recipe.precision import PRECISIONS
@@ -41,6 +42,11 @@ class TrainingSettings(Settings):
         "",
         "Attacks and their ε to test the best model with, as fgsm:0.1,0.3+pgd-20-of-1000:0.3, where "
         "-of- limits the examples; empty for none.",
+    )
+    last_batch: str = setting(
+        KEEP,
+        "What becomes of a batch that is shorter than batch_size: kept, dropped, or merged with another.",
+        choices=LAST_BATCHES,
     )
     precision: str = setting(
         "float32",

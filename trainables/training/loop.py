@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from dropattack import Batch, Task, UsageError, method_named
 from trainables.data.dataset import Data
 from trainables.data.splits import stratified_subset
+from trainables.recipe.batches import check_last_batch, epoch_batches
 from trainables.recipe.examples import training_batch
 from trainables.recipe.metrics import Metrics, evaluate, measure, recalls, scores
 from trainables.recipe.precision import arithmetic, autocast
@@ -66,6 +67,7 @@ class Training:
         self._default_state = _default_state_from(trial.seed_for("default"), self.device)
         with self._own_default_generator():
             self.model: nn.Module = architecture.build(data).to(self.device)
+        check_last_batch(self.model, self.train, self.settings.batch_size, self.settings.last_batch)
         if compiled:
             check_compilable(trial.method)
             compile_passes(self.model)
@@ -180,7 +182,8 @@ class Training:
     def _rounds(self, rounds: int) -> Iterator[Batch]:
         """The training split's batches, ``rounds`` times over and shuffled anew each time."""
         for _ in range(rounds):
-            yield from self.train.batches(self.settings.batch_size, self.shuffling)
+            settings = self.settings
+            yield from epoch_batches(self.train, settings.batch_size, settings.last_batch, self.shuffling)
 
     def _examples(self, batch: Batch) -> Batch:
         """What a step trains on instead of a batch."""

@@ -141,18 +141,19 @@ class SamplingProposer(Proposer):
         """Adds an earlier sweep's record, where this scope could have drawn it with all it leaves fixed."""
         trial = record.trial
         spaces = self.scope.stage.methods.get(trial.method)
-        if spaces is None or not set(spaces[0]) <= set(trial.hyperparameters):
+        if spaces is None:
             return
-        given = [(f"{trial.method}.", spaces[0], trial.hyperparameters)]
-        for section, values in zip(SECTIONS, (trial.training, trial.data, trial.model), strict=True):
-            given.append((f"{section}.", self.scope.spaces[section], values))
+        given = [(f"{trial.method}.", spaces[0], trial.settings.to_dict())]
+        settings = (trial.training_settings, trial.data_settings, trial.architecture)
+        for section, own in zip(SECTIONS, settings, strict=True):
+            given.append((f"{section}.", self.scope.spaces[section], own.to_dict()))
         if not all(admits(d, values[n]) for _, space, values in given for n, d in space.items()):
             return
         drawn = {prefix + name: values[name] for prefix, space, values in given for name in space}
         if len(self.scope.stage.methods) > 1:
             drawn["method"] = trial.method
         fixed = optuna.trial.FixedTrial(drawn)
-        if replace(self._trial(fixed), seed=trial.seed) != trial:
+        if replace(self._trial(fixed), seed=trial.seed).spelling != trial.spelling:
             return
         self._study.add_trial(
             create_trial(

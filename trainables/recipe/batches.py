@@ -1,0 +1,66 @@
+"""The batches of an epoch, and what becomes of a short one at its end."""
+
+import copy
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from dropattack import Batch, UsageError
+from trainables.data.splits import Split
+
+KEEP, DROP, MERGE = "keep", "drop", "merge"
+LAST_BATCHES = (KEEP, DROP, MERGE)
+
+
+def epoch_batches(split: Split, size: int, last_batch: str, generator: torch.Generator) -> Iterator[Batch]:
+    """Every batch of an epoch, shuffled.
+
+    Args:
+        split: The examples.
+        size: Of a batch.
+        last_batch: A batch that is shorter is kept; dropped, so that its examples wait for another epoch; or
+            merged with the batch before it, the first one with the one behind. A single batch is kept.
+        generator: Decides the order.
+    """
+    if last_batch == KEEP:
+        yield from split.batches(size, generator)
+    else:
+        for indices in _fitted(split.order(size, generator), size, last_batch):
+            yield split.take(indices)
+
+
+def _fitted(order: Sequence[Tensor], size: int, last_batch: str) -> list[Tensor]:
+    fitted = list(order)
+    short = next((place for place, indices in enumerate(fitted) if len(indices) < size), None)
+    if short is None or len(fitted) == 1:
+        return fitted
+    rest = fitted.pop(short)
+    if last_batch == MERGE:
+        place = max(short - 1, 0)
+        fitted[place] = torch.cat([fitted[place], rest])
+    return fitted
+
+
+def check_last_batch(model: nn.Module, split: Split, size: int, last_batch: str) -> None:
+    """Refuses a last batch of one example where the model cannot train on it.
+
+    BatchNorm has no variance to divide by where a channel has one value.
+
+    Raises:
+        UsageError: The epoch would end in an error.
+    """
+    if len(split) % size != 1 or (last_batch != KEEP and len(split) > size):
+        return
+    inputs, _ = split.take(torch.zeros(1, dtype=torch.int64))
+    trial = copy.deepcopy(model).train()
+    with torch.no_grad(), torch.random.fork_rng():
+        try:
+            _ = trial(*inputs) if isinstance(inputs, tuple) else trial(inputs)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise UsageError(
+                f"{len(split):,} examples in batches of {size} leave one, and BatchNorm cannot train on one; "
+                "set training.last_batch to drop or merge, or another batch_size"
+            ) from None
