@@ -32,7 +32,7 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
 
 def install(user: User, what: str) -> set[str]:
     """Installs, and returns what is there then: each in the version of the constraints, none missing."""
-    user.pip("install", "--quiet", "--constraint", ROOT / "constraints.txt", what)
+    user.pip("install", "--quiet", "--no-compile", "--constraint", ROOT / "constraints.txt", what)
     user.pip("check")
     listed = map(Requirement, user.pip("list", "--format=freeze").splitlines())
     installed = {canonicalize_name(r.name): str(r.specifier).partition("+")[0] for r in listed}

@@ -9,7 +9,6 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -95,7 +94,7 @@ def reached(extra: str) -> dict[str, metadata.Distribution | None]:
         text, wanted = todo.pop()
         required = Requirement(text)
         name = canonicalize_name(required.name)
-        if required.marker and not required.marker.evaluate({**default_environment(), "extra": wanted}):
+        if required.marker and not required.marker.evaluate({"extra": wanted}):
             continue
         if name == OWN:
             todo += [(more, inner) for inner in required.extras for more in EXTRAS[inner]]
@@ -103,9 +102,8 @@ def reached(extra: str) -> dict[str, metadata.Distribution | None]:
         for inner in {"", *required.extras}:
             if (name, inner) not in seen:
                 seen.add((name, inner))
-                found[name] = _installed(name)
-                requires = (found[name].requires if found[name] else None) or []
-                todo += [(more, inner) for more in requires]
+                found[name] = here = _installed(name)
+                todo += [(more, inner) for more in (here and here.requires) or []]
     return found
 
 
