@@ -19,7 +19,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in project_files(ROOT):
         (source / path).parent.mkdir(parents=True, exist_ok=True)
         copyfile(ROOT / path, source / path)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", built, source]
-    subprocess.run(command, check=True)
+    pip = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps")
+    subprocess.run([*pip, "--wheel-dir", str(built), str(source)], check=True)
     (path,) = built.glob("*.whl")
     return path

@@ -4,14 +4,14 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
 import pytest
-from packaging.markers import default_environment
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.specifiers import SpecifierSet
+from packaging.utils import NormalizedName, canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -79,23 +79,33 @@ def test_tests_and_benchmarks_import_what_is_declared() -> None:
     assert {module for module, offered in imported.items() if not offered & declared} == set()
 
 
-def pins() -> dict[str, str]:
+def pins() -> dict[NormalizedName, SpecifierSet]:
     """The versions of ``constraints.txt`` by distribution."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     required = [Requirement(line) for line in lines if line and not line.startswith("#")]
-    return {canonicalize_name(r.name): str(r.specifier) for r in required}
+    return {canonicalize_name(r.name): r.specifier for r in required}
 
 
-def reached(extra: str) -> dict[str, metadata.Distribution | None]:
+def other_versions(installed: Mapping[NormalizedName, str]) -> dict[NormalizedName, str]:
+    """Of what is installed, versions by name, all that is not pinned or pinned in another version."""
+    tested = pins()
+    return {
+        name: version
+        for name, version in installed.items()
+        if name not in tested or not tested[name].contains(version, prereleases=True)
+    }
+
+
+def reached(extra: str) -> dict[NormalizedName, metadata.Distribution | None]:
     """What installing the project with an extra installs; ``None`` for a distribution that is not here."""
-    found: dict[str, metadata.Distribution | None] = {}
+    found: dict[NormalizedName, metadata.Distribution | None] = {}
     todo = [(text, extra) for text in [*PROJECT["dependencies"], *EXTRAS.get(extra, [])]]
     seen: set[tuple[str, str]] = set()
     while todo:
         text, wanted = todo.pop()
         required = Requirement(text)
         name = canonicalize_name(required.name)
-        if required.marker and not required.marker.evaluate({**default_environment(), "extra": wanted}):
+        if required.marker and not required.marker.evaluate({"extra": wanted}):
             continue
         if name == OWN:
             todo += [(more, inner) for inner in required.extras for more in EXTRAS[inner]]
@@ -103,9 +113,8 @@ def reached(extra: str) -> dict[str, metadata.Distribution | None]:
         for inner in {"", *required.extras}:
             if (name, inner) not in seen:
                 seen.add((name, inner))
-                found[name] = _installed(name)
-                requires = (found[name].requires if found[name] else None) or []
-                todo += [(more, inner) for more in requires]
+                found[name] = here = _installed(name)
+                todo += [(more, inner) for more in (here and here.requires) or []]
     return found
 
 
@@ -118,11 +127,9 @@ def _installed(name: str) -> metadata.Distribution | None:
 
 @pytest.mark.parametrize("extra", ["", *EXTRAS])
 def test_every_distribution_that_gets_installed_has_its_version_in_the_constraints(extra: str) -> None:
-    pinned = pins()
     everything = reached(extra)
-    assert set(everything) - set(pinned) == set(), "would be installed in whatever version is newest"
-    here = {name: f"=={found.version.partition('+')[0]}" for name, found in everything.items() if found}
-    assert {name: version for name, version in here.items() if pinned[name] != version} == {}
+    assert set(everything) - set(pins()) == set(), "would be installed in whatever version is newest"
+    assert other_versions({name: found.version for name, found in everything.items() if found}) == {}
 
 
 def test_no_version_is_kept_of_what_is_installed_no_more() -> None:
