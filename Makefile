@@ -16,7 +16,7 @@ demo: $(INSTALLED)
 	$(BIN)/dropattack run demo
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
 
 # Sweeps killed at every named point and at random, in real processes; what it did to them goes to chaos.jsonl.
 chaos: $(INSTALLED)

@@ -62,11 +62,11 @@ def run_sweep(
         if old is not None:
             check_extends(old, sweep)
         check_warm_starts(sweep, store.sweeps())
-        tuning.connect(verbose)
-        check_cluster(sweep, store.root, data, checksum)
         journal = store.journal(sweep, writable=True)
         check_records(journal.records, sweep, checksum)
         engine = Engine(sweep, journal, checksum, store.complete_elsewhere(sweep), store.complete)
+        tuning.connect(verbose)
+        check_cluster(sweep, store.root, data, checksum)
         store.define(sweep)
         store.note_versions(sweep.name, versions(), begun=bool(journal.records))
         projection = Projection(

@@ -13,6 +13,7 @@ from search.records.naming import run_name
 from search.records.record import Record, State
 from search.tracking.projection import Projection
 from search.tracking.runs import shown_runs
+from tests.patience import PATIENCE_SECONDS
 from tests.search.simulation import Driver, KilledError, engine, sweep
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings
@@ -49,9 +50,9 @@ def _run(folder: Path, definition: Sweep, uri: str, epochs: int | None = None) -
     try:
         Driver(tested, slots=2).run(epochs)
     except KilledError:
-        projection.drain(20)
+        projection.drain(PATIENCE_SECONDS)
         raise
-    projection.drain(20)
+    projection.drain(PATIENCE_SECONDS)
     return projection.close([folder / "journal.log"])
 
 
@@ -159,7 +160,7 @@ def test_metrics_that_are_not_finite_are_named_in_a_tag(tmp_path: Path, uri: str
         tested.report(record.key, {"epoch": epoch, "valid_accuracy": 0.5, "valid_loss": float("inf")})
         projection = Projection(uri, definition, tmp_path / "artifacts", {})
         projection.start(tested.records)
-        projection.drain(20)
+        projection.drain(PATIENCE_SECONDS)
         assert projection.close([]) == ""
     run = next(r for r in _runs(uri, "infinite") if r.data.tags["dropattack.kind"] == "trial")
     assert run.data.tags["dropattack.not-finite"] == "valid_loss@1=inf valid_loss@2=inf"
