@@ -1,10 +1,24 @@
-"""Fixtures that every room's tests share."""
+"""Fixtures that every room's tests share, and the order of tests."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 DATA_ROOT = Path(__file__).parents[2] / "shared" / "data"
+OF_THE_MACHINE = (
+    "DROPATTACK_DATA",
+    "DROPATTACK_STORE",
+    "MLFLOW_TRACKING_URI",
+    "RAY_ADDRESS",
+    "RAY_API_SERVER_ADDRESS",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Starts the heavy tests first, so that at the end no worker waits for one of them."""
+    items.sort(key=lambda item: item.get_closest_marker("heavy") is None)
 
 
 @pytest.fixture
@@ -15,13 +29,22 @@ def data_root() -> Path:
     return DATA_ROOT
 
 
-@pytest.fixture(autouse=True)
-def _private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def _private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keeps encoded data of tests out of the user's cache, and shared between tests of one process."""
-    monkeypatch.setenv("DROPATTACK_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DROPATTACK_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Tiny models run faster on one thread, and parallel test processes do not crowd each other out."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
-def _no_tracking_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keeps a tracking server of the machine, or of another test, out of sweeps."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+def _nothing_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps stores, clusters and tracking servers of the machine, or of another test, out of sweeps."""
+    for name in OF_THE_MACHINE:
+        monkeypatch.delenv(name, raising=False)

@@ -12,21 +12,28 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
+
 from search.definition.sweep import Sweep
 from search.records.redaction import without_credentials
 
 CLIENT_CODE = "DROPATTACK_CLIENT_CODE"
 """Environment variable in which `dropattack submit` names a job's commit; what it uploads has none."""
 
-_PACKAGES = ("dropattack", "torch", "ray", "optuna", "mlflow")
+_PACKAGES = ("dropattack", "ray", "optuna", "mlflow")
 _PATIENCE_SECONDS = 3.0
 _MOST = 1000
 """Entries that a sweep keeps; beyond them the oldest go."""
 
 
 def versions() -> dict[str, str]:
-    """Versions by name as they are now, Python's among them."""
-    return {name: version(name) for name in _PACKAGES} | {"python": platform.python_version()}
+    """Versions by name as they are now, Python's among them.
+
+    Torch's is that of its build, ``2.13.0+cpu`` or ``2.13.0+cu130``, each of which rounds in its own way; the
+    distribution's metadata may leave the build out.
+    """
+    numbers = {name: version(name) for name in _PACKAGES}
+    return numbers | {"torch": str(torch.__version__), "python": platform.python_version()}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from torch import Tensor
 
 from search.tracking.projection import Projection
+from tests.patience import PATIENCE_SECONDS
 from tests.search.simulation import Driver, engine, sweep
 from trainables.data.dataset import Data
 from trainables.data.splits import ImageSplit
@@ -105,6 +106,6 @@ def test_a_trial_that_is_shown_once_takes_three_requests(
 
         monkeypatch.setattr(MlflowClient, name, counted)
     projection.start(tested.records)
-    projection.drain(60)
+    projection.drain(PATIENCE_SECONDS)
     trials = len(tested.records)
     assert len(requests) <= 3 * trials + 4, requests

@@ -7,10 +7,8 @@ the records equal those of an undisturbed sweep.
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from search.definition.sweep import Sweep
 from search.definition.sweepfile import parse_sweep
 from search.records.journal import Journal
 from search.records.record import TIMINGS, Record
+from tests.patience import watched
 
 _ROOT = Path(__file__).parents[2]
 _FAULTS = Path(__file__).parent / "faults"
@@ -78,23 +77,26 @@ class Sweeping:
 
     def run(self, fault: str = "") -> int:
         """Runs a driver to its end, whatever that is."""
-        return self.start(fault).wait(timeout=300)
+        status = watched(self.start(fault), self.folder)
+        assert status is not None
+        return status
 
     def run_and_kill(self, epochs: int) -> None:
         """Kills the driver as soon as the ledger has that many more epochs, or lets it end."""
-        already = len(self.ledger())
+        enough = len(self.ledger()) + epochs
         driver = self.start()
-        while driver.poll() is None and len(self.ledger()) < already + epochs:
-            time.sleep(0.02)
-        if driver.poll() is None:
-            os.kill(driver.pid, signal.SIGKILL)
-        driver.wait(timeout=60)
+        watched(driver, self.folder, until=lambda: len(self.ledger()) >= enough)
+        driver.kill()
+        driver.wait()
 
     def finish(self) -> list[Record]:
         """Runs to the end without a fault and returns the records."""
-        status = self.run()
-        assert status == 0, (self.folder / "driver.log").read_text()[-3000:]
+        assert self.run() == 0, self.said()[-3000:]
         return self.records()
+
+    def said(self) -> str:
+        """What the drivers have printed."""
+        return (self.folder / "driver.log").read_text(encoding="utf-8")
 
     def records(self) -> list[Record]:
         """What is on record now."""
@@ -143,7 +145,7 @@ def check(sweeping: Sweeping, interruptions: int) -> None:
     """Checks the invariants of a sweep that has come to its end, and notes the figures that docs quote."""
     records = sweeping.records()
     assert all(record.finished for record in records)
-    damage = _damage(sweeping, records)
+    damage = damage_to(sweeping)
     figures = os.environ.get("CHAOS_FIGURES")
     if figures:
         test = os.environ["PYTEST_CURRENT_TEST"].split("::")[1].split(" ")[0]
@@ -158,7 +160,9 @@ def check(sweeping: Sweeping, interruptions: int) -> None:
     assert len(keys) == len(set(keys)), "a key was trained under two records"
 
 
-def _damage(sweeping: Sweeping, records: list[Record]) -> Damage:
+def damage_to(sweeping: Sweeping) -> Damage:
+    """What became of a sweep, by its ledger, its records and MLflow."""
+    records = sweeping.records()
     recorded = {(r.key, int(m["epoch"])): timeless(m) for r in records for m in r.epochs}
     ledger = sweeping.ledger()
     trained = Counter((key, epoch) for key, epoch, _ in ledger)

@@ -6,19 +6,26 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
-import torch
 
-from search.records.record import Record
+from search.definition.sweepfile import parse_sweep
+from search.records.store import Store
 from tests.chaos.harness import GRID, ONE_AT_A_TIME, SEARCH, Sweeping, check, table, timeless
+from tests.docker.native import free_port
+from tests.patience import watched
+from tests.search import trained
 from trainables.training.loop import Training
 from trainables.workloads import workload_named
 
+pytestmark = pytest.mark.heavy
 slow = pytest.mark.slow
 DRIVER_FAULTS = [
     "after-store:9",
@@ -31,51 +38,44 @@ DRIVER_FAULTS = [
     pytest.param("after-mlflow-create:3", marks=slow),
     pytest.param("after-mlflow:4", marks=slow),
 ]
+SWEEPS = {"grid": GRID, "search": SEARCH | ONE_AT_A_TIME}
 WORKER_FAULTS = ["worker-mid-checkpoint:4", pytest.param("worker-after-epoch:5", marks=slow)]
 
 
-@pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Record]]:
-    """Sweeps that nothing happened to."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    grid = Sweeping(folder / "grid", GRID)
-    search = Sweeping(folder / "search", SEARCH | ONE_AT_A_TIME)
-    return {"grid": grid.finish(), "search": search.finish()}
+@cache
+def undisturbed(name: str) -> list[Any]:
+    """What a sweep gives that nothing happens to, without processes, Ray, or MLflow."""
+    with tempfile.TemporaryDirectory() as folder:
+        return table(trained.run(parse_sweep(SWEEPS[name]), Store(Path(folder))).records)
 
 
 @pytest.mark.parametrize("fault", DRIVER_FAULTS)
-def test_a_driver_killed_at_a_named_point_loses_nothing(
-    tmp_path: Path, undisturbed: dict[str, list[Record]], fault: str
-) -> None:
+def test_a_driver_killed_at_a_named_point_loses_nothing(tmp_path: Path, fault: str) -> None:
     sweeping = Sweeping(tmp_path, GRID)
     assert sweeping.run(fault) == -signal.SIGKILL
     assert sweeping.faulted()
-    assert table(sweeping.finish()) == table(undisturbed["grid"])
+    assert table(sweeping.finish()) == undisturbed("grid")
     check(sweeping, interruptions=1)
 
 
 @pytest.mark.parametrize("fault", WORKER_FAULTS)
-def test_a_worker_that_dies_costs_an_epoch_and_no_trial(
-    tmp_path: Path, undisturbed: dict[str, list[Record]], fault: str
-) -> None:
+def test_a_worker_that_dies_costs_an_epoch_and_no_trial(tmp_path: Path, fault: str) -> None:
     sweeping = Sweeping(tmp_path, GRID)
     assert sweeping.run(fault) == 0, "the sweep goes on by itself"
     assert sweeping.faulted()
-    assert table(sweeping.records()) == table(undisturbed["grid"])
+    assert table(sweeping.records()) == undisturbed("grid")
     check(sweeping, interruptions=1)
 
 
 @slow
 @pytest.mark.parametrize("seed", range(20))
-def test_a_driver_killed_at_random_ends_as_if_it_had_not_been(
-    tmp_path: Path, undisturbed: dict[str, list[Record]], seed: int
-) -> None:
+def test_a_driver_killed_at_random_ends_as_if_it_had_not_been(tmp_path: Path, seed: int) -> None:
     kills = [random.Random(seed).randint(1, 15) for _ in range(2)]
-    name, raw = [("grid", GRID), ("search", SEARCH | ONE_AT_A_TIME)][seed % 2]
-    sweeping = Sweeping(tmp_path, raw)
+    name = ("grid", "search")[seed % 2]
+    sweeping = Sweeping(tmp_path, SWEEPS[name])
     for epochs in kills:
         sweeping.run_and_kill(epochs)
-    assert table(sweeping.finish()) == table(undisturbed[name])
+    assert table(sweeping.finish()) == undisturbed(name)
     check(sweeping, interruptions=len(kills))
 
 
@@ -88,7 +88,6 @@ def test_a_killed_search_side_by_side_records_what_each_trial_gives_alone(tmp_pa
         sweeping.run_and_kill(epochs)
     records = sweeping.finish()
     check(sweeping, interruptions=2)
-    torch.set_num_threads(1)
     workload = workload_named(GRID["workload"])
     for record in records:
         alone = Training(record.trial, workload.load(tmp_path, record.trial.data))
@@ -96,20 +95,18 @@ def test_a_killed_search_side_by_side_records_what_each_trial_gives_alone(tmp_pa
 
 
 @slow
-def test_a_torn_journal_costs_its_last_line(tmp_path: Path, undisturbed: dict[str, list[Record]]) -> None:
+def test_a_torn_journal_costs_its_last_line(tmp_path: Path) -> None:
     sweeping = Sweeping(tmp_path, GRID)
     for _ in range(2):
         sweeping.run_and_kill(6)
         journal = tmp_path / "runs" / "sweeps" / "chaos" / "journal.log"
         journal.write_bytes(journal.read_bytes()[:-9])
-    assert table(sweeping.finish()) == table(undisturbed["grid"])
+    assert table(sweeping.finish()) == undisturbed("grid")
 
 
 @slow
-def test_a_tracking_server_that_comes_and_goes_delays_the_picture_only(
-    tmp_path: Path, undisturbed: dict[str, list[Record]]
-) -> None:
-    port = 5600 + os.getpid() % 300
+def test_a_tracking_server_that_comes_and_goes_delays_the_picture_only(tmp_path: Path) -> None:
+    port = free_port()
     (tmp_path / "runs").mkdir()
     database = f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}"
     command = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
@@ -133,26 +130,22 @@ def test_a_tracking_server_that_comes_and_goes_delays_the_picture_only(
     server = serve()
     try:
         driver = sweeping.start()
-        while len(sweeping.ledger()) < 6:
-            assert driver.poll() is None
-            time.sleep(0.05)
+        assert watched(driver, tmp_path, until=lambda: len(sweeping.ledger()) >= 6) is None
         kill(server)
-        while len(sweeping.ledger()) < 14:
-            assert driver.poll() is None, "the sweep waited for its tracking server"
-            time.sleep(0.05)
+        assert watched(driver, tmp_path, until=lambda: len(sweeping.ledger()) >= 14) is None
         server = serve()
-        assert driver.wait(timeout=300) == 0
+        assert watched(driver, tmp_path) == 0
         assert sweeping.run() == 0
     finally:
         kill(server)
-    assert table(sweeping.records()) == table(undisturbed["grid"])
+    assert table(sweeping.records()) == undisturbed("grid")
     check(sweeping, interruptions=0)
 
 
 @slow
 @pytest.mark.parametrize("answer", ["errors", "nothing"])
 def test_a_tracking_server_that_does_not_answer_is_caught_up_with_later(
-    tmp_path: Path, undisturbed: dict[str, list[Record]], answer: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, answer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Status 500 to every request, or none within the timeout; the next run shows all in another server."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
@@ -178,17 +171,15 @@ def test_a_tracking_server_that_does_not_answer_is_caught_up_with_later(
         assert sick.run() == 0
         server.shutdown()
     assert asked.is_set()
-    assert "is behind by" in (tmp_path / "driver.log").read_text()
-    assert table(sick.records()) == table(undisturbed["grid"])
+    assert "is behind by" in sick.said()
+    assert table(sick.records()) == undisturbed("grid")
     well = Sweeping(tmp_path, GRID)
-    assert table(well.finish()) == table(undisturbed["grid"])
+    assert table(well.finish()) == undisturbed("grid")
     check(well, interruptions=0)
 
 
 @slow
-def test_a_full_disk_ends_the_run_in_one_line_and_loses_nothing(
-    tmp_path: Path, undisturbed: dict[str, list[Record]]
-) -> None:
+def test_a_full_disk_ends_the_run_in_one_line_and_loses_nothing(tmp_path: Path) -> None:
     disk = tmp_path / "runs"
     disk.mkdir()
     mounted = subprocess.run(
@@ -202,19 +193,19 @@ def test_a_full_disk_ends_the_run_in_one_line_and_loses_nothing(
         free = shutil.disk_usage(disk).free
         (disk / "ballast").write_bytes(bytes(max(0, free - 300_000)))
         assert sweeping.run() == 1
-        assert "can no longer be used" in (tmp_path / "driver.log").read_text()
+        assert "can no longer be used" in sweeping.said()
         (disk / "ballast").unlink()
-        assert table(sweeping.finish()) == table(undisturbed["grid"])
+        assert table(sweeping.finish()) == undisturbed("grid")
         check(sweeping, interruptions=2)
     finally:
         subprocess.run(["umount", "--lazy", str(disk)], check=False)
 
 
 @slow
-def test_two_drivers_at_once_do_not_mix(tmp_path: Path, undisturbed: dict[str, list[Record]]) -> None:
+def test_two_drivers_at_once_do_not_mix(tmp_path: Path) -> None:
     sweeping = Sweeping(tmp_path, GRID)
     first, second = sweeping.start(), sweeping.start()
-    assert sorted([first.wait(timeout=300), second.wait(timeout=300)]) == [0, 2]
-    assert "is in use by another run" in (tmp_path / "driver.log").read_text()
-    assert table(sweeping.records()) == table(undisturbed["grid"])
+    assert {watched(first, tmp_path), watched(second, tmp_path)} == {0, 2}
+    assert "is in use by another run" in sweeping.said()
+    assert table(sweeping.records()) == undisturbed("grid")
     check(sweeping, interruptions=0)

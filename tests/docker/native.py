@@ -13,15 +13,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tests.patience import watched
+
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
-_PATIENCE_SECONDS = 120
 
 
 def compose() -> dict[str, Any]:
@@ -135,6 +136,14 @@ class NativeCompose:
         self.start_service("worker", ["--temp-dir", str(self.root / "worker"), "--num-cpus=2"])
         self._wait_until_healthy("worker")
 
+    def wait(self, service: str, until: Callable[[], bool]) -> None:
+        """Waits until something holds, as long as a service lives and not too long without a new record."""
+        try:
+            status = watched(self._processes[service], self.store, until)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}: {self.log(service)}") from None
+        assert status is None, self.log(service)
+
     def log(self, service: str) -> str:
         """What a service has printed."""
         return (self.root / f"{service}.log").read_text(encoding="utf-8", errors="replace")
@@ -197,13 +206,13 @@ class NativeCompose:
         command = [self.native(word) for word in test]
         if service == "postgres":
             command.append(f"--port={self._ports[5432]}")
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while subprocess.run(
-            command, capture_output=True, env=self.environment(service), check=False
-        ).returncode:
-            assert self._processes[service].poll() is None, self.log(service)
-            assert time.monotonic() < deadline, f"{service} did not become healthy: {self.log(service)}"
+
+        def healthy() -> bool:
             time.sleep(1)
+            asked = subprocess.run(command, capture_output=True, env=self.environment(service), check=False)
+            return asked.returncode == 0
+
+        self.wait(service, healthy)
 
 
 def _elsewhere(local: Path) -> list[str]:

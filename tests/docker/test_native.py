@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
-import time
+import tempfile
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -24,6 +24,7 @@ from search.definition.sweep import Select
 from search.records.journal import Journal
 from search.records.record import Record, State, same_result
 from tests.docker.native import ROOT, NativeCompose, missing, short_folder
+from tests.patience import watched
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
 
@@ -68,23 +69,26 @@ def project(cluster: NativeCompose) -> Path:
 
 def _client(
     cluster: NativeCompose, project: Path, *command: str, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        env=cluster.client_environment() | environment,
-        cwd=project,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+) -> tuple[int | None, str]:
+    """Exit status of a command at the user's machine, and what it prints."""
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(
+            command,
+            env=cluster.client_environment() | environment,
+            cwd=project,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        status = watched(process, cluster.store)
+        output.seek(0)
+        return status, output.read()
 
 
-def _submit(cluster: NativeCompose, project: Path, *more: str, **environment: str) -> tuple[int, str]:
-    """What `dropattack submit` of the user's sweep says."""
+def _submit(cluster: NativeCompose, project: Path, *more: str, **environment: str) -> tuple[int | None, str]:
+    """`dropattack submit` of the user's sweep."""
     command = ("python", "-m", "search", "submit", "mine.yaml", "--address", cluster.jobs_api, *more)
-    done = _client(cluster, project, *command, **environment)
-    return done.returncode, done.stdout + done.stderr
+    return _client(cluster, project, *command, **environment)
 
 
 def _records(store: Path, sweep: str = "submitted") -> list[Record]:
@@ -104,10 +108,9 @@ def _driver(store: Path) -> int:
 
 
 def _wait_for_epochs(cluster: NativeCompose, count: int, sweep: str = "submitted") -> None:
-    deadline = time.monotonic() + 300
-    while sum(len(record.epochs) for record in _records(cluster.store, sweep)) < count:
-        assert time.monotonic() < deadline, cluster.log("head")
-        time.sleep(0.2)
+    cluster.wait(
+        "head", lambda: sum(len(record.epochs) for record in _records(cluster.store, sweep)) >= count
+    )
 
 
 def _shown(cluster: NativeCompose, monkeypatch: pytest.MonkeyPatch) -> list[Run]:
@@ -160,9 +163,9 @@ def test_a_job_of_another_python_is_refused(cluster: NativeCompose, project: Pat
     environment = json.dumps({"env_vars": {"DROPATTACK_CLIENT_PYTHON": "3.9"}})
     command = ["ray", "job", "submit", "--address", cluster.jobs_api, "--working-dir", "."]
     command += ["--runtime-env-json", environment, "--", "python", "-m", "search", "run", "mine.yaml"]
-    done = _client(cluster, project, *command, "--store", str(cluster.store))
-    assert done.returncode != 0
-    assert "the client has Python 3.9" in done.stdout + done.stderr
+    status, said = _client(cluster, project, *command, "--store", str(cluster.store))
+    assert status != 0
+    assert "the client has Python 3.9" in said
 
 
 def test_a_job_killed_and_submitted_again_is_finished_with_nothing_lost_or_done_twice(
@@ -179,10 +182,14 @@ def test_a_job_killed_and_submitted_again_is_finished_with_nothing_lost_or_done_
     os.kill(_driver(cluster.store), signal.SIGKILL)
     before = {record.number: list(record.epochs) for record in _records(cluster.store)}
 
-    deadline = time.monotonic() + 120
-    while (said := _submit(cluster, project, *options, "--no-wait")[1]) == f"already running: {job}\n":
-        assert time.monotonic() < deadline
-        time.sleep(1)
+    said = f"already running: {job}\n"
+
+    def submitted_anew() -> bool:
+        nonlocal said
+        said = _submit(cluster, project, *options, "--no-wait")[1]
+        return said != f"already running: {job}\n"
+
+    cluster.wait("head", submitted_anew)
     assert said.startswith("submitted ")
     status, said = _submit(cluster, project, *options)
     assert status == 0, said
@@ -207,8 +214,8 @@ def test_a_job_killed_and_submitted_again_is_finished_with_nothing_lost_or_done_
 
     again = ["ray", "job", "submit", "--address", cluster.jobs_api, "--working-dir", "."]
     again += ["--", "python", "-m", "search", "run", "mine.yaml", "--store", str(cluster.store)]
-    done = _client(cluster, project, *again)
-    assert done.returncode == 0, done.stdout + done.stderr
+    status, said = _client(cluster, project, *again)
+    assert status == 0, said
     assert all(
         same_result(one, other)
         for record, now in zip(records, _records(cluster.store), strict=True)
@@ -223,8 +230,8 @@ def test_a_node_that_dies_takes_no_trial_with_it(cluster: NativeCompose, project
     sweep["training"] = {"epochs": 5, "learning_rate": 0.003}
     (project / "node.yaml").write_text(yaml.safe_dump(sweep), encoding="utf-8")
     command = ["python", "-m", "search", "submit", "node.yaml", "--address", cluster.jobs_api, "--no-wait"]
-    done = _client(cluster, project, *command, "--store", str(cluster.store))
-    assert done.returncode == 0, done.stdout + done.stderr
+    status, said = _client(cluster, project, *command, "--store", str(cluster.store))
+    assert status == 0, said
     _wait_for_epochs(cluster, 3, "node")
     cluster.kill("worker")
     before = {record.number: list(record.epochs) for record in _records(cluster.store, "node")}

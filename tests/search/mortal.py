@@ -1,4 +1,4 @@
-"""A workload whose process dies when it is told of its second trial, once in a sweep's life."""
+"""A workload whose process dies before its second stack: in a sweep's life once for each size of stacks."""
 
 import os
 from dataclasses import replace
@@ -12,7 +12,7 @@ _reset = StackTrainable.reset_config
 
 
 def _die_once(self: StackTrainable, new_config: dict[str, Any]) -> bool:
-    mark = Path(new_config["folder"]) / "died"
+    mark = Path(new_config["folder"]) / f"died-{len(new_config['trials'])}"
     if self._loop is not None and not mark.exists():
         mark.touch()
         os._exit(1)

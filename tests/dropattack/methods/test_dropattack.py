@@ -5,7 +5,6 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from dropattack import DropAttackSettings, UsageError
 from tests.dropattack.toys import Images, Points, Texts, close, gradient_at, make, method_for, standing
 
 READINGS = [
@@ -185,72 +184,6 @@ def test_only_the_group_under_attack_is_perturbed():
     assert moved_weight == [False, False, True]
 
 
-def attacked_share(mask, steps=40, p=0.3, **values):
-    """For each pass, which elements of the hidden weight were attacked."""
-    model = make(Images)
-    points = Points().follow(model)
-    method = method_for("dropattack", model, targets="hidden", p=p, k=1, mask=mask, **values)
-    start = model.conv.weight.detach().clone()
-    for _ in range(steps):
-        method.step(model, model.batch(), standing(model))
-    return torch.stack([point["conv.weight"] != start for point in points.parameters[1::2]])
-
-
-@pytest.mark.parametrize(("mask", "draws"), [("element", 27), ("row", 3), ("tensor", 1)])
-def test_masks_attack_with_probability_p(mask, draws):
-    steps, p = 200, 0.3
-    attacked = attacked_share(mask, steps, p)
-    share = attacked.double().mean().item()
-    assert abs(share - p) < 4 * (p * (1 - p) / (steps * draws)) ** 0.5
-    together = {"element": attacked[..., None], "row": attacked.flatten(2), "tensor": attacked.flatten(1)}[
-        mask
-    ]
-    assert (together.all(-1) | ~together.any(-1)).all()
-
-
-def test_rescaling_divides_by_p():
-    sizes = []
-    for rescale in (False, True):
-        model = make(Images)
-        points = Points().follow(model)
-        start = model.conv.weight.detach().clone()
-        method_for("dropattack", model, targets="hidden", k=1, p=0.4, rescale=rescale).step(
-            model, model.batch(), standing(model)
-        )
-        sizes.append((points.parameters[1]["conv.weight"] - start).norm())
-    assert sizes[1] / sizes[0] == pytest.approx(1 / 0.4)
-
-
-def test_masked_rows_are_distributed_as_a_mask_over_the_whole_matrix():
-    """The rows that the batch looks up, and no others, are attacked with Bernoulli(p), row by row alike."""
-    steps, p = 300, 0.5
-    model = make(Texts)
-    batch = model.batch()
-    points = Points().follow(model)
-    start = model.embed.weight.detach().clone()
-    method = method_for("dropattack", model, targets="input", p=p, k=1)
-    for _ in range(steps):
-        method.step(model, batch, standing(model))
-    attacked = torch.stack([point["embed.weight"] != start for point in points.parameters[1::2]]).double()
-    gradient = gradient_at(model, batch, {n: q.detach() for n, q in model.named_parameters()})[0][
-        "embed.weight"
-    ]
-    live = gradient != 0
-    assert attacked[:, ~live].sum() == 0
-    draws = attacked[:, live]
-    deviation = (p * (1 - p)) ** 0.5
-    assert abs(draws.mean() - p) < 4 * deviation / draws.numel() ** 0.5
-    per_element = (draws.mean(0) - p) / (deviation / steps**0.5)
-    assert per_element.square().mean().item() == pytest.approx(1, abs=5 * (2 / per_element.numel()) ** 0.5)
-    assert per_element.abs().max() < 5
-    standardised = (draws - p) / deviation
-    correlations = (standardised.T @ standardised / steps).triu(1)
-    assert correlations.abs().max() < 6 / steps**0.5
-    whole = 0.7 * gradient / gradient.norm()
-    last = points.parameters[-1]["embed.weight"] - start
-    assert close(last, whole * attacked[-1], 1e-6)
-
-
 class Counting(TorchDispatchMode):
     """Adds up the elements that named operations produce."""
 
@@ -302,35 +235,6 @@ def test_eps_zero_runs_every_pass_on_the_clean_point():
         assert close(parameter.grad, 3 * clean[name])
 
 
-def test_random_direction_has_the_declared_size_and_no_gradient_in_it():
-    model = make(Images)
-    batch = model.batch()
-    points = Points().follow(model)
-    values = {"targets": "hidden", "k": 1, "p": 1.0, "epsilon": 0.7, "control": "random-direction"}
-    method = method_for("dropattack", model, **values)
-    start = model.conv.weight.detach().clone()
-    for _ in range(100):
-        method.step(model, batch, standing(model))
-    moved = torch.stack([p["conv.weight"] - start for p in points.parameters[1::2]]).flatten(1)
-    assert torch.allclose(moved.norm(dim=1), torch.tensor(0.7, dtype=torch.float64))
-    gradient = gradient_at(model, batch, points.parameters[0])[0]["conv.weight"].flatten()
-    cosines = moved @ gradient / (0.7 * gradient.norm())
-    assert abs(cosines.mean()) < 4 / (100 * len(gradient)) ** 0.5
-
-
-def test_random_direction_leaves_padding_and_absent_rows_alone():
-    model = make(Texts)
-    batch = model.batch()
-    points = Points().follow(model)
-    start = model.embed.weight.detach().clone()
-    method_for("dropattack", model, targets="input", p=1.0, control="random-direction").step(
-        model, batch, standing(model)
-    )
-    moved = (points.parameters[1]["embed.weight"] != start).any(1).nonzero().flatten()
-    present = batch[0][0].unique()
-    assert torch.equal(moved, present[present != 0])
-
-
 @pytest.mark.parametrize("values", [{"p": 0.0}, {"control": "equal-passes"}])
 def test_plain_settings_are_standard_training(values):
     model, other = make(Images), make(Images)
@@ -339,35 +243,6 @@ def test_plain_settings_are_standard_training(values):
         method_for(name, trained, **given).step(trained, batch, torch.optim.Adam(trained.parameters()))
     for left, right in zip(model.parameters(), other.parameters(), strict=True):
         assert torch.equal(left, right)
-
-
-def test_p_zero_is_flagged_and_equal_passes_are_counted():
-    nothing = DropAttackSettings(targets="input+conv1.w", p=0.0, k=3)
-    assert nothing.passes == 1
-    assert "standard training" in nothing.remark
-    equal = DropAttackSettings(targets="input+conv1.w", k=3, control="equal-passes")
-    attack = DropAttackSettings(targets="input+conv1.w", k=3)
-    assert equal.rounds == equal.passes == attack.passes == 7
-    assert attack.rounds == 1
-    assert attack.remark == ""
-
-
-def test_presets():
-    assert DropAttackSettings.from_dict({"preset": "paper"}) == DropAttackSettings()
-    notebook = DropAttackSettings.from_dict({"preset": "notebook", "k": 3})
-    assert (notebook.step_mode, notebook.k) == ("accumulate", 3)
-    with pytest.raises(UsageError, match="unknown preset 'book'; did you mean 'notebook'"):
-        DropAttackSettings.from_dict({"preset": "book"})
-
-
-def test_groups():
-    def groups(grouping, targets="conv2.w+input+conv1.w"):
-        return DropAttackSettings(targets=targets, grouping=grouping).groups
-
-    assert groups("input+hidden") == [("input",), ("conv1.w", "conv2.w")]
-    assert groups("per-target") == [("input",), ("conv1.w",), ("conv2.w",)]
-    assert groups("joint") == [("input", "conv1.w", "conv2.w")]
-    assert groups("input+hidden", "conv1.w") == [("conv1.w",)]
 
 
 @pytest.mark.parametrize("statistics", ["frozen", "updated"])
@@ -390,7 +265,3 @@ def test_relative_size_is_logged():
         model, model.batch(), standing(model)
     )
     assert result.log["relative_size"].item() == pytest.approx(0.7 / model.conv.weight.norm().item())
-
-
-def test_without_the_input_its_ratio_decides_nothing():
-    assert DropAttackSettings(targets="conv.w", input_ratio=3) == DropAttackSettings(targets="conv.w")

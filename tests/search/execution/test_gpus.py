@@ -1,11 +1,9 @@
 """Trials side by side on a GPU, with GPUs that Ray counts and that are not there."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
 import torch
 
 from dropattack import UsageError
@@ -81,26 +79,20 @@ def test_gpus_are_a_share_a_whole_number_or_auto(count: float | str) -> None:
         parse_sweep(_raw([0.1]) | {"resources": {"gpus": count}})
 
 
-@pytest.fixture
-def logical_gpu() -> Iterator[None]:
-    """Ray on this machine, with one GPU in name."""
-    ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
-
-
 def _raw(wants: list[float]) -> dict[str, Any]:
     return {
         "name": "crowded",
         "workload": "tests.search.crowded:workload",
-        "training": {"epochs": 1},
+        "training": {"epochs": 1, "train_size": 200},
         "model": {"wants": wants},
         "resources": {"cpus": 0.5, "gpus": "auto"},
         "stages": [{"name": "grid", "methods": {"standard": {}}}],
     }
 
 
-@pytest.mark.usefixtures("logical_gpu")
+@pytest.mark.heavy
+@pytest.mark.xdist_group("ray")
+@pytest.mark.usefixtures("local_ray")
 def test_a_trial_out_of_memory_is_tried_once_more_alone_and_then_fails(tmp_path: Path) -> None:
     definition = parse_sweep(_raw([0.1, 0.6, 2]))
     checksum = workload_named("digits-lenet5").checksum(tmp_path)

@@ -1,12 +1,12 @@
 """How many trials run side by side, and that they do."""
 
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+import os
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
 
 from search.definition.sweep import Resources
 from search.definition.sweepfile import parse_sweep
@@ -15,6 +15,9 @@ from search.engine.nodes import on_node
 from search.execution import tuning
 from search.execution.slots import Slots
 from search.records.journal import Journal
+from search.records.record import State
+from tests.patience import PATIENCE_SECONDS
+from trainables.trainable import StackTrainable
 from trainables.workloads import workload_named
 
 
@@ -70,33 +73,41 @@ def test_the_sweep_may_say_how_many() -> None:
     assert Slots(Resources(concurrent=5), lambda: [_node(CPU=64.0)]).count() == 5
 
 
-@pytest.fixture
-def two_cpus() -> Iterator[None]:
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
+class Met(StackTrainable):
+    """Whose process is not up before another one is starting too."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        folder = Path(config["folder"])
+        (folder / f"{os.getpid()}.starting").touch()
+        until = time.monotonic() + PATIENCE_SECONDS
+        while len(list(folder.glob("*.starting"))) < 2:
+            if time.monotonic() > until:
+                (folder / "alone").touch()
+                break
+            time.sleep(0.05)
+        super().setup(config)
 
 
-@pytest.mark.usefixtures("two_cpus")
-def test_trials_shorter_than_the_start_of_a_process_run_side_by_side(tmp_path: Path) -> None:
+@pytest.mark.heavy
+@pytest.mark.xdist_group("ray")
+@pytest.mark.usefixtures("local_ray")
+def test_processes_start_side_by_side_and_not_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trials are shorter than the start of a process: one that waited for the last would never be needed."""
     sweep = parse_sweep(
         {
             "name": "short",
             "workload": "digits-lenet5",
-            "training": {"epochs": 3},
-            "seeds": list(range(12)),
+            "training": {"epochs": 1, "train_size": 200},
+            "seeds": list(range(6)),
             "stages": [{"name": "grid", "methods": {"standard": {}}}],
         }
     )
     checksum = workload_named("digits-lenet5").checksum(tmp_path)
     engine = Engine(sweep, Journal(tmp_path / "journal.log", sweep.select), lambda *_: checksum)
+    monkeypatch.setattr(tuning, "StackTrainable", Met)
     tuning.connect(verbose=False)
     tuning.run(engine, tmp_path, tmp_path)
-
-    epochs = sorted(
-        (metrics["recorded_at"] - metrics["seconds"], metrics["recorded_at"], record.key)
-        for record in engine.records
-        for metrics in record.epochs
-    )
-    assert len(epochs) == 36
-    assert any(second[0] < first[1] for first, second in pairwise(epochs) if first[2] != second[2])
+    assert [record.state for record in engine.records] == [State.COMPLETE] * 6
+    assert not (tmp_path / "alone").exists()

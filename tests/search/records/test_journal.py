@@ -68,15 +68,26 @@ def test_a_journal_that_is_not_there_is_empty_to_a_reader_and_not_made(tmp_path:
 
 def test_a_folder_has_one_writer_at_a_time_across_processes(tmp_path: Path) -> None:
     code = f"""
+import sys
 from pathlib import Path
+from dropattack import UsageError
 from search.records.journal import exclusive
-with exclusive(Path({str(tmp_path)!r})):
-    pass
+for _ in range(2):
+    try:
+        with exclusive(Path({str(tmp_path)!r})):
+            print("held", flush=True)
+    except UsageError as error:
+        print(error, flush=True)
+    sys.stdin.readline()
 """
-    with exclusive(tmp_path):
-        second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "in use by another run" in second.stderr
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as second:
+        assert second.stdin is not None
+        assert second.stdout is not None
+        with exclusive(tmp_path):
+            assert "in use by another run" in second.stdout.readline()
+        print(file=second.stdin, flush=True)
+        assert second.stdout.readline() == "held\n"
 
 
 def test_a_store_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

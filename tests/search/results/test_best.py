@@ -19,6 +19,7 @@ from search.results.frames import records_for_analysis
 from search.results.reporting import best_record
 from search.tracking.projection import Projection
 from search.tracking.shown import ShownRuns
+from tests.patience import PATIENCE_SECONDS
 from tests.search.simulation import Driver, engine, sweep
 
 
@@ -131,7 +132,7 @@ def test_every_winners_run_has_its_model(tmp_path: Path) -> None:
     model.write_bytes(b"weights")
     projection = Projection(uri, definition, tmp_path / "artifacts", {})
     projection.start(records)
-    projection.drain(20)
+    projection.drain(PATIENCE_SECONDS)
     winners = [(best.record.key, [model]) for best in best_by_workload(definition, records).values()]
     assert projection.close([], winners) == ""
     client = MlflowClient(uri)

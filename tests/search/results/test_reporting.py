@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import torch
 
 from analysis.questions import landscape, sharpness
 from analysis.sections import landscape as part
@@ -18,7 +17,7 @@ from search.records.provenance import Provenance
 from search.records.store import Store
 from search.results.reporting import report_sweep
 from search.tracking.runs import run_name
-from tests.search.results import test_under_attack as trained
+from tests.search import trained
 from tests.search.simulation import Driver, engine, sweep
 from trainables.workloads import Workload, workload_named
 
@@ -113,7 +112,6 @@ def test_landscapes_are_of_the_trained_models_of_every_workload(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The middle of the line and of the surface is the loss that was recorded when training ended."""
-    torch.set_num_threads(1)
     workloads = ["digits-lenet5", f"{__name__}:twin"]
     definition = trained.sweep(workload=None, workloads=workloads, seeds=[0])
     store = Store(tmp_path)

@@ -4,60 +4,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from mlflow import MlflowClient
 
 from dropattack import UsageError
 from dropattack.robustness import adversarial_examples
-from search.definition.sweep import Sweep
-from search.definition.sweepfile import parse_sweep
 from search.definition.validity import check_meaning
-from search.engine.engine import Engine
 from search.records.store import Store
 from search.results.reporting import report_sweep
 from search.results.under_attack import evaluate_sweep
 from search.tracking.runs import SweepRuns
-from trainables.data.cache import save_atomically
+from tests.search.trained import UNUSED, run, sweep
 from trainables.saved import load_model, model_path
-from trainables.training.loop import Training
 from trainables.workloads import workload_named
-
-UNUSED = Path("unused")
-
-
-def sweep(**changes: Any) -> Sweep:
-    raw: dict[str, Any] = {
-        "name": "attacked",
-        "workload": "digits-lenet5",
-        "training": {"epochs": 1, "train_size": 128},
-        "seeds": [0, 1],
-        "stages": [{"name": "grid", "methods": {"standard": {}, "fgsm": {"epsilon": 0.1}}}],
-    }
-    return parse_sweep({key: value for key, value in (raw | changes).items() if value is not None})
-
-
-def checksum(workload: str, options: Any) -> str:
-    return workload_named(workload).checksum(UNUSED, options)
-
-
-def run(definition: Sweep, store: Store) -> Engine:
-    """Trains a sweep here and now, without Ray."""
-    store.define(definition)
-    engine = Engine(definition, store.journal(definition, writable=True), checksum)
-    data = workload_named("digits-lenet5").load(UNUSED)
-    while (record := engine.next()) is not None:
-        training = Training(record.trial, data)
-        while engine.report(record.key, training.epoch()):
-            pass
-        if training.finished:
-            save_atomically(training.result(), model_path(store.folder(definition.name), record.key))
-    return engine
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store with a trained sweep that MLflow shows."""
-    torch.set_num_threads(1)
     store = Store(tmp_path_factory.mktemp("store"))
     engine = run(sweep(), store)
     runs = SweepRuns(store.tracking_uri, sweep(), store.artifacts, {})

@@ -15,6 +15,7 @@ from search.records.provenance import Provenance
 from search.records.record import Record, State
 from search.tracking.projection import Projection
 from search.tracking.shown import shown_runs
+from tests.patience import PATIENCE_SECONDS
 from tests.search.simulation import Driver, KilledError, engine, sweep
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings
@@ -54,9 +55,9 @@ def _run(
     try:
         Driver(tested, slots=2).run(epochs)
     except KilledError:
-        projection.drain(20)
+        projection.drain(PATIENCE_SECONDS)
         raise
-    projection.drain(20)
+    projection.drain(PATIENCE_SECONDS)
     return projection.close([folder / "journal.log"])
 
 
@@ -182,7 +183,7 @@ def test_metrics_that_are_not_finite_are_named_in_a_tag(tmp_path: Path, uri: str
         tested.report(record.key, {"epoch": epoch, "valid_accuracy": 0.5, "valid_loss": float("inf")})
         projection = Projection(uri, definition, tmp_path / "artifacts", {})
         projection.start(tested.records)
-        projection.drain(20)
+        projection.drain(PATIENCE_SECONDS)
         assert projection.close([]) == ""
     run = next(r for r in _runs(uri, "infinite") if r.data.tags["dropattack.kind"] == "trial")
     assert run.data.tags["dropattack.not-finite"] == "valid_loss@1=inf valid_loss@2=inf"

@@ -115,8 +115,10 @@ def _encode_in_a_process(cache: str, calls: Path, start: Barrier) -> None:
     assert cached("name", "content", encode)["tensor"].sum() == 499_500
 
 
+@pytest.mark.heavy
 def test_processes_that_need_an_entry_at_once_encode_it_once(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
     start = context.Barrier(3)
     arguments = (str(cache_root()), tmp_path / "calls", start)
     processes = [context.Process(target=_encode_in_a_process, args=arguments) for _ in range(3)]

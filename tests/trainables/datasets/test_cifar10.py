@@ -18,9 +18,8 @@ NAMES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
 
 
 @pytest.fixture
-def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CifarDataset:
+def small(tmp_path: Path, empty_cache: None) -> CifarDataset:
     """Six files of 20 images in both layouts below ``tmp_path``, and the dataset that expects them."""
-    monkeypatch.setenv("DROPATTACK_CACHE", str(tmp_path / "cache"))
     generator = np.random.default_rng(0)
     binary, pickled = {}, {}
     for folder in ("cifar-10-batches-bin", "cifar-10-batches-py"):

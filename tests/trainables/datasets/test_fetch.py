@@ -143,8 +143,10 @@ def _fetch_in_a_process(root: Path, calls: Path, cache: str, start: "multiproces
     fetch("things", root)
 
 
+@pytest.mark.heavy
 def test_processes_that_fetch_at_once_download_once(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
     start = context.Barrier(3)
     arguments = (tmp_path / "root", tmp_path / "calls", str(tmp_path / "cache"), start)
     processes = [context.Process(target=_fetch_in_a_process, args=arguments) for _ in range(3)]

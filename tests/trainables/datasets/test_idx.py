@@ -15,9 +15,8 @@ IMAGES = "train-images-idx3-ubyte.gz"
 
 
 @pytest.fixture
-def copy(data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def copy(data_root: Path, tmp_path: Path, empty_cache: None) -> Path:
     """A data root of one's own, with an empty cache beside it."""
-    monkeypatch.setenv("DROPATTACK_CACHE", str(tmp_path / "cache"))
     (tmp_path / "MNIST").mkdir()
     shutil.copytree(data_root / "MNIST" / "raw", tmp_path / "MNIST" / "raw", copy_function=shutil.copyfile)
     return tmp_path

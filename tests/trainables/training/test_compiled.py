@@ -18,6 +18,7 @@ from trainables.training.loop import Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
 
+pytestmark = pytest.mark.heavy
 SETTINGS = TrainingSettings(epochs=2, train_size=60, batch_size=25)
 """The last batch of an epoch is smaller."""
 

@@ -1,0 +1,115 @@
+"""PHEME on tweets written here: table, tree and the authors' split, and errors."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from dropattack import UsageError
+from tests.trainables.datasets.corpora import PLAIN, refused, words
+from trainables.datasets.pheme import Pheme, PhemeSettings
+
+pytestmark = pytest.mark.usefixtures("empty_cache")
+
+
+def write_tweets(root: Path, rows: int = 40, change: str = "") -> Path:
+    folder = root / "PHEME"
+    folder.mkdir()
+    lines = [f"source {i},{i % 2},event,{i},true,exact\n" for i in range(rows)]
+    header = "text,label,event,tweet_id,veracity,text_check\n"
+    (folder / "pheme9_source_tweets.csv").write_text(header + "".join(lines) + change)
+    return root
+
+
+def write_threads(root: Path, threads: int = 40) -> Path:
+    for number in range(threads):
+        kind = ("non-rumours", "rumours")[number % 2]
+        folder = root / "PHEME/all-rnr-annotated-threads/event-all-rnr-threads" / kind / str(number)
+        for part, tweets in (("source-tweets", [number]), ("reactions", [number + 2000, number + 1000])):
+            (folder / part).mkdir(parents=True)
+            for tweet in tweets:
+                said = "source" if part == "source-tweets" else f"reply{tweet // 1000}"
+                (folder / part / f"{tweet}.json").write_text(
+                    json.dumps({"id": tweet, "text": f"{said} {number}"})
+                )
+            (folder / part / "._mac.json").write_bytes(b"\x00\x05\x16")
+        (folder / "annotation.json").write_text("{}")
+    return root
+
+
+def test_source_tweets_are_the_same_from_the_table_and_from_the_tree(tmp_path: Path) -> None:
+    table, tree = tmp_path / "a", tmp_path / "b"
+    for folder in (table, tree):
+        folder.mkdir()
+    settings = PhemeSettings(**PLAIN)
+    one = Pheme().load(write_tweets(table), settings)
+    other = Pheme().load(write_threads(tree), settings)
+    assert one.positive == 1
+    assert [len(split) for split in (one.train, one.valid, one.test)] == [32, 4, 4]
+    for data in (one, other):
+        assert "source" in words(data)
+        assert "reply1" not in words(data)
+    assert sorted(words(one)) == sorted(words(other))
+
+
+def test_threads_hold_their_replies_oldest_first(tmp_path: Path) -> None:
+    data = Pheme().load(write_threads(tmp_path), PhemeSettings(threads="replies", **PLAIN))
+    vocabulary = words(data)
+    row = [vocabulary[i] for i in data.train.tokens[0].tolist()]
+    number = row[1]
+    assert row == ["source", number, "|", "reply1", number, "|", "reply2", number]
+
+
+def test_the_authors_split_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "PHEME").mkdir()
+    for start, name in enumerate(("train", "val", "test")):
+        rows = "".join(f"{start}{i},{name} {i},{i % 2}\n" for i in range(4 + start))
+        (tmp_path / "PHEME" / f"2018_{name}.csv").write_text(f"eid,text,label\n{rows}")
+    settings = PhemeSettings(threads="authors", **PLAIN)
+    data = Pheme().load(tmp_path, settings)
+    assert [len(split) for split in (data.train, data.valid, data.test)] == [4, 5, 6]
+    with (tmp_path / "PHEME/2018_test.csv").open("a") as file:
+        file.write("02,train 2 again,0\n")
+    os.utime(tmp_path / "PHEME/2018_test.csv", ns=(1, 1))
+    with pytest.raises(
+        UsageError, match=r"2018_test\.csv, line 8: thread '02' stands already in .*2018_train"
+    ):
+        Pheme().load(tmp_path, settings)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("again,0,event,3,true,exact\n", r"line 42: thread '3' stands already in .* line 5; remove one"),
+        ("odd,2,event,99,true,exact\n", r"line 42: label '2' is none of 0, 1"),
+    ],
+)
+def test_a_broken_table_of_tweets_is_one_clear_error(tmp_path: Path, change: str, message: str) -> None:
+    refused(Pheme(), write_tweets(tmp_path, change=change), PhemeSettings(**PLAIN), message)
+
+
+def test_a_table_without_a_column_is_refused(tmp_path: Path) -> None:
+    path = write_tweets(tmp_path) / "PHEME/pheme9_source_tweets.csv"
+    path.write_text(path.read_text().replace("label", "class", 1))
+    refused(Pheme(), tmp_path, PhemeSettings(**PLAIN), r"line 1: no column 'label'")
+
+
+@pytest.mark.parametrize("content", ["\ufeff", "\ufeff\n", "\n"])
+def test_a_table_without_a_header_is_refused(tmp_path: Path, content: str) -> None:
+    (write_tweets(tmp_path) / "PHEME/pheme9_source_tweets.csv").write_text(content)
+    refused(Pheme(), tmp_path, PhemeSettings(**PLAIN), r"tweets\.csv, line 1: no column 'tweet_id'")
+
+
+def test_a_broken_tweet_is_named(tmp_path: Path) -> None:
+    root = write_threads(tmp_path)
+    tweet = next((root / "PHEME").rglob("reactions/[0-9]*.json"))
+    settings = PhemeSettings(threads="replies", **PLAIN)
+    tweet.write_text('{"id": 1,\n "text": }')
+    refused(Pheme(), root, settings, rf"{tweet.name}, line 2: not JSON")
+    tweet.write_text('{"text": "no id"}')
+    refused(Pheme(), root, settings, rf"{tweet.name}: not a tweet")
+    tweet.write_text('{"id": "one", "text": "a word for an id"}')
+    refused(Pheme(), root, settings, rf"{tweet.name}: not a tweet with a number as 'id'")
+    tweet.write_bytes(b'{"id": 1,\n "text": "caf\xe9"}')
+    refused(Pheme(), root, settings, rf"{tweet.name}, line 2: not UTF-8")
