@@ -1,6 +1,6 @@
 """What a method, a workload or a store must keep to, as tests that its author inherits.
 
-Needs pytest. Public is the contract below; docs/testing.md has an example.
+Needs pytest. Public are the contracts below; docs/testing.md has an example of each.
 """
 
 from importlib import import_module
@@ -13,12 +13,14 @@ except ModuleNotFoundError:
 
 if TYPE_CHECKING:
     from dropattack.testing.methods import MethodContract
+    from dropattack.testing.workloads import WorkloadContract
 
 _HOMES = {
     "MethodContract": "dropattack.testing.methods",
+    "WorkloadContract": "dropattack.testing.workloads",
 }
 
-__all__ = ["MethodContract"]
+__all__ = ["MethodContract", "WorkloadContract"]
 
 pytest.register_assert_rewrite(*_HOMES.values())
 """A failing test of a contract shows the values it compared, as one of the author's own does."""
