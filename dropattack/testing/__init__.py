@@ -1,6 +1,6 @@
 """What a method, a workload or a store must keep to, as tests that its author inherits.
 
-Needs pytest. Public are the contracts below; docs/testing.md has an example of each.
+Needs pytest. Public are the three contracts below; docs/testing.md has an example of each.
 """
 
 from importlib import import_module
@@ -13,14 +13,16 @@ except ModuleNotFoundError:
 
 if TYPE_CHECKING:
     from dropattack.testing.methods import MethodContract
+    from dropattack.testing.stores import StoreContract
     from dropattack.testing.workloads import WorkloadContract
 
 _HOMES = {
     "MethodContract": "dropattack.testing.methods",
+    "StoreContract": "dropattack.testing.stores",
     "WorkloadContract": "dropattack.testing.workloads",
 }
 
-__all__ = ["MethodContract", "WorkloadContract"]
+__all__ = ["MethodContract", "StoreContract", "WorkloadContract"]
 
 pytest.register_assert_rewrite(*_HOMES.values())
 """A failing test of a contract shows the values it compared, as one of the author's own does."""
