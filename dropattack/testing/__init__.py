@@ -29,7 +29,7 @@ pytest.register_assert_rewrite(*_HOMES.values())
 
 
 def __getattr__(name: str) -> Any:
-    """Imports a contract when it is first asked for, so that one of methods needs torch alone."""
+    """Imports a contract when it is first asked for, so that one of methods imports no other."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
