@@ -21,6 +21,7 @@ from trainables.trial import Trial
 from trainables.workloads import TrainingSettings
 
 HEAVY = {"torch", "ray", "mlflow", "optuna", "pandas", "matplotlib", "sklearn", "torchvision", "torchtext"}
+HEAVY |= {"pytest", "dropattack.testing"}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from search.definition.sweepfile import parse_sweep
-from tests.docs.pages import PAGES, examples
+from tests.docs.pages import PAGES, examples, files
 
 SWEEP = {
     "name": "mine",
@@ -16,9 +16,14 @@ SWEEP = {
 """What an example that shows a few keys is part of."""
 
 
+SHOWN = {f"import {name.removesuffix('.py')}" for page in PAGES for name in files(page)}
+"""Imports of files that pages show."""
+
+
 def imports(code: str) -> list[str]:
-    """The import statements of a program, wherever they stand in it."""
-    return [ast.unparse(n) for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Import | ast.ImportFrom)]
+    """The import statements of a program, wherever they stand in it, of files that pages do not show."""
+    found = [n for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Import | ast.ImportFrom)]
+    return [statement for statement in map(ast.unparse, found) if statement not in SHOWN]
 
 
 @pytest.mark.parametrize(

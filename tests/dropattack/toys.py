@@ -1,16 +1,15 @@
-"""Small float64 models, the points of every pass of a step, and gradients by `functional_call` there."""
+"""What each method is tried with, the points of a step's passes, and gradients by `functional_call` there."""
 
 from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 from torch.func import functional_call
 
 import dropattack
+from dropattack.testing.methods.models import Images, Texts, make, standing
 
-IMAGE_NAMES = {"hidden": "conv.weight", "bias": "fc.bias"}
-TEXT_NAMES = {"input": "embed.weight", "hidden": "rnn.weight_ih_l0", "bias": "fc.bias"}
+__all__ = ["Images", "Points", "Texts", "close", "gradient_at", "make", "method_for", "standing"]
 
 # What each method is tried with, where the defaults are too tame, and the factor of each pass's loss in the
 # update: all there is to it, but for methods that penalise gradients, and so differentiate each pass twice.
@@ -47,48 +46,6 @@ WEIGHTS = {
 TWICE = {"dropen"}
 
 
-class Images(nn.Module):
-    """Takes ``[batch, 1, 6, 6]``; `seen` is given what the model really sees."""
-
-    names = IMAGE_NAMES
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen = nn.Identity()
-        self.conv = nn.Conv2d(1, 3, 3)
-        self.fc = nn.Linear(48, 4)
-
-    def forward(self, images):
-        return self.fc(torch.tanh(self.conv(self.seen(images))).flatten(1))
-
-    def batch(self, size=5):
-        return torch.rand(size, 1, 6, 6, dtype=torch.float64), torch.arange(size) % 4
-
-
-class Texts(nn.Module):
-    """Takes padded token ids and lengths; packs them for an LSTM."""
-
-    names = TEXT_NAMES
-
-    def __init__(self, vocabulary=40, padding=0, sparse=False) -> None:
-        super().__init__()
-        self.seen = nn.Identity()
-        self.embed = nn.Embedding(vocabulary, 6, padding_idx=padding, sparse=sparse)
-        self.rnn = nn.LSTM(6, 5, batch_first=True)
-        self.fc = nn.Linear(5, 4)
-
-    def forward(self, ids, lengths, shift=0.0):
-        vectors = self.seen(self.embed(ids) + shift)
-        packed = nn.utils.rnn.pack_padded_sequence(vectors, lengths, batch_first=True, enforce_sorted=False)
-        return self.fc(self.rnn(packed)[1][0][-1])
-
-    def batch(self, size=5):
-        lengths = torch.tensor([7, 4, 6, 2, 7] * size)[:size]
-        ids = torch.randint(1, self.embed.num_embeddings, (size, 7))
-        ids = ids.masked_fill(torch.arange(7) >= lengths[:, None], 0)
-        return (ids, lengths), torch.arange(size) % 4
-
-
 @dataclass
 class Points:
     """Parameters and first activation of each pass, copied as the model saw them."""
@@ -106,21 +63,11 @@ class Points:
         return self
 
 
-def make(toy=Images, seed=0, **options):
-    torch.manual_seed(seed)
-    return toy(**options).double().train()
-
-
 def method_for(name, model, seed=0, task=None, **hyperparameters):
     generator = torch.Generator().manual_seed(seed)
     task = {"names": model.names, "generator": generator} | (task or {})
     values = HYPERPARAMETERS.get(name, {}) | hyperparameters
     return dropattack.create(name, task=dropattack.Task(**task), **values)
-
-
-def standing(model):
-    """An optimizer that leaves the parameters where they are, so that `.grad` can be looked at."""
-    return torch.optim.SGD(model.parameters(), lr=0.0)
 
 
 def gradient_at(model, batch, parameters, activation=None):

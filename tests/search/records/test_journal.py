@@ -1,13 +1,10 @@
 """The durable store: what a crash can leave behind, and what must never be mixed."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from dropattack import UsageError
-from search.definition.sweep import Select
 from search.records.journal import Journal, exclusive
 from tests.search.simulation import Driver, KilledError, engine, sweep, table
 
@@ -61,33 +58,13 @@ def test_a_reader_beside_a_writer_sees_what_is_recorded_and_changes_nothing(tmp_
     assert path.read_bytes() == torn
 
 
-def test_a_journal_that_is_not_there_is_empty_to_a_reader_and_not_made(tmp_path: Path) -> None:
-    assert Journal(tmp_path / "none.log", Select(), writable=False).records == []
-    assert not (tmp_path / "none.log").exists()
-
-
-def test_a_folder_has_one_writer_at_a_time_across_processes(tmp_path: Path) -> None:
-    code = f"""
-import sys
-from pathlib import Path
-from dropattack import UsageError
-from search.records.journal import exclusive
-for _ in range(2):
-    try:
-        with exclusive(Path({str(tmp_path)!r})):
-            print("held", flush=True)
-    except UsageError as error:
-        print(error, flush=True)
-    sys.stdin.readline()
-"""
-    command = [sys.executable, "-c", code]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as second:
-        assert second.stdin is not None
-        assert second.stdout is not None
-        with exclusive(tmp_path):
-            assert "in use by another run" in second.stdout.readline()
-        print(file=second.stdin, flush=True)
-        assert second.stdout.readline() == "held\n"
+def test_a_folder_in_use_is_refused_by_its_name(tmp_path: Path) -> None:
+    with (
+        exclusive(tmp_path),
+        pytest.raises(UsageError, match=f"{tmp_path.name} is in use by another run"),
+        exclusive(tmp_path),
+    ):
+        pass
 
 
 def test_a_store_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,121 @@
+"""The gradient that a step hands to the optimizer: where it lies, how large it may be, what it may hold."""
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor
+
+from dropattack.testing.methods.cases import Case, MethodCases, about, moved
+from dropattack.testing.methods.models import Images, Model, Texts, parameters_of, standing
+
+
+def assert_near(models: Sequence[Model]) -> None:
+    """Two models have the same parameters but for rounding: a relative L2 error of at most 1e-9."""
+    one, other = models
+    for name, parameter in one.named_parameters():
+        error = (parameter - other.get_parameter(name)).norm()
+        assert error <= 1e-9 * parameter.norm().clamp(min=1e-12), name
+
+
+class Gradients(MethodCases):
+    """See the module."""
+
+    def test_gradients_lie_in_memory_as_their_parameters_do(self, case: Case) -> None:
+        model = case.model()
+        for parameter in model.parameters():
+            if parameter.dim() == 4:
+                parameter.data = parameter.data.to(memory_format=torch.channels_last)
+        case.on(model).step(model, model.batch(), standing(model))
+        for name, parameter in model.named_parameters():
+            assert parameter.grad is not None, f"{name} has no gradient"
+            assert parameter.grad.stride() == parameter.stride(), name
+            assert parameter.grad.dtype == parameter.dtype, name
+
+    def test_the_fused_optimizer_takes_the_same_step(self, case: Case) -> None:
+        """It reads gradients by their place in memory, so each must be laid out as its parameter is."""
+        models = []
+        for fused in (False, True):
+            models.append(case.model())
+            optimizer = torch.optim.Adam(models[-1].parameters(), lr=0.01, fused=fused)
+            case.on(models[-1]).step(models[-1], models[-1].batch(), optimizer)
+        assert_near(models)
+
+    def test_gradients_of_before_are_cleared(self, case: Case) -> None:
+        models = [case.model(), case.model()]
+        for parameter in models[1].parameters():
+            parameter.grad = torch.full_like(parameter, 7)
+        batch = models[0].batch()
+        for model in models:
+            case.on(model).step(model, batch, torch.optim.SGD(model.parameters(), lr=0.1))
+        assert not moved(parameters_of(models[0]), models[1]), "a step must clear the gradients first"
+
+    @pytest.mark.parametrize("factor", [float("nan"), float("inf")])
+    def test_gradients_that_are_not_finite_never_reach_the_parameters(
+        self, case: Case, factor: float
+    ) -> None:
+        model = case.model()
+        start = parameters_of(model)
+        method = case.on(model, loss=lambda outputs, _: (outputs * factor).sum())
+        result = method.step(model, model.batch(), torch.optim.SGD(model.parameters(), lr=0.1))
+        left = moved(start, model)
+        assert not left, f"a gradient of {factor} reached {', '.join(left)}; update by `Method.update`"
+        assert result.log["skipped_updates"] == 1
+        assert result.log.get("skipped", torch.tensor(1.0)) > 0.5
+
+    def test_zero_gradients_do_no_harm(self, case: Case) -> None:
+        model = case.model()
+        method = case.on(model, loss=lambda outputs, _: (outputs * 0).sum())
+        result = method.step(model, model.batch(), torch.optim.SGD(model.parameters(), lr=0.1))
+        assert all(torch.isfinite(p).all() for p in model.parameters())
+        assert result.log["skipped_updates"] == 0, "zero gradients become some that are not finite"
+
+    def test_clipping_bounds_the_whole_gradient(self, case: Case) -> None:
+        model = case.model()
+        case.on(model, clip_norm=1e-3).step(model, model.batch(), standing(model))
+        gradients = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
+        assert torch.cat(gradients).norm().item() == pytest.approx(1e-3, rel=1e-2), (
+            "the gradient is not clipped to `task.clip_norm`; update by `Method.update`"
+        )
+
+    @about(Texts)
+    def test_sparse_gradients(self, case: Case) -> None:
+        models = [case.model(), case.model(sparse=True)]
+        models[1].load_state_dict(models[0].state_dict())
+        batch = models[0].batch()
+        for model in models:
+            case.on(model, clip_norm=0.5).step(model, batch, torch.optim.SGD(model.parameters(), lr=0.1))
+        assert_near(models)
+
+    @about(Images)
+    def test_inputs_that_are_not_contiguous(self, case: Case) -> None:
+        models = [case.model(), case.model()]
+        images, labels = models[0].batch()
+        assert isinstance(images, Tensor)
+        strided = torch.stack([images, images], dim=-1)[..., 0]
+        assert not strided.is_contiguous()
+        for model, inputs in zip(models, (images, strided), strict=True):
+            case.on(model).step(model, (inputs, labels), torch.optim.SGD(model.parameters(), lr=0.1))
+        assert_near(models)
+
+    def test_mixed_precision(self, case: Case) -> None:
+        model = case.model().float()
+        inputs, labels = model.batch()
+        inputs = inputs.float() if isinstance(inputs, Tensor) else inputs
+        method = case.on(model, autocast=torch.bfloat16, clip_norm=1.0)
+        seen = []
+        model.fc.register_forward_hook(lambda _, __, outputs: seen.append(outputs.dtype))
+        method.step(model, (inputs, labels), torch.optim.Adam(model.parameters()))
+        assert set(seen) == {torch.bfloat16}, "a pass is not in `task.autocast`; run it by `Method.forward`"
+        assert all(p.dtype == torch.float32 and torch.isfinite(p).all() for p in model.parameters())
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+    def test_on_a_gpu(self, case: Case) -> None:
+        model = case.model().float().cuda()
+        inputs, labels = model.batch()
+        inputs = inputs.float().cuda() if isinstance(inputs, Tensor) else (inputs[0].cuda(), *inputs[1:])
+        start = parameters_of(model)
+        generator = torch.Generator("cuda").manual_seed(0)
+        method = case.on(model, generator=generator, autocast=torch.bfloat16)
+        method.step(model, (inputs, labels.cuda()), standing(model))
+        assert set(moved(start, model)) <= set(method.owns(model))

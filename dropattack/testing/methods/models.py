@@ -1,0 +1,127 @@
+"""The small models that a method is tried on, in float64 so that rounding hides nothing."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from dropattack import Batch
+
+
+class Model(nn.Module):
+    """A model that names its targets and makes its batches.
+
+    Attributes:
+        names: Target names to parameter names, for `Task.names`; every model has ``hidden`` and ``bias``.
+        seen: Passes on what the model computes with: the images, or the vectors of the tokens.
+        fc: The last layer.
+    """
+
+    names: ClassVar[Mapping[str, str]]
+    fc: nn.Linear
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = nn.Identity()
+
+    def batch(self, size: int = 5) -> Batch:
+        """A batch of ``size`` examples, drawn from torch's default generator."""
+        raise NotImplementedError
+
+
+class Images(Model):
+    """A convolution and a linear layer; takes ``[batch, 1, 6, 6]``."""
+
+    names: ClassVar = {"hidden": "conv.weight", "bias": "fc.bias"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 3, 3)
+        self.fc = nn.Linear(48, 4)
+
+    @override
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.fc(torch.tanh(self.conv(self.seen(images))).flatten(1))
+        return logits
+
+    @override
+    def batch(self, size: int = 5) -> Batch:
+        return torch.rand(size, 1, 6, 6, dtype=torch.float64), torch.arange(size) % 4
+
+
+class Normalised(Images):
+    """The same with batch normalisation after the convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)
+
+    @override
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.fc(torch.tanh(self.norm(self.conv(self.seen(images)))).flatten(1))
+        return logits
+
+
+class Texts(Model):
+    """Takes padded token ids ``[batch, longest]`` and lengths ``[batch]``; packs them for an LSTM."""
+
+    names: ClassVar = {"input": "embed.weight", "hidden": "rnn.weight_ih_l0", "bias": "fc.bias"}
+
+    def __init__(self, vocabulary: int = 40, padding: int = 0, sparse: bool = False) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(vocabulary, 6, padding_idx=padding, sparse=sparse)
+        self.rnn = nn.LSTM(6, 5, batch_first=True)
+        self.fc = nn.Linear(5, 4)
+
+    @override
+    def forward(self, ids: Tensor, lengths: Tensor, shift: Tensor | float = 0.0) -> Tensor:
+        vectors = self.seen(self.embed(ids) + shift)
+        packed = nn.utils.rnn.pack_padded_sequence(vectors, lengths, batch_first=True, enforce_sorted=False)
+        logits: Tensor = self.fc(self.rnn(packed)[1][0][-1])
+        return logits
+
+    @override
+    def batch(self, size: int = 5) -> Batch:
+        lengths = torch.tensor([7, 4, 6, 2, 7] * size)[:size]
+        ids = torch.randint(1, self.embed.num_embeddings, (size, 7))
+        ids = ids.masked_fill(torch.arange(7) >= lengths[:, None], 0)
+        return (ids, lengths), torch.arange(size) % 4
+
+
+class Tied(Texts):
+    """The same without packing, and the last layer's weight is the embedding matrix."""
+
+    names: ClassVar = {**Texts.names, "bias": "narrow.bias"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.narrow = nn.Linear(5, 6)
+        self.fc = nn.Linear(6, self.embed.num_embeddings, bias=False)
+        self.fc.weight = self.embed.weight
+
+    @override
+    def forward(self, ids: Tensor, lengths: Tensor, shift: Tensor | float = 0.0) -> Tensor:
+        vectors = self.seen(self.embed(ids) + shift)
+        logits: Tensor = self.fc(self.narrow(self.rnn(vectors)[0][:, -1]))
+        return logits
+
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def make(kind: type[M], seed: int = 0, **options: Any) -> M:
+    """A model of that kind in float64 and training mode, initialised by ``seed``."""
+    torch.manual_seed(seed)
+    return kind(**options).double().train()
+
+
+def standing(model: nn.Module) -> torch.optim.Optimizer:
+    """An optimizer that leaves the parameters where they are, so that `.grad` can be looked at."""
+    return torch.optim.SGD(model.parameters(), lr=0.0)
+
+
+def parameters_of(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of every parameter by name."""
+    return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}

@@ -1,0 +1,16 @@
+"""What every store of sweeps keeps to, wherever it lies."""
+
+from dropattack.testing.stores.noting import Noting
+from dropattack.testing.stores.recording import Recording
+
+__all__ = ["StoreContract"]
+
+
+class StoreContract(Recording, Noting):
+    """Tests that the author of a store inherits; see `StoreCases` for what to define.
+
+    Example:
+        >>> class TestFolder(StoreContract):
+        ...     def make(self, folder):
+        ...         return Store(folder)
+    """
