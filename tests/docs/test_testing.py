@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.docs.pages import PAGES, files
 
 FORGETFUL = """
@@ -21,6 +23,7 @@ class Forgetful(Smoothed):
 """
 
 
+@pytest.mark.heavy
 def test_the_examples_pass_and_a_method_that_does_not_restore_fails_in_words(tmp_path: Path) -> None:
     shown = {name: code for page in PAGES for name, code in files(page).items()}
     shown["smoothed.py"] += FORGETFUL

@@ -65,7 +65,7 @@ class MethodCases:
     models: ClassVar[Sequence[type[Model]]] = (Images, Normalised, Texts, Tied)
 
     @pytest.fixture(autouse=True)
-    def _one_thread(self) -> Iterator[None]:
+    def _on_one_thread(self) -> Iterator[None]:
         """The models are too small to share: waking threads costs more than the work."""
         threads = torch.get_num_threads()
         torch.set_num_threads(1)

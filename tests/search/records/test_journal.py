@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from dropattack import UsageError
-from search.definition.sweep import Select
 from search.records.journal import Journal, exclusive
 from tests.search.simulation import Driver, KilledError, engine, sweep, table
 
@@ -57,11 +56,6 @@ def test_a_reader_beside_a_writer_sees_what_is_recorded_and_changes_nothing(tmp_
     reader = Journal(path, sweep().select, writable=False)
     assert sum(len(r.epochs) for r in reader.records) in (24, 25)
     assert path.read_bytes() == torn
-
-
-def test_a_journal_that_is_not_there_is_empty_to_a_reader_and_not_made(tmp_path: Path) -> None:
-    assert Journal(tmp_path / "none.log", Select(), writable=False).records == []
-    assert not (tmp_path / "none.log").exists()
 
 
 def test_a_folder_in_use_is_refused_by_its_name(tmp_path: Path) -> None:
