@@ -10,31 +10,33 @@ class Standing:
     """What chooses a configuration, or does not.
 
     Attributes:
-        explored: Its validation values on the seeds that were searched, by trial key; larger is better.
+        explored: By seed that was searched, the trial's key and validation value; larger is better. Of
+            several trials of one seed, such as with and without a test under attack, the smallest key's.
         confirmed: Whether a confirmation has run it on fresh seeds.
         rank: What configurations are ordered by, the smallest first.
     """
 
     def __init__(self) -> None:
-        self.explored: dict[str, float] = {}
+        self.explored: dict[Hashable, tuple[str, float]] = {}
         self.confirmed = False
         self.rank: tuple[bool, bool, float, int, str] = (True, True, math.inf, 0, "")
 
     @property
     def mean(self) -> float:
-        """Mean explored value; NaN where there is none."""
-        values = self.explored.values()
+        """Mean explored value over seeds; NaN where there is none."""
+        values = [value for _, value in self.explored.values()]
         return math.fsum(values) / len(values) if values else math.nan
 
-    def add(self, key: str, value: float, *, fresh: bool) -> None:
+    def add(self, seed: Hashable, key: str, value: float, *, fresh: bool) -> None:
         """See `Choice.add`."""
         if fresh:
             self.confirmed = True
-        else:
-            self.explored[key] = value
+        elif seed not in self.explored or key <= self.explored[seed][0]:
+            self.explored[seed] = (key, value)
         if self.explored:
             merit = round(self.mean, _DIGITS)
-            self.rank = (False, not self.confirmed, -merit, -len(self.explored), min(self.explored))
+            smallest, _ = min(self.explored.values())
+            self.rank = (False, not self.confirmed, -merit, -len(self.explored), smallest)
 
 
 class Choice:
@@ -51,16 +53,17 @@ class Choice:
         self._standings: dict[Hashable, Standing] = {}
         self._best: Hashable | None = None
 
-    def add(self, configuration: Hashable, key: str, value: float, *, fresh: bool) -> None:
+    def add(self, configuration: Hashable, seed: Hashable, key: str, value: float, *, fresh: bool) -> None:
         """Takes note of a complete trial.
 
         Args:
-            configuration: Names its configuration, which is everything but the seed.
+            configuration: Names its configuration; see `trainables.trial.Identity`.
+            seed: Its own; a configuration counts once per seed.
             key: Its own; a result that is added again under its key counts once.
             value: Its validation value, larger is better.
             fresh: Whether a confirmation ran it.
         """
-        self._standings.setdefault(configuration, Standing()).add(key, value, fresh=fresh)
+        self._standings.setdefault(configuration, Standing()).add(seed, key, value, fresh=fresh)
         self._best = None
 
     def order(self) -> list[Hashable]:

@@ -163,13 +163,14 @@ def score_column(metric: Metric, label: str | None = None) -> Column:
 
 
 def gain_column(metric: Metric, label: str = "gain over the baseline") -> Column:
-    """Gain and interval, from columns ``gain, gain_low, gain_high``."""
-    return Column(
-        label,
-        lambda row: with_interval(row["gain"], row["gain_low"], row["gain_high"], metric, signed=True),
-        lambda row: row["gain"],
-        numeric=True,
-    )
+    """Gain and interval, from columns ``gain, gain_low, gain_high`` and ``is_baseline``."""
+
+    def text(row: Row) -> str:
+        if row["is_baseline"]:
+            return "is the baseline"
+        return with_interval(row["gain"], row["gain_low"], row["gain_high"], metric, signed=True)
+
+    return Column(label, text, lambda row: row["gain"], numeric=True)
 
 
 def p_column(label: str, key: str) -> Column:

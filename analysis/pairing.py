@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.records import BASELINE, Metric, Records, control_names
+from analysis.records import CONFIGURATION, Metric, Records
 from analysis.statistics import ALPHA, holm, t_half_width, t_p_value
 
 
@@ -17,22 +17,33 @@ def groups(frame: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
 
 
 def with_gain(records: Records, trials: pd.DataFrame, metric: Metric) -> pd.DataFrame:
-    """Adds ``score`` (the metric), ``baseline`` and ``gain`` to trials.
+    """Adds ``score`` (the metric), ``baseline``, ``is_baseline`` and ``gain`` to trials.
 
     A gain is positive where the trial is better, whichever way the metric points; it is missing where no
-    baseline of that seed is recorded, and for the baseline itself, whose gain over itself is no hypothesis
-    that corrections should count. Several records of one baseline are averaged.
+    baseline of that seed is recorded, and for the baseline itself, under whatever name, whose gain over
+    itself is no hypothesis that corrections should count. Several records of one baseline are averaged.
     """
     column = records.values(metric)
-    scored = trials.assign(score=trials[column].astype(float))
-    pair = ["workload", *records.training, "seed"]
-    baseline = records.baselines().groupby(pair, dropna=False)[column].mean().rename("baseline").reset_index()
+    scored = trials.assign(score=trials[column].astype(float), is_baseline=records.plain(trials))
+    baseline = records.baselines().groupby(records.pair, dropna=False)[column].mean().rename("baseline")
     if baseline.empty:
         return scored.assign(baseline=np.nan, gain=np.nan)
-    merged = scored.merge(baseline, on=pair, how="left")
+    merged = scored.merge(baseline.reset_index(), on=records.pair, how="left")
     gain = metric.sign * (merged["score"] - merged["baseline"])
-    itself = (merged["method"] == BASELINE) & (control_names(merged) == "")
-    return merged.assign(gain=gain.mask(itself))
+    return merged.assign(gain=gain.mask(merged["is_baseline"]))
+
+
+def samples(scored: pd.DataFrame, by: Sequence[str]) -> pd.Series:
+    """The trainings behind every group of trials, as text: groups of one sample are one result.
+
+    Args:
+        scored: Trials of `with_gain`.
+        by: Columns that name a group; the index of what is returned.
+    """
+    training = groups(scored, [CONFIGURATION, "seed"])
+    once = scored.assign(sample=training).drop_duplicates([*by, "sample"]).sort_values("sample")
+    once["sample"] = once["sample"].astype(str)
+    return once.groupby(list(by), dropna=False, sort=True)["sample"].agg(",".join)
 
 
 def summarise(scored: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -46,7 +57,8 @@ def summarise(scored: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     Returns:
         One row per group: ``by``, ``n, mean, sd, low, high`` of the score and
         ``gain_n, gain, gain_sd, gain_low, gain_high, p_value`` of the gain; intervals are missing where
-        n < 2.
+        n < 2. ``is_baseline`` says whether the group is the baseline itself, and ``sample`` is that of
+        `samples`.
     """
     if "spent" not in scored:
         scored = scored.assign(spent=0)
@@ -62,6 +74,7 @@ def summarise(scored: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         spent=("spent", "max"),
     )
     spent = table.pop("spent")
+    is_baseline = scored.groupby(list(by), dropna=False, sort=True)["is_baseline"].all()
     half = t_half_width(table["n"], table["sd"], spent, table["mean"])
     gain_half = t_half_width(table["gain_n"], table["gain_sd"], spent, table["gain"])
     table = table.assign(
@@ -70,6 +83,8 @@ def summarise(scored: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         gain_low=table["gain"] - gain_half,
         gain_high=table["gain"] + gain_half,
         p_value=t_p_value(table["gain_n"], table["gain"], table["gain_sd"], spent),
+        is_baseline=is_baseline,
+        sample=samples(scored, by),
     )
     return table.reset_index()
 
@@ -79,5 +94,19 @@ def adjusted(table: pd.DataFrame, within: Sequence[str]) -> pd.DataFrame:
     if table.empty:
         return table.assign(p_holm=pd.Series(dtype=float), significant=pd.Series(dtype=bool))
     family = groups(table, within) if within else pd.Series(0, index=table.index)
-    p_holm = table["p_value"].groupby(family).transform(holm)
+    p_holm = holm_once(table["p_value"], table["sample"], family)
     return table.assign(p_holm=p_holm, significant=(p_holm < ALPHA).fillna(False))
+
+
+def holm_once(p_values: pd.Series, sample: pd.Series, family: pd.Series) -> pd.Series:
+    """Holm's p-values where one test may stand in several rows: it counts once, by its largest p-value.
+
+    Args:
+        p_values: Of every row; missing where there is no test.
+        sample: What was tested; rows of one sample are one test.
+        family: The rows that are corrected together.
+    """
+    test = groups(pd.DataFrame({"family": family, "sample": sample}), ["family", "sample"])
+    largest = p_values.groupby(test).transform("max")
+    first = largest.mask(test.duplicated())
+    return first.groupby(family).transform(holm).groupby(test).transform("max").where(p_values.notna())

@@ -153,6 +153,7 @@ class Document:
         trials = self.records.trials
         return [
             ("trials", f"{len(trials):,}"),
+            ("trainings", f"{trials['key'].nunique():,}"),
             ("complete", f"{int((trials['state'] == COMPLETE).sum()):,}"),
             ("failed", f"{int((trials['state'] == 'failed').sum()):,}"),
             ("workloads", f"{trials['workload'].nunique()}"),

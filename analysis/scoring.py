@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.choice import Choice
 from analysis.pairing import adjusted, groups, summarise, with_gain
-from analysis.records import PRUNED, Metric, Records, labels
+from analysis.records import CONFIGURATION, PRUNED, Metric, Records, labels
 
 FRESH, HELD_OUT, FIXED, SAME = "fresh seeds", "other seeds", "one setting", "the same seeds"
 TIERS = {FRESH: 0, HELD_OUT: 1, FIXED: 1, SAME: 2}
@@ -38,6 +38,9 @@ def scored_families(
     - *the same seeds*, where several settings share one seed only, or where the trials come from a stage
       that pruned others, so that being there at all is a choice: flattering, and said so.
 
+    A configuration counts once, however many names it has in a family; the baseline is no setting of a
+    family that has others.
+
     Choices on other seeds overlap, which makes the scores of one family depend on each other a little: a
     plain t test at 5 seeds then claims effects in up to 7 % of worlds without any (by simulation), one with
     a degree of freedom less, as ``spent`` asks for, in at most 5 %.
@@ -50,24 +53,26 @@ def scored_families(
 
     Returns:
         One row per family and seed: `FAMILY` (a number, the workload, training settings for people), ``by``,
-        the trial's other columns, ``score, baseline, gain``, ``merit`` (the score, larger is better),
+        the trial's other columns, those of `with_gain`, ``merit`` (the score, larger is better),
         ``scored_on``, ``spent`` (degrees of freedom; all of them where the score is flattered) and
         ``configuration`` (the choice, for people).
     """
     if trials.empty:
         return pd.DataFrame()
     trials = trials.assign(
-        config=groups(trials, records.configuration),
         setting=groups(trials, ["workload", *records.training]),
         fresh=trials["stage"].isin(records.confirmations),
         survivor=_survivors(records, trials),
     )
-    trials = trials.sort_values("survivor", kind="stable").drop_duplicates(["config", "seed", "fresh"])
+    attack = ~records.plain(trials)
+    trials = trials[attack | ~attack.groupby(groups(trials, ["setting", *by])).transform("any")]
+    trials = trials.assign(config=groups(trials, ["setting", *by, CONFIGURATION]))
     trials = trials.assign(place=places(records, trials, trials["config"]))
+    trials = trials.sort_values("survivor", kind="stable").drop_duplicates(["config", "seed", "fresh"])
     trials = with_gain(records, trials.reset_index(drop=True), metric)
     table = _chosen(trials, groups(trials, ["setting", *by]), records.selected.sign)
     varied = [c for c in records.training if table[c].nunique(dropna=False) > 1]
-    names = [c for c in records.configuration if c not in ("workload", *by, *records.training)]
+    names = [c for c in records.spelling if c not in ("workload", *by, *records.training)]
     first = table.drop_duplicates("config").set_index("config")
     named = pd.DataFrame({"configuration": labels(first, names)}, index=first.index)
     named["training"] = labels(first, varied) if varied else ""
@@ -88,8 +93,10 @@ def places(records: Records, trials: pd.DataFrame, config: pd.Series) -> pd.Seri
     choice = Choice()
     merit = records.selected.sign * trials["value"]
     fresh = trials["stage"].isin(records.confirmations)
-    for name, key, value, again in zip(config, trials["key"], merit, fresh, strict=True):
-        choice.add(name, key, value, fresh=bool(again))
+    for name, seed, key, value, again in zip(
+        config, trials["seed"], trials["key"], merit, fresh, strict=True
+    ):
+        choice.add(name, seed, key, value, fresh=bool(again))
     order = {name: place for place, name in enumerate(choice.order())}
     return config.map(order)
 

@@ -210,8 +210,12 @@ class Trial:
         return self.training_settings.passes_of(self.settings)
 
     def options(self) -> dict[str, Any]:
-        """Settings of training, data and model under one dotted name each, such as ``training.epochs``."""
-        sections = {"training": self.training, "data": self.data, "model": self.model}
+        """Settings of training, data and model under one dotted name each, such as ``training.epochs``.
+
+        Those of training that mean nothing beside the others are at their defaults.
+        """
+        training = self.training_settings.canonical().to_dict()
+        sections = {"training": training, "data": self.data, "model": self.model}
         return {f"{section}.{name}": value for section, o in sections.items() for name, value in o.items()}
 
     def to_dict(self) -> dict[str, Any]:

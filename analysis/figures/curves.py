@@ -40,8 +40,10 @@ def marginals(tables: dict[str, pd.DataFrame], metric: Metric, *, gain: bool) ->
     Args:
         tables: Rows of `analysis.questions.sensitivity.marginal` per hyperparameter, each of one workload.
         metric: What is shown.
-        gain: Show the gain over the baseline instead of the value.
+        gain: Show the gain over the baseline instead of the value; that of the baseline itself is 0.
     """
+    if gain:
+        tables = {n: t.assign(gain=t["gain"].mask(t["is_baseline"], 0.0)) for n, t in tables.items()}
     figure, panels = canvas(max(3.2 * len(tables), 4.2), 3.1, 1, len(tables), squeeze=False, sharey=True)
     center = ("gain", "gain_low", "gain_high") if gain else ("mean", "low", "high")
     names = list(dict.fromkeys(m for table in tables.values() for m in table["method"]))

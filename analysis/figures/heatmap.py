@@ -101,10 +101,15 @@ def _write(
 
 
 def _empty(axes: Axes, x: int, y: int, cell: Mapping[str, Any]) -> None:
-    """A cell without a number: densely hatched where all its trials failed, lightly where none ran."""
+    """A cell without a number: densely hatched where all its trials failed, lightly where none ran.
+
+    One that is the baseline, and so has no gain, is not hatched.
+    """
     failed, pruned = cell["failed"], cell["pruned"]
     word = "failed" if failed else "pruned" if pruned else "no pair" if cell["n"] else "not run"
     hatch = "xxxx" if failed else "...." if pruned else "////"
+    if cell["is_baseline"]:
+        word, hatch = "baseline", ""
     axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor="none", edgecolor=MUTED, hatch=hatch, lw=0))
     box = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.5}
     axes.text(x, y, word, ha="center", va="center", color=INK, fontsize=7, bbox=box)

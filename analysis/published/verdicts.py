@@ -9,9 +9,10 @@ import pandas as pd
 from scipy import stats
 
 from analysis.published.tables import PAPERS, load
-from analysis.records import BASELINE, Metric, Records, control_names, rows
+from analysis.records import BASELINE, CONFIGURATION, CONTROL, Metric, Records, rows
 from analysis.scoring import scored_families
 from analysis.statistics import CONFIDENCE, Estimate, estimate
+from dropattack.methods.dropattack_settings import P_ZERO
 from trainables.recipe.examples import CLEAN
 
 AGREES, DIFFERS, UNDECIDED = "agrees", "differs", "undecided at this n"
@@ -49,13 +50,13 @@ def compare(records: Records) -> pd.DataFrame:
     several recorded settings match, they are scored as `scored_families` does.
 
     Returns:
-        ``paper, table, row, workload, configuration, metric, published, n, mean, low, high, verdict`` and,
-        for methods that the paper compares with a baseline, ``published_gain, gain, gain_low, gain_high,
-        gain_verdict``; values in [0, 1].
+        ``paper, table, row, workload, configuration, metric, published, n, mean, low, high, sample`` (the
+        trainings behind them), ``verdict`` and, for methods that the paper compares with a baseline,
+        ``published_gain, gain, gain_low, gain_high, gain_verdict``; values in [0, 1].
     """
     numbers_of = {paper: _in_our_columns(load(paper)) for paper in PAPERS}
     records = _with_descents(records, {c for numbers in numbers_of.values() for c in numbers["metric"]})
-    complete = records.complete()
+    complete = records.complete(controls=True)
     found = []
     for paper, numbers in numbers_of.items():
         for row in rows(numbers[numbers["workload"].isin(set(complete["workload"]))]):
@@ -96,10 +97,9 @@ def _with_descents(records: Records, columns: Iterable[str]) -> Records:
 
 
 def _matches(trials: pd.DataFrame, row: Mapping[str, Any]) -> pd.Series:
-    """Trials of the configuration that a published row states."""
+    """Trials of the configuration that a published row states; no controls, but where it states a p of 0."""
     same: pd.Series = (trials["workload"] == row["workload"]) & (trials["method"] == row["method"])
-    if row["method"] == BASELINE:
-        same &= control_names(trials) == ""
+    same &= trials[CONTROL] == (P_ZERO if row.get("p") == 0 else "")
     if row.get("training_examples") == row.get("training_examples"):
         examples = trials.get("training.examples", pd.Series(CLEAN, index=trials.index))
         same &= examples == row.get("training_examples", CLEAN)
@@ -133,7 +133,8 @@ def _compared(
     found = {name: row[name] for name in ("paper", "table", "row", "workload", "metric")}
     found |= {"configuration": scored["configuration"].mode().iloc[0], "published": published}
     found |= {"n": ours.n, "mean": ours.mean, "low": ours.low, "high": ours.high}
-    is_baseline = row["method"] == BASELINE
+    found["sample"] = " ".join(sorted(scored[CONFIGURATION] + ":" + scored["seed"].astype(str)))
+    is_baseline = bool(scored["is_baseline"].all())
     found["verdict"] = verdict(ours, published, best if is_baseline else baseline, runs)
     if not is_baseline and not np.isnan(baseline) and gain.n:
         found |= {"published_gain": published - baseline, "gain": gain.mean}

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from analysis.records import BASELINE, Metric, Records, control_names
+from analysis.pairing import samples
+from analysis.records import BASELINE, Metric, Records
 from analysis.scoring import scored_families, summarise_families
 from analysis.statistics import estimate
 
@@ -36,8 +37,9 @@ def training_size_curves(records: Records, metric: Metric) -> pd.DataFrame:
     """Results of every method at several training-set sizes, one row per method, size and seed.
 
     Returns:
-        ``workload, method, size, seed, score, spent``; empty where only one size was trained. A size of 0,
-        which stands for all examples, is left out, since records do not say how many those are.
+        ``workload, method, size, seed, score, spent`` and ``sample``, equal for methods that are the same
+        trainings; empty where only one size was trained. A size of 0, which stands for all examples, is left
+        out, since records do not say how many those are.
     """
     trials = records.complete()
     if SIZE not in trials:
@@ -45,8 +47,11 @@ def training_size_curves(records: Records, metric: Metric) -> pd.DataFrame:
     trials = trials[trials[SIZE] > 0]
     if trials[SIZE].nunique() < 2:
         return pd.DataFrame()
-    scored = scored_families(records, trials[control_names(trials) == ""], metric, ["method"])
-    return scored.rename(columns={SIZE: "size"})[["workload", "method", "size", "seed", "score", "spent"]]
+    scored = scored_families(records, trials, metric, ["method"])
+    scored = scored[(scored["method"] == BASELINE) | ~scored["is_baseline"]].rename(columns={SIZE: "size"})
+    by = ["workload", "method", "size"]
+    scored = scored.merge(samples(scored, by).reset_index(), on=by)
+    return scored[[*by, "seed", "score", "spent", "sample"]]
 
 
 def data_saved(curves: pd.DataFrame, metric: Metric) -> pd.DataFrame:
@@ -64,8 +69,8 @@ def data_saved(curves: pd.DataFrame, metric: Metric) -> pd.DataFrame:
         metric: What the scores are.
 
     Returns:
-        ``workload, method, size, n`` (seeds), of which ``below`` are worse than standard training at its
-        smallest size, ``beyond`` better than it at any size, and ``inside`` between; and ``saved, low,
+        ``workload, method, size, sample, n`` (seeds), of which ``below`` are worse than standard training at
+        its smallest size, ``beyond`` better than it at any size, and ``inside`` between; and ``saved, low,
         high``, missing unless all are inside.
     """
     found = []
@@ -87,6 +92,7 @@ def data_saved(curves: pd.DataFrame, metric: Metric) -> pd.DataFrame:
             saved = estimate([] if censored else [1 - size / n for n in needed], spent)
             row = {"workload": workload, "method": method, "size": size, "n": len(needed), "below": below}
             row |= {"inside": len(needed) - below - beyond, "beyond": beyond}
+            row["sample"] = rows.get("sample", rows["method"]).iloc[0]
             found.append(row | {"saved": saved.mean, "low": saved.low, "high": saved.high})
     return pd.DataFrame(found)
 

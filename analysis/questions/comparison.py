@@ -3,14 +3,15 @@
 import pandas as pd
 
 from analysis.pairing import groups
-from analysis.records import Metric, Records, labels
+from analysis.records import CONFIGURATION, Metric, Records, labels
 from analysis.statistics import ALPHA, estimate, holm
 
 
 def compare_sweeps(first: Records, second: Records) -> pd.DataFrame:
     """What changed between two sweeps, for every configuration that both ran.
 
-    Configurations are equal where all hyperparameters and settings are that either sweep records; pairs are
+    Two sweeps ran one configuration where they asked for the same hyperparameters and settings: their code
+    and data may differ. What each of them trained once for several settings is one configuration. Pairs are
     equal seeds.
 
     Args:
@@ -23,13 +24,18 @@ def compare_sweeps(first: Records, second: Records) -> pd.DataFrame:
         ``significant``; the largest changes first.
     """
     metric = second.reported
-    columns = sorted({*first.settings, *second.settings})
+    settings = {c for side in (first, second) for c in (*side.method_settings, *side.training)}
+    columns = sorted({"workload", "method", *settings})
     sides = {"first": _scores(first, columns, metric), "second": _scores(second, columns, metric)}
     both = pd.concat(sides, names=["side"]).reset_index(level="side").reset_index(drop=True)
     both = both.dropna(subset="score")
     if both.empty:
         return pd.DataFrame()
-    both["config"] = groups(both, columns)
+    both["asked"] = groups(both, columns)
+    trained = both.drop_duplicates(["asked", "side"]).pivot(
+        index="asked", columns="side", values=CONFIGURATION
+    )
+    both["config"] = both["asked"].map(groups(trained, list(trained.columns)))
     scores = both.pivot_table(index=["config", "seed"], columns="side", values="score")
     pairs = scores.reindex(columns=list(sides)).dropna().reset_index()
     shown = [c for c in columns if c != "workload" and both[c].nunique(dropna=False) > 1]
@@ -54,4 +60,4 @@ def _scores(records: Records, columns: list[str], metric: Metric) -> pd.DataFram
     trials = records.complete(controls=True)
     column = records.values(metric)
     score = trials[column] if column in trials else float("nan")
-    return trials.reindex(columns=[*columns, "seed"]).assign(score=score)
+    return trials.reindex(columns=[*columns, CONFIGURATION, "seed"]).assign(score=score)

@@ -3,37 +3,64 @@
 import numpy as np
 import pandas as pd
 
-from analysis.pairing import groups
-from analysis.records import BASELINE, EPS_ZERO, EQUAL_PASSES, Metric, Records, control_names
+from analysis.pairing import groups, holm_once, samples
+from analysis.records import CONFIGURATION, CONTROL, Metric, Records
 from analysis.scoring import FAMILY, TIERS, best_first, scored_families, summarise_families
-from analysis.statistics import ALPHA, estimate, holm
+from analysis.statistics import ALPHA, Estimate, estimate
+from dropattack.methods.dropattack_settings import P_ONE, RANDOM_DIRECTION
+from dropattack.settings import EPS_ZERO, EQUAL_PASSES
 
-P_ONE, RANDOM = "p-one", "random-direction"
 MEANING = {
     EPS_ZERO: "all passes, no perturbation (ε = 0)",
     P_ONE: "no mask (p = 1) at the same mean size (ε′ = pε)",
-    RANDOM: "the same size in a random direction",
+    RANDOM_DIRECTION: "the same size in a random direction",
     EQUAL_PASSES: "plain training with as many passes",
 }
 
 
 def scored_methods(records: Records, metric: Metric) -> pd.DataFrame:
-    """What `scored_families` gives for methods and controls, named in the column ``family``.
+    """What `scored_families` gives for methods and controls, named in the columns ``family`` and ``control``.
 
-    ``over`` is, for a control, what the method with the very same settings and seed has more.
+    ``over`` is, for a control, what the method with the very same settings and seed has more, and ``against``
+    is that method's configuration. A control that is the method itself, as p-one at p = 1, is compared with
+    nothing, and is no setting of a control that has others.
     """
     trials = records.complete(controls=True)
     if trials.empty:
         return pd.DataFrame()
-    control = control_names(trials)
+    control = trials[CONTROL]
     family = np.where(control == "", trials["method"], trials["method"] + ", " + control)
     family = np.where(control == EQUAL_PASSES, EQUAL_PASSES, family)
-    twins = groups(trials, [*(c for c in records.configuration if c != "control"), "seed"])
-    trials = trials.assign(family=family, control=control, twins=twins)
-    result = metric.sign * trials[records.values(metric)].astype(float)
-    method = result[control == ""].groupby(twins[control == ""]).mean()
-    trials = trials.assign(over=(twins.map(method) - result).where(control != ""))
+    named = groups(trials, ["method", CONFIGURATION])
+    trials = trials.assign(family=family, itself=(control != "") & named.isin(named[control == ""]))
+    trials = _with_twins(records, trials, metric).assign(control=control)
+    alone = trials["itself"].groupby(groups(trials, ["workload", *records.training, "family"]))
+    trials = trials[~trials["itself"] | alone.transform("all")]
     return scored_families(records, trials, metric, ["family", "control"])
+
+
+def _with_twins(records: Records, trials: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """Adds ``over`` and ``against``; see `scored_methods`.
+
+    They are missing where one control stands beside several settings of the method, as ε = 0 beside every ε:
+    none of these is the very same.
+    """
+    control = trials[CONTROL] != ""
+    attack = ~control & ~records.plain(trials)
+    twins = groups(trials, [*(c for c in records.spelling if c != "control"), "seed"])
+    result = metric.sign * trials[records.values(metric)].astype(float)
+    method = result[attack].groupby(twins[attack]).mean()
+    against = twins.map(trials.loc[attack, CONFIGURATION].groupby(twins[attack]).first())
+    names = groups(trials, ["family", CONFIGURATION])
+    one = against.groupby(names).transform("nunique") == 1
+    known = control & ~trials["itself"] & one
+    over = (twins.map(method) - result).where(known)
+    # Of several names of a control any may stand for it, and only one has a twin.
+    seeds = groups(trials, ["family", CONFIGURATION, "seed"])
+    return trials.assign(
+        over=over.groupby(seeds).transform("mean"),
+        against=against.where(known).groupby(names).transform("first"),
+    )
 
 
 def compare_methods(scored: pd.DataFrame) -> pd.DataFrame:
@@ -51,30 +78,43 @@ def compare_methods(scored: pd.DataFrame) -> pd.DataFrame:
     """
     if scored.empty:
         return pd.DataFrame()
-    table = best_first(summarise_families(scored, ["family", "control"]))
-    differences = [
-        _over(scored, row) for row in table[[*FAMILY, "family", "control"]].itertuples(index=False)
+    table = best_first(summarise_families(scored, ["family", "control"])).reset_index(drop=True)
+    rows = table[["setting", "family", "control"]].itertuples(index=False)
+    found = [
+        _over(scored[scored["setting"] == setting], family, control) for setting, family, control in rows
     ]
-    added = pd.DataFrame(differences, columns=["over", "over_low", "over_high", "over_n", "over_p", "alike"])
-    table = pd.concat([table.reset_index(drop=True), added], axis=1)
-    return table.assign(over_p=table["over_p"].groupby(table["setting"]).transform(holm))
+    over = pd.DataFrame(
+        [(e.mean, e.low, e.high, e.n, e.p) for e, _, _ in found],
+        columns=["over", "over_low", "over_high", "over_n", "over_p"],
+    )
+    pairs = pd.Series([pair for _, pair, _ in found], index=table.index)
+    over["over_p"] = holm_once(over["over_p"], pairs, table["setting"])
+    return pd.concat([table, over], axis=1).assign(alike=[alike for _, _, alike in found])
 
 
-def _over(scored: pd.DataFrame, row: "tuple[object, ...]") -> tuple[object, ...]:
-    setting, _, _, family, control = row
-    within = scored[scored["setting"] == setting]
-    differences = within.loc[within["family"] == family].groupby("seed")["over"].mean().dropna()
-    spent, alike = 0.0, len(differences) > 0
-    if not alike:
-        own = within.pivot_table(index="seed", columns="family", values="gain")
-        controlled = str(family).partition(", ")[0]
-        if control == EQUAL_PASSES:
-            controlled = _best_method(within)
-        if not control or controlled not in own or family not in own:
-            return (*(np.nan,) * 5, False)
-        differences, spent = own[controlled] - own[str(family)], _spent(within, controlled, str(family))
-    result = estimate(differences, spent)
-    return result.mean, result.low, result.high, result.n, result.p, alike
+def _over(within: pd.DataFrame, family: str, control: str) -> tuple[Estimate, str, bool]:
+    """What a method has more than a control, of which trainings that is, and whether their settings match.
+
+    Args:
+        within: What is scored under one workload and training setting.
+        family: The control's.
+        control: Which it is; of a method itself nothing is compared.
+    """
+    own = within[within["family"] == family]
+    differences = own.groupby("seed")["over"].mean().dropna()
+    if len(differences):
+        return estimate(differences), _pair(own[CONFIGURATION], own["against"]), True
+    controlled = _best_method(within) if control == EQUAL_PASSES else family.partition(", ")[0]
+    gains = within.pivot_table(index="seed", columns="family", values="gain")
+    if not control or own["itself"].any() or not {controlled, family} <= set(gains.columns):
+        return estimate([]), "", False
+    result = estimate(gains[controlled] - gains[family], _spent(within, controlled, family))
+    beside = within.loc[within["family"] == controlled, CONFIGURATION]
+    return result, _pair(own[CONFIGURATION], beside), False
+
+
+def _pair(control: pd.Series, method: pd.Series) -> str:
+    return " ".join([*sorted(set(control)), "beside", *sorted(set(method.dropna()))])
 
 
 def _best_method(within: pd.DataFrame) -> str:
@@ -107,14 +147,18 @@ def generalisation_gap(scored: pd.DataFrame, metric: Metric) -> pd.DataFrame:
     found = []
     for family, group in scored.groupby(list(FAMILY), sort=True):
         gaps = group.pivot_table(index="seed", columns="family", values="gap")
-        for name in gaps.columns:
+        sample, plain = samples(group, ["family"]), group.groupby("family")["is_baseline"].all()
+        names = [str(name) for name in gaps]
+        beside = [name for name in names if plain[name]]
+        baseline = gaps[beside].mean(axis=1)
+        for name in names:
             own = estimate(gaps[name], _spent(group, name))
-            compared = name != BASELINE and BASELINE in gaps
-            change = estimate(gaps[name] - gaps[BASELINE] if compared else [], _spent(group, name, BASELINE))
+            change = estimate([] if plain[name] else gaps[name] - baseline, _spent(group, name, *beside))
             means = group.loc[group["family"] == name, [train, "score"]].mean()
             row = {"workload": family[1], "training": family[2], "family": name, "n": own.n, "gap": own.mean}
             row |= {"low": own.low, "high": own.high, "train": means[train], "test": means["score"]}
             row |= {"change": change.mean, "change_low": change.low, "change_high": change.high}
-            found.append(row | {"p_value": change.p})
+            found.append(row | {"p_value": change.p, "sample": f"{family[0]}: {sample[name]}"})
     table = pd.DataFrame(found)
-    return table.assign(p_holm=holm(table["p_value"]), significant=holm(table["p_value"]) < ALPHA)
+    p_holm = holm_once(table["p_value"], table["sample"], pd.Series(0, index=table.index))
+    return table.assign(p_holm=p_holm, significant=p_holm < ALPHA)

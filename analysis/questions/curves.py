@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.pairing import groups
-from analysis.records import COMPLETE, Records, labels
+from analysis.records import COMPLETE, CONFIGURATION, Records, labels, one_per_training
 from analysis.statistics import t_half_width
 
 
@@ -24,15 +23,15 @@ def learning_curves(records: Records, keys: Sequence[str], metrics: Sequence[str
     trials = records.trials[records.trials["key"].isin(keys) & (records.trials["state"] == COMPLETE)]
     if trials.empty or not metrics:
         return pd.DataFrame()
-    names = [c for c in records.configuration if c != "workload" and "." not in c]
-    trials = trials.assign(config=groups(trials, names)).drop_duplicates("key")
-    first = trials.drop_duplicates("config")
-    named = dict(zip(first["config"], labels(first, names), strict=True))
-    rows = records.epochs.merge(trials[["key", "workload", "config"]], on="key")
-    long = rows.melt(["workload", "config", "epoch"], metrics, "metric", "value").dropna(subset="value")
-    by = ["workload", "config", "metric", "epoch"]
+    names = [c for c in records.spelling if c != "workload" and "." not in c]
+    trials = one_per_training(trials)
+    first = trials.drop_duplicates(CONFIGURATION)
+    named = dict(zip(first[CONFIGURATION], labels(first, names), strict=True))
+    rows = records.epochs.merge(trials[["key", "workload", CONFIGURATION]], on="key")
+    by = ["workload", CONFIGURATION, "metric", "epoch"]
+    long = rows.melt(["workload", CONFIGURATION, "epoch"], metrics, "metric", "value").dropna(subset="value")
     table = long.groupby(by)["value"].agg(n="count", mean="mean", sd="std").reset_index()
     half = t_half_width(table["n"], table["sd"])
     return table.assign(
-        configuration=table["config"].map(named), low=table["mean"] - half, high=table["mean"] + half
-    ).drop(columns=["config", "sd"])
+        configuration=table[CONFIGURATION].map(named), low=table["mean"] - half, high=table["mean"] + half
+    ).drop(columns=[CONFIGURATION, "sd"])

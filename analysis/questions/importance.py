@@ -8,8 +8,7 @@ import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 
-from analysis.pairing import groups
-from analysis.records import BASELINE, Records
+from analysis.records import CONFIGURATION, Records, one_per_training
 
 _MOST = 120
 _FEWEST = 10
@@ -32,15 +31,14 @@ def importances(records: Records, *, resamples: int = _RESAMPLES, seed: int = 0)
         than two hyperparameters varied.
     """
     trials = records.exploring()
-    trials = trials[trials["method"] != BASELINE]
     rng = np.random.default_rng(seed)
     found: list[pd.DataFrame] = []
     for (workload, method), group in trials.groupby(["workload", "method"], sort=True):
         names = [c for c in records.hyperparameters if group[c].nunique() > 1]
         if len(names) < 2:
             continue
-        means = group.groupby(groups(group, records.configuration))[[*names, "value"]].first()
-        means["value"] = group.groupby(groups(group, records.configuration))["value"].mean()
+        own = one_per_training(group).groupby(CONFIGURATION)
+        means = own[records.spelling].first().assign(value=own["value"].mean()).sort_values(records.spelling)
         if len(means) < _FEWEST or means["value"].nunique() < 2:
             continue
         if len(means) > _MOST:

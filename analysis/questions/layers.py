@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from analysis.pairing import samples
 from analysis.records import Metric, Records
 from analysis.scoring import FAMILY, TIERS, best_first, scored_families, summarise_families
 from analysis.statistics import Friedman, estimate, friedman, holm, rank_correlation, seeds_needed
@@ -23,7 +24,7 @@ def rank_target_sets(scored: pd.DataFrame) -> pd.DataFrame:
     """Ranks target sets by mean gain within each workload and training setting.
 
     Only those are ranked that are scored alike, in the most trustworthy way that is there: where some were
-    confirmed, the others stand below them without a rank.
+    confirmed, the others stand below them without a rank. Target sets that are the same trainings share one.
 
     Args:
         scored: What `scored_target_sets` gave.
@@ -43,8 +44,10 @@ def rank_target_sets(scored: pd.DataFrame) -> pd.DataFrame:
     first = table.groupby("setting")["tier"].transform("first")
     paired = table.groupby("setting")["gain_n"].transform("first") > 0
     alike = (table["tier"] == first) & (table["gain"].notna() == paired)
-    table["rank"] = (table.groupby("setting").cumcount() + 1).where(alike)
-    return table.reset_index(drop=True)
+    copy = table.duplicated(["setting", "sample"])
+    place = (~copy).groupby(table["setting"]).cumsum()
+    place = place.groupby([table["setting"], table["sample"]]).transform("first")
+    return table.assign(rank=place.where(alike)).reset_index(drop=True)
 
 
 def depths(workload: str, targets: Sequence[str]) -> dict[str, int]:
@@ -106,16 +109,19 @@ def interactions(scored: pd.DataFrame) -> pd.DataFrame:
     """Which two targets help together, where both were attacked alone and together.
 
     ``synergy`` is gain(a+b) - gain(a) - gain(b) and ``over_best`` gain(a+b) - max of the two mean gains'
-    targets, both paired by seed, with t intervals; ``p_holm`` tests the synergy, Holm-corrected.
+    targets, both paired by seed, with t intervals; ``p_holm`` tests the synergy, Holm-corrected. A pair that
+    is the same training as one of its members is none.
     """
     found = []
     for family, group in scored.groupby(list(FAMILY)) if len(scored) else ():
         gains = _by_seed(group)
-        spent_on = group.groupby("targets")["spent"].max()
+        spent_on, sample = group.groupby("targets")["spent"].max(), samples(group, ["targets"])
         for pair in gains.columns:
             parts = parse_targets(str(pair))
             if len(parts) == 2 and set(parts) <= set(gains.columns):
                 a, b = parts
+                if sample[pair] in (sample[a], sample[b]):
+                    continue
                 better = a if gains[a].mean() >= gains[b].mean() else b
                 spent = spent_on[[pair, a, b]].max()
                 synergy = estimate(gains[pair] - gains[a] - gains[b], spent)
@@ -134,7 +140,8 @@ def across_workloads(ranked: pd.DataFrame, treatment: str) -> tuple[list[str], F
     """Friedman's test of treatments that every workload has, on their mean gains.
 
     Args:
-        ranked: What `rank_target_sets` gave; those without a rank are left out.
+        ranked: What `rank_target_sets` gave; those without a rank are left out, and so is a treatment that is
+            another's trainings in every workload.
         treatment: Column that names them.
 
     Returns:
@@ -144,6 +151,8 @@ def across_workloads(ranked: pd.DataFrame, treatment: str) -> tuple[list[str], F
         return None
     alike = ranked[ranked["rank"].notna()]
     table = alike.pivot_table(index="setting", columns=treatment, values="gain").dropna(axis=1)
+    sample = alike.pivot(index="setting", columns=treatment, values="sample")[table.columns]
+    table = table.loc[:, ~sample.T.duplicated().to_numpy()]
     if len(table) < 2 or table.shape[1] < 3:
         return None
     return [str(name) for name in table.columns], friedman(table)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.pairing import adjusted, summarise
-from analysis.records import BASELINE, Metric, Records, labels
+from analysis.records import BASELINE, CONFIGURATION, Metric, Records, labels
 from analysis.scoring import FAMILY, scored_families
 from analysis.statistics import t_half_width
 from dropattack.robustness import ZERO_GRADIENT, Case, masking_checks
@@ -36,10 +36,12 @@ def _tested(records: Records) -> pd.DataFrame:
     trials = trials[trials[list(cases(records))].notna().any(axis=1) & trials[CLEAN.column].notna()]
     variants = pd.Series("", index=trials.index)
     for _, own in trials.groupby(["workload", "method"]):
-        varied = [c for c in records.hyperparameters if own[c].nunique(dropna=False) > 1]
-        names = labels(own, varied) if varied else []
+        first = own.drop_duplicates(CONFIGURATION)
+        varied = [c for c in records.hyperparameters if first[c].nunique(dropna=False) > 1]
+        names = labels(first, varied) if varied else []
         if 1 < len(set(names)) <= _FEW:
-            variants.loc[own.index] = pd.Series(names, index=own.index)
+            named = dict(zip(first[CONFIGURATION], names, strict=True))
+            variants.loc[own.index] = own[CONFIGURATION].map(named)
     return trials.assign(variant=variants)
 
 

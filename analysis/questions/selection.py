@@ -2,8 +2,18 @@
 
 import pandas as pd
 
-from analysis.pairing import groups, summarise, with_gain
-from analysis.records import BASELINE, COMPLETE, FAILED, PRUNED, Records, control_names, labels
+from analysis.pairing import summarise, with_gain
+from analysis.records import (
+    BASELINE,
+    COMPLETE,
+    CONFIGURATION,
+    CONTROL,
+    FAILED,
+    PRUNED,
+    Records,
+    labels,
+    one_per_training,
+)
 from analysis.scoring import HELD_OUT, places, scored_families
 from analysis.statistics import estimate
 
@@ -13,22 +23,23 @@ def configurations(records: Records) -> pd.DataFrame:
 
     Returns:
         One row per configuration and kind of seeds, the best first and fresh seeds before searched ones: the
-        configuration's columns, ``fresh`` (whether a confirmation ran it), ``valid`` (mean validation value),
-        ``passes``, ``run_id`` (of one trial), and the columns of `summarise` for the test metric.
+        columns of `Records.spelling` (of its first name, the baseline's being ``standard``), ``fresh``
+        (whether a confirmation ran it), ``valid`` (mean validation value), ``passes``, ``run_id`` (of one
+        trial), and the columns of `summarise` for the test metric.
     """
     trials = records.complete()
     if trials.empty:
         return pd.DataFrame()
-    trials = trials.assign(
-        config=groups(trials, records.configuration), fresh=trials["stage"].isin(records.confirmations)
-    )
-    table = summarise(with_gain(records, trials, records.reported), ["config", "fresh"])
-    by = trials.groupby(["config", "fresh"])
-    named = by[["passes", "run_id"]].first().assign(valid=by["value"].mean())
-    first = trials.drop_duplicates("config")[["config", *records.configuration]]
-    table = table.merge(named.reset_index(), on=["config", "fresh"]).merge(first, on="config")
-    place = places(records, trials, trials["config"]).groupby(trials["config"]).first()
-    order = table.assign(place=table["config"].map(place), searched=~table["fresh"])
+    trials = trials.assign(fresh=trials["stage"].isin(records.confirmations))
+    by = [CONFIGURATION, "fresh"]
+    seeds = trials.drop_duplicates([*by, "seed"])
+    table = summarise(with_gain(records, seeds, records.reported), by)
+    grouped = seeds.groupby(by)
+    named = grouped[["passes", "run_id"]].first().assign(valid=grouped["value"].mean())
+    first = trials.drop_duplicates(CONFIGURATION)[[CONFIGURATION, *records.spelling]]
+    table = table.merge(named.reset_index(), on=by).merge(first, on=CONFIGURATION)
+    place = places(records, trials, trials[CONFIGURATION]).groupby(trials[CONFIGURATION]).first()
+    order = table.assign(place=table[CONFIGURATION].map(place), searched=~table["fresh"])
     order = order.sort_values(["place", "searched"], kind="stable").drop(columns=["place", "searched"])
     return order.reset_index(drop=True)
 
@@ -37,12 +48,12 @@ def best_of_methods(records: Records) -> pd.DataFrame:
     """The complete trials of each method's best configuration, per workload.
 
     Returns:
-        Their rows with ``config`` (a number) and ``place`` (of the configuration in the order of `Choice`,
-        the best 0).
+        Their rows with ``place`` (of the configuration in the order of `Choice`, the best 0); the baseline is
+        the best of no other method.
     """
     trials = records.complete()
-    trials = trials.assign(config=groups(trials, records.configuration))
-    trials["place"] = places(records, trials, trials["config"])
+    trials = trials[(trials["method"] == BASELINE) | ~records.plain(trials)]
+    trials = trials.assign(place=places(records, trials, trials[CONFIGURATION]))
     best = trials.groupby(["workload", "method"])["place"].transform("min")
     return trials[trials["place"] == best]
 
@@ -57,6 +68,7 @@ def failures(records: Records) -> pd.DataFrame:
     )
     if failed.empty:
         return pd.DataFrame()
+    failed = failed.drop_duplicates("key")
     failed = failed.assign(reason=failed["reason"].where(failed["reason"] != "", "no reason recorded"))
     table = failed.groupby("reason").agg(
         n=("key", "count"),
@@ -79,26 +91,27 @@ def optimism(records: Records) -> pd.DataFrame:
         (``valid`` minus ``held_out``, positive where it flatters).
     """
     complete = records.complete()
-    attacks = complete[complete["method"] != BASELINE]
-    attacks = attacks.assign(config=groups(attacks, records.configuration))
-    attacks["place"] = places(records, attacks, attacks["config"])
+    attacks = complete[~records.plain(complete)]
+    attacks = attacks.assign(place=places(records, attacks, attacks[CONFIGURATION]))
     exploring = attacks[~attacks["stage"].isin(records.confirmations)]
     metric, sign = records.reported, records.selected.sign
     column = records.values(metric)
-    names = [c for c in records.configuration if c != "workload" and exploring[c].nunique(dropna=False) > 1]
+    names = [c for c in records.spelling if c != "workload" and exploring[c].nunique(dropna=False) > 1]
     found = []
     settings = ["workload", *records.training]
     tried = _tried(records)
     for _, group in exploring.groupby(settings, dropna=False, sort=True):
-        if group["config"].nunique() < 2:
+        if group[CONFIGURATION].nunique() < 2:
             continue
         chosen = group[group["place"] == group["place"].min()]
         others = scored_families(records, group, records.selected, ["workload"])
         others = others[others["scored_on"] == HELD_OUT]
         held_out = estimate(others.groupby("seed")["score"].mean())
-        fresh = attacks[attacks["stage"].isin(records.confirmations)].merge(
-            chosen[records.configuration].head(1), on=records.configuration
-        )
+        fresh = attacks[
+            attacks["stage"].isin(records.confirmations)
+            & (attacks[CONFIGURATION] == chosen[CONFIGURATION].iloc[0])
+        ]
+        fresh, chosen = one_per_training(fresh), one_per_training(chosen)
         row = {
             "workload": group["workload"].iloc[0],
             "candidates": len(tried.merge(group[settings].head(1), on=settings)),
@@ -114,8 +127,6 @@ def optimism(records: Records) -> pd.DataFrame:
 def _tried(records: Records) -> pd.DataFrame:
     """Configurations of attacks that were searched, also those of which all trials were pruned."""
     trials = records.trials
-    tried = (
-        trials["state"].isin([COMPLETE, PRUNED]) & trials["value"].notna() & (trials["method"] != BASELINE)
-    )
-    tried &= ~trials["stage"].isin(records.confirmations) & (control_names(trials) == "")
-    return trials[tried].drop_duplicates(records.configuration)
+    tried = trials["state"].isin([COMPLETE, PRUNED]) & trials["value"].notna() & (trials[CONTROL] == "")
+    tried &= ~trials["stage"].isin(records.confirmations) & (trials["method"] != BASELINE)
+    return trials[tried & ~records.plain(trials)].drop_duplicates(CONFIGURATION)

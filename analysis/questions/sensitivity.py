@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.pairing import adjusted, groups, summarise, with_gain
-from analysis.records import COMPLETE, FAILED, PRUNED, Metric, Records, control_names
+from analysis.records import COMPLETE, CONTROL, FAILED, PRUNED, Metric, Records
 
 AXES = ("epsilon", "p")
 _GRID_SHARE = 0.5
@@ -16,44 +16,58 @@ _EPOCHS = "training.epochs"
 
 
 def panel_columns(records: Records) -> list[str]:
-    """What one ε×p map holds fixed: everything that names a configuration but ε and p, and the stage."""
-    return ["stage", *(c for c in records.configuration if c not in AXES)]
+    """What one ε×p map holds fixed: everything that a trial was asked for with but ε and p, and the stage."""
+    return ["stage", *(c for c in records.spelling if c not in AXES)]
+
+
+def _along(trials: pd.DataFrame, *axes: str) -> pd.Series:
+    """Which trials are attacks, or the end of an axis: an ε or p of 0 that was not asked for as a control."""
+    ends = (trials[list(axes)] == 0).any(axis=1)
+    if "control" in trials:
+        ends &= trials["control"].fillna("none") == "none"
+    return (trials[CONTROL] == "") | ends
 
 
 def epsilon_p_cells(records: Records, metric: Metric) -> pd.DataFrame:
     """Every cell of every ε×p map, tidy; of methods, not of their controls, and only where ε or p varies.
+
+    Cells at an ε or p of 0 are shown and not tested: they are controls, and those at p = 0 the baseline.
 
     Args:
         records: What was recorded.
         metric: What the cells show.
 
     Returns:
-        One row per cell: `panel_columns`, ``panel`` (a number), ``epsilon``, ``p``, ``n, mean, low, high``,
-        ``gain_n, gain, gain_low, gain_high, p_value, p_holm`` (Holm within the map), ``significant``,
-        ``failed``, ``pruned`` (counts of trials), ``grid`` (whether the map is a grid rather than
-        scattered trials) and ``missing`` (a cell of a grid that has no complete trial).
+        One row per cell: `panel_columns`, ``panel`` (a number), ``epsilon``, ``p``, `CONTROL`, the columns of
+        `summarise` with ``p_holm`` (Holm within the map) and ``significant``, ``failed``, ``pruned`` (counts
+        of trials), ``grid`` (whether the map is a grid rather than scattered trials) and ``missing`` (a cell
+        of a grid that has no complete trial).
     """
     trials = records.trials
     if not set(AXES) <= set(trials.columns):
         return pd.DataFrame()
     fixed = panel_columns(records)
-    attacks = trials[trials["epsilon"].notna() & trials["p"].notna()]
-    attacks = attacks[~attacks["stage"].isin(records.confirmations) & (control_names(attacks) == "")]
-    varied = attacks.groupby(fixed, dropna=False)[list(AXES)].transform("nunique").max(axis=1) > 1
-    attacks = attacks[varied]
+    attacks = trials[trials["epsilon"].notna() & trials["p"].notna() & _along(trials, *AXES)]
+    attacks = attacks[~attacks["stage"].isin(records.confirmations)]
+    panels = attacks.assign(attack=attacks[CONTROL] == "").groupby(fixed, dropna=False)
+    varied = panels[list(AXES)].transform("nunique").max(axis=1) > 1
+    attacks = attacks[varied & panels["attack"].transform("any")]
     if attacks.empty:
         return pd.DataFrame()
     attacks = attacks.assign(panel=attacks.groupby(fixed, dropna=False).ngroup())
     usable = attacks[(attacks["state"] == COMPLETE) & attacks["value"].notna()]
     table = summarise(with_gain(records, usable, metric), ["panel", *AXES])
     unusable = (attacks["state"] == FAILED) | ((attacks["state"] == COMPLETE) & attacks["value"].isna())
-    states = attacks.assign(failed=unusable, pruned=attacks["state"] == PRUNED)
-    counts = states.groupby(["panel", *AXES])[["failed", "pruned"]].sum().reset_index()
+    states = attacks.assign(failed=unusable, pruned=attacks["state"] == PRUNED).groupby(["panel", *AXES])
+    counts = states[["failed", "pruned"]].sum().join(states[CONTROL].first()).reset_index()
     stages = attacks.groupby("panel")["stage"].first()
     cells = _complete_grids(counts, stages.isin(records.grids)).merge(table, on=["panel", *AXES], how="left")
     cells[["n", "gain_n", "failed", "pruned"]] = (
         cells[["n", "gain_n", "failed", "pruned"]].fillna(0).astype(int)
     )
+    cells[CONTROL] = cells[CONTROL].fillna("")
+    cells["is_baseline"] = cells["is_baseline"].eq(True)
+    cells["p_value"] = cells["p_value"].where(cells[CONTROL] == "")
     cells = adjusted(cells, ["panel"])
     names = attacks.groupby("panel")[fixed].first().reset_index()
     return cells.assign(missing=cells["n"] == 0).merge(names, on="panel")
@@ -81,7 +95,7 @@ def _complete_grids(counts: pd.DataFrame, laid_out: pd.Series) -> pd.DataFrame:
 
 
 def marginal(records: Records, hyperparameter: str, metric: Metric) -> pd.DataFrame:
-    """Curves over one hyperparameter, everything else averaged, seed by seed.
+    """Curves over one hyperparameter, everything else averaged, seed by seed; of attacks, and p down to 0.
 
     Of grids the largest full one is used: every point of a curve averages the very same other settings and
     seeds. Only where no grid has several values, those that a search sampled are shown; where nearly every
@@ -92,10 +106,11 @@ def marginal(records: Records, hyperparameter: str, metric: Metric) -> pd.DataFr
         `summarise` with n in seeds, ``sampled`` (whether other settings differ from point to point) and
         ``pruned`` (how many trials of the curve's stages were stopped early and are not in it).
     """
-    trials = records.exploring()
+    trials = records.complete(controls=True)
     if hyperparameter not in trials:
         return pd.DataFrame()
-    trials = trials[trials[hyperparameter].notna()]
+    trials = trials[_along(trials, hyperparameter) & trials[hyperparameter].notna()]
+    trials = trials[~trials["stage"].isin(records.confirmations)]
     curves = []
     for (workload, method), own in trials.groupby(["workload", "method"]):
         laid_out = own["stage"].isin(records.grids)
@@ -107,8 +122,8 @@ def marginal(records: Records, hyperparameter: str, metric: Metric) -> pd.DataFr
             every = records.trials[
                 (records.trials["workload"] == workload) & (records.trials["method"] == method)
             ]
-            stopped = every["stage"].isin(curve["stage"]) & (every["state"] == PRUNED)
-            curves.append(curve.assign(sampled=sampled, pruned=int(stopped.sum())))
+            stopped = every[every["stage"].isin(curve["stage"]) & (every["state"] == PRUNED)]
+            curves.append(curve.assign(sampled=sampled, pruned=stopped["key"].nunique()))
     if not curves:
         return pd.DataFrame()
     scored = with_gain(records, pd.concat(curves), metric)
@@ -120,13 +135,14 @@ def _others(records: Records, hyperparameter: str) -> list[str]:
     """What is equal at all points of a curve; not the epochs where a budget of passes sets them."""
     stages = records.sweep.get("stages", ())
     of_passes = {_EPOCHS} if any(stage.get("budget") == "passes" for stage in stages) else set()
-    return [c for c in (*records.configuration, "seed") if c not in {hyperparameter, *of_passes}]
+    return [c for c in (*records.spelling, "seed") if c not in {hyperparameter, *of_passes}]
 
 
 def _largest_grid(trials: pd.DataFrame, hyperparameter: str, others: Sequence[str]) -> pd.DataFrame:
     """The trials of those other settings that were tried with all of several values; empty where none were.
 
-    Of the sets of values that were tried together, the one that gives the most comparisons is taken.
+    A setting that several stages tried is in it once. Of the sets of values that were tried together, the one
+    that gives the most comparisons is taken.
     """
     settings = groups(trials, others)
     tried = {number: frozenset(own) for number, own in trials[hyperparameter].groupby(settings)}
@@ -140,7 +156,8 @@ def _largest_grid(trials: pd.DataFrame, hyperparameter: str, others: Sequence[st
     if len(values) < 2:
         return trials.head(0)
     having = [number for number, others in tried.items() if values <= others]
-    return trials[settings.isin(having) & trials[hyperparameter].isin(values)]
+    grid = trials[settings.isin(having) & trials[hyperparameter].isin(values)]
+    return grid.drop_duplicates([*others, hyperparameter])
 
 
 def _bins(values: pd.Series) -> pd.Series:

@@ -11,7 +11,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
 from analysis.pairing import with_gain
-from analysis.records import PRUNED, Metric, Records
+from analysis.records import PRUNED, Metric, Records, one_per_training
 
 _FEWEST = 8
 _MOST = 400
@@ -60,8 +60,8 @@ class Surrogate:
 def surrogates(records: Records, cells: pd.DataFrame, metric: Metric) -> list[Surrogate]:
     """One map per workload and method whose trials lie scattered; target sets and K are pooled.
 
-    Only trials that ran in full are used. Anisotropic RBF kernel plus noise, fitted by marginal likelihood;
-    of more than 400 trials 400 are drawn.
+    Only trials that ran in full are used, each training once. Anisotropic RBF kernel plus noise, fitted by
+    marginal likelihood; of more than 400 trials 400 are drawn.
 
     Args:
         records: What was recorded.
@@ -74,10 +74,10 @@ def surrogates(records: Records, cells: pd.DataFrame, metric: Metric) -> list[Su
     scattered = cells[~cells["grid"]][["stage", "workload", "method"]].drop_duplicates()
     trials = records.exploring().dropna(subset=["epsilon", "p"])
     trials = with_gain(records, trials.merge(scattered, on=["stage", "workload", "method"]), metric)
-    pruned = records.trials[records.trials["state"] == PRUNED].merge(scattered)
+    pruned = records.trials[records.trials["state"] == PRUNED].merge(scattered).drop_duplicates("key")
     found = []
     for (workload, method), group in trials.groupby(["workload", "method"], sort=True):
-        points = group[["epsilon", "p", "score"]].dropna()
+        points = one_per_training(group)[["epsilon", "p", "score"]].dropna()
         points = points[points["epsilon"] > 0].reset_index(drop=True)
         if len(points) >= _FEWEST and points["epsilon"].nunique() > 2 and points["p"].nunique() > 2:
             stopped = (pruned["workload"] == workload) & (pruned["method"] == method)

@@ -1,18 +1,17 @@
 """What a sweep recorded, as tidy tables, and where it comes from."""
 
+from analysis.records.identity import CONFIGURATION, CONTROL
 from analysis.records.tables import (
     BASELINE,
     COMPLETE,
-    EPS_ZERO,
-    EQUAL_PASSES,
     FAILED,
     PRUNED,
     RUNNING,
     Metric,
     Records,
-    control_names,
     describe,
     labels,
+    one_per_training,
     rows,
 )
 from analysis.records.tracking import from_mlflow
@@ -20,16 +19,16 @@ from analysis.records.tracking import from_mlflow
 __all__ = [
     "BASELINE",
     "COMPLETE",
-    "EPS_ZERO",
-    "EQUAL_PASSES",
+    "CONFIGURATION",
+    "CONTROL",
     "FAILED",
     "PRUNED",
     "RUNNING",
     "Metric",
     "Records",
-    "control_names",
     "describe",
     "from_mlflow",
     "labels",
+    "one_per_training",
     "rows",
 ]

@@ -8,23 +8,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dropattack import Settings
-from trainables.recipe.examples import BATCHES, CLEAN
-from trainables.recipe.settings import TrainingSettings
+from analysis.records.identity import CONFIGURATION, CONTROL, identified
+from dropattack.methods.dropattack_settings import P_ZERO
 
-TEXT = ("key", "sweep", "stage", "state", "reason", "reused_from", "workload", "method", "run_id")
+TEXT = (
+    *("key", CONFIGURATION, CONTROL, "sweep", "stage", "state"),
+    *("reason", "reused_from", "workload", "method", "run_id"),
+)
 NUMBERS = ("seed", "passes", "value", "best_epoch", "epochs", "seconds")
 SPLITS = ("train", "valid", "test")
 COMPLETE, PRUNED, FAILED, RUNNING = "complete", "pruned", "failed", "running"
 BASELINE = "standard"
-EPS_ZERO, EQUAL_PASSES = "eps-zero", "equal-passes"
 _FRACTIONS = ("accuracy", "f1", "recall", "precision")
 _TARGETS = "targets"
 _FIRST = ("targets", "epsilon", "p", "k")
 _TESTED_WITH = "training.robustness"
-_PASSES_OF_EXAMPLES = {
-    examples: float(TrainingSettings(examples=examples).passes_of(Settings())) for examples in BATCHES
-}
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,8 @@ class Records:
             (missing where the method has none); settings with a dot in their name
             (``training.epochs``); final metrics ``train_*``, ``valid_*`` and ``test_*``, accuracies in
             [0, 1]. ``state`` is complete, pruned, failed or running; ``value`` is the best
-            validation value of the selected metric.
+            validation value of the selected metric. Rows of one ``key`` are one training, which several
+            stages or settings asked for.
         epochs: ``key``, ``epoch`` from 1, and metric columns.
         sweep: The sweep as it was last run, as plain values: a sweep file that runs it again. ``name`` and
             ``stages`` are read where there are any.
@@ -139,17 +138,17 @@ class Records:
         return sorted(c for c in self.trials.columns if "." in c and not _is_metric(c) and c != _TESTED_WITH)
 
     @property
-    def configuration(self) -> list[str]:
-        """Columns that together name a configuration: everything but the seed."""
+    def spelling(self) -> list[str]:
+        """Columns that tell how a trial was asked for, but for the seed; `labels` makes a name of them.
+
+        What counts as one configuration is in `CONFIGURATION`: several spellings may be one.
+        """
         return ["workload", "method", *self.hyperparameters, *self.training]
 
     @property
-    def settings(self) -> list[str]:
-        """`configuration` with every setting of methods, also those that tell nothing apart here.
-
-        Another sweep may have chosen another value of those.
-        """
-        return ["workload", "method", *self.method_settings, *self.training]
+    def pair(self) -> list[str]:
+        """Columns that an attack shares with its baseline."""
+        return ["workload", *self.training, "seed"]
 
     @property
     def selected(self) -> Metric:
@@ -180,17 +179,30 @@ class Records:
             controls: Whether control experiments count too; they are no candidates for anything.
         """
         complete = self.trials[(self.trials["state"] == COMPLETE) & self.trials["value"].notna()]
-        return complete if controls else complete[control_names(complete) == ""]
+        return complete if controls else complete[complete[CONTROL] == ""]
 
     def exploring(self) -> pd.DataFrame:
-        """Complete trials that candidates are chosen from: all but those of confirmations."""
+        """Complete attacks that candidates are chosen from: all but those of confirmations."""
         complete = self.complete()
-        return complete[~complete["stage"].isin(self.confirmations)]
+        return complete[~complete["stage"].isin(self.confirmations) & ~self.plain(complete)]
 
     def baselines(self) -> pd.DataFrame:
-        """Complete trials of plain training at one pass per step."""
-        complete = self.complete()
-        return complete[complete["method"] == BASELINE]
+        """Complete trials of plain training at one pass per step.
+
+        Those of method ``standard``; where a sweep has none for a seed, those with a p of 0, which are the
+        same training.
+        """
+        complete = self.complete(controls=True)
+        complete = complete.assign(called=(complete["method"] == BASELINE) & (complete[CONTROL] == ""))
+        plain = complete[complete["called"] | (complete[CONTROL] == P_ZERO)]
+        pair = [plain[column] for column in self.pair]
+        best = plain.groupby(pair, dropna=False)["called"].transform("max")
+        return plain[plain["called"] == best].drop(columns="called")
+
+    def plain(self, trials: pd.DataFrame) -> pd.Series:
+        """Whether each trial is the baseline itself, under whatever name."""
+        baselines = self.baselines()[CONFIGURATION]
+        return (trials[CONTROL] == P_ZERO) | trials[CONFIGURATION].isin(baselines)
 
     def values(self, metric: Metric) -> str:
         """The column of `trials` that holds a metric's final values."""
@@ -209,24 +221,9 @@ class Records:
         return Metric(column, self.mode == "max")
 
 
-def control_names(trials: pd.DataFrame) -> pd.Series:
-    """Which control each trial is, "" for none: what its ``control`` setting says.
-
-    An ε of 0 is ``eps-zero`` too, and standard training with several passes per batch ``equal-passes``.
-    """
-    names = pd.Series("", index=trials.index)
-    if "control" in trials:
-        names = trials["control"].fillna("").replace("none", "").astype(str)
-    if "epsilon" in trials:
-        names[trials["epsilon"] == 0] = EPS_ZERO
-    names[(trials["method"] == BASELINE) & (trials["passes"] > _plain_passes(trials))] = EQUAL_PASSES
-    return names
-
-
-def _plain_passes(trials: pd.DataFrame) -> pd.Series:
-    """Passes per step of plain training on each trial's examples; adversarial ones must be made first."""
-    examples = trials.get("training.examples", pd.Series(CLEAN, index=trials.index))
-    return examples.map(_PASSES_OF_EXAMPLES).fillna(1).astype(float)
+def one_per_training(trials: pd.DataFrame) -> pd.DataFrame:
+    """The first row of every training."""
+    return trials.drop_duplicates([CONFIGURATION, "seed"])
 
 
 def _is_other(column: str) -> bool:
@@ -244,6 +241,7 @@ def _kind(stage: Mapping[str, Any]) -> str:
 
 def _tidy_trials(trials: pd.DataFrame) -> pd.DataFrame:
     """Gives every required column its type, sorts rows by key, and turns infinities into missing values."""
+    trials = trials.reset_index(drop=True)
     tidy = pd.DataFrame(index=trials.index)
     for column in TEXT:
         tidy[column] = trials[column].fillna("").astype(str) if column in trials else ""
@@ -253,8 +251,17 @@ def _tidy_trials(trials: pd.DataFrame) -> pd.DataFrame:
     for column in sorted(set(map(str, trials.columns)) - {*TEXT, *NUMBERS}):
         others[column] = _plain(trials[column], column)
     tidy = pd.concat([tidy, pd.DataFrame(others, index=trials.index)], axis=1)
-    order = tidy.sort_values(["key", "stage", "seed"], kind="stable").index
-    return tidy.loc[order].reset_index(drop=True)
+    settings = [column for column in others if not _is_metric(column)]
+    tidy = identified(tidy, ["workload", "method", *(c for c in settings if c != _TESTED_WITH)])
+    return tidy.loc[_in_order(tidy, settings)].reset_index(drop=True)
+
+
+def _in_order(trials: pd.DataFrame, settings: Sequence[str]) -> pd.Index:
+    """Rows by key; of one training first its name: no control, the baseline, or what was trained."""
+    ranks = {"_control": trials[CONTROL] != "", "_other": trials["method"] != BASELINE}
+    ranks["_reused"] = trials["reused_from"] != ""
+    by = ["key", *ranks, "stage", "seed", "method", *settings]
+    return trials.assign(**ranks).sort_values(by, kind="stable").index
 
 
 def _tidy_epochs(epochs: pd.DataFrame) -> pd.DataFrame:

@@ -1,13 +1,15 @@
 """Records from an MLflow server or database, asked for in bulk: never one request per run."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from analysis.records.identity import CONFIGURATION, CONTROL
 from analysis.records.tables import COMPLETE, NUMBERS, Records
 from dropattack import UsageError
+from trainables.trial import Trial
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 _PAGE = 1000
 _RUNS_PER_REQUEST = 100
 _MOST_VALUES = 25_000
-_TAGS = ("key", "sweep", "stage", "state", "reason", "reused_from")
+_TAGS = ("key", CONFIGURATION, CONTROL, "sweep", "stage", "state", "reason", "reused_from")
 _STATES = {"FINISHED": COMPLETE, "FAILED": "failed", "KILLED": "failed"}
 
 
@@ -24,9 +26,11 @@ def from_mlflow(tracking_uri: str, sweep: str) -> Records:
     """Reads a sweep back from MLflow.
 
     A sweep is an experiment of its name: a parent run tagged ``dropattack.kind=sweep`` with the artifact
-    ``sweep.json``, and one child per trial, tagged ``dropattack.kind=trial`` and ``dropattack.key``,
-    ``.stage``, ``.state``, ``.reason``, with hyperparameters and ``training.*`` as params, and metrics per
-    epoch (the step). Runs come 1000 to a request, metric histories of up to 100 runs to a request.
+    ``sweep.json``, and one child per training, tagged ``dropattack.kind=trial`` and ``dropattack.key``,
+    ``.configuration_id``, ``.control_experiment``, ``.stage``, ``.state``, ``.reason``, with hyperparameters
+    and ``training.*`` as params, and metrics per epoch (the step). A training that was asked for under
+    several names is there under the one that trained it. Runs come 1000 to a request, metric histories of up
+    to 100 runs to a request.
 
     Args:
         tracking_uri: A server's address, or a database such as ``sqlite:///runs/mlflow.db``.
@@ -52,9 +56,10 @@ def from_mlflow(tracking_uri: str, sweep: str) -> Records:
     metric = str(select.get("metric", "accuracy"))
     server = tracking_uri.startswith(("http://", "https://"))
     address = f"{tracking_uri.rstrip('/')}/#/experiments/{experiment.experiment_id}/runs/{{run_id}}"
-    epochs = _epochs(client, runs)
+    trials = [_trial(run) for run in runs]
+    epochs = _epochs(client, runs, [str(trial["key"]) for trial in trials])
     return Records(
-        trials=_with_seconds(pd.DataFrame([_trial(run) for run in runs]), epochs),
+        trials=_with_seconds(pd.DataFrame(trials), epochs),
         epochs=epochs,
         sweep={"name": sweep, **raw},
         select=metric if metric.startswith("valid_") else f"valid_{metric}",
@@ -92,11 +97,22 @@ def _sweep_file(client: "MlflowClient", run_id: str) -> dict[str, Any]:
 def _trial(run: "Run") -> dict[str, Any]:
     tags, metrics = run.data.tags, run.data.metrics
     row: dict[str, Any] = {name: tags.get(f"dropattack.{name}", "") for name in _TAGS}
+    row |= {} if row[CONFIGURATION] else _identity(tags)
+    row["key"] = row["key"] or run.info.run_id
     row["state"] = row["state"] or _STATES.get(run.info.status, "running")
     row["run_id"] = run.info.run_id
     row["epochs"] = metrics.get("epoch")
     final = {name: value for name, value in metrics.items() if name != "epoch"}
     return {**final, **run.data.params, **{k: v for k, v in row.items() if v is not None}}
+
+
+def _identity(tags: Mapping[str, str]) -> dict[str, str]:
+    """Who a run's trial is, of runs from before they said so; nothing where its trial cannot be resolved."""
+    try:
+        key, configuration, control = Trial.from_dict(json.loads(tags["dropattack.trial"])).identity
+    except (KeyError, TypeError, ValueError):
+        return {}
+    return {"key": key, CONFIGURATION: configuration, CONTROL: control}
 
 
 def _with_seconds(trials: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
@@ -107,9 +123,9 @@ def _with_seconds(trials: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     return trials.assign(seconds=trials["key"].map(whole))
 
 
-def _epochs(client: "MlflowClient", runs: list["Run"]) -> pd.DataFrame:
-    """Every metric's history, as one row per trial and epoch."""
-    keys = {run.info.run_id: run.data.tags.get("dropattack.key", run.info.run_id) for run in runs}
+def _epochs(client: "MlflowClient", runs: list["Run"], trials: list[str]) -> pd.DataFrame:
+    """Every metric's history, as one row per trial and epoch; ``trials`` are the runs' keys."""
+    keys = {run.info.run_id: key for run, key in zip(runs, trials, strict=True)}
     names = sorted({name for run in runs for name in run.data.metrics} - {*NUMBERS, "epoch"} | {"seconds"})
     names = [name for name in names if not name.startswith("test_")]
     most = max((int(run.data.metrics.get("epoch", 1)) for run in runs), default=1)

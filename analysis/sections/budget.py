@@ -159,6 +159,7 @@ def _summary(curves: pd.DataFrame) -> pd.DataFrame:
 def _saved_finding(saved: pd.DataFrame) -> list[str]:
     if saved.empty or not saved["n"].sum():
         return ["No method shares a seed with the baseline's curve: data saved is unknown."]
+    saved = saved.drop_duplicates(["workload", "size", "sample"])
     below, inside, beyond = (int(saved[name].sum()) for name in ("below", "inside", "beyond"))
     where = (
         f"Of {below + inside + beyond} results of methods {inside} lie on the curve of standard training, "

@@ -20,21 +20,22 @@ from analysis.document import (
 )
 from analysis.figures.ranking import gain_forest
 from analysis.questions.controls import MEANING, compare_methods, generalisation_gap, scored_methods
-from analysis.records import BASELINE, EQUAL_PASSES, Metric, Records
+from analysis.records import Metric, Records
 from analysis.scoring import FLATTERED
 from analysis.statistics import ALPHA
+from dropattack.settings import EQUAL_PASSES
 
 
 def section(records: Records) -> Section | None:
     """Methods and controls by gain, and the generalisation gap."""
     metric = records.reported
     scored = scored_methods(records, metric)
-    if scored.empty or set(scored["family"]) == {BASELINE}:
+    if scored.empty or scored["is_baseline"].all():
         return None
     table = compare_methods(scored)
     parts: list[Figure | Table] = []
     for setting, group in table.groupby("setting", sort=True):
-        shown = group[group["family"] != BASELINE]
+        shown = group[~group["is_baseline"]]
         if len(shown) > 1:
             parts.append(_forest(int(str(setting)), shown, metric))
     parts.append(_table(table, metric))
@@ -51,7 +52,7 @@ def _name(row: pd.Series) -> str:
 def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
     sentences = []
     for _, group in table.groupby("setting", sort=True):
-        methods = group[(group["family"] != BASELINE) & (group["control"] == "") & group["gain"].notna()]
+        methods = group[(group["control"] == "") & group["gain"].notna()]
         if methods.empty:
             continue
         name = _name(group.iloc[0])

@@ -66,8 +66,9 @@ def _finding(ranked: pd.DataFrame, metric: Metric) -> list[str]:
         if group["gain"].isna().all():
             sentences.append(f"{name}: no baseline shares a seed with the attacks, so gains are unknown.")
             continue
-        alike = group[group["rank"].notna()]
-        sentences.append(f"{name}: {_leader(alike, metric)}.{_unranked(len(group) - len(alike))}")
+        distinct = group.drop_duplicates("sample")
+        alike = distinct[distinct["rank"].notna()]
+        sentences.append(f"{name}: {_leader(alike, metric)}.{_unranked(len(distinct) - len(alike))}")
     return sentences
 
 

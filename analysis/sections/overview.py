@@ -4,7 +4,7 @@ import pandas as pd
 
 from analysis.document import Section, Table, number_column, text_column
 from analysis.pairing import with_gain
-from analysis.records import BASELINE, COMPLETE, FAILED, PRUNED, RUNNING, Records
+from analysis.records import COMPLETE, FAILED, PRUNED, RUNNING, Records
 from analysis.statistics import ALPHA
 
 
@@ -15,9 +15,13 @@ def section(records: Records) -> Section:
         return Section("trials", "What was run", ["The sweep has no recorded trial yet."])
     counts = trials["state"].value_counts()
     parts = [f"{counts[state]} {state}" for state in (COMPLETE, PRUNED, FAILED, RUNNING) if counts.get(state)]
-    reused = int((trials["reused_from"] != "").sum())
+    once = trials.drop_duplicates("key")
+    copies = len(trials) - len(once)
+    source, sweep = once["reused_from"].str.partition("/")[0], once["sweep"]
+    reused = int(((source != "") & (source != sweep)).sum())
     parts += [f"{reused} of them reused from other sweeps"] if reused else []
-    findings = [f"{len(trials)} trials: {', '.join(parts)}."]
+    same = f", {copies} of them the same training as another" if copies else ""
+    findings = [f"{len(trials)} trials{same}: {', '.join(parts)}."]
     if not counts.get(COMPLETE):
         findings.append("No trial is complete, so there is nothing to compare yet.")
     return Section("trials", "What was run", findings, [_table(trials)], _cautions(records))
@@ -25,6 +29,7 @@ def section(records: Records) -> Section:
 
 def _table(trials: pd.DataFrame) -> Table:
     states = trials.assign(**{s: trials["state"] == s for s in (COMPLETE, PRUNED, FAILED, RUNNING)})
+    states["seconds"] = states["seconds"].where(states["reused_from"] == "")
     by = ["workload", "stage", "method"]
     table = states.groupby(by).agg(
         trials=("key", "count"),
@@ -41,7 +46,8 @@ def _table(trials: pd.DataFrame) -> Table:
     return Table(
         "trials",
         "Trials",
-        "Pruned trials were stopped early; no mean holds them.",
+        "Pruned trials were stopped early; no mean holds them. Hours are those of training here: a trial "
+        "that reuses another's took none.",
         table.reset_index(),
         columns,
     )
@@ -52,7 +58,7 @@ def _cautions(records: Records) -> list[str]:
     notes: list[str] = []
     if complete.empty:
         return notes
-    attacks, baseline = complete[complete["method"] != BASELINE], records.baselines()
+    attacks, baseline = complete[~records.plain(complete)], records.baselines()
     if len(attacks) and baseline.empty:
         notes.append(
             "No baseline (method standard) is recorded, so no gain can be shown; "

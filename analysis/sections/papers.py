@@ -42,6 +42,8 @@ def _place(table: str) -> str:
 
 
 def _finding(table: pd.DataFrame) -> list[str]:
+    """Verdicts, where a number that a table prints several times for one training counts once."""
+    table = table.drop_duplicates(["paper", "table", "workload", "metric", "published", "sample"])
     counts = table["verdict"].value_counts()
     agree, differ = int(counts.get(AGREES, 0)), int(counts.get(DIFFERS, 0))
     undecided = len(table) - agree - differ

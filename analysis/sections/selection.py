@@ -30,7 +30,7 @@ def best(records: Records) -> Section | None:
     if table.empty:
         return None
     metric, selected = records.reported, records.selected
-    names = [c for c in records.configuration if c != "workload"]
+    names = [c for c in records.spelling if c != "workload"]
     names = [c for c in names if "." not in c or table[c].nunique(dropna=False) > 1]
     table = table.assign(configuration=labels(table, names))
     table = table.assign(seeds=table["fresh"].map({True: "fresh", False: "searched"}))
@@ -168,7 +168,7 @@ def failed(records: Records) -> Section | None:
         return None
     count, reasons = int(table["n"].sum()), len(table)
     findings = [
-        f"{count} of {len(records.trials)} trials failed, for {reasons} "
+        f"{count} of {records.trials['key'].nunique()} trials failed, for {reasons} "
         f"{'reason' if reasons == 1 else 'reasons'}; the most frequent: {table.iloc[0]['reason']}."
     ]
     columns = [

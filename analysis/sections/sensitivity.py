@@ -19,7 +19,7 @@ from analysis.figures.heatmap import epsilon_p_map
 from analysis.figures.surrogate import surrogate_map
 from analysis.questions.sensitivity import AXES, epsilon_p_cells, marginal, panel_columns
 from analysis.questions.surrogate import Surrogate, surrogates
-from analysis.records import Metric, Records, describe, labels, rows
+from analysis.records import CONTROL, Metric, Records, describe, labels, rows
 
 _MAPS = 6
 _SYMBOLS = {"epsilon": "ε", "p": "p", "k": "K"}
@@ -42,9 +42,8 @@ def section(records: Records) -> Section | None:
     if len(cells):
         findings = _finding(cells, metric)
         grids = cells[cells["grid"]]
-        order = (
-            grids.groupby("panel")["mean"].max().mul(metric.sign).sort_values(ascending=False, kind="stable")
-        )
+        best = grids[grids[CONTROL] == ""].groupby("panel")["mean"].max().mul(metric.sign)
+        order = best.sort_values(ascending=False, kind="stable")
         names = {panel: _panel_name(records, cells[cells["panel"] == panel]) for panel in order.index}
         for panel in order.index[:_MAPS]:
             panel_cells = grids[grids["panel"] == panel]
@@ -71,6 +70,8 @@ def _panel_name(records: Records, cells: pd.DataFrame) -> str:
 
 
 def _finding(cells: pd.DataFrame, metric: Metric) -> list[str]:
+    """What the attacks show, each training once."""
+    cells = cells[(cells[CONTROL] == "") & (cells["missing"] | ~cells.duplicated("sample"))]
     tried, run = len(cells), int((cells["n"] > 0).sum())
     if not run:
         return [f"None of the {tried} ε×p combinations has a complete trial."]
@@ -98,7 +99,8 @@ def _finding(cells: pd.DataFrame, metric: Metric) -> list[str]:
 def _maps(cells: pd.DataFrame, name: str, metric: Metric) -> list[Figure | Table]:
     panel = int(cells["panel"].iloc[0])
     shapes = f"{cells['epsilon'].nunique()} values of ε by {cells['p'].nunique()} of p"
-    ordered = rows(cells.dropna(subset="mean").sort_values("mean", ascending=metric.sign < 0))
+    attacks = cells[cells[CONTROL] == ""].dropna(subset="mean")
+    ordered = rows(attacks.sort_values("mean", ascending=metric.sign < 0))
     peak = "".join(f" Best cell: ε {best['epsilon']:.3g}, p {best['p']:.3g}." for best in ordered[:1])
     holes = int(cells["missing"].sum())
     hatched = f" {holes} hatched cells have no complete trial." if holes else ""
@@ -156,12 +158,13 @@ def _cells_table(cells: pd.DataFrame, records: Records, metric: Metric) -> Table
     columns = [c for c in panel_columns(records) if c not in ("stage", "workload")]
     varied = [c for c in columns if "." not in c or cells[c].nunique(dropna=False) > 1]
     frame = cells.assign(configuration=labels(cells, [c for c in [*varied, *AXES] if c != "workload"]))
-    frame = frame.sort_values(["mean"], ascending=metric.sign < 0, kind="stable")
+    frame = frame.assign(is_control=frame[CONTROL] != "", merit=-metric.sign * frame["mean"])
+    frame = frame.sort_values(["is_control", "merit"], kind="stable")
     return Table(
         "cells",
         "All cells",
-        "Every ε×p cell, best validation mean first.",
-        frame.drop(columns=["panel", "grid"]),
+        "Every ε×p cell, best validation mean first; those at an ε or p of 0, which are controls, last.",
+        frame.drop(columns=["panel", "grid", "is_control", "merit"]),
         [
             text_column("workload", "workload"),
             text_column("configuration", "configuration"),

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dropattack import INPUT, Settings, registered
-from search.console.status import Status, duration
+from search.console.status import Status, duration, same_training
 from search.definition.sweep import Sweep
 from search.definition.sweepfile import bundled_sweeps, load_sweep
 from search.engine.plan import Plan
@@ -28,10 +28,13 @@ def terminal() -> Console:
 
 def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, tracking_uri: str) -> None:
     """The end of a run: counts, the best configuration, and where to look."""
-    counts = _counts(outcome.records)
-    reused = sum(bool(record.reused_from) for record in outcome.records)
-    parts = [f"{n} {state}" for state, n in counts.items()] + ([f"{reused} of them reused"] if reused else [])
-    _line(console, f"{len(outcome.records)} trials: {', '.join(parts)} · {duration(outcome.seconds)}")
+    sources = {record.key: record.reused_from.partition("/")[0] for record in outcome.records}
+    reused = sum(source not in ("", sweep.name) for source in sources.values())
+    copies = len(outcome.records) - len(sources)
+    parts = [f"{n} {state}" for state, n in _counts(outcome.records).items()]
+    parts += [f"{reused} of them reused from other sweeps"] if reused else []
+    trials = f"{len(outcome.records)} trials{f', {same_training(copies)}' if copies else ''}"
+    _line(console, f"{trials}: {', '.join(parts)} · {duration(outcome.seconds)}")
     _show_best(console, sweep, outcome.records)
     if outcome.warning:
         _line(console, f"warning: {outcome.warning}; `dropattack run` again catches up")

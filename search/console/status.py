@@ -26,6 +26,7 @@ class Status:
     def __init__(self, sweep: Sweep, records: Iterable[Record]) -> None:
         self._sweep = sweep
         self._states: dict[tuple[str, int], State] = {}
+        self._keys: set[str] = set()
         self._counts: Counter[State] = Counter()
         self._pace = Pace()
         self.total = sum(
@@ -47,6 +48,7 @@ class Status:
             if before is not None:
                 self._counts[before] -= 1
             self._states[name] = record.state
+            self._keys.add(record.key)
         if not record.finished or before is record.state:
             return False
         self._best.add(record)
@@ -67,6 +69,11 @@ class Status:
         return sum(n for state, n in self._counts.items() if state is not State.RUNNING)
 
     @property
+    def copies(self) -> int:
+        """How many trials are the same training as another, under another name or in another stage."""
+        return len(self._states) - len(self._keys)
+
+    @property
     def trials_per_hour(self) -> float | None:
         """Pace of the last finished trials; ``None`` before there are two."""
         return self._pace.per_hour
@@ -81,6 +88,7 @@ class Status:
         """The standing in one line; with several workloads, whose results do not compare, without a best."""
         parts = [f"{self.finished}/{max(self.total, len(self._states))}"]
         parts += [f"{self._counts[state]} {state.value}" for state in State if self._counts[state]]
+        parts += [same_training(self.copies)] if self.copies else []
         if len(self._sweep.workloads) == 1:
             parts += [
                 f"best so far {self._sweep.select.column} {best.mean:.4g}" for best in self.best.values()
@@ -95,6 +103,7 @@ class Status:
             "sweep": self._sweep.name,
             "total": self.total,
             "finished": self.finished,
+            "copies": self.copies,
             "states": {state.value: self._counts[state] for state in State if self._counts[state]},
             "best": {workload: _plain(best) for workload, best in self.best.items()},
             "trials_per_hour": self.trials_per_hour,
@@ -107,6 +116,11 @@ def _plain(best: Best) -> dict[str, Any]:
     """The trial that gives the model, and what chose its configuration."""
     found = {"key": best.record.key, "trial": best.record.trial.to_dict(), "value": best.mean}
     return found | {"seeds": best.seeds, "confirmed": best.confirmed}
+
+
+def same_training(copies: int) -> str:
+    """What to say of trials beside how many there are."""
+    return f"{copies} of them the same training as another"
 
 
 def duration(seconds: float) -> str:

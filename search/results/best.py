@@ -8,6 +8,8 @@ from analysis.choice import Choice
 from search.definition.sweep import Confirm, Sweep
 from search.records.record import Record, State
 
+_Rank = tuple[float, str, bool, bool, str, str]
+
 
 @dataclass(frozen=True)
 class Best:
@@ -36,7 +38,7 @@ class BestSoFar:
         self._select = sweep.select
         self._confirmations = {stage.name for stage in sweep.stages if isinstance(stage.search, Confirm)}
         self._choices: dict[str, Choice] = {}
-        self._models: dict[str, tuple[tuple[float, str], Record]] = {}
+        self._models: dict[str, tuple[_Rank, Record]] = {}
 
     def add(self, record: Record) -> None:
         """Takes note of a record; one that is not complete does not count."""
@@ -47,10 +49,12 @@ class BestSoFar:
         configuration = record.identity.configuration
         merit = self._select.sign * value
         choice = self._choices.setdefault(record.trial.workload, Choice())
-        choice.add(configuration, record.key, merit, fresh=record.stage in self._confirmations)
+        fresh = record.stage in self._confirmations
+        choice.add(configuration, record.trial.seed, record.key, merit, fresh=fresh)
+        rank = (-merit, record.key, *_name_rank(record))
         known = self._models.get(configuration)
-        if known is None or (-merit, record.key) < known[0]:
-            self._models[configuration] = ((-merit, record.key), record)
+        if known is None or rank < known[0]:
+            self._models[configuration] = (rank, record)
 
     def best(self) -> Mapping[str, Best]:
         """By workload; none of those that have no complete trial."""
@@ -61,6 +65,12 @@ class BestSoFar:
         standing = choice.standing(chosen)
         mean = self._select.sign * standing.mean
         return Best(self._models[chosen][1], mean, len(standing.explored), standing.confirmed)
+
+
+def _name_rank(record: Record) -> tuple[bool, bool, str, str]:
+    """Orders the names of one training as reports do: the baseline, what was trained, then by stage."""
+    method = record.trial.method
+    return method != "standard", bool(record.reused_from), record.stage, method
 
 
 def best_by_workload(sweep: Sweep, records: Iterable[Record]) -> Mapping[str, Best]:

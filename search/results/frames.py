@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from analysis.records import Records
+from analysis.records import CONFIGURATION, CONTROL, Records
 from search.definition.sweep import Sweep
 from search.records.record import Record
 from search.tracking.shown import ShownRuns
@@ -60,6 +60,8 @@ def _row(sweep: Sweep, record: Record, run_id: str) -> dict[str, Any]:
     last = record.epochs[-1] if record.epochs else {}
     row: dict[str, Any] = {
         "key": record.key,
+        CONFIGURATION: record.identity.configuration,
+        CONTROL: record.identity.control,
         "sweep": sweep.name,
         "stage": record.stage,
         "state": record.state.value,

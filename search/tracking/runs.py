@@ -16,6 +16,7 @@ from mlflow.utils.mlflow_tags import (
     MLFLOW_SOURCE_NAME,
 )
 
+from analysis.records import CONFIGURATION, CONTROL
 from search.definition.sweep import Sweep
 from search.records.naming import run_name
 from search.records.record import Record, State
@@ -71,6 +72,7 @@ class SweepRuns:
         self._epochs: dict[str, int] = {}
         self._states: dict[str, str] = {}
         self._described: set[str] = set()
+        self._named: set[str] = set()
         self._ended: set[str] = set()
         self._shown_headline = ""
         parent = None
@@ -162,23 +164,27 @@ class SweepRuns:
         self._states[key] = run.data.tags.get(f"{TAG}state", "")
         if run.data.params:
             self._described.add(key)
+        if f"{TAG}{CONFIGURATION}" in run.data.tags:
+            self._named.add(key)
         if run.info.status in ("FINISHED", "FAILED", "KILLED"):
             self._ended.add(key)
         elif self._states[key] != State.RUNNING.value:
             self._states[key] = ""
 
     def _adopt(self, record: Record) -> None:
-        """Gives the run that an earlier version made of a trial the key that the trial has now."""
+        """Gives the run that an earlier version made of a trial the identity that the trial has now."""
         former, key = record.former, record.key
-        if not former or key in self.ids or former not in self.ids:
-            return
-        self.ids[key], self._epochs[key] = self.ids.pop(former), self._epochs.pop(former)
-        self._states[key] = self._states.pop(former)
-        for seen in (self._described, self._ended):
-            if former in seen:
-                seen.remove(former)
-                seen.add(key)
-        self._client.set_tag(self.ids[key], KEY, key)
+        if former in self.ids and key not in self.ids:
+            self.ids[key], self._epochs[key] = self.ids.pop(former), self._epochs.pop(former)
+            self._states[key] = self._states.pop(former)
+            for seen in (self._described, self._ended):
+                if former in seen:
+                    seen.remove(former)
+                    seen.add(key)
+        if key in self.ids and key not in self._named:
+            tags = [RunTag(name, value) for name, value in _identity(record).items()]
+            self._client.log_batch(self.ids[key], tags=tags)
+            self._named.add(key)
 
     def _create_parent(self) -> str:
         tags = {
@@ -194,7 +200,7 @@ class SweepRuns:
         tags = {
             MLFLOW_PARENT_RUN_ID: self.parent,
             f"{TAG}kind": "trial",
-            KEY: record.key,
+            **_identity(record),
             f"{TAG}sweep": self._sweep.name,
             f"{TAG}stage": record.stage,
             f"{TAG}workload": trial.workload,
@@ -207,6 +213,13 @@ class SweepRuns:
         run = self._client.create_run(self.experiment, start_time=_start(record), tags=tags)
         self.ids[record.key] = run.info.run_id
         self._epochs[record.key], self._states[record.key] = 0, ""
+        self._named.add(record.key)
+
+
+def _identity(record: Record) -> dict[str, str]:
+    """Tags that say who a run's trial is; see `trainables.trial.Identity`."""
+    configuration, control = record.identity.configuration, record.identity.control
+    return {KEY: record.key, f"{TAG}{CONFIGURATION}": configuration, f"{TAG}{CONTROL}": control}
 
 
 def _start(record: Record) -> int:

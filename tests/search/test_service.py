@@ -17,7 +17,7 @@ from search.records.record import Record, State
 from search.records.store import Store
 from search.results.outcome import Outcome
 from search.service import StoreError, run_sweep
-from search.tracking.runs import ShownRuns
+from search.tracking.shown import ShownRuns
 from tests.search.simulation import Driver, KilledError, sweep
 from trainables.data.cache import CacheError
 

@@ -1,13 +1,14 @@
 """Confirmation: the best configurations again, on seeds that did not choose them."""
 
 import itertools
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from typing_extensions import override
 
 from analysis.choice import Choice
-from search.definition.sweep import Confirm, Select, Stage
+from search.definition.sweep import Confirm, Stage
 from search.engine.proposers.base import Before, Proposal, Proposer, Scope
 from search.records.record import Record, State
 from trainables.trial import Trial
@@ -48,19 +49,19 @@ class ConfirmProposer(Proposer):
         choice = Choice()
         trials: dict[str, Trial] = {}
         stages: dict[str, Stage] = {}
-        controls: set[str] = set()
         by_name = {stage.name: stage for stage in self.scope.sweep.stages}
-        complete = {r.key: r for records in before for r in records if r.state is State.COMPLETE}
-        for record in complete.values():
-            configuration = record.identity.configuration
+        for record in (r for records in before for r in records):
+            value = record.value(select)
+            candidate = record.state is State.COMPLETE and not record.identity.control
+            if not candidate or value is None or not math.isfinite(value):
+                continue
+            configuration, stage = record.identity.configuration, by_name[record.stage]
             trials.setdefault(configuration, record.trial)
-            controls |= {configuration} if record.identity.control else set()
-            stage = by_name[record.stage]
             stages.setdefault(configuration, stage)
-            fresh = isinstance(stage.search, Confirm)
-            choice.add(configuration, record.key, select.sign * _value(record, select), fresh=fresh)
-        attacks = [c for c in map(str, choice.order()) if trials[c].method != "standard"]
-        best = [c for c in attacks if c not in controls][: self._search.top]
+            merit, fresh = select.sign * value, isinstance(stage.search, Confirm)
+            choice.add(configuration, record.trial.seed, record.key, merit, fresh=fresh)
+        attacks = (c for c in map(str, choice.order()) if trials[c].computed["method"] != "standard")
+        best = list(itertools.islice(attacks, self._search.top))
         if not best:
             return []
         first = trials[best[0]]
@@ -70,12 +71,6 @@ class ConfirmProposer(Proposer):
             options["training"] = {**first.training, "epochs": epochs}
         baseline = self.scope.trial("standard", {}, options, first.seed)
         return [baseline, *(trials[c] for c in best)]
-
-
-def _value(record: Record, select: Select) -> float:
-    value = record.value(select)
-    assert value is not None, "a complete trial has at least one epoch"
-    return value
 
 
 def _options(trial: Trial) -> dict[str, Mapping[str, Any]]:

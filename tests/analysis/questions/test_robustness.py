@@ -9,7 +9,7 @@ from scipy import stats
 
 from analysis.published import compare
 from analysis.questions.robustness import cases, checks, costs, under_attack
-from analysis.records import EQUAL_PASSES, Records, control_names
+from analysis.records import CONTROL, Records
 from analysis.report import sections, write_report
 from analysis.sections.robustness import section
 from tests.analysis import synthetic
@@ -132,8 +132,9 @@ def test_scenarios_stand_apart_and_plain_training_stays_the_baseline() -> None:
     table = under_attack(records(frame))
     assert set(table["training"]) == {f"examples{_SPACE}clean", f"examples{_SPACE}both"}
     assert table[table["method"] != "standard"]["gain"].notna().all()
-    frame.loc[0, "passes"] = 3
-    assert (control_names(frame) == EQUAL_PASSES).sum() == 1
+    assert set(records(frame).trials[CONTROL]) == {""}
+    frame.loc[0, "rounds"] = 3
+    assert (records(frame).trials[CONTROL] == "equal-passes").sum() == 1
 
 
 def test_few_settings_are_variants_and_many_are_one() -> None:
@@ -149,6 +150,16 @@ def test_few_settings_are_variants_and_many_are_one() -> None:
         [trials().assign(eta=e, key=lambda f, e=e: f["key"] + str(e)) for e in range(8)], ignore_index=True
     )
     assert set(under_attack(records(many))["variant"]) == {""}
+
+
+def test_names_of_one_training_are_one_variant() -> None:
+    names = [
+        trials().assign(mode=mode, configuration_id=lambda f: f["method"])
+        for mode in ("accumulate", "recompute")
+    ]
+    table = under_attack(records(pd.concat(names, ignore_index=True)))
+    assert set(table["variant"]) == {""}
+    assert set(table["n"]) == {3}
 
 
 def test_what_is_tested_with_makes_no_setting_of_its_own() -> None:

@@ -1,0 +1,42 @@
+"""What counts as one configuration and as a control in the tables of trials."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from dropattack import INPUT
+from dropattack.methods.dropattack_settings import P_ZERO
+from dropattack.settings import EPS_ZERO, EQUAL_PASSES
+
+CONFIGURATION, CONTROL = "configuration_id", "control_experiment"
+"""Columns of `trainables.trial.Identity`, named so that no hyperparameter bears their names."""
+
+
+def identified(trials: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
+    """Fills in who trials are that do not say so themselves, such as published numbers.
+
+    Recorded trials say so, by what they compute. Of the others, equal settings are one configuration, and a
+    control is what the settings name: ``control`` itself, an ε or p of 0, or several ``rounds``.
+
+    Args:
+        trials: Tidy rows, with "" in `CONFIGURATION` where it is not known.
+        settings: Columns that name a configuration: all settings but the seed.
+    """
+    unknown = trials[trials[CONFIGURATION] == ""]
+    if unknown.empty:
+        return trials
+
+    def of(name: str, otherwise: object) -> pd.Series:
+        column = unknown.get(name, pd.Series(np.nan, index=unknown.index))
+        return column.astype(object).where(column.notna(), otherwise)
+
+    digests = pd.util.hash_pandas_object(unknown[list(settings)], index=False)
+    named = of("control", "none").replace("none", "").astype(str)
+    untouched = (of("epsilon", 1) == 0) | ((of("input_ratio", 1) == 0) & (of("targets", "") == INPUT))
+    named = named.mask((named == "") & untouched, EPS_ZERO)
+    named = named.mask(of("p", 1) == 0, P_ZERO).mask(of("rounds", 1).astype(float) > 1, EQUAL_PASSES)
+    filled = trials.copy()
+    filled.loc[unknown.index, CONFIGURATION] = digests.map("{:016x}".format)
+    filled.loc[unknown.index, CONTROL] = named
+    return filled

@@ -1,0 +1,124 @@
+"""Runs in MLflow say who their trials are, those of earlier versions too, as soon as a sweep is run again."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from analysis.questions.selection import configurations
+from analysis.records import CONFIGURATION, CONTROL, Records, from_mlflow
+from search.definition.sweep import Sweep
+from search.records.record import Record
+from search.results.best import best_by_workload
+from search.tracking.runs import SweepRuns
+from tests.search.simulation import Driver, engine, sweep
+
+GRID = {
+    "name": "grid",
+    "methods": {"dropattack": {"epsilon": [1.0, 5.0], "p": [0, 0.5], "control": ["none", "eps-zero"]}},
+}
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database made once, since making one takes seconds."""
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+
+
+def show(uri: str, definition: Sweep, records: Sequence[Record], folder: Path) -> None:
+    runs = SweepRuns(uri, definition, folder / "artifacts", {})
+    for record in records:
+        runs.show(record, record.state, record.epochs)
+
+
+def trained(folder: Path, name: str) -> tuple[Sweep, list[Record]]:
+    definition = sweep(name=name, stages=[GRID])
+    driver = Driver(engine(folder, definition))
+    driver.run()
+    return definition, list(driver.engine.records)
+
+
+def trial_runs(uri: str, name: str) -> list[Run]:
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(name)
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id], "tags.`dropattack.kind` = 'trial'"))
+
+
+def identities(records: Records) -> dict[str, tuple[str, str]]:
+    columns = records.trials[["key", CONFIGURATION, CONTROL]].to_numpy()
+    return {key: (configuration, control) for key, configuration, control in columns}
+
+
+def by_key(records: Sequence[Record]) -> dict[str, tuple[str, str]]:
+    """Of every training its first name, which is the one that trained it."""
+    found: dict[str, tuple[str, str]] = {}
+    for record in records:
+        found.setdefault(record.key, (record.identity.configuration, record.identity.control))
+    return found
+
+
+def test_a_run_says_which_configuration_and_control_it_is(tmp_path: Path, uri: str) -> None:
+    definition, records = trained(tmp_path, "told")
+    show(uri, definition, records, tmp_path)
+    expected = by_key(records)
+    assert len(expected) == 2 * 4, "per seed: the baseline, two attacks and one of all passes at ε = 0"
+    back = from_mlflow(uri, "told")
+    assert identities(back) == expected
+    assert {control for _, control in expected.values()} == {"", "p-zero", "eps-zero"}
+    best = best_by_workload(definition, records)["digits-lenet5"]
+    assert configurations(back)[CONFIGURATION].iloc[0] == best.record.identity.configuration
+    assert sorted(back.baselines()["seed"]) == [0, 1], "p = 0 stands for standard training"
+
+
+def test_runs_of_an_earlier_version_are_known_at_once_and_named_when_the_sweep_runs_again(
+    tmp_path: Path, uri: str
+) -> None:
+    definition, records = trained(tmp_path, "former")
+    show(uri, definition, records, tmp_path)
+    client = MlflowClient(uri)
+    for number, run in enumerate(trial_runs(uri, "former")):
+        for name in (CONFIGURATION, CONTROL):
+            client.delete_tag(run.info.run_id, f"dropattack.{name}")
+        if number % 2:
+            key = run.data.tags["dropattack.key"]
+            client.set_tag(run.info.run_id, "dropattack.key", f"former-{key}")
+            for record in records:
+                record.former = f"former-{key}" if record.key == key else record.former
+    before = {run.info.run_id for run in trial_runs(uri, "former")}
+    back = from_mlflow(uri, "former")
+    assert identities(back) == by_key(records)
+    assert set(back.epochs["key"]) == set(by_key(records))
+
+    show(uri, definition, records, tmp_path)
+    after = trial_runs(uri, "former")
+    assert {run.info.run_id for run in after} == before, "no training has a second run"
+    tags = ("key", CONFIGURATION, CONTROL)
+    named = [tuple(run.data.tags[f"dropattack.{tag}"] for tag in tags) for run in after]
+    assert {key: tuple(others) for key, *others in named} == by_key(records)
+
+
+@pytest.mark.parametrize("told", [None, "no JSON", {"workload": "gone"}, {"method": "gone"}])
+def test_a_run_whose_trial_cannot_be_resolved_keeps_its_key(
+    tmp_path: Path, uri: str, told: str | dict[str, str] | None
+) -> None:
+    """Its settings then say what it is."""
+    name = f"gone-{told if isinstance(told, str) else '-'.join(told or {})}".replace(" ", "-")
+    definition, records = trained(tmp_path, name)
+    show(uri, definition, records, tmp_path)
+    client = MlflowClient(uri)
+    for run in trial_runs(uri, name):
+        trial = json.loads(run.data.tags["dropattack.trial"])
+        client.delete_tag(run.info.run_id, f"dropattack.{CONFIGURATION}")
+        client.delete_tag(run.info.run_id, "dropattack.trial")
+        if told is not None:
+            text = json.dumps(trial | told) if isinstance(told, dict) else told
+            client.set_tag(run.info.run_id, "dropattack.trial", text)
+    found, expected = identities(from_mlflow(uri, name)), by_key(records)
+    assert {key: control for key, (_, control) in found.items()} == {
+        key: control for key, (_, control) in expected.items()
+    }
+    assert len({configuration for configuration, _ in found.values()}) == 4
