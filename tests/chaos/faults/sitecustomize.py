@@ -76,7 +76,11 @@ def patch_cache(module):
     original = os.fsync
 
     def fsync(descriptor):
-        if sys._getframe(1).f_code.co_name == "write_atomically":
+        callers = [sys._getframe(depth).f_code.co_name for depth in (1, 2)]
+        if callers == [
+            "write_atomically",
+            "save_atomically",
+        ]:  # what workers save, and not the driver's notes
             fault("worker-mid-checkpoint")
         original(descriptor)
 
