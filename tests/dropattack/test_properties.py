@@ -38,7 +38,7 @@ cases = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     case=cases,
     seed=st.integers(0, 2**31),

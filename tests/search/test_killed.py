@@ -1,6 +1,7 @@
 """Sweeps whose processes really die, run from the command line to their report."""
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ SWEEP: dict[str, Any] = {
 @pytest.mark.usefixtures("local_ray")
 @pytest.mark.parametrize("lanes", [1, 3])
 def test_a_driver_killed_half_way_and_run_again_ends_as_an_undisturbed_one(
-    tmp_path: Path, command: Any, lanes: int
+    tmp_path: Path, command: Callable[..., Result], lanes: int
 ) -> None:
     sweeping = Sweeping(tmp_path, SWEEP | {"resources": {"lanes": lanes}})
     assert sweeping.run("after-store:12") == -signal.SIGKILL
@@ -70,7 +71,7 @@ def test_a_driver_killed_half_way_and_run_again_ends_as_an_undisturbed_one(
     report = tmp_path / "runs" / "sweeps" / "chaos" / "report" / "report.html"
     assert report.stat().st_size > 10_000
     assert f"<span>torch {torch.__version__}</span>" in report.read_text(encoding="utf-8")
-    again: Result = command("run", "sweep.yaml")
+    again = command("run", "sweep.yaml")
     assert again.exit_code == 0
     assert [record.epochs for record in sweeping.records()] == [record.epochs for record in records]
 

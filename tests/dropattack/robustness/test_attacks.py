@@ -116,7 +116,7 @@ def test_margin_is_the_lead_of_the_best_wrong_class():
     assert margin(outputs, torch.tensor([1, 0])).tolist() == [-1, 2]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     name=st.sampled_from([*EVERY, "square-6"]),
     epsilon=st.floats(0, 1),

@@ -43,7 +43,7 @@ def test_confirmation_takes_the_best_means_over_seeds(tmp_path: Path) -> None:
     assert confirmed == set(ranked[:2])
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kills=st.lists(st.integers(min_value=0, max_value=60), min_size=1, max_size=4))
 def test_killed_anywhere_and_run_again_one_at_a_time_equals_undisturbed(
     tmp_path_factory: pytest.TempPathFactory, kills: list[int]
@@ -61,7 +61,7 @@ def test_killed_anywhere_and_run_again_one_at_a_time_equals_undisturbed(
     assert table(last.engine.records) == table(undisturbed.engine.records)
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kills=st.lists(st.integers(min_value=0, max_value=60), min_size=1, max_size=3))
 def test_killed_with_several_slots_loses_and_repeats_nothing(
     tmp_path_factory: pytest.TempPathFactory, kills: list[int]

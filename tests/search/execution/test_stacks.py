@@ -90,7 +90,7 @@ class Processes:
         return {METRICS: metrics, DIVERGED: diverged}
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lanes=st.integers(1, 9), slots=st.integers(1, 3))
 def test_a_grid_in_stacks_of_any_size_equals_one_trial_at_a_time(
     tmp_path_factory: pytest.TempPathFactory, lanes: int, slots: int
