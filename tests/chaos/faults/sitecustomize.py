@@ -76,11 +76,9 @@ def patch_cache(module):
     original = os.fsync
 
     def fsync(descriptor):
-        callers = [sys._getframe(depth).f_code.co_name for depth in (1, 2)]
-        if callers == [
-            "write_atomically",
-            "save_atomically",
-        ]:  # what workers save, and not the driver's notes
+        writer = sys._getframe(1)
+        callers = writer.f_code.co_name, writer.f_back and writer.f_back.f_code.co_name
+        if callers == ("write_atomically", "save_atomically"):  # of workers; the driver writes notes
             fault("worker-mid-checkpoint")
         original(descriptor)
 
