@@ -8,6 +8,7 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from analysis import published
+from analysis.figures.curves import marginals
 from analysis.figures.heatmap import epsilon_p_map
 from analysis.pairing import with_gain
 from analysis.questions import (
@@ -74,10 +75,28 @@ def test_cells_that_are_the_baseline_say_so_where_gains_stand() -> None:
     assert sum(text.get_text() == "91.33" for text in value.texts) == 2
 
 
+def test_an_epsilon_of_zero_is_shown_and_not_tested() -> None:
+    zero = records(
+        rows("plain", BASE, STANDARD),
+        rows("zero", [0.91, 0.92, 0.95], attack(epsilon=0.0), attack(epsilon=0.0, p=1.0)),
+        rows("small", BETTER, attack()),
+        rows("whole", WORSE, attack(p=1.0)),
+    )
+    cells = sensitivity.epsilon_p_cells(zero, METRIC).set_index(["epsilon", "p"])
+    still = cells.loc[0.0]
+    assert still["gain"].tolist() == pytest.approx([np.mean([0.91, 0.92, 0.95]) - np.mean(BASE)] * 2)
+    assert still[["p_value", "p_holm"]].isna().all(axis=None)
+    expected = multipletests([p_of(BETTER), p_of(WORSE)], method="holm")[1]
+    assert cells.loc[1.0, "p_holm"].tolist() == pytest.approx(list(expected))
+
+
 def test_curves_end_at_a_p_of_zero_and_leave_it_out_of_others() -> None:
     p = sensitivity.marginal(grid(), "p", METRIC).set_index("value")
     assert p.loc[0.0, ["n", "mean"]].tolist() == pytest.approx([3, np.mean(BASE)])
     assert p.loc[0.5, "mean"] == pytest.approx(np.mean([BETTER, WORSE]))
+    (axes,) = marginals({"p": p.reset_index()}, METRIC, gain=True).axes
+    (bars,) = axes.containers
+    assert bars.lines[0].get_ydata()[0] == 0, "the baseline gains nothing over itself"
     epsilon = sensitivity.marginal(grid(), "epsilon", METRIC).set_index("value")
     assert epsilon["mean"].to_dict() == pytest.approx({1.0: np.mean(BETTER), 5.0: np.mean(WORSE)})
 

@@ -16,6 +16,8 @@ from analysis.questions import (
 )
 from analysis.records import CONFIGURATION, CONTROL, Records
 from analysis.scoring import FIXED, HELD_OUT
+from analysis.sections.budget import _saved_finding as saved_finding
+from analysis.sections.layers import section as layers_section
 from tests.analysis.named import BASE, BETTER, METRIC, STANDARD, WORSE, attack, p_of, records, rows
 
 FGM = {"method": "fgm", "passes": 2, "epsilon": 1.0}
@@ -57,8 +59,12 @@ def test_names_of_one_configuration_are_one_setting() -> None:
 
 
 def test_a_training_of_two_stages_weighs_once() -> None:
-    """The better half ran in both stages, once with a test under attack, which makes another key of it."""
-    again = rows("small", BETTER, attack(), stage="again").assign(key=lambda f: "tested-" + f["key"])
+    """The better half ran in both stages, once with a test under attack, which makes another key of it.
+
+    Where a device rounded it differently, the value of the smallest key counts.
+    """
+    rounded = [result + 0.001 for result in BETTER]
+    again = rows("small", rounded, attack(), stage="again").assign(key=lambda f: "tested-" + f["key"])
     twice = records(
         rows("plain", BASE, STANDARD),
         rows("small", BETTER, attack()),
@@ -162,6 +168,9 @@ def test_target_sets_that_are_one_training_share_a_rank_and_a_test() -> None:
         multipletests([p_of(BETTER), p_of([0.9, 0.92, 0.93]), p_of(WORSE)], method="holm")[1][0]
     )
     assert layers.interactions(scored).empty, "input and fc1.w together are fc1.w alone"
+    told = layers_section(both)
+    assert told is not None
+    assert all("of 3 target sets" in finding for finding in told.findings)
     found = layers.across_workloads(ranked, "targets")
     assert found is not None
     assert len(found[0]) == 3
@@ -176,4 +185,29 @@ def test_data_saved_counts_a_training_once() -> None:
     assert set(curves["method"]) == {"standard", "fgm", "dropattack"}, "each is drawn"
     saved = budget.data_saved(curves, METRIC)
     assert len(saved) == 4
-    assert len(saved.drop_duplicates(["size", "sample"])) == 2
+    (told,) = saved_finding(saved)
+    assert told.startswith("Of 6 results of methods"), "two sizes of three seeds"
+
+
+def test_names_of_one_training_share_a_rank_across_a_tie() -> None:
+    """In the order of names another training of the very same results stands between the two."""
+    idle = attack(targets="input+fc1.w", input_ratio=0.0, p=1.0)
+    tied = records(
+        rows("plain", BASE, STANDARD),
+        rows("fc1", BETTER, idle, attack(targets="fc1.w", p=1.0)),
+        rows("input", BETTER, attack(p=1.0)),
+    )
+    ranked = layers.rank_target_sets(layers.scored_target_sets(tied, METRIC)).set_index("targets")
+    assert ranked["rank"].to_dict() == {"fc1.w": 1, "input": 2, "input+fc1.w": 1}
+
+
+def test_standard_training_is_no_setting_that_equal_passes_controls() -> None:
+    """Also in rows where nothing but ``rounds``, which plain rows leave out, tells the two apart."""
+    longer = STANDARD | {"rounds": 2, CONTROL: "equal-passes", "passes": 2}
+    both = records(
+        rows("plain", BASE, STANDARD), rows("twice", WORSE, longer), rows("small", BETTER, attack())
+    )
+    table = controls.compare_methods(controls.scored_methods(both, METRIC)).set_index("family")
+    row = table.loc["equal-passes"]
+    assert not row["alike"]
+    assert row["over"] == pytest.approx(np.mean(BETTER) - np.mean(WORSE))

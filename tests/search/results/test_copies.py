@@ -13,6 +13,7 @@ from analysis.questions.selection import configurations, optimism
 from analysis.records import CONFIGURATION, CONTROL, Metric, Records
 from analysis.report import FORMATS, write_report
 from analysis.sections.overview import section as overview
+from analysis.sections.sensitivity import section as sensitivity_section
 from search.console.presentation import show_outcome
 from search.console.status import Status
 from search.definition.sweep import Sweep
@@ -136,6 +137,9 @@ def test_console_and_report_choose_alike(stages: list[dict[str, Any]], tmp_path:
     assert (first["n"], found.seeds) == (2, 2)
     assert len(table) == 7
     assert first["method"] == found.record.trial.method
+    maps = sensitivity_section(tables(definition, records))
+    assert maps is not None
+    assert maps.findings[0].startswith("Of 6 tested ε×p combinations"), "of each map, or of both"
     if first["method"] == "dropattack":
         values = found.record.trial.hyperparameters
         assert first[["epsilon", "p"]].tolist() == [values["epsilon"], values["p"]]
@@ -163,3 +167,17 @@ def test_training_settings_that_mean_nothing_make_no_setting(tmp_path: Path) -> 
     scored = controls.scored_methods(tables(definition, records), Metric("test_accuracy"))
     assert set(scored["setting"]) == {0}
     assert scored.loc[scored["method"] == "dropattack", "gain"].notna().all()
+
+
+def test_console_and_report_call_a_training_of_two_methods_alike(tmp_path: Path) -> None:
+    """Also where another sweep trained it, so that neither name is the one that trained it here."""
+    same = {"targets": "input", "epsilon": 1, "p": 1, "norm": "sample"}
+    stage = {"name": "grid", "methods": {"fgm": {"epsilon": 1}, "dropattack": same}}
+    definition, records = run(tmp_path / "trained", stage)
+    assert len({record.key for record in records}) == 2
+    elsewhere = {r.key: ("other", r) for r in records if not r.reused_from}
+    driver = Driver(engine(tmp_path / "reused", definition, elsewhere=elsewhere))
+    driver.run()
+    for found in (records, list(driver.engine.records)):
+        best = best_by_workload(definition, found)["digits-lenet5"].record
+        assert configurations(tables(definition, found))["method"].tolist() == [best.trial.method]
