@@ -16,7 +16,7 @@ demo: $(INSTALLED)
 	$(BIN)/dropattack run demo
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n 2 --maxschedchunk 1 -m "not slow"
 
 # The wheel in an environment of its own: it holds what it should, and runs the demo from an empty folder.
 test-wheel: $(INSTALLED)

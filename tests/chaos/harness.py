@@ -91,7 +91,8 @@ class Sweeping:
 
     def finish(self) -> list[Record]:
         """Runs to the end without a fault and returns the records."""
-        assert self.run() == 0, self.said()[-3000:]
+        status = self.run()
+        assert status == 0, f"exit status {status}: {self.said()[-3000:]}"
         return self.records()
 
     def said(self) -> str:

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 from mlflow import MlflowClient
 
 from search.records.record import State
 from tests.chaos.harness import GRID, Sweeping, check
 
 
+@pytest.mark.heavy
 def test_a_checkpoint_that_cannot_be_written_ends_the_run_in_one_line_and_loses_nothing(
     tmp_path: Path,
 ) -> None:

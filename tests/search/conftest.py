@@ -13,10 +13,7 @@ from search.cli import app
 
 @pytest.fixture(scope="session")
 def local_ray() -> Iterator[None]:
-    """Ray in this process with two CPUs and, in name, a GPU: started once, for tests that leave it alive.
-
-    Those tests are of the group ``ray``, so that one of the parallel test processes has them all.
-    """
+    """Ray in this process with two CPUs and, in name, a GPU: started once, for tests that leave it alive."""
     ray.init(
         "local",
         num_cpus=2,

@@ -33,7 +33,6 @@ SWEEP: dict[str, Any] = {
 }
 
 
-@pytest.mark.xdist_group("ray")
 @pytest.mark.usefixtures("local_ray")
 @pytest.mark.parametrize("lanes", [1, 3])
 def test_a_driver_killed_half_way_and_run_again_ends_as_an_undisturbed_one(

@@ -12,11 +12,7 @@ from search.definition.sweepfile import parse_sweep
 from search.records.record import State
 from search.records.store import Store
 
-pytestmark = [
-    pytest.mark.heavy,
-    pytest.mark.xdist_group("ray"),
-    pytest.mark.usefixtures("local_ray"),
-]
+pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures("local_ray")]
 Command = Callable[..., Result]
 SWEEP: dict[str, Any] = {
     "name": "small",

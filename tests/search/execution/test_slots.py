@@ -89,7 +89,6 @@ class Met(StackTrainable):
 
 
 @pytest.mark.heavy
-@pytest.mark.xdist_group("ray")
 @pytest.mark.usefixtures("local_ray")
 def test_processes_start_side_by_side_and_not_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,12 +1,10 @@
 """Errors around an engine that Ray runs: they end the run, and they are raised as they are."""
 
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
 
 from search.definition.sweepfile import parse_sweep
 from search.engine.engine import Engine
@@ -18,13 +16,7 @@ from search.records.record import Record, State
 from tests.search.execution.faults import FaultError, fault
 from trainables.workloads import workload_named
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_cpu() -> Iterator[None]:
-    """Ray on this machine, with a CPU for one trial; the others wait for it."""
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
+pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures("local_ray")]
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +31,7 @@ def _engine(folder: Path, workload: str = "digits-lenet5") -> Engine:
         "workload": workload,
         "training": {"epochs": 2, "train_size": 50},
         "seeds": [0, 1, 2],
-        "resources": {"concurrent": 3},
+        "resources": {"concurrent": 3, "cpus": 2},
         "stages": [{"name": "grid", "methods": {"standard": {}}}],
     }
     definition = parse_sweep(raw)
@@ -48,7 +40,7 @@ def _engine(folder: Path, workload: str = "digits-lenet5") -> Engine:
 
 
 def _run(engine: Engine, folder: Path) -> None:
-    """Runs three trials, one at a time, and checks that the fault comes out and was the end."""
+    """Runs three trials that take all of Ray each, and checks that the fault comes out and was the end."""
     with pytest.raises(FaultError) as raised:
         tuning.run(engine, folder, folder)
     assert traceback.extract_tb(raised.value.__traceback__)[-1].name == "fault"
