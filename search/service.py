@@ -64,7 +64,7 @@ def run_sweep(
         UsageError: The request is wrong; nothing has been started.
         RunError: Ray cannot start, or the run cannot go on; what is recorded is whole. It is a `StoreError`
             where a file of the store or of the data broke.
-        KeyboardInterrupt: It was interrupted before its trials began or after they had ended.
+        KeyboardInterrupt: It was interrupted before its trials began, or once more after that.
     """
     from search.execution import tuning
 

@@ -51,5 +51,10 @@ def _handles_signals() -> bool:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Leaves it to the handler of SIGINT of the moment, which is Tune's while trials run."""
+    """Does what SIGINT does, and interrupts where that would wait for Ray.
+
+    While trials run, SIGINT asks Tune to stop them. A service manager sends SIGTERM to Ray's processes too;
+    Tune would wait for them until Ray ends this process.
+    """
     signal.raise_signal(signal.SIGINT)
+    raise KeyboardInterrupt

@@ -74,9 +74,14 @@ def _short_folder() -> str | None:
     for place in (*_SHORT_PLACES, str(Path.home())):
         if os.access(place, os.W_OK | os.X_OK) and _holds_sockets(f"{place}/ray-12345678"):
             folder = tempfile.mkdtemp(prefix="ray-", dir=place)
-            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            atexit.register(_give_back, folder)
             return folder
     return None
+
+
+def _give_back(folder: str) -> None:
+    ray.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _holds_sockets(folder: str) -> bool:

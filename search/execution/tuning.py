@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,7 @@ def connect(verbose: bool) -> None:
 def run(
     engine: Engine, folder: Path, data: Path, verbose: bool = False, measure: gpus.Measure = gpus.measure
 ) -> None:
-    """Runs an engine to its end.
+    """Runs an engine to its end, or until it is interrupted.
 
     What Tune itself writes stays in a scratch folder of the driver, which other nodes need not see: trials
     keep their checkpoints in the sweep's folder.
@@ -210,7 +211,8 @@ def run(
                 verbose=1 if verbose else 0,
             ),
         )
-        tuner.fit()
+        with suppress(KeyboardInterrupt):
+            tuner.fit()
 
 
 def _gpus(engine: Engine, data: Path, measure: gpus.Measure) -> float:
