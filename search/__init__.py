@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from search.definition.sweep import Sweep
     from search.definition.sweepfile import load_sweep
+    from search.execution.errors import RunError
     from search.records.store import Store
     from search.results.outcome import Outcome
     from search.service import StoreError, run_sweep
 
 _HOMES = {
     "Outcome": "search.results.outcome",
+    "RunError": "search.execution.errors",
     "Store": "search.records.store",
     "StoreError": "search.service",
     "Sweep": "search.definition.sweep",
@@ -24,6 +26,7 @@ _HOMES = {
 
 __all__ = [
     "Outcome",
+    "RunError",
     "Store",
     "StoreError",
     "Sweep",

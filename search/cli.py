@@ -1,4 +1,8 @@
-"""The command line. Exit status 0: done; 1: some trials failed; 2: the request was wrong, nothing started."""
+"""The command line.
+
+Exit status 0: done; 1: some trials failed, or the run could not start or go on; 2: the request was wrong,
+nothing started.
+"""
 
 import json
 import os
@@ -10,6 +14,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from search.console.command import carry_out
 
 app = typer.Typer(
     name="dropattack",
@@ -58,15 +64,11 @@ def run(
         from search.console import presentation
         from search.definition.sweepfile import load_sweep
         from search.records.store import Store
-        from search.service import StoreError, run_sweep
+        from search.service import run_sweep
 
         definition = load_sweep(sweep, _overridden(overrides), scale)
         console = presentation.terminal()
-        try:
-            outcome = run_sweep(definition, Store(store), data, console, tracking_uri, verbose)
-        except StoreError as error:
-            print(f"dropattack: {error}", file=sys.stderr)
-            raise typer.Exit(1) from None
+        outcome = run_sweep(definition, Store(store), data, console, tracking_uri, verbose)
         presentation.show_outcome(console, definition, outcome, store, tracking_uri)
         if outcome.failed or not outcome.done:
             raise typer.Exit(1)
@@ -274,19 +276,29 @@ def ui(
 
 def main() -> None:
     """Runs the command line."""
-    app()
+    sys.exit(carry_out(app))
 
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Turns a wrong request into one line on standard error and exit status 2."""
-    from dropattack import UsageError
-
+    """Turns what ends a command early into one line on standard error and its exit status."""
     try:
-        yield
-    except UsageError as error:
-        print(f"dropattack: {error}", file=sys.stderr)
-        raise typer.Exit(2) from None
+        from dropattack import UsageError
+        from search.execution.errors import RunError
+
+        try:
+            yield
+        except UsageError as error:
+            raise _ended(str(error), 2) from None
+        except RunError as error:
+            raise _ended(str(error), 1) from None
+    except KeyboardInterrupt:
+        raise _ended("interrupted; run the same command again to go on", 1) from None
+
+
+def _ended(why: str, status: int) -> typer.Exit:
+    print(f"dropattack: {why}", file=sys.stderr)
+    return typer.Exit(status)
 
 
 def _overridden(overrides: list[str] | None) -> dict[str, Any]:

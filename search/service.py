@@ -1,6 +1,7 @@
 """Running a sweep: from checking the request to writing the report."""
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +16,11 @@ from search.definition.sweep import Sweep
 from search.engine.code import remarks_on_code
 from search.engine.engine import Engine
 from search.engine.readiness import check_ready
+from search.execution.errors import RunError
+from search.execution.interruption import sigterm_interrupts
 from search.execution.preflight import check_cluster, check_job
 from search.records.journal import Journal, exclusive
+from search.records.log import note_record, sweep_log
 from search.records.provenance import provenance
 from search.records.record import Record
 from search.records.store import Store
@@ -28,11 +32,14 @@ from search.tracking.runs import Winner
 from trainables.data.cache import write_atomically
 from trainables.saved import checkpoint_path, load_model
 
+_log = logging.getLogger(__name__)
 
-class StoreError(RuntimeError):
+
+class StoreError(RunError):
     """The store broke while a sweep ran; the message is one line that says what to do."""
 
 
+@sigterm_interrupts()
 def run_sweep(
     sweep: Sweep,
     store: Store,
@@ -42,6 +49,8 @@ def run_sweep(
     verbose: bool = False,
 ) -> Outcome:
     """Does what remains of a sweep, then writes its report.
+
+    Ctrl-C and SIGTERM stop the trials, and what is recorded is reported; a second one skips that.
 
     Args:
         sweep: What to run.
@@ -53,7 +62,9 @@ def run_sweep(
 
     Raises:
         UsageError: The request is wrong; nothing has been started.
-        StoreError: A file of the store or of the data broke; what is recorded is whole.
+        RunError: Ray cannot start, or the run cannot go on; what is recorded is whole. It is a `StoreError`
+            where a file of the store or of the data broke.
+        KeyboardInterrupt: It was interrupted before its trials began, or once more after that.
     """
     from search.execution import tuning
 
@@ -86,13 +97,16 @@ def run_sweep(
             projection.show,
             lambda record: _drop_checkpoint(folder, journal, record),
             view.update,
+            note_record,
         ]
         files: list[Path] = []
         winners: list[Winner] = []
         ending = "FAILED"
-        projection.start(engine.records, status.line)
-        with _store_errors(store):
+        with _run_errors(store), sweep_log(folder):
             try:
+                _log.info("run of %s with %s", came_from.command, dict(came_from.versions))
+                _log.info("on record: %s", status.line())
+                projection.start(engine.records, status.line)
                 try:
                     with view:
                         tuning.run(engine, folder, data, verbose)
@@ -107,21 +121,23 @@ def run_sweep(
                 ending = "KILLED" if not engine.done else "FAILED" if status.failures else "FINISHED"
             finally:
                 warning = projection.close(files, winners, ending)
+                _log.info("ended as %s: %s%s", ending, status.line(), f"; {warning}" if warning else "")
     limit = engine.limit if status.finished < status.total else ""
     return Outcome(engine.records, engine.done, limit, report, time.monotonic() - started, warning)
 
 
 @contextmanager
-def _store_errors(store: Store) -> Iterator[None]:
-    """Raises errors of files as `StoreError`: an `OSError`, or a `UsageError` whose cause is one.
+def _run_errors(store: Store) -> Iterator[None]:
+    """Raises what ends a run that has begun as `RunError`, and errors of files among it as `StoreError`.
 
-    Any other `UsageError` says what is wrong by itself, and any other error is a fault of the program.
+    Of files are an `OSError` and a `UsageError` whose cause is one. Any other error but a `UsageError` is a
+    fault of the program, and stays what it is.
     """
     try:
         yield
     except (OSError, UsageError) as error:
         if not isinstance(error, OSError) and not isinstance(error.__cause__, OSError):
-            raise
+            raise RunError(f"{error}; what is recorded is whole") from error
         raise StoreError(
             f"a file of the store {store.root} or of the data can no longer be used ({error}); nothing "
             "recorded is lost: mend that and run the same command again"

@@ -1,6 +1,7 @@
 """The adapter between the training loop and Ray Tune: epochs of a stack of trials as steps of a Trainable."""
 
 import json
+import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -103,13 +104,22 @@ class StackTrainable(tune.Trainable):
         ]
 
     def _train(self, loop: Alone | Lanes) -> list[tuple[str, str]]:
-        """Trains an epoch of every trial and saves it; gives those that diverged, with their reasons."""
+        """Trains an epoch of every trial and saves it; gives those that diverged, with their reasons.
+
+        On a CPU its metrics also hold ``cpu_seconds``: the CPU time, each trial's share of it, of the thread
+        that trains, which is about ``seconds`` where nothing else wants the CPU.
+        """
         diverged = []
-        for key, result in loop.epoch().items():
+        began = time.thread_time()
+        results = loop.epoch()
+        spent = (time.thread_time() - began) / len(results)
+        for key, result in results.items():
             if isinstance(result, DivergedError):
                 diverged.append((key, f"{type(result).__name__}: {result}"))
                 del self._trainings[key], self._reported[key]
                 continue
+            if not self._gpus:
+                result["cpu_seconds"] = spent
             training = loop.training(key)
             if training.finished:  # first: who finds a finished checkpoint takes the model to be there
                 save_atomically(training.result(), model_path(self._folder, key))

@@ -20,6 +20,9 @@ from search.results.best import best_by_workload
 from search.results.outcome import Outcome
 from trainables.workloads import workload_named, workloads
 
+_ENOUGH = 0.5
+"""What trials get of their CPU where nothing need be said."""
+
 
 def terminal() -> Console:
     """The console; where output is not a terminal, wide enough for tables to stay readable."""
@@ -77,6 +80,8 @@ def show_status(console: Console, sweep: Sweep, records: Sequence[Record]) -> No
     status = Status(sweep, records)
     pace = status.trials_per_hour
     _line(console, status.line() + (f" · {pace:.0f} trials per hour" if pace else ""))
+    if (share := status.cpu_share) is not None and share < _ENOUGH:
+        _line(console, f"trials get {share:.0%} of the CPU they were given: something else keeps it busy")
     _show_best(console, sweep, records)
     for record in status.failures:
         _line(console, f"failed: {run_name(record.trial)}: {record.reason}")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from search.console.pace import Pace
+from search.console.share import CpuShare
 from search.definition.sweep import Sweep
 from search.engine.proposers import Scope, proposer_for
 from search.records.record import Record, State
@@ -29,6 +30,7 @@ class Status:
         self._keys: set[str] = set()
         self._counts: Counter[State] = Counter()
         self._pace = Pace()
+        self._share = CpuShare(sweep.resources.cpus)
         self.total = sum(
             proposer_for(Scope(sweep, stage, workload, lambda workload, options: "")).total
             for stage in sweep.stages
@@ -41,6 +43,7 @@ class Status:
 
     def update(self, record: Record) -> bool:
         """Takes note of a record that is new or has changed; says whether it has just finished."""
+        self._share.add(record)
         name = (record.stage, record.number)
         before = self._states.get(name)
         if before is not record.state:
@@ -79,6 +82,11 @@ class Status:
         return self._pace.per_hour
 
     @property
+    def cpu_share(self) -> float | None:
+        """See `CpuShare.recent`."""
+        return self._share.recent
+
+    @property
     def seconds_left(self) -> float | None:
         """Time that the rest takes at that pace."""
         pace = self.trials_per_hour
@@ -108,6 +116,7 @@ class Status:
             "best": {workload: _plain(best) for workload, best in self.best.items()},
             "trials_per_hour": self.trials_per_hour,
             "seconds_left": self.seconds_left,
+            "cpu_share": self.cpu_share,
             "failures": [{"key": record.key, "reason": record.reason} for record in self.failures],
         }
 

@@ -1,5 +1,6 @@
 """Which trials a process trains together, and what becomes of each when it reports."""
 
+import logging
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from trainables.lanes.loop import lane_structure
 from trainables.recipe.metrics import Metrics
 from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, OUT_OF_MEMORY
 
+_log = logging.getLogger(__name__)
 _AHEAD = 2
 """How many stacks' worth of trials to look at for one that is full; a sampler knows no result of theirs."""
 _DEATHS = 2
@@ -110,6 +112,7 @@ class Stacks:
             reason: What is known of the death.
         """
         self._heard_of(stack)
+        _log.warning("the process of %s died: %s", " ".join(stack), reason)
         self._deaths.update(stack)
         deaths = max(self._deaths[key] for key in stack)
         if deaths <= _DEATHS:

@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from typing_extensions import override
 
 from dropattack import UsageError
 from search.engine.engine import Engine
-from search.execution import gpus
+from search.execution import gpus, local
 from search.execution.guard import Guard
+from search.execution.interruption import sigterm_kept
 from search.execution.slots import Slots
 from search.execution.stacks import Stacks
 from trainables.trainable import StackTrainable
 
+_log = logging.getLogger(__name__)
 _KEYS, _GPUS = "keys", "gpus"
 _ALL_AT_ONCE = 10_000
 """How many trials Tune may start at a time. By itself it would start one process after the other, and a
@@ -66,6 +69,7 @@ class EngineSearcher(_StateInJournal, Searcher):
         if not stack:
             return Searcher.FINISHED if self._stacks.ended else None
         keys = [record.key for record in stack]
+        _log.info("begins %s", " ".join(keys))
         own = {
             _KEYS: keys,
             "trials": [record.trial.to_dict() for record in stack],
@@ -126,6 +130,8 @@ def connect(verbose: bool) -> None:
 
     Raises:
         UsageError: The cluster cannot be joined: it is not there, wants a token, or has other versions.
+        RunError: Ray cannot start on this machine.
+        KeyboardInterrupt: A SIGTERM arrived meanwhile.
     """
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = str(10**9)
@@ -139,21 +145,22 @@ def connect(verbose: bool) -> None:
         "log_to_driver": verbose,
         "logging_level": logging.INFO if verbose else logging.ERROR,
     }
-    if not os.environ.get("RAY_ADDRESS"):
-        options |= {"address": "local", "include_dashboard": False, "object_store_memory": 200 * 2**20}
-    try:
-        ray.init(ignore_reinit_error=True, **options)
-    except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
-        if not os.environ.get("RAY_ADDRESS"):
-            raise
-        lines = " ".join(str(error).split())
-        raise UsageError(f"cannot join the cluster at {os.environ['RAY_ADDRESS']}: {lines}") from None
+    address = os.environ.get("RAY_ADDRESS")
+    with sigterm_kept():
+        if not address:
+            local.start(options)
+            return
+        try:
+            ray.init(ignore_reinit_error=True, **options)
+        except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
+            lines = " ".join(str(error).split())
+            raise UsageError(f"cannot join the cluster at {address}: {lines}") from None
 
 
 def run(
     engine: Engine, folder: Path, data: Path, verbose: bool = False, measure: gpus.Measure = gpus.measure
 ) -> None:
-    """Runs an engine to its end.
+    """Runs an engine to its end, or until it is interrupted.
 
     What Tune itself writes stays in a scratch folder of the driver, which other nodes need not see: trials
     keep their checkpoints in the sweep's folder.
@@ -183,6 +190,8 @@ def run(
         StackTrainable,
         lambda config: tune.PlacementGroupFactory([{"CPU": resources.cpus, "GPU": config[_GPUS]}]),
     )
+    there = ray.cluster_resources()
+    _log.info("Ray has %g CPUs and %g GPUs", there.get("CPU", 0), there.get("GPU", 0))
     stacks = Stacks(engine, resources.lanes)
     with Guard() as guard, tempfile.TemporaryDirectory(prefix="dropattack-tune-") as scratch:
         tuner = tune.Tuner(
@@ -202,7 +211,8 @@ def run(
                 verbose=1 if verbose else 0,
             ),
         )
-        tuner.fit()
+        with suppress(KeyboardInterrupt):
+            tuner.fit()
 
 
 def _gpus(engine: Engine, data: Path, measure: gpus.Measure) -> float:

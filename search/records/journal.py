@@ -44,7 +44,7 @@ class NotReproducibleError(RuntimeError):
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Holds a sweep's folder for one writer; a request that is refused leaves no folder behind that it made.
+    """Holds a sweep's folder for one writer; what ends before it begins leaves no folder behind that it made.
 
     Raises:
         UsageError: Another process holds it, or the folder cannot be written.
@@ -64,7 +64,7 @@ def exclusive(folder: Path) -> Iterator[None]:
         ) from None
     try:
         yield
-    except UsageError:
+    except BaseException:
         lock.release()
         if folder in made and not (folder / "sweep.json").exists():
             for name in ("run.lock", "journal.log"):

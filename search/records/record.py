@@ -11,7 +11,7 @@ from search.definition.sweep import Select
 from trainables.recipe.metrics import Metrics
 from trainables.trial import Identity, Trial
 
-TIMINGS = ("seconds", "train_seconds", "recorded_at")
+TIMINGS = ("seconds", "train_seconds", "cpu_seconds", "recorded_at")
 """Metrics that may differ when the same training is done again."""
 
 

@@ -15,6 +15,7 @@ from ray.dashboard.modules.dashboard_sdk import SubmissionClient
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 from dropattack import UsageError
+from search.execution.errors import RunError
 from search.execution.preflight import CLIENT_PYTHON, python_version
 from search.records.provenance import CLIENT_CODE, code_state
 from search.submission.upload import pack
@@ -144,6 +145,9 @@ def follow(client: JobSubmissionClient, job: str, write: Callable[[str], object]
 
     Returns:
         Its exit status; 1 where it was stopped or killed.
+
+    Raises:
+        RunError: The cluster does not answer any more.
     """
     output = _Output(write)
     heard = time.monotonic()
@@ -153,7 +157,7 @@ def follow(client: JobSubmissionClient, job: str, write: Callable[[str], object]
             details = client.get_job_info(job)
         except (OSError, RuntimeError, aiohttp.ClientError) as error:
             if time.monotonic() - heard > _PATIENCE_SECONDS:
-                raise UsageError(f"the cluster does not answer any more ({error}); submit again") from None
+                raise RunError(f"the cluster does not answer any more ({error}); submit again") from None
         else:
             heard = time.monotonic()
             if details.status is JobStatus.SUCCEEDED:

@@ -19,6 +19,8 @@ from search.tracking.shown import ShownRuns, run_url
 
 _INTERVAL_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 60.0
+_LAST_SECONDS = 5.0
+"""How long closing waits for the thread where that was not waited for before."""
 
 
 class Projection:
@@ -89,14 +91,17 @@ class Projection:
         Returns:
             What MLflow could not be told, or nothing; it is told at the next run.
         """
-        if self._thread.is_alive() or self._dirty:
-            behind = f"is behind by {len(self._dirty)} trials ({self.problem})"
-            return f"MLflow at {without_credentials(self._uri)} {behind}"
+        if self._thread.is_alive():
+            self.drain(_LAST_SECONDS)
+        place = f"MLflow at {without_credentials(self._uri)}"
+        behind = f"{place} is behind by {len(self._dirty)} trials ({self.problem})" if self._dirty else ""
+        if self._thread.is_alive() or (behind and self._runs is None):
+            return behind or f"{place} does not answer"
         try:
             self._connected().finish(files, winners, status)
         except Exception as error:
-            return f"MLflow at {without_credentials(self._uri)} did not take the report ({_line(error)})"
-        return ""
+            return f"{place} did not take the report ({_line(error)})"
+        return behind
 
     def shown(self) -> ShownRuns:
         """The runs that MLflow shows so far."""
@@ -122,7 +127,7 @@ class Projection:
 
     def _show_all(self) -> None:
         runs = self._connected()
-        while self._dirty:
+        while self._dirty and time.monotonic() < self._deadline:
             with self._lock:
                 key, record = next(iter(self._dirty.items()))
                 state, epochs = record.state, list(record.epochs)

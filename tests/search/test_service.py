@@ -13,6 +13,7 @@ from dropattack import UsageError
 from search.definition.sweep import Sweep
 from search.engine.engine import Engine
 from search.execution import tuning
+from search.execution.errors import RunError
 from search.records.record import Record, State
 from search.records.store import Store
 from search.results.outcome import Outcome
@@ -118,8 +119,8 @@ ERRORS = [
     (OSError("no space left"), StoreError),
     (usage_error(PermissionError("read-only")), StoreError),
     (CacheError("cannot use the cache"), StoreError),
-    (usage_error(None), UsageError),
-    (usage_error(ValueError("not a number")), UsageError),
+    (usage_error(None), RunError),
+    (usage_error(ValueError("not a number")), RunError),
     (RuntimeError("a fault of the program"), RuntimeError),
     (KeyboardInterrupt(), KeyboardInterrupt),
     (SystemExit(1), SystemExit),
@@ -160,7 +161,8 @@ def test_what_happens_after_the_training_does_so_too(
 def _check(folder: Path, error: BaseException, meant: type[BaseException]) -> None:
     with pytest.raises(meant) as raised:
         _run(folder)
-    if meant is StoreError:
+    if issubclass(meant, RunError):
+        assert type(raised.value) is meant
         assert raised.value.__cause__ is error
         assert str(error) in str(raised.value)
         assert len(str(raised.value).splitlines()) == 1

@@ -1,5 +1,6 @@
 """Stacks of trials in a worker process, driven by hand instead of by Tune."""
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,10 +62,19 @@ def alone(one: Trial, folder: Path) -> list[dict[str, float]]:
 def same(found: Sequence[dict[str, float]], expected: Sequence[dict[str, float]], tolerance: float) -> bool:
     """Whether all but the times agree."""
     return len(found) == len(expected) and all(
-        one.keys() == other.keys()
+        one.keys() ^ other.keys() <= {"cpu_seconds"}
         and all(abs(one[n] - other[n]) <= tolerance for n in one if not n.endswith("seconds"))
         for one, other in zip(found, expected, strict=True)
     )
+
+
+def test_an_epoch_says_how_much_cpu_it_took(tmp_path: Path) -> None:
+    before = time.thread_time()
+    trials = [trial(1.0), trial(2.0)]
+    found = reported(process(tmp_path, *trials), EPOCHS)
+    spent = [metrics["cpu_seconds"] for history in found.values() for metrics in history]
+    assert min(spent) > 0
+    assert sum(spent) <= time.thread_time() - before
 
 
 def test_a_trial_by_itself_is_its_training_bit_for_bit(tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+"""One command, from the words typed to its exit status."""
+
+import sys
+
+import typer
+
+from search.console.spelling import spell_out
+from search.execution.interruption import sigterm_interrupts
+from search.execution.shadows import shadow
+
+_WrongWords: type[Exception] = typer.BadParameter.__bases__[0]
+"""What typer raises where the words typed are no command; typer itself keeps the name private."""
+
+
+def carry_out(app: typer.Typer) -> int:
+    """Carries out the command that was typed.
+
+    Returns:
+        Its exit status; 2 where the words typed are no command, after one line that says so.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        spell_out(stream)
+    if found := shadow():
+        return _refused(found)
+    try:
+        with sigterm_interrupts():
+            return int(app(standalone_mode=False) or 0)
+    except _WrongWords as error:
+        return _refused(_words(error))
+
+
+def _words(error: Exception) -> str:
+    """What is wrong, and where to look; nothing where all help has been shown already."""
+    wrong = " ".join(getattr(error, "format_message", error.__str__)().split()).rstrip(".")
+    context: typer.Context | None = getattr(error, "ctx", None)
+    command = context.command_path if context else "dropattack"
+    return f"{wrong}; see {command} --help" if wrong else ""
+
+
+def _refused(why: str) -> int:
+    if why:
+        print(f"dropattack: {why}", file=sys.stderr)
+    return 2

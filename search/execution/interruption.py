@@ -1,0 +1,60 @@
+"""SIGTERM does what Ctrl-C does: containers, service managers and clusters end a command with it."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def sigterm_interrupts() -> Iterator[None]:
+    """Makes SIGTERM an interrupt, as SIGINT is, while the context lasts.
+
+    A handler that is there already stays. Outside of the main thread, which alone handles signals, nothing
+    changes.
+    """
+    if not _handles_signals() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
+def sigterm_kept() -> Iterator[None]:
+    """Puts SIGTERM's handler back after Ray has installed its own, which dump the stack and abort.
+
+    Raises:
+        KeyboardInterrupt: A SIGTERM arrived meanwhile, of which Ray made an exit.
+    """
+    if not _handles_signals():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit as error:
+        if error.code != signal.SIGTERM:
+            raise
+        signal.alarm(0)  # with which Ray's handler aborts the process a little later
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _handles_signals() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Does what SIGINT does, and interrupts where that would wait for Ray.
+
+    While trials run, SIGINT asks Tune to stop them. A service manager sends SIGTERM to Ray's processes too;
+    Tune would wait for them until Ray ends this process.
+    """
+    signal.raise_signal(signal.SIGINT)
+    raise KeyboardInterrupt

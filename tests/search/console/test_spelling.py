@@ -1,0 +1,50 @@
+"""What the command prints where the terminal's encoding lacks its symbols."""
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from search.console.spelling import spell_out
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "ascii:strict", "latin-1", "cp1252"])
+def test_every_symbol_that_methods_prints_has_a_word(tmp_path: Path, encoding: str) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "search", "methods"]
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"eps" in done.stdout
+    assert b"\\u" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text", "written"),
+    [
+        ("ascii", "ε=5 · 2×3 ± 1 ≤ τ", b"eps=5 - 2x3 +/- 1 <= tau"),
+        ("latin-1", "ε=5 · 2×3 ± 1", b"eps=5 \xb7 2\xd73 \xb1 1"),
+        ("cp1252", "ε…", b"eps\x85"),
+        ("ascii", "数据", b"\\u6570\\u636e"),
+        ("utf-8", "ε · 数据", "ε · 数据".encode()),
+        ("utf-8", "a\udcff", b"a\\udcff"),
+    ],
+)
+def test_what_an_encoding_lacks_is_spelled_and_the_rest_stays(
+    encoding: str, text: str, written: bytes
+) -> None:
+    under = io.BytesIO()
+    stream = io.TextIOWrapper(under, encoding=encoding)
+    spell_out(stream)
+    stream.write(text)
+    stream.flush()
+    assert under.getvalue() == written
+
+
+def test_a_stream_that_is_no_file_is_left_alone() -> None:
+    stream = io.StringIO()
+    spell_out(stream)
+    stream.write("ε")
+    assert stream.getvalue() == "ε"
