@@ -75,7 +75,8 @@ def test_a_run_that_is_asked_to_stop_closes_everything_and_goes_on_later(
         time.sleep(0.5)
     status = watched(driver, tmp_path)
     output = (tmp_path / "driver.log").read_text(encoding="utf-8")
-    assert status == 1, output
+    ended = moment == "ending" and all(record.finished for record in sweeping.records())
+    assert status == 1 or (status == 0 and ended), output
     assert "Traceback" not in output
     assert "***" not in output, "a stack was dumped"
     assert _all_gone(driver.pid)
