@@ -16,18 +16,19 @@ from search.engine.code import remarks_on_code, sweep_code
 from search.engine.compatibility import check_extends, check_records, check_warm_starts
 from search.engine.datasets import verified_data
 from search.engine.engine import Engine
-from search.execution.preflight import check_cluster, check_job
+from search.engine.proposers import Checksum
+from search.execution.job import check_job
 from search.records.journal import Journal, exclusive
 from search.records.provenance import provenance
 from search.records.record import Record
 from search.records.store import Store
 from search.results.best import best_by_workload
 from search.results.outcome import Outcome
-from search.results.reporting import write_report
+from search.results.reporting import standing_report, write_report
 from search.tracking.projection import Projection
 from search.tracking.runs import Winner
-from trainables.data.cache import write_atomically
-from trainables.saved import checkpoint_path, load_model
+from trainables.disk import checkpoint_path, write_atomically
+from trainables.saved import load_model
 
 
 class StoreError(RuntimeError):
@@ -44,6 +45,9 @@ def run_sweep(
 ) -> Outcome:
     """Does what remains of a sweep, then writes its report.
 
+    Where nothing remains, Ray is not started: MLflow is brought up to the records, and a report that is older
+    than they are is written anew.
+
     Args:
         sweep: What to run.
         store: Where to keep it.
@@ -56,8 +60,6 @@ def run_sweep(
         UsageError: The request is wrong; nothing has been started.
         StoreError: A file of the store or of the data broke; what is recorded is whole.
     """
-    from search.execution import tuning
-
     started = time.monotonic()
     check_job(store.root)
     code = sweep_code(sweep)
@@ -68,25 +70,26 @@ def run_sweep(
         if old is not None:
             check_extends(old, sweep)
         check_warm_starts(sweep, store.sweeps())
-        tuning.connect(verbose)
-        check_cluster(sweep, store.root, data, checksum)
         journal = store.journal(sweep, writable=True, code=code)
         for remark in remarks_on_code(journal.apart, code):
             console.print(remark, highlight=False, markup=False)
         check_records(journal.records, sweep, checksum)
         engine = Engine(sweep, journal, checksum, store.complete_elsewhere(sweep), store.complete)
-        came_from = provenance(sweep)
-        store.note_run(sweep.name, came_from, begun=bool(journal.records))
+        left = engine.left
+        if left:
+            _connect(sweep, store, data, checksum, verbose)
+            store.note_run(sweep.name, provenance(sweep), begun=bool(journal.records))
         store.note_code(sweep.name, code)
         store.define(sweep)
+        store.note_total(sweep.name, engine.total)
         projection = Projection(
             tracking_uri or store.tracking_uri,
             sweep,
             None if tracking_uri else store.artifacts,
             store.versions(sweep.name),
-            came_from.facts,
+            next((run.of.facts for run in reversed(store.runs(sweep.name))), {}),
         )
-        status = Status(sweep, engine.records)
+        status = Status(sweep, engine.records, engine.total)
         view = ProgressView(status, console)
         engine.listeners += [
             projection.show,
@@ -100,11 +103,14 @@ def run_sweep(
         with _store_errors(store):
             try:
                 try:
-                    with view:
-                        tuning.run(engine, folder, data, verbose)
+                    if left:
+                        _train(engine, view, folder, data, verbose)
                 finally:
                     projection.drain()
-                report = write_report(sweep, store, engine.records, projection.shown())
+                as_before = not left and old == sweep and not projection.created
+                report = (as_before and standing_report(sweep, store)) or write_report(
+                    sweep, store, engine.records, projection.shown()
+                )
                 winners = [
                     (best.record.key, _winner_files(store.model(sweep.name, best.record)))
                     for best in best_by_workload(sweep, engine.records).values()
@@ -115,6 +121,21 @@ def run_sweep(
                 warning = projection.close(files, winners, ending)
     limit = engine.limit if status.finished < status.total else ""
     return Outcome(engine.records, engine.done, limit, report, time.monotonic() - started, warning)
+
+
+def _connect(sweep: Sweep, store: Store, data: Path, checksum: Checksum, verbose: bool) -> None:
+    """Joins or starts Ray, and checks that its nodes can run the sweep."""
+    from search.execution import preflight, tuning
+
+    tuning.connect(verbose)
+    preflight.check_cluster(sweep, store.root, data, checksum)
+
+
+def _train(engine: Engine, view: ProgressView, folder: Path, data: Path, verbose: bool) -> None:
+    from search.execution import tuning
+
+    with view:
+        tuning.run(engine, folder, data, verbose)
 
 
 @contextmanager

@@ -17,8 +17,8 @@ ROOMS = {
         "errors settings perturbation modes task targets method registry methods robustness catalogue"
     ),
     "trainables": (
-        "vision data code architecture models datasets recipe workload papers workloads usercode trial saved "
-        "training lanes trainable __main__"
+        "digest disk vision data code architecture models datasets recipe workload papers workloads usercode "
+        "resolved trial saved training lanes trainable __main__"
     ),
     "analysis": (
         "statistics choice records pairing scoring questions published document figures sections render "

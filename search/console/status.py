@@ -6,7 +6,6 @@ from typing import Any
 
 from search.console.pace import Pace
 from search.definition.sweep import Sweep
-from search.engine.proposers import Scope, proposer_for
 from search.records.record import Record, State
 from search.results.best import Best, BestSoFar
 
@@ -17,22 +16,19 @@ class Status:
     Args:
         sweep: The sweep.
         records: Its records so far.
+        total: How many trials there will be, as far as that is known.
 
     Attributes:
-        total: How many trials there will be, as far as that is known.
+        total: See above.
         failures: Trials that failed, with their reasons.
     """
 
-    def __init__(self, sweep: Sweep, records: Iterable[Record]) -> None:
+    def __init__(self, sweep: Sweep, records: Iterable[Record], total: int) -> None:
         self._sweep = sweep
         self._states: dict[tuple[str, int], State] = {}
         self._counts: Counter[State] = Counter()
         self._pace = Pace()
-        self.total = sum(
-            proposer_for(Scope(sweep, stage, workload, lambda workload, options: "")).total
-            for stage in sweep.stages
-            for workload in sweep.stage_workloads(stage)
-        )
+        self.total = total
         self._best = BestSoFar(sweep)
         self.failures: list[Record] = []
         for record in sorted(records, key=_last_recorded):

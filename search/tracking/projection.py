@@ -98,6 +98,11 @@ class Projection:
             return f"MLflow at {without_credentials(self._uri)} did not take the report ({_line(error)})"
         return ""
 
+    @property
+    def created(self) -> bool:
+        """Whether a run was created that no earlier report can link to."""
+        return self._runs is not None and self._runs.created
+
     def shown(self) -> ShownRuns:
         """The runs that MLflow shows so far."""
         runs = self._runs

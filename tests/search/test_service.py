@@ -12,7 +12,7 @@ import search.service
 from dropattack import UsageError
 from search.definition.sweep import Sweep
 from search.engine.engine import Engine
-from search.execution import tuning
+from search.execution import preflight, tuning
 from search.records.record import Record, State
 from search.records.store import Store
 from search.results.outcome import Outcome
@@ -30,6 +30,7 @@ class FakeProjection:
     """A projection that only notes what it is asked for."""
 
     calls: list[tuple[Any, ...]]
+    created = False
 
     def __init__(self, *_: object) -> None:
         type(self).calls = []
@@ -86,7 +87,7 @@ def usage_error(cause: Exception | None) -> UsageError:
 @pytest.fixture(autouse=True)
 def _without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "connect", lambda verbose: None)
-    monkeypatch.setattr(search.service, "check_cluster", lambda *_: None)
+    monkeypatch.setattr(preflight, "check_cluster", lambda *_: None)
     monkeypatch.setattr(tuning, "run", simulated)
 
 

@@ -9,7 +9,7 @@ from dropattack import Settings, UsageError, setting
 from dropattack.errors import unknown
 from dropattack.robustness import Case, canonical_grid, parse_grid
 from trainables.recipe.examples import BATCHES, CLEAN
-from trainables.recipe.metrics import PLAIN_METRICS
+from trainables.recipe.measured import PLAIN_METRICS
 from trainables.recipe.precision import PRECISIONS
 
 

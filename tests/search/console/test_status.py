@@ -16,7 +16,7 @@ def test_counts_best_and_total_are_those_of_the_records(tmp_path: Path) -> None:
         Driver(engine(tmp_path, sweep()), slots=2).run(epochs=80)
     tested = engine(tmp_path, sweep())
     records = list(tested.records)
-    status = Status(sweep(), records)
+    status = Status(sweep(), records, tested.total)
     assert status.total == 2 + 8 + 12 + 6
     assert status.finished == sum(r.state is not State.RUNNING for r in records)
     best = best_by_workload(sweep(), records)["digits-lenet5"]
@@ -39,7 +39,7 @@ def test_pace_and_time_left_come_from_when_results_were_recorded(tmp_path: Path)
         began = 1000.0 + 90 * number + (number == 2) * 7 * 3600
         for epoch, metrics in enumerate(record.epochs, 1):
             metrics |= {"seconds": 10.0, "recorded_at": began + 10 * epoch}
-    status = Status(definition, records)
+    status = Status(definition, records, tested.total)
     assert status.trials_per_hour == pytest.approx(40), "the seven hours between two runs do not count"
     assert status.seconds_left == pytest.approx(90)
     assert "90 s left" in status.line()
@@ -61,7 +61,7 @@ def test_a_record_that_changes_is_counted_once(tmp_path: Path) -> None:
     tested = engine(tmp_path, sweep())
     record = tested.next()
     assert record is not None
-    status = Status(sweep(), [record])
+    status = Status(sweep(), [record], tested.total)
     assert not status.update(record)
     tested.fail(record.key, "out of luck")
     assert status.update(record)

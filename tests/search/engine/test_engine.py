@@ -7,7 +7,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from search.console.status import Status
 from search.records.record import State
 from tests.search.simulation import Driver, KilledError, engine, sweep, table
 
@@ -16,7 +15,7 @@ def test_an_undisturbed_sweep_trains_every_trial_once_and_stops_the_poor_ones(tm
     driver = Driver(engine(tmp_path, sweep()), slots=2)
     driver.run()
     records = driver.engine.records
-    assert len(records) == Status(sweep(), records).total == 2 + 8 + 12 + 6
+    assert len(records) == driver.engine.total == 2 + 8 + 12 + 6
     assert len(driver.ledger) == len(set(driver.ledger)), "an epoch was trained twice"
     by_stage = {stage.name: [r for r in records if r.stage == stage.name] for stage in sweep().stages}
     assert {r.state for r in by_stage["grid"]} == {State.COMPLETE}
@@ -75,7 +74,7 @@ def test_killed_with_several_slots_loses_and_repeats_nothing(
     last = Driver(engine(folder, sweep()), slots=3)
     last.run()
     records = last.engine.records
-    assert len(records) == Status(sweep(), records).total
+    assert len(records) == last.engine.total
     assert all(record.finished for record in records)
     trained = [r.key for r in records if not r.reused_from]
     assert len(trained) == len(set(trained)), "one key was trained under two records"

@@ -12,8 +12,9 @@ import torch
 
 from analysis.questions import landscape, sharpness
 from analysis.sections import landscape as part
+from search.definition.source import bundled_sweeps
 from search.definition.sweep import Sweep
-from search.definition.sweepfile import bundled_sweeps, load_sweep
+from search.definition.sweepfile import load_sweep
 from search.records.provenance import Provenance
 from search.records.store import Store
 from search.results.reporting import report_sweep
