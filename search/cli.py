@@ -59,7 +59,8 @@ def run(
         from search.console.terminal import terminal
         from search.definition.sweepfile import load_sweep
         from search.records.store import Store
-        from search.service import StoreError, run_sweep
+        from search.results.outcome import StoreError
+        from search.service import run_sweep
 
         definition = load_sweep(sweep, _overridden(overrides), scale)
         console = terminal()

@@ -25,7 +25,7 @@ ROOMS = {
         "report"
     ),
     "search": (
-        "definition records engine tracking execution results submission console service cli __main__"
+        "definition records engine tracking execution results submission console session service cli __main__"
     ),
 }
 """By package, from the lowest floor up, the rooms from the lowest up: folders, and modules beside them."""

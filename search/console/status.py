@@ -19,7 +19,6 @@ class Status:
         total: How many trials there will be, as far as that is known.
 
     Attributes:
-        total: See above.
         failures: Trials that failed, with their reasons.
     """
 
@@ -28,7 +27,7 @@ class Status:
         self._states: dict[tuple[str, int], State] = {}
         self._counts: Counter[State] = Counter()
         self._pace = Pace()
-        self.total = total
+        self._total = total
         self._best = BestSoFar(sweep)
         self.failures: list[Record] = []
         for record in sorted(records, key=_last_recorded):
@@ -53,6 +52,11 @@ class Status:
         return True
 
     @property
+    def total(self) -> int:
+        """How many trials there will be, as far as that is known; at least those there are."""
+        return max(self._total, len(self._states))
+
+    @property
     def best(self) -> Mapping[str, Best]:
         """The best configuration of every workload so far, of trials that are complete."""
         return self._best.best()
@@ -75,7 +79,7 @@ class Status:
 
     def line(self) -> str:
         """The standing in one line; with several workloads, whose results do not compare, without a best."""
-        parts = [f"{self.finished}/{max(self.total, len(self._states))}"]
+        parts = [f"{self.finished}/{self.total}"]
         parts += [f"{self._counts[state]} {state.value}" for state in State if self._counts[state]]
         if len(self._sweep.workloads) == 1:
             parts += [

@@ -35,7 +35,7 @@ class _Part:
 
     @cached_property
     def rungs(self) -> "Rungs | None":
-        """Filled from the records when the first decision is due: Ray, which keeps them, is slow to import."""
+        """Filled from the records when a first decision is due: Ray, which keeps them, is slow to import."""
         scope = self.scope
         if scope.stage.scheduler is None:
             return None
@@ -115,8 +115,13 @@ class Engine:
 
     @property
     def left(self) -> bool:
-        """Whether there is a trial to hand out now; what it takes to know is kept for `next`."""
-        return any(map(self._may_go_on, self._left_running)) or self._look_ahead() is not None
+        """Whether a trial is being trained or can be handed out now; what is found is kept for `next`.
+
+        While trials are being trained nothing is proposed, which would not know their results.
+        """
+        if self._training or any(map(self._may_go_on, self._left_running)):
+            return True
+        return self._look_ahead() is not None
 
     @property
     def done(self) -> bool:

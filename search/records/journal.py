@@ -190,7 +190,9 @@ def _mend(path: Path) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     Path(f"{path}.lock").unlink(missing_ok=True)
-    if path.exists():
+    if not path.exists():
+        path.touch()
+    else:
         with path.open("r+b") as file:
             content = file.read()
             if content and not content.endswith(b"\n"):

@@ -40,6 +40,14 @@ class Store:
         """The folder of one sweep."""
         return self.root / "sweeps" / sweep
 
+    def report(self, sweep: str) -> Path:
+        """Where the report of a sweep lies, once it is written."""
+        return self.folder(sweep) / "report" / "report.html"
+
+    def robustness_path(self, sweep: str) -> Path:
+        """Where what attacks on a sweep's models gave is kept."""
+        return self.folder(sweep) / "robustness.json"
+
     def journal_path(self, sweep: str) -> Path:
         """The journal of one sweep."""
         return self.folder(sweep) / "journal.log"
@@ -164,7 +172,7 @@ class Store:
 
     def robustness(self, name: str) -> dict[str, Metrics]:
         """What `dropattack robustness` has measured, by trial key."""
-        path = self.folder(name) / "robustness.json"
+        path = self.robustness_path(name)
         if not path.exists():
             return {}
         found: dict[str, Metrics] = json.loads(path.read_text(encoding="utf-8"))
@@ -173,7 +181,7 @@ class Store:
     def keep_robustness(self, name: str, measured: Mapping[str, Metrics]) -> None:
         """Makes what was measured durable, all of it at once."""
         text = json.dumps(measured, indent=1, sort_keys=True)
-        write_atomically(self.folder(name) / "robustness.json", text.encode())
+        write_atomically(self.robustness_path(name), text.encode())
 
     def complete_elsewhere(self, sweep: Sweep) -> dict[str, tuple[str, Record]]:
         """Complete records of all other sweeps by trial key, with the sweep's name."""

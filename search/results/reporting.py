@@ -35,11 +35,10 @@ def write_report(sweep: Sweep, store: Store, records: Sequence[Record], shown: S
 
 def standing_report(sweep: Sweep, store: Store) -> Path | None:
     """The report of a sweep, where there is one that is as new as the records that it was made of."""
-    folder = store.folder(sweep.name)
-    report = folder / "report" / "report.html"
+    report = store.report(sweep.name)
     if not report.exists():
         return None
-    sources = (store.journal_path(sweep.name), folder / "robustness.json")
+    sources = (store.journal_path(sweep.name), store.robustness_path(sweep.name))
     newest = max((path.stat().st_mtime_ns for path in sources if path.exists()), default=0)
     return report if report.stat().st_mtime_ns >= newest else None
 

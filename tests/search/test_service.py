@@ -8,16 +8,16 @@ import pytest
 from mlflow import MlflowClient
 from rich.console import Console
 
-import search.service
+import search.session
 from dropattack import UsageError
 from search.definition.sweep import Sweep
 from search.engine.engine import Engine
 from search.execution import preflight, tuning
 from search.records.record import Record, State
 from search.records.store import Store
-from search.results.outcome import Outcome
-from search.service import StoreError, run_sweep
-from search.tracking.runs import ShownRuns
+from search.results.outcome import Outcome, StoreError
+from search.service import run_sweep
+from search.tracking.shown import ShownRuns
 from tests.search.simulation import Driver, KilledError, sweep
 from trainables.data.cache import CacheError
 
@@ -94,7 +94,7 @@ def _without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def projection(monkeypatch: pytest.MonkeyPatch) -> type[FakeProjection]:
     """Stands for MLflow."""
-    monkeypatch.setattr(search.service, "Projection", FakeProjection)
+    monkeypatch.setattr(search.session, "Projection", FakeProjection)
     return FakeProjection
 
 
@@ -153,7 +153,7 @@ def test_what_happens_after_the_training_does_so_too(
     error: BaseException,
     meant: type[BaseException],
 ) -> None:
-    monkeypatch.setattr(search.service, name, raising(error))
+    monkeypatch.setattr(search.session, name, raising(error))
     _check(tmp_path, error, meant)
     assert projection.calls == [("start",), ("drain",), ("close", "FAILED", [])]
 
