@@ -1,5 +1,7 @@
 """How a run of a sweep ends: what an error means, and what MLflow shows of it."""
 
+import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -192,3 +194,65 @@ def _statuses(folder: Path) -> dict[str, list[str]]:
         kind = "trial" if "dropattack.key" in run.data.tags else "parent"
         found[kind] = sorted([*found[kind], run.info.status])
     return found
+
+
+def _finished(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Outcome:
+    """Runs a sweep to its end; from then on a run that asks for Ray fails."""
+    outcome = _run(folder, **changes)
+    for name in ("connect", "run"):
+        monkeypatch.setattr(tuning, name, raising(AssertionError("Ray was asked for")))
+    return outcome
+
+
+def test_a_finished_sweep_run_again_opens_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = _finished(tmp_path, monkeypatch)
+    monkeypatch.setattr(search.session, "finish_sweep", raising(AssertionError("MLflow was opened")))
+    runs = Store(tmp_path / "runs").runs("small")
+    again = _run(tmp_path)
+    assert [(r.key, r.epochs) for r in again.records] == [(r.key, r.epochs) for r in first.records]
+    assert (again.done, again.report, again.warning, again.limit) == (True, first.report, "", "")
+    assert Store(tmp_path / "runs").runs("small") == runs, "no result came from it"
+
+
+def test_a_finished_sweep_run_again_mends_what_was_lost_in_mlflow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links = _finished(tmp_path / "one", monkeypatch).report.read_text(encoding="utf-8")
+    shutil.copytree(tmp_path / "one", tmp_path / "two", ignore=shutil.ignore_patterns("mlflow.db"))
+    again = _run(tmp_path / "two")
+    assert _statuses(tmp_path / "two") == {"parent": ["FINISHED"], "trial": ["FINISHED"] * TRIALS}
+    assert again.report.read_text(encoding="utf-8") != links, "the report links to the runs there are now"
+
+
+@pytest.mark.parametrize("older", [True, False])
+def test_a_report_is_written_again_where_it_is_missing_or_older_than_the_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, projection: type[FakeProjection], older: bool
+) -> None:
+    report = _finished(tmp_path, monkeypatch).report
+    report.write_text("untouched report", encoding="utf-8")
+    (tmp_path / "runs" / "mlflow.db").touch()
+    _run(tmp_path)
+    assert report.read_text(encoding="utf-8") == "untouched report", "it is as new as the records"
+    if older:
+        os.utime(report, ns=(1, 1))
+    else:
+        report.unlink()
+    _run(tmp_path)
+    assert "untouched report" not in report.read_text(encoding="utf-8")
+    assert projection.calls[-1] == ("close", "FINISHED", ["report.html", "sweep.json"])
+
+
+def test_a_finished_sweep_that_is_extended_goes_on(tmp_path: Path) -> None:
+    _run(tmp_path)
+    outcome = _run(tmp_path, seeds=[0, 1, 2])
+    assert len(outcome.records) == TRIALS + 2
+    assert Store(tmp_path / "runs").total("small") == TRIALS + 2
+
+
+def test_a_cluster_that_cannot_be_joined_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "connect", raising(UsageError("cannot join the cluster")))
+    with pytest.raises(UsageError, match="cannot join"):
+        _run(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -252,3 +252,24 @@ def test_a_trial_that_reports_again_meets_no_rung_that_it_has_passed(tmp_path: P
         if record.state is State.PRUNED and (record.stage, record.number) in killed:
             assert len(record.epochs) >= killed[record.stage, record.number]
             assert len(record.epochs) in (1, 3, 9), "stopped at a rung, not on the way to one"
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_looking_ahead_records_nothing_and_changes_no_choice(tmp_path: Path, slots: int) -> None:
+    plain = Driver(engine(tmp_path / "plain", sweep()), slots)
+    plain.run()
+    looking = engine(tmp_path / "looking", sweep())
+    driver = Driver(looking, slots)
+    path = tmp_path / "looking" / "journal.log"
+
+    def look(key: str, epoch: int) -> None:
+        before = path.read_bytes()
+        assert looking.left
+        assert path.read_bytes() == before
+
+    assert looking.left
+    assert path.read_bytes() == b""
+    driver.run(before=look)
+    assert table(looking.records) == table(plain.engine.records)
+    assert not looking.left
+    assert looking.done
