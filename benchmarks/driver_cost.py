@@ -41,7 +41,7 @@ def drive(trials: int, project: bool) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         engine = Engine(sweep, Journal(folder / "journal.log", sweep.select), lambda workload, options: "")
-        status = Status(sweep, [])
+        status = Status(sweep, [], engine.total)
         engine.listeners.append(status.update)
         projection = Projection(f"sqlite:///{folder / 'mlflow.db'}", sweep, folder / "artifacts", {})
         if project:

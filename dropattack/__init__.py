@@ -1,23 +1,62 @@
-"""Adversarial training methods that attack inputs and weights; needs torch and nothing else."""
+"""Adversarial training methods that attack inputs and weights; needs torch and nothing else.
+
+Asking for a method, or for methods by name, imports torch and every method; settings, names of targets and
+errors need neither.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from dropattack.errors import UsageError
-from dropattack.method import Method, StepResult
-from dropattack.methods.apb import APB
-from dropattack.methods.awp import AWP
-from dropattack.methods.dropattack import DropAttack
-from dropattack.methods.dropattack_settings import DropAttackSettings
-from dropattack.methods.dropen import Dropen
-from dropattack.methods.dropout import Dropout
-from dropattack.methods.free_attacks import FreeAT, FreeLB
-from dropattack.methods.input_attacks import FGM, FGSM, PGD
-from dropattack.methods.penalties import L1, L2
-from dropattack.methods.rwp import RWP
-from dropattack.methods.sam import ASAM, ESAM, SAM
-from dropattack.methods.standard import Standard
-from dropattack.registry import create, method_named, register, registered
 from dropattack.settings import Range, Settings, setting
-from dropattack.targets.names import INPUT, canonical_targets, parse_targets
-from dropattack.task import Batch, Inputs, Task
+from dropattack.targets.spelling import INPUT, canonical_targets, parse_targets
+
+if TYPE_CHECKING:
+    from dropattack.method import Method, StepResult
+    from dropattack.methods.apb import APB
+    from dropattack.methods.awp import AWP
+    from dropattack.methods.dropattack import DropAttack
+    from dropattack.methods.dropattack_settings import DropAttackSettings
+    from dropattack.methods.dropen import Dropen
+    from dropattack.methods.dropout import Dropout
+    from dropattack.methods.free_attacks import FreeAT, FreeLB
+    from dropattack.methods.input_attacks import FGM, FGSM, PGD
+    from dropattack.methods.penalties import L1, L2
+    from dropattack.methods.rwp import RWP
+    from dropattack.methods.sam import ASAM, ESAM, SAM
+    from dropattack.methods.standard import Standard
+    from dropattack.registry import create, method_named, register, registered
+    from dropattack.task import Batch, Inputs, Task
+
+_HOMES = {
+    "APB": "dropattack.methods.apb",
+    "ASAM": "dropattack.methods.sam",
+    "AWP": "dropattack.methods.awp",
+    "Batch": "dropattack.task",
+    "DropAttack": "dropattack.methods.dropattack",
+    "DropAttackSettings": "dropattack.methods.dropattack_settings",
+    "Dropen": "dropattack.methods.dropen",
+    "Dropout": "dropattack.methods.dropout",
+    "ESAM": "dropattack.methods.sam",
+    "FGM": "dropattack.methods.input_attacks",
+    "FGSM": "dropattack.methods.input_attacks",
+    "FreeAT": "dropattack.methods.free_attacks",
+    "FreeLB": "dropattack.methods.free_attacks",
+    "Inputs": "dropattack.task",
+    "L1": "dropattack.methods.penalties",
+    "L2": "dropattack.methods.penalties",
+    "Method": "dropattack.method",
+    "PGD": "dropattack.methods.input_attacks",
+    "RWP": "dropattack.methods.rwp",
+    "SAM": "dropattack.methods.sam",
+    "Standard": "dropattack.methods.standard",
+    "StepResult": "dropattack.method",
+    "Task": "dropattack.task",
+    "create": "dropattack.registry",
+    "method_named": "dropattack.registry",
+    "register": "dropattack.registry",
+    "registered": "dropattack.registry",
+}
 
 __all__ = [
     "APB",
@@ -55,3 +94,11 @@ __all__ = [
     "registered",
     "setting",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first asked for, so that a light command stays light."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import_module("dropattack.methods")
+    return getattr(import_module(_HOMES[name]), name)

@@ -9,6 +9,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
+import dropattack.methods  # noqa: F401  registers them
 from dropattack.errors import UsageError
 from dropattack.registry import method_named, registered
 

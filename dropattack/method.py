@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_map_only
 from dropattack.errors import UsageError
 from dropattack.perturbation import joint_norm
 from dropattack.settings import Settings
-from dropattack.targets.names import INPUT
+from dropattack.targets.spelling import INPUT
 from dropattack.targets.target import Target, watched
 from dropattack.task import Batch, Inputs, Task
 

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from search.definition.sweepfile import load_sweep
     from search.execution.errors import RunError
     from search.records.store import Store
-    from search.results.outcome import Outcome
-    from search.service import StoreError, run_sweep
+    from search.results.outcome import Outcome, StoreError
+    from search.service import run_sweep
 
 _HOMES = {
     "Outcome": "search.results.outcome",
     "RunError": "search.execution.errors",
     "Store": "search.records.store",
-    "StoreError": "search.service",
+    "StoreError": "search.results.outcome",
     "Sweep": "search.definition.sweep",
     "load_sweep": "search.definition.sweepfile",
     "run_sweep": "search.service",

@@ -62,12 +62,13 @@ def run(
     """Run a sweep, or what remains of it; running it again never repeats what is recorded."""
     with _refusals():
         from search.console import presentation
+        from search.console.terminal import terminal
         from search.definition.sweepfile import load_sweep
         from search.records.store import Store
         from search.service import run_sweep
 
         definition = load_sweep(sweep, _overridden(overrides), scale)
-        console = presentation.terminal()
+        console = terminal()
         outcome = run_sweep(definition, Store(store), data, console, tracking_uri, verbose)
         presentation.show_outcome(console, definition, outcome, store, tracking_uri)
         if outcome.failed or not outcome.done:
@@ -115,7 +116,8 @@ def plan(
 ) -> None:
     """Say what a run would do: trials, how many are recorded already, passes, time. Starts nothing."""
     with _refusals():
-        from search.console import presentation
+        from search.console.planned import show_plan
+        from search.console.terminal import terminal
         from search.definition.sweepfile import load_sweep
         from search.engine.plan import plan_sweep
         from search.records.store import Store
@@ -127,7 +129,7 @@ def plan(
             for remark in planned.remarks:
                 print(f"dropattack: {remark}", file=sys.stderr)
         else:
-            presentation.show_plan(presentation.terminal(), definition, planned)
+            show_plan(terminal(), definition, planned)
 
 
 @app.command()
@@ -136,16 +138,22 @@ def status(sweep: SweepName, store: StoreOption = _STORE, as_json: JsonOption = 
     with _refusals():
         from search.console import presentation
         from search.console.status import Status
-        from search.definition.sweepfile import sweep_name
+        from search.console.terminal import terminal
+        from search.definition.source import sweep_name
         from search.records.store import Store
-        from search.results.reporting import recorded_sweep
 
-        definition = recorded_sweep(sweep_name(sweep), Store(store))
-        records = Store(store).journal(definition).records
+        place = Store(store)
+        definition = place.recorded(sweep_name(sweep))
+        records = place.journal(definition).records
+        total = place.total(definition.name)
+        if total is None:
+            from search.engine.proposers import total_of
+
+            total = total_of(definition)
         if as_json:
-            _print_json(Status(definition, records).to_dict())
+            _print_json(Status(definition, records, total).to_dict())
         else:
-            presentation.show_status(presentation.terminal(), definition, records)
+            presentation.show_status(terminal(), definition, records, total)
 
 
 @app.command()
@@ -160,7 +168,7 @@ def report(
 ) -> None:
     """Write a sweep's report from its records, also while it runs."""
     with _refusals():
-        from search.definition.sweepfile import sweep_name
+        from search.definition.source import sweep_name
         from search.records.store import Store
         from search.results.reporting import report_sweep
 
@@ -183,7 +191,7 @@ def robustness(
     """Attack a sweep's trained models on the test split, and write its report with what that gave."""
     with _refusals():
         from search.console import presentation
-        from search.definition.sweepfile import sweep_name
+        from search.definition.source import sweep_name
         from search.records.store import Store
         from search.results.reporting import report_sweep
         from search.results.under_attack import evaluate_sweep
@@ -199,28 +207,31 @@ def robustness(
 def sweeps(store: StoreOption = _STORE) -> None:
     """List the bundled sweeps, and those that have been run."""
     with _refusals():
-        from search.console import presentation
+        from search.console.bundled import show_sweeps
+        from search.console.terminal import terminal
         from search.records.store import Store
 
-        presentation.show_sweeps(presentation.terminal(), Store(store).sweeps())
+        show_sweeps(terminal(), Store(store).sweeps())
 
 
 @app.command()
 def workloads() -> None:
     """List the workloads: dataset, model and training settings under one name."""
     with _refusals():
-        from search.console import presentation
+        from search.console.catalogue import show_workloads
+        from search.console.terminal import terminal
 
-        presentation.show_workloads(presentation.terminal())
+        show_workloads(terminal())
 
 
 @app.command()
 def methods() -> None:
     """List the training methods with their hyperparameters and ranges."""
     with _refusals():
-        from search.console import presentation
+        from search.console.catalogue import show_methods
+        from search.console.terminal import terminal
 
-        presentation.show_methods(presentation.terminal())
+        show_methods(terminal())
 
 
 @app.command()
@@ -229,9 +240,10 @@ def targets(
 ) -> None:
     """List what can be attacked in a workload's model."""
     with _refusals():
-        from search.console import presentation
+        from search.console.catalogue import show_targets
+        from search.console.terminal import terminal
 
-        presentation.show_targets(presentation.terminal(), workload, data)
+        show_targets(terminal(), workload, data)
 
 
 data_app = typer.Typer(help="Fetch and verify datasets.", no_args_is_help=True)

@@ -17,15 +17,15 @@ ROOMS = {
         "errors settings perturbation modes task targets method registry methods robustness catalogue"
     ),
     "trainables": (
-        "vision data code architecture models datasets recipe workload papers workloads usercode trial saved "
-        "training lanes trainable __main__"
+        "digest disk vision data code architecture models datasets recipe workload papers workloads usercode "
+        "resolved trial saved training lanes trainable __main__"
     ),
     "analysis": (
         "statistics choice records pairing scoring questions published document figures sections render "
         "report"
     ),
     "search": (
-        "definition records engine tracking execution results submission console service cli __main__"
+        "definition records engine tracking execution results submission console session service cli __main__"
     ),
 }
 """By package, from the lowest floor up, the rooms from the lowest up: folders, and modules beside them."""

@@ -92,13 +92,3 @@ def encoding(extras: Mapping[str, Any]) -> dict[str, Any]:
         name: value[:0] if name in ("known", "vectors") and value is not None else value
         for name, value in extras.items()
     }
-
-
-def checkpoint_path(folder: str | Path, key: str) -> Path:
-    """Where the state of a trial in progress lies; named by key, so that any process on any node finds it."""
-    return Path(folder) / "checkpoints" / f"{key}.pt"
-
-
-def model_path(folder: str | Path, key: str) -> Path:
-    """Where the best model of a complete trial lies."""
-    return Path(folder) / "models" / f"{key}.pt"

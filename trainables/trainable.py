@@ -12,8 +12,8 @@ from typing_extensions import override
 
 from trainables.data.cache import save_atomically
 from trainables.data.dataset import Data
+from trainables.disk import checkpoint_path, model_path
 from trainables.lanes.loop import Alone, Lanes, together
-from trainables.saved import checkpoint_path, model_path
 from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial
 from trainables.usercode import check_code

@@ -1,17 +1,22 @@
-"""A trial as pure data: everything that decides its result, and the key that names what it computes."""
+"""A trial as pure data: everything that decides its result, and the key that names what it computes.
+
+A trial that a record holds is read without torch. What its values stand for is looked up, and torch imported,
+when it is asked for.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dropattack import Settings, method_named
-from trainables.architecture import Architecture
-from trainables.data.cache import digest
-from trainables.recipe.settings import TrainingSettings
-from trainables.usercode import user_code
-from trainables.workload import Workload
-from trainables.workloads import workload_named
+from dropattack import Settings
+from trainables.digest import digest
+
+if TYPE_CHECKING:
+    from trainables.architecture import Architecture
+    from trainables.recipe.settings import TrainingSettings
+    from trainables.resolved import Resolved
+    from trainables.workload import Workload
 
 TRAINING_VERSION = 5
 """Raised by every change that alters what a trial computes; recorded results of other versions stay apart."""
@@ -72,7 +77,7 @@ class Trial:
         workload: str,
         method: str,
         hyperparameters: Mapping[str, Any],
-        training: TrainingSettings,
+        training: "TrainingSettings",
         seed: int,
         checksum: str,
         data: Mapping[str, Any] | None = None,
@@ -94,23 +99,28 @@ class Trial:
             UsageError: A name is unknown or a value out of range, or the source of a definition does not
                 decide what it computes.
         """
-        found = workload_named(workload)
-        architecture = found.model_settings(model)
-        settings = found.method_settings(method, hyperparameters, architecture)
-        code = user_code(workload, method)
+        found = _resolved(workload, method, hyperparameters, {}, data or {}, model or {})
         return cls.of(
-            found, method, settings, training, found.data_settings(data), architecture, seed, checksum, code
+            found.workload,
+            method,
+            found.workload.method_settings(method, hyperparameters, found.architecture),
+            training,
+            found.data,
+            found.architecture,
+            seed,
+            checksum,
+            found.code,
         )
 
     @classmethod
     def of(
         cls,
-        workload: Workload,
+        workload: "Workload",
         method: str,
         settings: Settings,
-        training: TrainingSettings,
+        training: "TrainingSettings",
         data: Settings,
-        architecture: Architecture,
+        architecture: "Architecture",
         seed: int,
         checksum: str,
         code: Mapping[str, str],
@@ -139,25 +149,30 @@ class Trial:
         return trial
 
     @cached_property
-    def settings(self) -> Settings:
-        """The method's settings."""
-        found: Settings = method_named(self.method).settings_type.from_dict(self.hyperparameters)
-        return found
+    def _resolved(self) -> "Resolved":
+        return _resolved(
+            self.workload, self.method, self.hyperparameters, self.training, self.data, self.model
+        )
 
     @cached_property
-    def training_settings(self) -> TrainingSettings:
+    def settings(self) -> Settings:
+        """The method's settings."""
+        return self._resolved.settings
+
+    @cached_property
+    def training_settings(self) -> "TrainingSettings":
         """The training settings."""
-        return TrainingSettings.from_dict(self.training)
+        return self._resolved.training
 
     @cached_property
     def data_settings(self) -> Settings:
         """The dataset's settings."""
-        return workload_named(self.workload).data_settings(self.data)
+        return self._resolved.data
 
     @cached_property
-    def architecture(self) -> Architecture:
+    def architecture(self) -> "Architecture":
         """The model's settings, which build it."""
-        return workload_named(self.workload).model_settings(self.model)
+        return self._resolved.architecture
 
     @cached_property
     def computed(self) -> Mapping[str, Any]:
@@ -165,7 +180,7 @@ class Trial:
 
         Settings at their frozen defaults are left out, so that a new setting renames no trial.
         """
-        method, settings = method_named(self.method).canonical(self.settings, self.architecture.words)
+        method, settings = self._resolved.method.canonical(self.settings, self.architecture.words)
         return {
             "workload": self.workload,
             "method": method,
@@ -227,3 +242,9 @@ class Trial:
     def from_dict(cls, values: Mapping[str, Any]) -> "Trial":
         """Takes back what `to_dict` gave; what is resolved from it waits until it is asked for."""
         return cls(**values)
+
+
+def _resolved(workload: str, method: str, *values: Mapping[str, Any]) -> "Resolved":
+    from trainables.resolved import Resolved
+
+    return Resolved(workload, method, *values)

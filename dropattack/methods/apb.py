@@ -17,7 +17,7 @@ from dropattack.method import Method, StepResult
 from dropattack.perturbation import noise_like
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
-from dropattack.targets.names import canonical_targets, parse_targets
+from dropattack.targets.spelling import canonical_targets, parse_targets
 from dropattack.task import Batch, Task
 
 ALL = "all"

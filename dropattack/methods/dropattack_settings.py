@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 from typing_extensions import override
 
 from dropattack.settings import EPS_ZERO, EQUAL_PASSES, Settings, decimal_product, setting
-from dropattack.targets.names import INPUT, canonical_targets, parse_targets
+from dropattack.targets.spelling import INPUT, canonical_targets, parse_targets
 
 P_ONE, P_ZERO, RANDOM_DIRECTION = "p-one", "p-zero", "random-direction"
 

@@ -19,7 +19,8 @@ from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import granularity, norm, projected, scaled, sign_step
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
-from dropattack.targets.names import INPUT, find_targets
+from dropattack.targets.names import find_targets
+from dropattack.targets.spelling import INPUT
 from dropattack.targets.target import Target, attached
 from dropattack.task import Batch
 

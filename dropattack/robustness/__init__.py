@@ -1,10 +1,35 @@
 """How robust a trained model is: attacks on its inputs, white-box, black-box and transferred."""
 
-from dropattack.robustness.ascent import input_gradient, margin
-from dropattack.robustness.attacks import Attack, adversarial_examples
-from dropattack.robustness.checks import ZERO_GRADIENT, Check, masking_checks
-from dropattack.robustness.grids import Case, canonical_grid, parse_grid
-from dropattack.robustness.victims import UNIT, Bounds, Pixels, Vectors, Victim, attacking, victim
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dropattack.robustness.ascent import input_gradient, margin
+    from dropattack.robustness.attacks import Attack
+    from dropattack.robustness.checks import ZERO_GRADIENT, Check, masking_checks
+    from dropattack.robustness.examples import adversarial_examples
+    from dropattack.robustness.grids import Case, canonical_grid, parse_grid
+    from dropattack.robustness.victims import UNIT, Bounds, Pixels, Vectors, Victim, attacking, victim
+
+_HOMES = {
+    "Attack": "dropattack.robustness.attacks",
+    "Bounds": "dropattack.robustness.victims",
+    "Case": "dropattack.robustness.grids",
+    "Check": "dropattack.robustness.checks",
+    "Pixels": "dropattack.robustness.victims",
+    "UNIT": "dropattack.robustness.victims",
+    "Vectors": "dropattack.robustness.victims",
+    "Victim": "dropattack.robustness.victims",
+    "ZERO_GRADIENT": "dropattack.robustness.checks",
+    "adversarial_examples": "dropattack.robustness.examples",
+    "attacking": "dropattack.robustness.victims",
+    "canonical_grid": "dropattack.robustness.grids",
+    "input_gradient": "dropattack.robustness.ascent",
+    "margin": "dropattack.robustness.ascent",
+    "masking_checks": "dropattack.robustness.checks",
+    "parse_grid": "dropattack.robustness.grids",
+    "victim": "dropattack.robustness.victims",
+}
 
 __all__ = [
     "UNIT",
@@ -25,3 +50,10 @@ __all__ = [
     "parse_grid",
     "victim",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first asked for, so that a light command stays light."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,17 +1,21 @@
-"""Attacks by name: ``fgsm``, ``pgd-20``, ``pgd-l2-20x5``, ``margin-20``, ``noise-10``, ``square-200``."""
+"""Attacks by name: ``fgsm``, ``pgd-20``, ``pgd-l2-20x5``, ``margin-20``, ``noise-10``, ``square-200``.
+
+Names are read without torch; carrying an attack out brings it.
+"""
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
 from typing_extensions import override
 
 from dropattack.errors import UsageError
-from dropattack.robustness import blackbox
-from dropattack.robustness.ascent import cross_entropy, margin, projected_ascent, single_step
-from dropattack.robustness.victims import UNIT, Bounds, Pixels, Victim, attacking
-from dropattack.task import Inputs
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from dropattack.robustness.victims import Victim
 
 _SPELLING = re.compile(r"(fgsm|fgm|pgd|margin|noise|square)(-l2)?(?:-([1-9]\d*))?(?:x([1-9]\d*))?")
 VALID = "fgsm, fgm, pgd-20, pgd-l2-20, pgd-20x5 (5 restarts), margin, margin-20, noise-10, square-200"
@@ -92,8 +96,12 @@ class Attack:
         return epsilon * max(2.5 / self.steps, 0.1)
 
     def __call__(
-        self, victim: Victim, labels: Tensor, epsilon: float, generator: torch.Generator | None = None
-    ) -> Tensor:
+        self,
+        victim: "Victim",
+        labels: "Tensor",
+        epsilon: float,
+        generator: "torch.Generator | None" = None,
+    ) -> "Tensor":
         """The attacked points of one batch.
 
         Args:
@@ -105,6 +113,9 @@ class Attack:
         Returns:
             Points shaped as ``victim.start``, detached, for each example at most ε from it.
         """
+        from dropattack.robustness import blackbox
+        from dropattack.robustness.ascent import cross_entropy, margin, projected_ascent, single_step
+
         if self.family == "noise":
             return blackbox.noise(victim, labels, epsilon, self.ball, self.steps, generator)
         if self.family == "square":
@@ -118,39 +129,3 @@ class Attack:
             for _ in range(self.restarts)
         )
         return next(found) if self.restarts == 1 else blackbox.worst(victim, labels, found)
-
-
-def adversarial_examples(
-    attack: str | Attack,
-    model: nn.Module,
-    inputs: Inputs,
-    labels: Tensor,
-    epsilon: float,
-    bounds: Bounds = UNIT,
-    generator: torch.Generator | None = None,
-) -> Tensor:
-    """Attacks continuous inputs, the model being in eval mode meanwhile.
-
-    Args:
-        attack: An attack or its name; see `Attack`.
-        model: Called as ``model(inputs)``, or ``model(*inputs)`` where inputs are a tuple.
-        inputs: Floating-point inputs ``[batch, …]``; of a tuple the first is attacked.
-        labels: ``[batch]``, int64.
-        epsilon: Radius in pixel units: 1 is the width of ``bounds``.
-        bounds: Smallest and largest valid value, numbers or one for each channel, ``[channels, 1, 1]``.
-        generator: Source of all draws; ``None`` takes torch's default.
-
-    Returns:
-        Inputs of the same shape within the ball and the bounds, detached.
-
-    Example:
-        >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2))
-        >>> images, labels = torch.rand(3, 1, 2, 2), torch.tensor([0, 1, 0])
-        >>> attacked = adversarial_examples("pgd-20", model, images, labels, epsilon=0.1)
-        >>> bool((attacked - images).abs().max() < 0.1 + 1e-6)
-        True
-    """
-    attack = Attack.parse(attack) if isinstance(attack, str) else attack
-    with attacking(model):
-        pixels = Pixels(model, inputs, bounds)
-        return pixels.inputs(attack(pixels, labels, epsilon, generator))

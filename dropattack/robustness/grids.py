@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dropattack.errors import UsageError
 from dropattack.robustness.attacks import Attack
-from dropattack.targets.names import natural_order
+from dropattack.targets.spelling import natural_order
 
 TRANSFER = "transfer-"
 _PART = re.compile(r"(.+)-of-([1-9]\d*)")

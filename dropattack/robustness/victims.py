@@ -11,7 +11,8 @@ from typing_extensions import override
 
 from dropattack.errors import UsageError
 from dropattack.perturbation import projected
-from dropattack.targets.names import INPUT, find_input
+from dropattack.targets.names import find_input
+from dropattack.targets.spelling import INPUT
 from dropattack.targets.target import attached
 from dropattack.task import Inputs, Task
 

@@ -1,10 +1,5 @@
-"""From the names of targets to what can be attacked.
+"""From the names of targets to what can be attacked."""
 
-A set of targets is one string, ``input+conv1.w``, in sweep files, storages and reports alike: lists and
-tuples are not stable keys there.
-"""
-
-import re
 from collections.abc import Sequence
 
 from torch import nn
@@ -12,38 +7,9 @@ from torch import nn
 from dropattack.errors import UsageError, unknown
 from dropattack.targets.activations import ActivationTarget, PixelTarget, TokenTarget
 from dropattack.targets.embedding_rows import RowsTarget
+from dropattack.targets.spelling import INPUT
 from dropattack.targets.target import ParameterTarget, Target
 from dropattack.task import Task
-
-INPUT = "input"
-
-
-def parse_targets(text: str) -> tuple[str, ...]:
-    """Splits ``"conv1.w+input"`` into its names, in canonical order: the input first, then by name.
-
-    Raises:
-        UsageError: A name is empty or stands there twice.
-
-    Example:
-        >>> parse_targets("conv10.w+conv2.w+input")
-        ('input', 'conv2.w', 'conv10.w')
-    """
-    names = [name.strip() for name in text.split("+")]
-    if not all(names):
-        raise UsageError(f"targets {text!r} hold an empty name; write them as 'input+conv1.w'")
-    if len(set(names)) < len(names):
-        raise UsageError(f"targets {text!r} name one target twice")
-    return tuple(sorted(names, key=lambda name: (name != INPUT, natural_order(name))))
-
-
-def canonical_targets(text: str) -> str:
-    """The one spelling of a set of targets; see `parse_targets`."""
-    return "+".join(parse_targets(text))
-
-
-def natural_order(name: str) -> list[tuple[int, int | str]]:
-    """What a name is sorted by, numbers in it by their value: ``conv2.w`` before ``conv10.w``."""
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part]
 
 
 def find_targets(model: nn.Module, names: Sequence[str], task: Task, tokens: bool = False) -> list[Target]:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from search.records.record import Record
-from trainables.recipe.metrics import Metrics
+from trainables.recipe.measured import Metrics
 
 _RECENT = 500
 """Over how many finished trials the pace is measured; more than run side by side."""

@@ -10,7 +10,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from search.console.status import Status
-from search.records.naming import run_name
 from search.records.record import Record, State
 
 _LINE_INTERVAL_SECONDS = 5.0
@@ -48,7 +47,7 @@ class ProgressView:
     def update(self, record: Record) -> None:
         """Takes note of a record that is new or has changed."""
         if self._status.update(record) and record.state is State.FAILED:
-            text = f"[red]failed[/red] {escape(run_name(record.trial))}: {escape(record.reason)}"
+            text = f"[red]failed[/red] {escape(record.name)}: {escape(record.reason)}"
             self._console.print(text, highlight=False, soft_wrap=True)
         if self._live is not None:
             self._bar.update(self._task, description=self._status.line(), completed=self._status.finished)

@@ -7,7 +7,6 @@ from typing import Any
 from search.console.pace import Pace
 from search.console.share import CpuShare
 from search.definition.sweep import Sweep
-from search.engine.proposers import Scope, proposer_for
 from search.records.record import Record, State
 from search.results.best import Best, BestSoFar
 
@@ -18,24 +17,20 @@ class Status:
     Args:
         sweep: The sweep.
         records: Its records so far.
+        total: How many trials there will be, as far as that is known.
 
     Attributes:
-        total: How many trials there will be, as far as that is known.
         failures: Trials that failed, with their reasons.
     """
 
-    def __init__(self, sweep: Sweep, records: Iterable[Record]) -> None:
+    def __init__(self, sweep: Sweep, records: Iterable[Record], total: int) -> None:
         self._sweep = sweep
         self._states: dict[tuple[str, int], State] = {}
         self._keys: set[str] = set()
         self._counts: Counter[State] = Counter()
         self._pace = Pace()
         self._share = CpuShare(sweep.resources.cpus)
-        self.total = sum(
-            proposer_for(Scope(sweep, stage, workload, lambda workload, options: "")).total
-            for stage in sweep.stages
-            for workload in sweep.stage_workloads(stage)
-        )
+        self._total = total
         self._best = BestSoFar(sweep)
         self.failures: list[Record] = []
         for record in sorted(records, key=_last_recorded):
@@ -60,6 +55,11 @@ class Status:
         if record.state is State.FAILED:
             self.failures.append(record)
         return True
+
+    @property
+    def total(self) -> int:
+        """How many trials there will be, as far as that is known; at least those there are."""
+        return max(self._total, len(self._states))
 
     @property
     def best(self) -> Mapping[str, Best]:
@@ -94,7 +94,7 @@ class Status:
 
     def line(self) -> str:
         """The standing in one line; with several workloads, whose results do not compare, without a best."""
-        parts = [f"{self.finished}/{max(self.total, len(self._states))}"]
+        parts = [f"{self.finished}/{self.total}"]
         parts += [f"{self._counts[state]} {state.value}" for state in State if self._counts[state]]
         parts += [same_training(self.copies)] if self.copies else []
         if len(self._sweep.workloads) == 1:

@@ -13,12 +13,14 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-import optuna
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from dropattack import UsageError, canonical_targets
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
 
 Scalar = bool | int | float | str
 
@@ -114,7 +116,7 @@ class Interval(BaseModel):
         number = round((_decimal(value) - _decimal(self.low)) / _decimal(self.step))
         return self._at(min(max(number, 0), self._last))
 
-    def suggest(self, trial: optuna.trial.BaseTrial, name: str, whole: bool) -> float:
+    def suggest(self, trial: "BaseTrial", name: str, whole: bool) -> float:
         """Draws a number; a whole one where the hyperparameter is an integer.
 
         On steps, the study keeps the sum that Optuna made, as journals of all versions have it; what is
@@ -233,7 +235,7 @@ def combinations(space: Mapping[str, Dimension]) -> Iterator[dict[str, Scalar]]:
 
 
 def sample(
-    trial: optuna.trial.BaseTrial, space: Mapping[str, Dimension], prefix: str, defaults: Mapping[str, Any]
+    trial: "BaseTrial", space: Mapping[str, Dimension], prefix: str, defaults: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Draws one combination; each free dimension is the Optuna parameter ``prefix + name``.
 

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from dropattack.robustness import Case
 from search.definition.space import Dimension, Space
-from trainables.recipe.metrics import PLAIN_METRICS
+from trainables.recipe.measured import PLAIN_METRICS
 
 
 class _Model(BaseModel):

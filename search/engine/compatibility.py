@@ -8,7 +8,7 @@ from search.definition.space import Dimension, Interval, Space, values
 from search.definition.sweep import SECTIONS, Sampling, Stage, Sweep
 from search.engine.proposers import Checksum
 from search.records.record import Record
-from trainables.data.cache import digest
+from trainables.digest import digest
 from trainables.trial import TRAINING_VERSION
 
 

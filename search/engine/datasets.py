@@ -9,7 +9,7 @@ from search.definition.options import option_spaces
 from search.definition.space import bounds, combinations
 from search.definition.sweep import Sweep
 from search.engine.proposers import Checksum
-from trainables.data.cache import digest
+from trainables.digest import digest
 from trainables.workloads import workload_named
 
 DataOptions = tuple[str, dict[str, Any]]

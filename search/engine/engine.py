@@ -6,16 +6,20 @@ knows is rebuilt from the journal, so that a new engine on an old journal does w
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from search.definition.sweep import Sweep
 from search.engine.proposers import Checksum, Proposal, Proposer, Recorded, Scope, proposer_for
-from search.engine.rungs import Rungs
 from search.engine.spending import Spending
 from search.records.journal import Journal, NotReproducibleError
 from search.records.record import Record, State
-from trainables.recipe.metrics import Metrics
+from trainables.recipe.measured import Metrics
 from trainables.trial import Trial
+
+if TYPE_CHECKING:
+    from search.engine.rungs import Rungs
 
 Listener = Callable[[Record], object]
 
@@ -26,13 +30,23 @@ class _Part:
 
     scope: Scope
     proposer: Proposer
-    rungs: Rungs | None
-    records: list[Record] = field(default_factory=list)
+    records: list[Record]
     exhausted: bool = False
+
+    @cached_property
+    def rungs(self) -> "Rungs | None":
+        """Filled from the records when a first decision is due: Ray, which keeps them, is slow to import."""
+        scope = self.scope
+        if scope.stage.scheduler is None:
+            return None
+        from search.engine.rungs import Rungs
+
+        select = scope.sweep.select
+        return Rungs(scope.stage.scheduler, scope.epochs, select, scope.resource, self.records)
 
     def settle(self, record: Record) -> None:
         """Lets the rungs know of a record that another one answered."""
-        if self.rungs is not None and record.finished:
+        if record.finished and self.rungs is not None:
             for metrics in record.epochs:
                 self.rungs.goes_on(record, metrics)
 
@@ -74,6 +88,7 @@ class Engine:
         self._by_scope = {(part.scope.stage.name, part.scope.workload): part for part in self._parts}
         self._spending = Spending(sweep, self.records)
         self._left_running = deque(r for part in self._parts for r in part.records if not r.finished)
+        self._ahead: tuple[_Part, Proposal] | None = None
 
     def _part(self, scope: Scope) -> _Part:
         records = [
@@ -81,10 +96,7 @@ class Engine:
             for record in self.journal.records
             if record.stage == scope.stage.name and record.trial.workload == scope.workload
         ]
-        rungs = None
-        if scope.stage.scheduler is not None:
-            rungs = Rungs(scope.stage.scheduler, scope.epochs, self.sweep.select, scope.resource, records)
-        return _Part(scope, proposer_for(scope, self._recorded), rungs, records)
+        return _Part(scope, proposer_for(scope, self._recorded), records)
 
     @property
     def records(self) -> Sequence[Record]:
@@ -95,6 +107,21 @@ class Engine:
     def limit(self) -> str:
         """The limit of the sweep that is reached, or nothing."""
         return self._spending.reached(self._training)
+
+    @property
+    def total(self) -> int:
+        """How many trials there are when all is done, as far as that is known."""
+        return sum(part.proposer.total for part in self._parts)
+
+    @property
+    def left(self) -> bool:
+        """Whether a trial is being trained or can be handed out now; what is found is kept for `next`.
+
+        While trials are being trained nothing is proposed, which would not know their results.
+        """
+        if self._training or any(map(self._may_go_on, self._left_running)):
+            return True
+        return self._look_ahead() is not None
 
     @property
     def done(self) -> bool:
@@ -110,9 +137,10 @@ class Engine:
             if record is not None:
                 self._left_running.remove(record)
             else:
-                found = self._propose()
+                found = self._look_ahead()
                 if found is None:
                     return None
+                self._ahead = None
                 part, proposal = found
                 record = self._add(part, proposal)
             if self._must_train(record):
@@ -157,9 +185,15 @@ class Engine:
         """Whether a trial that was left running is for now: at a limit, only what had begun is finished."""
         return bool(record.epochs) or not self.limit
 
-    def _propose(self) -> tuple[_Part, Proposal] | None:
+    def _look_ahead(self) -> tuple[_Part, Proposal] | None:
+        """What is to be added next, proposed once and kept until then; nothing at a limit."""
         if self.limit:
             return None
+        if self._ahead is None:
+            self._ahead = self._propose()
+        return self._ahead
+
+    def _propose(self) -> tuple[_Part, Proposal] | None:
         for index, part in enumerate(self._parts):
             if part.exhausted:
                 continue

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from search.definition.sweep import Asha, Select
 from search.records.record import Record
-from trainables.recipe.metrics import Metrics
+from trainables.recipe.measured import Metrics
 from trainables.trial import Trial
 
 _TIME, _METRIC = "epoch", "value"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from search.definition.sweep import Limits, Sweep
 from search.records.record import Record, State
-from trainables.recipe.metrics import Metrics
+from trainables.recipe.measured import Metrics
 
 
 class Spending:

@@ -1,8 +1,6 @@
 """What is looked at on a cluster before the first trial starts, so that nothing fails in the middle."""
 
-import json
 import os
-import platform
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,36 +16,7 @@ from search.engine.nodes import fits, too_much
 from search.engine.proposers import Checksum
 from trainables.workloads import workload_named
 
-CLIENT_PYTHON = "DROPATTACK_CLIENT_PYTHON"
-"""Environment variable in which `dropattack submit` tells a job its own Python version."""
-
 _PATIENCE_SECONDS = 120.0
-_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
-
-
-def python_version() -> str:
-    """This process's Python, as far as it has to agree: ``3.11``."""
-    return ".".join(platform.python_version_tuple()[:2])
-
-
-def check_job(store: Path) -> None:
-    """Checks what a job's own process can see, before it joins the cluster.
-
-    Raises:
-        UsageError: The client's Python differs, or the store would be lost with the job's folder.
-    """
-    theirs = os.environ.get(CLIENT_PYTHON)
-    if theirs is not None and theirs != python_version():
-        raise UsageError(
-            f"the cluster has Python {python_version()} and the client has Python {theirs}; "
-            f"submit with Python {python_version()}"
-        )
-    uploaded = "working_dir" in json.loads(os.environ.get(_JOB) or "{}").get("runtime_env", {})
-    if uploaded and store.resolve().is_relative_to(Path.cwd()):
-        raise UsageError(
-            f"the store {store} lies in the job's own folder, which goes away with it; "
-            "name a folder that all nodes share, such as --store /store"
-        )
 
 
 def check_cluster(sweep: Sweep, store: Path, data: Path, checksum: Checksum) -> None:

@@ -9,7 +9,7 @@ from dropattack import UsageError
 from search.engine.engine import Engine
 from search.records.record import Record
 from trainables.lanes.loop import lane_structure
-from trainables.recipe.metrics import Metrics
+from trainables.recipe.measured import Metrics
 from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, OUT_OF_MEMORY
 
 _log = logging.getLogger(__name__)

@@ -5,15 +5,10 @@ full, so that today's names follow from them, and old stores go on.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-
-import torch
 
 from dropattack import UsageError
 from search.records.record import Record
-from trainables.data.cache import save_atomically
-from trainables.saved import checkpoint_path
 from trainables.trial import Identity, Trial
 
 
@@ -37,18 +32,3 @@ def read_identity(trial: Trial, attributes: Mapping[str, Any]) -> tuple[Identity
     except UsageError:
         identity = Identity(key, key, "")
     return identity, key if key != identity.key else ""
-
-
-def move_checkpoint(folder: Path, former: str, key: str) -> None:
-    """Gives the checkpoint of a trial in progress the name that the trial has now.
-
-    Args:
-        folder: The sweep's folder.
-        former: The trial's name until now.
-        key: Its name from now on.
-    """
-    old = checkpoint_path(folder, former)
-    if old.exists():
-        state = torch.load(old, weights_only=True, map_location="cpu")
-        save_atomically({**state, "key": key}, checkpoint_path(folder, key))
-        old.unlink()

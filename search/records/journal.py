@@ -8,34 +8,23 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import optuna
 from filelock import FileLock, Timeout
-from optuna.distributions import BaseDistribution
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState, create_trial
-from typing_extensions import override
 
 from dropattack import UsageError
 from search.definition.sweep import Select
 from search.records.code import SweepCode, is_apart
-from search.records.identity import move_checkpoint, read_identity, written_identity
+from search.records.identity import written_identity
+from search.records.reading import EPOCH, read_records
 from search.records.record import Record, State, same_result
-from trainables.recipe.metrics import Metrics
+from trainables.recipe.measured import Metrics
 from trainables.trial import Trial
 
-_EPOCH = "epoch."
-_TO_OPTUNA = {
-    State.RUNNING: TrialState.RUNNING,
-    State.COMPLETE: TrialState.COMPLETE,
-    State.PRUNED: TrialState.PRUNED,
-    State.FAILED: TrialState.FAIL,
-}
-_FROM_OPTUNA = {optuna_state: state for state, optuna_state in _TO_OPTUNA.items()}
+if TYPE_CHECKING:
+    from search.records.optuna_log import OptunaLog
 
 
 class NotReproducibleError(RuntimeError):
@@ -77,30 +66,6 @@ def exclusive(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-class _Appending(JournalFileBackend):
-    """Optuna's journal file, to which several operations may be added in one append."""
-
-    _held: list[dict[str, Any]] | None = None
-
-    @override
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Appends, or holds back what `at_once` will append."""
-        if self._held is None:
-            super().append_logs(logs)
-        else:
-            self._held += logs
-
-    @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Appends what is done inside when it ends, at the cost of one write to the disk."""
-        self._held = []
-        try:
-            yield
-        finally:
-            held, self._held = self._held, None
-        super().append_logs(held)
-
-
 class Journal:
     """All records of a sweep, in memory and on disk.
 
@@ -123,20 +88,10 @@ class Journal:
         self.records: list[Record] = []
         self.apart: list[Record] = []
         self._by_key: dict[str, list[Record]] = defaultdict(list)
+        self._path = path
         if writable:
             _mend(path)
-        elif not path.exists():
-            return
-        with quiet_optuna():
-            self._backend = _Appending(str(path))
-            self._storage = JournalStorage(self._backend)
-        self._studies: dict[str, int] = {}
-        for study in self._storage.get_all_studies():
-            self._studies[study.study_name] = study._study_id
-            stage = study.study_name.partition("/")[0]
-            for frozen in self._storage.get_all_trials(study._study_id, deepcopy=False):
-                self.records.append(_record(frozen, stage))
-        self.records.sort(key=lambda record: record.number)
+        self.records = read_records(path)
         if writable:
             self._adopt(path.parent)
         for record in self.records:
@@ -145,35 +100,34 @@ class Journal:
         if self.apart:
             self.records = [record for record in self.records if not is_apart(code or {}, record.trial)]
 
+    @cached_property
+    def _log(self) -> "OptunaLog":
+        """Where records are added, opened by the first one, so that reading needs no Optuna."""
+        from search.records.optuna_log import OptunaLog
+
+        return OptunaLog(self._path, self.select)
+
     def add(
         self,
         stage: str,
         trial: Trial,
-        params: Mapping[str, Any] | None = None,
-        distributions: Mapping[str, BaseDistribution] | None = None,
+        params: Mapping[str, float] | None = None,
+        distributions: Mapping[str, str] | None = None,
         answer: Record | None = None,
         reused_from: str = "",
     ) -> Record:
         """Adds a trial in one append: as running, or already answered by another record of its key."""
         record = Record(-1, stage, trial, trial.identity, params or {}, distributions or {})
+        record.written_name = record.name
         if answer is not None:
             record.state, record.epochs, record.former = answer.state, list(answer.epochs), answer.former
             record.reason, record.reused_from = answer.reason, reused_from
         attributes: dict[str, Any] = {"trial": trial.to_dict(), "reused_from": reused_from}
+        attributes |= {"name": record.name}
         attributes |= written_identity(record)
         attributes |= {"reason": record.reason} if record.reason else {}
-        attributes |= {f"{_EPOCH}{int(metrics['epoch'])}": metrics for metrics in record.epochs}
-        frozen = create_trial(
-            state=_TO_OPTUNA[record.state],
-            value=record.value(self.select) if record.finished and record.state is not State.FAILED else None,
-            params=dict(record.params),
-            distributions=dict(record.distributions),
-            user_attrs=attributes,
-            intermediate_values={int(m["epoch"]): m[self.select.column] for m in record.epochs},
-        )
-        record.number = self._storage.create_new_trial(
-            self._study(stage, trial.workload), template_trial=frozen
-        )
+        attributes |= {f"{EPOCH}{int(metrics['epoch'])}": metrics for metrics in record.epochs}
+        record.number = self._log.create(record, attributes)
         self.records.append(record)
         self._by_key[record.key].append(record)
         return record
@@ -200,9 +154,7 @@ class Journal:
             return False
         value = metrics[self.select.column]
         metrics = {**metrics, "recorded_at": time.time()}
-        with self._backend.at_once():
-            self._storage.set_trial_user_attr(record.number, f"{_EPOCH}{epoch}", metrics)
-            self._storage.set_trial_intermediate_value(record.number, epoch, value)
+        self._log.note(record.number, {f"{EPOCH}{epoch}": metrics}, {epoch: value})
         record.epochs.append(metrics)
         return True
 
@@ -210,13 +162,9 @@ class Journal:
         self, record: Record, state: State, reason: str = "", reused_from: str = "", former: str = ""
     ) -> None:
         """Closes a record for good."""
-        value = record.value(self.select)
-        values = None if value is None or state is State.FAILED else [value]
-        with self._backend.at_once():
-            for name, text in (("reason", reason), ("reused_from", reused_from), ("former", former)):
-                if text:
-                    self._storage.set_trial_user_attr(record.number, name, text)
-            self._storage.set_trial_state_values(record.number, _TO_OPTUNA[state], values)
+        texts = {"reason": reason, "reused_from": reused_from, "former": former}
+        attributes = {name: text for name, text in texts.items() if text}
+        self._log.close(record.number, attributes, state, record.value(self.select))
         record.reason, record.reused_from, record.state = reason, reused_from, state
         record.former = former or record.former
 
@@ -226,40 +174,13 @@ class Journal:
 
     def _adopt(self, folder: Path) -> None:
         """Gives trials that an earlier version began and did not end today's names, to go on under them."""
-        for record in self.records:
-            if record.former and not record.finished:
+        begun = [record for record in self.records if record.former and not record.finished]
+        if begun:
+            from search.records.adoption import move_checkpoint
+
+            for record in begun:
                 move_checkpoint(folder, record.former, record.key)
-                with self._backend.at_once():
-                    for name, value in written_identity(record).items():
-                        self._storage.set_trial_user_attr(record.number, name, value)
-
-    def _study(self, stage: str, workload: str) -> int:
-        name = f"{stage}/{workload}"
-        if name not in self._studies:
-            direction = StudyDirection.MAXIMIZE if self.select.sign > 0 else StudyDirection.MINIMIZE
-            with quiet_optuna():
-                self._studies[name] = self._storage.create_new_study([direction], name)
-        return self._studies[name]
-
-
-def _record(frozen: FrozenTrial, stage: str) -> Record:
-    attributes = frozen.user_attrs
-    epochs = [value for name, value in attributes.items() if name.startswith(_EPOCH)]
-    trial = Trial.from_dict(attributes["trial"])
-    identity, former = read_identity(trial, attributes)
-    return Record(
-        number=frozen._trial_id,
-        stage=stage,
-        trial=trial,
-        identity=identity,
-        params=frozen.params,
-        distributions=frozen.distributions,
-        state=_FROM_OPTUNA[frozen.state],
-        epochs=sorted(epochs, key=lambda metrics: metrics["epoch"]),
-        reason=attributes.get("reason", ""),
-        reused_from=attributes.get("reused_from", ""),
-        former=former,
-    )
+                self._log.note(record.number, written_identity(record), {})
 
 
 def _mend(path: Path) -> None:
@@ -269,18 +190,10 @@ def _mend(path: Path) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     Path(f"{path}.lock").unlink(missing_ok=True)
-    if path.exists():
+    if not path.exists():
+        path.touch()
+    else:
         with path.open("r+b") as file:
             content = file.read()
-            file.truncate(content.rfind(b"\n") + 1)
-
-
-@contextmanager
-def quiet_optuna() -> Iterator[None]:
-    """Keeps Optuna from announcing studies."""
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(level)
+            if content and not content.endswith(b"\n"):
+                file.truncate(content.rfind(b"\n") + 1)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from search.records.naming import run_name
 from search.records.record import Record, State
 from search.records.redaction import without_credentials
 
@@ -51,7 +50,7 @@ def note_record(record: Record) -> None:
         end = f"{record.state.value}, {len(record.epochs)} epochs"
         end += f", reused from {record.reused_from}" if record.reused_from else ""
         end += f": {' '.join(record.reason.split())}" if record.reason else ""
-        _log.log(level, "%s (%s) %s", record.key, run_name(record.trial), end)
+        _log.log(level, "%s (%s) %s", record.key, record.name, end)
 
 
 class _Quiet(RotatingFileHandler):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dropattack import method_named
+from dropattack import UsageError
 from trainables.trial import Trial
 
 _ALWAYS_NAMED = ("epsilon", "p", "k")
@@ -10,13 +10,20 @@ _SYMBOLS = {"epsilon": "ε"}
 
 
 def run_name(trial: Trial) -> str:
-    """A name that tells a trial from others at a glance.
+    """A name that tells a trial from others at a glance; of a method that is gone, with every hyperparameter.
 
     Example: ``dropattack input+conv1.w ε=5 p=0.5 k=1 seed=0``.
     """
-    defaults = method_named(trial.method).settings_type().to_dict()
     values: dict[str, Any] = dict(trial.hyperparameters)
     targets = [str(values.pop("targets"))] if "targets" in values else []
-    told = {n: v for n, v in values.items() if n in _ALWAYS_NAMED or v != defaults[n]}
+    defaults = _defaults(trial)
+    told = {n: v for n, v in values.items() if n in _ALWAYS_NAMED or v != defaults.get(n)}
     named = [f"{_SYMBOLS.get(n, n)}={v:.4g}" if isinstance(v, float) else f"{n}={v}" for n, v in told.items()]
     return " ".join([trial.method, *targets, *named, f"seed={trial.seed}"])
+
+
+def _defaults(trial: Trial) -> dict[str, Any]:
+    try:
+        return type(trial.settings)().to_dict()
+    except UsageError:
+        return {}

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
-
 from search.definition.sweep import Sweep
 from search.records.redaction import without_credentials
 
@@ -32,6 +30,8 @@ def versions() -> dict[str, str]:
     Torch's is that of its build, ``2.13.0+cpu`` or ``2.13.0+cu130``, each of which rounds in its own way; the
     distribution's metadata may leave the build out.
     """
+    import torch
+
     numbers = {name: version(name) for name in _PACKAGES}
     return numbers | {"torch": str(torch.__version__), "python": platform.python_version()}
 

@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
-
-from optuna.distributions import BaseDistribution
 
 from search.definition.sweep import Select
-from trainables.recipe.metrics import Metrics
+from search.records.naming import run_name
+from trainables.recipe.measured import Metrics
 from trainables.trial import Identity, Trial
 
 TIMINGS = ("seconds", "train_seconds", "cpu_seconds", "recorded_at")
@@ -33,27 +31,34 @@ class Record:
         stage: Name of the stage that asked for it.
         trial: What is trained, as it was asked for.
         identity: What it is to those who count, pair and compare trials.
-        params: The sampler's parameters; empty where none was asked.
-        distributions: What they were drawn from.
+        params: What the sampler drew, as Optuna stores it; empty where none was asked.
+        distributions: What it drew from, as Optuna's JSON.
         state: Where it stands.
         epochs: Metrics of every finished epoch, in order.
         reason: Why it failed.
         reused_from: Sweep and stage whose training this record repeats, or nothing.
         former: The key that an earlier version gave this training, where that was another one: files and
             MLflow runs from then bear it.
+        written_name: What the journal calls the trial; nothing in journals of earlier versions.
     """
 
     number: int
     stage: str
     trial: Trial
     identity: Identity
-    params: Mapping[str, Any] = field(default_factory=dict)
-    distributions: Mapping[str, BaseDistribution] = field(default_factory=dict)
+    params: Mapping[str, float] = field(default_factory=dict)
+    distributions: Mapping[str, str] = field(default_factory=dict)
     state: State = State.RUNNING
     epochs: list[Metrics] = field(default_factory=list)
     reason: str = ""
     reused_from: str = ""
     former: str = ""
+    written_name: str = ""
+
+    @property
+    def name(self) -> str:
+        """See `run_name`."""
+        return self.written_name or run_name(self.trial)
 
     @property
     def key(self) -> str:

@@ -16,13 +16,13 @@ from search.records.code import SweepCode
 from search.records.journal import Journal
 from search.records.provenance import Provenance, Run, noted
 from search.records.record import Record, State
-from trainables.data.cache import write_atomically
-from trainables.recipe.metrics import Metrics
-from trainables.saved import model_path
+from trainables.disk import model_path, write_atomically
+from trainables.recipe.measured import Metrics
 
 _RUNS = TypeAdapter(list[Run])
 _CODE = TypeAdapter(dict[str, dict[str, dict[str, str]]])
 _VERSIONS = TypeAdapter(dict[str, list[str]])
+_TOTAL = TypeAdapter(int)
 _Notes = TypeVar("_Notes")
 
 
@@ -39,6 +39,14 @@ class Store:
     def folder(self, sweep: str) -> Path:
         """The folder of one sweep."""
         return self.root / "sweeps" / sweep
+
+    def report(self, sweep: str) -> Path:
+        """Where the report of a sweep lies, once it is written."""
+        return self.folder(sweep) / "report" / "report.html"
+
+    def robustness_path(self, sweep: str) -> Path:
+        """Where what attacks on a sweep's models gave is kept."""
+        return self.folder(sweep) / "robustness.json"
 
     def journal_path(self, sweep: str) -> Path:
         """The journal of one sweep."""
@@ -71,6 +79,18 @@ class Store:
             return Sweep.model_validate_json(path.read_text(encoding="utf-8"))
         except ValidationError:
             raise UsageError(f"{path} is of another version of this program or damaged") from None
+
+    def recorded(self, name: str) -> Sweep:
+        """The definition of a sweep that has been run.
+
+        Raises:
+            UsageError: None of that name has been run in this store, or it cannot be read.
+        """
+        sweep = self.definition(name)
+        if sweep is None:
+            known = ", ".join(self.sweeps()) or "none"
+            raise UsageError(f"sweep {name!r} has not been run in {self.root}; those that have: {known}")
+        return sweep
 
     def define(self, sweep: Sweep) -> None:
         """Notes the sweep as it is run now."""
@@ -136,6 +156,14 @@ class Store:
         text = json.dumps(code, indent=1, sort_keys=True)
         write_atomically(self.folder(name) / "code.json", text.encode())
 
+    def total(self, name: str) -> int | None:
+        """How many trials a sweep has when it is done, as its last run counted; nothing in older stores."""
+        return _read(self.folder(name) / "total.json", _TOTAL)
+
+    def note_total(self, name: str, total: int) -> None:
+        """Notes how many trials a sweep has when it is done, for whoever asks without its workloads."""
+        write_atomically(self.folder(name) / "total.json", str(total).encode())
+
     def model(self, sweep: str, record: Record) -> Path:
         """Where the best model of a complete trial of a sweep lies, be it that another sweep trained it."""
         folder = self.folder(record.reused_from.split("/")[0] or sweep)
@@ -144,7 +172,7 @@ class Store:
 
     def robustness(self, name: str) -> dict[str, Metrics]:
         """What `dropattack robustness` has measured, by trial key."""
-        path = self.folder(name) / "robustness.json"
+        path = self.robustness_path(name)
         if not path.exists():
             return {}
         found: dict[str, Metrics] = json.loads(path.read_text(encoding="utf-8"))
@@ -153,7 +181,7 @@ class Store:
     def keep_robustness(self, name: str, measured: Mapping[str, Metrics]) -> None:
         """Makes what was measured durable, all of it at once."""
         text = json.dumps(measured, indent=1, sort_keys=True)
-        write_atomically(self.folder(name) / "robustness.json", text.encode())
+        write_atomically(self.robustness_path(name), text.encode())
 
     def complete_elsewhere(self, sweep: Sweep) -> dict[str, tuple[str, Record]]:
         """Complete records of all other sweeps by trial key, with the sweep's name."""

@@ -1,10 +1,15 @@
-"""How a run of a sweep ended."""
+"""How a run of a sweep ended, or broke."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from search.execution.errors import RunError
 from search.records.record import Record, State
+
+
+class StoreError(RunError):
+    """The store broke while a sweep ran; the message is one line that says what to do."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from dropattack import UsageError
 from search.definition.sweep import Sweep
-from search.records.naming import run_name
 from search.records.record import Record
 from search.records.store import Store
 from search.results.best import best_by_workload
@@ -21,19 +20,6 @@ if TYPE_CHECKING:
     from analysis.records import Records
 
 
-def recorded_sweep(name: str, store: Store) -> Sweep:
-    """The definition of a sweep that has been run.
-
-    Raises:
-        UsageError: None of that name has been run in this store.
-    """
-    sweep = store.definition(name)
-    if sweep is None:
-        known = ", ".join(store.sweeps()) or "none"
-        raise UsageError(f"sweep {name!r} has not been run in {store.root}; those that have: {known}")
-    return sweep
-
-
 def best_record(sweep: Sweep, records: Iterable[Record]) -> Record | None:
     """The trial that gives the model of the best configuration; of several workloads the first one's."""
     found = best_by_workload(sweep, records)
@@ -45,6 +31,16 @@ def write_report(sweep: Sweep, store: Store, records: Sequence[Record], shown: S
     from analysis.report import write_report as render
 
     return render(_tables(sweep, store, records, shown), store.folder(sweep.name) / "report")
+
+
+def standing_report(sweep: Sweep, store: Store) -> Path | None:
+    """The report of a sweep, where there is one that is as new as the records that it was made of."""
+    report = store.report(sweep.name)
+    if not report.exists():
+        return None
+    sources = (store.journal_path(sweep.name), store.robustness_path(sweep.name))
+    newest = max((path.stat().st_mtime_ns for path in sources if path.exists()), default=0)
+    return report if report.stat().st_mtime_ns >= newest else None
 
 
 def report_sweep(
@@ -73,7 +69,7 @@ def report_sweep(
     from analysis.sections import comparison
 
     def tables_of(sweep_name: str) -> "Records":
-        sweep = recorded_sweep(sweep_name, store)
+        sweep = store.recorded(sweep_name)
         shown = shown_runs(tracking_uri or store.tracking_uri, sweep_name)
         return _tables(sweep, store, store.journal(sweep).records, shown)
 
@@ -82,7 +78,7 @@ def report_sweep(
     if against:
         extra.append(comparison.section(tables_of(against), tables))
     if landscape is not None:
-        sweep = recorded_sweep(name, store)
+        sweep = store.recorded(name)
         records = store.journal(sweep).records
         extra += [_landscape(sweep, store, records, workload, landscape) for workload in sweep.workloads]
     return render(tables, store.folder(name) / "report", formats, extra)
@@ -114,7 +110,7 @@ def _landscape(sweep: Sweep, store: Store, records: Sequence[Record], workload: 
     models = {}
     for record in chosen:
         module = load_model(store.model(sweep.name, record)).model
-        models[run_name(record.trial)] = (module, module.state_dict())
+        models[record.name] = (module, module.state_dict())
     split = workload_named(workload).load(data, chosen[0].trial.data).test
     return section.section(
         landscape.line(models, split),

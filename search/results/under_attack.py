@@ -10,11 +10,10 @@ from dropattack import UsageError
 from dropattack.robustness import Case, parse_grid
 from search.records.record import Record, State
 from search.records.store import Store
-from search.results.reporting import recorded_sweep
 from search.tracking.shown import add_metrics, shown_runs
 from trainables.data.dataset import Data
 from trainables.recipe.examples import CLEAN
-from trainables.recipe.metrics import Metrics
+from trainables.recipe.measured import Metrics
 from trainables.saved import load_model
 from trainables.training.under_attack import Evaluation
 from trainables.workloads import workload_named
@@ -77,7 +76,7 @@ def evaluate_sweep(
     cases = parse_grid(attacks)
     if not cases:
         raise UsageError("name attacks, such as --attacks fgsm:0.1,0.3+pgd-20:0.3")
-    sweep = recorded_sweep(name, store)
+    sweep = store.recorded(name)
     complete = {r.key: r for r in store.journal(sweep).records if r.state is State.COMPLETE}
     models = {key: path for key, r in complete.items() if (path := store.model(name, r)).is_file()}
     if not models:

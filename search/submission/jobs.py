@@ -16,10 +16,10 @@ from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 from dropattack import UsageError
 from search.execution.errors import RunError
-from search.execution.preflight import CLIENT_PYTHON, python_version
+from search.execution.job import CLIENT_PYTHON, python_version
 from search.records.provenance import CLIENT_CODE, code_state
 from search.submission.upload import pack
-from trainables.data.cache import digest
+from trainables.digest import digest
 
 _RECONNECT_SECONDS = 2.0
 _PATIENCE_SECONDS = 60.0

@@ -103,6 +103,11 @@ class Projection:
             return f"{place} did not take the report ({_line(error)})"
         return behind
 
+    @property
+    def created(self) -> bool:
+        """Whether a run was created that no earlier report can link to."""
+        return self._runs is not None and self._runs.created
+
     def shown(self) -> ShownRuns:
         """The runs that MLflow shows so far."""
         runs = self._runs

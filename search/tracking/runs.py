@@ -18,7 +18,6 @@ from mlflow.utils.mlflow_tags import (
 
 from analysis.records import CONFIGURATION, CONTROL
 from search.definition.sweep import Sweep
-from search.records.naming import run_name
 from search.records.record import Record, State
 from search.tracking.shown import KEY, TAG, all_runs
 from trainables.trial import Trial
@@ -52,6 +51,7 @@ class SweepRuns:
         experiment: Id of the experiment.
         parent: Id of the sweep's own run.
         ids: Run id by trial key.
+        created: Whether it created any of these runs itself.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class SweepRuns:
         self._sweep = sweep
         self.experiment = self._find_experiment(artifacts)
         self.ids: dict[str, str] = {}
+        self.created = False
         self._epochs: dict[str, int] = {}
         self._states: dict[str, str] = {}
         self._described: set[str] = set()
@@ -207,10 +208,11 @@ class SweepRuns:
             f"{TAG}method": trial.method,
             f"{TAG}state": State.RUNNING.value,
             f"{TAG}trial": json.dumps(trial.to_dict(), sort_keys=True),
-            MLFLOW_RUN_NAME: run_name(trial),
+            MLFLOW_RUN_NAME: record.name,
             MLFLOW_SOURCE_NAME: "dropattack",
         }
         run = self._client.create_run(self.experiment, start_time=_start(record), tags=tags)
+        self.created = True
         self.ids[record.key] = run.info.run_id
         self._epochs[record.key], self._states[record.key] = 0, ""
         self._named.add(record.key)

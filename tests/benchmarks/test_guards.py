@@ -1,8 +1,6 @@
 """What makes things slow, counted and not timed: imports, waits for the device, files and requests."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +17,6 @@ from trainables.data.splits import ImageSplit
 from trainables.training.loop import Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings
-
-HEAVY = {"torch", "ray", "mlflow", "optuna", "pandas", "matplotlib", "sklearn", "torchvision", "torchtext"}
-HEAVY |= {"pytest", "dropattack.testing"}
-
-
-@pytest.mark.parametrize(
-    ("statement", "allowed"),
-    [
-        ("from search.cli import app; app(['--help'], standalone_mode=False)", set()),
-        ("import dropattack", {"torch"}),
-        ("import trainables.training.loop, trainables.papers", {"torch"}),
-        ("import search.records.journal, search.engine.plan", {"torch", "optuna"}),
-        ("import trainables.trainable", {"torch", "ray", "pandas"}),
-    ],
-)
-def test_what_is_not_needed_is_not_imported(statement: str, allowed: set[str]) -> None:
-    script = f"import sys\n{statement}\nprint('loaded', *sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    loaded = done.stdout.rsplit("loaded", 1)[1].split()
-    assert HEAVY & set(loaded) <= allowed
 
 
 def test_an_epoch_waits_for_the_device_as_often_with_many_batches_as_with_few(

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from analysis import published
-from search.definition.sweepfile import bundled_sweeps, load_sweep
+from search.definition.source import bundled_sweeps
+from search.definition.sweepfile import load_sweep
 from search.engine.proposers import Scope, grid_trials
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings

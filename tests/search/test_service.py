@@ -1,5 +1,7 @@
 """How a run of a sweep ends: what an error means, and what MLflow shows of it."""
 
+import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,16 +10,16 @@ import pytest
 from mlflow import MlflowClient
 from rich.console import Console
 
-import search.service
+import search.session
 from dropattack import UsageError
 from search.definition.sweep import Sweep
 from search.engine.engine import Engine
-from search.execution import tuning
+from search.execution import preflight, tuning
 from search.execution.errors import RunError
 from search.records.record import Record, State
 from search.records.store import Store
-from search.results.outcome import Outcome
-from search.service import StoreError, run_sweep
+from search.results.outcome import Outcome, StoreError
+from search.service import run_sweep
 from search.tracking.shown import ShownRuns
 from tests.search.simulation import Driver, KilledError, sweep
 from trainables.data.cache import CacheError
@@ -31,6 +33,7 @@ class FakeProjection:
     """A projection that only notes what it is asked for."""
 
     calls: list[tuple[Any, ...]]
+    created = False
 
     def __init__(self, *_: object) -> None:
         type(self).calls = []
@@ -87,14 +90,14 @@ def usage_error(cause: Exception | None) -> UsageError:
 @pytest.fixture(autouse=True)
 def _without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "connect", lambda verbose: None)
-    monkeypatch.setattr(search.service, "check_cluster", lambda *_: None)
+    monkeypatch.setattr(preflight, "check_cluster", lambda *_: None)
     monkeypatch.setattr(tuning, "run", simulated)
 
 
 @pytest.fixture
 def projection(monkeypatch: pytest.MonkeyPatch) -> type[FakeProjection]:
     """Stands for MLflow."""
-    monkeypatch.setattr(search.service, "Projection", FakeProjection)
+    monkeypatch.setattr(search.session, "Projection", FakeProjection)
     return FakeProjection
 
 
@@ -153,7 +156,7 @@ def test_what_happens_after_the_training_does_so_too(
     error: BaseException,
     meant: type[BaseException],
 ) -> None:
-    monkeypatch.setattr(search.service, name, raising(error))
+    monkeypatch.setattr(search.session, name, raising(error))
     _check(tmp_path, error, meant)
     assert projection.calls == [("start",), ("drain",), ("close", "FAILED", [])]
 
@@ -193,3 +196,65 @@ def _statuses(folder: Path) -> dict[str, list[str]]:
         kind = "trial" if "dropattack.key" in run.data.tags else "parent"
         found[kind] = sorted([*found[kind], run.info.status])
     return found
+
+
+def _finished(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Outcome:
+    """Runs a sweep to its end; from then on a run that asks for Ray fails."""
+    outcome = _run(folder, **changes)
+    for name in ("connect", "run"):
+        monkeypatch.setattr(tuning, name, raising(AssertionError("Ray was asked for")))
+    return outcome
+
+
+def test_a_finished_sweep_run_again_opens_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = _finished(tmp_path, monkeypatch)
+    monkeypatch.setattr(search.session, "finish_sweep", raising(AssertionError("MLflow was opened")))
+    runs = Store(tmp_path / "runs").runs("small")
+    again = _run(tmp_path)
+    assert [(r.key, r.epochs) for r in again.records] == [(r.key, r.epochs) for r in first.records]
+    assert (again.done, again.report, again.warning, again.limit) == (True, first.report, "", "")
+    assert Store(tmp_path / "runs").runs("small") == runs, "no result came from it"
+
+
+def test_a_finished_sweep_run_again_mends_what_was_lost_in_mlflow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links = _finished(tmp_path / "one", monkeypatch).report.read_text(encoding="utf-8")
+    shutil.copytree(tmp_path / "one", tmp_path / "two", ignore=shutil.ignore_patterns("mlflow.db"))
+    again = _run(tmp_path / "two")
+    assert _statuses(tmp_path / "two") == {"parent": ["FINISHED"], "trial": ["FINISHED"] * TRIALS}
+    assert again.report.read_text(encoding="utf-8") != links, "the report links to the runs there are now"
+
+
+@pytest.mark.parametrize("older", [True, False])
+def test_a_report_is_written_again_where_it_is_missing_or_older_than_the_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, projection: type[FakeProjection], older: bool
+) -> None:
+    report = _finished(tmp_path, monkeypatch).report
+    report.write_text("untouched report", encoding="utf-8")
+    (tmp_path / "runs" / "mlflow.db").touch()
+    _run(tmp_path)
+    assert report.read_text(encoding="utf-8") == "untouched report", "it is as new as the records"
+    if older:
+        os.utime(report, ns=(1, 1))
+    else:
+        report.unlink()
+    _run(tmp_path)
+    assert "untouched report" not in report.read_text(encoding="utf-8")
+    assert projection.calls[-1] == ("close", "FINISHED", ["report.html", "sweep.json"])
+
+
+def test_a_finished_sweep_that_is_extended_goes_on(tmp_path: Path) -> None:
+    _run(tmp_path)
+    outcome = _run(tmp_path, seeds=[0, 1, 2])
+    assert len(outcome.records) == TRIALS + 2
+    assert Store(tmp_path / "runs").total("small") == TRIALS + 2
+
+
+def test_a_cluster_that_cannot_be_joined_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "connect", raising(UsageError("cannot join the cluster")))
+    with pytest.raises(UsageError, match="cannot join"):
+        _run(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ from search.definition.sweepfile import parse_sweep
 from search.engine.engine import Engine
 from search.records.store import Store
 from trainables.data.cache import save_atomically
-from trainables.saved import model_path
+from trainables.disk import model_path
 from trainables.training.loop import Training
 from trainables.workloads import workload_named
 

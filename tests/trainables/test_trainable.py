@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.saved import checkpoint_path, load_model
+from trainables.disk import checkpoint_path
+from trainables.saved import load_model
 from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, OUT_OF_MEMORY, StackTrainable
 from trainables.training.loop import Training
 from trainables.trial import Trial

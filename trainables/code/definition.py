@@ -11,7 +11,7 @@ from typing import Any
 from dropattack import UsageError
 from trainables.code.modules import find, own_modules
 from trainables.code.origin import Origin, distribution_of, origin_of, version_of
-from trainables.data.cache import digest
+from trainables.digest import digest
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,8 @@ An entry is written once, behind a file lock, to a temporary name and then renam
 sees half of one; readers map it into memory, so that all trials share its pages.
 """
 
-import hashlib
 import io
-import json
 import os
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +15,7 @@ import torch
 from filelock import FileLock
 
 from dropattack import UsageError
+from trainables.disk import write_atomically
 
 Encoded = dict[str, Any]
 
@@ -33,12 +31,6 @@ def cache_root() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("dropattack")
-
-
-def digest(*parts: Any) -> str:
-    """A short SHA-256 over plain values: equal values give equal digests, in any process."""
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def cached(name: str, content: str, encode: Callable[[], Encoded]) -> Encoded:
@@ -103,21 +95,3 @@ def save_atomically(state: Mapping[str, Any], path: Path) -> None:
     buffer = io.BytesIO()
     torch.save(dict(state), buffer)
     write_atomically(path, buffer.getbuffer())
-
-
-def write_atomically(path: Path, content: bytes | memoryview) -> None:
-    """Writes ``content`` to disk, so that ``path`` holds either what it held before or all of it.
-
-    The process's umask says who may read it, as for any new file.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from dropattack import UsageError
 from dropattack.errors import first_line
-from trainables.data.cache import digest, remembered
+from trainables.data.cache import remembered
+from trainables.digest import digest
 
 csv.field_size_limit(2**24)
 

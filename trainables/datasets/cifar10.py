@@ -14,9 +14,10 @@ from typing_extensions import override
 
 from dropattack import Settings, UsageError
 from trainables.data import files
-from trainables.data.cache import Encoded, cached, digest
+from trainables.data.cache import Encoded, cached
 from trainables.data.dataset import Data, Dataset
 from trainables.data.splits import ImageSplit, stratified_subset
+from trainables.digest import digest
 
 _ENCODER_VERSION = 1
 _SPLIT_SEED = 0

@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from typing_extensions import override
 
 from dropattack import Settings
-from trainables.data.cache import Encoded, cached, digest
+from trainables.data.cache import Encoded, cached
 from trainables.data.dataset import Data, Dataset
 from trainables.data.splits import ImageSplit, stratified_subset
+from trainables.digest import digest
 
 _CONTENT = digest("digits", 1)
 _SPLIT_SEED = 0

@@ -10,11 +10,12 @@ from typing_extensions import override
 
 from dropattack import Settings, UsageError
 from trainables.data import files, text
-from trainables.data.cache import Encoded, cached, digest, remembered
+from trainables.data.cache import Encoded, cached, remembered
 from trainables.data.dataset import Data, Dataset
 from trainables.data.splits import TextSplit
 from trainables.data.text import TextSettings
 from trainables.datasets.documents import Corpus, apart, wording
+from trainables.digest import digest
 
 _LOG = logging.getLogger(__name__)
 _ENCODER_VERSION = 2

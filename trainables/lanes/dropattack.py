@@ -17,7 +17,7 @@ from dropattack.methods.dropattack import Ascent, Numbers
 from dropattack.methods.dropattack_settings import RANDOM_DIRECTION, DropAttackSettings
 from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import granularity
-from dropattack.targets.names import INPUT, parse_targets
+from dropattack.targets.spelling import INPUT, parse_targets
 from trainables.lanes.method import LaneMethod, Log, norms, per_lane
 from trainables.lanes.stack import PIXELS, Passes, Stack
 

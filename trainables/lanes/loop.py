@@ -23,7 +23,8 @@ from trainables.lanes.stack import Stack
 from trainables.lanes.stacked_adam import StackedAdam
 from trainables.recipe.batches import KEEP
 from trainables.recipe.examples import CLEAN
-from trainables.recipe.metrics import BATCH, Metrics, scores
+from trainables.recipe.measured import Metrics
+from trainables.recipe.metrics import BATCH, scores
 from trainables.recipe.precision import arithmetic
 from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial

@@ -5,16 +5,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.data.splits import Split
+from trainables.recipe.measured import Metrics
 
 BATCH = 250
 """Small enough that LeNet-5's activations stay below the allocator's 32 MiB limit for mapped blocks: above it
 every batch maps and clears its pages anew, which doubled the time of an evaluation on a CPU (205,000 page
 faults per 10,000 images at 1,000 a batch, none at 250)."""
-
-Metrics = dict[str, float]
-
-PLAIN_METRICS = ("accuracy", "loss", "macro_f1", "f1")
-"""What `evaluate` can measure on a split."""
 
 
 @torch.inference_mode()

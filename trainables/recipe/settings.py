@@ -10,7 +10,7 @@ from dropattack.errors import unknown
 from dropattack.robustness import Case, canonical_grid, parse_grid
 from trainables.recipe.batches import KEEP, LAST_BATCHES
 from trainables.recipe.examples import BATCHES, CLEAN
-from trainables.recipe.metrics import PLAIN_METRICS
+from trainables.recipe.measured import PLAIN_METRICS
 from trainables.recipe.precision import PRECISIONS
 
 

@@ -15,7 +15,8 @@ from trainables.data.dataset import Data
 from trainables.data.splits import stratified_subset
 from trainables.recipe.batches import check_last_batch, epoch_batches
 from trainables.recipe.examples import training_batch
-from trainables.recipe.metrics import Metrics, evaluate, measure, recalls, scores
+from trainables.recipe.measured import Metrics
+from trainables.recipe.metrics import evaluate, measure, recalls, scores
 from trainables.recipe.precision import arithmetic, autocast
 from trainables.saved import encoding
 from trainables.training.compiled import check_compilable, compile_passes

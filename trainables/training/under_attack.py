@@ -10,7 +10,8 @@ from dropattack import Batch, Task, UsageError
 from dropattack.robustness import ZERO_GRADIENT, Bounds, Case, attacking, input_gradient, victim
 from trainables.data.dataset import Data
 from trainables.data.splits import Split, stratified_subset
-from trainables.recipe.metrics import BATCH, Metrics
+from trainables.recipe.measured import Metrics
+from trainables.recipe.metrics import BATCH
 from trainables.trial import Trial
 
 

@@ -12,7 +12,7 @@ from search.definition.sweepfile import parse_sweep
 from search.records.journal import Journal, exclusive
 from search.records.record import Record
 from search.records.store import Store
-from trainables.recipe.metrics import Metrics
+from trainables.recipe.measured import Metrics
 from trainables.recipe.settings import TrainingSettings
 from trainables.trial import Trial
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from dropattack.testing.stores.cases import StoreCases, small_sweep, some_metrics, some_trial
+from search.definition.source import bundled_sweeps
 from search.definition.sweep import Sweep
-from search.definition.sweepfile import bundled_sweeps, load_sweep
+from search.definition.sweepfile import load_sweep
 from search.records.provenance import Provenance
 from search.records.record import State
 from search.records.store import Store

@@ -4,7 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    distribution_to_json,
+)
 
 from dropattack import UsageError
 from dropattack.testing.stores.cases import (
@@ -28,11 +34,12 @@ class Recording(StoreCases):
     def test_what_was_recorded_is_there_after_reopening(self, tmp_path: Path) -> None:
         sweep = small_sweep()
         params: dict[str, Any] = {"epsilon": 0.3, "k": 2, "targets": "input+conv1.w"}
-        distributions = {
+        allowed: dict[str, BaseDistribution] = {
             "epsilon": FloatDistribution(0.01, 10.0, log=True),
             "k": IntDistribution(1, 3),
             "targets": CategoricalDistribution(["input", "input+conv1.w"]),
         }
+        distributions = {name: distribution_to_json(one) for name, one in allowed.items()}
         reason = "out of memory: 1,5 GiB für „conv1“\nand a second line"
         odd = {"train_relative_size": float("inf"), "train_skipped": NAN, "valid_f1": -0.0, "train_x": 1e-320}
         with self.writing(self.make(tmp_path), sweep) as journal:

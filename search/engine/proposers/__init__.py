@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from search.definition.sweep import Confirm, Sampling
+from dropattack import UsageError
+from search.definition.sweep import Confirm, Sampling, Sweep
 from search.engine.proposers.base import Before, Checksum, Proposal, Proposer, Scope
 from search.engine.proposers.confirm import ConfirmProposer
 from search.engine.proposers.grid import GridProposer, grid_trials
@@ -11,7 +12,17 @@ from search.records.record import Record
 
 Recorded = Callable[[str], Sequence[Record]]
 
-__all__ = ["Before", "Checksum", "Proposal", "Proposer", "Recorded", "Scope", "grid_trials", "proposer_for"]
+__all__ = [
+    "Before",
+    "Checksum",
+    "Proposal",
+    "Proposer",
+    "Recorded",
+    "Scope",
+    "grid_trials",
+    "proposer_for",
+    "total_of",
+]
 
 
 def proposer_for(scope: Scope, recorded: Recorded = lambda sweep: ()) -> Proposer:
@@ -33,3 +44,15 @@ def proposer_for(scope: Scope, recorded: Recorded = lambda sweep: ()) -> Propose
     if isinstance(search, Confirm):
         return ConfirmProposer(scope, search)
     return GridProposer(scope)
+
+
+def total_of(sweep: Sweep) -> int:
+    """How many trials a sweep has when it is done; 0 where what it names is no longer known."""
+    try:
+        return sum(
+            proposer_for(Scope(sweep, stage, workload, lambda workload, options: "")).total
+            for stage in sweep.stages
+            for workload in sweep.stage_workloads(stage)
+        )
+    except UsageError:
+        return 0

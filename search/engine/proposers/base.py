@@ -6,8 +6,6 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import Any
 
-from optuna.distributions import BaseDistribution
-
 from dropattack import UsageError
 from search.definition.options import Options, default_options, option_spaces
 from search.definition.space import Dimension, Interval, Scalar, Space, admits, bounds, values
@@ -25,11 +23,11 @@ Checksum = Callable[[str, Mapping[str, Any]], str]
 
 @dataclass(frozen=True)
 class Proposal:
-    """A trial to run, and what a sampler drew to get there."""
+    """A trial to run, and what a sampler drew to get there, as in `Record`."""
 
     trial: Trial
-    params: Mapping[str, Any] = field(default_factory=dict)
-    distributions: Mapping[str, BaseDistribution] = field(default_factory=dict)
+    params: Mapping[str, float] = field(default_factory=dict)
+    distributions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

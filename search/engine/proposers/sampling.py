@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import optuna
+from optuna.distributions import distribution_to_json
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.study import StudyDirection
 from optuna.trial import BaseTrial, TrialState, create_trial
@@ -14,9 +15,9 @@ from dropattack import method_named
 from search.definition.space import admits, sample
 from search.definition.sweep import SECTIONS, Sampling
 from search.engine.proposers.base import Before, Proposal, Proposer, Scope
-from search.records.journal import quiet_optuna
+from search.records.optuna_log import drawn, quiet_optuna
 from search.records.record import Record, State
-from trainables.data.cache import digest
+from trainables.digest import digest
 from trainables.trial import Trial
 
 _OPTUNA_STATES = {
@@ -65,12 +66,12 @@ class SamplingProposer(Proposer):
         self._mirror(records)
         for attempt in range(_DRAWS):
             self._study.sampler = self._sampler(len(records), attempt)
-            drawn = self._study.ask()
-            trial = self._trial(drawn)
+            asked = self._study.ask()
+            trial = self._trial(asked)
             if not self.scope.excludes(trial):
-                self._mirrors(drawn.number)
-                return Proposal(trial, drawn.params, drawn.distributions)
-            self._study.tell(drawn, state=TrialState.FAIL)
+                self._mirrors(asked.number)
+                return Proposal(trial, *_stored(asked))
+            self._study.tell(asked, state=TrialState.FAIL)
         return None
 
     @override
@@ -87,15 +88,15 @@ class SamplingProposer(Proposer):
         values = [select.sign * value for value in finished if value is not None]
         return len(values) - _first_best(values) >= patience
 
-    def _trial(self, drawn: BaseTrial) -> Trial:
+    def _trial(self, asked: BaseTrial) -> Trial:
         stage = self.scope.stage
         names = list(stage.methods)
-        method = names[0] if len(names) == 1 else drawn.suggest_categorical("method", names)
+        method = names[0] if len(names) == 1 else asked.suggest_categorical("method", names)
         (space,) = stage.methods[method]
         defaults = method_named(method).settings_type().to_dict()
-        hyperparameters = sample(drawn, space, f"{method}.", defaults)
+        hyperparameters = sample(asked, space, f"{method}.", defaults)
         options = {
-            section: sample(drawn, space, f"{section}.", self.scope.defaults[section])
+            section: sample(asked, space, f"{section}.", self.scope.defaults[section])
             for section, space in self.scope.spaces.items()
         }
         return self.scope.trial(method, hyperparameters, options, self.scope.sweep.seeds[0])
@@ -114,12 +115,9 @@ class SamplingProposer(Proposer):
         select = self.scope.sweep.select
         for record in records[len(self._mirrored) :]:
             self._mirrors(len(self._study.get_trials(deepcopy=False)))
+            params, distributions = drawn(record)
             self._study.add_trial(
-                create_trial(
-                    state=TrialState.RUNNING,
-                    params=dict(record.params),
-                    distributions=dict(record.distributions),
-                )
+                create_trial(state=TrialState.RUNNING, params=params, distributions=distributions)
             )
         trials = self._study.get_trials(deepcopy=False)
         for index in [index for index in self._untold if records[index].finished]:
@@ -149,10 +147,10 @@ class SamplingProposer(Proposer):
             given.append((f"{section}.", self.scope.spaces[section], own.to_dict()))
         if not all(admits(d, values[n]) for _, space, values in given for n, d in space.items()):
             return
-        drawn = {prefix + name: values[name] for prefix, space, values in given for name in space}
+        chosen = {prefix + name: values[name] for prefix, space, values in given for name in space}
         if len(self.scope.stage.methods) > 1:
-            drawn["method"] = trial.method
-        fixed = optuna.trial.FixedTrial(drawn)
+            chosen["method"] = trial.method
+        fixed = optuna.trial.FixedTrial(chosen)
         if replace(self._trial(fixed), seed=trial.seed).spelling != trial.spelling:
             return
         self._study.add_trial(
@@ -162,6 +160,13 @@ class SamplingProposer(Proposer):
                 distributions=fixed.distributions,
             )
         )
+
+
+def _stored(asked: BaseTrial) -> tuple[dict[str, float], dict[str, str]]:
+    """What was drawn, and what from, as a record holds them."""
+    distributions = asked.distributions
+    params = {name: distributions[name].to_internal_repr(value) for name, value in asked.params.items()}
+    return params, {name: distribution_to_json(d) for name, d in distributions.items()}
 
 
 def _first_best(values: Sequence[float]) -> int:

@@ -16,7 +16,7 @@ from search.records.journal import Journal, NotReproducibleError
 from search.records.provenance import Provenance
 from search.records.record import Record, State
 from search.records.store import Store
-from trainables.recipe.metrics import Metrics
+from trainables.recipe.measured import Metrics
 
 
 class Folder(StoreContract):

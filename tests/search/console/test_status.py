@@ -1,12 +1,17 @@
 """How far a sweep is, worked out by hand beside what is said."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from search.cli import app
 from search.console.pace import Pace
 from search.console.status import Status, duration
 from search.records.record import State
+from search.records.store import Store
 from search.results.best import best_by_workload
 from tests.search.simulation import Driver, KilledError, engine, sweep
 
@@ -16,7 +21,7 @@ def test_counts_best_and_total_are_those_of_the_records(tmp_path: Path) -> None:
         Driver(engine(tmp_path, sweep()), slots=2).run(epochs=80)
     tested = engine(tmp_path, sweep())
     records = list(tested.records)
-    status = Status(sweep(), records)
+    status = Status(sweep(), records, tested.total)
     assert status.total == 2 + 8 + 12 + 6
     assert status.finished == sum(r.state is not State.RUNNING for r in records)
     best = best_by_workload(sweep(), records)["digits-lenet5"]
@@ -39,7 +44,7 @@ def test_pace_and_time_left_come_from_when_results_were_recorded(tmp_path: Path)
         began = 1000.0 + 90 * number + (number == 2) * 7 * 3600
         for epoch, metrics in enumerate(record.epochs, 1):
             metrics |= {"seconds": 10.0, "recorded_at": began + 10 * epoch}
-    status = Status(definition, records)
+    status = Status(definition, records, tested.total)
     assert status.trials_per_hour == pytest.approx(40), "the seven hours between two runs do not count"
     assert status.seconds_left == pytest.approx(90)
     assert "90 s left" in status.line()
@@ -61,7 +66,7 @@ def test_a_record_that_changes_is_counted_once(tmp_path: Path) -> None:
     tested = engine(tmp_path, sweep())
     record = tested.next()
     assert record is not None
-    status = Status(sweep(), [record])
+    status = Status(sweep(), [record], tested.total)
     assert not status.update(record)
     tested.fail(record.key, "out of luck")
     assert status.update(record)
@@ -73,3 +78,36 @@ def test_a_record_that_changes_is_counted_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(42, "42 s"), (150, "2 min"), (7200, "2.0 h")])
 def test_time_spans_are_short(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_status_needs_no_code_of_the_user(tmp_path: Path, noted: bool) -> None:
+    """The module of the workload, and the method that it registered, are not to be found."""
+    store = Store(tmp_path)
+    store.define(sweep())
+    tested = engine(store.folder("small"), sweep())
+    with pytest.raises(KilledError):
+        Driver(tested).run(epochs=150)
+    recorded, total = len(tested.records), 2 + 8 + 12 + 6
+    assert recorded < total
+    if noted:
+        store.note_total("small", tested.total)
+    before = _status(tmp_path)
+    assert f"/{total} · " in before, "without a note of it, the total is worked out while that can be done"
+    assert "best configuration on validation: dropattack input" in before
+    for path in (store.folder("small") / "sweep.json", store.journal_path("small")):
+        gone = path.read_text(encoding="utf-8").replace("digits-lenet5", "own:my_lenet5")
+        path.write_text(gone.replace('"dropattack"', '"nowhere"'), encoding="utf-8")
+    known = total if noted else recorded
+    after = before.replace("digits-lenet5", "own:my_lenet5").replace(f"/{total} ·", f"/{known} ·")
+    left = re.compile(" · [^·]* left ")
+    assert left.sub(" ", _status(tmp_path)) == left.sub(" ", after)
+    values = json.loads(_status(tmp_path, "--json"))
+    assert values["total"] == known
+    assert values["best"]["own:my_lenet5"]["trial"]["method"] == "nowhere"
+
+
+def _status(store: Path, *options: str) -> str:
+    done = CliRunner().invoke(app, ["status", "small", "--store", str(store), *options])
+    assert done.exit_code == 0, done.output
+    return done.stdout

@@ -7,8 +7,9 @@ import optuna
 import pytest
 
 from dropattack import UsageError
+from search.definition.source import bundled_sweeps, sweep_name
 from search.definition.space import Interval, Subsets, grid, sample
-from search.definition.sweepfile import bundled_sweeps, load_sweep, parse_override, sweep_name
+from search.definition.sweepfile import load_sweep, parse_override
 
 GRID = "stages.sensitivity.methods.dropattack"
 

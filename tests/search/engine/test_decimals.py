@@ -12,7 +12,6 @@ from search.engine.compatibility import check_extends
 from search.engine.plan import plan_sweep
 from search.records.record import Record
 from search.records.store import Store
-from search.results.reporting import recorded_sweep
 from tests.search.simulation import Driver, KilledError, engine, sweep
 
 TENTHS = {"low": 0.1, "high": 1, "step": 0.1}
@@ -114,7 +113,7 @@ def test_a_store_whose_steps_missed_the_end_still_opens_and_goes_on_once_it_is_m
     raw = json.loads(path.read_text(encoding="utf-8"))
     raw["stages"][0]["methods"]["dropattack"][0]["epsilon"]["high"] = 1.0
     path.write_text(json.dumps(raw), encoding="utf-8")
-    assert recorded_sweep("small", store).stages[0].methods["dropattack"][0]["epsilon"] == Interval(**missed)
+    assert store.recorded("small").stages[0].methods["dropattack"][0]["epsilon"] == Interval(**missed)
     with pytest.raises(UsageError, match=r"epsilon: steps of 0.3 .*; write high: 0.9"):
         sweep(stages=[_stage(_sampled("random"), methods={"dropattack": {"epsilon": missed}})])
     again = sweep(stages=[_stage(_sampled("random"), methods={"dropattack": {"epsilon": mended}})])

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from search.console.status import Status
 from search.records.record import State
 from tests.search.simulation import Driver, KilledError, engine, sweep, table
 
@@ -16,7 +15,7 @@ def test_an_undisturbed_sweep_trains_every_trial_once_and_stops_the_poor_ones(tm
     driver = Driver(engine(tmp_path, sweep()), slots=2)
     driver.run()
     records = driver.engine.records
-    assert len(records) == Status(sweep(), records).total == 2 + 8 + 12 + 6
+    assert len(records) == driver.engine.total == 2 + 8 + 12 + 6
     assert len(driver.ledger) == len(set(driver.ledger)), "an epoch was trained twice"
     by_stage = {stage.name: [r for r in records if r.stage == stage.name] for stage in sweep().stages}
     assert {r.state for r in by_stage["grid"]} == {State.COMPLETE}
@@ -75,7 +74,7 @@ def test_killed_with_several_slots_loses_and_repeats_nothing(
     last = Driver(engine(folder, sweep()), slots=3)
     last.run()
     records = last.engine.records
-    assert len(records) == Status(sweep(), records).total
+    assert len(records) == last.engine.total
     assert all(record.finished for record in records)
     trained = [r.key for r in records if not r.reused_from]
     assert len(trained) == len(set(trained)), "one key was trained under two records"
@@ -253,3 +252,24 @@ def test_a_trial_that_reports_again_meets_no_rung_that_it_has_passed(tmp_path: P
         if record.state is State.PRUNED and (record.stage, record.number) in killed:
             assert len(record.epochs) >= killed[record.stage, record.number]
             assert len(record.epochs) in (1, 3, 9), "stopped at a rung, not on the way to one"
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_looking_ahead_records_nothing_and_changes_no_choice(tmp_path: Path, slots: int) -> None:
+    plain = Driver(engine(tmp_path / "plain", sweep()), slots)
+    plain.run()
+    looking = engine(tmp_path / "looking", sweep())
+    driver = Driver(looking, slots)
+    path = tmp_path / "looking" / "journal.log"
+
+    def look(key: str, epoch: int) -> None:
+        before = path.read_bytes()
+        assert looking.left
+        assert path.read_bytes() == before
+
+    assert looking.left
+    assert path.read_bytes() == b""
+    driver.run(before=look)
+    assert table(looking.records) == table(plain.engine.records)
+    assert not looking.left
+    assert looking.done

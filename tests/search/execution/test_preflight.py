@@ -10,7 +10,7 @@ import pytest
 from dropattack import UsageError
 from search.definition.sweep import Resources
 from search.engine.datasets import data_options
-from search.execution import preflight
+from search.execution import job, preflight
 from tests.search.simulation import sweep
 
 STORE_TOKEN = "token"
@@ -27,21 +27,21 @@ def probe(tmp_path: Path) -> Path:
 def test_a_job_of_another_python_is_refused_with_both_versions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(preflight.CLIENT_PYTHON, preflight.python_version())
-    preflight.check_job(tmp_path)
-    monkeypatch.setenv(preflight.CLIENT_PYTHON, "3.9")
-    with pytest.raises(UsageError, match=rf"Python {preflight.python_version()} and the client .* 3\.9"):
-        preflight.check_job(tmp_path)
+    monkeypatch.setenv(job.CLIENT_PYTHON, job.python_version())
+    job.check_job(tmp_path)
+    monkeypatch.setenv(job.CLIENT_PYTHON, "3.9")
+    with pytest.raises(UsageError, match=rf"Python {job.python_version()} and the client .* 3\.9"):
+        job.check_job(tmp_path)
 
 
 def test_a_store_in_a_jobs_own_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    preflight.check_job(Path("runs"))
+    job.check_job(Path("runs"))
     uploaded = json.dumps({"runtime_env": {"working_dir": "gcs://x.zip"}})
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", uploaded)
     with pytest.raises(UsageError, match="--store /store"):
-        preflight.check_job(Path("runs"))
-    preflight.check_job(tmp_path.parent / "shared")
+        job.check_job(Path("runs"))
+    job.check_job(tmp_path.parent / "shared")
 
 
 @pytest.mark.parametrize(

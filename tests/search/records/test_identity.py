@@ -9,12 +9,12 @@ import torch
 
 from search.definition.sweep import Sweep
 from search.engine.engine import Engine
-from search.records.identity import move_checkpoint
+from search.records.adoption import move_checkpoint
 from search.records.journal import Journal
 from search.records.record import State
 from search.records.store import Store
 from tests.search.simulation import train
-from trainables.saved import checkpoint_path, model_path
+from trainables.disk import checkpoint_path, model_path
 
 FORMER = Path(__file__).parent / "version5"
 """A sweep as the version before canonical keys recorded it, killed when 12 of its 20 trials were complete.

@@ -5,7 +5,7 @@ from pathlib import Path
 from search.records.record import State
 from search.records.store import Store
 from tests.search.simulation import Driver, engine, sweep
-from trainables.saved import model_path
+from trainables.disk import model_path
 
 
 def test_the_model_of_a_reused_trial_is_where_it_was_trained(tmp_path: Path) -> None:

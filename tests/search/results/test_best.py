@@ -102,10 +102,10 @@ def test_console_status_and_report_name_one_configuration(tmp_path: Path) -> Non
     ]
     assert found.mean == statistics.mean(own)
     text = io.StringIO()
-    show_status(Console(file=text, width=300), definition, records)
+    show_status(Console(file=text, width=300), definition, records, len(records))
     name = run_name(found.record.trial).rpartition(" seed=")[0]
     assert f"best configuration on validation: {name} · valid_accuracy {found.mean:.4g}" in text.getvalue()
-    assert f"best so far valid_accuracy {found.mean:.4g}" in Status(definition, records).line()
+    assert f"best so far valid_accuracy {found.mean:.4g}" in Status(definition, records, len(records)).line()
     section = report(records_for_analysis(definition, records, ShownRuns(), {}))
     assert section is not None
     (told,) = section.findings
@@ -119,9 +119,9 @@ def test_every_workload_has_its_best(tmp_path: Path) -> None:
     definition = _grid({"dropattack": {}}, workloads=["digits-lenet5", "mnist-lenet5"])
     records = _run(tmp_path, definition)
     assert set(best_by_workload(definition, records)) == {"digits-lenet5", "mnist-lenet5"}
-    assert "best so far" not in Status(definition, records).line()
+    assert "best so far" not in Status(definition, records, len(records)).line()
     text = io.StringIO()
-    show_status(Console(file=text, width=300), definition, records)
+    show_status(Console(file=text, width=300), definition, records, len(records))
     assert "best configuration of mnist-lenet5 on validation" in text.getvalue()
 
 

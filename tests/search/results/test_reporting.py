@@ -11,12 +11,12 @@ import pytest
 
 from analysis.questions import landscape, sharpness
 from analysis.sections import landscape as part
+from search.definition.source import bundled_sweeps
 from search.definition.sweep import Sweep
-from search.definition.sweepfile import bundled_sweeps, load_sweep
+from search.definition.sweepfile import load_sweep
 from search.records.provenance import Provenance
 from search.records.store import Store
 from search.results.reporting import report_sweep
-from search.tracking.runs import run_name
 from tests.search import trained
 from tests.search.simulation import Driver, engine, sweep
 from trainables.workloads import Workload, workload_named
@@ -126,7 +126,7 @@ def test_landscapes_are_of_the_trained_models_of_every_workload(
     for workload, (line, surface, _, named) in zip(workloads, shown, strict=True):
         assert named == workload
         assert f"{workload}: along one direction" in page
-        recorded = {run_name(r.trial): r.epochs[-1] for r in engine.records if r.trial.workload == workload}
+        recorded = {r.name: r.epochs[-1] for r in engine.records if r.trial.workload == workload}
         for table in (line, surface.query("eta == 0")):
             losses = table.query("delta == 0").set_index("label")["loss"]
             assert len(losses) == 2

@@ -14,7 +14,8 @@ from search.results.reporting import report_sweep
 from search.results.under_attack import evaluate_sweep
 from search.tracking.runs import SweepRuns
 from tests.search.trained import UNUSED, run, sweep
-from trainables.saved import load_model, model_path
+from trainables.disk import model_path
+from trainables.saved import load_model
 from trainables.workloads import workload_named
 
 

@@ -13,7 +13,7 @@ import ray
 from ray.job_submission import JobStatus
 
 from dropattack import UsageError
-from search.execution.preflight import CLIENT_PYTHON, python_version
+from search.execution.job import CLIENT_PYTHON, python_version
 from search.records.provenance import CLIENT_CODE
 from search.submission import jobs
 

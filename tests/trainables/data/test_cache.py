@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from dropattack import UsageError
-from trainables.data.cache import CacheError, cache_root, cached, digest, remembered, save_atomically
+from trainables.data.cache import CacheError, cache_root, cached, remembered, save_atomically
+from trainables.digest import digest
 
 
 @pytest.fixture(autouse=True)

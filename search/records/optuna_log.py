@@ -1,0 +1,122 @@
+"""Appends to a journal, as the journal of an Optuna storage, which other tools read."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, json_to_distribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
+from optuna.trial import TrialState, create_trial
+from typing_extensions import override
+
+from search.definition.sweep import Select
+from search.records.record import Record, State
+
+_STATES = {
+    State.RUNNING: TrialState.RUNNING,
+    State.COMPLETE: TrialState.COMPLETE,
+    State.PRUNED: TrialState.PRUNED,
+    State.FAILED: TrialState.FAIL,
+}
+
+
+class _Appending(JournalFileBackend):
+    """Optuna's journal file, to which several operations may be added in one append."""
+
+    _held: list[dict[str, Any]] | None = None
+
+    @override
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Appends, or holds back what `at_once` will append."""
+        if self._held is None:
+            super().append_logs(logs)
+        else:
+            self._held += logs
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Appends what is done inside when it ends, at the cost of one write to the disk."""
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+        super().append_logs(held)
+
+
+class OptunaLog:
+    """A journal that is appended to; every call is one write to the disk.
+
+    Args:
+        path: The journal file; created where there is none.
+        select: What trials are compared by.
+    """
+
+    def __init__(self, path: Path, select: Select) -> None:
+        self._select = select
+        with quiet_optuna():
+            self._backend = _Appending(str(path))
+            self._storage = JournalStorage(self._backend)
+        self._studies = {study.study_name: study._study_id for study in self._storage.get_all_studies()}
+
+    def create(self, record: Record, attributes: Mapping[str, Any]) -> int:
+        """Adds a trial with all that its record holds; returns its number."""
+        params, distributions = drawn(record)
+        failed = record.state is State.FAILED
+        frozen = create_trial(
+            state=_STATES[record.state],
+            value=record.value(self._select) if record.finished and not failed else None,
+            params=params,
+            distributions=distributions,
+            user_attrs=dict(attributes),
+            intermediate_values={int(m["epoch"]): m[self._select.column] for m in record.epochs},
+        )
+        study = self._study(f"{record.stage}/{record.trial.workload}")
+        return self._storage.create_new_trial(study, template_trial=frozen)
+
+    def note(self, number: int, attributes: Mapping[str, Any], values: Mapping[int, float]) -> None:
+        """Adds attributes of a trial, and values by epoch."""
+        with self._backend.at_once():
+            self._note(number, attributes)
+            for epoch, value in values.items():
+                self._storage.set_trial_intermediate_value(number, epoch, value)
+
+    def close(self, number: int, attributes: Mapping[str, Any], state: State, value: float | None) -> None:
+        """Adds attributes of a trial, and how it ended."""
+        values = None if value is None or state is State.FAILED else [value]
+        with self._backend.at_once():
+            self._note(number, attributes)
+            self._storage.set_trial_state_values(number, _STATES[state], values)
+
+    def _note(self, number: int, attributes: Mapping[str, Any]) -> None:
+        for name, value in attributes.items():
+            self._storage.set_trial_user_attr(number, name, value)
+
+    def _study(self, name: str) -> int:
+        if name not in self._studies:
+            direction = StudyDirection.MAXIMIZE if self._select.sign > 0 else StudyDirection.MINIMIZE
+            with quiet_optuna():
+                self._studies[name] = self._storage.create_new_study([direction], name)
+        return self._studies[name]
+
+
+def drawn(record: Record) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
+    """What the sampler drew for a record and what from, as a study has them."""
+    distributions = {name: json_to_distribution(text) for name, text in record.distributions.items()}
+    values = {name: distributions[name].to_external_repr(value) for name, value in record.params.items()}
+    return values, distributions
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Keeps Optuna from announcing studies."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(level)

@@ -1,0 +1,147 @@
+"""What a run of a sweep does once the request is checked: trains, shows in MLflow, reports."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from dropattack import UsageError
+from search.console.progress import ProgressView
+from search.console.status import Status
+from search.engine.engine import Engine
+from search.execution.errors import RunError
+from search.records.journal import Journal
+from search.records.log import note_record, sweep_log
+from search.records.record import Record
+from search.records.store import Store
+from search.results.best import best_by_workload
+from search.results.outcome import StoreError
+from search.results.reporting import standing_report, write_report
+from search.tracking.projection import Projection
+from search.tracking.runs import Winner
+from search.tracking.settled import note_settled
+from trainables.disk import checkpoint_path, write_atomically
+from trainables.saved import load_model
+
+_log = logging.getLogger(__name__)
+
+
+def finish_sweep(
+    engine: Engine,
+    store: Store,
+    data: Path,
+    console: Console,
+    tracking_uri: str,
+    verbose: bool,
+    changed: bool,
+) -> tuple[Path, str]:
+    """Trains what is left, brings MLflow up to the records, and writes the report.
+
+    Where nothing is left, Ray is not asked for, and a report that is as new as the records stays.
+
+    Args:
+        engine: What to run; Ray is connected where something is left.
+        store: Where the sweep is kept.
+        data: The data root.
+        console: Where to show progress.
+        tracking_uri: MLflow server; the store's own database where it is empty.
+        verbose: Whether to show what Ray says.
+        changed: Whether the sweep's definition differs from that of its last run.
+
+    Returns:
+        The report, and what MLflow could not be told, or nothing.
+
+    Raises:
+        RunError: The run cannot go on; what is recorded is whole. It is a `StoreError` where a file of the
+            store or of the data broke.
+    """
+    sweep, folder, left = engine.sweep, store.folder(engine.sweep.name), engine.left
+    noted = next((run.of for run in reversed(store.runs(sweep.name))), None)
+    projection = Projection(
+        tracking_uri or store.tracking_uri,
+        sweep,
+        None if tracking_uri else store.artifacts,
+        store.versions(sweep.name),
+        noted.facts if noted else {},
+    )
+    status = Status(sweep, engine.records, engine.total)
+    view = ProgressView(status, console)
+    engine.listeners += [
+        projection.show,
+        lambda record: _drop_checkpoint(folder, engine.journal, record),
+        view.update,
+        note_record,
+    ]
+    files: list[Path] = []
+    winners: list[Winner] = []
+    ending = "FAILED"
+    with _run_errors(store), sweep_log(folder):
+        try:
+            if noted is not None:
+                _log.info("run of %s with %s", noted.command, dict(noted.versions))
+            _log.info("on record: %s", status.line())
+            projection.start(engine.records, status.line)
+            try:
+                if left:
+                    with view:
+                        _train(engine, folder, data, verbose)
+            finally:
+                projection.drain()
+            stale = left or changed or projection.created
+            report = None if stale else standing_report(sweep, store)
+            report = report or write_report(sweep, store, engine.records, projection.shown())
+            winners = [
+                (best.record.key, _winner_files(store.model(sweep.name, best.record)))
+                for best in best_by_workload(sweep, engine.records).values()
+            ]
+            files = [report, folder / "sweep.json"]
+            ending = "KILLED" if not engine.done else "FAILED" if status.failures else "FINISHED"
+        finally:
+            warning = projection.close(files, winners, ending)
+            _log.info("ended as %s: %s%s", ending, status.line(), f"; {warning}" if warning else "")
+        if not warning and not tracking_uri:
+            note_settled(store, sweep.name)
+    return report, warning
+
+
+def _train(engine: Engine, folder: Path, data: Path, verbose: bool) -> None:
+    from search.execution import tuning
+
+    tuning.run(engine, folder, data, verbose)
+
+
+@contextmanager
+def _run_errors(store: Store) -> Iterator[None]:
+    """Raises what ends a run that has begun as `RunError`, and errors of files among it as `StoreError`.
+
+    Of files are an `OSError` and a `UsageError` whose cause is one. Any other error but a `UsageError` is a
+    fault of the program, and stays what it is.
+    """
+    try:
+        yield
+    except (OSError, UsageError) as error:
+        if not isinstance(error, OSError) and not isinstance(error.__cause__, OSError):
+            raise RunError(f"{error}; what is recorded is whole") from error
+        raise StoreError(
+            f"a file of the store {store.root} or of the data can no longer be used ({error}); nothing "
+            "recorded is lost: mend that and run the same command again"
+        ) from error
+
+
+def _drop_checkpoint(folder: Path, journal: Journal, record: Record) -> None:
+    """A finished trial needs none, unless another stage still trains it."""
+    if all(other.finished for other in journal.with_key(record.key)):
+        checkpoint_path(folder, record.key).unlink(missing_ok=True)
+
+
+def _winner_files(model: Path) -> list[Path]:
+    """A winner's model, and how it confuses the test split's classes; nothing where it is elsewhere."""
+    if not model.exists():
+        return []
+    confusion = model.with_suffix(".confusion.json")
+    rows = load_model(model).confusion
+    write_atomically(confusion, json.dumps({"rows are labels, columns predictions": rows}).encode())
+    return [model, confusion]

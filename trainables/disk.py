@@ -1,0 +1,33 @@
+"""What a trial leaves on disk: where its files lie, and how they are written, all of a file or nothing."""
+
+import os
+import uuid
+from pathlib import Path
+
+
+def checkpoint_path(folder: str | Path, key: str) -> Path:
+    """Where the state of a trial in progress lies; named by key, so that any process on any node finds it."""
+    return Path(folder) / "checkpoints" / f"{key}.pt"
+
+
+def model_path(folder: str | Path, key: str) -> Path:
+    """Where the best model of a complete trial lies."""
+    return Path(folder) / "models" / f"{key}.pt"
+
+
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
+    """Writes ``content`` to disk, so that ``path`` holds either what it held before or all of it.
+
+    The process's umask says who may read it, as for any new file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

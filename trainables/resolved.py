@@ -1,0 +1,73 @@
+"""What the plain values of a trial stand for: its method, workload and settings, as objects."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from dropattack import Method, Settings, method_named
+from trainables.architecture import Architecture
+from trainables.recipe.settings import TrainingSettings
+from trainables.usercode import user_code
+from trainables.workload import Workload
+from trainables.workloads import workload_named
+
+Values = Mapping[str, Any]
+
+
+class Resolved:
+    """Looks each object up when it is first asked for; see `trainables.trial.Trial` for the arguments.
+
+    Raises:
+        UsageError: When what is asked for has a name or value that is not known.
+    """
+
+    def __init__(
+        self,
+        workload: str,
+        method: str,
+        hyperparameters: Values,
+        training: Values,
+        data: Values,
+        model: Values,
+    ) -> None:
+        self._names = (workload, method)
+        self._hyperparameters = hyperparameters
+        self._training = training
+        self._data = data
+        self._model = model
+
+    @cached_property
+    def workload(self) -> Workload:
+        """The workload."""
+        return workload_named(self._names[0])
+
+    @cached_property
+    def method(self) -> type[Method[Any]]:
+        """The method."""
+        return method_named(self._names[1])
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The method's settings, spelt as the values are."""
+        found: Settings = self.method.settings_type.from_dict(self._hyperparameters)
+        return found
+
+    @cached_property
+    def training(self) -> TrainingSettings:
+        """The training settings."""
+        return TrainingSettings.from_dict(self._training)
+
+    @cached_property
+    def data(self) -> Settings:
+        """The dataset's settings; the workload's defaults where a value is not given."""
+        return self.workload.data_settings(self._data)
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """The model's settings; the workload's defaults where a value is not given."""
+        return self.workload.model_settings(self._model)
+
+    @cached_property
+    def code(self) -> dict[str, str]:
+        """Digests of the code as it is now; see `user_code`."""
+        return user_code(*self._names)
