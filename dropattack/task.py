@@ -23,13 +23,17 @@ class Task:
             that is not listed is taken as the parameter's own name. ``input`` is the batch itself unless
             it is listed here (the embedding matrix of a text model).
         generator: Source of all masks and noise, on the model's device; ``None`` takes torch's default.
-        autocast: Type for mixed precision forward passes, such as ``torch.bfloat16``; ``None`` for none.
-            It replaces an autocast context around the step, whose cache of cast weights would hide attacks.
+        model_generator: Source of what the model itself draws in a pass, such as dropout's masks; ``None``
+            takes ``generator``. With one of its own, methods that draw nothing and methods that draw masks
+            train on the same dropout.
+        autocast: Type for mixed precision forward passes, such as ``torch.bfloat16``; ``None`` takes that of
+            an autocast context around the step, or none. float16 is refused: its loss would need scaling.
         clip_norm: Largest L2 norm of the whole gradient before the optimizer's update; ``None`` for any.
     """
 
     loss: Loss = F.cross_entropy
     names: Mapping[str, str] = field(default_factory=dict)
     generator: torch.Generator | None = None
+    model_generator: torch.Generator | None = None
     autocast: torch.dtype | None = None
     clip_norm: float | None = None

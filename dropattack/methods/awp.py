@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from dropattack.attack_settings import AttackSettings
 from dropattack.method import Method, StepResult
 from dropattack.methods.input_attacks import projected_step
 from dropattack.methods.sam import SAM, SAMSettings
@@ -24,7 +25,7 @@ from dropattack.task import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class AWPSettings(Settings):
+class AWPSettings(AttackSettings):
     """Hyperparameters of AWP."""
 
     gamma: float = setting(0.01, "Size γ of each weight's perturbation, relative to its norm.", low=0)
@@ -61,7 +62,7 @@ class AWP(Method[AWPSettings]):
             still = min(settings.alpha, settings.epsilon) == 0
             return cls.name, replace(settings.without("alpha"), epsilon=0.0) if still else settings
         if settings.gamma == 0:
-            return SAM.canonical(SAMSettings(rho=0.0), words)
+            return SAM.canonical(SAMSettings(rho=0.0, **settings.shared), words)
         return cls.name, settings.without("alpha", "epsilon")
 
     @override

@@ -5,14 +5,17 @@ from typing import ClassVar, Self
 
 from typing_extensions import override
 
-from dropattack.settings import EPS_ZERO, EQUAL_PASSES, Settings, decimal_product, setting
+from dropattack.attack_settings import AttackSettings
+from dropattack.errors import UsageError
+from dropattack.methods.standard import StandardSettings
+from dropattack.settings import EPS_ZERO, EQUAL_PASSES, SAME_UPDATES, decimal_product, setting
 from dropattack.targets.spelling import INPUT, canonical_targets, parse_targets
 
 P_ONE, P_ZERO, RANDOM_DIRECTION = "p-one", "p-zero", "random-direction"
 
 
 @dataclass(frozen=True, kw_only=True)
-class DropAttackSettings(Settings):
+class DropAttackSettings(AttackSettings):
     """Hyperparameters of DropAttack; the defaults are the reading of preset ``paper``.
 
     "Code" below is what the authors published: four notebooks with recurrent models.
@@ -27,7 +30,8 @@ class DropAttackSettings(Settings):
         control: ``eps-zero`` runs every pass with ε = 0; ``p-one`` attacks every element with pε, or ε
             with ``rescale``, to first order the same rise of the loss; ``random-direction`` puts noise in
             place of each gradient; ``equal-passes`` is standard training that goes through the data 1 + TK
-            times an epoch (see `rounds`). Not in the paper.
+            times an epoch, and ``same-updates`` does so with 1 + TK batches an update: as many passes and as
+            many updates (see `StandardSettings`). Not in the paper.
         norm: Over what the norm of equation 6 is taken: whole ``tensor`` (code; for pixels the whole batch),
             ``sample`` for inputs and whole tensors for weights, ``row`` of the first dimension, or all
             tensors of a group ``joint``-ly, as SAM does.
@@ -65,7 +69,7 @@ class DropAttackSettings(Settings):
     control: str = setting(
         "none",
         "Control experiment in place of the attack.",
-        choices=("none", EPS_ZERO, P_ONE, RANDOM_DIRECTION, EQUAL_PASSES),
+        choices=("none", EPS_ZERO, P_ONE, RANDOM_DIRECTION, EQUAL_PASSES, SAME_UPDATES),
     )
     norm: str = setting("tensor", "Scope of the norm in eq. 6.", choices=("tensor", "sample", "row", "joint"))
     step_mode: str = setting(
@@ -108,6 +112,8 @@ class DropAttackSettings(Settings):
         object.__setattr__(self, "targets", canonical_targets(self.targets))
         if INPUT not in parse_targets(self.targets):
             object.__setattr__(self, "input_ratio", 1.0)
+        if self.control == SAME_UPDATES and self.interval > 1:
+            raise UsageError("same-updates needs interval 1, where every update costs as many passes")
 
     @property
     @override
@@ -137,20 +143,33 @@ class DropAttackSettings(Settings):
         return 1.0 if self.control == P_ONE else self.p
 
     @property
-    def plain(self) -> bool:
-        """Whether a step is one of standard training."""
-        return self.p == 0 or self.control == EQUAL_PASSES
+    def standard(self) -> StandardSettings | None:
+        """The standard training that a step is one of; ``None`` where something is attacked."""
+        if self.p == 0:
+            return StandardSettings()
+        if self.control not in (EQUAL_PASSES, SAME_UPDATES):
+            return None
+        batches = self._cost if self.control == SAME_UPDATES else 1
+        rounds = 1 + (self._cost - 1) / self.interval
+        return StandardSettings(rounds=rounds, batches=batches, start=self.start)
+
+    @property
+    def _cost(self) -> int:
+        return 1 + len(self.groups) * self.k
 
     @property
     @override
     def passes(self) -> int:
-        """1 + TK for T groups; 1 for p = 0."""
-        return 1 if self.p == 0 else 1 + len(self.groups) * self.k
+        """1 + TK for T groups; 1 where nothing is attacked."""
+        return self._cost if self.standard is None else 1
 
-    @property
     @override
-    def rounds(self) -> int:
-        return self.passes if self.control == EQUAL_PASSES else 1
+    def passes_at(self, progress: float) -> float:
+        return super().passes_at(progress) if self.standard is None else self.standard.passes_at(progress)
+
+    @override
+    def rounds_at(self, progress: float) -> float:
+        return 1.0 if self.standard is None else self.standard.rounds_at(progress)
 
     @property
     @override
@@ -227,7 +246,7 @@ class DropAttackSettings(Settings):
         names = INPUT if count == 1 else "+".join(f"target{number}" for number in range(count))
         kept = {name: getattr(self, name) for name in ("k", "clean_weight", "combine", "batch_norm")}
         grouping = "input+hidden" if count == 1 else "per-target"
-        found = type(self)(targets=names, epsilon=0.0, grouping=grouping, **kept)
+        found = type(self)(targets=names, epsilon=0.0, grouping=grouping, **kept, **self.shared)
         return found.without(*found._idle())
 
     def _idle(self) -> list[str]:

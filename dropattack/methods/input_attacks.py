@@ -6,12 +6,13 @@ together, as the widely used code for FGM and PGD on texts does.
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from dropattack.attack_settings import AttackSettings
 from dropattack.method import Method, StepResult
 from dropattack.methods.dropattack import DropAttack
 from dropattack.methods.dropattack_settings import DropAttackSettings
@@ -26,11 +27,21 @@ from dropattack.task import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class InputAttackSettings(Settings):
+class InputAttackSettings(AttackSettings):
     """What all input attacks share."""
 
     clean: bool = setting(True, "Train on the clean batch too, and not on the attacked one alone.")
     clamp: bool = setting(False, "Keep attacked pixels in [0, 1]; for images that are not normalised.")
+
+    @property
+    def attack(self) -> dict[str, Any]:
+        """What all methods with attacks share; see `AttackSettings`."""
+        return super().shared
+
+    @property
+    @override
+    def shared(self) -> dict[str, Any]:
+        return {**self.attack, "clean": self.clean, "clamp": self.clamp}
 
     @property
     @override
@@ -137,7 +148,7 @@ class FGSM(InputAttack[FGSMSettings]):
     def canonical(cls, settings: FGSMSettings, words: bool) -> tuple[str, Settings]:
         """An ε of 0 is that of every other attack."""
         if settings.epsilon == 0:
-            still = FGMSettings(clean=settings.clean, clamp=settings.clamp, epsilon=0.0)
+            still = FGMSettings(**settings.shared, epsilon=0.0)
             return FGM.canonical(still, words)
         return cls.name, settings
 
@@ -164,7 +175,11 @@ class FGM(InputAttack[FGMSettings]):
             return cls.name, settings
         return DropAttack.canonical(
             DropAttackSettings(
-                epsilon=settings.epsilon, p=1.0, norm="sample", clean_weight=float(settings.clean)
+                epsilon=settings.epsilon,
+                p=1.0,
+                norm="sample",
+                clean_weight=float(settings.clean),
+                **settings.attack,
             ),
             words,
         )
@@ -191,10 +206,10 @@ class PGD(InputAttack[PGDSettings]):
         """A single step ends on the smaller of α and ε; with no room to move, size and ball do not count."""
         size = min(settings.alpha, settings.epsilon)
         if settings.k == 1 and settings.norm == "linf":
-            shared = FGSMSettings(clean=settings.clean, clamp=settings.clamp, epsilon=size)
+            shared = FGSMSettings(**settings.shared, epsilon=size)
             return FGSM.canonical(shared, words)
         if settings.k == 1:
-            shared_l2 = FGMSettings(clean=settings.clean, clamp=settings.clamp, epsilon=size)
+            shared_l2 = FGMSettings(**settings.shared, epsilon=size)
             return FGM.canonical(shared_l2, words)
         if size == 0:
             return cls.name, replace(settings.without("alpha", "norm"), epsilon=0.0)

@@ -80,7 +80,7 @@ def test_an_autocast_context_around_the_step_does_not_hide_attacks():
 
 def test_rounds_of_standard_training_are_counted_as_passes():
     settings = dropattack.create("standard", rounds=3).settings
-    assert (settings.rounds, settings.passes) == (3, 3)
+    assert (settings.rounds_at(0), settings.passes, settings.passes_at(0)) == (3, 1, 3)
 
 
 def test_outputs_of_any_structure_are_detached():

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dropattack.testing.methods.cases import Case, MethodCases, about, moved
-from dropattack.testing.methods.models import Images, Model, Texts, parameters_of, standing
+from dropattack.testing.methods.models import Model, Normalised, Recurrent, parameters_of, standing
 
 
 def assert_near(models: Sequence[Model]) -> None:
@@ -78,7 +78,7 @@ class Gradients(MethodCases):
             "the gradient is not clipped to `task.clip_norm`; update by `Method.update`"
         )
 
-    @about(Texts)
+    @about(Recurrent)
     def test_sparse_gradients(self, case: Case) -> None:
         models = [case.model(), case.model(sparse=True)]
         models[1].load_state_dict(models[0].state_dict())
@@ -87,7 +87,7 @@ class Gradients(MethodCases):
             case.on(model, clip_norm=0.5).step(model, batch, torch.optim.SGD(model.parameters(), lr=0.1))
         assert_near(models)
 
-    @about(Images)
+    @about(Normalised)
     def test_inputs_that_are_not_contiguous(self, case: Case) -> None:
         models = [case.model(), case.model()]
         images, labels = models[0].batch()
