@@ -68,7 +68,7 @@ class AWP(Method[AWPSettings]):
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         settings = self.settings
         inputs, labels = batch
-        weights: list[Target] = [t for t in trainable_targets(model) if t.parameter.dim() > 1]
+        weights: list[Target] = [t for t in trainable_targets(model, self.task) if t.parameter.dim() > 1]
         inner: list[Target] = [find_input(model, self.task)] if settings.k else []
         perturbation: Tensor | None = None
         shares: list[Tensor] = []
