@@ -78,6 +78,7 @@ class Training:
                 names=architecture.targets,
                 generator=self._masks,
                 autocast=autocast(self.settings.precision),
+                words=data.words,
             ),
         )
         self._bounds = data.bounds
