@@ -36,25 +36,30 @@ class Words:
             self._handle.remove()
 
     def among(self, tokens: Tensor) -> Tensor | None:
-        """Which of these are words, shaped as they are; ``None`` where all are.
-
-        Raises:
-            UsageError: `Task.words` gives something else than a truth value for each token.
-        """
+        """Which of these are words, shaped as they are; ``None`` where all are. See `told`."""
         if self._tell is None:
             padding = self._embedding.padding_idx
             return None if padding is None else tokens != padding
-        words = self._tell(self._inputs)
-        if not isinstance(words, Tensor) or words.dtype != torch.bool or words.shape != tokens.shape:
-            given = f"{words.dtype} {[*words.shape]}" if isinstance(words, Tensor) else type(words).__name__
-            raise UsageError(
-                f"Task.words must give torch.bool {[*tokens.shape]}, one value for each token that the "
-                f"embedding looks up, not {given}"
-            )
-        return words.to(tokens.device, non_blocking=True)
+        return told(self._tell, self._inputs, tokens)
 
     def _enter(self, _: nn.Module, args: tuple[Any, ...]) -> None:
         self._inputs = args if len(args) > 1 else args[0]
+
+
+def told(tell: WordsOf, inputs: Any, tokens: Tensor) -> Tensor:
+    """Which tokens are words as `Task.words` tells for these inputs; on the device of the tokens.
+
+    Raises:
+        UsageError: It gives something else than a truth value for each token.
+    """
+    words = tell(inputs)
+    if not isinstance(words, Tensor) or words.dtype != torch.bool or words.shape != tokens.shape:
+        given = f"{words.dtype} {[*words.shape]}" if isinstance(words, Tensor) else type(words).__name__
+        raise UsageError(
+            f"Task.words must give torch.bool {[*tokens.shape]}, one value for each token that the "
+            f"embedding looks up, not {given}"
+        )
+    return words.to(tokens.device, non_blocking=True)
 
 
 def by_hand(name: str) -> UsageError:

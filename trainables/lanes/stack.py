@@ -10,6 +10,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.modules.dropout import _DropoutNd
 
 from dropattack.errors import UsageError
+from dropattack.targets.lookups import told
 from dropattack.task import Inputs, Loss, Task
 from trainables.lanes.forward import stacked_forward
 from trainables.lanes.lookups import Lookups
@@ -192,8 +193,8 @@ def _words(task: Task, inputs: tuple[Tensor, ...]) -> Tensor | None:
     if task.words is None:
         return None
     together = tuple(part.flatten(0, 1) for part in inputs)
-    words = task.words(together if len(together) > 1 else together[0])
-    return words.to(inputs[0].device, non_blocking=True).view_as(inputs[0])
+    words = told(task.words, together if len(together) > 1 else together[0], together[0])
+    return words.view_as(inputs[0])
 
 
 def _embedding(model: nn.Module) -> str:
