@@ -296,7 +296,7 @@ class Method(Generic[S]):
                 loss, outputs = self.forward(model, inputs, labels)
                 known = [target.variable for target in targets]
                 used = [variable for variable in known if variable is not None]
-                found = iter(torch.autograd.grad(loss, used, allow_unused=True))
+                found = iter(torch.autograd.grad(loss, used, allow_unused=True) if used else ())
                 raw = [None if variable is None else next(found) for variable in known]
                 own = [None if g is None else t.select(g) for t, g in zip(targets, raw, strict=True)]
             else:

@@ -6,6 +6,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
 
@@ -28,12 +29,16 @@ def frozen_batch_statistics(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def twice_differentiable(model: nn.Module) -> Iterator[None]:
-    """Runs recurrent layers without cuDNN, whose kernels for them have no second derivative."""
+    """Runs recurrent layers without cuDNN, attention without fused kernels: they have no second derivative.
+
+    Attention is plain matrix products then, whose weights take length² numbers of memory for each head.
+    """
     cudnn = torch.backends.cudnn
     enabled = cudnn.enabled
     cudnn.enabled = enabled and not any(isinstance(module, nn.RNNBase) for module in model.modules())
     try:
-        yield
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
     finally:
         cudnn.enabled = enabled
 

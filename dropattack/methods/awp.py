@@ -1,7 +1,7 @@
 """AWP: adversarial weights on top of adversarial inputs.
 
 Of an embedding matrix only the rows in the batch are touched: the others have no gradient, so the rule leaves
-them where they are.
+them where they are. How far these go follows from the norm of the whole matrix.
 """
 
 from contextlib import ExitStack
@@ -69,7 +69,7 @@ class AWP(Method[AWPSettings]):
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         settings = self.settings
         inputs, labels = batch
-        weights: list[Target] = [t for t in trainable_targets(model) if t.parameter.dim() > 1]
+        weights = [t for t in trainable_targets(model, self.task) if t.parameter.dim() > 1]
         inner: list[Target] = [find_input(model, self.task)] if settings.k else []
         perturbation: Tensor | None = None
         shares: list[Tensor] = []
@@ -89,7 +89,8 @@ class AWP(Method[AWPSettings]):
                 _, _, found = self.gradients(model, inputs, labels, inner if remaining else weights)
             for target, gradient in zip(weights, found, strict=True):
                 if gradient is not None:
-                    shift, share = scaled(gradient, settings.gamma * norm(target.value), norm(gradient))
+                    size = settings.gamma * norm(target.parameter.detach())
+                    shift, share = scaled(gradient, size, norm(gradient))
                     target.shift(shift)
                     shares.append(share)
             self.forward_backward(model, inputs, labels)

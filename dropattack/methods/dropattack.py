@@ -150,8 +150,9 @@ class Numbers:
         return [draw_mask(tensor, p, by, self._generator) for tensor in like]
 
     def noise(self, like: Sequence[Tensor]) -> list[Tensor]:
-        """Standard normal noise for each target."""
-        return [noise_like(tensor, self._generator) for tensor in like]
+        """Standard normal noise for each target, zero where nothing may be attacked."""
+        pairs = zip(like, self._targets, strict=True)
+        return [target.kept(noise_like(tensor, self._generator)) for tensor, target in pairs]
 
     def norm(self, tensor: Tensor) -> Tensor:
         """L2 norm of all of a trial's elements."""

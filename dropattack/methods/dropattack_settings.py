@@ -52,8 +52,9 @@ class DropAttackSettings(AttackSettings):
             the batch are touched, or the vectors of its ``tokens``.
         input_ratio: ε of the input ÷ ε of the other targets (ε_x and ε_θ of equation 5, which the paper's
             tables take as equal). Without the input among the targets it is 1.
-        epsilon_scale: ``absolute`` (paper, code), or ``relative`` to the norm of what is attacked: ε = 5 is a
-            quarter of an LSTM's input weights' norm and more than three times that of LeNet-5's first kernel.
+        epsilon_scale: ``absolute`` (paper, code), or ``relative`` to the norm of what is attacked: of an
+            embedding matrix the rows that the batch looks up, of tokens the words. ε = 5 is a quarter of an
+            LSTM's input weights' norm and more than three times that of LeNet-5's first kernel.
         batch_norm: Running statistics in attacked passes: ``frozen``, as is usual for SAM (paper and code are
             silent), or ``updated``.
     """

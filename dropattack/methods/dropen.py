@@ -210,7 +210,7 @@ class Dropen(Method[DropenSettings]):
         _, _, gradient, variable = self._differentiated(model, target, inputs, labels)
         value = mean_square(gradient)
         found = torch.autograd.grad(value, variable, allow_unused=True) if value.requires_grad else (None,)
-        return torch.zeros_like(variable) if found[0] is None else found[0]
+        return torch.zeros_like(variable) if found[0] is None else target.select(found[0])
 
     def _differentiated(
         self, model: nn.Module, target: ActivationTarget, inputs: Inputs, labels: Tensor
@@ -224,7 +224,7 @@ class Dropen(Method[DropenSettings]):
         (gradient,) = torch.autograd.grad(loss, variable, create_graph=True, allow_unused=True)
         if gradient is None:
             raise target.unused()
-        return loss, outputs, gradient * len(labels), variable
+        return loss, outputs, target.select(gradient) * len(labels), variable
 
     @override
     def state_dict(self) -> dict[str, Any]:

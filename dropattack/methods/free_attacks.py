@@ -51,8 +51,9 @@ class FreeATSettings(AttackSettings):
 class FreeAT(Method[FreeATSettings]):
     """Replays each batch m times; each pass updates the model and δ, which lives on in the next batch.
 
-    δ has one row for each place in the batch, and for text one vector for each padded position in it; it
-    grows to the largest batch seen, and a smaller one uses its leading part. The reported loss is that of the
+    δ has one row for each place in the batch, and for text one vector for each position in it; it grows to
+    the largest batch seen, and a smaller one uses its leading part. Where this batch has padding, δ neither
+    moves nor is added. The reported loss is that of the
     first replay.
     """
 
@@ -148,8 +149,8 @@ class FreeLBSettings(AttackSettings):
 class FreeLB(Method[FreeLBSettings]):
     """K passes over an ascending perturbation of each example, each giving 1/K of the gradient.
 
-    There is no clean pass, and no ascent after the last. Noise starts at the positions that are not padding,
-    as far as the embedding's ``padding_idx`` tells. BatchNorm's statistics count the first pass alone.
+    There is no clean pass, and no ascent after the last. Padding is not attacked, and takes no part of a norm.
+    BatchNorm's statistics count the first pass alone.
     """
 
     name = "freelb"
@@ -176,7 +177,7 @@ class FreeLB(Method[FreeLBSettings]):
         results, shares = [], []
         with ExitStack() as stack:
             stack.enter_context(attached([target]))
-            target.shift(lambda value: self._noise(value, target.real))
+            target.shift(lambda value: self._noise(value, target.words))
             for remaining in reversed(range(settings.k)):
                 if not remaining:
                     results.append(self.forward_backward(model, inputs, labels, 1 / settings.k))
@@ -192,14 +193,14 @@ class FreeLB(Method[FreeLBSettings]):
         log = {"skipped": torch.stack(shares).mean() if shares else torch.zeros_like(loss)}
         return StepResult(loss, outputs, log)
 
-    def _noise(self, value: Tensor, real: Tensor | None) -> Tensor:
-        """U(−1, 1) · magnitude / √n for the n real elements of each example."""
+    def _noise(self, value: Tensor, words: Tensor | None) -> Tensor:
+        """U(−1, 1) · magnitude / √n for the n elements of each example, or of its words."""
         noise = value.new_empty(value.shape).uniform_(-1, 1, generator=self.task.generator)
-        if real is None:
+        if words is None:
             return noise.mul_(self.settings.magnitude / value[0].numel() ** 0.5)
-        elements = real.sum(1).clamp(min=1) * value.shape[-1]
+        elements = words.sum(1).clamp(min=1) * value.shape[-1]
         size = self.settings.magnitude / elements.to(value.dtype).sqrt()
-        return noise.mul_(size[:, None, None] * real[:, :, None])
+        return noise.mul_(size[:, None, None])
 
     def _ascend(self, target: ActivationTarget, gradient: Tensor) -> Tensor:
         step, share = scaled(gradient, self.settings.step_size, norm(gradient, "row"))

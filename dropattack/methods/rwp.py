@@ -63,7 +63,7 @@ class RWP(Method[RWPSettings]):
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         inputs, labels = batch
         clean = self.settings.clean_weight
-        targets = trainable_targets(model)
+        targets = trainable_targets(model, self.task)
         results = []
         with ExitStack() as stack:
             stack.enter_context(attached(targets))

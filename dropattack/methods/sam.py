@@ -56,7 +56,7 @@ class SharpnessAware(Method[S]):
     @override
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         inputs, labels = batch
-        every = trainable_targets(model)
+        every = trainable_targets(model, self.task)
         with attached(every):
             loss, outputs, found = self.gradients(model, inputs, labels, every)
             weights = [w for w, g in zip(every, found, strict=True) if g is not None]

@@ -42,7 +42,7 @@ class StandardSettings(Settings):
     @override
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.rounds % self.batches:
+        if self.batches > 1 and self.rounds % self.batches:
             raise UsageError(
                 f"{self.rounds:g} rounds do not make whole updates of {self.batches} batches; "
                 "set rounds to a multiple of batches"

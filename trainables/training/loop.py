@@ -81,6 +81,7 @@ class Training:
                 generator=self._masks,
                 model_generator=self._drawing,
                 autocast=autocast(self.settings.precision),
+                words=data.words,
             ),
         )
         self._bounds = data.bounds
