@@ -16,8 +16,9 @@ class ScheduledSettings(Settings):
 
     Attributes:
         start: Share of the training after which the method's own steps begin; those before are plain: one
-            pass, one update. Looked at once an epoch. The last epochs are said to give nearly all of SAM's
-            gain (Zhou et al. 2024, "Sharpness-aware minimization efficiently selects flatter minima late").
+            pass, one update. It counts whole epochs: the first with own steps is the one that ends beyond
+            it. The last epochs are said to give nearly all of SAM's gain (Zhou et al. 2024, "Sharpness-aware
+            minimization efficiently selects flatter minima late").
         interval: With n, the 1st, (n + 1)th, … step of the whole training is the method's own, and the
             others are plain.
     """
@@ -31,12 +32,12 @@ class ScheduledSettings(Settings):
     interval: int = setting(1, "Attacks in every so many steps; the others are plain.", low=1)
 
     @override
-    def attacks_at(self, progress: float, step: int) -> bool:
-        return progress >= self.start and step % self.interval == 0
+    def attacks_at(self, until: float, step: int) -> bool:
+        return until > self.start and step % self.interval == 0
 
     @override
-    def passes_at(self, progress: float) -> float:
-        return 1 + (self.passes - 1) / self.interval if progress >= self.start else 1.0
+    def passes_at(self, until: float) -> float:
+        return 1 + (self.passes - 1) / self.interval if until > self.start else 1.0
 
     @property
     def shared(self) -> dict[str, Any]:

@@ -50,8 +50,10 @@ class Method(Generic[S]):
         summary: One line for people.
         source: Where the rule comes from.
         cost: Forward-backward passes per step in the letters of the settings; see `Settings.passes`.
-        steps: Number of steps taken, which decides what `AttackSettings.interval` leaves out. Who resumes a
-            training sets it.
+        steps: Number of steps taken in the whole training, which decides what ``interval`` leaves out. Who
+            resumes a training sets it.
+        until: Share of the training that is done at the end of the epoch, in (0, 1], which decides what
+            ``start`` leaves out. Who trains sets it before every epoch.
         state: What the method keeps from step to step beside model and optimizer; empty for most.
         second_order: Whether a step differentiates a gradient.
 
@@ -73,7 +75,7 @@ class Method(Generic[S]):
         self.settings = settings
         self.task = task
         self.steps = 0
-        self._progress = 0.0
+        self.until = 1.0
         self._autocast = task.autocast
         self._dropout: Tensor | None = None
 
@@ -109,7 +111,7 @@ class Method(Generic[S]):
         if not batch[1].numel():
             raise UsageError("the batch is empty, and an empty batch has no loss; leave it out")
         self._dropout = None
-        attacks = self.settings.attacks_at(self._progress, self.steps)
+        attacks = self.settings.attacks_at(self.until, self.steps)
         with self._own_autocast(batch[1].device.type):
             seen = (self.own_step if attacks else self._plain_step)(model, batch, optimizer)
         self.steps += 1
@@ -200,11 +202,7 @@ class Method(Generic[S]):
         return {}
 
     def begin_epoch(self, progress: float) -> None:
-        """Told before each epoch which share of the training is done, in [0, 1).
-
-        A method that overrides this calls it too.
-        """
-        self._progress = progress
+        """Told before each epoch which share of the training is done, in [0, 1)."""
 
     def state_dict(self) -> dict[str, Any]:
         """What must outlive a restart beside model, optimizer and generators. Empty for most methods."""

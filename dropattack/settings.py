@@ -94,27 +94,27 @@ class Settings:
         """Forward-backward passes of a step that attacks; 1 where there is nothing to attack."""
         return 1
 
-    def passes_at(self, progress: float) -> float:
+    def passes_at(self, until: float) -> float:
         """Forward-backward passes that a batch costs on average in an epoch; 1 for a plain pass.
 
         Args:
-            progress: Share of the training that is done before that epoch, in [0, 1).
+            until: Share of the training that is done at the end of that epoch, in (0, 1].
         """
-        return self.passes * self.rounds_at(progress)
+        return self.passes * self.rounds_at(until)
 
-    def rounds_at(self, progress: float) -> float:
+    def rounds_at(self, until: float) -> float:
         """How often an epoch goes through the training data; 1 but for controls of equal passes.
 
         Args:
-            progress: See `passes_at`.
+            until: See `passes_at`.
         """
         return 1.0
 
-    def attacks_at(self, progress: float, step: int) -> bool:
+    def attacks_at(self, until: float, step: int) -> bool:
         """Whether a step is the method's own, and not a plain one.
 
         Args:
-            progress: See `passes_at`.
+            until: See `passes_at`.
             step: Number of steps before it in the whole training.
         """
         return True

@@ -54,7 +54,6 @@ class DropAttack(Method[DropAttackSettings]):
 
     @override
     def begin_epoch(self, progress: float) -> None:
-        super().begin_epoch(progress)
         if self._standard is not None:
             self._standard.begin_epoch(progress)
 
@@ -62,6 +61,7 @@ class DropAttack(Method[DropAttackSettings]):
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
         """See `Method.step`; where nothing can be attacked, one of standard training."""
         if self._standard is not None:
+            self._standard.until = self.until
             return self._standard.step(model, batch, optimizer)
         return super().step(model, batch, optimizer)
 

@@ -6,8 +6,7 @@ from typing import ClassVar, Self
 from typing_extensions import override
 
 from dropattack.attack_settings import AttackSettings
-from dropattack.errors import UsageError
-from dropattack.methods.standard import StandardSettings
+from dropattack.methods.standard import MORE, SAME, StandardSettings
 from dropattack.settings import EPS_ZERO, EQUAL_PASSES, SAME_UPDATES, decimal_product, setting
 from dropattack.targets.spelling import INPUT, canonical_targets, parse_targets
 
@@ -31,7 +30,7 @@ class DropAttackSettings(AttackSettings):
             with ``rescale``, to first order the same rise of the loss; ``random-direction`` puts noise in
             place of each gradient; ``equal-passes`` is standard training that goes through the data 1 + TK
             times an epoch, and ``same-updates`` does so with 1 + TK batches an update: as many passes and as
-            many updates (see `StandardSettings`). Not in the paper.
+            many updates (see `StandardSettings.updates`). Not in the paper.
         norm: Over what the norm of equation 6 is taken: whole ``tensor`` (code; for pixels the whole batch),
             ``sample`` for inputs and whole tensors for weights, ``row`` of the first dimension, or all
             tensors of a group ``joint``-ly, as SAM does.
@@ -113,8 +112,6 @@ class DropAttackSettings(AttackSettings):
         object.__setattr__(self, "targets", canonical_targets(self.targets))
         if INPUT not in parse_targets(self.targets):
             object.__setattr__(self, "input_ratio", 1.0)
-        if self.control == SAME_UPDATES and self.interval > 1:
-            raise UsageError("same-updates needs interval 1, where every update costs as many passes")
 
     @property
     @override
@@ -150,9 +147,9 @@ class DropAttackSettings(AttackSettings):
             return StandardSettings()
         if self.control not in (EQUAL_PASSES, SAME_UPDATES):
             return None
-        batches = self._cost if self.control == SAME_UPDATES else 1
         rounds = 1 + (self._cost - 1) / self.interval
-        return StandardSettings(rounds=rounds, batches=batches, start=self.start)
+        updates = SAME if self.control == SAME_UPDATES else MORE
+        return StandardSettings(rounds=rounds, updates=updates, start=self.start)
 
     @property
     def _cost(self) -> int:
@@ -165,12 +162,12 @@ class DropAttackSettings(AttackSettings):
         return self._cost if self.standard is None else 1
 
     @override
-    def passes_at(self, progress: float) -> float:
-        return super().passes_at(progress) if self.standard is None else self.standard.passes_at(progress)
+    def passes_at(self, until: float) -> float:
+        return super().passes_at(until) if self.standard is None else self.standard.passes_at(until)
 
     @override
-    def rounds_at(self, progress: float) -> float:
-        return 1.0 if self.standard is None else self.standard.rounds_at(progress)
+    def rounds_at(self, until: float) -> float:
+        return 1.0 if self.standard is None else self.standard.rounds_at(until)
 
     @property
     @override

@@ -116,7 +116,6 @@ class Dropen(Method[DropenSettings]):
     @override
     def begin_epoch(self, progress: float) -> None:
         """See `Method.begin_epoch`; forgets earlier batches and sets the radius."""
-        super().begin_epoch(progress)
         first, last = self.settings.epsilon, self.settings.final_epsilon
         self._epsilon = first + progress * (last - first)
         self._earlier.clear()

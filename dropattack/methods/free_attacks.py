@@ -149,7 +149,7 @@ class FreeLBSettings(AttackSettings):
 class FreeLB(Method[FreeLBSettings]):
     """K passes over an ascending perturbation of each example, each giving 1/K of the gradient.
 
-    There is no clean pass, and no ascent after the last. Padding is not attacked, and takes no part of a norm.
+    There is no clean pass, and no ascent after the last. Padding is not attacked, and has no part in a norm.
     BatchNorm's statistics count the first pass alone.
     """
 

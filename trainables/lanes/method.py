@@ -112,7 +112,7 @@ class PlainLanes(LaneMethod):
     @classmethod
     @override
     def structure(cls, settings: Any) -> Hashable:
-        return cls.__name__, settings.rounds_at(0)
+        return cls.__name__, settings.rounds_at(1)
 
 
 class PenaltyLanes(LaneMethod, ABC):

@@ -14,7 +14,7 @@ from dropattack.method import Method
 from dropattack.methods.dropattack import DropAttack
 from dropattack.methods.dropattack_settings import DropAttackSettings
 from dropattack.methods.penalties import L1, L2
-from dropattack.methods.standard import Standard, StandardSettings
+from dropattack.methods.standard import MORE, Standard, StandardSettings
 from dropattack.settings import Settings
 from trainables.lanes.dropattack import DropAttackLanes
 from trainables.lanes.method import L1Lanes, L2Lanes, LaneMethod, PlainLanes
@@ -66,7 +66,7 @@ _RULES: Mapping[str, type[LaneMethod]] = {
 def _rule(name: str, settings: Settings) -> type[LaneMethod]:
     standard = settings.standard if isinstance(settings, DropAttackSettings) else settings
     if isinstance(standard, StandardSettings):
-        if standard.rounds % 1 or standard.batches > 1 or standard.start:
+        if standard.rounds % 1 or standard.updates != MORE or standard.start:
             raise UsageError("a lane takes whole rounds and an update a batch; train such a trial alone")
         return PlainLanes
     if isinstance(settings, ScheduledSettings) and (settings.start or settings.interval > 1):

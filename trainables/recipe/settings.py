@@ -101,7 +101,7 @@ class TrainingSettings(Settings):
 
     def _cost(self, method: Settings, epochs: int, until: int) -> float:
         made = self.examples != CLEAN
-        shares = (epoch / epochs for epoch in range(until))
+        shares = (epoch / epochs for epoch in range(1, until + 1))
         return sum(
             BATCHES[self.examples] * method.passes_at(share) + made * method.rounds_at(share)
             for share in shares

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dropattack import Batch, Task, UsageError, method_named
+from dropattack.methods.standard import nearest
 from trainables.data.dataset import Data
 from trainables.data.splits import stratified_subset
 from trainables.recipe.batches import batch_count, check_last_batch, epoch_batches
@@ -162,13 +163,13 @@ class Training:
 
     def _train(self) -> Metrics:
         self.model.train()
+        self.method.until = (len(self.history) + 1) / self.settings.epochs
         self.method.begin_epoch(len(self.history) / self.settings.epochs)
         loss_sum = torch.zeros((), device=self.device)
         correct = torch.zeros((), device=self.device)
         logs: dict[str, list[Tensor]] = {}
         steps = examples = 0
-        rounds = self.method.settings.rounds_at(len(self.history) / self.settings.epochs)
-        for batch in self._rounds(rounds):
+        for batch in self._rounds(self.method.settings.rounds_at(self.method.until)):
             steps += 1
             batch = self._examples(batch)
             labels = batch[1]
@@ -189,7 +190,7 @@ class Training:
         """The training split's batches, shuffled, so many times over; of the last time maybe a part."""
         settings = self.settings
         whole, part = divmod(rounds, 1)
-        some = round(part * batch_count(len(self.train), settings.batch_size, settings.last_batch))
+        some = nearest(part * batch_count(len(self.train), settings.batch_size, settings.last_batch))
         for turn in range(int(whole) + (part > 0)):
             batches = epoch_batches(self.train, settings.batch_size, settings.last_batch, self.shuffling)
             if turn < whole:
