@@ -1,22 +1,19 @@
 """What every training method is: an object whose one verb is `step`, most of them by one hook, `gather`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence
-from torch.utils._pytree import tree_map_only
 
 from dropattack.errors import UsageError
-from dropattack.modes import KeptStatistics, model_draws
+from dropattack.modes import KeptStatistics
+from dropattack.passes import Passes
 from dropattack.perturbation import joint_norm
 from dropattack.settings import Settings
 from dropattack.targets.spelling import INPUT
-from dropattack.targets.target import Target, watched
-from dropattack.task import Batch, Inputs, Task
+from dropattack.task import Batch, Task
 
 S = TypeVar("S", bound=Settings)
 
@@ -39,7 +36,7 @@ class StepResult:
     log: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-class Method(Generic[S]):
+class Method(Passes[S]):
     """A training rule. Subclasses declare the class attributes and `gather`.
 
     A method changes a model's parameters only through the optimizer's update, but for those that it says it
@@ -50,8 +47,8 @@ class Method(Generic[S]):
         summary: One line for people.
         source: Where the rule comes from.
         cost: Forward-backward passes per step in the letters of the settings; see `Settings.passes`.
-        steps: Number of steps taken in the whole training, which decides what ``interval`` leaves out. Who
-            resumes a training sets it.
+        steps: Number of steps taken in the whole training, which decides what ``interval`` leaves out and
+            what the model's dropout draws. Who resumes a training sets it.
         until: Share of the training that is done at the end of the epoch, in (0, 1], which decides what
             ``start`` leaves out. Who trains sets it before every epoch.
         state: What the method keeps from step to step beside model and optimizer; empty for most.
@@ -72,12 +69,8 @@ class Method(Generic[S]):
     def __init__(self, settings: S, task: Task) -> None:
         if settings.needs_pixels and INPUT in task.names:
             raise UsageError("clamp is for images: an embedding has no range to keep; leave it out")
-        self.settings = settings
-        self.task = task
-        self.steps = 0
+        super().__init__(settings, task)
         self.until = 1.0
-        self._autocast = task.autocast
-        self._dropout: Tensor | None = None
 
     @classmethod
     def canonical(cls, settings: S, words: bool) -> tuple[str, Settings]:
@@ -110,9 +103,9 @@ class Method(Generic[S]):
         """
         if not batch[1].numel():
             raise UsageError("the batch is empty, and an empty batch has no loss; leave it out")
-        self._dropout = None
+        self.begin_step()
         attacks = self.settings.attacks_at(self.until, self.steps)
-        with self._own_autocast(batch[1].device.type):
+        with self.own_autocast(batch[1].device.type):
             seen = (self.own_step if attacks else self._plain_step)(model, batch, optimizer)
         self.steps += 1
         return seen
@@ -213,97 +206,6 @@ class Method(Generic[S]):
         if state:
             raise UsageError(f"method {self.name!r} keeps no state, but the checkpoint has some")
 
-    def forward(self, model: nn.Module, inputs: Inputs, labels: Tensor) -> tuple[Tensor, Any]:
-        """The loss, with its graph, and the outputs.
-
-        Raises:
-            UsageError: The loss is not a scalar.
-        """
-        with self._passing(labels.device):
-            several = isinstance(inputs, tuple) and not isinstance(inputs, PackedSequence)
-            outputs = model(*inputs) if several else model(inputs)
-            loss = self.task.loss(outputs, labels)
-        if not isinstance(loss, Tensor) or loss.dim() != 0:
-            shape = f"has shape {list(loss.shape)}" if isinstance(loss, Tensor) else f"is {loss!r}"
-            raise UsageError(f"the loss must be a scalar tensor, but {shape}; average it over the batch")
-        return loss, outputs
-
-    @contextmanager
-    def _own_autocast(self, device: str) -> Iterator[None]:
-        """Takes the type of an autocast context around the step over, and ends the context for the rest.
-
-        Its cache of cast weights would hide attacks on them, and norms are taken in the gradients' own type.
-        """
-        outer = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
-        self._autocast = self.task.autocast or outer
-        if self._autocast is torch.float16:
-            raise UsageError(
-                "float16 needs its loss scaled, which would scale attacks; ask autocast for torch.bfloat16"
-            )
-        with torch.autocast(device, enabled=False) if outer is not None else nullcontext():
-            yield
-
-    @contextmanager
-    def _passing(self, device: torch.device) -> Iterator[None]:
-        """What every pass runs in: mixed precision, and the task's generator for what the model draws."""
-        mixed: AbstractContextManager[object] = nullcontext()
-        if self._autocast is not None:
-            mixed = torch.autocast(device.type, self._autocast, cache_enabled=False)
-        repeated = self._dropout if self.settings.repeats_dropout else None
-        source = self.task.model_generator or self.task.generator
-        with mixed, model_draws(source, device, repeated) as began:
-            self._dropout = began
-            yield
-
-    def forward_backward(
-        self, model: nn.Module, inputs: Inputs, labels: Tensor, weight: float = 1.0
-    ) -> tuple[Tensor, Any]:
-        """Runs one pass: ``weight`` times the loss's gradient is added to every ``.grad``.
-
-        Returns:
-            The unweighted loss and the outputs, both detached.
-        """
-        loss, outputs = self.forward(model, inputs, labels)
-        (loss if weight == 1.0 else loss * weight).backward()
-        return loss.detach(), _detached(outputs)
-
-    def gradients(
-        self,
-        model: nn.Module,
-        inputs: Inputs,
-        labels: Tensor,
-        targets: Sequence[Target],
-        weight: float = 0.0,
-    ) -> tuple[Tensor, Any, list[Tensor | None]]:
-        """Runs one pass for the sake of the targets' own gradients, of the unweighted loss.
-
-        Args:
-            model: See `step`.
-            inputs: See `step`.
-            labels: See `step`.
-            targets: Attached targets.
-            weight: Adds so many times the loss's gradient to every ``.grad`` too; with 0 only the gradients
-                of the targets are computed, and no ``.grad`` changes.
-
-        Returns:
-            Loss and outputs, detached, and one gradient for each target, ``None`` where the model did not use
-            it. With a weight of 1, they may share memory with ``.grad``, which the next pass changes.
-        """
-        with watched(targets):
-            if weight == 0:
-                loss, outputs = self.forward(model, inputs, labels)
-                known = [target.variable for target in targets]
-                used = [variable for variable in known if variable is not None]
-                found = iter(torch.autograd.grad(loss, used, allow_unused=True) if used else ())
-                raw = [None if variable is None else next(found) for variable in known]
-                own = [None if g is None else t.select(g) for t, g in zip(targets, raw, strict=True)]
-            else:
-                loss, outputs = self.forward_backward(model, inputs, labels, weight)
-                own = [target.gradient() for target in targets]
-            if weight not in (0, 1):
-                own = [None if g is None else g / weight for g in own]
-        return loss.detach(), _detached(outputs), own
-
     def bound(self, optimizer: torch.optim.Optimizer) -> Tensor:
         """Clips the gradient, where asked for, in place.
 
@@ -327,7 +229,3 @@ class Method(Generic[S]):
             for grad in grads:
                 grad.masked_fill_(broken, 0)
         return broken.to(norm.dtype)
-
-
-def _detached(outputs: Any) -> Any:
-    return outputs.detach() if isinstance(outputs, Tensor) else tree_map_only(Tensor, Tensor.detach, outputs)

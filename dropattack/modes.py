@@ -1,5 +1,6 @@
 """Temporary modes of a model during the passes of a step."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -66,36 +67,35 @@ class KeptStatistics:
 
 @contextmanager
 def model_draws(
-    generator: torch.Generator | None, device: torch.device, repeated: Tensor | None = None
+    device: torch.device, seed: int | None = None, repeated: Tensor | None = None
 ) -> Iterator[Tensor]:
-    """Lets what a model draws in a pass, such as dropout's masks, come from a task's generator.
-
-    Models draw from torch's default generator, which stands where it stood when the pass is over.
+    """Decides what a model draws in a pass, such as dropout's masks, from torch's default generator.
 
     Args:
-        generator: Of the task, on the model's device; ``None`` for the default one.
         device: The model's.
-        repeated: What an earlier pass began with, to draw the same again; ``generator`` then stays where
-            it is.
+        seed: Begins the draws; the default generator then stands where it stood when the pass is over. With
+            ``None`` they are its own.
+        repeated: Without a seed, the state that an earlier pass began with, to draw the same again.
 
     Yields:
         The state that the pass begins with.
     """
     get, put = _default_state(device)
     before = get()
-    began = repeated
-    if began is None:
-        began = before if generator is None else generator.get_state()
+    began = before if repeated is None else repeated
+    if seed is not None:
+        began = torch.Generator(device).manual_seed(seed).get_state()
     put(began)
     try:
         yield began
-        if repeated is None:
-            if generator is None:
-                before = get()
-            else:
-                generator.set_state(get())
     finally:
-        put(before)
+        if seed is not None or repeated is not None:
+            put(before)
+
+
+def derived_seed(*numbers: int) -> int:
+    """A seed for each tuple of whole numbers, as unlike others as if drawn."""
+    return int.from_bytes(hashlib.blake2b(repr(numbers).encode(), digest_size=7).digest(), "big")
 
 
 def _default_state(device: torch.device) -> tuple[Callable[[], Tensor], Callable[[Tensor], object]]:

@@ -97,6 +97,8 @@ class Settings:
     def passes_at(self, until: float) -> float:
         """Forward-backward passes that a batch costs on average in an epoch; 1 for a plain pass.
 
+        This and `rounds_at` change at most once in a training.
+
         Args:
             until: Share of the training that is done at the end of that epoch, in (0, 1].
         """

@@ -24,10 +24,9 @@ class Task:
         names: Readable target name to parameter name, such as ``{"conv1.w": "conv1.weight"}``. A target
             that is not listed is taken as the parameter's own name. ``input`` is the batch itself unless
             it is listed here (the embedding matrix of a text model).
-        generator: Source of all masks and noise, on the model's device; ``None`` takes torch's default.
-        model_generator: Source of what the model itself draws in a pass, such as dropout's masks; ``None``
-            takes ``generator``. With one of its own, methods that draw nothing and methods that draw masks
-            train on the same dropout.
+        generator: Source of all masks and noise, on the model's device; ``None`` takes torch's default. What
+            the model itself draws in a pass, such as dropout's masks, follows from its initial seed, the step
+            and the pass, so that methods which draw more or less train on the same dropout.
         autocast: Type for mixed precision forward passes, such as ``torch.bfloat16``; ``None`` takes that of
             an autocast context around the step, or none. float16 is refused: its loss would need scaling.
         clip_norm: Largest L2 norm of the whole gradient before the optimizer's update; ``None`` for any.
@@ -53,7 +52,6 @@ class Task:
     loss: Loss = F.cross_entropy
     names: Mapping[str, str] = field(default_factory=dict)
     generator: torch.Generator | None = None
-    model_generator: torch.Generator | None = None
     autocast: torch.dtype | None = None
     clip_norm: float | None = None
     words: WordsOf | None = None

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 
 ROOMS = {
     "dropattack": (
-        "errors settings perturbation modes task targets method registry methods robustness catalogue"
+        "errors settings attack_settings perturbation modes task targets passes method registry methods "
+        "robustness catalogue"
     ),
     "trainables": (
         "digest disk vision data code architecture models datasets recipe workload papers workloads usercode "

@@ -8,14 +8,17 @@ from analysis.records import CONFIGURATION, CONTROL, Metric, Records
 from analysis.scoring import FAMILY, TIERS, best_first, scored_families, summarise_families
 from analysis.statistics import ALPHA, Estimate, estimate
 from dropattack.methods.dropattack_settings import P_ONE, RANDOM_DIRECTION
-from dropattack.settings import EPS_ZERO, EQUAL_PASSES
+from dropattack.settings import EPS_ZERO, EQUAL_PASSES, SAME_UPDATES
 
 MEANING = {
     EPS_ZERO: "all passes, no perturbation (ε = 0)",
     P_ONE: "no mask (p = 1) at the same mean size (ε′ = pε)",
     RANDOM_DIRECTION: "the same size in a random direction",
-    EQUAL_PASSES: "plain training with as many passes",
+    EQUAL_PASSES: "plain training with as many passes, in more updates",
+    SAME_UPDATES: "plain training with as many passes, in as many updates",
 }
+PLAIN = (EQUAL_PASSES, SAME_UPDATES)
+"""Controls that are standard training, whatever method they stand beside."""
 
 
 def scored_methods(records: Records, metric: Metric) -> pd.DataFrame:
@@ -30,7 +33,7 @@ def scored_methods(records: Records, metric: Metric) -> pd.DataFrame:
         return pd.DataFrame()
     control = trials[CONTROL]
     family = np.where(control == "", trials["method"], trials["method"] + ", " + control)
-    family = np.where(control == EQUAL_PASSES, EQUAL_PASSES, family)
+    family = np.where(control.isin(PLAIN), control, family)
     named = groups(trials, ["method", CONFIGURATION])
     trials = trials.assign(family=family, itself=(control != "") & named.isin(named[control == ""]))
     trials = _with_twins(records, trials, metric).assign(control=control)
@@ -73,8 +76,8 @@ def compare_methods(scored: pd.DataFrame) -> pd.DataFrame:
         The columns of `summarise_families` by ``family`` and ``control``, in the order of `best_first`; for
         controls ``over`` (the mean of method - control, paired by seed), ``over_low, over_high, over_n``,
         ``over_p`` (Holm), and ``alike``: whether the method ran with the very settings of the control. Where
-        it did not, the method it controls is compared as it was scored, and for ``equal-passes`` the best
-        method.
+        it did not, the method it controls is compared as it was scored, and for controls that are standard
+        training the best method.
     """
     if scored.empty:
         return pd.DataFrame()
@@ -104,7 +107,7 @@ def _over(within: pd.DataFrame, family: str, control: str) -> tuple[Estimate, st
     differences = own.groupby("seed")["over"].mean().dropna()
     if len(differences):
         return estimate(differences), _pair(own[CONFIGURATION], own["against"]), True
-    controlled = _best_method(within) if control == EQUAL_PASSES else family.partition(", ")[0]
+    controlled = _best_method(within) if control in PLAIN else family.partition(", ")[0]
     gains = within.pivot_table(index="seed", columns="family", values="gain")
     if not control or own["itself"].any() or not {controlled, family} <= set(gains.columns):
         return estimate([]), "", False

@@ -7,7 +7,8 @@ import pandas as pd
 
 from dropattack import INPUT
 from dropattack.methods.dropattack_settings import P_ZERO
-from dropattack.settings import EPS_ZERO, EQUAL_PASSES
+from dropattack.methods.standard import MORE, SAME
+from dropattack.settings import EPS_ZERO, EQUAL_PASSES, SAME_UPDATES
 
 CONFIGURATION, CONTROL = "configuration_id", "control_experiment"
 """Columns of `trainables.trial.Identity`, named so that no hyperparameter bears their names."""
@@ -35,7 +36,9 @@ def identified(trials: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
     named = of("control", "none").replace("none", "").astype(str)
     untouched = (of("epsilon", 1) == 0) | ((of("input_ratio", 1) == 0) & (of("targets", "") == INPUT))
     named = named.mask((named == "") & untouched, EPS_ZERO)
-    named = named.mask(of("p", 1) == 0, P_ZERO).mask(of("rounds", 1).astype(float) > 1, EQUAL_PASSES)
+    several = of("rounds", 1).astype(float) > 1
+    named = named.mask(of("p", 1) == 0, P_ZERO).mask(several, EQUAL_PASSES)
+    named = named.mask(several & (of("updates", MORE) == SAME), SAME_UPDATES)
     filled = trials.copy()
     filled.loc[unknown.index, CONFIGURATION] = digests.map("{:016x}".format)
     filled.loc[unknown.index, CONTROL] = named

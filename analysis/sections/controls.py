@@ -19,11 +19,10 @@ from analysis.document import (
     with_interval,
 )
 from analysis.figures.ranking import gain_forest
-from analysis.questions.controls import MEANING, compare_methods, generalisation_gap, scored_methods
+from analysis.questions.controls import MEANING, PLAIN, compare_methods, generalisation_gap, scored_methods
 from analysis.records import Metric, Records
 from analysis.scoring import FLATTERED
 from analysis.statistics import ALPHA
-from dropattack.settings import EQUAL_PASSES
 
 
 def section(records: Records) -> Section | None:
@@ -93,7 +92,7 @@ def _notes(table: pd.DataFrame) -> list[str]:
     ran = set(table["control"]) - {""}
     missing = [f"{name} ({meaning})" for name, meaning in MEANING.items() if name not in ran]
     notes = [f"Controls that did not run: {'; '.join(missing)}."] if missing else []
-    if EQUAL_PASSES not in ran:
+    if ran.isdisjoint(PLAIN):
         notes.append(
             "All comparisons are at equal epochs; an attack costs more passes than standard training."
         )
@@ -107,7 +106,7 @@ def _forest(setting: int, shown: pd.DataFrame, metric: Metric) -> Figure:
         "Gain over standard training of the same seeds with its 95 % paired t interval. A control that "
         "gains as much as the method with the same settings explains the method away; the method stands "
         "here in its best settings.",
-        "All are at equal epochs but equal-passes, which trains standard training for as many passes.",
+        f"All are at equal epochs but {' and '.join(PLAIN)}: standard training of as many passes.",
         f"Gains in {metric.name} of {', '.join(shown['family'])}.",
         partial(gain_forest, shown, list(shown["family"]), metric),
     )

@@ -118,20 +118,16 @@ def test_masks_of_the_models_dropout_are_fresh_or_the_same(name, dropout):
         first, *others = model.masks
         assert len(others) == max(method.settings.passes, 1) - 1
         assert all(torch.equal(mask, first) == (dropout == "same") for mask in others)
-    second_step = first
     method.step(model, model.batch(), standing(model))
-    assert not torch.equal(model.masks[len(others) + 1], second_step), "every step draws anew"
+    assert not torch.equal(model.masks[len(others) + 1], first), "every step draws anew"
 
 
-@pytest.mark.parametrize("own", [False, True])
 @pytest.mark.parametrize("dropout", ["fresh", "same"])
-def test_dropout_draws_from_the_tasks_generator(own, dropout):
-    """Which one is a matter of the task: the one of masks, or one of its own."""
+def test_dropout_follows_from_the_tasks_generator(dropout):
     found = []
     for elsewhere in (0, 7):
         model = make(Attention)
-        task = {"model_generator": torch.Generator().manual_seed(3)} if own else {}
-        method = method_for("dropattack", model, seed=1, task=task, dropout=dropout)
+        method = method_for("dropattack", model, seed=1, dropout=dropout)
         batch = model.batch()
         torch.manual_seed(elsewhere)
         before = torch.get_rng_state()
@@ -139,6 +135,27 @@ def test_dropout_draws_from_the_tasks_generator(own, dropout):
         assert torch.equal(torch.get_rng_state(), before)
         found.append(model.fc.weight.grad.clone())
     assert torch.equal(*found)
+
+
+def test_dropout_does_not_depend_on_what_a_method_draws():
+    """Masks are drawn between two passes of the one, and none of the other."""
+    seen = []
+    for name, values in (("fgm", {}), ("dropattack", {"targets": "input", "k": 1, "p": 0.5})):
+        model = make(Dropped)
+        for _ in range(2):
+            method_for(name, model, seed=4, **values).step(model, model.batch(), standing(model))
+        seen.append(model.masks)
+    assert all(torch.equal(one, other) for one, other in zip(*seen, strict=True))
+
+
+@pytest.mark.parametrize("dropout", ["fresh", "same"])
+def test_without_a_generator_masks_are_the_same_or_not_too(dropout):
+    model = make(Dropped)
+    method = dropattack.create("fgm", dropout=dropout)
+    for _ in range(2):
+        model.masks.clear()
+        method.step(model, model.batch(), standing(model))
+        assert torch.equal(*model.masks) == (dropout == "same")
 
 
 def test_without_a_generator_dropout_is_torchs():

@@ -19,6 +19,7 @@ from search.execution import tuning
 from search.records.store import Store
 from search.service import run_sweep
 from tests.search.simulation import Driver, engine, sweep
+from trainables.trial import TRAINING_VERSION
 from trainables.workloads import workload_named
 
 BASE: dict[str, Any] = {
@@ -202,10 +203,10 @@ def test_records_of_another_training_are_refused_by_a_plan_too(tmp_path: Path) -
     source = tmp_path / "sweep.yaml"
     recorded(tmp_path / "runs", source)
     journal = Store(tmp_path / "runs").journal_path("mutated")
-    journal.write_text(journal.read_text().replace('"version":5', '"version":4'))
+    journal.write_text(journal.read_text().replace(f'"version":{TRAINING_VERSION}', '"version":1'))
     planned, ran = verdicts(source, tmp_path / "runs", tmp_path)
     assert planned == ran
-    assert "what a training computes (version 4, now 5)" in planned
+    assert f"what a training computes (version 1, now {TRAINING_VERSION})" in planned
 
 
 @pytest.mark.usefixtures("never_started")

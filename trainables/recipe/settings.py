@@ -1,6 +1,6 @@
 """How a trial trains, whatever the method: the settings of a recipe."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -101,11 +101,14 @@ class TrainingSettings(Settings):
 
     def _cost(self, method: Settings, epochs: int, until: int) -> float:
         made = self.examples != CLEAN
-        shares = (epoch / epochs for epoch in range(1, until + 1))
-        return sum(
-            BATCHES[self.examples] * method.passes_at(share) + made * method.rounds_at(share)
-            for share in shares
-        )
+
+        def passes(epoch: int) -> float:
+            share = epoch / epochs
+            return BATCHES[self.examples] * method.passes_at(share) + made * method.rounds_at(share)
+
+        early, late = passes(1), passes(epochs)
+        changed = bisect_left(range(1, epochs + 1), True, key=lambda epoch: passes(epoch) == late)
+        return min(until, changed) * early + max(0, until - changed) * late
 
     def canonical(self) -> Self:
         """The one spelling of all settings that train the same and measure the same."""

@@ -33,9 +33,10 @@ class DivergedError(RuntimeError):
 class Training:
     """The state of one trial.
 
-    Everything random comes from generators that the trial's seed alone decides: one each for shuffling, for
-    masks and for what the model draws in a pass, such as dropout. Torch's default generator, which
-    initialisation draws from, is put in the trial's own state for the time of each call and given back after.
+    Everything random comes from generators that the trial's seed alone decides: one each for shuffling and
+    masks, and torch's default generator, which initialisation draws from, is put in the trial's own state for
+    the time of each call and given back after it. What the model draws in a pass, such as dropout, follows
+    from the seed of the masks, the step and the pass.
 
     Args:
         trial: What to train.
@@ -67,7 +68,6 @@ class Training:
         self.train, self.valid, self.test = (s.to(self.device) for s in (train, data.valid, data.test))
         self.shuffling = torch.Generator().manual_seed(trial.seed_for("shuffling"))
         self._masks = torch.Generator(self.device).manual_seed(trial.seed_for("masks"))
-        self._drawing = torch.Generator(self.device).manual_seed(trial.seed_for("dropout"))
         self._default_state = _default_state_from(trial.seed_for("default"), self.device)
         with self._own_default_generator():
             self.model: nn.Module = architecture.build(data).to(self.device)
@@ -80,7 +80,6 @@ class Training:
             Task(
                 names=architecture.targets,
                 generator=self._masks,
-                model_generator=self._drawing,
                 autocast=autocast(self.settings.precision),
                 words=data.words,
             ),
@@ -229,7 +228,6 @@ class Training:
             "method": self.method.state_dict(),
             "shuffling": self.shuffling.get_state(),
             "masks": self._masks.get_state(),
-            "drawing": self._drawing.get_state(),
             "default": self._default_state,
             "history": self.history,
             "best_model": self.best_model,
@@ -264,11 +262,9 @@ class Training:
         self._default_state = {name: value.cpu() for name, value in state["default"].items()}
         if self.device.type == state["device"]:
             self._masks.set_state(state["masks"].cpu())
-            self._drawing.set_state(state["drawing"].cpu())
         else:
             epochs = len(state["history"])
             self._masks.manual_seed(self.trial.seed_for(f"masks after {epochs} epochs"))
-            self._drawing.manual_seed(self.trial.seed_for(f"dropout after {epochs} epochs"))
             seed = self.trial.seed_for(f"default after {epochs} epochs")
             self._default_state = _default_state_from(seed, self.device)
         self.history = list(state["history"])

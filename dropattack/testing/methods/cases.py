@@ -27,9 +27,8 @@ class Case:
 
     def on(self, model: Model, seed: int = 0, **task: Any) -> dropattack.Method[Any]:
         """The method for a model, with a generator of ``seed``; ``task`` is further fields of `Task`."""
-        masks, drawn = (torch.Generator().manual_seed(seed + purpose) for purpose in (0, 1000))
-        generators = {"generator": masks, "model_generator": drawn}
-        given = dropattack.Task(**{"names": model.names, **generators, **task})
+        generator = torch.Generator().manual_seed(seed)
+        given = dropattack.Task(**{"names": model.names, "generator": generator, **task})
         return dropattack.create(self.method, task=given, **self.values)
 
     @override

@@ -94,7 +94,7 @@ def test_status_needs_no_code_of_the_user(tmp_path: Path, noted: bool) -> None:
         store.note_total("small", tested.total)
     before = _status(tmp_path)
     assert f"/{total} · " in before, "without a note of it, the total is worked out while that can be done"
-    assert "best configuration on validation: dropattack input" in before
+    assert "best configuration on validation: " in before
     for path in (store.folder("small") / "sweep.json", store.journal_path("small")):
         gone = path.read_text(encoding="utf-8").replace("digits-lenet5", "own:my_lenet5")
         path.write_text(gone.replace('"dropattack"', '"nowhere"'), encoding="utf-8")

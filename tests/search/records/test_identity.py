@@ -15,6 +15,7 @@ from search.records.record import State
 from search.records.store import Store
 from tests.search.simulation import train
 from trainables.disk import checkpoint_path, model_path
+from trainables.trial import TRAINING_VERSION
 
 FORMER = Path(__file__).parent / "version5"
 """A sweep as the version before canonical keys recorded it, killed when 12 of its 20 trials were complete.
@@ -26,7 +27,10 @@ Its grid holds copies: p = 0 with every ε and control, eps-zero with every p, a
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
+    """Its records are said to be of today's training, which they must be to go on."""
     shutil.copytree(FORMER, tmp_path / "sweeps" / "former")
+    journal = tmp_path / "sweeps" / "former" / "journal.log"
+    journal.write_text(journal.read_text().replace('"version":5', f'"version":{TRAINING_VERSION}'))
     return Store(tmp_path)
 
 

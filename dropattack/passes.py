@@ -1,0 +1,142 @@
+"""One pass after the other through a model: in the task's precision, with draws that follow from its seed."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+from torch.utils._pytree import tree_map_only
+
+from dropattack.errors import UsageError
+from dropattack.modes import derived_seed, model_draws
+from dropattack.settings import Settings
+from dropattack.targets.target import Target, watched
+from dropattack.task import Inputs, Task
+
+S = TypeVar("S", bound=Settings)
+
+
+class Passes(Generic[S]):
+    """Runs the passes of a method's steps.
+
+    Args:
+        settings: The method's.
+        task: See `Task`.
+
+    Attributes:
+        steps: Number of steps taken in the whole training, which decides what the model's dropout draws.
+    """
+
+    def __init__(self, settings: S, task: Task) -> None:
+        self.settings = settings
+        self.task = task
+        self.steps = 0
+        self._autocast = task.autocast
+        self._pass = 0
+        self._began: Tensor | None = None
+
+    def begin_step(self) -> None:
+        """The next pass is the first of a step."""
+        self._pass, self._began = 0, None
+
+    def forward(self, model: nn.Module, inputs: Inputs, labels: Tensor) -> tuple[Tensor, Any]:
+        """The loss, with its graph, and the outputs.
+
+        Raises:
+            UsageError: The loss is not a scalar.
+        """
+        with self._passing(labels.device):
+            several = isinstance(inputs, tuple) and not isinstance(inputs, PackedSequence)
+            outputs = model(*inputs) if several else model(inputs)
+            loss = self.task.loss(outputs, labels)
+        if not isinstance(loss, Tensor) or loss.dim() != 0:
+            shape = f"has shape {list(loss.shape)}" if isinstance(loss, Tensor) else f"is {loss!r}"
+            raise UsageError(f"the loss must be a scalar tensor, but {shape}; average it over the batch")
+        return loss, outputs
+
+    def forward_backward(
+        self, model: nn.Module, inputs: Inputs, labels: Tensor, weight: float = 1.0
+    ) -> tuple[Tensor, Any]:
+        """Runs one pass: ``weight`` times the loss's gradient is added to every ``.grad``.
+
+        Returns:
+            The unweighted loss and the outputs, both detached.
+        """
+        loss, outputs = self.forward(model, inputs, labels)
+        (loss if weight == 1.0 else loss * weight).backward()
+        return loss.detach(), _detached(outputs)
+
+    def gradients(
+        self,
+        model: nn.Module,
+        inputs: Inputs,
+        labels: Tensor,
+        targets: Sequence[Target],
+        weight: float = 0.0,
+    ) -> tuple[Tensor, Any, list[Tensor | None]]:
+        """Runs one pass for the sake of the targets' own gradients, of the unweighted loss.
+
+        Args:
+            model: See `step`.
+            inputs: See `step`.
+            labels: See `step`.
+            targets: Attached targets.
+            weight: Adds so many times the loss's gradient to every ``.grad`` too; with 0 only the gradients
+                of the targets are computed, and no ``.grad`` changes.
+
+        Returns:
+            Loss and outputs, detached, and one gradient for each target, ``None`` where the model did not use
+            it. With a weight of 1, they may share memory with ``.grad``, which the next pass changes.
+        """
+        with watched(targets):
+            if weight == 0:
+                loss, outputs = self.forward(model, inputs, labels)
+                known = [target.variable for target in targets]
+                used = [variable for variable in known if variable is not None]
+                found = iter(torch.autograd.grad(loss, used, allow_unused=True) if used else ())
+                raw = [None if variable is None else next(found) for variable in known]
+                own = [None if g is None else t.select(g) for t, g in zip(targets, raw, strict=True)]
+            else:
+                loss, outputs = self.forward_backward(model, inputs, labels, weight)
+                own = [target.gradient() for target in targets]
+            if weight not in (0, 1):
+                own = [None if g is None else g / weight for g in own]
+        return loss.detach(), _detached(outputs), own
+
+    @contextmanager
+    def own_autocast(self, device: str) -> Iterator[None]:
+        """Takes the type of an autocast context around the step over, and ends the context for the rest.
+
+        Its cache of cast weights would hide attacks on them, and norms are taken in the gradients' own type.
+        """
+        outer = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+        self._autocast = self.task.autocast or outer
+        if self._autocast is torch.float16:
+            raise UsageError(
+                "float16 needs its loss scaled, which would scale attacks; ask autocast for torch.bfloat16"
+            )
+        with torch.autocast(device, enabled=False) if outer is not None else nullcontext():
+            yield
+
+    @contextmanager
+    def _passing(self, device: torch.device) -> Iterator[None]:
+        """What every pass runs in: mixed precision, and draws of the model by seed, step and pass.
+
+        They do not depend on what a method draws for its masks, and not on other draws in the process.
+        """
+        mixed: AbstractContextManager[object] = nullcontext()
+        if self._autocast is not None:
+            mixed = torch.autocast(device.type, self._autocast, cache_enabled=False)
+        repeats, generator = self.settings.repeats_dropout, self.task.generator
+        seed = None
+        if generator is not None:
+            seed = derived_seed(generator.initial_seed(), self.steps, 0 if repeats else self._pass)
+        with mixed, model_draws(device, seed, self._began if repeats else None) as began:
+            self._began, self._pass = began, self._pass + 1
+            yield
+
+
+def _detached(outputs: Any) -> Any:
+    return outputs.detach() if isinstance(outputs, Tensor) else tree_map_only(Tensor, Tensor.detach, outputs)
