@@ -20,7 +20,7 @@ SPACE = {
     "epsilon": [0.0, 0.3, 0.6],
     "p": [0.0, 0.5, 1.0],
     "k": [1, 2],
-    "control": ["none", "eps-zero", "p-one", "random-direction", "equal-passes"],
+    "control": ["none", "eps-zero", "p-one", "p-one-norm", "random-direction", "equal-passes"],
     "norm": ["tensor", "sample", "row", "joint"],
     "step_mode": ["recompute", "accumulate"],
     "direction": ["running-sum", "last"],
@@ -190,6 +190,18 @@ SAME = {
     "an input that stays": [of("awp", k=2, epsilon=0), of("awp", k=2, alpha=0)],
     "rescaled": [of("dropattack", epsilon=0.5, p=0.5, rescale=True), of("dropattack", epsilon=1, p=0.5)],
     "p-one": [of("dropattack", control="p-one", epsilon=3, p=0.1), of("dropattack", epsilon=0.3, p=1)],
+    "p-one-norm": [
+        of("dropattack", control="p-one-norm", epsilon=3, p=0.09),
+        of("dropattack", epsilon=0.9, p=1),
+        of("dropattack", control="p-one-norm", epsilon=0.27, p=0.09, rescale=True),
+    ],
+    "p-one-norm of no short decimal": [
+        of("dropattack", control="p-one-norm", epsilon=2, p=0.5),
+        of("dropattack", epsilon=1.4142135623731, p=1, rescale=True),
+        of("dropattack", control="p-one-norm", epsilon=1, p=0.5, rescale=True),
+        of("dropattack", control="p-one-norm", epsilon=4, p=0.125),
+        of("dropattack", control="p-one", epsilon=14.142135623731, p=0.1),
+    ],
     "tokens of no size": [
         of("dropattack", targets="input+hidden", p=1, input_ratio=0, text_input="tokens"),
         of("dropattack", targets="input+hidden", p=1, input_ratio=0),
