@@ -29,8 +29,8 @@ class DropAttackSettings(Settings):
         control: ``eps-zero`` runs every pass with ε = 0; ``p-one`` attacks every element with pε, or ε
             with ``rescale``, to first order the same rise of the loss; ``p-one-norm`` with √p·ε, or ε/√p
             with ``rescale``, of which the square is the mean ‖M∘r‖² over masks; ``random-direction`` puts
-            noise in place of each gradient; ``equal-passes`` is standard training that goes through the data 1 + TK
-            times an epoch (see `rounds`). Not in the paper.
+            noise in place of each gradient; ``equal-passes`` is standard training that goes through the data
+            1 + TK times an epoch (see `rounds`). Not in the paper.
         norm: Over what the norm of equation 6 is taken: whole ``tensor`` (code; for pixels the whole batch),
             ``sample`` for inputs and whole tensors for weights, ``row`` of the first dimension, or all
             tensors of a group ``joint``-ly, as SAM does.

@@ -51,9 +51,9 @@ def shifts(steps, targets, **values):
     method = method_for("dropattack", model, targets=targets, k=1, grouping="joint", **values)
     for _ in range(steps):
         method.step(model, batch, standing(model))
-    weights, inputs = points.parameters[1::2], points.activations[1::2]
-    moved = [(w["conv.weight"] - start).flatten() for w in weights], [(x - batch[0]).flatten() for x in inputs]
-    return torch.stack([torch.cat(pair) for pair in zip(*moved, strict=True)])
+    weights = [(seen["conv.weight"] - start).flatten() for seen in points.parameters[1::2]]
+    inputs = [(seen - batch[0]).flatten() for seen in points.activations[1::2]]
+    return torch.cat([torch.stack(weights), torch.stack(inputs)], 1)
 
 
 @pytest.mark.parametrize("rescale", [False, True])
