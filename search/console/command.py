@@ -1,6 +1,8 @@
 """One command, from the words typed to its exit status."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 
@@ -27,6 +29,28 @@ def carry_out(app: typer.Typer) -> int:
             return int(app(standalone_mode=False) or 0)
     except _WrongWords as error:
         return _refused(_words(error))
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turns what ends a command early into one line on standard error and its exit status."""
+    try:
+        from dropattack import UsageError
+        from search.execution.errors import RunError
+
+        try:
+            yield
+        except UsageError as error:
+            raise _ended(str(error), 2) from None
+        except RunError as error:
+            raise _ended(str(error), 1) from None
+    except KeyboardInterrupt:
+        raise _ended("interrupted; run the same command again to go on", 1) from None
+
+
+def _ended(why: str, status: int) -> typer.Exit:
+    print(f"dropattack: {why}", file=sys.stderr)
+    return typer.Exit(status)
 
 
 def _words(error: Exception) -> str:

@@ -14,7 +14,6 @@ from search.records.redaction import without_credentials
 _MOST_BYTES = 2**20
 _log = logging.getLogger("search")
 """All modules of this package write to it by their own names; outside of `sweep_log` it goes nowhere."""
-_log.addHandler(logging.NullHandler())
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """What was recorded is there, once and in order, after reopening and after a kill; one writer at a time."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from optuna.distributions import (
@@ -33,7 +32,7 @@ class Recording(StoreCases):
 
     def test_what_was_recorded_is_there_after_reopening(self, tmp_path: Path) -> None:
         sweep = small_sweep()
-        params: dict[str, Any] = {"epsilon": 0.3, "k": 2, "targets": "input+conv1.w"}
+        params = {"epsilon": 0.3, "k": 2.0, "targets": 1}
         allowed: dict[str, BaseDistribution] = {
             "epsilon": FloatDistribution(0.01, 10.0, log=True),
             "k": IntDistribution(1, 3),

@@ -12,9 +12,9 @@ from typing_extensions import override
 from dropattack import Settings, setting
 from trainables.architecture import Architecture, named
 from trainables.data import files
-from trainables.digest import digest
 from trainables.data.dataset import Data, Dataset
 from trainables.data.splits import ImageSplit
+from trainables.digest import digest
 from trainables.workload import Workload
 
 SIZES = (60, 30, 30)

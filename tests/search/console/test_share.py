@@ -25,8 +25,8 @@ def _status(folder: Path, spent: float, **changes: Any) -> tuple[Status, list[Re
             metrics |= {"seconds": 2.0, "cpu_seconds": spent}
     console = Console(width=140)
     with console.capture() as shown:
-        show_status(console, definition, records)
-    return Status(definition, records), records, shown.get()
+        show_status(console, definition, records, len(records))
+    return Status(definition, records, len(records)), records, shown.get()
 
 
 @pytest.mark.parametrize(
@@ -53,4 +53,4 @@ def test_an_epoch_counts_once_and_one_that_was_not_measured_not_at_all(tmp_path:
     for record in records:
         for metrics in record.epochs:
             del metrics["cpu_seconds"]
-    assert Status(sweep(stages=STAGES, seeds=[0]), records).cpu_share is None
+    assert Status(sweep(stages=STAGES, seeds=[0]), records, len(records)).cpu_share is None

@@ -100,7 +100,7 @@ def test_the_report_is_written_and_says_how_many_trainings_there_are(
 
 def test_the_console_counts_them_too(once: tuple[Sweep, list[Record]]) -> None:
     definition, records = once
-    status = Status(definition, records)
+    status = Status(definition, records, len(records))
     assert (status.finished, status.copies) == (92, 56)
     assert status.line().startswith(f"92/92 · 92 complete · {SAME} · best so far")
     assert status.to_dict()["copies"] == 56
