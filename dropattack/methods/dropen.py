@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_map_only
 from typing_extensions import override
 
 from dropattack.method import Method, StepResult
-from dropattack.methods.input_attacks import projected_step
+from dropattack.methods.balls import projected_step
 from dropattack.methods.standard import Standard, StandardSettings
 from dropattack.modes import frozen_batch_statistics, twice_differentiable
 from dropattack.perturbation import zeroed
