@@ -33,7 +33,8 @@ class DropAttackSettings(Settings):
             1 + TK times an epoch (see `rounds`). Not in the paper.
         norm: Over what the norm of equation 6 is taken: whole ``tensor`` (code; for pixels the whole batch),
             ``sample`` for inputs and whole tensors for weights, ``row`` of the first dimension, or all
-            tensors of a group ``joint``-ly, as SAM does.
+            tensors of a group ``joint``-ly, as SAM does. Where one norm is over a batch of B examples, each
+            gets about ε/√B, so that a short last batch is attacked harder; see `spread_over_batch`.
         step_mode: ``recompute`` starts each ascent step from the original (Algorithm 2); ``accumulate`` adds
             it to the last perturbation, up to Kε (code). The same for K = 1.
         direction: ``running-sum`` of the clean gradient and the adversarial ones over K (Algorithm 2, code),
@@ -176,6 +177,18 @@ class DropAttackSettings(Settings):
     @override
     def remark(self) -> str:
         return "p = 0 attacks nothing: this is standard training" if self.p == 0 else ""
+
+    def spread_over_batch(self, words: bool) -> bool:
+        """Whether all examples of a batch share one absolute ε, of which each has more in a short batch.
+
+        With ε = 5 an image has .44 in a batch of 128, .75 in one of 45 and 5 by itself.
+
+        Args:
+            words: Whether ``input`` stands for an embedding matrix.
+        """
+        attacked = not (self.plain or self._untouched or self.input_ratio == 0 or self.control == EPS_ZERO)
+        batched = INPUT in parse_targets(self.targets) and (not words or self.text_input == "tokens")
+        return attacked and batched and self.norm in ("tensor", "joint") and self.epsilon_scale == "absolute"
 
     def canonical(self, words: bool) -> Self:
         """The one spelling of all settings that attack alike, for p > 0; see `Method.canonical`.
