@@ -55,12 +55,12 @@ def value(record: Record) -> float:
     return max(metrics["valid_accuracy"] for metrics in record.epochs)
 
 
-def passes(record: Record) -> int:
+def passes(record: Record) -> float:
     """Forward-backward passes over the training split."""
-    return len(record.epochs) * record.trial.passes
+    return record.trial.passes_until(len(record.epochs))
 
 
-def until_found(table: Mapping[str, Record], wanted: float, seed: int, stage: Mapping[str, Any]) -> int:
+def until_found(table: Mapping[str, Record], wanted: float, seed: int, stage: Mapping[str, Any]) -> float:
     """Passes of one search until a value of at least ``wanted`` is on record."""
     search = {"kind": "optuna", "trials": 10 * len(table), "sampler_seed": seed}
     definition = {
@@ -73,7 +73,7 @@ def until_found(table: Mapping[str, Record], wanted: float, seed: int, stage: Ma
     checksum = next(iter(table.values())).trial.checksum
     with tempfile.TemporaryDirectory() as name:
         engine = Engine(sweep, Journal(Path(name) / "journal.log", sweep.select), lambda _, __: checksum)
-        spent, running = 0, dict[str, int]()
+        spent, running = 0.0, dict[str, int]()
         while not engine.done:
             while len(running) < SLOTS and (record := engine.next()) is not None:
                 running[record.key] = 0
@@ -81,7 +81,7 @@ def until_found(table: Mapping[str, Record], wanted: float, seed: int, stage: Ma
                 source = table[key]
                 metrics = source.epochs[running[key]]
                 running[key] += 1
-                spent += source.trial.passes
+                spent += source.trial.passes_in(running[key])
                 if metrics["valid_accuracy"] >= wanted:
                     return spent
                 if not engine.report(key, metrics):
@@ -89,7 +89,7 @@ def until_found(table: Mapping[str, Record], wanted: float, seed: int, stage: Ma
     return spent
 
 
-def in_random_order(records: list[Record], wanted: float, seed: int) -> int:
+def in_random_order(records: list[Record], wanted: float, seed: int) -> float:
     """Passes of a grid, in a random order, until a value of at least ``wanted`` is on record."""
     order = random.Random(seed).sample(records, len(records))
     first = next(index for index, record in enumerate(order) if value(record) >= wanted)

@@ -1,7 +1,7 @@
 """What every training method is: an object whose one verb is `step`, most of them by one hook, `gather`."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils._pytree import tree_map_only
 
 from dropattack.errors import UsageError
+from dropattack.modes import KeptStatistics, model_draws
 from dropattack.perturbation import joint_norm
 from dropattack.settings import Settings
 from dropattack.targets.spelling import INPUT
@@ -49,6 +50,10 @@ class Method(Generic[S]):
         summary: One line for people.
         source: Where the rule comes from.
         cost: Forward-backward passes per step in the letters of the settings; see `Settings.passes`.
+        steps: Number of steps taken in the whole training, which decides what ``interval`` leaves out. Who
+            resumes a training sets it.
+        until: Share of the training that is done at the end of the epoch, in (0, 1], which decides what
+            ``start`` leaves out. Who trains sets it before every epoch.
         state: What the method keeps from step to step beside model and optimizer; empty for most.
         second_order: Whether a step differentiates a gradient.
 
@@ -69,6 +74,10 @@ class Method(Generic[S]):
             raise UsageError("clamp is for images: an embedding has no range to keep; leave it out")
         self.settings = settings
         self.task = task
+        self.steps = 0
+        self.until = 1.0
+        self._autocast = task.autocast
+        self._dropout: Tensor | None = None
 
     @classmethod
     def canonical(cls, settings: S, words: bool) -> tuple[str, Settings]:
@@ -87,17 +96,61 @@ class Method(Generic[S]):
         return cls.name, settings
 
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        """Trains ``model`` on ``batch`` once: clears the gradients, gathers, updates.
+        """Trains ``model`` on ``batch`` once, attacked or, where the settings leave this step out, plainly.
+
+        An autocast context around it counts for the passes, as `Task.autocast` does, and for nothing else.
 
         Args:
             model: Called as ``model(inputs)``, or ``model(*inputs)`` where inputs are a tuple.
             batch: ``(inputs, labels)``.
             optimizer: Holds the model's parameters; its gradients are cleared first.
+
+        Raises:
+            UsageError: The batch is empty, or an autocast context asks for float16.
         """
+        if not batch[1].numel():
+            raise UsageError("the batch is empty, and an empty batch has no loss; leave it out")
+        self._dropout = None
+        attacks = self.settings.attacks_at(self.until, self.steps)
+        with self._own_autocast(batch[1].device.type):
+            seen = (self.own_step if attacks else self._plain_step)(model, batch, optimizer)
+        self.steps += 1
+        return seen
+
+    def own_step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
+        """See `step`: with what `gather` gives; a method that updates several times does so here."""
+        return self._updated(self.gather, model, batch, optimizer)
+
+    def _plain_step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
+        return self._updated(self.plain, model, batch, optimizer)
+
+    def _updated(
+        self,
+        gather: Callable[[nn.Module, Batch], StepResult],
+        model: nn.Module,
+        batch: Batch,
+        optimizer: torch.optim.Optimizer,
+    ) -> StepResult:
+        """Clears the gradients, gathers, and updates."""
         optimizer.zero_grad(set_to_none=True)
-        seen = self.gather(model, batch)
+        statistics = KeptStatistics(model)
+        return self.concluded(gather(model, batch), model, optimizer, statistics)
+
+    def concluded(
+        self,
+        seen: StepResult,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        statistics: KeptStatistics,
+    ) -> StepResult:
+        """Updates with what is gathered; puts statistics back where the update is left out."""
         skipped = self.update(model, optimizer)
+        statistics.restore(skipped > 0)
         return replace(seen, log={**seen.log, "skipped_updates": skipped})
+
+    def plain(self, model: nn.Module, batch: Batch) -> StepResult:
+        """Gathers as standard training does: one pass on the batch as it is; see `gather`."""
+        return StepResult(*self.forward_backward(model, *batch))
 
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         """Fills every ``.grad``, which `step` has cleared, with the method's gradient; keeps the parameters.
@@ -115,14 +168,34 @@ class Method(Generic[S]):
         raise UsageError(f"method {self.name!r} defines neither `gather` nor a `step` of its own")
 
     def update(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensor:
-        """Bounds the gathered gradient and lets the optimizer take its step.
+        """Bounds the gathered gradient and lets the optimizer take its step, unless it is not finite.
+
+        An update that is left out leaves parameters, the optimizer's state and the running statistics of
+        normalisation layers as they were before the step.
 
         Returns:
             See `bound`.
         """
         broken = self.bound(optimizer)
-        optimizer.step()
+        self.advance(optimizer, broken)
         return broken
+
+    @staticmethod
+    def advance(optimizer: torch.optim.Optimizer, broken: Tensor) -> None:
+        """Lets the optimizer take its step unless the 0-dimensional ``broken`` is positive.
+
+        On a GPU a fused optimizer looks by itself, as it does for `torch.amp.GradScaler`; for any other one
+        the host waits, as GradScaler makes it wait.
+        """
+        if broken.is_cpu or not getattr(optimizer, "_step_supports_amp_scaling", False):
+            if not broken:
+                optimizer.step()
+            return
+        optimizer.found_inf = broken.float()  # type: ignore[attr-defined]  # where fused optimizers look
+        try:
+            optimizer.step()
+        finally:
+            del optimizer.found_inf  # type: ignore[attr-defined]  # as above
 
     def owns(self, model: nn.Module) -> Mapping[str, nn.Parameter]:
         """Parameters, by name, that the method updates itself and keeps from the optimizer; none for most."""
@@ -146,11 +219,7 @@ class Method(Generic[S]):
         Raises:
             UsageError: The loss is not a scalar.
         """
-        dtype, device = self.task.autocast, labels.device.type
-        mixed: AbstractContextManager[object] = nullcontext()
-        if dtype is not None or torch.is_autocast_enabled(device):
-            mixed = torch.autocast(device, dtype, enabled=dtype is not None, cache_enabled=False)
-        with mixed:
+        with self._passing(labels.device):
             several = isinstance(inputs, tuple) and not isinstance(inputs, PackedSequence)
             outputs = model(*inputs) if several else model(inputs)
             loss = self.task.loss(outputs, labels)
@@ -158,6 +227,33 @@ class Method(Generic[S]):
             shape = f"has shape {list(loss.shape)}" if isinstance(loss, Tensor) else f"is {loss!r}"
             raise UsageError(f"the loss must be a scalar tensor, but {shape}; average it over the batch")
         return loss, outputs
+
+    @contextmanager
+    def _own_autocast(self, device: str) -> Iterator[None]:
+        """Takes the type of an autocast context around the step over, and ends the context for the rest.
+
+        Its cache of cast weights would hide attacks on them, and norms are taken in the gradients' own type.
+        """
+        outer = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+        self._autocast = self.task.autocast or outer
+        if self._autocast is torch.float16:
+            raise UsageError(
+                "float16 needs its loss scaled, which would scale attacks; ask autocast for torch.bfloat16"
+            )
+        with torch.autocast(device, enabled=False) if outer is not None else nullcontext():
+            yield
+
+    @contextmanager
+    def _passing(self, device: torch.device) -> Iterator[None]:
+        """What every pass runs in: mixed precision, and the task's generator for what the model draws."""
+        mixed: AbstractContextManager[object] = nullcontext()
+        if self._autocast is not None:
+            mixed = torch.autocast(device.type, self._autocast, cache_enabled=False)
+        repeated = self._dropout if self.settings.repeats_dropout else None
+        source = self.task.model_generator or self.task.generator
+        with mixed, model_draws(source, device, repeated) as began:
+            self._dropout = began
+            yield
 
     def forward_backward(
         self, model: nn.Module, inputs: Inputs, labels: Tensor, weight: float = 1.0
@@ -198,7 +294,7 @@ class Method(Generic[S]):
                 loss, outputs = self.forward(model, inputs, labels)
                 known = [target.variable for target in targets]
                 used = [variable for variable in known if variable is not None]
-                found = iter(torch.autograd.grad(loss, used, allow_unused=True))
+                found = iter(torch.autograd.grad(loss, used, allow_unused=True) if used else ())
                 raw = [None if variable is None else next(found) for variable in known]
                 own = [None if g is None else t.select(g) for t, g in zip(targets, raw, strict=True)]
             else:

@@ -90,8 +90,8 @@ def draw_mask(like: Tensor, p: float, by: str, generator: torch.Generator | None
 
 
 def noise_like(tensor: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Standard normal noise, shaped as ``tensor``."""
-    return torch.empty_like(tensor).normal_(generator=generator)
+    """Standard normal noise, shaped as ``tensor``; the same numbers however its elements lie in memory."""
+    return torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype, device=tensor.device)
 
 
 def sign_step(gradient: Tensor, size: float) -> tuple[Tensor, Tensor]:

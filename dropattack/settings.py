@@ -1,6 +1,7 @@
 """Hyperparameters as frozen dataclasses whose fields carry their range and meaning."""
 
 import dataclasses
+import inspect
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from typing_extensions import override
 
 from dropattack.errors import UsageError, unknown
 
-EPS_ZERO, EQUAL_PASSES = "eps-zero", "equal-passes"
-"""Controls that any method may have: no perturbation but zeros, or as many passes without attack."""
+EPS_ZERO, EQUAL_PASSES, SAME_UPDATES = "eps-zero", "equal-passes", "same-updates"
+"""Controls that any method may have: no perturbation but zeros; and as many passes without attack, in more
+updates or in as many."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +91,38 @@ class Settings:
 
     @property
     def passes(self) -> int:
-        """Forward-backward passes that one batch costs in one epoch: those of a step times `rounds`."""
-        return self.rounds
+        """Forward-backward passes of a step that attacks; 1 where there is nothing to attack."""
+        return 1
+
+    def passes_at(self, until: float) -> float:
+        """Forward-backward passes that a batch costs on average in an epoch; 1 for a plain pass.
+
+        Args:
+            until: Share of the training that is done at the end of that epoch, in (0, 1].
+        """
+        return self.passes * self.rounds_at(until)
+
+    def rounds_at(self, until: float) -> float:
+        """How often an epoch goes through the training data; 1 but for controls of equal passes.
+
+        Args:
+            until: See `passes_at`.
+        """
+        return 1.0
+
+    def attacks_at(self, until: float, step: int) -> bool:
+        """Whether a step is the method's own, and not a plain one.
+
+        Args:
+            until: See `passes_at`.
+            step: Number of steps before it in the whole training.
+        """
+        return True
 
     @property
-    def rounds(self) -> int:
-        """How often one epoch goes through the training data; 1 but for the control of equal passes."""
-        return 1
+    def repeats_dropout(self) -> bool:
+        """Whether all passes of a step share the first one's dropout masks."""
+        return False
 
     @property
     def remark(self) -> str:
@@ -119,8 +146,12 @@ class Settings:
 
     @classmethod
     def ranges(cls) -> dict[str, Range]:
-        """The declared range of every hyperparameter, by name."""
-        return {field.name: field.metadata["range"] for field in dataclasses.fields(cls)}
+        """The declared range of every hyperparameter, by name; a method's own before those that it shares."""
+        own: dict[str, int] = {}
+        for depth, base in enumerate(cls.__mro__):
+            own = dict.fromkeys(inspect.get_annotations(base), depth) | own
+        fields = sorted(dataclasses.fields(cls), key=lambda field: own[field.name])
+        return {field.name: field.metadata["range"] for field in fields}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

@@ -11,6 +11,8 @@ from torch import Tensor
 Inputs = Tensor | tuple[Tensor, ...]
 Batch = tuple[Inputs, Tensor]
 Loss = Callable[[Any, Tensor], Tensor]
+WordsOf = Callable[[Any], Tensor]
+"""``words(inputs)``; see `Task.words`."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,35 @@ class Task:
             that is not listed is taken as the parameter's own name. ``input`` is the batch itself unless
             it is listed here (the embedding matrix of a text model).
         generator: Source of all masks and noise, on the model's device; ``None`` takes torch's default.
-        autocast: Type for mixed precision forward passes, such as ``torch.bfloat16``; ``None`` for none.
-            It replaces an autocast context around the step, whose cache of cast weights would hide attacks.
+        model_generator: Source of what the model itself draws in a pass, such as dropout's masks; ``None``
+            takes ``generator``. With one of its own, methods that draw nothing and methods that draw masks
+            train on the same dropout.
+        autocast: Type for mixed precision forward passes, such as ``torch.bfloat16``; ``None`` takes that of
+            an autocast context around the step, or none. float16 is refused: its loss would need scaling.
         clip_norm: Largest L2 norm of the whole gradient before the optimizer's update; ``None`` for any.
+        words: ``words(inputs)`` tells which tokens are words, and no padding: ``[batch, length]``, bool, for
+            what the model is called with. Padding is never attacked as a token. ``None`` goes by the
+            ``padding_idx`` of the embedding that ``input`` stands for, which cannot tell where a word has the
+            same id, as with models that pad with their end of text, nor where the embedding has none.
+
+    Example:
+        Inputs ``(tokens, lengths)`` of texts padded behind their end:
+
+        >>> def by_length(inputs):
+        ...     tokens, lengths = inputs
+        ...     return torch.arange(tokens.shape[1]) < lengths[:, None]
+        >>> by_length((torch.tensor([[5, 2, 2], [7, 8, 9]]), torch.tensor([1, 3]))).tolist()
+        [[True, False, False], [True, True, True]]
+
+        Inputs ``(tokens, attention_mask)``, whatever side they are padded on:
+
+        >>> task = Task(names={"input": "embed.weight"}, words=lambda inputs: inputs[1].bool())
     """
 
     loss: Loss = F.cross_entropy
     names: Mapping[str, str] = field(default_factory=dict)
     generator: torch.Generator | None = None
+    model_generator: torch.Generator | None = None
     autocast: torch.dtype | None = None
     clip_norm: float | None = None
+    words: WordsOf | None = None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trainables.resolved import Resolved
     from trainables.workload import Workload
 
-TRAINING_VERSION = 5
+TRAINING_VERSION = 6
 """Raised by every change that alters what a trial computes; recorded results of other versions stay apart."""
 
 _MEASURED = ("robustness",)
@@ -219,10 +219,26 @@ class Trial:
         """A seed for one purpose: the same for every method, so that trials of one seed are pairs."""
         return int(digest(self.seed, purpose), 16) % 2**63
 
+    def passes_until(self, epoch: int) -> float:
+        """Forward-backward passes that a batch costs up to the end of an epoch, 0 for none.
+
+        Those for making adversarial examples are included.
+        """
+        return self.training_settings.passes_of(self.settings, epoch)
+
+    def passes_in(self, epoch: int) -> float:
+        """Passes that a batch costs in one epoch, numbered from 1."""
+        return self.passes_until(epoch) - self.passes_until(epoch - 1)
+
     @cached_property
-    def passes(self) -> int:
-        """Forward-backward passes per step, those for making adversarial examples included."""
-        return self.training_settings.passes_of(self.settings)
+    def passes_in_all(self) -> float:
+        """Passes that a batch costs in the whole training."""
+        return self.passes_until(self.training_settings.epochs)
+
+    @property
+    def passes(self) -> float:
+        """Passes that a batch costs in an epoch, on average over the whole training."""
+        return self.passes_in_all / self.training_settings.epochs
 
     def options(self) -> dict[str, Any]:
         """Settings of training, data and model under one dotted name each, such as ``training.epochs``.

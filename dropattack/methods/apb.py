@@ -95,7 +95,7 @@ class APB(Method[APBSettings]):
 
     @override
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:
-        return StepResult(*self.forward_backward(model, *batch))
+        return self.plain(model, batch)
 
     @override
     def update(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensor:
@@ -109,7 +109,7 @@ class APB(Method[APBSettings]):
         gradients = {name: bias.grad for name, bias in biases.items()}
         for bias in biases.values():
             bias.grad = None
-        optimizer.step()
+        self.advance(optimizer, broken)
         for name, bias in biases.items():
             bias.grad = gradients[name]
             if bias.grad is not None:

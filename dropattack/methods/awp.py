@@ -1,7 +1,7 @@
 """AWP: adversarial weights on top of adversarial inputs.
 
 Of an embedding matrix only the rows in the batch are touched: the others have no gradient, so the rule leaves
-them where they are.
+them where they are. How far these go follows from the norm of the whole matrix.
 """
 
 from contextlib import ExitStack
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from dropattack.attack_settings import AttackSettings
 from dropattack.method import Method, StepResult
 from dropattack.methods.balls import projected_step
 from dropattack.methods.sam import SAM, SAMSettings
@@ -24,7 +25,7 @@ from dropattack.task import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class AWPSettings(Settings):
+class AWPSettings(AttackSettings):
     """Hyperparameters of AWP."""
 
     gamma: float = setting(0.01, "Size γ of each weight's perturbation, relative to its norm.", low=0)
@@ -61,14 +62,14 @@ class AWP(Method[AWPSettings]):
             still = min(settings.alpha, settings.epsilon) == 0
             return cls.name, replace(settings.without("alpha"), epsilon=0.0) if still else settings
         if settings.gamma == 0:
-            return SAM.canonical(SAMSettings(rho=0.0), words)
+            return SAM.canonical(SAMSettings(rho=0.0, **settings.shared), words)
         return cls.name, settings.without("alpha", "epsilon")
 
     @override
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         settings = self.settings
         inputs, labels = batch
-        weights: list[Target] = [t for t in trainable_targets(model) if t.parameter.dim() > 1]
+        weights = [t for t in trainable_targets(model, self.task) if t.parameter.dim() > 1]
         inner: list[Target] = [find_input(model, self.task)] if settings.k else []
         perturbation: Tensor | None = None
         shares: list[Tensor] = []
@@ -88,7 +89,8 @@ class AWP(Method[AWPSettings]):
                 _, _, found = self.gradients(model, inputs, labels, inner if remaining else weights)
             for target, gradient in zip(weights, found, strict=True):
                 if gradient is not None:
-                    shift, share = scaled(gradient, settings.gamma * norm(target.value), norm(gradient))
+                    size = settings.gamma * norm(target.parameter.detach())
+                    shift, share = scaled(gradient, size, norm(gradient))
                     target.shift(shift)
                     shares.append(share)
             self.forward_backward(model, inputs, labels)

@@ -28,7 +28,7 @@ def random_point(
     direction = noise_like(value, generator)
     length = norm(direction, by)
     share = torch.rand(length.shape, generator=generator, dtype=torch.float32, device=value.device)
-    distance = share.pow_(length.numel() / value.numel()).mul_(radius)
+    distance = share.pow_(length.numel() / max(1, value.numel())).mul_(radius)
     return scaled(direction, distance.to(value.dtype), length)[0]
 
 

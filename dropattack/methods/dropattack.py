@@ -15,14 +15,14 @@ from typing_extensions import override
 
 from dropattack.method import Method, StepResult
 from dropattack.methods.dropattack_settings import RANDOM_DIRECTION, DropAttackSettings
-from dropattack.methods.standard import Standard, StandardSettings
+from dropattack.methods.standard import Standard
 from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import draw_mask, granularity, joint_norm, noise_like, norm, scaled
 from dropattack.registry import register
 from dropattack.settings import Settings
 from dropattack.targets.names import find_targets
 from dropattack.targets.target import Target, attached
-from dropattack.task import Batch, Inputs
+from dropattack.task import Batch, Inputs, Task
 
 
 @register
@@ -39,20 +39,36 @@ class DropAttack(Method[DropAttackSettings]):
     cost = "1 + TK for T groups of targets"
     settings_type = DropAttackSettings
 
+    def __init__(self, settings: DropAttackSettings, task: Task) -> None:
+        super().__init__(settings, task)
+        standard = settings.standard
+        self._standard = None if standard is None else Standard(standard, task)
+
     @classmethod
     @override
     def canonical(cls, settings: DropAttackSettings, words: bool) -> tuple[str, Settings]:
         """Standard training where nothing is attacked; see `DropAttackSettings.canonical`."""
-        if settings.plain:
-            return Standard.canonical(StandardSettings(rounds=settings.rounds), words)
+        if settings.standard is not None:
+            return Standard.canonical(settings.standard, words)
         return cls.name, settings.canonical(words)
+
+    @override
+    def begin_epoch(self, progress: float) -> None:
+        if self._standard is not None:
+            self._standard.begin_epoch(progress)
+
+    @override
+    def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
+        """See `Method.step`; where nothing can be attacked, one of standard training."""
+        if self._standard is not None:
+            self._standard.until = self.until
+            return self._standard.step(model, batch, optimizer)
+        return super().step(model, batch, optimizer)
 
     @override
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         """See `Method.gather`; the log also holds ``relative_size``, the mean ‖M∘r‖ / ‖θ‖ over targets."""
         settings = self.settings
-        if settings.plain:
-            return StepResult(*self.forward_backward(model, *batch))
         inputs, labels = batch
         names = [name for group in settings.groups for name in group]
         targets = find_targets(model, names, self.task, tokens=settings.text_input == "tokens")
@@ -134,8 +150,9 @@ class Numbers:
         return [draw_mask(tensor, p, by, self._generator) for tensor in like]
 
     def noise(self, like: Sequence[Tensor]) -> list[Tensor]:
-        """Standard normal noise for each target."""
-        return [noise_like(tensor, self._generator) for tensor in like]
+        """Standard normal noise for each target, zero where nothing may be attacked."""
+        pairs = zip(like, self._targets, strict=True)
+        return [target.kept(noise_like(tensor, self._generator)) for tensor, target in pairs]
 
     def norm(self, tensor: Tensor) -> Tensor:
         """L2 norm of all of a trial's elements."""

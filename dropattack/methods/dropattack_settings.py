@@ -5,7 +5,9 @@ from typing import ClassVar, Self
 
 from typing_extensions import override
 
-from dropattack.settings import EPS_ZERO, EQUAL_PASSES, Settings, decimal_product, setting
+from dropattack.attack_settings import AttackSettings
+from dropattack.methods.standard import MORE, SAME, StandardSettings
+from dropattack.settings import EPS_ZERO, EQUAL_PASSES, SAME_UPDATES, decimal_product, setting
 from dropattack.targets.spelling import INPUT, canonical_targets, parse_targets
 
 P_ONE, P_ONE_NORM, P_ZERO, RANDOM_DIRECTION = "p-one", "p-one-norm", "p-zero", "random-direction"
@@ -14,7 +16,7 @@ _UNMASKED = {P_ONE: 1.0, P_ONE_NORM: 0.5}
 
 
 @dataclass(frozen=True, kw_only=True)
-class DropAttackSettings(Settings):
+class DropAttackSettings(AttackSettings):
     """Hyperparameters of DropAttack; the defaults are the reading of preset ``paper``.
 
     "Code" below is what the authors published: four notebooks with recurrent models.
@@ -30,7 +32,8 @@ class DropAttackSettings(Settings):
             with ``rescale``, to first order the same rise of the loss; ``p-one-norm`` with √p·ε, or ε/√p
             with ``rescale``, of which the square is the mean ‖M∘r‖² over masks; ``random-direction`` puts
             noise in place of each gradient; ``equal-passes`` is standard training that goes through the data
-            1 + TK times an epoch (see `rounds`). Not in the paper.
+            1 + TK times an epoch, and ``same-updates`` does so with 1 + TK batches an update: as many passes
+            and as many updates (see `StandardSettings.updates`). Not in the paper.
         norm: Over what the norm of equation 6 is taken: whole ``tensor`` (code; for pixels the whole batch),
             ``sample`` for inputs and whole tensors for weights, ``row`` of the first dimension, or all
             tensors of a group ``joint``-ly, as SAM does. Where one norm is over a batch of B examples, each
@@ -52,8 +55,9 @@ class DropAttackSettings(Settings):
             the batch are touched, or the vectors of its ``tokens``.
         input_ratio: ε of the input ÷ ε of the other targets (ε_x and ε_θ of equation 5, which the paper's
             tables take as equal). Without the input among the targets it is 1.
-        epsilon_scale: ``absolute`` (paper, code), or ``relative`` to the norm of what is attacked: ε = 5 is a
-            quarter of an LSTM's input weights' norm and more than three times that of LeNet-5's first kernel.
+        epsilon_scale: ``absolute`` (paper, code), or ``relative`` to the norm of what is attacked: of an
+            embedding matrix the rows that the batch looks up, of tokens the words. ε = 5 is a quarter of an
+            LSTM's input weights' norm and more than three times that of LeNet-5's first kernel.
         batch_norm: Running statistics in attacked passes: ``frozen``, as is usual for SAM (paper and code are
             silent), or ``updated``.
     """
@@ -69,7 +73,7 @@ class DropAttackSettings(Settings):
     control: str = setting(
         "none",
         "Control experiment in place of the attack.",
-        choices=("none", EPS_ZERO, P_ONE, P_ONE_NORM, RANDOM_DIRECTION, EQUAL_PASSES),
+        choices=("none", EPS_ZERO, P_ONE, P_ONE_NORM, RANDOM_DIRECTION, EQUAL_PASSES, SAME_UPDATES),
     )
     norm: str = setting("tensor", "Scope of the norm in eq. 6.", choices=("tensor", "sample", "row", "joint"))
     step_mode: str = setting(
@@ -150,20 +154,33 @@ class DropAttackSettings(Settings):
         return 1.0 if self.control in _UNMASKED else self.p
 
     @property
-    def plain(self) -> bool:
-        """Whether a step is one of standard training."""
-        return self.p == 0 or self.control == EQUAL_PASSES
+    def standard(self) -> StandardSettings | None:
+        """The standard training that a step is one of; ``None`` where something is attacked."""
+        if self.p == 0:
+            return StandardSettings()
+        if self.control not in (EQUAL_PASSES, SAME_UPDATES):
+            return None
+        rounds = 1 + (self._cost - 1) / self.interval
+        updates = SAME if self.control == SAME_UPDATES else MORE
+        return StandardSettings(rounds=rounds, updates=updates, start=self.start)
+
+    @property
+    def _cost(self) -> int:
+        return 1 + len(self.groups) * self.k
 
     @property
     @override
     def passes(self) -> int:
-        """1 + TK for T groups; 1 for p = 0."""
-        return 1 if self.p == 0 else 1 + len(self.groups) * self.k
+        """1 + TK for T groups; 1 where nothing is attacked."""
+        return self._cost if self.standard is None else 1
 
-    @property
     @override
-    def rounds(self) -> int:
-        return self.passes if self.control == EQUAL_PASSES else 1
+    def passes_at(self, until: float) -> float:
+        return super().passes_at(until) if self.standard is None else self.standard.passes_at(until)
+
+    @override
+    def rounds_at(self, until: float) -> float:
+        return 1.0 if self.standard is None else self.standard.rounds_at(until)
 
     @property
     @override
@@ -186,7 +203,7 @@ class DropAttackSettings(Settings):
         Args:
             words: Whether ``input`` stands for an embedding matrix.
         """
-        attacked = not (self.plain or self._untouched or self.input_ratio == 0 or self.control == EPS_ZERO)
+        attacked = not (self.standard or self._untouched or self.input_ratio == 0 or self.control == EPS_ZERO)
         batched = INPUT in parse_targets(self.targets) and (not words or self.text_input == "tokens")
         return attacked and batched and self.norm in ("tensor", "joint") and self.epsilon_scale == "absolute"
 
@@ -251,7 +268,7 @@ class DropAttackSettings(Settings):
         names = INPUT if count == 1 else "+".join(f"target{number}" for number in range(count))
         kept = {name: getattr(self, name) for name in ("k", "clean_weight", "combine", "batch_norm")}
         grouping = "input+hidden" if count == 1 else "per-target"
-        found = type(self)(targets=names, epsilon=0.0, grouping=grouping, **kept)
+        found = type(self)(targets=names, epsilon=0.0, grouping=grouping, **kept, **self.shared)
         return found.without(*found._idle())
 
     def _idle(self) -> list[str]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 from typing_extensions import override
 
+from dropattack.attack_settings import ScheduledSettings
 from dropattack.method import Method, StepResult
 from dropattack.methods.balls import projected_step
 from dropattack.methods.standard import Standard, StandardSettings
@@ -26,7 +27,7 @@ BATCHES, MASKS = "batches", "masks"
 
 
 @dataclass(frozen=True, kw_only=True)
-class DropenSettings(Settings):
+class DropenSettings(ScheduledSettings):
     """Hyperparameters of Dropen; the defaults are what its report ran, in units that fit any batch size.
 
     Attributes:
@@ -65,21 +66,21 @@ class DropenSettings(Settings):
         return self.clamp
 
     @property
-    def attacks(self) -> bool:
+    def ascends(self) -> bool:
         """Whether smoothness is measured in a pass of its own."""
         return self.smoothness > 0 and self.k > 0
 
     @property
     def penalised(self) -> bool:
         """Whether the clean pass has a penalty, and so must be differentiated twice."""
-        return self.cosine > 0 or (self.smoothness > 0 and not self.attacks)
+        return self.cosine > 0 or (self.smoothness > 0 and not self.ascends)
 
     @property
     @override
     def passes(self) -> int:
         """Passes over the whole batch; one that is differentiated twice counts as two."""
         doubled = self.cosine > 0 and self.compare == MASKS
-        return (1 + self.penalised) * (1 + doubled) + (2 + self.k if self.attacks else 0)
+        return (1 + self.penalised) * (1 + doubled) + (2 + self.k if self.ascends else 0)
 
 
 @register
@@ -123,7 +124,7 @@ class Dropen(Method[DropenSettings]):
     @override
     def canonical(cls, settings: DropenSettings, words: bool) -> tuple[str, Settings]:
         """What belongs to a term of weight 0 does not count; without terms it is standard training."""
-        if not settings.penalised and not settings.attacks:
+        if not settings.penalised and not settings.ascends:
             return Standard.canonical(StandardSettings(), words)
         idle = []
         if settings.cosine == 0 or settings.compare == MASKS:
@@ -132,7 +133,7 @@ class Dropen(Method[DropenSettings]):
             idle.append("compare")
         if settings.smoothness == 0:
             idle.append("k")
-        if not settings.attacks:
+        if not settings.ascends:
             idle += ["epsilon", "final_epsilon", "clamp"]
         return cls.name, settings.without(*idle)
 
@@ -146,7 +147,7 @@ class Dropen(Method[DropenSettings]):
                 loss, outputs, log = self._penalised_pass(model, target, inputs, labels)
             else:
                 loss, outputs = self.forward_backward(model, inputs, labels)
-            if self.settings.attacks:
+            if self.settings.ascends:
                 log |= self._attacked_passes(model, target, inputs, labels)
         return StepResult(loss, outputs, log)
 
@@ -167,7 +168,7 @@ class Dropen(Method[DropenSettings]):
             if not masks:
                 found = gradient.detach()
                 self._earlier.append(zeroed(found.clone(), ~torch.isfinite(found)))
-        if settings.smoothness > 0 and not settings.attacks:
+        if settings.smoothness > 0 and not settings.ascends:
             log["smoothness"] = mean_square(gradient)
             total = total + settings.smoothness * log["smoothness"]
         _propagate(total, model)
@@ -208,7 +209,7 @@ class Dropen(Method[DropenSettings]):
         _, _, gradient, variable = self._differentiated(model, target, inputs, labels)
         value = mean_square(gradient)
         found = torch.autograd.grad(value, variable, allow_unused=True) if value.requires_grad else (None,)
-        return torch.zeros_like(variable) if found[0] is None else found[0]
+        return torch.zeros_like(variable) if found[0] is None else target.select(found[0])
 
     def _differentiated(
         self, model: nn.Module, target: ActivationTarget, inputs: Inputs, labels: Tensor
@@ -222,7 +223,7 @@ class Dropen(Method[DropenSettings]):
         (gradient,) = torch.autograd.grad(loss, variable, create_graph=True, allow_unused=True)
         if gradient is None:
             raise target.unused()
-        return loss, outputs, gradient * len(labels), variable
+        return loss, outputs, target.select(gradient) * len(labels), variable
 
     @override
     def state_dict(self) -> dict[str, Any]:

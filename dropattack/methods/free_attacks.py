@@ -4,6 +4,7 @@ Images are perturbed in their pixels, texts in the vectors of their tokens.
 """
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,8 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
+from dropattack.attack_settings import AttackSettings
 from dropattack.method import Method, StepResult
 from dropattack.methods.standard import Standard, StandardSettings
+from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import norm, projected, scaled, sign_step
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
@@ -24,7 +27,7 @@ from dropattack.task import Batch, Task
 
 
 @dataclass(frozen=True, kw_only=True)
-class FreeATSettings(Settings):
+class FreeATSettings(AttackSettings):
     """Hyperparameters of FreeAT."""
 
     m: int = setting(3, "Replays of each batch; divide the epochs by it for the budget of the source.", low=1)
@@ -48,8 +51,9 @@ class FreeATSettings(Settings):
 class FreeAT(Method[FreeATSettings]):
     """Replays each batch m times; each pass updates the model and δ, which lives on in the next batch.
 
-    δ has one row for each place in the batch, and for text one vector for each padded position in it; it
-    grows to the largest batch seen, and a smaller one uses its leading part. The reported loss is that of the
+    δ has one row for each place in the batch, and for text one vector for each position in it; it grows to
+    the largest batch seen, and a smaller one uses its leading part. Where this batch has padding, δ neither
+    moves nor is added. The reported loss is that of the
     first replay.
     """
 
@@ -75,11 +79,11 @@ class FreeAT(Method[FreeATSettings]):
         return cls.name, settings
 
     @override
-    def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        """See `Method.step`: m of them; what the first saw, and the mean log of all."""
+    def own_step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
+        """See `Method.own_step`: m updates; what the first saw, and the mean log of all."""
         replays = []
         for _ in range(self.settings.m):
-            replays.append(super().step(model, batch, optimizer))
+            replays.append(super().own_step(model, batch, optimizer))
         log = {name: torch.stack([replay.log[name] for replay in replays]).mean() for name in replays[0].log}
         return replace(replays[0], log=log)
 
@@ -126,7 +130,7 @@ class FreeAT(Method[FreeATSettings]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FreeLBSettings(Settings):
+class FreeLBSettings(AttackSettings):
     """Hyperparameters of FreeLB."""
 
     k: int = setting(3, "Passes K.", low=1)
@@ -145,8 +149,8 @@ class FreeLBSettings(Settings):
 class FreeLB(Method[FreeLBSettings]):
     """K passes over an ascending perturbation of each example, each giving 1/K of the gradient.
 
-    There is no clean pass, and no ascent after the last. Noise starts at the positions that are not padding,
-    as far as the embedding's ``padding_idx`` tells.
+    There is no clean pass, and no ascent after the last. Padding is not attacked, and has no part in a norm.
+    BatchNorm's statistics count the first pass alone.
     """
 
     name = "freelb"
@@ -163,7 +167,7 @@ class FreeLB(Method[FreeLBSettings]):
             return cls.name, settings
         if settings.magnitude == 0:
             return Standard.canonical(StandardSettings(), words)
-        return cls.name, settings.without("step_size", "max_norm")
+        return cls.name, settings.without("step_size", "max_norm", "dropout")
 
     @override
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:
@@ -171,13 +175,16 @@ class FreeLB(Method[FreeLBSettings]):
         inputs, labels = batch
         target = find_input(model, self.task)
         results, shares = [], []
-        with attached([target]):
-            target.shift(lambda value: self._noise(value, target.real))
+        with ExitStack() as stack:
+            stack.enter_context(attached([target]))
+            target.shift(lambda value: self._noise(value, target.words))
             for remaining in reversed(range(settings.k)):
                 if not remaining:
                     results.append(self.forward_backward(model, inputs, labels, 1 / settings.k))
                     continue
                 loss, outputs, (gradient,) = self.gradients(model, inputs, labels, [target], 1 / settings.k)
+                if not results:
+                    stack.enter_context(frozen_batch_statistics(model))
                 results.append((loss, outputs))
                 if gradient is None:
                     raise target.unused()
@@ -186,14 +193,14 @@ class FreeLB(Method[FreeLBSettings]):
         log = {"skipped": torch.stack(shares).mean() if shares else torch.zeros_like(loss)}
         return StepResult(loss, outputs, log)
 
-    def _noise(self, value: Tensor, real: Tensor | None) -> Tensor:
-        """U(−1, 1) · magnitude / √n for the n real elements of each example."""
-        noise = torch.empty_like(value).uniform_(-1, 1, generator=self.task.generator)
-        if real is None:
+    def _noise(self, value: Tensor, words: Tensor | None) -> Tensor:
+        """U(−1, 1) · magnitude / √n for the n elements of each example, or of its words."""
+        noise = value.new_empty(value.shape).uniform_(-1, 1, generator=self.task.generator)
+        if words is None:
             return noise.mul_(self.settings.magnitude / value[0].numel() ** 0.5)
-        elements = real.sum(1).clamp(min=1) * value.shape[-1]
+        elements = words.sum(1).clamp(min=1) * value.shape[-1]
         size = self.settings.magnitude / elements.to(value.dtype).sqrt()
-        return noise.mul_(size[:, None, None] * real[:, :, None])
+        return noise.mul_(size[:, None, None])
 
     def _ascend(self, target: ActivationTarget, gradient: Tensor) -> Tensor:
         step, share = scaled(gradient, self.settings.step_size, norm(gradient, "row"))

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from dropattack.attack_settings import AttackSettings
 from dropattack.method import Method, StepResult
 from dropattack.methods.balls import projected_step, random_point
 from dropattack.methods.dropattack import DropAttack
@@ -32,11 +33,21 @@ from dropattack.task import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class InputAttackSettings(Settings):
+class InputAttackSettings(AttackSettings):
     """What all input attacks share."""
 
     clean: bool = setting(True, "Train on the clean batch too, and not on the attacked one alone.")
     clamp: bool = setting(False, "Keep attacked pixels in [0, 1]; for images that are not normalised.")
+
+    @property
+    def attack(self) -> dict[str, Any]:
+        """What all methods with attacks share; see `AttackSettings`."""
+        return super().shared
+
+    @property
+    @override
+    def shared(self) -> dict[str, Any]:
+        return {**self.attack, "clean": self.clean, "clamp": self.clamp}
 
     @property
     @override
@@ -115,7 +126,7 @@ class InputAttack(Method[S]):
     the input alone. Without a clean pass, loss and outputs are those of the first pass at the random start.
     """
 
-    def start(self, value: Tensor) -> Tensor:
+    def begin(self, value: Tensor) -> Tensor:
         """The perturbation that an attack from a random point begins with, before clamping."""
         return torch.zeros_like(value)
 
@@ -130,12 +141,12 @@ class InputAttack(Method[S]):
         targets = find_targets(model, [INPUT], self.task)
         (target,) = targets
         first: list[tuple[Tensor, Any]] = []
-        starts: list[Tensor] = []
+        begun: list[Tensor] = []
         shares: list[Tensor] = []
 
-        def start(value: Tensor) -> Tensor:
-            starts.append(self._in_range(value, self.start(value)))
-            return starts[-1]
+        def begin(value: Tensor) -> Tensor:
+            begun.append(self._in_range(value, self.begin(value)))
+            return begun[-1]
 
         with attached(targets), ExitStack() as stack:
             weight = float(settings.clean)
@@ -144,11 +155,11 @@ class InputAttack(Method[S]):
                 stack.enter_context(frozen_batch_statistics(model))
                 weight = 0.0
             if settings.noisy:
-                target.shift(start)
+                target.shift(begin(target.value) if settings.clean else begin)
             loss, outputs, (gradient,) = self.gradients(model, inputs, labels, targets, weight)
             first.append((loss, outputs))
             stack.enter_context(frozen_batch_statistics(model))
-            perturbation = torch.cat(starts) if starts else None
+            perturbation = torch.cat(begun) if begun else None
             for remaining in reversed(range(settings.steps)):
                 if gradient is None:
                     raise target.unused()
@@ -181,7 +192,7 @@ class FGSM(InputAttack[FGSMSettings]):
     def canonical(cls, settings: FGSMSettings, words: bool) -> tuple[str, Settings]:
         """An ε of 0 is that of every other attack."""
         if settings.epsilon == 0:
-            still = FGMSettings(clean=settings.clean, clamp=settings.clamp, epsilon=0.0)
+            still = FGMSettings(**settings.shared, epsilon=0.0)
             return FGM.canonical(still, words)
         return cls.name, settings
 
@@ -208,7 +219,11 @@ class FGM(InputAttack[FGMSettings]):
             return cls.name, settings
         return DropAttack.canonical(
             DropAttackSettings(
-                epsilon=settings.epsilon, p=1.0, norm="sample", clean_weight=float(settings.clean)
+                epsilon=settings.epsilon,
+                p=1.0,
+                norm="sample",
+                clean_weight=float(settings.clean),
+                **settings.attack,
             ),
             words,
         )
@@ -248,17 +263,19 @@ class PGD(InputAttack[PGDSettings]):
             return cls.canonical(still, words)
         size = min(settings.alpha, settings.epsilon)
         if settings.k == 1 and settings.norm == "linf":
-            shared = FGSMSettings(clean=settings.clean, clamp=settings.clamp, epsilon=size)
+            shared = FGSMSettings(**settings.shared, epsilon=size)
             return FGSM.canonical(shared, words)
         if settings.k == 1:
-            shared_l2 = FGMSettings(clean=settings.clean, clamp=settings.clamp, epsilon=size)
+            shared_l2 = FGMSettings(**settings.shared, epsilon=size)
             return FGM.canonical(shared_l2, words)
         if size == 0:
             return cls.name, replace(settings.without("alpha", "norm"), epsilon=0.0)
         return cls.name, settings
 
     @override
-    def start(self, value: Tensor) -> Tensor:
+    def begin(self, value: Tensor) -> Tensor:
+        if self.settings.epsilon == 0:
+            return super().begin(value)
         by = granularity("sample", INPUT not in self.task.names, value)
         epsilon, ball, generator = self.settings.epsilon, self.settings.norm, self.task.generator
         return random_point(value, epsilon, "element" if ball == "linf" else by, generator)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from typing_extensions import override
 
+from dropattack.attack_settings import AttackSettings
 from dropattack.method import Method, StepResult
 from dropattack.methods.standard import Standard, StandardSettings
 from dropattack.modes import frozen_batch_statistics
@@ -18,7 +19,7 @@ from dropattack.task import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class RWPSettings(Settings):
+class RWPSettings(AttackSettings):
     """Hyperparameters of random weight perturbation."""
 
     sigma: float = setting(0.01, "Standard deviation of the noise, relative to its filter's norm.", low=0)
@@ -53,16 +54,16 @@ class RWP(Method[RWPSettings]):
     @classmethod
     @override
     def canonical(cls, settings: RWPSettings, words: bool) -> tuple[str, Settings]:
-        """Noise of no size, alone, is standard training."""
+        """Noise of no size, alone, is standard training; a single pass has no other to share masks with."""
         if settings.sigma == settings.clean_weight == 0:
             return Standard.canonical(StandardSettings(), words)
-        return cls.name, settings
+        return cls.name, settings if settings.clean_weight else settings.without("dropout")
 
     @override
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         inputs, labels = batch
         clean = self.settings.clean_weight
-        targets = trainable_targets(model)
+        targets = trainable_targets(model, self.task)
         results = []
         with ExitStack() as stack:
             stack.enter_context(attached(targets))

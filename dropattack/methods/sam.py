@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from dropattack.attack_settings import AttackSettings
 from dropattack.method import Method, StepResult
 from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import draw_mask, joint_norm, scaled
@@ -24,7 +25,7 @@ from dropattack.task import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class SAMSettings(Settings):
+class SAMSettings(AttackSettings):
     """Hyperparameters of SAM."""
 
     rho: float = setting(0.05, "L2 norm ρ of the perturbation of all weights together.", low=0)
@@ -48,12 +49,14 @@ class SharpnessAware(Method[S]):
     @override
     def canonical(cls, settings: S, words: bool) -> tuple[str, Settings]:
         """Without a perturbation all of them take the gradient of their second pass at w."""
-        return (SAM.name, SAMSettings(rho=0.0)) if settings.rho == 0 else (cls.name, settings)
+        if settings.rho == 0:
+            return SAM.name, SAMSettings(rho=0.0, **settings.shared)
+        return cls.name, settings
 
     @override
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         inputs, labels = batch
-        every = trainable_targets(model)
+        every = trainable_targets(model, self.task)
         with attached(every):
             loss, outputs, found = self.gradients(model, inputs, labels, every)
             weights = [w for w, g in zip(every, found, strict=True) if g is not None]

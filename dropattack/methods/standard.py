@@ -1,38 +1,69 @@
-"""Standard training: one pass, one update. The baseline of every comparison."""
+"""Standard training: one pass, one update. The baseline of every comparison, and the control of its cost."""
 
+import math
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 from typing_extensions import override
 
 from dropattack.method import Method, StepResult
+from dropattack.modes import KeptStatistics
 from dropattack.registry import register
-from dropattack.settings import EQUAL_PASSES, Settings, setting
-from dropattack.task import Batch
+from dropattack.settings import EQUAL_PASSES, SAME_UPDATES, Settings, setting
+from dropattack.task import Batch, Task
+
+MORE, SAME = "more", "same"
 
 
 @dataclass(frozen=True, kw_only=True)
 class StandardSettings(Settings):
-    """Hyperparameters of standard training."""
+    """Hyperparameters of standard training.
 
-    rounds: int = setting(
-        1, "Times an epoch goes through the data: as many passes as a method that costs so many.", low=1
+    Attributes:
+        rounds: Times that an epoch goes through the data, shuffled anew each time; for 2.5 the last time
+            takes half of the batches. The training loop does the repeating; a step is one pass.
+        updates: What further rounds are for: ``more`` updates, one a batch; or the ``same`` number as in one
+            round, each of the mean gradient of so many batches, for 2.5 of two and three in turn.
+        start: Share of the training after which there are further rounds; see `ScheduledSettings.start`.
+    """
+
+    rounds: float = setting(
+        1.0, "Times an epoch goes through the data: as many passes as a method that costs so many.", low=1
     )
+    updates: str = setting(
+        MORE,
+        "Further rounds make more updates, or the same number of updates of more batches each.",
+        choices=(MORE, SAME),
+    )
+    start: float = setting(
+        0.0, "Share of the training after which there are further rounds.", low=0, high=0.99
+    )
+
+    @override
+    def rounds_at(self, until: float) -> float:
+        return self.rounds if until > self.start else 1.0
 
     @property
     @override
     def control_experiment(self) -> str:
-        """``equal-passes`` with several rounds."""
-        return EQUAL_PASSES if self.rounds > 1 else ""
+        """``equal-passes`` with several rounds, or ``same-updates``."""
+        if self.rounds == 1:
+            return ""
+        return SAME_UPDATES if self.updates == SAME else EQUAL_PASSES
+
+
+def nearest(number: float) -> int:
+    """The nearest whole number of batches, and of two the larger, so that parts of rounds add up."""
+    return math.floor(number + 0.5)
 
 
 @register
 class Standard(Method[StandardSettings]):
     """Plain gradient descent on the clean loss.
 
-    With ``rounds`` it is the control of equal passes: compared at equal epochs, a method of n passes per step
-    sees n times the computation, so standard training is given n times the data, shuffled anew each time.
-    The training loop does the repeating; a step is one pass whatever ``rounds`` is.
+    Compared at equal epochs, a method of n passes a step sees n times the computation. Two controls give it
+    to standard training: ``rounds: n``, with n times the updates or with the same number of them.
     """
 
     name = "standard"
@@ -40,6 +71,40 @@ class Standard(Method[StandardSettings]):
     source = "The baseline of DropAttack's Table 2."
     settings_type = StandardSettings
 
+    def __init__(self, settings: StandardSettings, task: Task) -> None:
+        super().__init__(settings, task)
+        self._statistics: KeptStatistics | None = None
+        self._taken = self._made = 0
+
+    @classmethod
+    @override
+    def canonical(cls, settings: StandardSettings, words: bool) -> tuple[str, Settings]:
+        """A single round has neither a beginning nor another number of updates."""
+        return cls.name, settings.without("start", "updates") if settings.rounds == 1 else settings
+
+    @override
+    def begin_epoch(self, progress: float) -> None:
+        """See `Method.begin_epoch`; an epoch has whole updates."""
+        self._taken = self._made = 0
+
+    @override
+    def own_step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
+        """See `Method.own_step`; of the batches of one update, the last makes it."""
+        rounds = self.settings.rounds_at(self.until)
+        if rounds == 1 or self.settings.updates == MORE:
+            return super().own_step(model, batch, optimizer)
+        first, end = nearest(self._made * rounds), nearest((self._made + 1) * rounds)
+        if self._taken == first:
+            optimizer.zero_grad(set_to_none=True)
+            self._statistics = KeptStatistics(model)
+        loss, outputs = self.forward_backward(model, *batch, weight=1 / (end - first))
+        seen = StepResult(loss, outputs, {"skipped_updates": torch.zeros_like(loss)})
+        self._taken += 1
+        if self._taken < end or self._statistics is None:
+            return seen
+        self._made += 1
+        return self.concluded(seen, model, optimizer, self._statistics)
+
     @override
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:
-        return StepResult(*self.forward_backward(model, *batch))
+        return self.plain(model, batch)

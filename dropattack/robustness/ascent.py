@@ -83,7 +83,7 @@ def random_point(
     if ball == "linf":
         drawn = torch.empty_like(victim.start).uniform_(-epsilon, epsilon, generator=generator)
     else:
-        direction = noise_like(victim.start, generator)
+        direction = victim.kept(noise_like(victim.start, generator))
         rows = (len(direction), *[1] * (direction.dim() - 1))
         distance = torch.rand(rows, generator=generator, dtype=direction.dtype, device=direction.device)
         drawn, _ = scaled(direction, epsilon * distance, norm(direction, "row"))

@@ -35,10 +35,14 @@ class Victim(ABC):
     def outputs(self, point: Tensor) -> Tensor:
         """Logits ``[batch, classes]`` at a point, differentiable by it."""
 
+    def kept(self, direction: Tensor) -> Tensor:
+        """Of a direction from the clean point, the part that may be gone."""
+        return direction
+
     def projected(self, point: Tensor, epsilon: float, ball: str) -> Tensor:
         """The point brought back into the ball ``linf`` or ``l2`` of radius ε around the clean one."""
         by: Literal["element", "row"] = "element" if ball == "linf" else "row"
-        return self.start + projected(point - self.start, epsilon, by)
+        return self.start + projected(self.kept(point - self.start), epsilon, by)
 
 
 class Pixels(Victim):
@@ -80,13 +84,15 @@ class Pixels(Victim):
 class Vectors(Victim):
     """The embedding vectors of a batch of texts, ``[batch, length, width]``, in the embedding's own unit.
 
+    Padding is not attacked; its vectors count as zeros.
+
     Words cannot take most of these values, so this measures a model's smoothness and not its behaviour on
     other texts.
 
     Args:
         model: A text model.
         inputs: What it is called with.
-        task: Maps ``input`` to the embedding's weight.
+        task: Maps ``input`` to the embedding's weight, and tells words from padding.
     """
 
     def __init__(self, model: nn.Module, inputs: Inputs, task: Task) -> None:
@@ -96,6 +102,10 @@ class Vectors(Victim):
         with torch.no_grad(), attached([self._target]):
             model(*self._inputs)
         self.start = self._target.value
+
+    @override
+    def kept(self, direction: Tensor) -> Tensor:
+        return self._target.kept(direction)
 
     @override
     def outputs(self, point: Tensor) -> Tensor:

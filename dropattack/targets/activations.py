@@ -8,6 +8,7 @@ from torch.utils.hooks import RemovableHandle
 from typing_extensions import override
 
 from dropattack.errors import UsageError
+from dropattack.targets.lookups import Words, by_hand
 from dropattack.targets.target import Perturbation, Target, made
 
 
@@ -15,8 +16,8 @@ class ActivationTarget(Target):
     """A floating-point tensor that passes through the model, one row for each example of the batch.
 
     Attributes:
-        real: ``[batch, length]``, true where a token is not padding, as ``padding_idx`` tells; ``None`` where
-            nothing is padding.
+        words: ``[batch, length]`` of the last pass, true where a token is a word; ``None`` where nothing is
+            padding. Value, gradient and perturbation are zero at padding.
     """
 
     batched = True
@@ -24,7 +25,7 @@ class ActivationTarget(Target):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._perturbation: Perturbation | None = None
-        self.real: Tensor | None = None
+        self.words: Tensor | None = None
         self._value: Tensor | None = None
         self._variable: Tensor | None = None
         self._watched = False
@@ -47,6 +48,19 @@ class ActivationTarget(Target):
     @override
     def variable(self) -> Tensor | None:
         return self._variable
+
+    @override
+    def kept(self, tensor: Tensor) -> Tensor:
+        return tensor if self.words is None else tensor.masked_fill(~self.words[..., None], 0)
+
+    @override
+    def select(self, gradient: Tensor) -> Tensor:
+        return self.kept(gradient)
+
+    @override
+    def confirm(self) -> None:
+        if self._value is None:
+            raise self.unused()
 
     @override
     def watch(self) -> None:
@@ -73,9 +87,9 @@ class ActivationTarget(Target):
 
     def _through(self, activation: Tensor) -> Tensor:
         """What the model sees instead of ``activation``."""
-        self._value = activation.detach()
+        self._value = self.kept(activation.detach())
         if self._perturbation is not None:
-            self._perturbation = made(self._perturbation, self._value)
+            self._perturbation = self.kept(made(self._perturbation, self._value))
             activation = activation + self._perturbation
         if self._watched:
             if self._variable is not None:
@@ -111,15 +125,24 @@ class PixelTarget(ActivationTarget):
 class TokenTarget(ActivationTarget):
     """The vectors that an embedding gives for the tokens of the batch, ``[batch, length, width]``."""
 
-    def __init__(self, name: str, embedding: nn.Embedding) -> None:
+    def __init__(self, name: str, embedding: nn.Embedding, words: Words) -> None:
         super().__init__(name)
-        self._embedding = embedding
+        self._embedding, self._among = embedding, words
 
     @override
     def attach(self) -> None:
-        self._handle = self._embedding.register_forward_hook(self._leave)
+        self._among.attach()
+        self._handle = self._embedding.register_forward_hook(self._leave, with_kwargs=True)
 
-    def _leave(self, embedding: nn.Module, args: tuple[Any, ...], vectors: Tensor) -> Tensor:
-        if self._embedding.padding_idx is not None:
-            self.real = args[0] != self._embedding.padding_idx
+    @override
+    def detach(self) -> None:
+        super().detach()
+        self._among.detach()
+
+    @override
+    def unused(self) -> UsageError:
+        return by_hand(self.name) if self._value is None else super().unused()
+
+    def _leave(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], vectors: Tensor) -> Tensor:
+        self.words = self._among.among(args[0] if args else kwargs["input"])
         return self._through(vectors)

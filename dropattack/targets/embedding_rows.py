@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from typing_extensions import override
 
-from dropattack.errors import UsageError
+from dropattack.targets.lookups import Words, by_hand
 from dropattack.targets.target import ParameterTarget, Perturbation, made
 
 _CHECKED: weakref.WeakSet[nn.Embedding] = weakref.WeakSet()
@@ -21,20 +21,20 @@ class RowsTarget(ParameterTarget):
 
     A mask over the whole matrix, cut to these rows, has the distribution of a mask over the rows, so nothing
     is lost, and the cost does not grow with the vocabulary. Rows are learned from the lookups of the first
-    pass, without the row of ``padding_idx``. On a GPU finding the distinct rows makes the host wait. Where a
-    later pass looks up other tokens than the first, as with words dropped at random, rows that are new in it
-    are not attacked, and their gradients count.
+    pass; a row that is looked up for padding alone is not attacked. On a GPU finding the distinct rows makes
+    the host wait. Where a later pass looks up other tokens than the first, as with words dropped at random,
+    rows that are new in it are not attacked either. The gradients of both kinds count.
 
     While attached, the target gathers the gradients of the passes itself, row by row, and ``.grad`` is empty;
     adding up whole matrices would cost more than the attack. `detach` puts the sum into ``.grad``.
     """
 
-    def __init__(self, name: str, embedding: nn.Embedding) -> None:
+    def __init__(self, name: str, embedding: nn.Embedding, words: Words) -> None:
         super().__init__(name, embedding.weight)
-        self._embedding = embedding
+        self._embedding, self._words = embedding, words
         self._handles: list[RemovableHandle] = []
         self._rows: Tensor | None = None
-        self._later_rows: Tensor | None = None
+        self._unattacked: Tensor | None = None
         self._tokens: list[tuple[Tensor, int]] = []
         self._complete = False
         self._pending: Callable[[Tensor], Tensor] | None = None
@@ -43,6 +43,7 @@ class RowsTarget(ParameterTarget):
 
     @override
     def attach(self) -> None:
+        self._words.attach()
         self._handles = [
             self._embedding.register_forward_pre_hook(self._look_up, with_kwargs=True),
             self.parameter.register_post_accumulate_grad_hook(self._gather),
@@ -51,6 +52,7 @@ class RowsTarget(ParameterTarget):
     @override
     def detach(self) -> None:
         super().detach()
+        self._words.detach()
         for handle in self._handles:
             handle.remove()
         if self._gathered is not None:
@@ -64,33 +66,40 @@ class RowsTarget(ParameterTarget):
             return
         if not self._complete:
             self._tokens.append((tokens, tokens._version))
-        rows = torch.unique(tokens)
-        if self._embedding.padding_idx is not None:
-            rows = rows[rows != self._embedding.padding_idx]
-        if self._rows is not None:
-            rows = rows[~torch.isin(rows, self._looked_up)]
+        rows, padding = _distinct(tokens, self._words.among(tokens))
+        rows = _beyond(rows, self._rows)
         if self._complete:
-            self._later_rows = rows if self._later_rows is None else torch.cat([self._later_rows, rows])
+            self._leave_out(torch.cat([rows, padding]))
             return
         self._rows = rows if self._rows is None else torch.cat([self._rows, rows])
+        self._leave_out(padding)
         if self._pending is not None:
             before = self.parameter.index_select(0, rows)
             self._original = before if self._original is None else torch.cat([self._original, before])
             self.parameter.index_add_(0, rows, self._pending(before))
+
+    def _leave_out(self, rows: Tensor) -> None:
+        """Takes note of rows that are looked up and not attacked."""
+        if len(rows):
+            known = rows if self._unattacked is None else torch.cat([self._unattacked, rows])
+            self._unattacked = torch.unique(known)
+        if self._unattacked is not None:
+            self._unattacked = _beyond(self._unattacked, self._rows)
 
     @property
     def rows(self) -> Tensor:
         """Distinct row numbers, ``[rows]``."""
         self._complete = True
         if self._rows is None:
-            raise self.unused()
+            raise by_hand(self.name)
         return self._rows
 
     @property
     def _looked_up(self) -> Tensor:
         """Rows that have a gradient, attacked or not."""
-        assert self._rows is not None
-        return self._rows if self._later_rows is None else torch.cat([self._rows, self._later_rows])
+        if self._rows is None:
+            raise by_hand(self.name)
+        return self._rows if self._unattacked is None else torch.cat([self._rows, self._unattacked])
 
     @property
     @override
@@ -142,10 +151,7 @@ class RowsTarget(ParameterTarget):
         if gradient.is_sparse or self._embedding in _CHECKED:
             return
         if gradient.index_fill(0, self._looked_up, 0).any():
-            raise UsageError(
-                f"the embedding behind {self.name!r} is used outside its lookups; give the layer that "
-                "borrows its weight a parameter of its own, tied by `layer.weight = embedding.weight`"
-            )
+            raise by_hand(self.name)
         if len(self._looked_up) < self._embedding.num_embeddings:
             _CHECKED.add(self._embedding)
 
@@ -168,6 +174,20 @@ class RowsTarget(ParameterTarget):
         if self._original is not None:
             self.parameter.index_copy_(0, self.rows, self._original)
             self._original = None
+
+
+def _distinct(tokens: Tensor, words: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Distinct tokens in ascending order: those that stand for a word somewhere, and those that never do."""
+    if words is None:
+        return torch.unique(tokens), tokens.new_empty(0)
+    marked = torch.unique(2 * tokens + ~words)
+    found, padding = marked[marked % 2 == 0] // 2, marked[marked % 2 == 1] // 2
+    return found, _beyond(padding, found)
+
+
+def _beyond(rows: Tensor, known: Tensor | None) -> Tensor:
+    """Those of the rows that are not among the known ones."""
+    return rows if known is None else rows[~torch.isin(rows, known)]
 
 
 def _same(tokens: Tensor, known: Tensor, version: int) -> bool:

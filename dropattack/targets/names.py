@@ -7,6 +7,7 @@ from torch import nn
 from dropattack.errors import UsageError, unknown
 from dropattack.targets.activations import ActivationTarget, PixelTarget, TokenTarget
 from dropattack.targets.embedding_rows import RowsTarget
+from dropattack.targets.lookups import Words, by_hand
 from dropattack.targets.spelling import INPUT
 from dropattack.targets.target import ParameterTarget, Target
 from dropattack.task import Task
@@ -23,7 +24,8 @@ def find_targets(model: nn.Module, names: Sequence[str], task: Task, tokens: boo
             tokens and not as the rows of the matrix.
 
     Raises:
-        UsageError: A name is unknown, frozen, or the same tensor as another.
+        UsageError: A name is unknown, frozen, or the same tensor as another, or ``input`` is mapped to
+            something that is not an embedding matrix.
     """
     targets: list[Target] = []
     seen: dict[int, str] = {}
@@ -41,7 +43,10 @@ def find_targets(model: nn.Module, names: Sequence[str], task: Task, tokens: boo
                 f"targets {seen[id(parameter)]!r} and {name!r} are one tied tensor; name it once"
             )
         seen[id(parameter)] = name
-        targets.append(_parameter_target(name, parameter, model))
+        owners = _owners(model)[id(parameter)]
+        if name == INPUT and not any(isinstance(owner, nn.Embedding | nn.EmbeddingBag) for owner in owners):
+            raise by_hand(name)
+        targets.append(_rows_or_whole(name, parameter, owners, model, task))
     return targets
 
 
@@ -56,15 +61,15 @@ def find_input(model: nn.Module, task: Task) -> ActivationTarget:
     parameter = _parameter(model, INPUT, task)
     for module in model.modules():
         if isinstance(module, nn.Embedding) and module.weight is parameter:
-            return TokenTarget(INPUT, module)
-    raise UsageError(f"target 'input' is mapped to {task.names[INPUT]!r}, which is no embedding's weight")
+            return TokenTarget(INPUT, module, _words(module, model, task))
+    raise by_hand(INPUT)
 
 
-def trainable_targets(model: nn.Module) -> list[ParameterTarget]:
+def trainable_targets(model: nn.Module, task: Task) -> list[ParameterTarget]:
     """Every parameter that is not frozen, each once."""
     owners = _owners(model)
     return [
-        _rows_or_whole(name, parameter, owners[id(parameter)])
+        _rows_or_whole(name, parameter, owners[id(parameter)], model, task)
         for name, parameter in model.named_parameters()
         if parameter.requires_grad
     ]
@@ -78,15 +83,20 @@ def _parameter(model: nn.Module, name: str, task: Task) -> nn.Parameter:
         raise unknown("target", name, dict.fromkeys([INPUT, *(task.names or parameters)])) from None
 
 
-def _parameter_target(name: str, parameter: nn.Parameter, model: nn.Module) -> ParameterTarget:
-    return _rows_or_whole(name, parameter, _owners(model)[id(parameter)])
-
-
-def _rows_or_whole(name: str, parameter: nn.Parameter, owners: list[nn.Module]) -> ParameterTarget:
+def _rows_or_whole(
+    name: str, parameter: nn.Parameter, owners: list[nn.Module], model: nn.Module, task: Task
+) -> ParameterTarget:
     """The batch's rows of an embedding matrix that nothing else uses; of a tied one, all rows count."""
     if len(owners) == 1 and isinstance(owners[0], nn.Embedding):
-        return RowsTarget(name, owners[0])
+        return RowsTarget(name, owners[0], _words(owners[0], model, task))
     return ParameterTarget(name, parameter)
+
+
+def _words(embedding: nn.Embedding, model: nn.Module, task: Task) -> Words:
+    """What tells words among an embedding's tokens: of that of ``input`` the task, of others the padding."""
+    told = task.words is not None and INPUT in task.names
+    ours = told and _parameter(model, INPUT, task) is embedding.weight
+    return Words(model, embedding, task.words if ours else None)
 
 
 def _owners(model: nn.Module) -> dict[int, list[nn.Module]]:

@@ -61,6 +61,10 @@ class Target(ABC):
         variable = self.variable
         return None if variable is None or variable.grad is None else self.select(variable.grad)
 
+    def kept(self, tensor: Tensor) -> Tensor:
+        """Of a tensor shaped as the value, the part that may be attacked; zero where nothing may be."""
+        return tensor
+
     def unused(self) -> UsageError:
         """The error for a target that has no gradient."""
         return UsageError(f"target {self.name!r} got no gradient: the model does not use it for this batch")
@@ -80,6 +84,13 @@ class Target(ABC):
     @abstractmethod
     def restore(self) -> None:
         """Puts the value back, bit for bit."""
+
+    def confirm(self) -> None:  # noqa: B027 - a parameter need not be met by every pass
+        """Makes sure, after the passes, that they met the target.
+
+        Raises:
+            UsageError: They did not.
+        """
 
 
 class ParameterTarget(Target):
@@ -146,6 +157,8 @@ def attached(targets: Sequence[Target]) -> Iterator[None]:
         for target in targets:
             target.attach()
         yield
+        for target in targets:
+            target.confirm()
     finally:
         for target in targets:
             target.detach()

@@ -1,5 +1,6 @@
 """One command, from the words typed to its exit status."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,8 @@ def carry_out(app: typer.Typer) -> int:
     if found := shadow():
         return _refused(found)
     try:
-        with sigterm_interrupts():
+        # Ray takes seconds to end: a second SIGTERM must not replace the exit status, which is decided.
+        with sigterm_interrupts(after=signal.SIG_IGN):
             return int(app(standalone_mode=False) or 0)
     except _WrongWords as error:
         return _refused(_words(error))

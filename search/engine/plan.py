@@ -97,7 +97,7 @@ def _plan(scope: Scope, journal: Sequence[Record], trained: set[str]) -> StagePl
         left = [trial for key, trial in {t.key: t for t in still}.items() if key not in trained]
         reused = len(still) - len(left)
         trained.update(trial.key for trial in still)
-        passes = float(sum(trial.passes * int(trial.training["epochs"]) for trial in left))
+        passes = sum(trial.passes_in_all for trial in left)
     else:
         passes = max(0, total - recorded) * scope.epochs * _mean_passes(scope)
     rate = _seconds_per_pass(journal, workload)
@@ -116,7 +116,7 @@ def _plan(scope: Scope, journal: Sequence[Record], trained: set[str]) -> StagePl
 def _seconds_per_pass(records: Sequence[Record], workload: str) -> float | None:
     """Median time of one pass over the training split, from the recorded epochs of a workload."""
     rates = [
-        metrics["seconds"] / record.trial.passes
+        metrics["seconds"] / record.trial.passes_in(int(metrics["epoch"]))
         for record in records
         if record.trial.workload == workload
         for metrics in record.epochs
@@ -134,9 +134,10 @@ def _mean_passes(scope: Scope) -> float:
     return statistics.mean(
         1
         if each.budget == "passes"
-        else TrainingSettings.from_dict({"examples": regime}).passes_of(
+        else TrainingSettings.from_dict({"examples": regime, "epochs": scope.epochs}).passes_of(
             method_named(method).settings_type.from_dict(corner)
         )
+        / scope.epochs
         for regime in bounds(examples)
         for each in stages
         for method, spaces in each.methods.items()

@@ -44,7 +44,7 @@ class Rungs:
         asha: Asha,
         budget: int,
         select: Select,
-        resource: Callable[[Trial, int], int],
+        resource: Callable[[Trial, int], float],
         records: Iterable[Record],
     ) -> None:
         self._select = select

@@ -25,7 +25,7 @@ class Spending:
         self._started = time.monotonic()
         self._trials: set[str] = set()
         self._seconds = 0.0
-        self._passes = 0
+        self._passes = 0.0
         for record in records:
             if not record.reused_from:
                 if record.state is State.FAILED:
@@ -41,7 +41,7 @@ class Spending:
         """Counts an epoch that was trained."""
         self.begun(record.key)
         self._seconds += metrics.get("seconds", 0.0)
-        self._passes += record.trial.passes
+        self._passes += record.trial.passes_in(int(metrics["epoch"]))
 
     def reached(self, running: Iterable[str]) -> str:
         """The limit that is reached, in words, or nothing; ``running`` are the keys being trained."""

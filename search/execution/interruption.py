@@ -8,11 +8,14 @@ from types import FrameType
 
 
 @contextmanager
-def sigterm_interrupts() -> Iterator[None]:
+def sigterm_interrupts(after: signal.Handlers = signal.SIG_DFL) -> Iterator[None]:
     """Makes SIGTERM an interrupt, as SIGINT is, while the context lasts.
 
     A handler that is there already stays. Outside of the main thread, which alone handles signals, nothing
     changes.
+
+    Args:
+        after: What SIGTERM does afterwards.
     """
     if not _handles_signals() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
@@ -21,7 +24,7 @@ def sigterm_interrupts() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, after)
 
 
 @contextmanager

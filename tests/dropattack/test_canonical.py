@@ -86,7 +86,7 @@ def trained(kind, name, settings):
     method = dropattack.method_named(name)(settings, task)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.3, momentum=0.5)
     for batch in model.batches():
-        for _ in range(settings.rounds):
+        for _ in range(int(settings.rounds_at(1))):
             method.step(model, batch, optimizer)
     return torch.cat([value.double().flatten() for value in model.state_dict().values()])
 

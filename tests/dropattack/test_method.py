@@ -80,7 +80,7 @@ def test_an_autocast_context_around_the_step_does_not_hide_attacks():
 
 def test_rounds_of_standard_training_are_counted_as_passes():
     settings = dropattack.create("standard", rounds=3).settings
-    assert (settings.rounds, settings.passes) == (3, 3)
+    assert (settings.rounds_at(1), settings.passes, settings.passes_at(1)) == (3, 1, 3)
 
 
 def test_outputs_of_any_structure_are_detached():
@@ -162,3 +162,85 @@ def test_a_method_with_neither_hook_nor_step_is_refused():
 def test_words_have_no_range_of_pixels_to_keep(name):
     with pytest.raises(UsageError, match="clamp is for images"):
         dropattack.create(name, task=dropattack.Task(names={"input": "embed.weight"}), clamp=True)
+
+
+def test_float16_is_refused_whoever_asks_for_it():
+    model = make(Images).float()
+    images, labels = model.batch()
+    batch = images.float(), labels
+    for given, around in ((torch.float16, None), (None, torch.float16)):
+        method = method_for("dropattack", model, task={"autocast": given})
+        with (
+            torch.autocast("cpu", around, enabled=around is not None),
+            pytest.raises(UsageError, match="float16 needs its loss scaled"),
+        ):
+            method.step(model, batch, standing(model))
+
+
+class Fused:
+    """An optimizer that looks for `found_inf`, as torch's fused ones do on a GPU."""
+
+    def __init__(self, scales):
+        self._step_supports_amp_scaling = scales
+        self.seen = []
+
+    def step(self):
+        self.seen.append(getattr(self, "found_inf", None))
+
+
+def test_on_a_gpu_a_fused_optimizer_is_told_and_the_host_does_not_look():
+    """The device ``meta`` has no values: to look at one would raise."""
+    broken = torch.zeros((), device="meta", dtype=torch.float64)
+    optimizer = Fused(True)
+    dropattack.Standard.advance(optimizer, broken)
+    (seen,) = optimizer.seen
+    assert (seen.dtype, seen.device.type) == (torch.float32, "meta")
+    assert not hasattr(optimizer, "found_inf")
+    with pytest.raises(RuntimeError, match="meta"):
+        dropattack.Standard.advance(Fused(False), broken)
+
+
+@pytest.mark.parametrize(("broken", "steps"), [(0.0, 1), (1.0, 0)])
+def test_on_a_cpu_a_broken_update_is_not_taken(broken, steps):
+    optimizer = Fused(True)
+    dropattack.Standard.advance(optimizer, torch.tensor(broken))
+    assert len(optimizer.seen) == steps
+
+
+def test_fused_optimizers_look_where_they_are_told():
+    """Torch's own, on a CPU: the attribute is what `torch.amp.GradScaler` sets too."""
+    for kind in (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD):
+        for value, moves in ((0.0, True), (1.0, False)):
+            model = make(Images).float()
+            optimizer = kind(model.parameters(), lr=0.1, fused=True)
+            assert optimizer._step_supports_amp_scaling
+            for parameter in model.parameters():
+                parameter.grad = torch.ones_like(parameter)
+            before = model.fc.weight.detach().clone()
+            optimizer.found_inf = torch.tensor(value)
+            optimizer.step()
+            assert torch.equal(model.fc.weight, before) != moves
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("dropattack", {"control": "random-direction"}),
+        ("dropattack", {"p": 0.5}),
+        ("dropout", {"rate": 0.5}),
+        ("esam-swp", {}),
+        ("freelb", {}),
+        ("rwp", {}),
+    ],
+)
+def test_noise_and_masks_are_the_same_however_tensors_lie_in_memory(name, values):
+    found = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        model = make(Images)
+        model.conv = nn.Conv2d(2, 3, 3).double().to(memory_format=layout)
+        images, labels = torch.rand(6, 2, 6, 6, dtype=torch.float64), torch.arange(6) % 4
+        images = images.to(memory_format=layout)
+        method = method_for(name, model, seed=3, **values)
+        method.step(model, (images, labels), standing(model))
+        found.append(torch.cat([p.grad.contiguous().flatten() for p in model.parameters()]))
+    assert torch.allclose(*found, rtol=1e-9, atol=1e-13)

@@ -10,7 +10,8 @@ import torch
 
 from dropattack import Settings
 from dropattack.robustness import UNIT, Bounds
-from trainables.data.splits import Split
+from dropattack.task import WordsOf
+from trainables.data.splits import Split, TextSplit
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Data:
         bounds: Smallest and largest value of a continuous input, numbers or ``[channels, 1, 1]``; attacks
             keep to them, and their ε of 1 is the distance between them.
         facts: Numbers that describe the encoding, for the record: shares of unknown words, texts left out.
+        words: Tells words from padding, which no method attacks; see `Task.words`. Those of a `TextSplit` are
+            known.
     """
 
     train: Split
@@ -39,6 +42,11 @@ class Data:
     extras: Mapping[str, Any] = field(default_factory=dict)
     bounds: Bounds = UNIT
     facts: Mapping[str, float] = field(default_factory=dict)
+    words: WordsOf | None = None
+
+    def __post_init__(self) -> None:
+        if self.words is None and isinstance(self.train, TextSplit):
+            object.__setattr__(self, "words", TextSplit.words)
 
     def to(self, device: torch.device) -> "Data":
         """The same data with their examples on a device, which trials can share."""

@@ -7,7 +7,7 @@ from typing import Protocol, Self
 import torch
 from torch import Tensor
 
-from dropattack import Batch
+from dropattack import Batch, Inputs
 
 PADDING = 1
 """Token id of padding."""
@@ -136,6 +136,13 @@ class TextSplit:
         lengths = self.lengths[indices]
         there = indices.to(self.labels.device, non_blocking=True)
         return (self.tokens[there, : int(lengths.max())].long(), lengths), self.labels[there]
+
+    @staticmethod
+    def words(inputs: Inputs) -> Tensor:
+        """See `Task.words`: what lies within a text's length, for the inputs of a batch."""
+        tokens, lengths = inputs
+        ends = lengths.to(tokens.device, non_blocking=True)
+        return torch.arange(tokens.shape[1], device=tokens.device) < ends[:, None]
 
     def joined(self, others: Sequence["TextSplit"]) -> "TextSplit":
         """See `Split.joined`; all are of one data set, and so padded to one length."""

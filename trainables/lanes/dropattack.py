@@ -103,8 +103,7 @@ class DropAttackLanes(LaneMethod):
         return _Aim(name, key, [shape[1:]] * shape[0], attacked)
 
     def _attack(self, group: Sequence["_Aim"], clean: Mapping[str, Tensor], passes: Passes) -> Ascent:
-        values = [passes.values[aim.parameter] for aim in group]
-        gradients = [clean[aim.parameter] for aim in group]
+        values, gradients = _kept(group, passes.values, passes), _kept(group, clean, passes)
         return Ascent(values, gradients, self.settings[0], LaneNumbers(self, group))
 
     def _run(self, group: Sequence["_Aim"], attack: Ascent, passes: Passes, weight: float) -> None:
@@ -113,7 +112,7 @@ class DropAttackLanes(LaneMethod):
             shifts = dict(zip(names, attack.perturbations, strict=True))
             _, _, found = passes.run(shifts, weight, names if remaining else ())
             if remaining:
-                attack.ascend([found[name] for name in names])
+                attack.ascend(_kept(group, found, passes))
 
 
 @dataclass(frozen=True)
@@ -132,6 +131,13 @@ class _Aim:
     @property
     def batched(self) -> bool:
         return self.parameter == PIXELS
+
+
+def _kept(group: Sequence[_Aim], tensors: Mapping[str, Tensor], passes: Passes) -> list[Tensor]:
+    """The tensor of each target, of an embedding without what stands for padding alone."""
+    looked_up = [passes.lookups if aim.parameter == passes.embedding else None for aim in group]
+    found = [tensors[aim.parameter] for aim in group]
+    return [t if lookups is None else lookups.kept(t) for t, lookups in zip(found, looked_up, strict=True)]
 
 
 class LaneNumbers(Numbers):
@@ -161,9 +167,10 @@ class LaneNumbers(Numbers):
         drawn = {"element": None, "row": 1, "tensor": 0}[self._settings.mask]
         masks = []
         for tensor, aim in zip(like, self._aims, strict=True):
-            cut = [[*s[:drawn], *[1] * (len(s) - len(s[:drawn]))] for s in aim.shapes]
+            every = [*aim.shapes, tensor.shape[1:]]
+            *cut, whole = [[*s[:drawn], *[1] * (len(s) - len(s[:drawn]))] for s in every]
             # Of single precision for the same reason as in `draw_mask`.
-            uniform = self._draws(tensor, aim, cut, torch.Tensor.uniform_, torch.float32)
+            uniform = self._draws(tensor, aim, cut, whole, torch.Tensor.uniform_, torch.float32)
             mask = uniform.lt_(self.p(uniform)).to(tensor.dtype)
             masks.append(mask if all(aim.attacked) else mask.mul_(self._lanes.attacks(aim.name, mask)))
         return masks
@@ -171,7 +178,7 @@ class LaneNumbers(Numbers):
     @override
     def noise(self, like: Sequence[Tensor]) -> list[Tensor]:
         return [
-            self._draws(tensor, aim, aim.shapes, torch.Tensor.normal_, tensor.dtype)
+            self._draws(tensor, aim, aim.shapes, tensor.shape[1:], torch.Tensor.normal_, tensor.dtype)
             for tensor, aim in zip(like, self._aims, strict=True)
         ]
 
@@ -212,14 +219,14 @@ class LaneNumbers(Numbers):
         like: Tensor,
         aim: _Aim,
         shapes: Sequence[Sequence[int]],
+        whole: Sequence[int],
         draw: Callable[..., Tensor],
         dtype: torch.dtype,
     ) -> Tensor:
-        """Draws of each lane that attacks, zeros behind those of lanes that have fewer rows than others."""
-        most = [max(sizes) for sizes in zip(*shapes, strict=True)]
-        ragged = any(list(shape) != most for shape in shapes)
+        """Draws of each lane that attacks, zeros behind those of lanes with fewer rows than the whole."""
+        ragged = any(list(shape) != list(whole) for shape in shapes)
         make = torch.zeros if ragged or not all(aim.attacked) else torch.empty
-        drawn = make(len(shapes), *most, dtype=dtype, device=like.device)
+        drawn = make(len(shapes), *whole, dtype=dtype, device=like.device)
         for lane, shape, task, attacks in zip(drawn, shapes, self._lanes.tasks, aim.attacked, strict=True):
             if attacks:
                 draw(lane[: shape[0]] if ragged else lane, generator=task.generator)

@@ -12,17 +12,20 @@ class Lookups:
     tokens: rows are padded with zeros, which no position points at. Finding them makes the host wait for the
     device once, as `RowsTarget` does.
 
+    What stands for padding alone is looked up but not attacked, and its rows come behind those of the words.
+
     Args:
         tokens: ``[lanes, batch, length]``, integers.
         lengths: ``[lanes, batch]``, on any device: what lies behind the longest text of a lane was added to
             match the other lanes, and is not looked up. ``None`` where nothing was added.
+        words: ``[lanes, batch, length]``, which tokens are words; ``None`` where all are.
 
     Attributes:
-        counts: Number of distinct tokens of each lane.
+        counts: Number of distinct words of each lane.
         positions: ``[lanes, batch, length]``: each token's position among its lane's rows.
     """
 
-    def __init__(self, tokens: Tensor, lengths: Tensor | None = None) -> None:
+    def __init__(self, tokens: Tensor, lengths: Tensor | None = None, words: Tensor | None = None) -> None:
         lanes = torch.arange(len(tokens), device=tokens.device)
         if lengths is not None:
             longest = lengths.amax(1).to(tokens.device, non_blocking=True)
@@ -30,18 +33,31 @@ class Lookups:
             tokens = torch.where(added[:, None], tokens[:, :1, :1], tokens)
         beyond = tokens.max() + 1
         distinct, inverse = torch.unique(tokens + lanes[:, None, None] * beyond, return_inverse=True)
+        found = torch.ones_like(distinct)
+        if words is not None:
+            met = torch.zeros_like(distinct).scatter_add_(0, inverse.flatten(), words.flatten().long())
+            order = (2 * (distinct // beyond) + (met == 0)).argsort(stable=True)
+            distinct, found, inverse = distinct[order], met[order].clamp(max=1), order.argsort()[inverse]
         self._lane, self._row = distinct // beyond, distinct % beyond
-        counts = torch.bincount(self._lane, minlength=len(tokens))
-        starts = counts.cumsum(0) - counts
+        rows = torch.bincount(self._lane, minlength=len(tokens))
+        starts = rows.cumsum(0) - rows
         self._position = torch.arange(len(distinct), device=tokens.device) - starts[self._lane]
         self.positions = self._position[inverse]
-        self.counts: list[int] = counts.tolist()
+        self._counts = torch.zeros_like(rows).index_add_(0, self._lane, found)
+        counts, most = torch.stack([self._counts, rows]).tolist()
+        self.counts: list[int] = counts
+        self._most = max(most)
 
     def rows(self, matrices: Tensor) -> Tensor:
         """``[lanes, most, width]`` of ``[lanes, vocabulary, width]``, zeros behind a lane's own rows."""
-        rows = matrices.new_zeros(len(matrices), max(self.counts), matrices.shape[2])
+        rows = matrices.new_zeros(len(matrices), self._most, matrices.shape[2])
         rows[self._lane, self._position] = matrices[self._lane, self._row]
         return rows
+
+    def kept(self, rows: Tensor) -> Tensor:
+        """The rows ``[lanes, most, width]`` with zeros for what stands for padding alone."""
+        behind = torch.arange(self._most, device=rows.device) >= self._counts[:, None]
+        return rows.masked_fill(behind[..., None], 0)
 
     def scatter(self, rows: Tensor, matrices: Tensor) -> Tensor:
         """Puts ``[lanes, most, width]`` back to their places in ``[lanes, vocabulary, width]``, in place."""

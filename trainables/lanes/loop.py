@@ -167,7 +167,7 @@ class Lanes:
 
     def _train(self) -> list[Metrics]:
         self._stack.module.train()
-        rounds, size = self._method.settings[0].rounds, self._lanes[0].settings.batch_size
+        rounds, size = int(self._method.settings[0].rounds_at(1)), self._lanes[0].settings.batch_size
         device = self._lanes[0].device
         loss_sum, correct = torch.zeros(2, len(self), device=device)
         logs: dict[str, Tensor] = {}

@@ -61,7 +61,8 @@ class LaneMethod:
     def step(self, stack: Stack, inputs: Inputs, labels: Tensor, optimizer: StackedAdam) -> LanesResult:
         """Trains every lane on its own batch once.
 
-        A lane whose gradient is not finite is updated with zeros, as it would be alone; others do not notice.
+        A lane whose gradient is not finite is left as it was, as it would be alone; others do not notice. To
+        look for one makes the host wait for a GPU.
 
         Args:
             stack: The models, in training mode.
@@ -70,11 +71,15 @@ class LaneMethod:
             optimizer: Updates the stack.
         """
         passes = Passes(stack, inputs, labels, self.tasks[0])
+        buffers = {name: buffer.clone() for name, buffer in stack.buffers.items()}
         loss, outputs, log = self.gather(stack, passes)
         gradients = self.adjusted(stack, passes.gradients())
         norm = norms(list(gradients.values()))
         broken = ~torch.isfinite(norm)
-        optimizer.step({n: g.masked_fill(per_lane(broken, g), 0) for n, g in gradients.items()})
+        skipped = torch.nonzero(broken).flatten().tolist()
+        optimizer.step(gradients, skipped)
+        for name, buffer in stack.buffers.items() if skipped else ():
+            buffer[skipped] = buffers[name][skipped]
         return LanesResult(loss, outputs, log | {"skipped_updates": broken.to(norm.dtype)})
 
     def gather(self, stack: Stack, passes: Passes) -> tuple[Tensor, Any, Log]:
@@ -107,7 +112,7 @@ class PlainLanes(LaneMethod):
     @classmethod
     @override
     def structure(cls, settings: Any) -> Hashable:
-        return cls.__name__, settings.rounds
+        return cls.__name__, settings.rounds_at(1)
 
 
 class PenaltyLanes(LaneMethod, ABC):

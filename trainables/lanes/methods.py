@@ -8,12 +8,13 @@ random number comes from the lane's own generator in the order in which the tria
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+from dropattack.attack_settings import ScheduledSettings
 from dropattack.errors import UsageError
 from dropattack.method import Method
 from dropattack.methods.dropattack import DropAttack
 from dropattack.methods.dropattack_settings import DropAttackSettings
 from dropattack.methods.penalties import L1, L2
-from dropattack.methods.standard import Standard
+from dropattack.methods.standard import MORE, Standard, StandardSettings
 from dropattack.settings import Settings
 from trainables.lanes.dropattack import DropAttackLanes
 from trainables.lanes.method import L1Lanes, L2Lanes, LaneMethod, PlainLanes
@@ -63,8 +64,13 @@ _RULES: Mapping[str, type[LaneMethod]] = {
 
 
 def _rule(name: str, settings: Settings) -> type[LaneMethod]:
-    if isinstance(settings, DropAttackSettings) and settings.plain:
+    standard = settings.standard if isinstance(settings, DropAttackSettings) else settings
+    if isinstance(standard, StandardSettings):
+        if standard.rounds % 1 or standard.updates != MORE or standard.start:
+            raise UsageError("a lane takes whole rounds and an update a batch; train such a trial alone")
         return PlainLanes
+    if isinstance(settings, ScheduledSettings) and (settings.start or settings.interval > 1):
+        raise UsageError("a lane attacks in every step; train a trial with start or interval alone")
     if name not in _RULES:
         raise UsageError(
             f"method {name!r} cannot be a lane (those that can: {', '.join(_RULES)}); train it alone"

@@ -10,6 +10,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.modules.dropout import _DropoutNd
 
 from dropattack.errors import UsageError
+from dropattack.targets.lookups import told
 from dropattack.task import Inputs, Loss, Task
 from trainables.lanes.forward import stacked_forward
 from trainables.lanes.lookups import Lookups
@@ -105,7 +106,8 @@ class Passes:
         stack: The models.
         inputs: Each with a leading dimension of lanes: ``[lanes, batch, …]``.
         labels: ``[lanes, batch]``.
-        task: The loss and the type of mixed precision; its names and generator are not used.
+        task: The loss, the type of mixed precision and what tells words; its names and generator are not
+            used.
 
     Attributes:
         values: What can be perturbed, by parameter name, ``[lanes, …]``; of an embedding matrix the rows that
@@ -124,7 +126,7 @@ class Passes:
         self._rest: tuple[Tensor, ...] = ()
         if stack.embedding:
             tokens, *rest = inputs if isinstance(inputs, tuple) else (inputs,)
-            self.lookups = Lookups(tokens, rest[0] if rest else None)
+            self.lookups = Lookups(tokens, rest[0] if rest else None, _words(task, (tokens, *rest)))
             self.values[stack.embedding] = self.lookups.rows(stack.parameters[stack.embedding])
             self._rest = (self.lookups.positions, *rest)
         else:
@@ -184,6 +186,15 @@ class Passes:
             matrix = torch.zeros_like(self._stack.parameters[name])
             gathered[name] = self.lookups.scatter(gathered[name], matrix)
         return gathered
+
+
+def _words(task: Task, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    """Which tokens are words, ``[lanes, batch, length]``; all lanes' batches are told as one."""
+    if task.words is None:
+        return None
+    together = tuple(part.flatten(0, 1) for part in inputs)
+    words = told(task.words, together if len(together) > 1 else together[0], together[0])
+    return words.view_as(inputs[0])
 
 
 def _embedding(model: nn.Module) -> str:

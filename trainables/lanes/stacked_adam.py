@@ -87,13 +87,17 @@ class StackedAdam:
         return torch.tensor(float(count), device=device if self._options["fused"] else "cpu")
 
     @torch.no_grad()
-    def step(self, gradients: Mapping[str, Tensor]) -> None:
+    def step(self, gradients: Mapping[str, Tensor], skipped: Sequence[int] = ()) -> None:
         """Updates every lane.
 
         Args:
             gradients: By parameter name, ``[lanes, …]``.
+            skipped: Lanes that stay as they are, their number of updates included.
         """
         options = self._options
+        states = (self._stack.parameters, self._means, self._squares)
+        lanes = list(skipped)
+        kept = [(value, value[lanes]) for state in states for value in state.values()] if lanes else []
         for run in self._runs:
             adam(
                 run.parameters,
@@ -113,7 +117,11 @@ class StackedAdam:
                 eps=options["eps"],
                 maximize=options["maximize"],
             )
-        self._counts = [count + 1 for count in self._counts]
+        for value, before in kept:
+            value[lanes] = before
+        self._counts = [count + (lane not in lanes) for lane, count in enumerate(self._counts)]
+        if lanes:
+            self._runs = self._make_runs()
 
     def keep(self, lanes: Sequence[int]) -> None:
         """Compacts to these lanes, in this order; the stack has been compacted already."""

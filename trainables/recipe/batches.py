@@ -30,6 +30,12 @@ def epoch_batches(split: Split, size: int, last_batch: str, generator: torch.Gen
             yield split.take(indices)
 
 
+def batch_count(examples: int, size: int, last_batch: str) -> int:
+    """How many batches `epoch_batches` gives of so many examples."""
+    whole, short = divmod(examples, size)
+    return whole + (short > 0 and (last_batch == KEEP or not whole))
+
+
 def _fitted(order: Sequence[Tensor], size: int, last_batch: str) -> list[Tensor]:
     fitted = list(order)
     short = next((place for place, indices in enumerate(fitted) if len(indices) < size), None)

@@ -1,6 +1,7 @@
 """How a trial trains, whatever the method: the settings of a recipe."""
 
-from dataclasses import dataclass
+from bisect import bisect_right
+from dataclasses import dataclass, replace
 from typing import Self
 
 from typing_extensions import override
@@ -12,6 +13,8 @@ from trainables.recipe.batches import KEEP, LAST_BATCHES
 from trainables.recipe.examples import BATCHES, CLEAN
 from trainables.recipe.measured import PLAIN_METRICS
 from trainables.recipe.precision import PRECISIONS
+
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,9 +81,31 @@ class TrainingSettings(Settings):
         """The case that `best_by` names, where it names one."""
         return next((case for case in self.cases if case.metric == self.best_by), None)
 
-    def passes_of(self, method: Settings) -> int:
-        """Forward-backward passes per step of a method on these examples, making them included."""
-        return BATCHES[self.examples] * method.passes + (self.examples != CLEAN) * method.rounds
+    def passes_of(self, method: Settings, until: int | None = None) -> float:
+        """Forward-backward passes that a batch costs a method, making its adversarial examples included.
+
+        Args:
+            method: The method's settings.
+            until: Up to the end of this epoch; ``None`` for the whole training.
+        """
+        return self._cost(method, self.epochs, self.epochs if until is None else until)
+
+    def within(self, passes: int, method: Settings) -> Self:
+        """With as many epochs, at least one, as so many passes of a batch buy a method."""
+
+        def cost(epochs: int) -> float:
+            return self._cost(method, epochs, epochs)
+
+        bought = bisect_right(range(1, passes + 1), passes + _ROUNDING, key=cost)
+        return replace(self, epochs=max(1, bought))
+
+    def _cost(self, method: Settings, epochs: int, until: int) -> float:
+        made = self.examples != CLEAN
+        shares = (epoch / epochs for epoch in range(1, until + 1))
+        return sum(
+            BATCHES[self.examples] * method.passes_at(share) + made * method.rounds_at(share)
+            for share in shares
+        )
 
     def canonical(self) -> Self:
         """The one spelling of all settings that train the same and measure the same."""

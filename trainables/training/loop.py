@@ -5,15 +5,17 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from dropattack import Batch, Task, UsageError, method_named
+from dropattack.methods.standard import nearest
 from trainables.data.dataset import Data
 from trainables.data.splits import stratified_subset
-from trainables.recipe.batches import check_last_batch, epoch_batches
+from trainables.recipe.batches import batch_count, check_last_batch, epoch_batches
 from trainables.recipe.examples import training_batch
 from trainables.recipe.measured import Metrics
 from trainables.recipe.metrics import evaluate, measure, recalls, scores
@@ -31,9 +33,9 @@ class DivergedError(RuntimeError):
 class Training:
     """The state of one trial.
 
-    Everything random comes from generators that the trial's seed alone decides: one each for shuffling and
-    masks, and torch's default generator, which initialisation and dropout draw from, is put in the trial's
-    own state for the time of each call and given back after it.
+    Everything random comes from generators that the trial's seed alone decides: one each for shuffling, for
+    masks and for what the model draws in a pass, such as dropout. Torch's default generator, which
+    initialisation draws from, is put in the trial's own state for the time of each call and given back after.
 
     Args:
         trial: What to train.
@@ -65,6 +67,7 @@ class Training:
         self.train, self.valid, self.test = (s.to(self.device) for s in (train, data.valid, data.test))
         self.shuffling = torch.Generator().manual_seed(trial.seed_for("shuffling"))
         self._masks = torch.Generator(self.device).manual_seed(trial.seed_for("masks"))
+        self._drawing = torch.Generator(self.device).manual_seed(trial.seed_for("dropout"))
         self._default_state = _default_state_from(trial.seed_for("default"), self.device)
         with self._own_default_generator():
             self.model: nn.Module = architecture.build(data).to(self.device)
@@ -77,7 +80,9 @@ class Training:
             Task(
                 names=architecture.targets,
                 generator=self._masks,
+                model_generator=self._drawing,
                 autocast=autocast(self.settings.precision),
+                words=data.words,
             ),
         )
         self._bounds = data.bounds
@@ -158,12 +163,13 @@ class Training:
 
     def _train(self) -> Metrics:
         self.model.train()
+        self.method.until = (len(self.history) + 1) / self.settings.epochs
         self.method.begin_epoch(len(self.history) / self.settings.epochs)
         loss_sum = torch.zeros((), device=self.device)
         correct = torch.zeros((), device=self.device)
-        logs: dict[str, Tensor] = {}
+        logs: dict[str, list[Tensor]] = {}
         steps = examples = 0
-        for batch in self._rounds(self.method.settings.rounds):
+        for batch in self._rounds(self.method.settings.rounds_at(self.method.until)):
             steps += 1
             batch = self._examples(batch)
             labels = batch[1]
@@ -172,19 +178,25 @@ class Training:
             loss_sum += result.loss * len(labels)
             correct += (result.outputs.argmax(1) == labels).sum()
             for name, value in result.log.items():
-                logs[name] = logs.get(name, 0) + value
+                logs.setdefault(name, []).append(value)
         metrics = {
             "train_loss": loss_sum.item() / examples,
             "train_accuracy": correct.item() / examples,
             "train_steps": steps,
         }
-        return metrics | {f"train_{name}": value.item() / steps for name, value in logs.items()}
+        return metrics | {f"train_{n}": torch.stack(values).mean().item() for n, values in logs.items()}
 
-    def _rounds(self, rounds: int) -> Iterator[Batch]:
-        """The training split's batches, ``rounds`` times over and shuffled anew each time."""
-        for _ in range(rounds):
-            settings = self.settings
-            yield from epoch_batches(self.train, settings.batch_size, settings.last_batch, self.shuffling)
+    def _rounds(self, rounds: float) -> Iterator[Batch]:
+        """The training split's batches, shuffled, so many times over; of the last time maybe a part."""
+        settings = self.settings
+        whole, part = divmod(rounds, 1)
+        some = nearest(part * batch_count(len(self.train), settings.batch_size, settings.last_batch))
+        for turn in range(int(whole) + (part > 0)):
+            batches = epoch_batches(self.train, settings.batch_size, settings.last_batch, self.shuffling)
+            if turn < whole:
+                yield from batches
+            else:
+                yield from islice(batches, some)
 
     def _examples(self, batch: Batch) -> Batch:
         """What a step trains on instead of a batch."""
@@ -217,6 +229,7 @@ class Training:
             "method": self.method.state_dict(),
             "shuffling": self.shuffling.get_state(),
             "masks": self._masks.get_state(),
+            "drawing": self._drawing.get_state(),
             "default": self._default_state,
             "history": self.history,
             "best_model": self.best_model,
@@ -246,13 +259,16 @@ class Training:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.method.load_state_dict(state["method"])
+        self.method.steps = sum(int(metrics["train_steps"]) for metrics in state["history"])
         self.shuffling.set_state(state["shuffling"].cpu())
         self._default_state = {name: value.cpu() for name, value in state["default"].items()}
         if self.device.type == state["device"]:
             self._masks.set_state(state["masks"].cpu())
+            self._drawing.set_state(state["drawing"].cpu())
         else:
             epochs = len(state["history"])
             self._masks.manual_seed(self.trial.seed_for(f"masks after {epochs} epochs"))
+            self._drawing.manual_seed(self.trial.seed_for(f"dropout after {epochs} epochs"))
             seed = self.trial.seed_for(f"default after {epochs} epochs")
             self._default_state = _default_state_from(seed, self.device)
         self.history = list(state["history"])

@@ -20,7 +20,7 @@ class Evaluation:
     """What attacks on a model go by.
 
     Attributes:
-        task: Maps ``input`` to the embedding's weight for texts.
+        task: For texts maps ``input`` to the embedding's weight, and tells words from padding.
         bounds: Smallest and largest valid value of a continuous input.
         seed: Gives every case its own seed, so that its result does not depend on what else is measured.
     """
@@ -33,7 +33,7 @@ class Evaluation:
     def of(cls, trial: Trial, data: Data) -> "Evaluation":
         """How a trial's models are attacked, while it trains and afterwards."""
         targets = trial.architecture.targets
-        return cls(Task(names=targets), data.bounds, trial.seed_for)
+        return cls(Task(names=targets, words=data.words), data.bounds, trial.seed_for)
 
     def metrics(
         self, model: nn.Module, split: Split, cases: Sequence[Case], source: nn.Module | None = None

@@ -10,7 +10,7 @@ from torch import nn
 from typing_extensions import override
 
 import dropattack
-from dropattack.testing.methods.models import Images, Model, Normalised, Texts, Tied, make
+from dropattack.testing.methods.models import Attention, Layered, Model, Normalised, Recurrent, Tied, make
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,9 @@ class Case:
 
     def on(self, model: Model, seed: int = 0, **task: Any) -> dropattack.Method[Any]:
         """The method for a model, with a generator of ``seed``; ``task`` is further fields of `Task`."""
-        generator = torch.Generator().manual_seed(seed)
-        given = dropattack.Task(**{"names": model.names, "generator": generator, **task})
+        masks, drawn = (torch.Generator().manual_seed(seed + purpose) for purpose in (0, 1000))
+        generators = {"generator": masks, "model_generator": drawn}
+        given = dropattack.Task(**{"names": model.names, **generators, **task})
         return dropattack.create(self.method, task=given, **self.values)
 
     @override
@@ -62,7 +63,7 @@ class MethodCases:
 
     method: ClassVar[str]
     hyperparameters: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
-    models: ClassVar[Sequence[type[Model]]] = (Images, Normalised, Texts, Tied)
+    models: ClassVar[Sequence[type[Model]]] = (Layered, Normalised, Recurrent, Attention, Tied)
 
     @pytest.fixture(autouse=True)
     def _on_one_thread(self) -> Iterator[None]:

@@ -38,7 +38,7 @@ def _trained(case: Case) -> dict[str, Tensor]:
     method = case.on(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.5)
     for batch in batches:
-        for _ in range(method.settings.rounds):
+        for _ in range(int(method.settings.rounds_at(1))):
             method.step(model, batch, optimizer)
     return parameters_of(model)
 
@@ -58,7 +58,7 @@ class Declaring(MethodCases):
             chosen = method.settings_type.from_dict(values)
             assert chosen == method.settings_type.from_dict(chosen.to_dict())
         assert settings.passes >= 1
-        assert settings.rounds == 1
+        assert settings.rounds_at(1) == 1
 
     def test_values_out_of_range_are_refused(self) -> None:
         settings = dropattack.method_named(self.method).settings_type
@@ -102,7 +102,7 @@ class Declaring(MethodCases):
         model.register_forward_hook(follow)
         method, size = case.on(model), 4
         method.step(model, model.batch(size), standing(model))
-        passes = method.settings.passes // method.settings.rounds
+        passes = method.settings.passes
         assert sum(backwards) == passes * size, (
             f"a step on {size} examples propagates back {sum(backwards)} of them; "
             f"`passes` declares {passes} times as many as there are"

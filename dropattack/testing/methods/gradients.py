@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from dropattack import UsageError
 from dropattack.testing.methods.cases import Case, MethodCases, about, moved
-from dropattack.testing.methods.models import Images, Model, Texts, parameters_of, standing
+from dropattack.testing.methods.models import Model, Normalised, Recurrent, parameters_of, standing
 
 
 def assert_near(models: Sequence[Model]) -> None:
@@ -63,6 +64,40 @@ class Gradients(MethodCases):
         assert result.log["skipped_updates"] == 1
         assert result.log.get("skipped", torch.tensor(1.0)) > 0.5
 
+    @pytest.mark.parametrize("factor", [float("nan"), float("inf")])
+    def test_a_bad_batch_leaves_everything_as_it_was(self, case: Case, factor: float) -> None:
+        """Parameters, running statistics, and the optimizer's momentum, decay and count of steps."""
+        model = case.model()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.1)
+        case.on(model).step(model, model.batch(), optimizer)
+        before = [leaf.clone() for leaf in _leaves(model, optimizer)]
+        broken = case.on(model, loss=lambda outputs, _: (outputs * factor).sum())
+        broken.step(model, model.batch(), optimizer)
+        same = map(torch.equal, before, _leaves(model, optimizer))
+        assert all(same), f"a gradient of {factor} moves something; update by `Method.update`"
+
+    def test_an_empty_batch_is_refused(self, case: Case) -> None:
+        model = case.model()
+        inputs, labels = model.batch()
+        none = inputs[:0] if isinstance(inputs, Tensor) else tuple(part[:0] for part in inputs)
+        with pytest.raises(UsageError, match="the batch is empty"):
+            case.on(model).step(model, (none, labels[:0]), standing(model))
+
+    def test_an_autocast_context_counts_as_the_tasks(self, case: Case) -> None:
+        models = [case.model().float(), case.model().float()]
+        inputs, labels = models[0].batch()
+        inputs = inputs.float() if isinstance(inputs, Tensor) else inputs
+        case.on(models[0], autocast=torch.bfloat16).step(models[0], (inputs, labels), standing(models[0]))
+        with torch.autocast("cpu", torch.bfloat16):
+            case.on(models[1]).step(models[1], (inputs, labels), standing(models[1]))
+        for name, parameter in models[0].named_parameters():
+            other = models[1].get_parameter(name)
+            assert parameter.grad is not None
+            assert other.grad is not None
+            assert torch.equal(parameter.grad, other.grad), (
+                f"autocast around a step changes {name}'s gradient"
+            )
+
     def test_zero_gradients_do_no_harm(self, case: Case) -> None:
         model = case.model()
         method = case.on(model, loss=lambda outputs, _: (outputs * 0).sum())
@@ -78,7 +113,7 @@ class Gradients(MethodCases):
             "the gradient is not clipped to `task.clip_norm`; update by `Method.update`"
         )
 
-    @about(Texts)
+    @about(Recurrent)
     def test_sparse_gradients(self, case: Case) -> None:
         models = [case.model(), case.model(sparse=True)]
         models[1].load_state_dict(models[0].state_dict())
@@ -87,7 +122,7 @@ class Gradients(MethodCases):
             case.on(model, clip_norm=0.5).step(model, batch, torch.optim.SGD(model.parameters(), lr=0.1))
         assert_near(models)
 
-    @about(Images)
+    @about(Normalised)
     def test_inputs_that_are_not_contiguous(self, case: Case) -> None:
         models = [case.model(), case.model()]
         images, labels = models[0].batch()
@@ -119,3 +154,8 @@ class Gradients(MethodCases):
         method = case.on(model, generator=generator, autocast=torch.bfloat16)
         method.step(model, (inputs, labels.cuda()), standing(model))
         assert set(moved(start, model)) <= set(method.owns(model))
+
+
+def _leaves(model: Model, optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    states = (model.state_dict(), optimizer.state_dict()["state"])
+    return [leaf for leaf in torch.utils._pytree.tree_leaves(states) if isinstance(leaf, Tensor)]

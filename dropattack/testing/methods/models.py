@@ -64,6 +64,23 @@ class Normalised(Images):
         return logits
 
 
+class Layered(Images):
+    """Two linear layers with layer normalisation between them."""
+
+    names: ClassVar = {"hidden": "wide.weight", "bias": "fc.bias"}
+
+    def __init__(self) -> None:
+        Model.__init__(self)
+        self.wide = nn.Linear(36, 8)
+        self.norm = nn.LayerNorm(8)
+        self.fc = nn.Linear(8, 4)
+
+    @override
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.fc(torch.tanh(self.norm(self.wide(self.seen(images).flatten(1)))))
+        return logits
+
+
 class Texts(Model):
     """Takes padded token ids ``[batch, longest]`` and lengths ``[batch]``; packs them for an LSTM."""
 
@@ -72,15 +89,18 @@ class Texts(Model):
     def __init__(self, vocabulary: int = 40, padding: int = 0, sparse: bool = False) -> None:
         super().__init__()
         self.embed = nn.Embedding(vocabulary, 6, padding_idx=padding, sparse=sparse)
-        self.rnn = nn.LSTM(6, 5, batch_first=True)
+        self.rnn: nn.RNNBase = nn.LSTM(6, 5, batch_first=True)
         self.fc = nn.Linear(5, 4)
 
     @override
     def forward(self, ids: Tensor, lengths: Tensor, shift: Tensor | float = 0.0) -> Tensor:
-        vectors = self.seen(self.embed(ids) + shift)
-        packed = nn.utils.rnn.pack_padded_sequence(vectors, lengths, batch_first=True, enforce_sorted=False)
-        logits: Tensor = self.fc(self.rnn(packed)[1][0][-1])
+        logits: Tensor = self.fc(self.summary(self.seen(self.embed(ids) + shift), lengths))
         return logits
+
+    def summary(self, vectors: Tensor, lengths: Tensor) -> Tensor:
+        """What is read of each text, ``[batch, width]``."""
+        last: Tensor = self.rnn(_packed(vectors, lengths))[1][0][-1]
+        return last
 
     @override
     def batch(self, size: int = 5) -> Batch:
@@ -88,6 +108,39 @@ class Texts(Model):
         ids = torch.randint(1, self.embed.num_embeddings, (size, 7))
         ids = ids.masked_fill(torch.arange(7) >= lengths[:, None], 0)
         return (ids, lengths), torch.arange(size) % 4
+
+
+class Recurrent(Texts):
+    """The same with two layers of a GRU that reads in both directions."""
+
+    def __init__(self, vocabulary: int = 40, padding: int = 0, sparse: bool = False) -> None:
+        super().__init__(vocabulary, padding, sparse)
+        self.rnn = nn.GRU(6, 4, num_layers=2, bidirectional=True, batch_first=True)
+        self.fc = nn.Linear(8, 4)
+
+    @override
+    def summary(self, vectors: Tensor, lengths: Tensor) -> Tensor:
+        last: Tensor = self.rnn(_packed(vectors, lengths))[1][-2:]
+        return last.transpose(0, 1).flatten(1)
+
+
+class Attention(Texts):
+    """A transformer encoder layer with dropout over the tokens; the mean over the words of each text."""
+
+    names: ClassVar = {**Texts.names, "hidden": "layer.linear1.weight"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        del self.rnn
+        self.layer = nn.TransformerEncoderLayer(6, 2, dim_feedforward=8, dropout=0.2, batch_first=True)
+        self.fc = nn.Linear(6, 4)
+
+    @override
+    def summary(self, vectors: Tensor, lengths: Tensor) -> Tensor:
+        padding = torch.arange(vectors.shape[1], device=vectors.device) >= lengths[:, None].to(vectors.device)
+        read = self.layer(vectors, src_key_padding_mask=padding).masked_fill(padding[:, :, None], 0)
+        mean: Tensor = read.sum(1) / (~padding).sum(1, keepdim=True)
+        return mean
 
 
 class Tied(Texts):
@@ -106,6 +159,10 @@ class Tied(Texts):
         vectors = self.seen(self.embed(ids) + shift)
         logits: Tensor = self.fc(self.narrow(self.rnn(vectors)[0][:, -1]))
         return logits
+
+
+def _packed(vectors: Tensor, lengths: Tensor) -> nn.utils.rnn.PackedSequence:
+    return nn.utils.rnn.pack_padded_sequence(vectors, lengths, batch_first=True, enforce_sorted=False)
 
 
 M = TypeVar("M", bound=nn.Module)

@@ -75,6 +75,9 @@ class Reproducing(MethodCases):
         assert method.task.generator is not None
         assert resumed.task.generator is not None
         resumed.task.generator.set_state(method.task.generator.get_state())
+        assert method.task.model_generator is not None
+        assert resumed.task.model_generator is not None
+        resumed.task.model_generator.set_state(method.task.model_generator.get_state())
         method.step(model, batches[2], optimizer)
         resumed.step(other, batches[2], torch.optim.SGD(other.parameters(), lr=0.1))
         left = moved(parameters_of(model), other)

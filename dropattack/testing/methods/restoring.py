@@ -10,7 +10,15 @@ from torch import Tensor, nn
 from torch.autograd.graph import register_multi_grad_hook
 
 from dropattack.testing.methods.cases import Case, MethodCases, about, moved
-from dropattack.testing.methods.models import Images, Model, Normalised, Texts, parameters_of, standing
+from dropattack.testing.methods.models import (
+    Attention,
+    Layered,
+    Model,
+    Normalised,
+    Recurrent,
+    parameters_of,
+    standing,
+)
 
 PLACES = ("forward", "loss", "backward", "update")
 """Where a step may break: a model's forward or backward pass, the loss, the optimizer's update."""
@@ -126,7 +134,7 @@ class Restoring(MethodCases):
         assert not both, f"the optimizer updates {', '.join(both)} too, which the method owns"
         assert updated == set(dict(model.named_parameters())) - owned, "parameters are left out of the update"
 
-    @about(Images, Normalised, Texts)
+    @about(Layered, Normalised, Recurrent, Attention)
     def test_frozen_parameters_stay_and_get_no_gradient(self, case: Case) -> None:
         model = case.model()
         model.fc.weight.requires_grad_(False)

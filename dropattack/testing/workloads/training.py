@@ -94,7 +94,8 @@ class ModelKept(WorkloadCases):
         """All of them at once, by DropAttack."""
         model = built(self.architecture, few).train()
         names = self.found.target_names(self.architecture)
-        task = Task(names=self.architecture.targets, generator=torch.Generator().manual_seed(0))
+        generator = torch.Generator().manual_seed(0)
+        task = Task(names=self.architecture.targets, generator=generator, words=few.words)
         method = create("dropattack", task=task, targets="+".join(names), epsilon=0.1)
         batch = next(iter(few.train.batches(BATCH)))
         start = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
@@ -77,7 +77,7 @@ class Scope:
         chosen = {**self.defaults["training"], **training, "best_by": self.sweep.select.metric}
         recipe = TrainingSettings.from_dict(chosen)
         if self.stage.budget == "passes":
-            recipe = replace(recipe, epochs=max(1, recipe.epochs // recipe.passes_of(settings)))
+            recipe = recipe.within(recipe.epochs, settings)
         return Trial.of(
             workload,
             method,
@@ -100,9 +100,9 @@ class Scope:
     def _codes(self) -> dict[str, dict[str, str]]:
         return {}
 
-    def resource(self, trial: Trial, epoch: int) -> int:
+    def resource(self, trial: Trial, epoch: int) -> float:
         """What a trial has used of its budget after an epoch, in the unit that rungs count."""
-        return epoch * trial.passes if self.stage.budget == "passes" else epoch
+        return trial.passes_until(epoch) if self.stage.budget == "passes" else epoch
 
     def excludes(self, trial: Trial) -> bool:
         """Whether the stage leaves this combination out."""

@@ -67,8 +67,7 @@ class ConfirmProposer(Proposer):
         first = trials[best[0]]
         options = _options(first)
         if stages[best[0]].budget == "passes":
-            epochs = first.training["epochs"] * first.passes
-            options["training"] = {**first.training, "epochs": epochs}
+            options["training"] = {**first.training, "epochs": math.floor(first.passes_in_all)}
         baseline = self.scope.trial("standard", {}, options, first.seed)
         return [baseline, *(trials[c] for c in best)]
 

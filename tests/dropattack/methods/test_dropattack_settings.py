@@ -16,8 +16,8 @@ def test_p_zero_is_flagged_and_equal_passes_are_counted():
     assert "standard training" in nothing.remark
     equal = DropAttackSettings(targets="input+conv1.w", k=3, control="equal-passes")
     attack = DropAttackSettings(targets="input+conv1.w", k=3)
-    assert equal.rounds == equal.passes == attack.passes == 7
-    assert attack.rounds == 1
+    assert equal.rounds_at(1) == equal.passes_at(1) == attack.passes == attack.passes_at(1) == 7
+    assert attack.rounds_at(1) == equal.passes == 1
     assert attack.remark == ""
 
 

@@ -2,11 +2,14 @@ from typing import ClassVar
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 import dropattack
 from dropattack import UsageError, canonical_targets, parse_targets
 from tests.dropattack.toys import Images, Texts, make, method_for, standing
+
+BY_HAND = r"target '{}' needs an nn\.Embedding that the model calls, as in `embedding\(tokens\)`: use neither"
 
 
 def step(model, targets, **task):
@@ -70,8 +73,9 @@ def test_one_tensor_under_two_names():
 def test_tokens_need_an_embedding():
     model = make(Images)
     task = dropattack.Task(names={"input": "conv.weight"})
-    with pytest.raises(UsageError, match="no embedding's weight"):
-        dropattack.create("freelb", task=task).step(model, model.batch(), standing(model))
+    for name in ("freelb", "fgm", "dropattack"):
+        with pytest.raises(UsageError, match=BY_HAND.format("input")):
+            dropattack.create(name, task=task).step(model, model.batch(), standing(model))
 
 
 def test_token_ids_without_a_name_for_the_embedding():
@@ -80,17 +84,82 @@ def test_token_ids_without_a_name_for_the_embedding():
         step(model, "input", names={})
 
 
-@pytest.mark.parametrize("name", ["dropattack", "fgm", "rwp", "sam"])
-def test_a_weight_borrowed_from_an_embedding_is_refused(name):
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [("dropattack", "input"), ("fgm", "input"), ("rwp", r"embed\.weight"), ("sam", r"embed\.weight")],
+)
+def test_a_weight_borrowed_from_an_embedding_is_refused(name, target):
     class Borrowing(Texts):
         def forward(self, ids, lengths):
             return self.rnn(self.embed(ids))[0][:, -1] @ self.embed.weight[:, :5].T
 
     model = make(Borrowing)
     start = model.embed.weight.detach().clone()
-    with pytest.raises(UsageError, match="is used outside its lookups"):
+    with pytest.raises(UsageError, match=BY_HAND.format(target)):
         method_for(name, model).step(model, model.batch(), standing(model))
     assert torch.equal(model.embed.weight, start)
+
+
+class ByHand(nn.Module):
+    """Looks its words up by `F.embedding`: in an `nn.Embedding` that it owns, or in a plain parameter."""
+
+    def __init__(self, owned):
+        super().__init__()
+        self.embed = nn.Embedding(9, 4)
+        if not owned:
+            self.embed = nn.Module()
+            self.embed.weight = nn.Parameter(torch.randn(9, 4))
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, ids):
+        return self.fc(F.embedding(ids, self.embed.weight).tanh().mean(1))
+
+
+SETTINGS = {
+    "awp": [{}, {"k": 0}],
+    "dropattack": [{}, {"text_input": "tokens"}, {"targets": "fc.weight"}, {"targets": "embed.weight"}],
+    "dropen": [{}, {"cosine": 0.0, "smoothness": 0.0}],
+    "freelb": [{}, {"k": 1}],
+}
+WHOLE = {"apb", "dropout", "l1", "l2", "standard"}
+ALL_WEIGHTS = {"asam", "esam-swp", "rwp", "sam"}
+
+
+@pytest.mark.parametrize("owned", [True, False])
+@pytest.mark.parametrize("name", sorted(dropattack.registered()))
+def test_words_looked_up_by_hand_get_one_line_or_are_attacked_as_a_whole_matrix(name, owned):
+    for values in SETTINGS.get(name, [{}]):
+        model = make(ByHand, owned=owned)
+        batch = torch.tensor([[1, 2, 3], [4, 1, 1]]), torch.tensor([0, 2])
+        start = {key: p.detach().clone() for key, p in model.named_parameters()}
+        task = dropattack.Task(names={"input": "embed.weight"})
+        method = dropattack.create(name, task=task, **values)
+        weights = name in ALL_WEIGHTS or values in ({"k": 0}, {"targets": "embed.weight"})
+        if name in WHOLE or values == {"targets": "fc.weight"} or (weights and not owned):
+            method.step(model, batch, standing(model))
+        else:
+            target = r"embed\.weight" if weights else "input"
+            with pytest.raises(UsageError, match=BY_HAND.format(target)) as found:
+                method.step(model, batch, standing(model))
+            assert "\n" not in str(found.value)
+        assert name == "apb" or all(torch.equal(start[key], p) for key, p in model.named_parameters())
+
+
+def test_a_plain_matrix_is_perturbed_as_that_of_an_embedding():
+    class Called(ByHand):
+        def forward(self, ids):
+            return self.fc(self.embed(ids).tanh().mean(1))
+
+    def moved(model):
+        rows = []
+        model.fc.register_forward_pre_hook(lambda *_: rows.append(model.embed.weight.detach().clone()))
+        batch = torch.tensor([[1, 2, 3], [4, 1, 1]]), torch.tensor([0, 2])
+        dropattack.create("sam").step(model, batch, standing(model))
+        return rows[1] - rows[0]
+
+    called, plain = make(Called, owned=True), make(ByHand, owned=False)
+    plain.load_state_dict(called.state_dict())
+    torch.testing.assert_close(moved(plain), moved(called))
 
 
 @pytest.mark.parametrize(("name", "weights"), [("dropattack", (1, 1)), ("fgm", (1, 1)), ("sam", (0, 1))])

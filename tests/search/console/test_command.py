@@ -29,3 +29,18 @@ def test_words_that_are_no_command_get_one_line_and_status_2(
     assert len(refused.stderr.splitlines()) == 1
     assert refused.stdout == ""
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("ending", "status"), [("", 0), ("raise typer.Exit(1)", 1)])
+def test_a_signal_while_the_process_ends_leaves_the_exit_status(ending: str, status: int) -> None:
+    script = f"""
+import atexit, os, signal, sys, typer
+from search.console.command import carry_out
+app = typer.Typer()
+@app.command()
+def act():
+    atexit.register(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    {ending}
+sys.exit(carry_out(app))
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == status

@@ -64,11 +64,15 @@ def test_how_deep_a_folder_may_be(length: int, enough: bool, monkeypatch: pytest
 
 
 class Unwilling:
-    """A Ray that starts at the last of some attempts."""
+    """A Ray that starts at the last of some attempts, in place of any that runs in this process."""
 
-    def __init__(self, failures: int) -> None:
+    def __init__(self, failures: int, monkeypatch: pytest.MonkeyPatch) -> None:
         self.failures = failures
         self.attempts = 0
+        monkeypatch.setattr(ray, "init", self.init)
+        monkeypatch.setattr(ray, "is_initialized", lambda: False)
+        monkeypatch.setattr(ray, "shutdown", lambda: None)
+        monkeypatch.setenv("RAY_worker_niceness", "0")
 
     def init(self, **_: Any) -> None:
         self.attempts += 1
@@ -77,15 +81,13 @@ class Unwilling:
 
 
 def test_it_is_tried_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    unwilling = Unwilling(1)
-    monkeypatch.setattr(ray, "init", unwilling.init)
+    unwilling = Unwilling(1, monkeypatch)
     local.start({})
     assert unwilling.attempts == 2
 
 
 def test_what_fails_twice_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    unwilling = Unwilling(10)
-    monkeypatch.setattr(ray, "init", unwilling.init)
+    unwilling = Unwilling(10, monkeypatch)
     with pytest.raises(RunError, match="timed out during startup") as raised:
         local.start({})
     assert unwilling.attempts == 2

@@ -37,6 +37,7 @@ def test_text_batches_hold_every_text_once_and_whole(lengths: list[int], size: i
     for (tokens, batch_lengths), labels in split.batches(size, generator):
         assert len(labels) <= size
         assert tokens.shape[1] == batch_lengths.max() == batch_lengths[0]
+        assert torch.equal(split.words((tokens, batch_lengths)), tokens != PADDING)
         assert (batch_lengths[:-1] >= batch_lengths[1:]).all()
         for row, length, label in zip(tokens, batch_lengths.tolist(), labels.tolist(), strict=True):
             text = int(row[0]) - 2

@@ -24,6 +24,20 @@ def test_what_was_added_to_match_other_lanes_is_not_looked_up():
     assert lookups.counts == [3, 1]
 
 
+def test_rows_of_padding_alone_come_behind_those_of_words():
+    words = torch.tensor([[[1, 0, 1], [0, 0, 1]], [[1, 1, 0], [1, 1, 0]]]).bool()
+    lookups = Lookups(TOKENS, words=words)
+    matrices = torch.arange(1, 1 + 2 * 9 * 2.0).view(2, 9, 2)
+    assert lookups.counts == [2, 2]
+    rows = lookups.rows(matrices)
+    assert torch.equal(rows[0], matrices[0, [1, 7, 3]])
+    assert torch.equal(rows[1, :2], matrices[1, [1, 5]])
+    assert lookups.positions.tolist() == [[[1, 2, 1], [2, 2, 0]], [[1, 1, 0], [1, 0, 0]]]
+    kept = lookups.kept(rows)
+    assert torch.equal(kept[:, :2], rows[:, :2])
+    assert not kept[:, 2].any()
+
+
 def test_rows_go_back_to_their_places():
     lookups = Lookups(TOKENS)
     matrices = torch.rand(2, 9, 2)

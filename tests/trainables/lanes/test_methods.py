@@ -41,6 +41,18 @@ class Words(nn.Module):
         return (tokens.masked_fill(~inside, 1), lengths), torch.arange(size) % 4
 
 
+class Told(Words):
+    """The same with padding between the words, whose row has a gradient and is not attacked."""
+
+    @staticmethod
+    def words(inputs):
+        return inputs[0] != 1
+
+    def batch(self, size=5):
+        (tokens, lengths), labels = super().batch(size)
+        return (tokens.index_fill(1, torch.tensor([1]), 1), lengths), labels
+
+
 class Normalised(Images):
     """With batch normalisation, whose running statistics are part of a lane's state."""
 
@@ -52,7 +64,8 @@ class Normalised(Images):
 def trial(toy, name, seed, hyperparameters, names=None):
     torch.manual_seed(seed)
     model = toy().double().train()
-    task = Task(names=names or model.names, generator=torch.Generator().manual_seed(seed))
+    generator, words = torch.Generator().manual_seed(seed), getattr(toy, "words", None)
+    task = Task(names=names or model.names, generator=generator, words=words)
     optimizer = torch.optim.Adam(model.parameters(), lr=RATES[seed], fused=True)
     return model, dropattack.create(name, task=task, **hyperparameters), optimizer
 
@@ -99,7 +112,7 @@ def options(**shared):
     return [shared | numbers for numbers in NUMBERS]
 
 
-@pytest.mark.parametrize("toy", [Images, Words, Normalised])
+@pytest.mark.parametrize("toy", [Images, Words, Told, Normalised])
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
@@ -115,6 +128,8 @@ def options(**shared):
         ("dropattack", options(targets="input", combine="mean", clean_weight=0.5, direction="last", k=2)),
         ("dropattack", options(targets="input+hidden", clean_weight=0, epsilon_scale="relative")),
         ("dropattack", options(targets="hidden", mask="tensor", batch_norm="updated")),
+        ("dropattack", options(targets="input", mask="tensor", k=2)),
+        ("dropattack", options(targets="input", mask="row", control="random-direction")),
         ("dropattack", options(targets="input+hidden", control="random-direction", k=2)),
         (
             "dropattack",

@@ -1,0 +1,70 @@
+"""What a pass looks up in an embedding: which of its tokens are words, and which are padding."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from dropattack.errors import UsageError
+from dropattack.task import WordsOf
+
+
+class Words:
+    """Tells words from padding among the tokens that a model looks up.
+
+    Args:
+        model: Called with the inputs that ``tell`` reads.
+        embedding: Its ``padding_idx`` decides where nothing else tells.
+        tell: See `Task.words`.
+    """
+
+    def __init__(self, model: nn.Module, embedding: nn.Embedding, tell: WordsOf | None) -> None:
+        self._model, self._embedding, self._tell = model, embedding, tell
+        self._inputs: Any = None
+        self._handle: RemovableHandle | None = None
+
+    def attach(self) -> None:
+        """Begins to follow what the model is called with."""
+        if self._tell is not None:
+            self._handle = self._model.register_forward_pre_hook(self._enter)
+
+    def detach(self) -> None:
+        """Ceases to follow it."""
+        self._inputs = None
+        if self._handle is not None:
+            self._handle.remove()
+
+    def among(self, tokens: Tensor) -> Tensor | None:
+        """Which of these are words, shaped as they are; ``None`` where all are. See `told`."""
+        if self._tell is None:
+            padding = self._embedding.padding_idx
+            return None if padding is None else tokens != padding
+        return told(self._tell, self._inputs, tokens)
+
+    def _enter(self, _: nn.Module, args: tuple[Any, ...]) -> None:
+        self._inputs = args if len(args) > 1 else args[0]
+
+
+def told(tell: WordsOf, inputs: Any, tokens: Tensor) -> Tensor:
+    """Which tokens are words as `Task.words` tells for these inputs; on the device of the tokens.
+
+    Raises:
+        UsageError: It gives something else than a truth value for each token.
+    """
+    words = tell(inputs)
+    if not isinstance(words, Tensor) or words.dtype != torch.bool or words.shape != tokens.shape:
+        given = f"{words.dtype} {[*words.shape]}" if isinstance(words, Tensor) else type(words).__name__
+        raise UsageError(
+            f"Task.words must give torch.bool {[*tokens.shape]}, one value for each token that the "
+            f"embedding looks up, not {given}"
+        )
+    return words.to(tokens.device, non_blocking=True)
+
+
+def by_hand(name: str) -> UsageError:
+    """The error for a target whose lookups cannot be followed."""
+    return UsageError(
+        f"target {name!r} needs an nn.Embedding that the model calls, as in `embedding(tokens)`: use neither "
+        "F.embedding nor its matrix by hand, and let a layer share it by `layer.weight = embedding.weight`"
+    )
