@@ -70,7 +70,9 @@ def model_draws(
 ) -> Iterator[Tensor]:
     """Lets what a model draws in a pass, such as dropout's masks, come from a task's generator.
 
-    Models draw from torch's default generator, which stands where it stood when the pass is over.
+    Models draw from torch's default generator, which stands where it stood when the pass is over. Where a
+    method draws from ``generator`` in the pass, as it does noise for a first pass, that decides where
+    ``generator`` stands.
 
     Args:
         generator: Of the task, on the model's device; ``None`` for the default one.
@@ -92,7 +94,7 @@ def model_draws(
         if repeated is None:
             if generator is None:
                 before = get()
-            else:
+            elif torch.equal(generator.get_state(), began):
                 generator.set_state(get())
     finally:
         put(before)
