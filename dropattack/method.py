@@ -24,7 +24,8 @@ class StepResult:
 
     Attributes:
         loss: Loss of the first pass, before the update, 0-dimensional. It is the clean loss, but for the
-            methods that have no clean pass: dropout, FreeAT, FreeLB and RWP.
+            methods that have no clean pass: dropout, FreeAT, FreeLB, RWP, and PGD from a random start
+            without one.
         outputs: Outputs of the same pass, ``[batch, …]``, detached.
         log: Further 0-dimensional tensors by name, to be averaged over steps: ``skipped``, the share of
             perturbations left out because their gradient was zero or not finite; ``skipped_updates``, 1 where

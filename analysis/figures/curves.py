@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.style import INK, MARKERS, SERIES, canvas, light_grid, literal, title
-from analysis.records import Metric
+from analysis.records import ABSOLUTE, RELATIVE, Metric, size_label
 
 
 def learning(table: pd.DataFrame, metrics: list[Metric]) -> Figure:
@@ -38,7 +38,8 @@ def marginals(tables: dict[str, pd.DataFrame], metric: Metric, *, gain: bool) ->
     """Results along hyperparameters, one panel each; dotted where the values were sampled.
 
     Args:
-        tables: Rows of `analysis.questions.sensitivity.marginal` per hyperparameter, each of one workload.
+        tables: Rows of `analysis.questions.sensitivity.marginal` per hyperparameter, each of one workload;
+            those of a relative ε are called ``relative epsilon``.
         metric: What is shown.
         gain: Show the gain over the baseline instead of the value; that of the baseline itself is 0.
     """
@@ -94,7 +95,12 @@ def robustness(table: pd.DataFrame, attacks: list[str], metric: Metric) -> Figur
     return figure
 
 
-_SYMBOLS = {"epsilon": "perturbation size ε", "p": "attack probability p", "k": "ascent steps K"}
+_SYMBOLS = {
+    "epsilon": size_label(ABSOLUTE),
+    "relative epsilon": size_label(RELATIVE),
+    "p": "attack probability p",
+    "k": "ascent steps K",
+}
 
 
 def _band(axes: Axes, rows: pd.DataFrame, x: str, scale: float, index: int, label: str) -> None:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.figures.style import INK, MUTED, PAPER, canvas, colormap, on_color, plain_bar
-from analysis.records import Metric, rows
+from analysis.records import Metric, rows, size_label
 
 _FADED = 0.25
 
@@ -56,7 +56,7 @@ def epsilon_p_map(cells: pd.DataFrame, metric: Metric, *, gain: bool) -> Figure:
     axes.set(
         xlim=(-0.5, len(epsilons) - 0.5),
         ylim=(-0.5, len(ps) - 0.5),
-        xlabel="perturbation size ε (values tried, not to scale)",
+        xlabel=f"{size_label(str(cells['scale'].iloc[0]))} (values tried, not to scale)",
         ylabel="attack probability p",
     )
     axes.set_xticks(range(len(epsilons)), [f"{e:.3g}" for e in epsilons])

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from analysis.figures.style import INK, PAPER, SERIES, canvas, colormap, light_grid, literal, plain_bar
 from analysis.figures.style import title as heading
 from analysis.questions.surrogate import Surrogate
-from analysis.records import Metric, rows
+from analysis.records import Metric, rows, size_label
 
 
 def surrogate_map(surrogate: Surrogate, metric: Metric) -> Figure:
@@ -31,7 +31,7 @@ def surrogate_map(surrogate: Surrogate, metric: Metric) -> Figure:
         drawn = axes.contourf(surrogate.epsilon, surrogate.p, scaled, levels=levels, cmap=colors, norm=norm)
         plain_bar(figure.colorbar(drawn, ax=axes, fraction=0.05, pad=0.02, ticks=MaxNLocator(5)))
         heading(axes, title)
-        axes.set_xlabel("perturbation size ε")
+        axes.set_xlabel(size_label(surrogate.scale))
         if surrogate.log:
             axes.set_xscale("log")
         axes.tick_params(length=0, which="both")

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.published.tables import PAPERS, load
-from analysis.records import BASELINE, CONFIGURATION, CONTROL, Metric, Records, rows
+from analysis.records import ABSOLUTE, BASELINE, CONFIGURATION, CONTROL, Metric, Records, rows, scale_of
 from analysis.scoring import scored_families
 from analysis.statistics import CONFIDENCE, Estimate, estimate
 from dropattack.methods.dropattack_settings import P_ZERO
@@ -97,9 +97,13 @@ def _with_descents(records: Records, columns: Iterable[str]) -> Records:
 
 
 def _matches(trials: pd.DataFrame, row: Mapping[str, Any]) -> pd.Series:
-    """Trials of the configuration that a published row states; no controls, but where it states a p of 0."""
+    """Trials of the configuration that a published row states; no controls, but where it states a p of 0.
+
+    Every paper's ε is absolute.
+    """
     same: pd.Series = (trials["workload"] == row["workload"]) & (trials["method"] == row["method"])
     same &= trials[CONTROL] == (P_ZERO if row.get("p") == 0 else "")
+    same &= scale_of(trials) == ABSOLUTE
     if row.get("training_examples") == row.get("training_examples"):
         examples = trials.get("training.examples", pd.Series(CLEAN, index=trials.index))
         same &= examples == row.get("training_examples", CLEAN)

@@ -7,12 +7,13 @@ from analysis.pairing import groups, holm_once, samples
 from analysis.records import CONFIGURATION, CONTROL, Metric, Records
 from analysis.scoring import FAMILY, TIERS, best_first, scored_families, summarise_families
 from analysis.statistics import ALPHA, Estimate, estimate
-from dropattack.methods.dropattack_settings import P_ONE, RANDOM_DIRECTION
+from dropattack.methods.dropattack_settings import P_ONE, P_ONE_NORM, RANDOM_DIRECTION
 from dropattack.settings import EPS_ZERO, EQUAL_PASSES, SAME_UPDATES
 
 MEANING = {
     EPS_ZERO: "all passes, no perturbation (ε = 0)",
-    P_ONE: "no mask (p = 1) at the same mean size (ε′ = pε)",
+    P_ONE: "no mask (p = 1) at the same mean rise of the loss (ε′ = pε)",
+    P_ONE_NORM: "no mask (p = 1) at the same norm (ε′ = √p·ε)",
     RANDOM_DIRECTION: "the same size in a random direction",
     EQUAL_PASSES: "plain training with as many passes, in more updates",
     SAME_UPDATES: "plain training with as many passes, in as many updates",

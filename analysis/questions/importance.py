@@ -8,7 +8,7 @@ import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 
-from analysis.records import CONFIGURATION, Records, one_per_training
+from analysis.records import CONFIGURATION, RELATIVE, Records, one_per_training, scale_of
 
 _MOST = 120
 _FEWEST = 10
@@ -23,7 +23,8 @@ def importances(records: Records, *, resamples: int = _RESAMPLES, seed: int = 0)
     configurations drawn at random. fANOVA is over hyperparameters that all configurations of a method have,
     with words as positions in sorted order, since a column per word makes it slow; PED-ANOVA, which asks
     what sets the better half apart, includes conditional ones. Intervals are the range over 10 bootstrap
-    resamples of configurations; they show how stable the estimate is, not that an effect exists.
+    resamples of configurations; they show how stable the estimate is, not that an effect exists. Trials of an
+    absolute and of a relative ε are looked at apart, as their ε are different hyperparameters.
 
     Returns:
         ``workload, method, evaluator, hyperparameter, importance, low, high, n`` (configurations), sums of
@@ -33,7 +34,9 @@ def importances(records: Records, *, resamples: int = _RESAMPLES, seed: int = 0)
     trials = records.exploring()
     rng = np.random.default_rng(seed)
     found: list[pd.DataFrame] = []
-    for (workload, method), group in trials.groupby(["workload", "method"], sort=True):
+    for (workload, method, scale), group in trials.groupby(
+        ["workload", "method", scale_of(trials)], sort=True
+    ):
         names = [c for c in records.hyperparameters if group[c].nunique() > 1]
         if len(names) < 2:
             continue
@@ -45,7 +48,7 @@ def importances(records: Records, *, resamples: int = _RESAMPLES, seed: int = 0)
             means = means.iloc[np.sort(rng.choice(len(means), _MOST, replace=False))]
         found += [
             _bootstrapped(means, names, records.mode, name, resamples, rng).assign(
-                workload=str(workload), method=str(method), n=len(means)
+                workload=str(workload), method=f"{method}{', relative ε' * (scale == RELATIVE)}", n=len(means)
             )
             for name in ("fANOVA", "PED-ANOVA")
         ]

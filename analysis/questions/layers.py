@@ -2,22 +2,35 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from analysis.pairing import samples
-from analysis.records import Metric, Records
+from analysis.records import Metric, Records, scale_of
 from analysis.scoring import FAMILY, TIERS, best_first, scored_families, summarise_families
 from analysis.statistics import Friedman, estimate, friedman, holm, rank_correlation, seeds_needed
 from dropattack import INPUT, parse_targets
 from trainables.workloads import workloads
 
+_SIZE = "train_relative_size"
+
 
 def scored_target_sets(records: Records, metric: Metric) -> pd.DataFrame:
-    """What `scored_families` gives for target sets: one unbiased gain per target set and seed."""
+    """What `scored_families` gives for target sets: one unbiased gain per target set and seed.
+
+    Target sets attacked at an absolute and at a relative ε are ranked apart: ``scale`` says which, and each
+    has a ``setting`` of its own.
+    """
     trials = records.complete()
     if "targets" not in trials:
         return pd.DataFrame()
-    return scored_families(records, trials[trials["targets"].notna()], metric, ["targets"])
+    trials = trials[trials["targets"].notna()]
+    found: list[pd.DataFrame] = []
+    for scale, own in trials.groupby(scale_of(trials), sort=True):
+        scored = scored_families(records, own, metric, ["targets"])
+        before = found[-1]["setting"].max() + 1 if found else 0
+        found.append(scored.assign(scale=scale, setting=scored["setting"] + before))
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
 def rank_target_sets(scored: pd.DataFrame) -> pd.DataFrame:
@@ -30,8 +43,9 @@ def rank_target_sets(scored: pd.DataFrame) -> pd.DataFrame:
         scored: What `scored_target_sets` gave.
 
     Returns:
-        One row per target set, best first: the columns of `summarise_families`, ``size``, ``rank`` and
-        ``needed`` (seeds that would show a true gain of this size with 80 % power; missing where there is no
+        One row per target set, best first: the columns of `summarise_families`, ``scale``, ``size``,
+        ``relative_size`` (mean ‖M∘r‖ / ‖θ‖ of the last epoch, where it was recorded), ``rank`` and ``needed``
+        (seeds that would show a true gain of this size with 80 % power; missing where there is no
         test).
     """
     if scored.empty:
@@ -40,6 +54,8 @@ def rank_target_sets(scored: pd.DataFrame) -> pd.DataFrame:
     needed = [seeds_needed(m, s) for m, s in zip(table["gain"], table["gain_sd"], strict=True)]
     table["needed"] = pd.Series(needed, table.index).where(table["p_value"].notna())
     table["size"] = [len(parse_targets(t)) for t in table["targets"]]
+    table["scale"] = table["setting"].map(scored.groupby("setting")["scale"].first())
+    table["relative_size"] = _mean_size(scored, table)
     table = best_first(table)
     first = table.groupby("setting")["tier"].transform("first")
     paired = table.groupby("setting")["gain_n"].transform("first") > 0
@@ -48,6 +64,14 @@ def rank_target_sets(scored: pd.DataFrame) -> pd.DataFrame:
     place = (~copy).groupby(table["setting"]).cumsum()
     place = place.groupby([table["setting"], table["sample"]]).transform("first")
     return table.assign(rank=place.where(alike)).reset_index(drop=True)
+
+
+def _mean_size(scored: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
+    """The mean relative size of each target set in ``table``, missing where none was recorded."""
+    if _SIZE not in scored:
+        return pd.Series(np.nan, index=table.index)
+    means = scored.groupby(["setting", "targets"])[_SIZE].mean().rename("relative_size")
+    return table[["setting", "targets"]].join(means, on=["setting", "targets"])["relative_size"]
 
 
 def depths(workload: str, targets: Sequence[str]) -> dict[str, int]:
@@ -89,7 +113,8 @@ def depth_and_gain(scored: pd.DataFrame) -> pd.DataFrame:
         by_seed = estimate([rank_correlation(x, row)[0] for row in table.to_numpy()])
         rows.append(
             {
-                **{"workload": workload, "training": training, "targets": len(x)},
+                **{"workload": workload, "training": training, "scale": group["scale"].iloc[0]},
+                **{"targets": len(x)},
                 **{"rho": rho, "p_value": p_value, "seed_rho": by_seed.mean},
                 **{"low": by_seed.low, "high": by_seed.high, "n": by_seed.n},
             }
@@ -128,7 +153,8 @@ def interactions(scored: pd.DataFrame) -> pd.DataFrame:
                 over = estimate(gains[pair] - gains[better], spent)
                 if not synergy.n:
                     continue
-                row = {"workload": family[1], "training": family[2], "a": a, "b": b, "better": better}
+                row = {"workload": family[1], "training": family[2], "scale": group["scale"].iloc[0]}
+                row |= {"a": a, "b": b, "better": better}
                 row |= {"n": synergy.n, "synergy": synergy.mean, "low": synergy.low, "high": synergy.high}
                 row |= {"p_value": synergy.p, "over_best": over.mean}
                 found.append(row | {"over_low": over.low, "over_high": over.high})

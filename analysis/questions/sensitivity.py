@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.pairing import adjusted, groups, summarise, with_gain
-from analysis.records import COMPLETE, CONTROL, FAILED, PRUNED, Metric, Records
+from analysis.records import COMPLETE, CONTROL, FAILED, PRUNED, Metric, Records, scale_of
 
 AXES = ("epsilon", "p")
 _GRID_SHARE = 0.5
@@ -38,7 +38,8 @@ def epsilon_p_cells(records: Records, metric: Metric) -> pd.DataFrame:
         metric: What the cells show.
 
     Returns:
-        One row per cell: `panel_columns`, ``panel`` (a number), ``epsilon``, ``p``, `CONTROL`, the columns of
+        One row per cell: `panel_columns`, ``panel`` (a number), ``scale`` (what its ε is measured in, see
+        `analysis.records.scale_of`), ``epsilon``, ``p``, `CONTROL`, the columns of
         `summarise` with ``p_holm`` (Holm within the map) and ``significant``, ``failed``, ``pruned`` (counts
         of trials), ``grid`` (whether the map is a grid rather than scattered trials) and ``missing`` (a cell
         of a grid that has no complete trial).
@@ -54,7 +55,7 @@ def epsilon_p_cells(records: Records, metric: Metric) -> pd.DataFrame:
     attacks = attacks[varied & panels["attack"].transform("any")]
     if attacks.empty:
         return pd.DataFrame()
-    attacks = attacks.assign(panel=attacks.groupby(fixed, dropna=False).ngroup())
+    attacks = attacks.assign(panel=attacks.groupby(fixed, dropna=False).ngroup(), scale=scale_of(attacks))
     usable = attacks[(attacks["state"] == COMPLETE) & attacks["value"].notna()]
     table = summarise(with_gain(records, usable, metric), ["panel", *AXES])
     unusable = (attacks["state"] == FAILED) | ((attacks["state"] == COMPLETE) & attacks["value"].isna())
@@ -69,7 +70,7 @@ def epsilon_p_cells(records: Records, metric: Metric) -> pd.DataFrame:
     cells["is_baseline"] = cells["is_baseline"].eq(True)
     cells["p_value"] = cells["p_value"].where(cells[CONTROL] == "")
     cells = adjusted(cells, ["panel"])
-    names = attacks.groupby("panel")[fixed].first().reset_index()
+    names = attacks.groupby("panel")[["scale", *fixed]].first().reset_index()
     return cells.assign(missing=cells["n"] == 0).merge(names, on="panel")
 
 
@@ -99,11 +100,13 @@ def marginal(records: Records, hyperparameter: str, metric: Metric) -> pd.DataFr
 
     Of grids the largest full one is used: every point of a curve averages the very same other settings and
     seeds. Only where no grid has several values, those that a search sampled are shown; where nearly every
-    trial has its own, up to eight bins of at least three trials are made, at their medians.
+    trial has its own, up to eight bins of at least three trials are made, at their medians. Absolute and
+    relative ε have curves of their own.
 
     Returns:
-        One row per workload, method and value, of curves with at least two: ``value``, the columns of
-        `summarise` with n in seeds, ``sampled`` (whether other settings differ from point to point) and
+        One row per workload, method and value, of curves with at least two: ``value``, ``scale`` (for ε what
+        it is measured in, see `analysis.records.scale_of`, for others ""), the columns of `summarise` with n
+        in seeds, ``sampled`` (whether other settings differ from point to point) and
         ``pruned`` (how many trials of the curve's stages were stopped early and are not in it).
     """
     trials = records.complete(controls=True)
@@ -111,23 +114,25 @@ def marginal(records: Records, hyperparameter: str, metric: Metric) -> pd.DataFr
         return pd.DataFrame()
     trials = trials[_along(trials, hyperparameter) & trials[hyperparameter].notna()]
     trials = trials[~trials["stage"].isin(records.confirmations)]
+    measured = hyperparameter == "epsilon"
+    trials = trials.assign(scale=scale_of(trials) if measured else "")
+    stopped = records.trials[records.trials["state"] == PRUNED]
+    stopped = stopped.assign(scale=scale_of(stopped) if measured else "")
+    kind = ["workload", "method", "scale"]
     curves = []
-    for (workload, method), own in trials.groupby(["workload", "method"]):
+    for _, own in trials.groupby(kind):
         laid_out = own["stage"].isin(records.grids)
         curve = _largest_grid(own[laid_out], hyperparameter, _others(records, hyperparameter))
         sampled = curve.empty
         if sampled:
             curve = own[~laid_out].assign(**{hyperparameter: _bins(own.loc[~laid_out, hyperparameter])})
         if curve[hyperparameter].nunique() > 1:
-            every = records.trials[
-                (records.trials["workload"] == workload) & (records.trials["method"] == method)
-            ]
-            stopped = every[every["stage"].isin(curve["stage"]) & (every["state"] == PRUNED)]
-            curves.append(curve.assign(sampled=sampled, pruned=stopped["key"].nunique()))
+            beside = stopped.merge(curve[[*kind, "stage"]].drop_duplicates())
+            curves.append(curve.assign(sampled=sampled, pruned=beside["key"].nunique()))
     if not curves:
         return pd.DataFrame()
     scored = with_gain(records, pd.concat(curves), metric)
-    table = summarise(scored, ["workload", "method", "sampled", "pruned", hyperparameter])
+    table = summarise(scored, [*kind, "sampled", "pruned", hyperparameter])
     return table.rename(columns={hyperparameter: "value"})
 
 

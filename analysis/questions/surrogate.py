@@ -11,7 +11,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
 from analysis.pairing import with_gain
-from analysis.records import PRUNED, Metric, Records, one_per_training
+from analysis.records import PRUNED, Metric, Records, one_per_training, scale_of
 
 _FEWEST = 8
 _MOST = 400
@@ -26,6 +26,7 @@ class Surrogate:
     Attributes:
         workload: Where the trials are from.
         method: What they trained with.
+        scale: What ε is measured in; see `analysis.records.scale_of`.
         epsilon: ``[steps]``, evenly spaced over log ε where ε spans a factor of 20, else over ε.
         p: ``[steps]``.
         mean: ``[p, epsilon]``, the expected score.
@@ -38,6 +39,7 @@ class Surrogate:
 
     workload: str
     method: str
+    scale: str
     epsilon: NDArray[np.float64]
     p: NDArray[np.float64]
     mean: NDArray[np.float64]
@@ -58,7 +60,7 @@ class Surrogate:
 
 
 def surrogates(records: Records, cells: pd.DataFrame, metric: Metric) -> list[Surrogate]:
-    """One map per workload and method whose trials lie scattered; target sets and K are pooled.
+    """One map per workload, method and scale of ε whose trials lie scattered; target sets and K are pooled.
 
     Only trials that ran in full are used, each training once. Anisotropic RBF kernel plus noise, fitted by
     marginal likelihood; of more than 400 trials 400 are drawn.
@@ -71,21 +73,25 @@ def surrogates(records: Records, cells: pd.DataFrame, metric: Metric) -> list[Su
     """
     if cells.empty:
         return []
-    scattered = cells[~cells["grid"]][["stage", "workload", "method"]].drop_duplicates()
+    kind = ["workload", "method", "scale"]
+    scattered = cells[~cells["grid"]][["stage", *kind]].drop_duplicates()
     trials = records.exploring().dropna(subset=["epsilon", "p"])
-    trials = with_gain(records, trials.merge(scattered, on=["stage", "workload", "method"]), metric)
-    pruned = records.trials[records.trials["state"] == PRUNED].merge(scattered).drop_duplicates("key")
+    trials = trials.assign(scale=scale_of(trials)).merge(scattered, on=["stage", *kind])
+    trials = with_gain(records, trials, metric)
+    pruned = records.trials[records.trials["state"] == PRUNED]
+    pruned = pruned.assign(scale=scale_of(pruned)).merge(scattered).drop_duplicates("key")
     found = []
-    for (workload, method), group in trials.groupby(["workload", "method"], sort=True):
+    for name, group in trials.groupby(kind, sort=True):
         points = one_per_training(group)[["epsilon", "p", "score"]].dropna()
         points = points[points["epsilon"] > 0].reset_index(drop=True)
         if len(points) >= _FEWEST and points["epsilon"].nunique() > 2 and points["p"].nunique() > 2:
-            stopped = (pruned["workload"] == workload) & (pruned["method"] == method)
-            found.append(_fit(str(workload), str(method), points, int(stopped.sum())))
+            workload, method, scale = map(str, name)
+            stopped = (pruned[kind] == [workload, method, scale]).all(axis=1)
+            found.append(_fit(workload, method, scale, points, int(stopped.sum())))
     return found
 
 
-def _fit(workload: str, method: str, points: pd.DataFrame, pruned: int) -> Surrogate:
+def _fit(workload: str, method: str, scale: str, points: pd.DataFrame, pruned: int) -> Surrogate:
     rng = np.random.default_rng(0)
     sample = (
         points
@@ -100,12 +106,12 @@ def _fit(workload: str, method: str, points: pd.DataFrame, pruned: int) -> Surro
     x = np.column_stack([position(sample["epsilon"].to_numpy()), sample["p"].to_numpy()])
     center, spread = x.mean(axis=0), x.std(axis=0)
     y = sample["score"].to_numpy()
-    scale = y.std() or 1.0
+    unit = y.std() or 1.0
     kernel = ConstantKernel(1.0, (1e-2, 1e2)) * RBF([1.0, 1.0], (0.1, 20)) + WhiteKernel(0.1, (1e-4, 10))
     process = GaussianProcessRegressor(kernel, n_restarts_optimizer=2, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        process.fit((x - center) / spread, (y - y.mean()) / scale)
+        process.fit((x - center) / spread, (y - y.mean()) / unit)
     grid = np.stack(np.meshgrid(position(epsilon), p), axis=-1).reshape(-1, 2)
     mean, sd = process.predict((grid - center) / spread, return_std=True)
     noise = process.kernel_.k2.noise_level
@@ -114,10 +120,11 @@ def _fit(workload: str, method: str, points: pd.DataFrame, pruned: int) -> Surro
     return Surrogate(
         workload,
         method,
+        scale,
         epsilon,
         p,
-        (mean * scale + y.mean()).reshape(shape),
-        (without_noise * scale).reshape(shape),
+        (mean * unit + y.mean()).reshape(shape),
+        (without_noise * unit).reshape(shape),
         points,
         log,
         pruned,

@@ -1,6 +1,7 @@
 """What a sweep recorded, as tidy tables, and where it comes from."""
 
 from analysis.records.identity import CONFIGURATION, CONTROL
+from analysis.records.scale import ABSOLUTE, RELATIVE, scale_of, size_label
 from analysis.records.tables import (
     BASELINE,
     COMPLETE,
@@ -17,12 +18,14 @@ from analysis.records.tables import (
 from analysis.records.tracking import from_mlflow
 
 __all__ = [
+    "ABSOLUTE",
     "BASELINE",
     "COMPLETE",
     "CONFIGURATION",
     "CONTROL",
     "FAILED",
     "PRUNED",
+    "RELATIVE",
     "RUNNING",
     "Metric",
     "Records",
@@ -31,4 +34,6 @@ __all__ = [
     "labels",
     "one_per_training",
     "rows",
+    "scale_of",
+    "size_label",
 ]

@@ -21,6 +21,7 @@ from analysis.document import (
     with_interval,
 )
 from analysis.figures.ranking import critical_difference, gain_forest
+from analysis.questions.layer_sizes import FACTOR, Confounding, confounding
 from analysis.questions.layers import (
     across_workloads,
     depth_and_gain,
@@ -28,11 +29,15 @@ from analysis.questions.layers import (
     rank_target_sets,
     scored_target_sets,
 )
-from analysis.records import Metric, Records
+from analysis.records import ABSOLUTE, RELATIVE, Metric, Records
 from analysis.scoring import FIXED, FLATTERED, FRESH, HELD_OUT, SAME
 
 _ROWS = 25
 _NOT_RANKED = "not ranked"
+_HOW_HARD = (
+    " Relative size: ‖M∘r‖ / ‖θ‖ in the last epoch of the runs that score a target set, a mean over its "
+    f"tensors. Where sizes differ by more than a factor of {FACTOR:g}, gains may be those of the size."
+)
 
 
 def section(records: Records) -> Section | None:
@@ -43,9 +48,9 @@ def section(records: Records) -> Section | None:
         return None
     ranked = rank_target_sets(scored)
     parts: list[Figure | Table] = []
-    for (workload, training), group in ranked.groupby(["workload", "training"], sort=True):
+    for name, group in _rankings(ranked):
         if len(group) > 1:
-            parts.append(_forest(str(workload), str(training), group, metric))
+            parts.append(_forest(name, group, metric))
     parts.append(_table(ranked, metric))
     depth = depth_and_gain(scored)
     if len(depth):
@@ -53,16 +58,24 @@ def section(records: Records) -> Section | None:
     pairs = interactions(scored)
     if len(pairs):
         parts.append(_interactions(pairs, metric))
-    parts += _across(ranked)
-    return Section(
-        "layers", "Which layers are worth attacking", _finding(ranked, metric), parts, _notes(ranked)
-    )
+    for scale, own in ranked.groupby("scale", sort=True):
+        parts += _across(own, str(scale))
+    findings = [*_finding(ranked, metric), *_sizes(ranked)]
+    return Section("layers", "Which layers are worth attacking", findings, parts, _notes(ranked))
+
+
+def _rankings(ranked: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Each ranking by itself, with its name for people."""
+    found = []
+    for (workload, training, scale), group in ranked.groupby(["workload", "training", "scale"], sort=True):
+        inside = [str(training)] * bool(training) + ["relative ε"] * (scale == RELATIVE)
+        found.append((f"{workload} ({', '.join(inside)})" if inside else str(workload), group))
+    return found
 
 
 def _finding(ranked: pd.DataFrame, metric: Metric) -> list[str]:
     sentences = []
-    for (workload, training), group in ranked.groupby(["workload", "training"], sort=True):
-        name = f"{workload} ({training})" if training else str(workload)
+    for name, group in _rankings(ranked):
         if group["gain"].isna().all():
             sentences.append(f"{name}: no baseline shares a seed with the attacks, so gains are unknown.")
             continue
@@ -70,6 +83,25 @@ def _finding(ranked: pd.DataFrame, metric: Metric) -> list[str]:
         alike = distinct[distinct["rank"].notna()]
         sentences.append(f"{name}: {_leader(alike, metric)}.{_unranked(len(distinct) - len(alike))}")
     return sentences
+
+
+def _sizes(ranked: pd.DataFrame) -> list[str]:
+    """Which rankings may be of sizes rather than of layers."""
+    found = [(name, confounding(group), group["scale"].iloc[0]) for name, group in _rankings(ranked)]
+    return [f"{name}: {_confounded(told, str(scale))}" for name, told, scale in found if told is not None]
+
+
+def _confounded(found: Confounding, scale: str) -> str:
+    sizes = f"‖M∘r‖/‖θ‖ {found.high:.2g} against {found.low:.2g}"
+    by = f"{found.factor:.3g} times as hard as {found.smallest} ({sizes})"
+    told = f"layer and size are confounded: relative to its norm, {found.largest} was attacked {by}"
+    if found.pairs:
+        told += (
+            f". In {found.agreeing} of {found.pairs} pairs of target sets the one attacked harder gains more"
+        )
+    if scale == ABSOLUTE:
+        return f"{told}. `epsilon_scale: relative` attacks all at one relative size."
+    return f"{told}. They were scored at different settings; one ε and one p for all attack them at one size."
 
 
 def _leader(alike: pd.DataFrame, metric: Metric) -> str:
@@ -121,8 +153,7 @@ def _notes(ranked: pd.DataFrame) -> list[str]:
     ]
 
 
-def _forest(workload: str, training: str, group: pd.DataFrame, metric: Metric) -> Figure:
-    name = f"{workload} ({training})" if training else workload
+def _forest(name: str, group: pd.DataFrame, metric: Metric) -> Figure:
     shown = group.head(_ROWS)
     left_out = f" The best {_ROWS} of {len(group)} are drawn." if len(group) > _ROWS else ""
     setting = int(group["setting"].iloc[0])
@@ -142,26 +173,36 @@ def _forest(workload: str, training: str, group: pd.DataFrame, metric: Metric) -
 def _table(ranked: pd.DataFrame, metric: Metric) -> Table:
     workload = [text_column("workload", "workload")] if ranked["workload"].nunique() > 1 else []
     training = [text_column("training", "training")] if ranked["training"].nunique() > 1 else []
+    sizes = (
+        [number_column("relative size", "relative_size", 3)] if ranked["relative_size"].notna().any() else []
+    )
     return Table(
         "layers",
         "Ranking of target sets",
         "Seeds needed: how many would show a true gain of the observed size with 80 % power; the largest of "
-        "several observed gains is likely too large, and its seeds too few.",
+        f"several observed gains is likely too large, and its seeds too few.{_HOW_HARD if sizes else ''}",
         ranked,
         [
             number_column("rank", "rank"),
             *workload,
             *training,
+            *_scales(ranked),
             text_column("targets", "targets"),
             number_column("n", "gain_n"),
             score_column(metric),
             gain_column(metric),
             p_column("p (Holm)", "p_holm"),
             number_column("seeds needed", "needed"),
+            *sizes,
             text_column("scored on", "scored_on"),
             text_column("setting", "configuration"),
         ],
     )
+
+
+def _scales(table: pd.DataFrame) -> list[Column]:
+    """A column that says what ε is measured in, where it is not absolute throughout."""
+    return [text_column("ε is", "scale")] if (table["scale"] != ABSOLUTE).any() else []
 
 
 def _depth(depth: pd.DataFrame) -> Table:
@@ -177,6 +218,7 @@ def _depth(depth: pd.DataFrame) -> Table:
         depth,
         [
             text_column("workload", "workload"),
+            *_scales(depth),
             number_column("targets", "targets"),
             number_column("rho", "rho", 2),
             p_column("p (permutation)", "p_value"),
@@ -201,6 +243,7 @@ def _interactions(pairs: pd.DataFrame, metric: Metric) -> Table:
         pairs.sort_values("synergy", ascending=False, kind="stable"),
         [
             text_column("workload", "workload"),
+            *_scales(pairs),
             text_column("first", "a"),
             text_column("second", "b"),
             number_column("n", "n"),
@@ -213,15 +256,15 @@ def _interactions(pairs: pd.DataFrame, metric: Metric) -> Table:
     )
 
 
-def _across(ranked: pd.DataFrame) -> list[Figure]:
+def _across(ranked: pd.DataFrame, scale: str) -> list[Figure]:
     found = across_workloads(ranked, "targets")
     if found is None:
         return []
     names, test = found
     return [
         Figure(
-            "critical-difference",
-            f"Across {test.blocks} workloads",
+            f"critical-difference{'-relative' if scale == RELATIVE else ''}",
+            f"Across {test.blocks} workloads{', relative ε' if scale == RELATIVE else ''}",
             f"Mean ranks of target sets that every workload has; Friedman's p = {p_value(test.p)}. Bars "
             "join those "
             "that Nemenyi's test does not tell apart.",

@@ -19,10 +19,10 @@ from analysis.figures.heatmap import epsilon_p_map
 from analysis.figures.surrogate import surrogate_map
 from analysis.questions.sensitivity import AXES, epsilon_p_cells, marginal, panel_columns
 from analysis.questions.surrogate import Surrogate, surrogates
-from analysis.records import CONTROL, Metric, Records, describe, labels, rows
+from analysis.records import CONTROL, RELATIVE, Metric, Records, describe, labels, rows
 
 _MAPS = 6
-_SYMBOLS = {"epsilon": "ε", "p": "p", "k": "K"}
+_SYMBOLS = {"epsilon": "ε", "relative epsilon": "relative ε", "p": "p", "k": "K"}
 
 
 def section(records: Records) -> Section | None:
@@ -133,8 +133,8 @@ def _maps(cells: pd.DataFrame, name: str, metric: Metric) -> list[Figure | Table
 
 def _surrogate(fitted: Surrogate, metric: Metric) -> Figure:
     return Figure(
-        f"surrogate-{fitted.workload}-{fitted.method}",
-        f"{fitted.workload}: {fitted.method}, fitted to scattered trials",
+        f"surrogate-{fitted.workload}-{fitted.method}{'-relative' if fitted.scale == RELATIVE else ''}",
+        f"{fitted.workload}: {_called(fitted)}, fitted to scattered trials",
         f"A Gaussian process through the n = {len(fitted.points)} trials that ran in full (dots, on the same "
         f"colours), all target sets and K pooled; on the right how uncertain it is.{_stopped(fitted.pruned)}",
         "Where the right map is dark nothing was measured nearby: do not read the left one there.",
@@ -143,10 +143,14 @@ def _surrogate(fitted: Surrogate, metric: Metric) -> Figure:
     )
 
 
+def _called(fitted: Surrogate) -> str:
+    return f"{fitted.method} at a relative ε" if fitted.scale == RELATIVE else fitted.method
+
+
 def _untold(fitted: Surrogate) -> str:
     return (
-        f"{fitted.workload}, {fitted.method}: no map is drawn of the {len(fitted.points)} scattered trials. "
-        "ε and p explain them no better than chance does."
+        f"{fitted.workload}, {_called(fitted)}: no map is drawn of the {len(fitted.points)} scattered "
+        "trials. ε and p explain them no better than chance does."
     )
 
 
@@ -164,7 +168,7 @@ def _cells_table(cells: pd.DataFrame, records: Records, metric: Metric) -> Table
         "cells",
         "All cells",
         "Every ε×p cell, best validation mean first; those at an ε or p of 0, which are controls, last.",
-        frame.drop(columns=["panel", "grid", "is_control", "merit"]),
+        frame.drop(columns=["panel", "scale", "grid", "is_control", "merit"]),
         [
             text_column("workload", "workload"),
             text_column("configuration", "configuration"),
@@ -178,9 +182,13 @@ def _cells_table(cells: pd.DataFrame, records: Records, metric: Metric) -> Table
 
 
 def _curves(records: Records, metric: Metric) -> dict[str, pd.DataFrame]:
-    """`marginal` of every hyperparameter that gives a curve."""
-    tables = {name: marginal(records, name, metric) for name in _SYMBOLS if name in records.trials}
-    return {name: table for name, table in tables.items() if len(table)}
+    """`marginal` of every hyperparameter that gives a curve; a relative ε is one of its own."""
+    curves = {}
+    for name in (name for name in _SYMBOLS if name in records.trials):
+        table = marginal(records, name, metric)
+        for scale, own in table.groupby("scale") if len(table) else ():
+            curves[f"relative {name}" if scale == RELATIVE else name] = own
+    return curves
 
 
 def _marginals(curves: dict[str, pd.DataFrame], metric: Metric, mapped: set[str]) -> list[Figure | Table]:

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from dropattack.attack_settings import AttackSettings
 from dropattack.method import Method, StepResult
-from dropattack.methods.input_attacks import projected_step
+from dropattack.methods.balls import projected_step
 from dropattack.methods.sam import SAM, SAMSettings
 from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import norm, scaled

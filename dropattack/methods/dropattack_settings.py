@@ -10,7 +10,9 @@ from dropattack.methods.standard import MORE, SAME, StandardSettings
 from dropattack.settings import EPS_ZERO, EQUAL_PASSES, SAME_UPDATES, decimal_product, setting
 from dropattack.targets.spelling import INPUT, canonical_targets, parse_targets
 
-P_ONE, P_ZERO, RANDOM_DIRECTION = "p-one", "p-zero", "random-direction"
+P_ONE, P_ONE_NORM, P_ZERO, RANDOM_DIRECTION = "p-one", "p-one-norm", "p-zero", "random-direction"
+_UNMASKED = {P_ONE: 1.0, P_ONE_NORM: 0.5}
+"""Controls without a mask, with the power of p that stands for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +29,15 @@ class DropAttackSettings(AttackSettings):
             standard training (Table 10), though its equation would give three times the clean gradient.
         k: Ascent steps K (Algorithm 2).
         control: ``eps-zero`` runs every pass with ε = 0; ``p-one`` attacks every element with pε, or ε
-            with ``rescale``, to first order the same rise of the loss; ``random-direction`` puts noise in
-            place of each gradient; ``equal-passes`` is standard training that goes through the data 1 + TK
-            times an epoch, and ``same-updates`` does so with 1 + TK batches an update: as many passes and as
-            many updates (see `StandardSettings.updates`). Not in the paper.
+            with ``rescale``, to first order the same rise of the loss; ``p-one-norm`` with √p·ε, or ε/√p
+            with ``rescale``, of which the square is the mean ‖M∘r‖² over masks; ``random-direction`` puts
+            noise in place of each gradient; ``equal-passes`` is standard training that goes through the data
+            1 + TK times an epoch, and ``same-updates`` does so with 1 + TK batches an update: as many passes
+            and as many updates (see `StandardSettings.updates`). Not in the paper.
         norm: Over what the norm of equation 6 is taken: whole ``tensor`` (code; for pixels the whole batch),
             ``sample`` for inputs and whole tensors for weights, ``row`` of the first dimension, or all
-            tensors of a group ``joint``-ly, as SAM does.
+            tensors of a group ``joint``-ly, as SAM does. Where one norm is over a batch of B examples, each
+            gets about ε/√B, so that a short last batch is attacked harder; see `spread_over_batch`.
         step_mode: ``recompute`` starts each ascent step from the original (Algorithm 2); ``accumulate`` adds
             it to the last perturbation, up to Kε (code). The same for K = 1.
         direction: ``running-sum`` of the clean gradient and the adversarial ones over K (Algorithm 2, code),
@@ -69,7 +73,7 @@ class DropAttackSettings(AttackSettings):
     control: str = setting(
         "none",
         "Control experiment in place of the attack.",
-        choices=("none", EPS_ZERO, P_ONE, RANDOM_DIRECTION, EQUAL_PASSES, SAME_UPDATES),
+        choices=("none", EPS_ZERO, P_ONE, P_ONE_NORM, RANDOM_DIRECTION, EQUAL_PASSES, SAME_UPDATES),
     )
     norm: str = setting("tensor", "Scope of the norm in eq. 6.", choices=("tensor", "sample", "row", "joint"))
     step_mode: str = setting(
@@ -131,14 +135,23 @@ class DropAttackSettings(AttackSettings):
 
     def epsilon_of(self, target: str) -> float:
         """ε of one target, after the control."""
-        expected = self.epsilon if self.rescale else self.p * self.epsilon
-        epsilon = {EPS_ZERO: 0.0, P_ONE: expected}.get(self.control, self.epsilon)
+        epsilon = self._controlled
         return epsilon * self.input_ratio if target == INPUT else epsilon
+
+    @property
+    def _controlled(self) -> float:
+        """ε after the control, as its key has it: to 15 digits where that is a product."""
+        if self.control == EPS_ZERO:
+            return 0.0
+        if self.control in _UNMASKED and self.p > 0:
+            power = _UNMASKED[self.control] - self.rescale
+            return decimal_product(self.p**power, self.epsilon)
+        return self.epsilon
 
     @property
     def attack_p(self) -> float:
         """Probability of being attacked after the control."""
-        return 1.0 if self.control == P_ONE else self.p
+        return 1.0 if self.control in _UNMASKED else self.p
 
     @property
     def standard(self) -> StandardSettings | None:
@@ -182,6 +195,18 @@ class DropAttackSettings(AttackSettings):
     def remark(self) -> str:
         return "p = 0 attacks nothing: this is standard training" if self.p == 0 else ""
 
+    def spread_over_batch(self, words: bool) -> bool:
+        """Whether all examples of a batch share one absolute ε, of which each has more in a short batch.
+
+        With ε = 5 an image has .44 in a batch of 128, .75 in one of 45 and 5 by itself.
+
+        Args:
+            words: Whether ``input`` stands for an embedding matrix.
+        """
+        attacked = not (self.standard or self._untouched or self.input_ratio == 0 or self.control == EPS_ZERO)
+        batched = INPUT in parse_targets(self.targets) and (not words or self.text_input == "tokens")
+        return attacked and batched and self.norm in ("tensor", "joint") and self.epsilon_scale == "absolute"
+
     def canonical(self, words: bool) -> Self:
         """The one spelling of all settings that attack alike, for p > 0; see `Method.canonical`.
 
@@ -215,10 +240,9 @@ class DropAttackSettings(AttackSettings):
     def _without_control(self) -> Self:
         """The same attack in ε and p alone, where a control or `rescale` is another word for them."""
         if self.control == EPS_ZERO:
-            return replace(self, control="none", epsilon=0.0)
-        if self.control == P_ONE:
-            epsilon = self.epsilon if self.rescale else decimal_product(self.p, self.epsilon)
-            return replace(self, control="none", epsilon=epsilon, p=1.0, rescale=False)
+            return replace(self, control="none", epsilon=self._controlled)
+        if self.control in _UNMASKED:
+            return replace(self, control="none", epsilon=self._controlled, p=1.0, rescale=False)
         if self.rescale:
             return replace(self, epsilon=decimal_product(self.epsilon, 1 / self.p), rescale=False)
         return self

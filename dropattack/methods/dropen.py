@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from dropattack.attack_settings import ScheduledSettings
 from dropattack.method import Method, StepResult
-from dropattack.methods.input_attacks import projected_step
+from dropattack.methods.balls import projected_step
 from dropattack.methods.standard import Standard, StandardSettings
 from dropattack.modes import frozen_batch_statistics, twice_differentiable
 from dropattack.perturbation import zeroed

@@ -2,9 +2,14 @@
 
 For images they perturb the pixels, each image by itself; for text the rows of the embedding matrix, all
 together, as the widely used code for FGM and PGD on texts does.
+
+They begin at the clean input, and train on the clean batch beside the attacked one, as that code does and as
+Goodfellow et al. and Miyato et al. do. Madry et al. begin at a random point, and train on the attacked batch
+alone: see `PGDSettings`. FGSM from a random start (Wong et al. 2020) is that with one step.
 """
 
 from abc import abstractmethod
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -14,10 +19,11 @@ from typing_extensions import override
 
 from dropattack.attack_settings import AttackSettings
 from dropattack.method import Method, StepResult
+from dropattack.methods.balls import projected_step, random_point
 from dropattack.methods.dropattack import DropAttack
 from dropattack.methods.dropattack_settings import DropAttackSettings
 from dropattack.modes import frozen_batch_statistics
-from dropattack.perturbation import granularity, norm, projected, scaled, sign_step
+from dropattack.perturbation import granularity, norm, scaled, sign_step
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
 from dropattack.targets.names import find_targets
@@ -54,10 +60,15 @@ class InputAttackSettings(AttackSettings):
         return 1
 
     @property
+    def noisy(self) -> bool:
+        """Whether the ascent begins at a random point."""
+        return False
+
+    @property
     @override
     def passes(self) -> int:
-        """One pass before each ascent step, and one after the last."""
-        return self.steps + 1
+        """One before each ascent step, one after the last, and a clean one where no ascent begins there."""
+        return self.steps + 1 + (self.noisy and self.clean)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +89,11 @@ class FGMSettings(InputAttackSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class PGDSettings(InputAttackSettings):
-    """Hyperparameters of PGD."""
+    """Hyperparameters of PGD.
+
+    The defaults are those of the code for texts; Madry et al. have ``norm: linf``, ``random_start: true`` and
+    ``clean: false``.
+    """
 
     epsilon: float = setting(1.0, "Radius of the ball around the input.", low=0)
     alpha: float = setting(0.3, "Size of one ascent step.", low=0)
@@ -86,21 +101,34 @@ class PGDSettings(InputAttackSettings):
     norm: str = setting(
         "l2", "Ball and step: L2, or L∞ with the gradient's sign (Madry et al.).", choices=("l2", "linf")
     )
+    random_start: bool = setting(
+        False, "Begin at a uniform random point of the ball (Madry et al.), not at the input."
+    )
 
     @property
     @override
     def steps(self) -> int:
         return self.k
 
+    @property
+    @override
+    def noisy(self) -> bool:
+        return self.random_start
+
 
 S = TypeVar("S", bound=InputAttackSettings)
 
 
 class InputAttack(Method[S]):
-    """Trains on the clean batch and on the attacked one; only the last attacked pass gives a gradient.
+    """Trains on the clean batch, unless told otherwise, and on the attacked one.
 
-    The passes between compute the gradient of the input alone.
+    Only the clean pass and the last attacked one give a gradient; the passes between compute the gradient of
+    the input alone. Without a clean pass, loss and outputs are those of the first pass at the random start.
     """
+
+    def begin(self, value: Tensor) -> Tensor:
+        """The perturbation that an attack from a random point begins with, before clamping."""
+        return torch.zeros_like(value)
 
     @abstractmethod
     def ascend(self, target: Target, perturbation: Tensor | None, gradient: Tensor) -> tuple[Tensor, Tensor]:
@@ -112,25 +140,41 @@ class InputAttack(Method[S]):
         settings = self.settings
         targets = find_targets(model, [INPUT], self.task)
         (target,) = targets
-        with attached(targets):
-            loss, outputs, (gradient,) = self.gradients(
-                model, inputs, labels, targets, weight=1.0 if settings.clean else 0.0
-            )
-            perturbation, shares = None, []
-            with frozen_batch_statistics(model):
-                for remaining in reversed(range(settings.steps)):
-                    if gradient is None:
-                        raise target.unused()
-                    perturbation, share = self.ascend(target, perturbation, gradient)
-                    shares.append(share)
-                    if settings.clamp:
-                        perturbation = (target.value + perturbation).clamp_(0, 1).sub_(target.value)
-                    target.shift(perturbation)
-                    if remaining:
-                        _, _, (gradient,) = self.gradients(model, inputs, labels, targets)
-                self.forward_backward(model, inputs, labels)
-        log = {"skipped": torch.stack(shares).mean()}
-        return StepResult(loss, outputs, log)
+        first: list[tuple[Tensor, Any]] = []
+        begun: list[Tensor] = []
+        shares: list[Tensor] = []
+
+        def begin(value: Tensor) -> Tensor:
+            begun.append(self._in_range(value, self.begin(value)))
+            return begun[-1]
+
+        with attached(targets), ExitStack() as stack:
+            weight = float(settings.clean)
+            if settings.noisy and settings.clean:
+                first.append(self.forward_backward(model, inputs, labels))
+                stack.enter_context(frozen_batch_statistics(model))
+                weight = 0.0
+            if settings.noisy:
+                target.shift(begin(target.value) if settings.clean else begin)
+            loss, outputs, (gradient,) = self.gradients(model, inputs, labels, targets, weight)
+            first.append((loss, outputs))
+            stack.enter_context(frozen_batch_statistics(model))
+            perturbation = torch.cat(begun) if begun else None
+            for remaining in reversed(range(settings.steps)):
+                if gradient is None:
+                    raise target.unused()
+                perturbation, share = self.ascend(target, perturbation, gradient)
+                shares.append(share)
+                perturbation = self._in_range(target.value, perturbation)
+                target.shift(perturbation)
+                if remaining:
+                    _, _, (gradient,) = self.gradients(model, inputs, labels, targets)
+            self.forward_backward(model, inputs, labels)
+        return StepResult(*first[0], {"skipped": torch.stack(shares).mean()})
+
+    def _in_range(self, value: Tensor, perturbation: Tensor) -> Tensor:
+        """The perturbation that keeps pixels in [0, 1], where asked for."""
+        return (value + perturbation).clamp_(0, 1).sub_(value) if self.settings.clamp else perturbation
 
 
 @register
@@ -192,18 +236,31 @@ class FGM(InputAttack[FGMSettings]):
 
 @register
 class PGD(InputAttack[PGDSettings]):
-    """K steps of size α, each followed by projection to the ball of radius ε around the input."""
+    """K steps of size α, each followed by projection to the ball of radius ε around the input.
+
+    A random start is uniform in the volume of the ball: of each image, or of all rows of an embedding matrix
+    together. Without a clean pass, the rows that each lookup of the first pass adds have a ball of their own,
+    until the first step projects them into one.
+    """
 
     name = "pgd"
-    summary = "K projected ascent steps on the input."
+    summary = "K projected ascent steps on the input, beside the clean batch."
     source = "Madry et al. 2018; a row of DropAttack's Table 2."
-    cost = "K + 1"
+    cost = "K + 1; K + 2 from a random start beside the clean batch"
     settings_type = PGDSettings
 
     @classmethod
     @override
     def canonical(cls, settings: PGDSettings, words: bool) -> tuple[str, Settings]:
-        """A single step ends on the smaller of α and ε; with no room to move, size and ball do not count."""
+        """A single step ends on the smaller of α and ε; with no room to move, size and ball do not count.
+
+        From a random start both count; without room that is one more pass at the input, beside a clean one.
+        """
+        if settings.random_start:
+            if settings.epsilon > 0:
+                return cls.name, settings
+            still = replace(settings, random_start=False, k=settings.k + settings.clean)
+            return cls.canonical(still, words)
         size = min(settings.alpha, settings.epsilon)
         if settings.k == 1 and settings.norm == "linf":
             shared = FGSMSettings(**settings.shared, epsilon=size)
@@ -216,21 +273,15 @@ class PGD(InputAttack[PGDSettings]):
         return cls.name, settings
 
     @override
+    def begin(self, value: Tensor) -> Tensor:
+        if self.settings.epsilon == 0:
+            return super().begin(value)
+        by = granularity("sample", INPUT not in self.task.names, value)
+        epsilon, ball, generator = self.settings.epsilon, self.settings.norm, self.task.generator
+        return random_point(value, epsilon, "element" if ball == "linf" else by, generator)
+
+    @override
     def ascend(self, target: Target, perturbation: Tensor | None, gradient: Tensor) -> tuple[Tensor, Tensor]:
         return projected_step(
             target, perturbation, gradient, self.settings.alpha, self.settings.epsilon, self.settings.norm
         )
-
-
-def projected_step(
-    target: Target, perturbation: Tensor | None, gradient: Tensor, size: float, radius: float, ball: str
-) -> tuple[Tensor, Tensor]:
-    """One step of size ``size`` from a perturbation, back into the ball ``l2`` or ``linf`` of that radius."""
-    by = granularity("sample", target.batched, gradient)
-    if ball == "linf":
-        step, share = sign_step(gradient, size)
-    else:
-        step, share = scaled(gradient, size, norm(gradient, by))
-    if perturbation is not None:
-        step.add_(perturbation)
-    return projected(step, radius, "element" if ball == "linf" else by), share

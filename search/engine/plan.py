@@ -1,25 +1,22 @@
 """What a run of a sweep would do, worked out from the definition and the records alone."""
 
-import math
-import random
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from dropattack import method_named
-from search.definition.space import Scalar, Space, bounds, combinations
+from search.definition.space import bounds
 from search.definition.sweep import Grid, Sweep
 from search.engine.code import remarks_on_code
+from search.engine.corners import corners
 from search.engine.proposers import Scope, grid_trials, proposer_for
 from search.engine.readiness import check_ready
+from search.engine.short_batches import remarks_on_short_batches
 from search.records.record import Record, State
 from search.records.store import Store
 from trainables.recipe.settings import TrainingSettings
-
-_CORNERS = 256
-"""Enough for a mean, of spaces whose combinations nobody would wait for."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ def plan_sweep(sweep: Sweep, store: Store, data: Path, tracking_uri: str = "") -
         for workload in sweep.stage_workloads(stage)
     ]
     apart = [] if ready.journal is None else ready.journal.apart
-    return Plan(stages, remarks_on_code(apart, ready.code))
+    return Plan(stages, [*remarks_on_code(apart, ready.code), *remarks_on_short_batches(sweep, data)])
 
 
 def _plan(scope: Scope, journal: Sequence[Record], trained: set[str]) -> StagePlan:
@@ -145,14 +142,5 @@ def _mean_passes(scope: Scope) -> float:
         for each in stages
         for method, spaces in each.methods.items()
         for space in spaces
-        for corner in _corners(space)
+        for corner in corners(space)
     )
-
-
-def _corners(space: Space) -> Iterator[dict[str, Scalar]]:
-    """All combinations of a space's bounds, or where they are many, some at random."""
-    choices = {name: bounds(dimension) for name, dimension in space.items()}
-    if math.prod(map(len, choices.values())) <= _CORNERS:
-        return combinations(space)
-    generator = random.Random(0)
-    return ({name: generator.choice(c) for name, c in choices.items()} for _ in range(_CORNERS))

@@ -186,3 +186,12 @@ def test_a_part_of_the_data_is_not_set_beside_a_number_of_all_of_it() -> None:
     for size, compared in ((0, True), (2000, False)):
         frame = synthetic.trials(workloads=["mnist-lenet5"], training={"training.train_size": size})
         assert ("apb" in set(published.compare(synthetic.records(frame)).get("paper", []))) == compared
+
+
+def test_a_relative_epsilon_is_not_set_beside_a_papers() -> None:
+    frame = synthetic.trials(workloads=["mnist-lenet5"], targets=["input"], epsilons=[5], ps=[0.5])
+    attack = frame["method"] == "dropattack"
+    for scale, compared in (("absolute", True), ("relative", False)):
+        records = synthetic.records(frame.assign(epsilon_scale=np.where(attack, scale, None)))
+        table = published.compare(records)
+        assert ("DropAttack[Input] e=5 p=0.5" in set(table["row"])) == compared

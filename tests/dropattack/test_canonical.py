@@ -20,7 +20,7 @@ SPACE = {
     "epsilon": [0.0, 0.3, 0.6],
     "p": [0.0, 0.5, 1.0],
     "k": [1, 2],
-    "control": ["none", "eps-zero", "p-one", "random-direction", "equal-passes"],
+    "control": ["none", "eps-zero", "p-one", "p-one-norm", "random-direction", "equal-passes"],
     "norm": ["tensor", "sample", "row", "joint"],
     "step_mode": ["recompute", "accumulate"],
     "direction": ["running-sum", "last"],
@@ -186,10 +186,31 @@ SAME = {
         of("dropattack", epsilon=0, targets="hidden"),
         of("dropattack", control="eps-zero", p=0.3),
     ],
+    "a start without room": [
+        of("pgd", epsilon=0, k=2),
+        of("pgd", epsilon=0, k=1, random_start=True),
+        of("pgd", epsilon=0, k=1, random_start=True, norm="linf", alpha=0.1),
+    ],
+    "a start without room, on the attacked batch alone": [
+        of("pgd", epsilon=0, k=2, clean=False),
+        of("pgd", epsilon=0, k=2, clean=False, random_start=True),
+    ],
     "no room": [of("pgd", epsilon=0, alpha=0.2), of("pgd", alpha=0, norm="linf")],
     "an input that stays": [of("awp", k=2, epsilon=0), of("awp", k=2, alpha=0)],
     "rescaled": [of("dropattack", epsilon=0.5, p=0.5, rescale=True), of("dropattack", epsilon=1, p=0.5)],
     "p-one": [of("dropattack", control="p-one", epsilon=3, p=0.1), of("dropattack", epsilon=0.3, p=1)],
+    "p-one-norm": [
+        of("dropattack", control="p-one-norm", epsilon=3, p=0.09),
+        of("dropattack", epsilon=0.9, p=1),
+        of("dropattack", control="p-one-norm", epsilon=0.27, p=0.09, rescale=True),
+    ],
+    "p-one-norm of no short decimal": [
+        of("dropattack", control="p-one-norm", epsilon=2, p=0.5),
+        of("dropattack", epsilon=1.4142135623731, p=1, rescale=True),
+        of("dropattack", control="p-one-norm", epsilon=1, p=0.5, rescale=True),
+        of("dropattack", control="p-one-norm", epsilon=4, p=0.125),
+        of("dropattack", control="p-one", epsilon=14.142135623731, p=0.1),
+    ],
     "tokens of no size": [
         of("dropattack", targets="input+hidden", p=1, input_ratio=0, text_input="tokens"),
         of("dropattack", targets="input+hidden", p=1, input_ratio=0),
@@ -220,6 +241,17 @@ def test_families_do_not_run_into_one_another():
     assert {known[family] for family in standard} == {json.dumps(["standard", {}])}
     touched = set(known) - standard - {"awp of no size", "sharpness of no size"}
     assert len({known[family] for family in touched}) == len(touched)
+
+
+def test_one_step_from_a_random_start_is_no_step_from_the_input():
+    for norm, other in (("l2", of("fgm", epsilon=0.2)), ("linf", of("fgsm", epsilon=0.2))):
+        start = of("pgd", k=1, alpha=0.2, epsilon=0.5, norm=norm, random_start=True)
+        assert spelling(Pixels, *start) != spelling(Pixels, *other)
+        assert not same_steps(Pixels, start, other)
+    for name, value in (("alpha", 0.5), ("epsilon", 0.3), ("norm", "linf")):
+        start = {"k": 1, "alpha": 0.0, "epsilon": 0.5, "random_start": True}
+        assert spelling(Pixels, *of("pgd", **start)) != spelling(Pixels, *of("pgd", **start | {name: value}))
+        assert not same_steps(Pixels, of("pgd", **start), of("pgd", **start | {name: value}))
 
 
 def test_attacks_that_only_clamp_have_one_spelling():

@@ -8,6 +8,12 @@ MORE = {
     "apb": [{}],
     "dropattack": [{}],
     "dropout": [{}],
+    "pgd": [
+        {"random_start": True, "k": 2},
+        {"random_start": True, "clean": False, "norm": "linf", "k": 1},
+        {"random_start": True, "epsilon": 0},
+        {"random_start": True, "epsilon": 0, "clean": False, "k": 1},
+    ],
     "standard": [{"rounds": 3}],
 }
 """Further hyperparameters to try a method with."""

@@ -1,5 +1,6 @@
 """What each registered method computes in its passes: against tables by hand and functional gradients."""
 
+import itertools
 import weakref
 
 import pytest
@@ -109,6 +110,35 @@ def test_those_that_draw_depend_on_the_seed_and_no_others(name, toy):
     one, other = trained(1), trained(2)
     random = name in {"apb", "dropattack", "dropout", "esam-swp", "freelb", "rwp"}
     assert all(torch.equal(one[key], other[key]) for key in one) != random
+
+
+NOISY = {
+    "dropattack": {"control": "random-direction"},
+    "esam-swp": {},
+    "freelb": {},
+    "pgd": {"random_start": True, "clean": False},
+    "rwp": {"clean_weight": 0},
+}
+
+
+@pytest.mark.parametrize("name", NOISY)
+@every_toy
+@pytest.mark.parametrize("own", [True, False])
+def test_noise_is_new_in_every_step(name, toy, own):
+    """Also where a method draws inside a pass, from the generator that the model's dropout draws from too."""
+    model = make(toy)
+    points = Points().follow(model)
+    task = {"model_generator": torch.Generator().manual_seed(3)} if own else {}
+    method = method_for(name, model, task=task, **NOISY[name])
+    batch = model.batch()
+    for _ in range(3):
+        method.step(model, batch, standing(model))
+    count = len(points.activations) // 3
+    visited = [
+        torch.cat([points.activations[i].flatten(), *(p.flatten() for p in points.parameters[i].values())])
+        for i in range(count - 1, 3 * count, count)
+    ]
+    assert not any(torch.equal(one, other) for one, other in itertools.combinations(visited, 2))
 
 
 @every_method

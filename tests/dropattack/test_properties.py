@@ -33,7 +33,7 @@ cases = st.fixed_dictionaries(
         "mask": st.sampled_from(["element", "row", "tensor"]),
         "grouping": st.sampled_from(["input+hidden", "per-target", "joint"]),
         "direction": st.sampled_from(["running-sum", "last"]),
-        "control": st.sampled_from(["none", "eps-zero", "p-one", "random-direction"]),
+        "control": st.sampled_from(["none", "eps-zero", "p-one", "p-one-norm", "random-direction"]),
     }
 )
 
@@ -70,7 +70,8 @@ def test_dropattack(case, seed, batch, features, width, classes):
     for name, parameter in model.named_parameters():
         assert close(parameter.grad, expected[name]) or (parameter.grad - expected[name]).norm() < 1e-14
 
-    epsilon = {"eps-zero": 0, "p-one": case["epsilon"] * case["p"]}.get(case["control"], case["epsilon"])
+    shares = {"eps-zero": 0, "p-one": case["p"], "p-one-norm": case["p"] ** 0.5}
+    epsilon = case["epsilon"] * shares.get(case["control"], 1)
     for seen, parameters in model.points:
         moved = {"input": seen - inputs} | {name: parameters[name] - start[name] for name in start}
         for name, shift in moved.items():

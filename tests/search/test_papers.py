@@ -40,7 +40,7 @@ def _distinct(trials: Iterable[Trial]) -> int:
         ("table7", 14),
         ("table8", 14),
         ("table9", 14),
-        ("table10", 43 + 3),  # 7 x 7, of which the row p = 0 is one training, and three controls
+        ("table10", 43 + 4),  # 7 x 7, of which the row p = 0 is one training, and four controls
         ("figure2", 6),
     ],
 )

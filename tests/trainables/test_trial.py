@@ -55,6 +55,8 @@ def test_a_trial_survives_json() -> None:
     [
         ("dropattack", {}, ""),
         ("dropattack", {"control": "p-one"}, "p-one"),
+        ("dropattack", {"control": "p-one-norm"}, "p-one-norm"),
+        ("dropattack", {"control": "p-one-norm", "p": 0}, "p-zero"),
         ("dropattack", {"epsilon": 0}, "eps-zero"),
         ("dropattack", {"p": 0}, "p-zero"),
         ("dropattack", {"p": 0, "control": "random-direction"}, "p-zero"),
@@ -179,5 +181,6 @@ def test_a_trial_from_before_a_setting_existed_is_spelt_as_today() -> None:
 
 def test_a_spelling_tells_names_apart_that_a_key_does_not() -> None:
     same = [make({"p": 0}), make({"p": 0, "epsilon": 1}), make({"control": "p-one", "p": 0})]
+    same.append(make({"control": "p-one-norm", "p": 0, "rescale": True}))
     assert len({trial.key for trial in same}) == 1
-    assert len({trial.spelling for trial in same}) == 3
+    assert len({trial.spelling for trial in same}) == 4

@@ -25,6 +25,8 @@ READINGS = [
     {"epsilon_scale": "relative", "norm": "row", "epsilon": 0.3},
     {"control": "p-one", "p": 0.4},
     {"control": "p-one", "p": 0.4, "rescale": True},
+    {"control": "p-one-norm", "p": 0.4, "k": 2},
+    {"control": "p-one-norm", "p": 0.4, "rescale": True},
     {"control": "p-one", "p": 0.4, "input_ratio": 0.2, "grouping": "per-target"},
     {"input_ratio": 0.1, "epsilon_scale": "relative", "k": 2, "grouping": "joint", "norm": "joint"},
     {"rescale": True},
@@ -42,7 +44,8 @@ def length(tensor, name, settings, batched):
 
 
 def perturbations(directions, values, settings, batched):
-    epsilon = settings.epsilon * (settings.p if settings.control == "p-one" and not settings.rescale else 1)
+    share = {"p-one": settings.p, "p-one-norm": settings.p**0.5}.get(settings.control, 1)
+    epsilon = settings.epsilon * share / (settings.p if settings.rescale and share != 1 else 1)
     found = {}
     for name, direction in directions.items():
         if settings.norm == "joint":

@@ -42,6 +42,45 @@ def test_rescaling_divides_by_p():
     assert sizes[1] / sizes[0] == pytest.approx(1 / 0.4)
 
 
+def shifts(steps, targets, **values):
+    """Of each step, all that its attacked pass moved, in the hidden weight and in the input, as one row."""
+    model = make(Images)
+    batch = model.batch()
+    points = Points().follow(model)
+    start = model.conv.weight.detach().clone()
+    method = method_for("dropattack", model, targets=targets, k=1, grouping="joint", **values)
+    for _ in range(steps):
+        method.step(model, batch, standing(model))
+    weights = [(seen["conv.weight"] - start).flatten() for seen in points.parameters[1::2]]
+    inputs = [(seen - batch[0]).flatten() for seen in points.activations[1::2]]
+    return torch.cat([torch.stack(weights), torch.stack(inputs)], 1)
+
+
+@pytest.mark.parametrize("rescale", [False, True])
+@pytest.mark.parametrize("mask", ["element", "row"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"targets": "hidden", "p": 0.3},
+        {"targets": "input", "p": 0.7, "norm": "sample"},
+        {"targets": "input+hidden", "p": 0.5, "norm": "joint", "epsilon_scale": "relative"},
+        {"targets": "input+hidden", "p": 0.2, "norm": "row", "input_ratio": 0.3},
+    ],
+)
+def test_p_one_norm_has_the_mean_square_of_masked_perturbations(values, mask, rescale):
+    """By simulation, and p-one their mean: one ε has the mean and another the mean square."""
+    steps = 400
+    masked = shifts(steps, mask=mask, rescale=rescale, **values)
+    (norm,) = shifts(1, control="p-one-norm", mask=mask, rescale=rescale, **values)
+    (mean,) = shifts(1, control="p-one", mask=mask, rescale=rescale, **values)
+    for seen, expected in (
+        (masked.square().sum(1), norm.square().sum()),
+        (masked @ norm, mean @ norm),
+    ):
+        assert abs(seen.mean() - expected) < 5 * seen.std() / steps**0.5
+    assert (norm.norm() / mean.norm()).item() == pytest.approx(values["p"] ** -0.5)
+
+
 def test_masked_rows_are_distributed_as_a_mask_over_the_whole_matrix():
     """The rows that the batch looks up, and no others, are attacked with Bernoulli(p), row by row alike."""
     steps, p = 300, 0.5

@@ -139,6 +139,7 @@ def options(**shared):
                 {"targets": "input+hidden", "input_ratio": 0.2, "epsilon": 0.5},
             ],
         ),
+        ("dropattack", [{"control": c, "rescale": True} for c in ("p-one-norm", "none", "p-one")]),
         ("dropattack", [{"targets": targets, "k": 2} for targets in ("hidden", "bias", "bias+hidden")]),
         (
             "dropattack",
