@@ -17,6 +17,7 @@ from search.definition.sweep import Sweep
 from search.engine.code import sweep_code
 from search.engine.compatibility import check_extends, check_records, check_warm_starts
 from search.engine.datasets import verified_data
+from search.engine.last_batches import check_last_batches
 from search.engine.nodes import fits, too_much
 from search.engine.proposers import Checksum
 from search.records.code import SweepCode
@@ -66,6 +67,8 @@ def check_ready(
     old = store.definition(sweep.name)
     if old is not None:
         check_extends(old, sweep)
+    if old != sweep:
+        check_last_batches(sweep, data)
     check_warm_starts(sweep, store.sweeps())
     if old is None and not writable:
         return Ready(checksum, code, None)

@@ -1,0 +1,54 @@
+"""A last batch of one example, which models with BatchNorm cannot train on: found before anything starts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from dropattack import UsageError
+from search.definition.options import default_options, option_spaces
+from search.definition.space import Space, combinations
+from search.definition.sweep import Stage, Sweep
+from trainables.recipe.batches import check_last_batch
+from trainables.workloads import workload_named
+
+_DECIDING = ("train_size", "batch_size", "last_batch")
+
+
+def check_last_batches(sweep: Sweep, root: Path) -> None:
+    """Makes sure that no trial would end its epochs with a batch that its model cannot train on.
+
+    Of a range both ends are tried; a trial between them that leaves one example fails by itself, in one line.
+
+    Args:
+        sweep: A sweep whose data are there.
+        root: The data root.
+
+    Raises:
+        UsageError: One would; the message says what to set.
+    """
+    for stage in sweep.stages:
+        for workload in sweep.stage_workloads(stage):
+            try:
+                _check(sweep, stage, workload, root)
+            except UsageError as error:
+                raise UsageError(f"stage {stage.name!r}, {workload}: {error}") from None
+
+
+def _check(sweep: Sweep, stage: Stage, workload: str, root: Path) -> None:
+    spaces, found = option_spaces(sweep, stage, workload), workload_named(workload)
+    for options in combinations(spaces["data"]):
+        data = found.load(root, options)
+        for examples, size, last_batch in _leaving_one(spaces["training"], workload, len(data.train)):
+            some = data.train.subset(torch.arange(examples))
+            for model in combinations(spaces["model"]):
+                check_last_batch(found.model_settings(model).build(data), some, size, last_batch)
+
+
+def _leaving_one(training: Space, workload: str, there: int) -> Iterator[tuple[int, int, str]]:
+    """Examples, batch size and ``last_batch`` of each recipe that leaves one example over."""
+    defaults = default_options(workload)["training"]
+    for recipe in combinations({name: training.get(name, defaults[name]) for name in _DECIDING}):
+        examples, size = int(recipe["train_size"]) or there, int(recipe["batch_size"])
+        if examples % size == 1:
+            yield examples, size, str(recipe["last_batch"])
