@@ -47,7 +47,7 @@ def test_the_examples_pass_and_a_method_that_does_not_restore_fails_in_words(tmp
     }
     assert (
         "E   AssertionError: after a step whose update is zero these parameters differ: "
-        "conv.bias, conv.weight, fc.bias, fc.weight; restore what is perturbed"
+        "fc.bias, fc.weight, norm.bias, norm.weight, wide.bias, wide.weight; restore what is perturbed"
     ) in done.stdout
     passed = re.search(r"(\d+) passed", done.stdout)
     assert passed is not None
