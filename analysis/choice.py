@@ -13,13 +13,12 @@ class Standing:
         explored: By seed that was searched, the trial's key and validation value; larger is better. Of
             several trials of one seed, such as with and without a test under attack, the smallest key's.
         confirmed: Whether a confirmation has run it on fresh seeds.
-        rank: What configurations are ordered by, the smallest first.
     """
 
     def __init__(self) -> None:
         self.explored: dict[Hashable, tuple[str, float]] = {}
         self.confirmed = False
-        self.rank: tuple[bool, bool, float, int, str] = (True, True, math.inf, 0, "")
+        self._rank: tuple[bool, bool, float, int, str] | None = None
 
     @property
     def mean(self) -> float:
@@ -33,10 +32,18 @@ class Standing:
             self.confirmed = True
         elif seed not in self.explored or key <= self.explored[seed][0]:
             self.explored[seed] = (key, value)
-        if self.explored:
+        self._rank = None
+
+    @property
+    def rank(self) -> tuple[bool, bool, float, int, str]:
+        """What configurations are ordered by, the smallest first; worked out when it is asked for."""
+        if self._rank is None:
+            if not self.explored:
+                return True, True, math.inf, 0, ""
             merit = round(self.mean, _DIGITS)
             smallest, _ = min(self.explored.values())
-            self.rank = (False, not self.confirmed, -merit, -len(self.explored), smallest)
+            self._rank = (False, not self.confirmed, -merit, -len(self.explored), smallest)
+        return self._rank
 
 
 class Choice:
