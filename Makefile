@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-wheel test-extras chaos test-cluster lint format clean
+.PHONY: demo test test-processes test-wheel test-extras chaos test-cluster lint format clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name one with make PYTHON=..." if sys.version_info < (3, 11) else 0)'
@@ -16,7 +16,11 @@ demo: $(INSTALLED)
 	$(BIN)/dropattack run demo
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --maxschedchunk 1 -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not heavy"
+
+# Tests that start processes and compile: sweeps that are killed, stopped and broken, and Ray's workers.
+test-processes: $(INSTALLED)
+	$(BIN)/python -m pytest -n 2 --maxschedchunk 1 -m "heavy and not slow"
 
 # The wheel in an environment of its own: it holds what it should, and runs the demo from an empty folder.
 test-wheel: $(INSTALLED)

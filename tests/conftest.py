@@ -1,4 +1,4 @@
-"""Fixtures that every room's tests share, and the order of tests."""
+"""Fixtures that every room's tests share."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,11 +21,6 @@ hypothesis.settings.register_profile(
     "busy machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("busy machine")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Starts the heavy tests first, so that at the end no worker waits for one of them."""
-    items.sort(key=lambda item: item.get_closest_marker("heavy") is None)
 
 
 @pytest.fixture
