@@ -92,7 +92,7 @@ def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
     gain = with_interval(best["gain"], best["gain_low"], best["gain_high"], metric, signed=True)
     told = (
         f"The largest gain in {metric.name}, {gain}, comes with K = {best['k']:.0f} at "
-        f"{best['passes']:.0f} passes per step ({best['targets']}, {best['workload']})"
+        f"{best['passes']:.3g} passes per step ({best['targets']}, {best['workload']})"
         f"{_apart(by_gain, 'gain_low', 'gain_high')}"
     )
     thrifty = known.dropna(subset="per_pass").sort_values("per_pass", ascending=False, kind="stable")

@@ -46,7 +46,7 @@ def best(records: Records) -> Section | None:
         number_column(selected.label, "valid", 2 if selected.is_fraction else 4, selected.scale),
         score_column(metric),
         gain_column(metric),
-        number_column("passes per step", "passes"),
+        number_column("passes per step", "passes", 1),
     ]
     parts: list[Figure | Table] = [
         Table(
