@@ -58,11 +58,15 @@ class MethodCases:
         hyperparameters: Values to try it with, one set after the other. Targets may be ``input``, ``hidden``
             and ``bias``, which every model has.
         models: Kinds of models to try it on; a method that is for images alone leaves the others out.
+        idle: Values with which nothing is attacked and nothing penalised; ``None`` for a method without such.
+        multiple: How many times the plain gradient it hands over with these; 1 + T for a sum of T attacks.
     """
 
     method: ClassVar[str]
     hyperparameters: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
     models: ClassVar[Sequence[type[Model]]] = (Layered, Normalised, Recurrent, Attention, Tied)
+    idle: ClassVar[Mapping[str, Any] | None] = None
+    multiple: ClassVar[float] = 1.0
 
     @pytest.fixture(autouse=True)
     def _on_one_thread(self) -> Iterator[None]:

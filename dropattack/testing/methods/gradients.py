@@ -1,11 +1,14 @@
 """The gradient that a step hands to the optimizer: where it lies, how large it may be, what it may hold."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+import dropattack
 from dropattack import UsageError
 from dropattack.testing.methods.cases import Case, MethodCases, about, moved
 from dropattack.testing.methods.models import Model, Normalised, Recurrent, parameters_of, standing
@@ -98,6 +101,25 @@ class Gradients(MethodCases):
                 f"autocast around a step changes {name}'s gradient"
             )
 
+    def test_without_attack_it_takes_the_optimizers_trajectory(self, case: Case) -> None:
+        """At `multiple` times the loss; dropout inside the model draws the same in all passes of a step."""
+        if self.idle is None or case.values != self.hyperparameters[0]:
+            pytest.skip("no values without attack are declared" if self.idle is None else "tried once")
+        values = dict(self.idle)
+        if "dropout" in dropattack.method_named(self.method).settings_type.ranges():
+            values["dropout"] = "same"
+        cases = (replace(case, values=values), replace(case, method="standard", values={}))
+        models = []
+        for given, factor in zip(cases, (1.0, self.multiple), strict=True):
+            model = case.model()
+            batches = [model.batch() for _ in range(4)]
+            method = given.on(model, loss=_scaled_cross_entropy(factor))
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
+            for batch in batches:
+                method.step(model, batch, optimizer)
+            models.append(model)
+        assert_near(models)
+
     def test_zero_gradients_do_no_harm(self, case: Case) -> None:
         model = case.model()
         method = case.on(model, loss=lambda outputs, _: (outputs * 0).sum())
@@ -154,6 +176,10 @@ class Gradients(MethodCases):
         method = case.on(model, generator=generator, autocast=torch.bfloat16)
         method.step(model, (inputs, labels.cuda()), standing(model))
         assert set(moved(start, model)) <= set(method.owns(model))
+
+
+def _scaled_cross_entropy(factor: float) -> Callable[[Tensor, Tensor], Tensor]:
+    return lambda outputs, labels: factor * F.cross_entropy(outputs, labels)
 
 
 def _leaves(model: Model, optimizer: torch.optim.Optimizer) -> list[Tensor]:
