@@ -110,6 +110,27 @@ class CountsEveryPass(Honest):
         return super().gather(model, batch)
 
 
+class StepsAnyway(Honest):
+    """Puts a gradient that is not finite to zero, and steps: momentum and decay move the weights."""
+
+    def update(self, model, optimizer):
+        broken = self.bound(optimizer)
+        optimizer.step()
+        return broken
+
+
+class AddsAPass(Honest):
+    def gather(self, model, batch):
+        self.forward_backward(model, *batch)
+        return super().gather(model, batch)
+
+
+class TakesWhatIsEmpty(Honest):
+    def step(self, model, batch, optimizer):
+        optimizer.zero_grad()
+        return self.gather(model, batch)
+
+
 class DrawsFromTorch(Honest):
     def gather(self, model, batch):
         seen = super().gather(model, batch)

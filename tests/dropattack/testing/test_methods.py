@@ -51,6 +51,8 @@ BROKEN = [
     (faulty.LogsNumbers, "a_step_returns", Images, "must be a tensor"),
     (faulty.DifferentiatesInSecret, "passes_are_as_many", Images, "declare `second_order`"),
     (faulty.TwoPassesAsOne, "passes_are_as_many", Images, "propagates back 8 of them"),
+    (faulty.StepsAnyway, "a_bad_batch", Normalised, "update by `Method.update`"),
+    (faulty.AddsAPass, "without_attack", Images, "fc.weight|conv.weight"),
 ]
 
 
@@ -61,7 +63,7 @@ def example(monkeypatch):
     def register(method):
         known = {**dropattack.registered(), "example": method}
         monkeypatch.setattr(registry, "_METHODS", known)
-        return type("Example", (MethodContract,), {"method": "example"})()
+        return type("Example", (MethodContract,), {"method": "example", "idle": {}})()
 
     return register
 
@@ -71,7 +73,7 @@ def run(contract, about, kind):
     tests = [name for name in dir(contract) if name.startswith(f"test_{about}")]
     assert tests
     for name in tests:
-        options = {"factor": float("nan")} if "not_finite" in name else {}
+        options = {"factor": float("nan")} if "not_finite" in name or "bad_batch" in name else {}
         getattr(contract, name)(Case("example", {}, kind), **options)
 
 
@@ -95,6 +97,12 @@ def test_what_breaks_the_contract_fails_and_says_why(example, method, about, kin
 def test_declarations_that_are_not_so_fail(example, method, about):
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         getattr(example(method), next(n for n in dir(MethodContract) if n.startswith(f"test_{about}")))()
+
+
+def test_an_empty_batch_that_is_taken_fails(example):
+    with pytest.raises(pytest.fail.Exception):
+        run(example(faulty.TakesWhatIsEmpty), "an_empty_batch", Images)
+    run(example(faulty.Honest), "an_empty_batch", Images)
 
 
 def test_a_method_that_no_file_defines_is_refused(example):
