@@ -75,6 +75,7 @@ def finish_sweep(
         view.update,
         note_record,
     ]
+    broken: list[str] = []
     files: list[Path] = []
     winners: list[Winner] = []
     ending = "FAILED"
@@ -94,13 +95,13 @@ def finish_sweep(
             report = None if stale else standing_report(sweep, store)
             report = report or write_report(sweep, store, engine.records, projection.shown())
             winners = [
-                (best.record.key, _winner_files(store.model(sweep.name, best.record)))
+                (best.record.key, _winner_files(store.model(sweep.name, best.record), broken))
                 for best in best_by_workload(sweep, engine.records).values()
             ]
             files = [report, folder / "sweep.json"]
             ending = "KILLED" if not engine.done else "FAILED" if status.failures else "FINISHED"
         finally:
-            warning = projection.close(files, winners, ending)
+            warning = "; ".join(filter(None, [*broken, projection.close(files, winners, ending)]))
             _log.info("ended as %s: %s%s", ending, status.line(), f"; {warning}" if warning else "")
         if not warning and not tracking_uri:
             note_settled(store, sweep.name)
@@ -137,11 +138,18 @@ def _drop_checkpoint(folder: Path, journal: Journal, record: Record) -> None:
         checkpoint_path(folder, record.key).unlink(missing_ok=True)
 
 
-def _winner_files(model: Path) -> list[Path]:
-    """A winner's model, and how it confuses the test split's classes; nothing where it is elsewhere."""
+def _winner_files(model: Path, broken: list[str]) -> list[Path]:
+    """A winner's model, and how it confuses the test split's classes; nothing where it is elsewhere.
+
+    One that cannot be read is added to ``broken`` in a line.
+    """
     if not model.exists():
         return []
+    try:
+        rows = load_model(model).confusion
+    except UsageError as error:
+        broken.append(f"a winner's model is not shown in MLflow ({error})")
+        return []
     confusion = model.with_suffix(".confusion.json")
-    rows = load_model(model).confusion
     write_atomically(confusion, json.dumps({"rows are labels, columns predictions": rows}).encode())
     return [model, confusion]

@@ -11,6 +11,7 @@ from torch import nn
 from dropattack import UsageError
 from trainables.data.dataset import Data
 from trainables.data.splits import ImageSplit
+from trainables.tensors import DamagedError, load_whole
 from trainables.trial import Trial
 
 _PARTS = {"trial", "model", "metrics", "test", "confusion", "classes", "extras"}
@@ -67,18 +68,18 @@ def load_model(path: str | Path) -> SavedModel:
     )
 
 
-def _content(path: str | Path) -> tuple[dict[str, Any], Trial]:
+def _content(path: str | Path) -> tuple[Mapping[str, Any], Trial]:
     """What a model's file holds, and its trial."""
     if not Path(path).is_file():
         raise UsageError(f"there is no model file {str(path)!r}")
-    other = UsageError(f"{path} is not a model that a sweep saved")
+    other = UsageError(f"{path} is not a model that a sweep saved, or it is damaged")
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
+        saved = load_whole(Path(path), "cpu")
     except OSError as error:
         raise UsageError(f"cannot read {path} ({error.strerror})") from error
-    except Exception as error:  # any other file, read as if it were pickled, fails in its own way
+    except DamagedError as error:
         raise other from error
-    if not isinstance(saved, dict) or not saved.keys() >= _PARTS:
+    if not saved.keys() >= _PARTS:
         raise other
     try:
         return saved, Trial.from_dict(saved["trial"])

@@ -1,6 +1,7 @@
 """The adapter between the training loop and Ray Tune: epochs of a stack of trials as steps of a Trainable."""
 
 import json
+import logging
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -10,10 +11,11 @@ import torch
 from ray import tune
 from typing_extensions import override
 
-from trainables.data.cache import save_atomically
+from dropattack.errors import first_line
 from trainables.data.dataset import Data
 from trainables.disk import checkpoint_path, model_path
 from trainables.lanes.loop import Alone, Lanes, together
+from trainables.tensors import DamagedError, load_whole, save_atomically
 from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial
 from trainables.usercode import check_code
@@ -23,6 +25,8 @@ METRICS, DIVERGED = "metrics", "diverged"
 """What a step reports: for some of the stack's trials their metrics, for others why they cannot go on."""
 FAILURE, OUT_OF_MEMORY, BROKEN = "failure", "out_of_memory", "broken"
 """What a step reports instead: why there is nothing of the whole stack."""
+
+_log = logging.getLogger(__name__)
 
 CONTEXT_BYTES = 2**30
 """GPU memory that a process takes beside its tensors: the CUDA context and the libraries' workspaces."""
@@ -132,8 +136,14 @@ class StackTrainable(tune.Trainable):
         data = _data(trial.workload, self._data_root, json.dumps(dict(trial.data)), device)
         training = Training(trial, data, device, self._compiled)
         path = checkpoint_path(self._folder, trial.key)
-        if path.exists():
-            training.load_state_dict(torch.load(path, weights_only=True, map_location=device))
+        if not path.exists():
+            return training
+        try:
+            training.load_state_dict(load_whole(path, device))
+        except (DamagedError, KeyError, TypeError, ValueError) as error:
+            _log.warning("%s; the checkpoint is dropped, and %s begins anew", first_line(error), trial.key)
+            path.unlink(missing_ok=True)
+            return Training(trial, data, device, self._compiled)
         return training
 
 

@@ -1,11 +1,12 @@
 """Trials that an earlier version began go on under today's names, and so do their checkpoints."""
 
+import logging
 from pathlib import Path
 
-import torch
-
-from trainables.data.cache import save_atomically
 from trainables.disk import checkpoint_path
+from trainables.tensors import DamagedError, load_whole, save_atomically
+
+_log = logging.getLogger(__name__)
 
 
 def move_checkpoint(folder: Path, former: str, key: str) -> None:
@@ -18,6 +19,8 @@ def move_checkpoint(folder: Path, former: str, key: str) -> None:
     """
     old = checkpoint_path(folder, former)
     if old.exists():
-        state = torch.load(old, weights_only=True, map_location="cpu")
-        save_atomically({**state, "key": key}, checkpoint_path(folder, key))
+        try:
+            save_atomically({**load_whole(old, "cpu"), "key": key}, checkpoint_path(folder, key))
+        except DamagedError as error:
+            _log.warning("%s; the checkpoint is dropped, and its trial begins anew", error)
         old.unlink()

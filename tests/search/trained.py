@@ -10,8 +10,8 @@ from search.definition.sweep import Sweep
 from search.definition.sweepfile import parse_sweep
 from search.engine.engine import Engine
 from search.records.store import Store
-from trainables.data.cache import save_atomically
 from trainables.disk import model_path
+from trainables.tensors import save_atomically
 from trainables.training.loop import Training
 from trainables.workloads import workload_named
 

@@ -7,9 +7,9 @@ import torch
 
 from dropattack import UsageError
 from trainables.data import text
-from trainables.data.cache import save_atomically
 from trainables.recipe.metrics import evaluate
 from trainables.saved import load_model
+from trainables.tensors import save_atomically
 from trainables.training.loop import Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named

@@ -122,6 +122,29 @@ def test_a_new_process_reports_again_what_the_last_one_did_and_trains_on(tmp_pat
         assert second[one.key][2]["epoch"] == EPOCHS
 
 
+@pytest.mark.parametrize("damage", ["emptied", "halved", "a bit flipped", "another trial's", "a bare value"])
+def test_a_damaged_checkpoint_costs_its_epochs_and_not_its_trial(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    one, other = trial(0.1), trial(1.0)
+    reported(process(tmp_path, one), 2)
+    path = checkpoint_path(tmp_path, one.key)
+    content = path.read_bytes()
+    if damage == "another trial's":
+        reported(process(tmp_path, other), 1)
+        checkpoint_path(tmp_path, other.key).replace(path)
+    elif damage == "a bare value":
+        torch.save({"key": one.key}, path)
+    elif damage == "a bit flipped":
+        middle = len(content) // 2
+        path.write_bytes(content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :])
+    else:
+        path.write_bytes(content[: len(content) // 2 if damage == "halved" else 0])
+    found = reported(process(tmp_path, one), EPOCHS)[one.key]
+    assert same(found, alone(one, tmp_path), 0)
+    assert "the checkpoint is dropped" in caplog.text
+
+
 def test_who_stays_goes_on_from_memory_beside_who_is_new(tmp_path: Path) -> None:
     leaves, stays, new = trial(1.0), trial(5.0), trial(9.0)
     worker = process(tmp_path, leaves, stays)

@@ -1,21 +1,24 @@
 """A content-addressed cache of encoded tensors, shared by all trials on a node.
 
 An entry is written once, behind a file lock, to a temporary name and then renamed, so that no reader ever
-sees half of one; readers map it into memory, so that all trials share its pages.
+sees half of one; readers map it into memory, so that all trials share its pages. A damaged one is made anew.
 """
 
-import io
+import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from filelock import FileLock
 
 from dropattack import UsageError
+from trainables.digest import digest
 from trainables.disk import write_atomically
+from trainables.tensors import DamagedError, load_whole, save_atomically
+
+_log = logging.getLogger(__name__)
 
 Encoded = dict[str, Any]
 
@@ -46,22 +49,38 @@ def cached(name: str, content: str, encode: Callable[[], Encoded]) -> Encoded:
 
     Raises:
         CacheError: The cache's folder cannot be written to, or the entry cannot be read.
+
+    An entry that is damaged is made anew, and a line in the log says so.
     """
     path = cache_root() / f"{name}-{content}.pt"
+    entry = _entry(path)
+    if entry is not None:
+        return entry
     with _in_use():
-        there = path.exists()
-        if not there:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path.with_suffix(".lock")).acquire()
-    if not there:
-        with lock:
-            if not path.exists():
-                encoded = encode()
-                with _in_use():
-                    save_atomically(encoded, path)
-    with _in_use():
-        entry: Encoded = torch.load(path, mmap=True, weights_only=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path.with_suffix(".lock")).acquire()
+    with lock:
+        entry = _entry(path)  # which another process may have written meanwhile
+        if entry is None:
+            encoded = encode()
+            with _in_use():
+                save_atomically(encoded, path)
+            entry = _entry(path)
+    if entry is None:
+        raise CacheError(f"{path} does not hold what was just written; name another DROPATTACK_CACHE")
     return entry
+
+
+def _entry(path: Path) -> Encoded | None:
+    """What an entry holds; nothing where it is not there, or damaged."""
+    with _in_use():
+        if not path.exists():
+            return None
+        try:
+            return dict(load_whole(path, mapped=True))
+        except DamagedError as error:
+            _log.warning("%s; it is made anew", error)
+            return None
 
 
 def remembered(name: str, find: Callable[[], str]) -> str:
@@ -73,10 +92,12 @@ def remembered(name: str, find: Callable[[], str]) -> str:
     path = cache_root() / "digests" / name
     with _in_use():
         if path.exists():
-            return path.read_text()
+            found, _, seal = path.read_text(errors="replace").partition(" ")
+            if seal == digest(name, found):
+                return found
     found = find()
     with _in_use():
-        write_atomically(path, found.encode())
+        write_atomically(path, f"{found} {digest(name, found)}".encode())
     return found
 
 
@@ -88,10 +109,3 @@ def _in_use() -> Iterator[None]:
         raise CacheError(
             f"cannot use the cache {cache_root()} ({error}); name a folder of yours in DROPATTACK_CACHE"
         ) from error
-
-
-def save_atomically(state: Mapping[str, Any], path: Path) -> None:
-    """Writes ``state`` with torch, so that ``path`` holds either what it held before or all of it."""
-    buffer = io.BytesIO()
-    torch.save(dict(state), buffer)
-    write_atomically(path, buffer.getbuffer())

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from dropattack import Inputs, Task, create, parse_targets
 from dropattack.testing.workloads.cases import BATCH, WorkloadCases
 from trainables.architecture import Architecture
-from trainables.data.cache import save_atomically
 from trainables.data.dataset import Data
 from trainables.recipe.metrics import evaluate
 from trainables.recipe.settings import TrainingSettings
 from trainables.saved import load_model
+from trainables.tensors import save_atomically
 from trainables.training.loop import Training
 from trainables.trial import Trial
 

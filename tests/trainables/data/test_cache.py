@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from dropattack import UsageError
-from trainables.data.cache import CacheError, cache_root, cached, remembered, save_atomically
+from trainables.data.cache import CacheError, cache_root, cached, remembered
 from trainables.digest import digest
+from trainables.tensors import save_atomically
 
 
 @pytest.fixture(autouse=True)
@@ -134,3 +135,31 @@ def test_processes_that_need_an_entry_at_once_encode_it_once(tmp_path: Path) -> 
 def test_digests_tell_values_apart_and_nothing_else() -> None:
     assert digest({"b": 1, "a": [2.5, "é"]}) == digest({"a": [2.5, "é"], "b": 1})
     assert len({digest(1), digest("1"), digest([1]), digest(1, None), digest()}) == 5
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 half of it", b"text", None])
+def test_a_damaged_entry_is_made_anew_and_said(
+    caplog: pytest.LogCaptureFixture, damage: bytes | None
+) -> None:
+    """``None`` cuts it to half."""
+    made = []
+
+    def encode() -> dict[str, torch.Tensor]:
+        made.append(1)
+        return {"images": torch.arange(5000)}
+
+    cached("set", "abc", encode)
+    (path,) = cache_root().glob("set-*.pt")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] if damage is None else damage)
+    for _ in range(2):
+        assert torch.equal(cached("set", "abc", encode)["images"], torch.arange(5000))
+    assert len(made) == 2
+    assert [r.getMessage() for r in caplog.records if "is made anew" in r.getMessage()] != []
+
+
+@pytest.mark.parametrize("damage", ["", "0123", "0123456789abcdef", "0123456789abcdef fedcba9876543210"])
+def test_a_damaged_note_is_found_anew(damage: str) -> None:
+    assert remembered("note", lambda: "right") == "right"
+    (cache_root() / "digests" / "note").write_text(damage)
+    assert remembered("note", lambda: "right") == "right"
+    assert remembered("note", lambda: "not asked for") == "right"

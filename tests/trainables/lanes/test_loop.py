@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from dropattack import Batch, UsageError
-from trainables.data.cache import save_atomically
 from trainables.data.dataset import Data
 from trainables.data.splits import ImageSplit, TextSplit
 from trainables.lanes.loop import Lanes, stackable
 from trainables.saved import load_model
+from trainables.tensors import save_atomically
 from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named

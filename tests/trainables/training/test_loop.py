@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from dropattack import UsageError
-from trainables.data.cache import save_atomically
 from trainables.data.dataset import Data
 from trainables.data.splits import ImageSplit
 from trainables.recipe.metrics import evaluate
+from trainables.tensors import save_atomically
 from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named

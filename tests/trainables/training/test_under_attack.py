@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from dropattack import UsageError
 from dropattack.robustness import adversarial_examples
-from trainables.data.cache import save_atomically
 from trainables.data.dataset import Data
 from trainables.data.splits import ImageSplit
 from trainables.recipe.examples import training_batch
+from trainables.tensors import save_atomically
 from trainables.training.loop import Training
 from trainables.training.under_attack import Evaluation, attacked_part
 from trainables.trial import Trial

@@ -1,0 +1,58 @@
+"""Files of tensors: written as a whole, and believed only where their checksums say that they are whole.
+
+A file is a zip archive, as `torch.save` writes it. Each of its parts bears a CRC-32, which torch does not
+look at and `load_whole` does: one bit that has flipped is noticed.
+"""
+
+import errno
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trainables.disk import write_atomically
+
+
+class DamagedError(Exception):
+    """A file is cut short, changed, or no file of tensors at all; the message is a line that names it."""
+
+
+def save_atomically(state: Mapping[str, Any], path: Path) -> None:
+    """Writes ``state`` with torch, so that ``path`` holds either what it held before or all of it."""
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    write_atomically(path, buffer.getbuffer())
+
+
+def load_whole(
+    path: Path, device: torch.device | str | None = None, mapped: bool = False
+) -> Mapping[str, Any]:
+    """Reads what `save_atomically` wrote.
+
+    Args:
+        path: The file.
+        device: Where its tensors are to be; ``None`` for where they were.
+        mapped: Maps them from disk instead of reading them.
+
+    Raises:
+        DamagedError: The file is damaged, or another kind of file.
+        OSError: It cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+        if broken is not None:
+            raise DamagedError(f"{path} is damaged: the checksum of {broken} in it is another")
+        state = torch.load(path, map_location=device, mmap=mapped, weights_only=True)
+    except DamagedError:
+        raise
+    except Exception as error:  # zipfile, zlib, pickle and torch fail in ways of their own
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # a place outside of the file
+            raise
+        raise DamagedError(f"{path} is damaged ({type(error).__name__})") from error
+    if not isinstance(state, dict):
+        raise DamagedError(f"{path} is damaged: it holds {type(state).__name__}, and no values by name")
+    return state
