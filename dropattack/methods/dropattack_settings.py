@@ -162,7 +162,7 @@ class DropAttackSettings(AttackSettings):
             return None
         rounds = 1 + (self._cost - 1) / self.interval
         updates = SAME if self.control == SAME_UPDATES else MORE
-        return StandardSettings(rounds=rounds, updates=updates, start=self.start)
+        return StandardSettings(rounds=rounds, updates=updates, rounds_start=self.start)
 
     @property
     def _cost(self) -> int:

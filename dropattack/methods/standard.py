@@ -25,7 +25,8 @@ class StandardSettings(Settings):
             takes half of the batches. The training loop does the repeating; a step is one pass.
         updates: What further rounds are for: ``more`` updates, one a batch; or the ``same`` number as in one
             round, each of the mean gradient of so many batches, for 2.5 of two and three in turn.
-        start: Share of the training after which there are further rounds; see `ScheduledSettings.start`.
+        rounds_start: Share of the training after which there are further rounds; see
+            `ScheduledSettings.start`.
     """
 
     rounds: float = setting(
@@ -36,13 +37,13 @@ class StandardSettings(Settings):
         "Further rounds make more updates, or the same number of updates of more batches each.",
         choices=(MORE, SAME),
     )
-    start: float = setting(
+    rounds_start: float = setting(
         0.0, "Share of the training after which there are further rounds.", low=0, high=0.99
     )
 
     @override
     def rounds_at(self, until: float) -> float:
-        return self.rounds if until > self.start else 1.0
+        return self.rounds if until > self.rounds_start else 1.0
 
     @property
     @override
@@ -80,7 +81,7 @@ class Standard(Method[StandardSettings]):
     @override
     def canonical(cls, settings: StandardSettings, words: bool) -> tuple[str, Settings]:
         """A single round has neither a beginning nor another number of updates."""
-        return cls.name, settings.without("start", "updates") if settings.rounds == 1 else settings
+        return cls.name, settings.without("rounds_start", "updates") if settings.rounds == 1 else settings
 
     @override
     def begin_epoch(self, progress: float) -> None:

@@ -66,7 +66,7 @@ _RULES: Mapping[str, type[LaneMethod]] = {
 def _rule(name: str, settings: Settings) -> type[LaneMethod]:
     standard = settings.standard if isinstance(settings, DropAttackSettings) else settings
     if isinstance(standard, StandardSettings):
-        if standard.rounds % 1 or standard.updates != MORE or standard.start:
+        if standard.rounds % 1 or standard.updates != MORE or standard.rounds_start:
             raise UsageError("a lane takes whole rounds and an update a batch; train such a trial alone")
         return PlainLanes
     if isinstance(settings, ScheduledSettings) and (settings.start or settings.interval > 1):

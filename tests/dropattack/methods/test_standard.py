@@ -61,7 +61,7 @@ def test_a_broken_batch_among_several_leaves_the_update_out():
 
 
 def test_rounds_begin_with_their_start():
-    settings = dropattack.create("standard", rounds=3, updates="same", start=0.5).settings
+    settings = dropattack.create("standard", rounds=3, updates="same", rounds_start=0.5).settings
     assert [settings.rounds_at(until) for until in (0.1, 0.5, 0.51, 1)] == [1, 1, 3, 3]
     assert settings.control_experiment == "same-updates"
     assert dropattack.create("standard", rounds=1.5).settings.control_experiment == "equal-passes"
@@ -75,7 +75,7 @@ def test_rounds_begin_with_their_start():
 def test_an_epoch_has_as_many_updates_as_one_round(rounds, until, sizes):
     """Four batches a round; the sizes of the updates are worked out by hand."""
     model = make(Images)
-    method = method_for("standard", model, rounds=rounds, updates="same", start=0.5)
+    method = method_for("standard", model, rounds=rounds, updates="same", rounds_start=0.5)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     updated = []
     optimizer.register_step_post_hook(lambda *_: updated.append(method.steps))
