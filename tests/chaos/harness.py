@@ -7,6 +7,7 @@ the records equal those of an undisturbed sweep.
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -81,13 +82,13 @@ class Sweeping:
         assert status is not None
         return status
 
-    def run_and_kill(self, epochs: int) -> None:
-        """Kills the driver as soon as the ledger has that many more epochs, or lets it end."""
+    def run_and_kill(self, epochs: int, number: signal.Signals = signal.SIGKILL) -> None:
+        """Sends the driver a signal as soon as the ledger has that many more epochs, or lets it end."""
         enough = len(self.ledger()) + epochs
         driver = self.start()
         watched(driver, self.folder, until=lambda: len(self.ledger()) >= enough)
-        driver.kill()
-        driver.wait()
+        driver.send_signal(number)
+        watched(driver, self.folder)
 
     def finish(self) -> list[Record]:
         """Runs to the end without a fault and returns the records."""

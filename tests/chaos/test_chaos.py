@@ -1,4 +1,4 @@
-"""Sweeps that are killed at every named point and at random; `make chaos` runs all, `make test` a few."""
+"""Sweeps killed at every named point and at random; `make chaos` runs all, `make test-processes` a few."""
 
 import os
 import random
@@ -39,6 +39,7 @@ DRIVER_FAULTS = [
     pytest.param("after-mlflow:4", marks=slow),
 ]
 SWEEPS = {"grid": GRID, "search": SEARCH | ONE_AT_A_TIME}
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 WORKER_FAULTS = ["worker-mid-checkpoint:4", pytest.param("worker-after-epoch:5", marks=slow)]
 
 
@@ -70,11 +71,13 @@ def test_a_worker_that_dies_costs_an_epoch_and_no_trial(tmp_path: Path, fault: s
 @slow
 @pytest.mark.parametrize("seed", range(20))
 def test_a_driver_killed_at_random_ends_as_if_it_had_not_been(tmp_path: Path, seed: int) -> None:
-    kills = [random.Random(seed).randint(1, 15) for _ in range(2)]
+    """One time by SIGKILL, after which nothing is tidied up, and one time by any of three signals."""
+    drawn = random.Random(seed)
+    kills = [(drawn.randint(1, 15), signal.SIGKILL), (drawn.randint(1, 15), drawn.choice(SIGNALS))]
     name = ("grid", "search")[seed % 2]
     sweeping = Sweeping(tmp_path, SWEEPS[name])
-    for epochs in kills:
-        sweeping.run_and_kill(epochs)
+    for epochs, number in drawn.sample(kills, 2):
+        sweeping.run_and_kill(epochs, number)
     assert table(sweeping.finish()) == undisturbed(name)
     check(sweeping, interruptions=len(kills))
 
