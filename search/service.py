@@ -57,8 +57,9 @@ def run_sweep(
         ready = check_ready(sweep, store, data, tracking_uri, writable=True)
         journal, checksum = ready.journal, ready.checksum
         assert journal is not None, "a journal that is opened for writing is there"
-        engine = Engine(sweep, journal, checksum, store.complete_elsewhere(sweep), store.complete)
-        for remark in remarks_on_code(journal.apart, ready.code):
+        elsewhere = store.complete_elsewhere(sweep)
+        engine = Engine(sweep, journal, checksum, elsewhere.records, store.complete)
+        for remark in [*elsewhere.left_out, *remarks_on_code(journal.apart, ready.code)]:
             console.print(remark, highlight=False, markup=False)
         left = engine.left
         if left:

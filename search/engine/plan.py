@@ -75,14 +75,16 @@ def plan_sweep(sweep: Sweep, store: Store, data: Path, tracking_uri: str = "") -
     """
     ready = check_ready(sweep, store, data, tracking_uri)
     records = [] if ready.journal is None else ready.journal.records
-    trained = set(store.complete_elsewhere(sweep)) | {r.key for r in records if r.state is State.COMPLETE}
+    elsewhere = store.complete_elsewhere(sweep)
+    trained = set(elsewhere.records) | {r.key for r in records if r.state is State.COMPLETE}
     stages = [
         _plan(Scope(sweep, stage, workload, ready.checksum), records, trained)
         for stage in sweep.stages
         for workload in sweep.stage_workloads(stage)
     ]
     apart = [] if ready.journal is None else ready.journal.apart
-    return Plan(stages, [*remarks_on_code(apart, ready.code), *remarks_on_short_batches(sweep, data)])
+    of_code, of_batches = remarks_on_code(apart, ready.code), remarks_on_short_batches(sweep, data)
+    return Plan(stages, [*elsewhere.left_out, *of_code, *of_batches])
 
 
 def _plan(scope: Scope, journal: Sequence[Record], trained: set[str]) -> StagePlan:

@@ -21,6 +21,9 @@ _STATES = (State.RUNNING, State.COMPLETE, State.PRUNED, State.FAILED)
 _CREATE_STUDY, _DELETE_STUDY, _CREATE_TRIAL, _SET_STATE, _SET_ATTRIBUTE = 0, 1, 4, 6, 8
 """Operations that a record is made of, as `optuna.storages.journal` numbers them."""
 
+_DAMAGE = (ValueError, KeyError, IndexError, TypeError, AttributeError)
+"""What reading fails with where a line is not what was written."""
+
 
 def read_records(path: Path) -> list[Record]:
     """All records of a journal, in order; none where there is no journal.
@@ -28,44 +31,66 @@ def read_records(path: Path) -> list[Record]:
     A last line without its end, which is being written or was never finished, is left out.
 
     Raises:
-        UsageError: Another line cannot be read.
+        UsageError: Another line is no operation that makes sense there, or the file cannot be read.
     """
-    studies: dict[int, str] = {}
-    created = 0
-    trials: list[dict[str, Any]] = []
+    read = _Reader()
     for number, line in enumerate(_lines(path), 1):
         try:
-            entry = json.loads(line)
-        except ValueError:
+            read.line(json.loads(line))
+        except _DAMAGE:
             raise UsageError(
                 f"line {number} of {path} is damaged; restore the file, or name another --store"
             ) from None
-        operation = entry["op_code"]
+    try:
+        return read.records()
+    except _DAMAGE:
+        raise UsageError(
+            f"{path} holds a trial that is damaged; restore it, or name another --store"
+        ) from None
+
+
+class _Reader:
+    """What the operations of a journal amount to, so far."""
+
+    def __init__(self) -> None:
+        self._studies: dict[int, str] = {}
+        self._created = 0
+        self._trials: list[dict[str, Any]] = []
+
+    def line(self, entry: dict[str, Any]) -> None:
+        """Carries one operation out."""
+        operation = int(entry["op_code"])
         if operation == _CREATE_STUDY:
-            if entry["study_name"] not in studies.values():
-                studies[created] = entry["study_name"]
-                created += 1
+            if entry["study_name"] not in self._studies.values():
+                self._studies[self._created] = entry["study_name"]
+                self._created += 1
         elif operation == _DELETE_STUDY:
-            studies.pop(entry["study_id"], None)
-        elif operation == _CREATE_TRIAL and entry["study_id"] in studies:
-            trials.append(entry)
+            self._studies.pop(entry["study_id"], None)
+        elif operation == _CREATE_TRIAL and entry["study_id"] in self._studies:
+            self._trials.append(entry)
         elif operation in (_SET_STATE, _SET_ATTRIBUTE):
-            trial = trials[entry["trial_id"]]
+            trial = self._trials[entry["trial_id"]]
             if trial["state"]:  # what is finished stays as it is
-                continue
+                return
             if operation == _SET_STATE:
                 trial["state"] = entry["state"]
             else:
                 trial["user_attrs"] |= entry["user_attr"]
-    return [
-        _record(number, studies[entry["study_id"]], entry)
-        for number, entry in enumerate(trials)
-        if entry["study_id"] in studies
-    ]
+
+    def records(self) -> list[Record]:
+        """The trials of studies that are not deleted, in the order in which they were created."""
+        return [
+            _record(number, self._studies[entry["study_id"]], entry)
+            for number, entry in enumerate(self._trials)
+            if entry["study_id"] in self._studies
+        ]
 
 
 def _lines(path: Path) -> list[bytes]:
-    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    try:
+        return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror}); restore it") from error
 
 
 def _record(number: int, study: str, entry: dict[str, Any]) -> Record:

@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -23,7 +22,20 @@ _RUNS = TypeAdapter(list[Run])
 _CODE = TypeAdapter(dict[str, dict[str, dict[str, str]]])
 _VERSIONS = TypeAdapter(dict[str, list[str]])
 _TOTAL = TypeAdapter(int)
+_ROBUSTNESS = TypeAdapter(dict[str, dict[str, float]])
 _Notes = TypeVar("_Notes")
+
+
+class Elsewhere(NamedTuple):
+    """What other sweeps of a store hold.
+
+    Attributes:
+        records: Their complete records by trial key, with the sweep's name.
+        left_out: A line for each of them that cannot be read.
+    """
+
+    records: dict[str, tuple[str, Record]]
+    left_out: list[str]
 
 
 class Store:
@@ -173,23 +185,24 @@ class Store:
     def robustness(self, name: str) -> dict[str, Metrics]:
         """What `dropattack robustness` has measured, by trial key."""
         path = self.robustness_path(name)
-        if not path.exists():
-            return {}
-        found: dict[str, Metrics] = json.loads(path.read_text(encoding="utf-8"))
-        return found
+        return _read(path, _ROBUSTNESS) or {}
 
     def keep_robustness(self, name: str, measured: Mapping[str, Metrics]) -> None:
         """Makes what was measured durable, all of it at once."""
         text = json.dumps(measured, indent=1, sort_keys=True)
         write_atomically(self.robustness_path(name), text.encode())
 
-    def complete_elsewhere(self, sweep: Sweep) -> dict[str, tuple[str, Record]]:
+    def complete_elsewhere(self, sweep: Sweep) -> Elsewhere:
         """Complete records of all other sweeps by trial key, with the sweep's name."""
-        found: dict[str, tuple[str, Record]] = {}
+        found = Elsewhere({}, [])
         for name in self.sweeps():
             if name != sweep.name:
-                with suppress(UsageError):
-                    found |= {r.key: (name, r) for r in self.complete(name) if not r.reused_from}
+                try:
+                    complete = self.complete(name)
+                except UsageError as error:
+                    found.left_out.append(f"sweep {name!r} is left out of what is reused: {error}")
+                else:
+                    found.records.update({r.key: (name, r) for r in complete if not r.reused_from})
         return found
 
     def complete(self, name: str) -> list[Record]:

@@ -90,8 +90,8 @@ class Noting(StoreCases):
         again = self.make(tmp_path)
         assert [record.trial.seed for record in again.complete("first")] == [0]
         assert [record.reused_from for record in again.complete("second")] == ["first/grid"]
-        assert again.complete_elsewhere(first) == {}, "what was reused counts where it was trained"
-        (name, found) = again.complete_elsewhere(second)[some_trial(0).key]
+        assert again.complete_elsewhere(first).records == {}, "what was reused counts where it was trained"
+        (name, found) = again.complete_elsewhere(second).records[some_trial(0).key]
         assert (name, found.trial, found.stage) == ("first", some_trial(0), "grid")
 
     def _record(

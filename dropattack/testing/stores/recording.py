@@ -176,7 +176,7 @@ class Recording(StoreCases):
         assert store.sweeps() == []
         assert store.definition("small") is None
         assert store.complete("small") == []
-        assert store.complete_elsewhere(small_sweep()) == {}
+        assert store.complete_elsewhere(small_sweep()).records == {}
         assert store.runs("small") == []
         assert store.versions("small") == {}
         assert store.code("small") == {}

@@ -15,7 +15,7 @@ from search.records.code import SweepCode
 from search.records.journal import Journal, NotReproducibleError
 from search.records.provenance import Provenance
 from search.records.record import Record, State
-from search.records.store import Store
+from search.records.store import Elsewhere, Store
 from trainables.recipe.measured import Metrics
 
 
@@ -123,9 +123,10 @@ class AddsUp(Store):
 
 class CountsTwice(Store):
     @override
-    def complete_elsewhere(self, sweep: Sweep) -> dict[str, tuple[str, Record]]:
+    def complete_elsewhere(self, sweep: Sweep) -> Elsewhere:
         others = [name for name in self.sweeps() if name != sweep.name]
-        return {record.key: (name, record) for name in others for record in self.complete(name)}
+        records = {record.key: (name, record) for name in others for record in self.complete(name)}
+        return Elsewhere(records, [])
 
 
 class Unlocked(Folder):

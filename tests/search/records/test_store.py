@@ -14,7 +14,7 @@ def test_the_model_of_a_reused_trial_is_where_it_was_trained(tmp_path: Path) -> 
     first, second = sweep(name="first", stages=grid), sweep(name="second", stages=grid)
     for definition in (first, second):
         store.folder(definition.name).mkdir(parents=True)
-        elsewhere = store.complete_elsewhere(definition)
+        elsewhere = store.complete_elsewhere(definition).records
         Driver(engine(store.folder(definition.name), definition, elsewhere=elsewhere)).run()
         store.define(definition)
     trained, reused = store.complete("first")[0], store.complete("second")[0]
