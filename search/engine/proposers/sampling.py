@@ -106,6 +106,7 @@ class SamplingProposer(Proposer):
         seed = int(digest(self._search.sampler_seed, name, drawn_before, attempt), 16) % 2**32
         if self._search.kind == "random" or attempt >= _MODEL_DRAWS:
             return RandomSampler(seed=seed)
+        assert self._search.kind == "optuna", f"{self._search.kind} has no sampler"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             return TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
