@@ -71,7 +71,12 @@ class FreeAT(Method[FreeATSettings]):
     @classmethod
     @override
     def canonical(cls, settings: FreeATSettings, words: bool) -> tuple[str, Settings]:
-        """Where δ cannot move it stays zero; a single replay is then standard training."""
+        """Where δ cannot move it stays zero; a single replay is then standard training.
+
+        A single replay has no other to share masks with.
+        """
+        if settings.m == 1:
+            settings = settings.without("dropout")
         if settings.step_size == 0 or settings.epsilon == 0:
             if settings.m == 1 and not settings.clamp:
                 return Standard.canonical(StandardSettings(), words)

@@ -217,6 +217,8 @@ def test_with_the_same_masks_eps_zero_is_a_multiple_of_the_gradient():
         ("fgsm", {"epsilon": 0}),
         ("pgd", {"k": 1}),
         ("asam", {"rho": 0}),
+        ("esam-swp", {"beta": 1}),
+        ("esam-swp", {"rho": 0}),
         ("awp", {"k": 0, "gamma": 0}),
         ("dropattack", {"epsilon": 0}),
         ("dropattack", {"control": "p-one"}),
