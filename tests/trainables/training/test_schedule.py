@@ -76,6 +76,17 @@ def test_passes_and_updates_are_as_declared(
     assert len(steps) == updates
 
 
+@pytest.mark.parametrize(("interval", "batches", "more"), [(12, 6, 1), (12, 18, 2), (6, 3, 1)])
+def test_half_a_batch_more_is_one_batch_for_loop_and_method_alike(
+    data: Data, monkeypatch: pytest.MonkeyPatch, interval: int, batches: int, more: int
+) -> None:
+    """1 + 1/12 rounds of six batches are 6.5, though a twelfth as a float leaves a little less beside 1."""
+    values = {"control": "same-updates", "interval": interval}
+    given = trial("dropattack", values, epochs=2, train_size=20 * batches, batch_size=20)
+    backwards, steps = counted(Training(given, data), monkeypatch)
+    assert (len(backwards), len(steps)) == (2 * (batches + more), 2 * batches)
+
+
 def test_passes_of_each_epoch_add_up(data: Data) -> None:
     given = trial("dropattack", {"targets": "input+conv1.w", "start": 0.5, "interval": 2})
     each = [given.passes_in(epoch) for epoch in range(1, EPOCHS + 1)]
