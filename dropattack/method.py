@@ -1,5 +1,6 @@
 """What every training method is: an object whose one verb is `step`, most of them by one hook, `gather`."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
@@ -50,8 +51,6 @@ class Method(Passes[S]):
         cost: Forward-backward passes per step in the letters of the settings; see `Settings.passes`.
         steps: Number of steps taken in the whole training, which decides what ``interval`` leaves out and
             what the model's dropout draws. Who resumes a training sets it.
-        until: Share of the training that is done at the end of the epoch, in (0, 1], which decides what
-            ``start`` leaves out. Who trains sets it before every epoch.
         state: What the method keeps from step to step beside model and optimizer; empty for most.
         second_order: Whether a step differentiates a gradient.
 
@@ -71,7 +70,30 @@ class Method(Passes[S]):
         if settings.needs_pixels and INPUT in task.names:
             raise UsageError("clamp is for images: an embedding has no range to keep; leave it out")
         super().__init__(settings, task)
-        self.until = 1.0
+        self._until: float | None = None
+
+    @property
+    def until(self) -> float:
+        """Share of the training that is done at the end of the epoch, in (0, 1].
+
+        It decides what a start leaves out. Who trains sets it before every epoch; where it decides nothing
+        it is 1 by itself.
+
+        Raises:
+            UsageError: There is a start, and nobody has set it.
+        """
+        if self._until is None and self._at(sys.float_info.min) != self._at(1):
+            raise UsageError(
+                "a start goes by epochs: set method.until = (epoch + 1) / epochs before each of them"
+            )
+        return 1.0 if self._until is None else self._until
+
+    @until.setter
+    def until(self, share: float) -> None:
+        self._until = share
+
+    def _at(self, until: float) -> tuple[bool, float]:
+        return self.settings.attacks_at(until, 0), self.settings.rounds_at(until)
 
     @classmethod
     def canonical(cls, settings: S, words: bool) -> tuple[str, Settings]:
@@ -100,7 +122,7 @@ class Method(Passes[S]):
             optimizer: Holds the model's parameters; its gradients are cleared first.
 
         Raises:
-            UsageError: The batch is empty, or an autocast context asks for float16.
+            UsageError: The batch is empty, an autocast context asks for float16, or `until` is not set.
         """
         if not batch[1].numel():
             raise UsageError("the batch is empty, and an empty batch has no loss; leave it out")
@@ -157,9 +179,9 @@ class Method(Passes[S]):
             What the first pass saw, and the method's own log.
 
         Raises:
-            UsageError: The method defines neither this nor a `step` of its own.
+            UsageError: The method defines neither this nor an `own_step`.
         """
-        raise UsageError(f"method {self.name!r} defines neither `gather` nor a `step` of its own")
+        raise UsageError(f"method {self.name!r} defines neither `gather` nor `own_step`")
 
     def update(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensor:
         """Bounds the gathered gradient and lets the optimizer take its step, unless it is not finite.

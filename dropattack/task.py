@@ -31,7 +31,8 @@ class Task:
             an autocast context around the step, or none. float16 is refused: its loss would need scaling.
         clip_norm: Largest L2 norm of the whole gradient before the optimizer's update; ``None`` for any.
         words: ``words(inputs)`` tells which tokens are words, and no padding: ``[batch, length]``, bool, for
-            what the model is called with. Padding is never attacked as a token. ``None`` goes by the
+            what the model is called with. Padding is never attacked as a token. The answer holds for every
+            lookup of a pass: a model that looks up two texts needs ``None``. ``None`` goes by the
             ``padding_idx`` of the embedding that ``input`` stands for, which cannot tell where a word has the
             same id, as with models that pad with their end of text, nor where the embedding has none.
 

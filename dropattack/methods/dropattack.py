@@ -61,8 +61,10 @@ class DropAttack(Method[DropAttackSettings]):
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
         """See `Method.step`; where nothing can be attacked, one of standard training."""
         if self._standard is not None:
-            self._standard.until = self.until
-            return self._standard.step(model, batch, optimizer)
+            self._standard.until, self._standard.steps = self.until, self.steps
+            seen = self._standard.step(model, batch, optimizer)
+            self.steps = self._standard.steps
+            return seen
         return super().step(model, batch, optimizer)
 
     @override

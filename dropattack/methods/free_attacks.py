@@ -71,7 +71,12 @@ class FreeAT(Method[FreeATSettings]):
     @classmethod
     @override
     def canonical(cls, settings: FreeATSettings, words: bool) -> tuple[str, Settings]:
-        """Where δ cannot move it stays zero; a single replay is then standard training."""
+        """Where δ cannot move it stays zero; a single replay is then standard training.
+
+        A single replay has no other to share masks with.
+        """
+        if settings.m == 1:
+            settings = settings.without("dropout")
         if settings.step_size == 0 or settings.epsilon == 0:
             if settings.m == 1 and not settings.clamp:
                 return Standard.canonical(StandardSettings(), words)
@@ -198,9 +203,9 @@ class FreeLB(Method[FreeLBSettings]):
         noise = value.new_empty(value.shape).uniform_(-1, 1, generator=self.task.generator)
         if words is None:
             return noise.mul_(self.settings.magnitude / value[0].numel() ** 0.5)
-        elements = words.sum(1).clamp(min=1) * value.shape[-1]
+        elements = words.reshape(len(words), -1).sum(1).clamp(min=1) * value.shape[-1]
         size = self.settings.magnitude / elements.to(value.dtype).sqrt()
-        return noise.mul_(size[:, None, None])
+        return noise.mul_(size.view(-1, *[1] * (value.dim() - 1)))
 
     def _ascend(self, target: ActivationTarget, gradient: Tensor) -> Tensor:
         step, share = scaled(gradient, self.settings.step_size, norm(gradient, "row"))

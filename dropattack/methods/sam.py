@@ -142,7 +142,7 @@ class ESAM(SharpnessAware[ESAMSettings]):
     def canonical(cls, settings: ESAMSettings, words: bool) -> tuple[str, Settings]:
         """A mask of ones is none."""
         if settings.beta == 1:
-            return SAM.canonical(SAMSettings(rho=settings.rho), words)
+            return SAM.canonical(SAMSettings(rho=settings.rho, **settings.shared), words)
         return super().canonical(settings, words)
 
     @override

@@ -132,13 +132,13 @@ class RowsTarget(ParameterTarget):
         """Takes the gradient that a pass has just left."""
         gradient, parameter.grad = parameter.grad, None
         assert gradient is not None
+        rows = self._looked_up
         if self._gathered is None:
             self._gathered = gradient
             self._check_other_rows(gradient)
         elif gradient.is_sparse:
             self._gathered = self._gathered + gradient
         else:
-            rows = self._looked_up
             self._gathered.index_add_(0, rows, gradient.index_select(0, rows))
         self._fresh = self.select(gradient) if self._watched else None
 

@@ -46,9 +46,9 @@ def _check(sweep: Sweep, stage: Stage, workload: str, root: Path) -> None:
 
 
 def _leaving_one(training: Space, workload: str, there: int) -> Iterator[tuple[int, int, str]]:
-    """Examples, batch size and ``last_batch`` of each recipe that leaves one example over."""
+    """Examples, batch size and ``last_batch`` of each recipe with a batch of one example."""
     defaults = default_options(workload)["training"]
     for recipe in combinations({name: training.get(name, defaults[name]) for name in _DECIDING}):
         examples, size = int(recipe["train_size"]) or there, int(recipe["batch_size"])
-        if examples % size == 1:
+        if size == 1 or examples % size == 1:
             yield examples, size, str(recipe["last_batch"])

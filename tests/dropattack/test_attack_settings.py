@@ -70,6 +70,24 @@ def test_before_its_start_a_method_is_standard_training(name, kind):
         assert same == (number < 2)
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        *((name, {"start": 0.5}) for name in SCHEDULED),
+        ("standard", {"rounds": 2, "rounds_start": 0.5}),
+        ("dropattack", {"control": "same-updates", "start": 0.5}),
+    ],
+)
+def test_a_start_is_refused_where_nobody_says_how_far_the_training_is(name, values):
+    """It would attack from the beginning, in silence."""
+    model = make(Layered)
+    method = method_for(name, model, **values)
+    with pytest.raises(dropattack.UsageError, match=r"set method\.until"):
+        method.step(model, model.batch(), standing(model))
+    method.until = 0.5
+    method.step(model, model.batch(), standing(model))
+
+
 @pytest.mark.parametrize("name", SCHEDULED)
 def test_every_nth_step_is_the_methods_own_and_resuming_goes_on_counting(name):
     """A step with an interval is one of the method without, or one of standard training."""
@@ -217,6 +235,8 @@ def test_with_the_same_masks_eps_zero_is_a_multiple_of_the_gradient():
         ("fgsm", {"epsilon": 0}),
         ("pgd", {"k": 1}),
         ("asam", {"rho": 0}),
+        ("esam-swp", {"beta": 1}),
+        ("esam-swp", {"rho": 0}),
         ("awp", {"k": 0, "gamma": 0}),
         ("dropattack", {"epsilon": 0}),
         ("dropattack", {"control": "p-one"}),

@@ -157,6 +157,7 @@ SAME = {
     "one pass": [of("freelb", k=1, magnitude=0, step_size=3), of("standard"), of("freelb", k=1, magnitude=0)],
     "one noisy pass": [of("freelb", k=1, step_size=3, max_norm=0.1), of("freelb", k=1)],
     "no replay": [of("freeat", m=1, epsilon=0), of("freeat", m=1, step_size=0), of("standard")],
+    "one replay": [of("freeat", m=1, dropout="same"), of("freeat", m=1)],
     "replays": [of("freeat", m=2, epsilon=0), of("freeat", m=2, step_size=0, epsilon=0.3)],
     "no terms": [of("dropen", cosine=0, smoothness=0, k=2), of("standard")],
     "smoothness alone": [
@@ -167,6 +168,10 @@ SAME = {
     "awp of no size": [of("awp", k=0, gamma=0), of("sam", rho=0)],
     "awp of weights": [of("awp", k=0, gamma=0.1, epsilon=0.5), of("awp", k=0, gamma=0.1, alpha=0.5)],
     "a mask of ones": [of("esam-swp", beta=1, rho=0.1), of("sam", rho=0.1)],
+    "a mask of ones in every second step": [
+        of("esam-swp", beta=1, rho=0.1, interval=2),
+        of("sam", rho=0.1, interval=2),
+    ],
     "still biases": [of("apb", eta=0, direction="ascend"), of("apb", eta=0, h=2)],
     "one L2 step": [
         of("pgd", k=1, alpha=0.2, epsilon=0.5),

@@ -154,7 +154,7 @@ def test_a_method_with_neither_hook_nor_step_is_refused():
         name = "empty"
 
     model = make(Images)
-    with pytest.raises(UsageError, match="'empty' defines neither `gather` nor a `step`"):
+    with pytest.raises(UsageError, match="'empty' defines neither `gather` nor `own_step`"):
         Empty(dropattack.Settings(), dropattack.Task()).step(model, model.batch(), standing(model))
 
 

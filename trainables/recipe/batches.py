@@ -49,14 +49,15 @@ def _fitted(order: Sequence[Tensor], size: int, last_batch: str) -> list[Tensor]
 
 
 def check_last_batch(model: nn.Module, split: Split, size: int, last_batch: str) -> None:
-    """Refuses a last batch of one example where the model cannot train on it.
+    """Refuses batches of one example, such as a last one, where the model cannot train on them.
 
     BatchNorm has no variance to divide by where a channel has one value.
 
     Raises:
         UsageError: The epoch would end in an error.
     """
-    if len(split) % size != 1 or (last_batch != KEEP and len(split) > size):
+    left = len(split) % size == 1 and (last_batch == KEEP or len(split) < size)
+    if not left and size > 1:
         return
     inputs, _ = split.take(torch.zeros(1, dtype=torch.int64))
     trial = copy.deepcopy(model).train()
@@ -66,6 +67,8 @@ def check_last_batch(model: nn.Module, split: Split, size: int, last_batch: str)
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise
+            if size == 1:
+                raise UsageError("BatchNorm cannot train on one example; set a larger batch_size") from None
             raise UsageError(
                 f"{len(split):,} examples in batches of {size} leave one, and BatchNorm cannot train on one; "
                 "set training.last_batch to drop or merge, or another batch_size"

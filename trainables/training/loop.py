@@ -188,9 +188,10 @@ class Training:
     def _rounds(self, rounds: float) -> Iterator[Batch]:
         """The training split's batches, shuffled, so many times over; of the last time maybe a part."""
         settings = self.settings
-        whole, part = divmod(rounds, 1)
-        some = nearest(part * batch_count(len(self.train), settings.batch_size, settings.last_batch))
-        for turn in range(int(whole) + (part > 0)):
+        whole = int(rounds)
+        count = batch_count(len(self.train), settings.batch_size, settings.last_batch)
+        some = nearest(rounds * count) - whole * count
+        for turn in range(whole + (some > 0)):
             batches = epoch_batches(self.train, settings.batch_size, settings.last_batch, self.shuffling)
             if turn < whole:
                 yield from batches

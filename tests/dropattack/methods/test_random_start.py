@@ -59,6 +59,7 @@ def test_images_ascend_from_their_start(k, clean, norm, clamp):
     parameters, (*first, start) = points.parameters[0], points.activations[: 1 + clean]
     assert [torch.equal(seen, images) for seen in first] == [True] * clean
     assert not torch.equal(start, images)
+    assert torch.equal(start, start.clamp(0, 1)) == clamp
     size = (start - images).flatten(1)
     assert (size.abs().amax(1) if norm == "linf" else size.norm(dim=1)).max() <= 0.3 * (1 + 1e-9)
     seen = points.activations[clean:]

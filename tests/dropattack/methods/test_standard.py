@@ -33,6 +33,22 @@ def test_several_batches_make_one_update_of_their_mean_gradient(control):
         assert torch.allclose(value, other.get_parameter(name), rtol=1e-12)
 
 
+def test_updates_of_unlike_numbers_of_batches_are_means_too():
+    """2.5 rounds of two batches: three batches make the first update, and two the second."""
+    model, other = make(Images), make(Images)
+    batches = [model.batch() for _ in range(5)]
+    method = method_for("standard", model, rounds=2.5, updates="same")
+    one, two = (torch.optim.SGD(m.parameters(), lr=0.1) for m in (model, other))
+    for batch in batches:
+        method.step(model, batch, one)
+    for group in (batches[:3], batches[3:]):
+        two.zero_grad()
+        torch.stack([F.cross_entropy(other(inputs), labels) for inputs, labels in group]).mean().backward()
+        two.step()
+    for name, value in parameters_of(model).items():
+        assert torch.allclose(value, other.get_parameter(name), rtol=1e-12)
+
+
 def test_an_epoch_forgets_gradients_that_made_no_update():
     model, other = make(Images), make(Images)
     batches = [model.batch() for _ in range(3)]

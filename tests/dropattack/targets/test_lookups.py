@@ -146,6 +146,27 @@ def test_freelb_counts_the_words_that_a_task_tells(layout):
         assert 0.5 * 0.6 / (4 * words) ** 0.5 < example.abs().max() <= 0.6 / (4 * words) ** 0.5
 
 
+@pytest.mark.parametrize("shape", [(3,), (3, 2, 4), (3, 2, 5), (3, 2, 2, 3)])
+def test_freelb_counts_the_words_of_each_example_however_they_are_arranged(shape):
+    """One word an example, or sentences of words, also with as many words as a vector has elements (4)."""
+
+    class Arranged(Pooled):
+        def vectors(self, ids):
+            self.met = self.embed(ids)
+            return self.met.reshape(len(ids), -1, 4)
+
+    model = make(Arranged, padding=PAD)
+    ids = torch.randint(3, 9, shape, generator=torch.Generator().manual_seed(1))
+    ids.view(3, -1)[1, 1:] = PAD
+    method = method_for("freelb", model, k=1, magnitude=0.6)
+    method.step(model, ((ids, ids), torch.tensor([0, 2, 1])), standing(model))
+    noise = model.met.detach() - model.embed.weight.detach()[ids]
+    assert noise[ids == PAD].count_nonzero() == 0
+    for example, tokens in zip(noise, ids, strict=True):
+        bound = 0.6 / (4 * (tokens != PAD).sum().item()) ** 0.5
+        assert 0.5 * bound < example.abs().max() <= bound
+
+
 @pytest.mark.parametrize(("name", "values"), ATTACKS)
 def test_a_text_of_padding_alone_stays_as_it_is(name, values):
     model, task = told(ends=True)

@@ -103,8 +103,9 @@ def test_a_weight_borrowed_from_an_embedding_is_refused(name, target):
 class ByHand(nn.Module):
     """Looks its words up by `F.embedding`: in an `nn.Embedding` that it owns, or in a plain parameter."""
 
-    def __init__(self, owned):
+    def __init__(self, owned, sparse=False):
         super().__init__()
+        self.sparse = sparse
         self.embed = nn.Embedding(9, 4)
         if not owned:
             self.embed = nn.Module()
@@ -112,7 +113,7 @@ class ByHand(nn.Module):
         self.fc = nn.Linear(4, 3)
 
     def forward(self, ids):
-        return self.fc(F.embedding(ids, self.embed.weight).tanh().mean(1))
+        return self.fc(F.embedding(ids, self.embed.weight, sparse=self.sparse).tanh().mean(1))
 
 
 SETTINGS = {
@@ -125,11 +126,12 @@ WHOLE = {"apb", "dropout", "l1", "l2", "standard"}
 ALL_WEIGHTS = {"asam", "esam-swp", "rwp", "sam"}
 
 
+@pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("owned", [True, False])
 @pytest.mark.parametrize("name", sorted(dropattack.registered()))
-def test_words_looked_up_by_hand_get_one_line_or_are_attacked_as_a_whole_matrix(name, owned):
+def test_words_looked_up_by_hand_get_one_line_or_are_attacked_as_a_whole_matrix(name, owned, sparse):
     for values in SETTINGS.get(name, [{}]):
-        model = make(ByHand, owned=owned)
+        model = make(ByHand, owned=owned, sparse=sparse)
         batch = torch.tensor([[1, 2, 3], [4, 1, 1]]), torch.tensor([0, 2])
         start = {key: p.detach().clone() for key, p in model.named_parameters()}
         task = dropattack.Task(names={"input": "embed.weight"})

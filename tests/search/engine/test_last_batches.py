@@ -75,6 +75,11 @@ def sweep(workload: str, training: dict[str, Any], model: dict[str, Any] | None 
         ({"train_size": 129}, {"norm": ["layer", "batch"]}, "129 examples in batches of 128 leave one"),
         ({"batch_size": ENTIRE - 1}, {}, "1,197 examples in batches of 1196 leave one"),
         ({"train_size": 129, "last_batch": ["drop", "keep"]}, {}, "129 examples in batches of 128 leave one"),
+        (
+            {"batch_size": [1, 128], "last_batch": "drop"},
+            {},
+            "BatchNorm cannot train on one example; set a larger",
+        ),
     ],
 )
 def test_plan_and_run_refuse_it_before_the_start(

@@ -171,7 +171,7 @@ def test_a_lane_is_its_trial_alone(toy, name, settings):
     pair.assert_equal()
 
 
-@pytest.mark.parametrize("toy", [Images, Words])
+@pytest.mark.parametrize("toy", [Images, Normalised, Words])
 def test_not_a_number_in_one_lane_is_that_lanes_alone(toy):
     pair = Pair(toy, "dropattack", options(targets="input+hidden", k=2))
     broken = pair.stack.parameters["fc.bias"]
@@ -184,6 +184,8 @@ def test_not_a_number_in_one_lane_is_that_lanes_alone(toy):
     assert [alone.log["skipped_updates"].item() for alone in expected] == [0, 1, 0]
     pair.alone[1][0].fc.bias.data.nan_to_num_(0)
     broken.nan_to_num_(0)
+    pair.assert_equal()
+    pair.step()
     pair.assert_equal()
 
 

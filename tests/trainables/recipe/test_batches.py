@@ -62,6 +62,9 @@ def test_one_example_is_refused_where_a_channel_has_one_value() -> None:
         check_last_batch(FLAT, images(9), 4, "keep")
     with pytest.raises(UsageError, match="1 examples in batches of 4 leave one"):
         check_last_batch(FLAT, images(1), 4, "drop")
+    for last_batch in ("keep", "drop", "merge"):
+        with pytest.raises(UsageError, match="one example; set a larger batch_size"):
+            check_last_batch(FLAT, images(8), 1, last_batch)
     before = FLAT[1].running_mean.clone()
     for model, count, last_batch in (
         (FLAT, 9, "drop"),

@@ -76,6 +76,17 @@ def test_passes_and_updates_are_as_declared(
     assert len(steps) == updates
 
 
+@pytest.mark.parametrize(("interval", "batches", "more"), [(12, 6, 1), (12, 18, 2), (6, 3, 1)])
+def test_half_a_batch_more_is_one_batch_for_loop_and_method_alike(
+    data: Data, monkeypatch: pytest.MonkeyPatch, interval: int, batches: int, more: int
+) -> None:
+    """1 + 1/12 rounds of six batches are 6.5, though a twelfth as a float leaves a little less beside 1."""
+    values = {"control": "same-updates", "interval": interval}
+    given = trial("dropattack", values, epochs=2, train_size=20 * batches, batch_size=20)
+    backwards, steps = counted(Training(given, data), monkeypatch)
+    assert (len(backwards), len(steps)) == (2 * (batches + more), 2 * batches)
+
+
 def test_passes_of_each_epoch_add_up(data: Data) -> None:
     given = trial("dropattack", {"targets": "input+conv1.w", "start": 0.5, "interval": 2})
     each = [given.passes_in(epoch) for epoch in range(1, EPOCHS + 1)]
@@ -86,21 +97,46 @@ def test_passes_of_each_epoch_add_up(data: Data) -> None:
     assert [attacked.passes_in(epoch) for epoch in (1, 5)] == [3, 7], "the batch is twice as large, and made"
 
 
-@pytest.mark.parametrize("stop_after", [1, 2])
-def test_a_resumed_training_attacks_in_the_same_steps(data: Data, tmp_path: Path, stop_after: int) -> None:
-    """Five batches an epoch and every third step: no epoch begins where another does."""
-    given = trial("dropattack", {"targets": "input+conv1.w", "interval": 3})
+def assert_resumes(given: Trial, data: Data, stop_after: int, path: Path) -> None:
+    """A training that is stopped and goes on from its file ends as one that is not, bit for bit."""
     whole, stopped = Training(given, data), Training(given, data)
     for _ in range(stop_after):
         stopped.epoch()
-    torch.save(stopped.state_dict(), tmp_path / "state.pt")
+    torch.save(stopped.state_dict(), path)
     resumed = Training(given, data)
-    resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    resumed.load_state_dict(torch.load(path, weights_only=True))
     for training in (whole, resumed):
         while not training.finished:
             training.epoch()
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, resumed.model.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("stop_after", [1, 2])
+def test_a_resumed_training_attacks_in_the_same_steps(data: Data, tmp_path: Path, stop_after: int) -> None:
+    """Five batches an epoch and every third step: no epoch begins where another does."""
+    given = trial("dropattack", {"targets": "input+conv1.w", "interval": 3})
+    assert_resumes(given, data, stop_after, tmp_path / "state.pt")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"p": 0},
+        {"control": "equal-passes"},
+        {"control": "same-updates", "interval": 5},
+        {"interval": 3, "dropout": "same"},
+    ],
+    ids=str,
+)
+def test_a_resumed_training_draws_the_same_dropout(
+    data: Data, tmp_path: Path, values: dict[str, Any]
+) -> None:
+    """Controls that are standard training included: what the model draws follows from the step."""
+    settings = TrainingSettings(epochs=3, train_size=EXAMPLES, batch_size=40)
+    options = {"model": {"dropout": 0.5}}
+    given = Trial.make("digits-lenet5", "dropattack", values, settings, 0, "checksum", **options)
+    assert_resumes(given, data, 1, tmp_path / "state.pt")
 
 
 def test_dropout_is_that_of_the_seed_whatever_the_method_draws(data: Data) -> None:
