@@ -12,6 +12,7 @@ from dropattack.settings import Range, Settings, setting
 from dropattack.targets.spelling import INPUT, canonical_targets, parse_targets
 
 if TYPE_CHECKING:
+    from dropattack.attack_settings import AttackSettings, ScheduledSettings
     from dropattack.method import Method, StepResult
     from dropattack.methods.apb import APB
     from dropattack.methods.awp import AWP
@@ -32,6 +33,7 @@ _HOMES = {
     "APB": "dropattack.methods.apb",
     "ASAM": "dropattack.methods.sam",
     "AWP": "dropattack.methods.awp",
+    "AttackSettings": "dropattack.attack_settings",
     "Batch": "dropattack.task",
     "DropAttack": "dropattack.methods.dropattack",
     "DropAttackSettings": "dropattack.methods.dropattack_settings",
@@ -49,6 +51,7 @@ _HOMES = {
     "PGD": "dropattack.methods.input_attacks",
     "RWP": "dropattack.methods.rwp",
     "SAM": "dropattack.methods.sam",
+    "ScheduledSettings": "dropattack.attack_settings",
     "Standard": "dropattack.methods.standard",
     "StepResult": "dropattack.method",
     "Task": "dropattack.task",
@@ -71,6 +74,7 @@ __all__ = [
     "PGD",
     "RWP",
     "SAM",
+    "AttackSettings",
     "Batch",
     "DropAttack",
     "DropAttackSettings",
@@ -81,6 +85,7 @@ __all__ = [
     "Inputs",
     "Method",
     "Range",
+    "ScheduledSettings",
     "Settings",
     "Standard",
     "StepResult",

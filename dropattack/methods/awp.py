@@ -18,7 +18,7 @@ from dropattack.methods.sam import SAM, SAMSettings
 from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import norm, scaled
 from dropattack.registry import register
-from dropattack.settings import Settings, setting
+from dropattack.settings import EPS_ZERO, Settings, setting
 from dropattack.targets.names import find_input, trainable_targets
 from dropattack.targets.target import Target, attached
 from dropattack.task import Batch
@@ -32,6 +32,13 @@ class AWPSettings(AttackSettings):
     epsilon: float = setting(8 / 255, "Largest change of an input's element.", low=0)
     alpha: float = setting(2 / 255, "Size of an ascent step on the input.", low=0)
     k: int = setting(3, "Ascent steps K on the input; 0 attacks weights alone.", low=0)
+
+    @property
+    @override
+    def control_experiment(self) -> str:
+        """``eps-zero`` where neither weights nor inputs are attacked."""
+        still = self.k == 0 or min(self.epsilon, self.alpha) == 0
+        return EPS_ZERO if self.gamma == 0 and still else ""
 
     @property
     @override

@@ -77,6 +77,12 @@ class DropenSettings(ScheduledSettings):
 
     @property
     @override
+    def control_experiment(self) -> str:
+        """Nothing: an ε of 0 leaves penalties that are measured without an ascent."""
+        return ""
+
+    @property
+    @override
     def passes(self) -> int:
         """Passes over the whole batch; one that is differentiated twice counts as two."""
         doubled = self.cosine > 0 and self.compare == MASKS

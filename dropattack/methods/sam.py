@@ -18,7 +18,7 @@ from dropattack.method import Method, StepResult
 from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import draw_mask, joint_norm, scaled
 from dropattack.registry import register
-from dropattack.settings import Settings, setting
+from dropattack.settings import EPS_ZERO, Settings, setting
 from dropattack.targets.names import trainable_targets
 from dropattack.targets.target import Target, attached
 from dropattack.task import Batch
@@ -29,6 +29,12 @@ class SAMSettings(AttackSettings):
     """Hyperparameters of SAM."""
 
     rho: float = setting(0.05, "L2 norm ρ of the perturbation of all weights together.", low=0)
+
+    @property
+    @override
+    def control_experiment(self) -> str:
+        """``eps-zero`` with a ρ of 0."""
+        return EPS_ZERO if self.rho == 0 else ""
 
     @property
     @override
