@@ -143,11 +143,11 @@ def model_draws(
     Yields:
         The state that the pass begins with.
     """
-    get, put = _default_state(device)
+    source, get, put = _default_generator(device)
     before = get()
     began = before if repeated is None else repeated
     if seed is not None:
-        began = torch.Generator(device).manual_seed(seed).get_state()
+        began = torch.Generator(source).manual_seed(seed).get_state()
     put(began)
     try:
         yield began
@@ -161,11 +161,16 @@ def derived_seed(*numbers: int) -> int:
     return int.from_bytes(hashlib.blake2b(repr(numbers).encode(), digest_size=7).digest(), "big")
 
 
-def _default_state(device: torch.device) -> tuple[Callable[[], Tensor], Callable[[Tensor], object]]:
-    """How to read and set the state of a device's default generator; neither waits for the device."""
-    if device.type == "cpu":
-        return torch.get_rng_state, torch.set_rng_state
-    module = torch.get_device_module(device.type)
+def _default_generator(
+    device: torch.device,
+) -> tuple[torch.device, Callable[[], Tensor], Callable[[Tensor], object]]:
+    """Whose default generator a device draws from, and how its state is read and set without a wait.
+
+    A device that has none of its own draws from the CPU's.
+    """
+    module: Any = getattr(torch, device.type, None)
+    if device.type == "cpu" or not hasattr(module, "get_rng_state"):
+        return torch.device("cpu"), torch.get_rng_state, torch.set_rng_state
     if device.type == "mps":
-        return module.get_rng_state, module.set_rng_state
-    return partial(module.get_rng_state, device), partial(module.set_rng_state, device=device)
+        return device, module.get_rng_state, module.set_rng_state
+    return device, partial(module.get_rng_state, device), partial(module.set_rng_state, device=device)
