@@ -134,6 +134,20 @@ def test_the_host_waits_in_no_step_on_images_and_once_at_most_on_texts(
     assert not watch.faults
 
 
+@pytest.mark.parametrize(("workload", "most"), [(IMAGES, 1), (TEXTS, 3)])
+def test_the_host_waits_once_in_a_step_of_lanes_and_twice_more_for_texts(
+    data: dict[str, Data], workload: str, most: int
+) -> None:
+    trials = [trial(workload, "dropattack", {"epsilon": epsilon}) for epsilon in (0.5, 1.0)]
+    with pretended() as watch:
+        lanes = Lanes.of(trials, data[workload], AWAY)
+        for (inputs, labels), _ in lanes._batches(4):
+            before = sum(watch.waits.values())
+            lanes._method.step(lanes._stack, inputs, labels, lanes._adam)
+            waits = sum(watch.waits.values()) - before
+    assert waits == most, "of the last step; the first one takes numbers to the device"
+
+
 def test_the_pretended_device_sees_what_a_gpu_would_not_do() -> None:
     with pretended() as watch:
         away = torch.ones(3, device=AWAY)
