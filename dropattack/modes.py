@@ -4,11 +4,13 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
+from torch.nn.utils.rnn import PackedSequence
 
 
 @contextmanager
@@ -29,19 +31,80 @@ def frozen_batch_statistics(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
+def recurrent_without_cudnn(*models: nn.Module) -> Iterator[None]:
+    """Leaves cuDNN out where a model has recurrent layers; no other flag of PyTorch's backends changes.
+
+    (`torch.backends.cudnn.flags` would also set whether TF32 is allowed, and which algorithms are.)
+    """
+    recurrent = any(isinstance(module, nn.RNNBase) for model in models for module in model.modules())
+    cudnn = torch.backends.cudnn
+    enabled = cudnn.enabled
+    cudnn.enabled = enabled and not recurrent
+    try:
+        yield
+    finally:
+        cudnn.enabled = enabled
+
+
+@contextmanager
 def twice_differentiable(model: nn.Module) -> Iterator[None]:
     """Runs recurrent layers without cuDNN, attention without fused kernels: they have no second derivative.
 
     Attention is plain matrix products then, whose weights take length² numbers of memory for each head.
     """
-    cudnn = torch.backends.cudnn
-    enabled = cudnn.enabled
-    cudnn.enabled = enabled and not any(isinstance(module, nn.RNNBase) for module in model.modules())
+    with recurrent_without_cudnn(model), sdpa_kernel(SDPBackend.MATH):
+        yield
+
+
+@contextmanager
+def mixed_precision(model: nn.Module, device: torch.device, dtype: torch.dtype | None) -> Iterator[None]:
+    """Autocast for one pass, with recurrent layers left out of it; nothing where ``dtype`` is ``None``.
+
+    On a GPU, autocast hands recurrent layers to cuDNN in float16, whatever type was asked for; their
+    gradients would vanish without a scaled loss. Here they compute in the type of their own weights.
+
+    Args:
+        model: May hold `nn.LSTM`, `nn.GRU` and `nn.RNN`, or be one.
+        device: The model's.
+        dtype: Of the products, such as ``torch.bfloat16``.
+    """
+    if dtype is None:
+        yield
+        return
+    recurrent = [m for m in model.modules() if isinstance(m, nn.RNNBase)]
+    own = [vars(module).get("forward") for module in recurrent]
+    for module in recurrent:
+        vars(module)["forward"] = _without_autocast(module, device.type)
     try:
-        with sdpa_kernel(SDPBackend.MATH):
+        with torch.autocast(device.type, dtype, cache_enabled=False):
             yield
     finally:
-        cudnn.enabled = enabled
+        for module, forward in zip(recurrent, own, strict=True):
+            if forward is None:
+                del vars(module)["forward"]
+            else:
+                vars(module)["forward"] = forward
+
+
+def _without_autocast(module: nn.RNNBase, device: str) -> Callable[..., Any]:
+    """A module's forward pass out of autocast, on inputs of its weights' type."""
+    forward = module.forward
+
+    def run(*inputs: Any, **named: Any) -> Any:
+        dtype = module.all_weights[0][0].dtype
+
+        def cast(value: Any) -> Any:
+            if isinstance(value, PackedSequence):
+                return value._replace(data=cast(value.data))
+            if isinstance(value, tuple):
+                return tuple(map(cast, value))
+            floating = isinstance(value, Tensor) and value.is_floating_point()
+            return value.to(dtype) if floating else value
+
+        with torch.autocast(device, enabled=False):
+            return forward(*cast(inputs), **{name: cast(value) for name, value in named.items()})
+
+    return run
 
 
 class KeptStatistics:
@@ -80,11 +143,11 @@ def model_draws(
     Yields:
         The state that the pass begins with.
     """
-    get, put = _default_state(device)
+    source, get, put = _default_generator(device)
     before = get()
     began = before if repeated is None else repeated
     if seed is not None:
-        began = torch.Generator(device).manual_seed(seed).get_state()
+        began = torch.Generator(source).manual_seed(seed).get_state()
     put(began)
     try:
         yield began
@@ -98,11 +161,16 @@ def derived_seed(*numbers: int) -> int:
     return int.from_bytes(hashlib.blake2b(repr(numbers).encode(), digest_size=7).digest(), "big")
 
 
-def _default_state(device: torch.device) -> tuple[Callable[[], Tensor], Callable[[Tensor], object]]:
-    """How to read and set the state of a device's default generator; neither waits for the device."""
-    if device.type == "cpu":
-        return torch.get_rng_state, torch.set_rng_state
-    module = torch.get_device_module(device.type)
+def _default_generator(
+    device: torch.device,
+) -> tuple[torch.device, Callable[[], Tensor], Callable[[Tensor], object]]:
+    """Whose default generator a device draws from, and how its state is read and set without a wait.
+
+    A device that has none of its own draws from the CPU's.
+    """
+    module: Any = getattr(torch, device.type, None)
+    if device.type == "cpu" or not hasattr(module, "get_rng_state"):
+        return torch.device("cpu"), torch.get_rng_state, torch.set_rng_state
     if device.type == "mps":
-        return module.get_rng_state, module.set_rng_state
-    return partial(module.get_rng_state, device), partial(module.set_rng_state, device=device)
+        return device, module.get_rng_state, module.set_rng_state
+    return device, partial(module.get_rng_state, device), partial(module.set_rng_state, device=device)

@@ -1,7 +1,7 @@
 """One pass after the other through a model: in the task's precision, with draws that follow from its seed."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils._pytree import tree_map_only
 
 from dropattack.errors import UsageError
-from dropattack.modes import derived_seed, model_draws
+from dropattack.modes import derived_seed, mixed_precision, model_draws
 from dropattack.settings import Settings
 from dropattack.targets.target import Target, watched
 from dropattack.task import Inputs, Task
@@ -47,7 +47,7 @@ class Passes(Generic[S]):
         Raises:
             UsageError: The loss is not a scalar.
         """
-        with self._passing(labels.device):
+        with self._passing(model, labels.device):
             several = isinstance(inputs, tuple) and not isinstance(inputs, PackedSequence)
             outputs = model(*inputs) if several else model(inputs)
             loss = self.task.loss(outputs, labels)
@@ -121,14 +121,12 @@ class Passes(Generic[S]):
             yield
 
     @contextmanager
-    def _passing(self, device: torch.device) -> Iterator[None]:
+    def _passing(self, model: nn.Module, device: torch.device) -> Iterator[None]:
         """What every pass runs in: mixed precision, and draws of the model by seed, step and pass.
 
         They do not depend on what a method draws for its masks, and not on other draws in the process.
         """
-        mixed: AbstractContextManager[object] = nullcontext()
-        if self._autocast is not None:
-            mixed = torch.autocast(device.type, self._autocast, cache_enabled=False)
+        mixed = mixed_precision(model, device, self._autocast)
         repeats, generator = self.settings.repeats_dropout, self.task.generator
         seed = None
         if generator is not None:

@@ -29,6 +29,7 @@ class Task:
             and the pass, so that methods which draw more or less train on the same dropout.
         autocast: Type for mixed precision forward passes, such as ``torch.bfloat16``; ``None`` takes that of
             an autocast context around the step, or none. float16 is refused: its loss would need scaling.
+            Recurrent layers, which cuDNN would run in float16, compute in the type of their weights.
         clip_norm: Largest L2 norm of the whole gradient before the optimizer's update; ``None`` for any.
         words: ``words(inputs)`` tells which tokens are words, and no padding: ``[batch, length]``, bool, for
             what the model is called with. Padding is never attacked as a token. The answer holds for every

@@ -18,7 +18,7 @@ ROOMS = {
         "robustness catalogue"
     ),
     "trainables": (
-        "digest disk tensors vision data code architecture models datasets recipe workload papers workloads "
+        "digest disk tensors gpu vision data code architecture models datasets recipe workload papers workloads "
         "usercode resolved trial saved training lanes trainable __main__"
     ),
     "analysis": (

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import platform
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing_extensions import override
 from dropattack.errors import first_line
 from trainables.data.dataset import Data
 from trainables.disk import checkpoint_path, model_path
+from trainables.gpu import NoGpuError, device_for, is_out_of_memory, keep_to_share
 from trainables.lanes.loop import Alone, Lanes, together
 from trainables.tensors import DamagedError, load_whole, save_atomically
 from trainables.training.loop import DivergedError, Training
@@ -23,13 +25,10 @@ from trainables.workloads import workload_named
 
 METRICS, DIVERGED = "metrics", "diverged"
 """What a step reports: for some of the stack's trials their metrics, for others why they cannot go on."""
-FAILURE, OUT_OF_MEMORY, BROKEN = "failure", "out_of_memory", "broken"
+FAILURE, OUT_OF_MEMORY, BROKEN, NO_GPU = "failure", "out_of_memory", "broken", "no_gpu"
 """What a step reports instead: why there is nothing of the whole stack."""
 
 _log = logging.getLogger(__name__)
-
-CONTEXT_BYTES = 2**30
-"""GPU memory that a process takes beside its tensors: the CUDA context and the libraries' workspaces."""
 
 
 class StackTrainable(tune.Trainable):
@@ -43,8 +42,8 @@ class StackTrainable(tune.Trainable):
     then reports. A trial that is begun again, here or elsewhere, reports those epochs again and trains on
     from there: what the driver had recorded it knows again, and what it had not, it learns now. An exception
     of the training is a result too (``failure``; ``out_of_memory`` where a GPU was too small), so that the
-    process lives on for the next stack. A file that cannot be read or written is no fault of the trials
-    (``broken``).
+    process lives on for the next stack. A file that cannot be read or written (``broken``), and a machine
+    without the GPU that the stack was promised (``no_gpu``), are no fault of the trials.
     """
 
     @override
@@ -72,7 +71,6 @@ class StackTrainable(tune.Trainable):
         self._loop = None
         self._compiled, self._gpus = new_config["compile"], new_config["gpus"]
         torch.set_num_threads(new_config["threads"])
-        _keep_to_share(new_config["gpus"])
         return True
 
     @override
@@ -80,17 +78,21 @@ class StackTrainable(tune.Trainable):
         """Reports an epoch of every trial that has one to report, trained now or found in its checkpoint."""
         try:
             return self._epoch()
-        except torch.OutOfMemoryError as error:
-            found = {OUT_OF_MEMORY: f"out of GPU memory: {error}"}
+        except NoGpuError as error:
+            found = {NO_GPU: f"{platform.node()}: {error}"}
         except OSError as error:
             found = {BROKEN: str(error)}
         except Exception as error:
-            found = {FAILURE: f"{type(error).__name__}: {error}"}
+            if is_out_of_memory(error):
+                found = {OUT_OF_MEMORY: f"out of GPU memory: {error}"}
+            else:
+                found = {FAILURE: f"{type(error).__name__}: {error}"}
         self._trainings, self._reported, self._loop = {}, {}, None
         return found
 
     def _epoch(self) -> dict[str, Any]:
         if self._loop is None:
+            keep_to_share(self._gpus)
             begun = {key: self._resume(t) for key, t in self._trials.items() if key not in self._trainings}
             self._trainings |= begun
             self._reported |= dict.fromkeys(begun, 0)
@@ -132,7 +134,7 @@ class StackTrainable(tune.Trainable):
 
     def _resume(self, trial: Trial) -> Training:
         check_code(trial.workload, trial.method, trial.code)
-        device = torch.device("cuda" if self._gpus and torch.cuda.is_available() else "cpu")
+        device = device_for(self._gpus)
         data = _data(trial.workload, self._data_root, json.dumps(dict(trial.data)), device)
         training = Training(trial, data, device, self._compiled)
         path = checkpoint_path(self._folder, trial.key)
@@ -145,17 +147,6 @@ class StackTrainable(tune.Trainable):
             path.unlink(missing_ok=True)
             return Training(trial, data, device, self._compiled)
         return training
-
-
-def _keep_to_share(gpus: float) -> None:
-    """Lets this process fill its share of a GPU and no more, and gives back what trials before have left.
-
-    Shares are bookkeeping to Ray. With this limit, a trial that needs more fails and its neighbours do not.
-    """
-    if gpus and torch.cuda.is_available():
-        torch.cuda.empty_cache()
-        context = CONTEXT_BYTES / torch.cuda.get_device_properties(0).total_memory
-        torch.cuda.set_per_process_memory_fraction(max(0.0, gpus - context) if gpus < 1 else 1.0)
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from dropattack.errors import UsageError
+from dropattack.modes import recurrent_without_cudnn
 from dropattack.perturbation import projected
 from dropattack.targets.names import find_input
 from dropattack.targets.spelling import INPUT
@@ -128,11 +129,10 @@ def attacking(*models: nn.Module) -> Iterator[None]:
     """
     modules = [module for model in models for module in model.modules()]
     modes = [module.training for module in modules]
-    recurrent = any(isinstance(module, nn.RNNBase) for module in modules)
     try:
         for model in models:
             model.eval()
-        with torch.backends.cudnn.flags(enabled=not recurrent and torch.backends.cudnn.enabled):
+        with recurrent_without_cudnn(*models):
             yield
     finally:
         for module, mode in zip(modules, modes, strict=True):

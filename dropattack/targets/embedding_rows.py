@@ -71,8 +71,11 @@ class RowsTarget(ParameterTarget):
         if self._complete:
             self._leave_out(torch.cat([rows, padding]))
             return
-        self._rows = rows if self._rows is None else torch.cat([self._rows, rows])
-        self._leave_out(padding)
+        if self._rows is None:
+            self._rows, self._unattacked = rows, padding if len(padding) else None
+        else:
+            self._rows = torch.cat([self._rows, rows])
+            self._leave_out(padding)
         if self._pending is not None:
             before = self.parameter.index_select(0, rows)
             self._original = before if self._original is None else torch.cat([self._original, before])
@@ -177,12 +180,22 @@ class RowsTarget(ParameterTarget):
 
 
 def _distinct(tokens: Tensor, words: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Distinct tokens in ascending order: those that stand for a word somewhere, and those that never do."""
+    """Distinct tokens in ascending order: those that stand for a word somewhere, and those that never do.
+
+    On a GPU the host waits once, for how many there are of both.
+    """
     if words is None:
         return torch.unique(tokens), tokens.new_empty(0)
-    marked = torch.unique(2 * tokens + ~words)
-    found, padding = marked[marked % 2 == 0] // 2, marked[marked % 2 == 1] // 2
-    return found, _beyond(padding, found)
+    marked = (2 * tokens + ~words).flatten().sort().values
+    rows = marked // 2
+    first = torch.cat([rows.new_ones(len(rows[:1]), dtype=torch.bool), rows[1:] != rows[:-1]])
+    # In ascending order, a token's first mark is even where it is a word somewhere.
+    kinds = torch.stack([first & (marked % 2 == 0), first & (marked % 2 == 1)])
+    places = kinds.flatten().cumsum(0).view_as(kinds) - 1
+    kept = rows.new_empty(len(rows) + 1)  # the last place takes what is met again
+    kept.scatter_(0, torch.where(kinds[0], places[0], torch.where(kinds[1], places[1], len(rows))), rows)
+    found, padding = kinds.sum(1).tolist()
+    return kept[:found], kept[found : found + padding]
 
 
 def _beyond(rows: Tensor, known: Tensor | None) -> Tensor:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from search.definition.sweep import Resources
+from search.records.provenance import gpu_facts
+from trainables.gpu import share_problem, without_cuda
 
 
 def fits(resources: Resources, node: Mapping[str, float]) -> bool:
@@ -31,3 +33,12 @@ def too_much(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> str:
     wanted = f"{resources.cpus:g} CPUs" + (f" and {resources.most_gpus:g} GPUs" if resources.gpus else "")
     there = "; ".join(sorted({f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in nodes}))
     return f"a trial needs {wanted}, and no node has them (nodes have: {there}); lower `resources`"
+
+
+def gpu_problem(resources: Resources) -> str:
+    """What keeps trials from the GPUs of this machine, as far as it shows without taking one; or nothing."""
+    if not resources.gpus:
+        return ""
+    mebibytes = [int(found) for found in gpu_facts("memory.total") if found.isdecimal()]
+    largest = max(mebibytes, default=0) * 2**20
+    return without_cuda() or (share_problem(resources.most_gpus, largest) if largest else "")

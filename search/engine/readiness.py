@@ -18,7 +18,7 @@ from search.engine.code import sweep_code
 from search.engine.compatibility import check_extends, check_records, check_warm_starts
 from search.engine.datasets import verified_data
 from search.engine.last_batches import check_last_batches
-from search.engine.nodes import fits, too_much
+from search.engine.nodes import fits, gpu_problem, too_much
 from search.engine.proposers import Checksum
 from search.records.code import SweepCode
 from search.records.journal import Journal
@@ -106,8 +106,16 @@ def _check_store(root: Path) -> None:
 
 def _check_machine(sweep: Sweep) -> None:
     """Refuses what this machine could never run; a cluster is asked when it is joined."""
+    gpus = sweep.resources.most_gpus
+    if gpus > 1:
+        raise UsageError(
+            f"resources.gpus: {gpus:g} would leave GPUs idle, since a trial trains on one; set 1"
+        )
     if os.environ.get("RAY_ADDRESS"):
         return
-    here = {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count())}
+    if problem := gpu_problem(sweep.resources):
+        raise UsageError(problem)
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    here = {"CPU": float(os.cpu_count() or 1), "GPU": float(count)}
     if not fits(sweep.resources, here):
         raise UsageError(too_much(sweep.resources, [here]))

@@ -9,7 +9,7 @@ import ray
 import torch
 
 from dropattack import UsageError
-from trainables.trainable import CONTEXT_BYTES
+from trainables.gpu import CONTEXT_BYTES, LEAST_BYTES, device_for
 from trainables.training.loop import Training
 from trainables.trial import Trial
 from trainables.workloads import workload_named
@@ -39,13 +39,15 @@ Measure = Callable[[Trial, Path, bool], Memory]
 def share(memory: Memory) -> float:
     """The share of a GPU that one trial gets; 1 where two do not fit.
 
-    Each process takes what was measured, a quarter more as headroom, and its CUDA context.
+    Each process takes what was measured and a quarter more as headroom, at least the smallest share that
+    works, and its CUDA context.
 
     Example:
         >>> share(Memory(peak=2 * 2**30, total=16 * 2**30))
         0.25
     """
-    trials = math.floor(memory.total / (memory.peak * _HEADROOM + CONTEXT_BYTES))
+    tensors = max(memory.peak * _HEADROOM, LEAST_BYTES)
+    trials = math.floor(memory.total / (tensors + CONTEXT_BYTES))
     return math.floor(_GRAIN / max(trials, 1)) / _GRAIN
 
 
@@ -65,9 +67,7 @@ def measure(trial: Trial, data: Path, compiled: bool) -> Memory:
 
 def measure_here(trial: Trial, data: Path, compiled: bool) -> Memory:
     """As `measure`, in this process."""
-    if not torch.cuda.is_available():
-        raise UsageError("torch sees no GPU where Ray counts one; give a number, such as gpus: 0.25")
-    device = torch.device("cuda")
+    device = device_for(1)
     torch.cuda.reset_peak_memory_stats(device)
     split = workload_named(trial.workload).load(data, trial.data).to(device)
     Training(trial, split, device, compiled).epoch()

@@ -10,9 +10,9 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from dropattack import UsageError
-from search.definition.sweep import Sweep
+from search.definition.sweep import Resources, Sweep
 from search.engine.datasets import DataOptions, data_options
-from search.engine.nodes import fits, too_much
+from search.engine.nodes import fits, gpu_problem, too_much
 from search.engine.proposers import Checksum
 from trainables.workloads import workload_named
 
@@ -29,18 +29,24 @@ def check_cluster(sweep: Sweep, store: Path, data: Path, checksum: Checksum) -> 
         checksum: Gives the digest of a workload's data as this process sees them.
 
     Raises:
-        UsageError: No node has the resources of one trial, or a node lacks the store or data.
+        UsageError: No node has the resources of one trial, or a node lacks the store or data, or cannot use
+            its GPUs.
     """
     nodes = [node for node in ray.nodes() if node["Alive"]]
     able = [node for node in nodes if fits(sweep.resources, node["Resources"])]
     if not able:
         raise UsageError(too_much(sweep.resources, [node["Resources"] for node in nodes]))
-    if len(nodes) > 1:
-        _check_nodes(able, store.resolve(), data.resolve(), [(o, checksum(*o)) for o in data_options(sweep)])
+    if len(nodes) > 1 or sweep.resources.gpus:
+        wanted = [(options, checksum(*options)) for options in data_options(sweep)]
+        _check_nodes(able, store.resolve(), data.resolve(), wanted, sweep.resources)
 
 
 def _check_nodes(
-    nodes: Sequence[Mapping[str, Any]], store: Path, data: Path, wanted: Sequence[tuple[DataOptions, str]]
+    nodes: Sequence[Mapping[str, Any]],
+    store: Path,
+    data: Path,
+    wanted: Sequence[tuple[DataOptions, str]],
+    resources: Resources,
 ) -> None:
     token = secrets.token_hex(8)
     probe = store / f".probe-{token}"
@@ -49,7 +55,7 @@ def _check_nodes(
     answers = []
     for node in nodes:
         pinned = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        answers.append(ask.options(scheduling_strategy=pinned).remote(probe, token, data, wanted))
+        answers.append(ask.options(scheduling_strategy=pinned).remote(probe, token, data, wanted, resources))
     try:
         for node, answer in zip(nodes, answers, strict=True):
             try:
@@ -66,7 +72,13 @@ def _check_nodes(
         probe.unlink()
 
 
-def node_problem(probe: Path, token: str, data: Path, wanted: Sequence[tuple[DataOptions, str]]) -> str:
+def node_problem(
+    probe: Path,
+    token: str,
+    data: Path,
+    wanted: Sequence[tuple[DataOptions, str]],
+    resources: Resources,
+) -> str:
     """What keeps this machine from running trials, as the end of a sentence; nothing where all is well.
 
     Args:
@@ -74,7 +86,10 @@ def node_problem(probe: Path, token: str, data: Path, wanted: Sequence[tuple[Dat
         token: What it holds.
         data: The data root.
         wanted: The digests of the data as the driver found them.
+        resources: What one trial occupies.
     """
+    if problem := gpu_problem(resources):
+        return f"cannot train on its GPUs: {problem}"
     try:
         shared = probe.read_text(encoding="utf-8") == token
     except OSError:

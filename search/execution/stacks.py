@@ -10,7 +10,7 @@ from search.engine.engine import Engine
 from search.records.record import Record
 from trainables.lanes.loop import lane_structure
 from trainables.recipe.measured import Metrics
-from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, OUT_OF_MEMORY
+from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, NO_GPU, OUT_OF_MEMORY
 
 _log = logging.getLogger(__name__)
 _AHEAD = 2
@@ -79,6 +79,7 @@ class Stacks:
 
         Raises:
             OSError: The stack's process could not read or write a file.
+            UsageError: Its machine has no GPU for it.
         """
         self._heard_of(stack)
         if METRICS not in result:
@@ -171,6 +172,8 @@ class Stacks:
         """Takes to the record why there is nothing of a whole stack."""
         if BROKEN in result:
             raise OSError(result[BROKEN])
+        if NO_GPU in result:
+            raise UsageError(result[NO_GPU])
         out_of_memory = OUT_OF_MEMORY in result
         if len(stack) > 1:
             middle = (len(stack) + 1) // 2

@@ -149,9 +149,14 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0
 
 
+def gpu_facts(field: str) -> list[str]:
+    """What this machine's GPUs say of one field of ``nvidia-smi``, such as ``name``; nothing without any."""
+    answer = _answer("nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader,nounits") or ""
+    return [line.strip() for line in answer.splitlines() if line.strip()]
+
+
 def _gpu_names() -> str:
-    answer = _answer("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") or ""
-    counted = Counter(filter(None, map(str.strip, answer.splitlines())))
+    counted = Counter(gpu_facts("name"))
     return ", ".join(f"{number} × {name}" for name, number in sorted(counted.items()))
 
 

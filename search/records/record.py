@@ -9,8 +9,8 @@ from search.records.naming import run_name
 from trainables.recipe.measured import Metrics
 from trainables.trial import Identity, Trial
 
-TIMINGS = ("seconds", "train_seconds", "cpu_seconds", "recorded_at")
-"""Metrics that may differ when the same training is done again."""
+CIRCUMSTANCES = ("seconds", "train_seconds", "cpu_seconds", "recorded_at", "on_gpu")
+"""Metrics that may differ when the same training is done again: when, where and how fast."""
 
 
 class State(StrEnum):
@@ -81,8 +81,8 @@ class Record:
 
 
 def same_result(one: Metrics, other: Metrics) -> bool:
-    """Whether two recordings of one epoch agree in everything but their timing."""
-    names = (one.keys() | other.keys()) - set(TIMINGS)
+    """Whether two recordings of one epoch agree in everything but when, where and how fast."""
+    names = (one.keys() | other.keys()) - set(CIRCUMSTANCES)
     return all(_same(one.get(name), other.get(name)) for name in names)
 
 

@@ -14,6 +14,7 @@ from search.tracking.shown import add_metrics, shown_runs
 from trainables.data.dataset import Data
 from trainables.recipe.examples import CLEAN
 from trainables.recipe.measured import Metrics
+from trainables.recipe.precision import arithmetic
 from trainables.saved import load_model
 from trainables.training.under_attack import Evaluation
 from trainables.workloads import workload_named
@@ -125,7 +126,8 @@ def _measured(path: Path, source: Path | None, data: Data, cases: Sequence[Case]
     saved = load_model(path)
     attacker = None if source is None else load_model(source).model.to(device)
     evaluation = Evaluation.of(saved.trial, data)
-    found = evaluation.metrics(saved.model.to(device), data.test.to(device), cases, attacker)
+    with arithmetic(saved.trial.training_settings.precision):
+        found = evaluation.metrics(saved.model.to(device), data.test.to(device), cases, attacker)
     return {f"test_{metric}": value for metric, value in found.items()}
 
 

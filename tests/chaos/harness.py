@@ -21,7 +21,7 @@ from mlflow import MlflowClient
 from search.definition.sweep import Sweep
 from search.definition.sweepfile import parse_sweep
 from search.records.journal import Journal
-from search.records.record import TIMINGS, Record
+from search.records.record import CIRCUMSTANCES, Record
 from tests.patience import watched
 
 _ROOT = Path(__file__).parents[2]
@@ -187,4 +187,4 @@ def damage_to(sweeping: Sweeping) -> Damage:
 
 def timeless(metrics: dict[str, float]) -> dict[str, float]:
     """Metrics that must be the same whenever and wherever they are measured."""
-    return {name: value for name, value in metrics.items() if name not in TIMINGS}
+    return {name: value for name, value in metrics.items() if name not in CIRCUMSTANCES}

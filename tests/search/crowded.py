@@ -1,4 +1,7 @@
-"""A workload whose trials run out of GPU memory, as torch would say it, unless they have the whole GPU."""
+"""A workload whose trials run out of GPU memory, as torch would say it, unless they have the whole GPU.
+
+The GPUs are Ray's in name only: trials of this workload train on the CPU instead.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -7,9 +10,20 @@ import torch
 from torch import nn
 
 from dropattack import setting
+from trainables import trainable
 from trainables.data.dataset import Data
 from trainables.models.lenet5 import LeNet5Architecture
 from trainables.workloads import Workload, workload_named
+
+_device_for, _keep_to_share = trainable.device_for, trainable.keep_to_share
+
+
+def _in_a_worker() -> bool:
+    return ray.is_initialized() and ray.get_runtime_context().get_actor_id() is not None
+
+
+trainable.device_for = lambda gpus: _device_for(0 if _in_a_worker() else gpus)
+trainable.keep_to_share = lambda gpus: _keep_to_share(0 if _in_a_worker() else gpus)
 
 
 @dataclass(frozen=True, kw_only=True)

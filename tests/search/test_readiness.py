@@ -3,15 +3,18 @@
 import copy
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from rich.console import Console
 
 from dropattack import UsageError
 from search.definition.sweepfile import load_sweep
+from search.engine import nodes
 from search.engine.engine import Engine
 from search.engine.plan import plan_sweep
 from search.engine.readiness import check_address
@@ -220,3 +223,41 @@ def test_a_store_that_is_a_file_and_a_machine_that_is_too_small_are_refused(tmp_
     planned, ran = verdicts(source, tmp_path / "runs", tmp_path)
     assert planned == ran
     assert "a trial needs 4096 CPUs, and no node has them" in planned
+
+
+@pytest.mark.usefixtures("never_started")
+@pytest.mark.parametrize(
+    ("gpus", "built", "message"),
+    [
+        (1, False, "is built without CUDA"),
+        ("auto", False, "is built without CUDA"),
+        (0.5, False, "is built without CUDA"),
+        (0.05, True, "gpus: 0.05 of 16 GiB .* the smallest share is 0.08"),
+        (0.07, True, "the smallest share is 0.08"),
+        (2, True, "gpus: 2 would leave GPUs idle, since a trial trains on one; set 1"),
+        (4.0, False, "gpus: 4 would leave GPUs idle"),
+    ],
+)
+def test_gpus_that_trials_could_not_train_on_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpus: float | str, built: bool, message: str
+) -> None:
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: built)
+    monkeypatch.setattr(nodes, "gpu_facts", {"memory.total": ["8192", "16384", "[N/A]"]}.__getitem__)
+    source = tmp_path / "sweep.yaml"
+    source.write_text(yaml.safe_dump({**BASE, "resources": {"gpus": gpus}}))
+    planned, ran = verdicts(source, tmp_path / "runs", tmp_path)
+    assert planned == ran
+    assert re.search(message, planned)
+
+
+@pytest.mark.usefixtures("never_started")
+def test_a_machine_with_a_gpu_that_is_large_enough_is_not_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(nodes, "gpu_facts", {"memory.total": ["16384"]}.__getitem__)
+    source = tmp_path / "sweep.yaml"
+    source.write_text(yaml.safe_dump({**BASE, "resources": {"gpus": 0.08}}))
+    assert plan_sweep(load_sweep(str(source)), Store(tmp_path / "runs"), tmp_path).stages

@@ -11,7 +11,7 @@ from torch import nn
 
 from trainables.disk import checkpoint_path
 from trainables.saved import load_model
-from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, OUT_OF_MEMORY, StackTrainable
+from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, NO_GPU, OUT_OF_MEMORY, StackTrainable
 from trainables.training.loop import Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
@@ -105,6 +105,24 @@ def test_without_a_share_of_a_gpu_a_trial_trains_on_the_cpu(
     assert worker._resume(trial(1.0)).device == torch.device("cpu")
 
 
+@pytest.mark.parametrize("gpus", [0.1, 1, 1.0, 2])
+def test_a_process_without_the_gpu_that_it_was_promised_trains_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, gpus: float
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    trials = [trial(1.0), trial(5.0)]
+    worker = process(tmp_path, *trials)
+    worker.reset_config(config(tmp_path, trials) | {"gpus": gpus})
+    result = worker.step()
+    assert list(result) == [NO_GPU]
+    assert "CUDA" in result[NO_GPU]
+    assert "\n" not in result[NO_GPU]
+    assert not list(tmp_path.iterdir())
+    worker.reset_config(config(tmp_path, trials))
+    found = reported(worker, 1)
+    assert {metrics["on_gpu"] for history in found.values() for metrics in history} == {0}
+
+
 def test_lanes_report_what_their_trials_report_alone(tmp_path: Path) -> None:
     trials = [trial(1.0), trial(5.0), trial(1.0, seed=1)]
     found = reported(process(tmp_path, *trials), EPOCHS)
@@ -195,6 +213,9 @@ def test_a_lane_that_diverges_is_named_and_the_others_go_on(tmp_path: Path) -> N
     ("error", "kind"),
     [
         (torch.OutOfMemoryError("too big"), OUT_OF_MEMORY),
+        (torch.AcceleratorError("CUDA error: out of memory"), OUT_OF_MEMORY),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), OUT_OF_MEMORY),
+        (RuntimeError("the shape is out of memory of the user"), FAILURE),
         (OSError("no space left"), BROKEN),
         (ValueError("nonsense"), FAILURE),
     ],

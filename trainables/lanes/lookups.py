@@ -10,7 +10,7 @@ class Lookups:
     A pass that is given these rows as its matrix, and positions for token ids, computes what it would compute
     with the whole matrix, and its gradient is of the rows' size. Lanes meet different numbers of distinct
     tokens: rows are padded with zeros, which no position points at. Finding them makes the host wait for the
-    device once, as `RowsTarget` does.
+    device twice: for the rows, and for how many there are.
 
     What stands for padding alone is looked up but not attacked, and its rows come behind those of the words.
 
@@ -39,7 +39,8 @@ class Lookups:
             order = (2 * (distinct // beyond) + (met == 0)).argsort(stable=True)
             distinct, found, inverse = distinct[order], met[order].clamp(max=1), order.argsort()[inverse]
         self._lane, self._row = distinct // beyond, distinct % beyond
-        rows = torch.bincount(self._lane, minlength=len(tokens))
+        # `torch.bincount` would make the host wait for the largest lane there is.
+        rows = distinct.new_zeros(len(tokens)).index_add_(0, self._lane, torch.ones_like(distinct))
         starts = rows.cumsum(0) - rows
         self._position = torch.arange(len(distinct), device=tokens.device) - starts[self._lane]
         self.positions = self._position[inverse]

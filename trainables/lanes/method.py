@@ -76,7 +76,7 @@ class LaneMethod:
         gradients = self.adjusted(stack, passes.gradients())
         norm = norms(list(gradients.values()))
         broken = ~torch.isfinite(norm)
-        skipped = torch.nonzero(broken).flatten().tolist()
+        skipped = [lane for lane, one in enumerate(broken.tolist()) if one]
         optimizer.step(gradients, skipped)
         for name, buffer in stack.buffers.items() if skipped else ():
             buffer[skipped] = buffers[name][skipped]

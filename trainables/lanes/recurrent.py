@@ -35,7 +35,9 @@ def linear(parameters: Mapping[str, Tensor], layer: str, inputs: Tensor) -> Tens
 def read_stacked(
     rnn: nn.LSTM | nn.GRU, parameters: Mapping[str, Tensor], name: str, texts: Tensor, lengths: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """What `reading.read` does, for every lane.
+    """What a layer of `trainables.models.reading` does, for every lane.
+
+    As in a trial alone, autocast is left out; see `dropattack.modes.mixed_precision`.
 
     Args:
         rnn: The structure; its own values are not used.
@@ -48,6 +50,13 @@ def read_stacked(
         The last layer's states ``[lanes, batch, longest, directions · hidden]``, of no meaning behind a
         text's end, and its final ones ``[lanes, batch, directions · hidden]``.
     """
+    with torch.autocast(texts.device.type, enabled=False):
+        return _read(rnn, parameters, name, texts.to(parameters[f"{name}.weight_hh_l0"].dtype), lengths)
+
+
+def _read(
+    rnn: nn.LSTM | nn.GRU, parameters: Mapping[str, Tensor], name: str, texts: Tensor, lengths: Tensor
+) -> tuple[Tensor, Tensor]:
     lengths = lengths.to(texts.device, non_blocking=True)
     last = lengths[..., None] - 1
     steps = torch.arange(texts.shape[2], device=texts.device)

@@ -84,9 +84,10 @@ class Stack:
 
     def keep(self, lanes: Sequence[int]) -> None:
         """Compacts the stack to these lanes, in this order."""
+        kept = torch.tensor(lanes, device=next(iter(self.parameters.values())).device)
         for values in (self.parameters, self.buffers):
             for name, value in values.items():
-                values[name] = value[list(lanes)]
+                values[name] = value.index_select(0, kept)
 
     @torch.no_grad()
     def copy_to(self, lane: int, model: nn.Module) -> None:

@@ -127,9 +127,10 @@ class StackedAdam:
         """Compacts to these lanes, in this order; the stack has been compacted already."""
         self._rates = [self._rates[lane] for lane in lanes]
         self._counts = [self._counts[lane] for lane in lanes]
+        kept = torch.tensor(lanes, device=next(iter(self._means.values())).device)
         for values in (self._means, self._squares):
             for name, value in values.items():
-                values[name] = value[list(lanes)]
+                values[name] = value.index_select(0, kept)
         self._runs = self._make_runs()
 
     def copy_to(self, lane: int, optimizer: torch.optim.Adam, model: nn.Module) -> None:

@@ -29,7 +29,7 @@ class _Reader(nn.RNNBase):
             end, and its final ones ``[batch, directions · hidden]``: behind the last word, and where it reads
             backwards behind the first.
         """
-        return self._packed(texts, lengths) if texts.is_cuda else self._padded(texts, lengths)
+        return self._padded(texts, lengths) if texts.is_cpu else self._packed(texts, lengths)
 
     def _packed(self, texts: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         in_order = bool((lengths[:-1] >= lengths[1:]).all())

@@ -148,6 +148,7 @@ class Training:
             self.best_epoch = epoch
             self.best_model = copy.deepcopy(self.model.state_dict())
         metrics["best_epoch"] = self.best_epoch
+        metrics["on_gpu"] = int(self.device.type != "cpu")
         if epoch == self.settings.epochs:
             metrics |= self._final()
         metrics["train_seconds"] = trained

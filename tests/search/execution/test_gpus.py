@@ -13,7 +13,7 @@ from search.execution import gpus, tuning
 from search.execution.gpus import Memory
 from search.records.journal import Journal
 from search.records.record import State
-from trainables.trainable import CONTEXT_BYTES, StackTrainable
+from trainables.gpu import CONTEXT_BYTES, share_problem
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
 
@@ -22,46 +22,27 @@ GIB = 2**30
 
 @pytest.mark.parametrize(
     ("peak", "total", "trials"),
-    [(2 * GIB, 16 * GIB, 4), (1 * GIB, 80 * GIB, 35), (10 * GIB, 16 * GIB, 1), (20 * GIB, 16 * GIB, 1)],
+    [
+        (2 * GIB, 16 * GIB, 4),
+        (1 * GIB, 80 * GIB, 35),
+        (10 * GIB, 16 * GIB, 1),
+        (20 * GIB, 16 * GIB, 1),
+        (GIB // 100, 16 * GIB, 12),
+    ],
 )
 def test_as_many_trials_share_a_gpu_as_its_memory_holds(peak: int, total: int, trials: int) -> None:
     part = gpus.share(Memory(peak, total))
     assert int(1 / part) == trials
     assert part * 10_000 == pytest.approx(round(part * 10_000)), "Ray counts in ten-thousandths"
     assert trials == 1 or trials * (peak + CONTEXT_BYTES) <= total
-
-
-@pytest.mark.parametrize(("share", "limit"), [(0.25, 0.25 - 1 / 16), (0.01, 0.0), (1.0, 1.0), (2.0, 1.0)])
-def test_a_process_is_kept_to_its_share_less_what_its_context_takes(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, share: float, limit: float
-) -> None:
-    limits: list[float] = []
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
-    properties = type("Properties", (), {"total_memory": 16 * GIB})
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
-    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", limits.append)
-    trial = Trial.make("digits-lenet5", "standard", {}, TrainingSettings(), 0, "x").to_dict()
-    trainable = StackTrainable.__new__(StackTrainable)
-    trainable.setup(
-        {
-            "trials": [trial],
-            "recorded": [0],
-            "data": "",
-            "folder": str(tmp_path),
-            "threads": 1,
-            "compile": False,
-            "gpus": share,
-        }
-    )
-    assert limits == [pytest.approx(limit)]
+    assert share_problem(part, total) == "", "a share that is measured works"
 
 
 def test_what_cannot_be_measured_is_refused() -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     trial = Trial.make("digits-lenet5", "standard", {}, TrainingSettings(), 0, "x")
-    with pytest.raises(UsageError, match="give a number"):
+    with pytest.raises(UsageError, match="CUDA"):
         gpus.measure_here(trial, Path(), compiled=False)
 
 

@@ -1,19 +1,23 @@
 """What is refused before the first trial starts; `make test-cluster` asks real nodes."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from dropattack import UsageError
 from search.definition.sweep import Resources
+from search.engine import nodes
 from search.engine.datasets import data_options
 from search.execution import job, preflight
 from tests.search.simulation import sweep
 
 STORE_TOKEN = "token"
+CPU = Resources()
 
 
 @pytest.fixture
@@ -79,7 +83,7 @@ def test_resources_that_no_node_has_are_refused_with_those_there_are(
 def test_a_node_that_sees_the_store_and_the_same_data_is_fine(probe: Path) -> None:
     options = ("digits-lenet5", {})
     digest = preflight.workload_named("digits-lenet5").checksum(probe.parent)
-    assert preflight.node_problem(probe, STORE_TOKEN, probe.parent, [(options, digest)]) == ""
+    assert preflight.node_problem(probe, STORE_TOKEN, probe.parent, [(options, digest)], CPU) == ""
 
 
 def test_a_node_without_the_store_is_told_from_one_with_another_of_that_name(probe: Path) -> None:
@@ -88,19 +92,19 @@ def test_a_node_without_the_store_is_told_from_one_with_another_of_that_name(pro
         if content is not None:
             probe.parent.mkdir()
             probe.write_text(content, encoding="utf-8")
-        problem = preflight.node_problem(probe, STORE_TOKEN, probe.parent, [])
+        problem = preflight.node_problem(probe, STORE_TOKEN, probe.parent, [], CPU)
         assert "does not see the store" in problem
         probe.parent.mkdir(exist_ok=True)
 
 
 def test_a_node_lacking_data_or_with_other_data_says_which(probe: Path) -> None:
     mnist: tuple[preflight.DataOptions, str] = (("mnist-lenet5", {}), "digest")
-    lacking = preflight.node_problem(probe, STORE_TOKEN, probe.parent / "nowhere", [mnist])
+    lacking = preflight.node_problem(probe, STORE_TOKEN, probe.parent / "nowhere", [mnist], CPU)
     assert lacking.startswith("lacks data: ")
     assert "nowhere" in lacking
     digits: tuple[preflight.DataOptions, str] = (("digits-lenet5", {}), "of another version")
     assert "other data for digits-lenet5" in preflight.node_problem(
-        probe, STORE_TOKEN, probe.parent, [digits]
+        probe, STORE_TOKEN, probe.parent, [digits], CPU
     )
 
 
@@ -115,3 +119,23 @@ def test_every_workload_is_checked_with_every_data_option_it_is_trained_on() -> 
         ("pheme-bigru", {"threads": "replies"}),
         ("pheme-bigru", {}),
     ]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "built", "problem"),
+    [
+        (0, False, ""),
+        (0.5, True, ""),
+        ("auto", True, ""),
+        (0.5, False, "cannot train on its GPUs: torch .* built without CUDA.*"),
+        ("auto", False, "cannot train on its GPUs: torch .* built without CUDA.*"),
+        (0.01, True, "cannot train on its GPUs: gpus: 0.01 of 24 GiB .* the smallest share is 0.06"),
+    ],
+)
+def test_a_node_whose_torch_cannot_use_its_gpus_says_so(
+    probe: Path, monkeypatch: pytest.MonkeyPatch, gpus: float | str, built: bool, problem: str
+) -> None:
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: built)
+    monkeypatch.setattr(nodes, "gpu_facts", {"memory.total": ["24576", "[N/A]"]}.__getitem__)
+    found = preflight.node_problem(probe, STORE_TOKEN, probe.parent, [], Resources(gpus=gpus))
+    assert re.fullmatch(problem, found)

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dropattack import UsageError
 from search.definition.sweep import Sweep
 from search.execution.stacks import Stacks
 from search.records.record import Record, State
 from tests.search.simulation import Driver, engine, sweep, table, train
 from trainables.lanes.loop import lane_structure
-from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, OUT_OF_MEMORY
+from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, NO_GPU, OUT_OF_MEMORY
 
 Fault = Callable[[Sequence[Record]], dict[str, Any] | None]
 GRID = {
@@ -262,9 +263,12 @@ def test_confirmation_waits_for_stacks(tmp_path: Path) -> None:
     assert all(record.finished for record in processes.engine.records)
 
 
-def test_a_file_that_a_process_cannot_use_is_an_error_of_its_own_and_fails_no_trial(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "error"), [(BROKEN, OSError), (NO_GPU, UsageError)])
+def test_what_a_machine_lacks_is_an_error_of_its_own_and_fails_no_trial(
+    tmp_path: Path, kind: str, error: type[Exception]
+) -> None:
     stacks = Stacks(engine(tmp_path, sweep(**GRID)), lanes=4)
     stack = stacks.next()
-    with pytest.raises(OSError, match="no space left"):
-        stacks.report([record.key for record in stack], {BROKEN: "no space left"})
+    with pytest.raises(error, match="none left"):
+        stacks.report([record.key for record in stack], {kind: "none left"})
     assert {record.state for record in stack} == {State.RUNNING}

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from mlflow import MlflowClient
+from torch import Tensor
 
 from dropattack import UsageError
 from dropattack.robustness import adversarial_examples
@@ -15,6 +17,7 @@ from search.results.under_attack import evaluate_sweep
 from search.tracking.runs import SweepRuns
 from tests.search.trained import UNUSED, run, sweep
 from trainables.disk import model_path
+from trainables.models.lenet5 import LeNet5
 from trainables.saved import load_model
 from trainables.workloads import workload_named
 
@@ -131,3 +134,25 @@ def test_scenarios_are_a_dimension_like_others(tmp_path: Path) -> None:
     check_meaning(definition)
     passes = {r.trial.training["examples"]: r.trial.passes for r in run(definition, Store(tmp_path)).records}
     assert passes == {"clean": 1, "adversarial": 2, "both": 3}
+
+
+@pytest.mark.parametrize(("precision", "expected"), [("float32", False), ("tf32", True)])
+def test_models_are_attacked_in_the_arithmetic_of_their_trials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str, expected: bool
+) -> None:
+    store = Store(tmp_path)
+    run(sweep(training={"epochs": 1, "train_size": 64, "precision": precision}, seeds=[0]), store)
+    kinds: Any = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [kind.allow_tf32 for kind in kinds]
+    seen = []
+    forward = LeNet5.forward
+
+    def noted(model: LeNet5, images: Tensor) -> Tensor:
+        seen.append([kind.allow_tf32 for kind in kinds])
+        return forward(model, images)
+
+    monkeypatch.setattr(LeNet5, "forward", noted)
+    evaluate_sweep("attacked", store, UNUSED, "pgd-1-of-50:0.1+transfer-fgsm-of-50:0.1")
+    assert seen
+    assert all(flags == [expected] * 2 for flags in seen)
+    assert [kind.allow_tf32 for kind in kinds] == before

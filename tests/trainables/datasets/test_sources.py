@@ -145,7 +145,7 @@ def test_a_zip_archive_that_says_more_than_it_holds_is_refused(tmp_path: Path) -
     sizes = content.index(b"PK\x01\x02") + 20
     content[sizes : sizes + 8] = (10**6).to_bytes(4, "little") * 2
     archive.write_bytes(content)
-    with pytest.raises(UsageError, match=r"short\.zip is truncated or not an archive \(EOFError\)"):
+    with pytest.raises(UsageError, match=r"short\.zip is truncated or not an archive"):
         files.unpack(archive, tmp_path)
 
 
