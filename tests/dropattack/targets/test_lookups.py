@@ -13,7 +13,6 @@ from dropattack import UsageError
 from dropattack.robustness import attacking, victim
 from dropattack.robustness.ascent import random_point
 from dropattack.robustness.attacks import Attack
-from dropattack.targets.embedding_rows import _distinct
 from tests.dropattack.toys import Points, close, make, method_for, standing
 
 PAD = 2
@@ -316,16 +315,3 @@ def test_random_points_spend_their_distance_on_words():
     torch.randn(3, 6, 4, generator=again, dtype=torch.float64)
     distance = 0.5 * torch.rand(3, 1, 1, generator=again, dtype=torch.float64)
     assert close(drawn[inputs[1] == 1].norm(), distance.norm())
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (8, 40), (0, 4), (2, 0)])
-@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-@pytest.mark.parametrize("dtype", [torch.int64, torch.int32])
-def test_distinct_rows_are_those_of_sets(shape: tuple[int, int], share: float, dtype: torch.dtype) -> None:
-    generator = torch.Generator().manual_seed(7)
-    tokens = torch.randint(0, 30, shape, generator=generator).to(dtype)
-    words = torch.rand(shape, generator=generator) < share
-    known = set(tokens[words].tolist())
-    found, padding = _distinct(tokens, words)
-    assert found.tolist() == sorted(known)
-    assert padding.tolist() == sorted(set(tokens.flatten().tolist()) - known)
