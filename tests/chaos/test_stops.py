@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from tests.chaos.harness import GRID, Sweeping, check, table
 from tests.patience import PATIENCE_SECONDS, watched
 
+pytestmark = pytest.mark.heavy
 SMALL = GRID | {"seeds": [0], "stages": [{"name": "grid", "methods": {"standard": {}, "fgm": {}, "pgd": {}}}]}
 EPOCHS = 9
 """Of the whole grid: three trials of three."""

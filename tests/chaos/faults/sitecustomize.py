@@ -61,7 +61,7 @@ def patch_training(module):
 
     def epoch(self):
         metrics = original(self)
-        kept = {n: v for n, v in metrics.items() if "seconds" not in n}
+        kept = {n: v for n, v in metrics.items() if "seconds" not in n and n != "on_gpu"}
         line = json.dumps([self.trial.key, int(metrics["epoch"]), kept], sort_keys=True) + "\n"
         descriptor = os.open(LEDGER, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(descriptor, line.encode())

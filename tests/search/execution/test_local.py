@@ -33,12 +33,14 @@ def _start(**changes: str) -> tuple[int, str, str]:
     return int(niceness), added, folder
 
 
+@pytest.mark.heavy
 def test_workers_are_as_nice_as_who_starts_them_unless_one_asks_for_more() -> None:
     own = os.nice(0)
     assert _start()[:2] == (own, "0")
     assert _start(RAY_worker_niceness="3")[:2] == (own + 3, "3")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("variable", ["TMPDIR", "RAY_TMPDIR"])
 def test_a_deep_folder_is_left_for_a_short_one_that_goes_away(tmp_path: Path, variable: str) -> None:
     deep = tmp_path / ("d" * 79)
@@ -48,6 +50,7 @@ def test_a_deep_folder_is_left_for_a_short_one_that_goes_away(tmp_path: Path, va
     assert not folder.parent.exists()
 
 
+@pytest.mark.heavy
 def test_a_folder_that_is_short_enough_is_kept() -> None:
     assert _start()[2].startswith("/tmp/ray/")
 
@@ -110,6 +113,7 @@ print(Path(f"/proc/self/task/{os.getpid()}/children").read_text().strip())
 """
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="asks Linux for child processes")
 def test_processes_of_a_half_started_ray_are_ended() -> None:
     done = subprocess.run([sys.executable, "-c", HALF], capture_output=True, text=True, check=False)
@@ -117,6 +121,7 @@ def test_processes_of_a_half_started_ray_are_ended() -> None:
     assert done.stdout.splitlines()[1:] == [""]
 
 
+@pytest.mark.heavy
 def test_a_run_whose_ray_cannot_start_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "search", "run", "demo", "--store", str(tmp_path / "runs")]
     environment = os.environ | {"RAY_TMPDIR": "/dev/null"}
