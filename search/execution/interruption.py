@@ -1,6 +1,8 @@
 """SIGTERM does what Ctrl-C does: containers, service managers and clusters end a command with it."""
 
+import _thread
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,9 +23,11 @@ def sigterm_interrupts(after: signal.Handlers = signal.SIG_DFL) -> Iterator[None
         yield
         return
     signal.signal(signal.SIGTERM, _interrupt)
+    hook, sys.unraisablehook = sys.unraisablehook, _again
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         signal.signal(signal.SIGTERM, after)
 
 
@@ -47,6 +51,14 @@ def sigterm_kept() -> Iterator[None]:
         raise KeyboardInterrupt from None
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _again(lost: "sys.UnraisableHookArgs") -> None:
+    """Interrupts once more where an interrupt came while an object was given up, whose errors go nowhere."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        _thread.interrupt_main(signal.SIGTERM)
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _handles_signals() -> bool:

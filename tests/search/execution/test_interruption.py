@@ -1,0 +1,43 @@
+"""SIGTERM interrupts wherever it comes, also where Python drops errors."""
+
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import os, signal, time
+from search.execution.interruption import sigterm_interrupts
+
+class Given:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(1000):
+            pass
+
+try:
+    with sigterm_interrupts():
+        {act}
+        for _ in range(600):
+            time.sleep(0.1)
+        print("went on")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.parametrize("act", ["given = Given(); del given", "os.kill(os.getpid(), signal.SIGTERM)"])
+def test_a_signal_is_not_lost_where_an_object_is_given_up(act: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(act=act)], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("interrupted\n", "", 0)
+
+
+def test_other_errors_there_are_shown_as_before() -> None:
+    act = "given = type('Broken', (), {'__del__': lambda self: 1 / 0})(); del given; raise KeyboardInterrupt"
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(act=act)], capture_output=True, text=True, check=False
+    )
+    assert "ZeroDivisionError" in done.stderr
+    assert done.stdout == "interrupted\n"
