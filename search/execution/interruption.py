@@ -1,12 +1,13 @@
 """SIGTERM does what Ctrl-C does: containers, service managers and clusters end a command with it."""
 
-import _thread
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+_AGAIN_SECONDS = 0.05
 
 
 @contextmanager
@@ -56,9 +57,15 @@ def sigterm_kept() -> Iterator[None]:
 def _again(lost: "sys.UnraisableHookArgs") -> None:
     """Interrupts once more where an interrupt came while an object was given up, whose errors go nowhere."""
     if issubclass(lost.exc_type, KeyboardInterrupt):
-        _thread.interrupt_main(signal.SIGTERM)
+        threading.Timer(_AGAIN_SECONDS, _send_again).start()  # once this hook and the object are done with
     else:
         sys.__unraisablehook__(lost)
+
+
+def _send_again() -> None:
+    ident = threading.main_thread().ident
+    if ident is not None and signal.getsignal(signal.SIGTERM) is _interrupt:
+        signal.pthread_kill(ident, signal.SIGTERM)
 
 
 def _handles_signals() -> bool:
