@@ -13,6 +13,7 @@ from search.console.progress import ProgressView
 from search.console.status import Status
 from search.engine.engine import Engine
 from search.execution.errors import RunError
+from search.execution.interruption import interrupts_wait
 from search.records.journal import Journal
 from search.records.log import note_record, sweep_log
 from search.records.record import Record
@@ -100,9 +101,14 @@ def finish_sweep(
             ]
             files = [report, folder / "sweep.json"]
             ending = "KILLED" if not engine.done else "FAILED" if status.failures else "FINISHED"
+        except KeyboardInterrupt:
+            ending = "KILLED"
+            raise
         finally:
-            warning = "; ".join(filter(None, [*broken, projection.close(files, winners, ending)]))
-            _log.info("ended as %s: %s%s", ending, status.line(), f"; {warning}" if warning else "")
+            with interrupts_wait() as hurry:
+                behind = projection.close(files, winners, ending, hurry)
+                warning = "; ".join(filter(None, [*broken, behind]))
+                _log.info("ended as %s: %s%s", ending, status.line(), f"; {warning}" if warning else "")
         if not warning and not tracking_uri:
             note_settled(store, sweep.name)
     return report, warning

@@ -1,5 +1,6 @@
 """One command, from the words typed to its exit status."""
 
+import atexit
 import signal
 import sys
 from collections.abc import Iterator
@@ -25,8 +26,10 @@ def carry_out(app: typer.Typer) -> int:
         spell_out(stream)
     if found := shadow():
         return _refused(found)
+    # Ray takes seconds to end, and then gives SIGTERM its default back. The exit status is decided by then:
+    # no SIGTERM may replace it. What is registered before Ray is called after it.
+    atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)
     try:
-        # Ray takes seconds to end: a second SIGTERM must not replace the exit status, which is decided.
         with sigterm_interrupts(after=signal.SIG_IGN):
             return int(app(standalone_mode=False) or 0)
     except _WrongWords as error:

@@ -33,6 +33,46 @@ def sigterm_interrupts(after: signal.Handlers = signal.SIG_DFL) -> Iterator[None
 
 
 @contextmanager
+def interrupts_wait() -> Iterator[threading.Event]:
+    """Lets what must not be cut short come to its end: SIGINT and SIGTERM interrupt when the context ends.
+
+    Outside of the main thread, which alone handles signals, nothing changes.
+
+    Yields:
+        Whether one of them waits.
+
+    Raises:
+        KeyboardInterrupt: One of them has come meanwhile.
+    """
+    waits = threading.Event()
+    if not _handles_signals():
+        yield waits
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: waits.set()) for number in numbers]
+    try:
+        yield waits
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+    if waits.is_set():
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def sigint_kept() -> Iterator[None]:
+    """Puts SIGINT's handler back after Tune, which leaves one that does nothing at the next Ctrl-C."""
+    if not _handles_signals():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def sigterm_kept() -> Iterator[None]:
     """Puts SIGTERM's handler back after Ray has installed its own, which dump the stack and abort.
 

@@ -20,7 +20,8 @@ from search.tracking.shown import ShownRuns, run_url
 _INTERVAL_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 60.0
 _LAST_SECONDS = 5.0
-"""How long closing waits for the thread where that was not waited for before."""
+"""How long closing waits for a thread where that was not waited for before, or where there is hurry."""
+_GLANCE_SECONDS = 0.2
 
 
 class Projection:
@@ -52,6 +53,8 @@ class Projection:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._deadline = math.inf
+        # Asked instead of the thread: an interrupt during its `join` makes a thread that works look ended.
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="mlflow-projection", daemon=True)
         self.problem = ""
 
@@ -78,30 +81,36 @@ class Projection:
         """Waits until all records are shown, or for so long."""
         self._deadline = time.monotonic() + patience_seconds
         self._wake.set()
-        self._thread.join(patience_seconds + _INTERVAL_SECONDS)
+        self._ended.wait(patience_seconds + _INTERVAL_SECONDS)
 
-    def close(self, files: Sequence[Path], winners: Sequence[Winner] = (), status: str = "FINISHED") -> str:
+    def close(
+        self,
+        files: Sequence[Path],
+        winners: Sequence[Winner] = (),
+        status: str = "FINISHED",
+        hurry: threading.Event | None = None,
+    ) -> str:
         """Adds files to the parent run and the winners' models to their runs, and ends the parent run.
 
         Args:
             files: For the parent run.
             winners: Trials that give the model of their workload's best configuration.
             status: How the sweep ended, in MLflow's words: FINISHED, FAILED or KILLED.
+            hurry: Set when MLflow is to be waited for a few seconds more and no longer.
 
         Returns:
             What MLflow could not be told, or nothing; it is told at the next run.
         """
-        if self._thread.is_alive():
+        if self._working:
             self.drain(_LAST_SECONDS)
         place = f"MLflow at {without_credentials(self._uri)}"
         behind = f"{place} is behind by {len(self._dirty)} trials ({self.problem})" if self._dirty else ""
-        if self._thread.is_alive() or (behind and self._runs is None):
+        if self._working or (behind and self._runs is None):
             return behind or f"{place} does not answer"
-        try:
-            self._connected().finish(files, winners, status)
-        except Exception as error:
-            return f"{place} did not take the report ({_line(error)})"
-        return behind
+        problem = _in_background(
+            lambda: self._connected().finish(files, winners, status), hurry or threading.Event()
+        )
+        return f"{place} did not take the report ({problem})" if problem else behind
 
     @property
     def created(self) -> bool:
@@ -113,7 +122,17 @@ class Projection:
         runs = self._runs
         return ShownRuns(run_url(self._uri, runs.experiment), dict(runs.ids)) if runs else ShownRuns()
 
+    @property
+    def _working(self) -> bool:
+        return self._thread.ident is not None and not self._ended.is_set()
+
     def _work(self) -> None:
+        try:
+            self._keep_up()
+        finally:
+            self._ended.set()
+
+    def _keep_up(self) -> None:
         pause = _INTERVAL_SECONDS
         while True:
             try:
@@ -153,6 +172,31 @@ class Projection:
         if self._runs is None:
             self._runs = SweepRuns(self._uri, self._sweep, self._artifacts, self._versions, self._provenance)
         return self._runs
+
+
+def _in_background(action: Callable[[], None], hurry: threading.Event) -> str:
+    """Does something in a thread, and waits for its end; for a few seconds only from when there is hurry.
+
+    Returns:
+        What went wrong, or nothing.
+    """
+    ended = threading.Event()
+    problem = ["it does not answer"]
+
+    def act() -> None:
+        try:
+            action()
+            problem.clear()
+        except Exception as error:
+            problem[:] = [_line(error)]
+        finally:
+            ended.set()
+
+    threading.Thread(target=act, name="mlflow-ending", daemon=True).start()
+    while not ended.wait(_GLANCE_SECONDS) and not hurry.is_set():
+        pass
+    ended.wait(_LAST_SECONDS)
+    return "".join(problem)
 
 
 def _ranks_above(record: Record, other: Record) -> bool:

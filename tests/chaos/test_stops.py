@@ -21,7 +21,13 @@ MOMENTS: dict[str, Callable[[Sweeping], bool]] = {
     "starting": lambda sweeping: (sweeping.folder / "runs" / "sweeps" / "chaos" / "run.lock").exists(),
     "training": lambda sweeping: len(sweeping.ledger()) >= 2,
     "ending": lambda sweeping: len(sweeping.ledger()) >= EPOCHS,
+    "reporting": lambda sweeping: _log(sweeping).count(" complete, ") >= 3,
 }
+
+
+def _log(sweeping: Sweeping) -> str:
+    path = sweeping.folder / "runs" / "sweeps" / "chaos" / "sweep.log"
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def _members(session: int) -> list[int]:
@@ -60,6 +66,8 @@ def _statuses(folder: Path) -> list[str]:
         (signal.SIGTERM, "starting", 1),
         (signal.SIGTERM, "training", 1),
         (signal.SIGTERM, "ending", 1),
+        pytest.param(signal.SIGTERM, "reporting", 1, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, "reporting", 1, marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, "training", 2, marks=pytest.mark.slow),
         pytest.param(signal.SIGINT, "training", 1, marks=pytest.mark.slow),
         pytest.param(signal.SIGINT, "starting", 1, marks=pytest.mark.slow),
@@ -76,12 +84,12 @@ def test_a_run_that_is_asked_to_stop_closes_everything_and_goes_on_later(
         time.sleep(0.5)
     status = watched(driver, tmp_path)
     output = (tmp_path / "driver.log").read_text(encoding="utf-8")
-    ended = moment == "ending" and all(record.finished for record in sweeping.records())
+    ended = moment in ("ending", "reporting") and all(record.finished for record in sweeping.records())
     assert status == 1 or (status == 0 and ended), output
     assert "Traceback" not in output
     assert "***" not in output, "a stack was dumped"
     assert _all_gone(driver.pid)
-    assert "RUNNING" not in _statuses(tmp_path)
+    assert "RUNNING" not in _statuses(tmp_path), output
     if moment == "starting":
         assert not (tmp_path / "runs").exists()
     interrupted = sweeping.records() if moment == "training" else []

@@ -41,3 +41,35 @@ def test_other_errors_there_are_shown_as_before() -> None:
     )
     assert "ZeroDivisionError" in done.stderr
     assert done.stdout == "interrupted\n"
+
+
+HELD = """
+import os, signal, time
+from search.execution.interruption import interrupts_wait
+
+before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+try:
+    with interrupts_wait() as waits:
+        print(waits.is_set())
+        {act}
+        print(waits.is_set())
+    print("went on")
+except KeyboardInterrupt:
+    print("interrupted")
+print(before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)])
+"""
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        ("os.kill(os.getpid(), signal.SIGTERM)", ["False", "True", "interrupted", "True"]),
+        ("os.kill(os.getpid(), signal.SIGINT)", ["False", "True", "interrupted", "True"]),
+        ("pass", ["False", "False", "went on", "True"]),
+    ],
+)
+def test_a_signal_waits_for_what_must_not_be_cut_short(act: str, said: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HELD.format(act=act)], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.split("\n")[:-1], done.stderr) == (said, "")

@@ -1,5 +1,8 @@
 """MLflow shows each trial key once, whatever happens on the way."""
 
+import signal
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 import search.tracking.projection
+import search.tracking.runs
 from analysis.records import from_mlflow
 from search.definition.sweep import Sweep
 from search.records.naming import run_name
@@ -196,3 +200,56 @@ def test_a_run_is_named_by_what_tells_it_apart() -> None:
     assert run_name(trial) == "dropattack input+conv1.w ε=5 p=0.5 k=2 seed=3"
     control = Trial.make("digits-lenet5", "dropattack", {"control": "eps-zero"}, TrainingSettings(), 3, "")
     assert run_name(control) == "dropattack input ε=5 p=0.5 k=1 control=eps-zero seed=3"
+
+
+def test_an_interrupt_while_mlflow_is_waited_for_does_not_make_it_look_done(
+    tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`Thread.join` that is interrupted marks a thread that works as ended."""
+    definition = _named("interrupted-drain")
+    tested = engine(tmp_path, definition)
+    projection = Projection(uri, definition, tmp_path / "artifacts", {})
+    runs = search.tracking.runs.SweepRuns
+    show, finish, busy, met = runs.show, runs.finish, threading.Event(), []
+
+    def slowly(self: search.tracking.runs.SweepRuns, *args: Any) -> None:
+        busy.set()
+        time.sleep(0.3)
+        show(self, *args)
+        busy.clear()
+
+    def noting(self: search.tracking.runs.SweepRuns, *args: Any) -> None:
+        met.append(busy.is_set())
+        finish(self, *args)
+
+    monkeypatch.setattr(runs, "show", slowly)
+    monkeypatch.setattr(runs, "finish", noting)
+    tested.listeners.append(projection.show)
+    projection.start(tested.records)
+    Driver(tested, slots=2).run()
+    assert busy.wait(PATIENCE_SECONDS)
+    main = threading.get_ident()
+    threading.Timer(0.1, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        projection.drain(PATIENCE_SECONDS)
+    projection.close([], status="KILLED")
+    assert met == [False], "both threads spoke to MLflow"
+    assert not [run for run in _runs(uri, definition.name) if run.info.status == "RUNNING"]
+
+
+def test_an_ending_that_hangs_is_waited_for_until_there_is_hurry(
+    tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    definition = _named("hanging")
+    projection = Projection(uri, definition, tmp_path / "artifacts", {})
+    projection.start([])
+    projection.drain(PATIENCE_SECONDS)
+    monkeypatch.setattr(search.tracking.projection, "_LAST_SECONDS", 0.1)
+    go_on, hurry = threading.Event(), threading.Event()
+    monkeypatch.setattr(search.tracking.runs.SweepRuns, "finish", lambda *args: go_on.wait())
+    threading.Timer(0.5, hurry.set).start()
+    since = time.monotonic()
+    said = projection.close([], hurry=hurry)
+    assert time.monotonic() - since >= 0.5
+    assert "did not take the report (it does not answer)" in said
+    go_on.set()
