@@ -21,8 +21,17 @@ _KEPT: list[torch.library.Library] = []
 
 def vgg() -> ModuleType:
     """``torchvision.models.vgg``."""
+    return _module("torchvision.models.vgg")
+
+
+def transforms() -> ModuleType:
+    """``torchvision.transforms.v2``."""
+    return _module("torchvision.transforms.v2")
+
+
+def _module(name: str) -> ModuleType:
     try:
-        return importlib.import_module("torchvision.models.vgg")
+        return importlib.import_module(name)
     except RuntimeError as error:
         if _MISSING not in str(error) or _KEPT:
             raise
@@ -30,6 +39,6 @@ def vgg() -> ModuleType:
     for schema in _SCHEMAS:
         library.define(schema)
     _KEPT.append(library)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
-        del sys.modules[name]
-    return importlib.import_module("torchvision.models.vgg")
+    for half in [known for known in sys.modules if known.partition(".")[0] == "torchvision"]:
+        del sys.modules[half]
+    return importlib.import_module(name)

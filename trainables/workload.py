@@ -11,6 +11,7 @@ from dropattack.errors import unknown
 from dropattack.robustness import Case
 from trainables.architecture import Architecture, papers_spelling
 from trainables.data.dataset import Data, Dataset
+from trainables.recipe.augmentation import AUGMENTATIONS, NONE, Augmentation
 from trainables.recipe.examples import CLEAN
 from trainables.recipe.settings import TrainingSettings
 
@@ -28,6 +29,8 @@ class Workload:
         architecture: The model, in its default sizes.
         data: Default settings of the dataset; ``None`` for the dataset's own.
         training: Default training settings.
+        augmentations: Further values of ``training.augment``, such as ``{"noise": my_noise}``: each takes a
+            batch of inputs as the model gets them, and draws from torch's default generator.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Workload:
     architecture: Architecture
     data: Settings | None = None
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    augmentations: Mapping[str, Augmentation] = field(default_factory=dict)
 
     def data_settings(self, options: Mapping[str, Any] | None = None) -> Settings:
         """The dataset's settings: ``options`` where given, this workload's defaults elsewhere.
@@ -64,8 +68,12 @@ class Workload:
             raise UsageError(
                 f"f1 needs a positive class, and {self.name} has none; macro_f1 is for all classes"
             )
-        if not (model or self.architecture).words:
+        words = (model or self.architecture).words
+        self.augmentation(training.augment)
+        if not words:
             return
+        if training.augment != NONE:
+            raise UsageError(f"training.augment {training.augment} is for images, and {self.name} has texts")
         if training.examples != CLEAN:
             raise UsageError(
                 f"training.examples {training.examples} needs continuous inputs, and {self.name} has texts; "
@@ -84,6 +92,19 @@ class Workload:
         for case in cases:
             if case.attack.family == "square" or case.transfer:
                 raise UsageError(f"the attack {case.name} needs continuous inputs, and {self.name} has texts")
+
+    def augmentation(self, name: str) -> Augmentation | None:
+        """What changes training images at random, by its name; nothing for ``none``.
+
+        Raises:
+            UsageError: There is none of that name.
+        """
+        known = {**AUGMENTATIONS, **self.augmentations}
+        if name == NONE:
+            return None
+        if name not in known:
+            raise unknown("value of augment", name, [NONE, *known])
+        return known[name]
 
     def checksum(self, root: Path, options: Mapping[str, Any] | None = None) -> str:
         """Digest of the data under these options; see `Dataset.checksum`."""

@@ -15,7 +15,7 @@ from search.engine.proposers import Checksum, Proposal, Proposer, Recorded, Scop
 from search.engine.spending import Spending
 from search.records.journal import Journal, NotReproducibleError
 from search.records.record import Record, State
-from trainables.recipe.measured import Metrics
+from trainables.recipe.measured import STOPPED_EARLY, Metrics
 from trainables.trial import Trial
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class Engine:
         epoch = int(metrics["epoch"])
         if epoch < len(record.epochs):
             return True
-        last = epoch >= int(record.trial.training["epochs"])
+        last = epoch >= int(record.trial.training["epochs"]) or STOPPED_EARLY in metrics
         goes_on = part.rungs is None or part.rungs.goes_on(record, metrics)
         if last or not goes_on:
             self._close(record, State.COMPLETE if last else State.PRUNED)

@@ -29,6 +29,17 @@ from trainables.recipe.precision import arithmetic
 from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial
 
+_KNOWN = {
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "train_size",
+    "best_by",
+    "balanced",
+    "robustness",
+    "precision",
+}
+"""Training settings that lanes know; everything else must be at its default."""
 _IGNORED = -100
 """Label of examples that only fill up a lane's smaller batch; cross entropy leaves them out."""
 
@@ -45,6 +56,8 @@ def lane_structure(trial: Trial) -> str:
         raise UsageError("a lane keeps its last batch; train a trial that drops or merges it alone")
     if trial.training["examples"] != CLEAN:
         raise UsageError("a lane trains on clean examples; train on adversarial ones alone")
+    if other := sorted(trial.training_settings.canonical().stated().keys() - _KNOWN):
+        raise UsageError(f"lanes do not know training.{other[0]}; train a trial that sets it alone")
     shared = trial.to_dict()
     del shared["seed"], shared["method"]
     del shared["hyperparameters"]
