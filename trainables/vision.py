@@ -29,6 +29,12 @@ def transforms() -> ModuleType:
     return _module("torchvision.transforms.v2")
 
 
+def torchmetrics() -> ModuleType:
+    """``torchmetrics``, which imports torchvision."""
+    _module("torchvision")
+    return importlib.import_module("torchmetrics")
+
+
 def _module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)

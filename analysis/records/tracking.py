@@ -9,6 +9,7 @@ import pandas as pd
 from analysis.records.identity import CONFIGURATION, CONTROL
 from analysis.records.tables import COMPLETE, NUMBERS, Records
 from dropattack import UsageError
+from trainables.recipe.measured import SMALLER_IS_BETTER
 from trainables.trial import Trial
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def from_mlflow(tracking_uri: str, sweep: str) -> Records:
         epochs=epochs,
         sweep={"name": sweep, **raw},
         select=metric if metric.startswith("valid_") else f"valid_{metric}",
-        mode=str(select.get("mode", "max")),
+        mode=str(select.get("mode") or ("min" if metric in SMALLER_IS_BETTER else "max")),
         versions=_prefixed(noted, "dropattack.version."),
         runs=[run] if run else [],
         run_url=address if server else "",

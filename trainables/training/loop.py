@@ -4,23 +4,22 @@ import copy
 import math
 import time
 from collections.abc import Iterator, Mapping
-from functools import partial
 from itertools import islice
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dropattack import Batch, Task, UsageError, method_named
 from dropattack.methods.standard import nearest
 from trainables.data.dataset import Data
 from trainables.data.splits import stratified_subset
+from trainables.objectives.objective import better
 from trainables.recipe.augmentation import augmented, check_augmentation
 from trainables.recipe.batches import batch_count, check_last_batch, epoch_batches
 from trainables.recipe.examples import training_batch
 from trainables.recipe.measured import STOPPED_EARLY, Metrics
-from trainables.recipe.metrics import evaluate, measure, recalls, scores
+from trainables.recipe.metrics import recalls
 from trainables.recipe.precision import arithmetic, autocast
 from trainables.recipe.updates import Updates
 from trainables.saved import encoding
@@ -50,6 +49,7 @@ class Training:
 
     Attributes:
         shuffling: Decides the order of the examples; on the CPU.
+        data: The workload's, wherever they lie.
         history: Metrics of every epoch so far.
     """
 
@@ -70,6 +70,7 @@ class Training:
             size, balanced = self.settings.train_size, self.settings.balanced
             train = train.subset(stratified_subset(train.labels, size, seed, balanced))
         self.train, self.valid, self.test = (s.to(self.device) for s in (train, data.valid, data.test))
+        self.objective = trial.objective
         self.shuffling = torch.Generator().manual_seed(trial.seed_for("shuffling"))
         self._masks = torch.Generator(self.device).manual_seed(trial.seed_for("masks"))
         self._default = OwnDefault(trial.seed_for("default"), self.device)
@@ -85,7 +86,7 @@ class Training:
         self.method = method_named(trial.method)(
             trial.settings,
             Task(
-                loss=partial(F.cross_entropy, label_smoothing=self.settings.label_smoothing),
+                loss=self.objective.loss(self.train, data, self.settings.label_smoothing),
                 names=architecture.targets,
                 generator=self._masks,
                 autocast=autocast(self.settings.precision),
@@ -101,13 +102,12 @@ class Training:
         self._attacks = Evaluation.of(trial, data)
         steps = self.settings.steps_of(trial.settings, len(self.train))
         self._updates = Updates(self.model, self.settings, steps)
-        self.classes, self.positive = data.classes, data.positive
-        self._extras = encoding(data.extras)
+        self.data = data
         self.history: list[Metrics] = []
         self.best_model: dict[str, Tensor] = {}
         self.best_epoch = 0
         self.confusion: list[list[int]] = []
-        """Of the best model on the test split, row = true class; empty until the last epoch."""
+        """Of the best model on the test split, row = true class; empty until the last epoch, or for good."""
 
     @property
     def optimizer(self) -> torch.optim.Optimizer:
@@ -142,7 +142,7 @@ class Training:
             with self._default.drawn_from():
                 metrics = self._train()
             trained = time.perf_counter() - started
-            valid = evaluate(self._updates.evaluated, self.valid, self.classes, self.positive)
+            valid = self.objective.measure(self._updates.evaluated, self.valid, self.data).metrics
             return self.conclude(metrics, valid, trained, time.perf_counter() - started)
 
     def conclude(self, metrics: Metrics, valid: Metrics, trained: float, seconds: float) -> Metrics:
@@ -168,7 +168,7 @@ class Training:
             valid[best_case.metric] = self._attacks.accuracy(evaluated, self.valid, best_case)
         metrics |= {f"valid_{name}": value for name, value in valid.items()}
         metrics["epoch"] = epoch
-        if not self.history or self._quality(metrics) > self._quality(self.history[self.best_epoch - 1]):
+        if not self.history or self._improves(metrics):
             self.best_epoch = epoch
             self.best_model = copy.deepcopy(self._updates.evaluated.state_dict())
         metrics["best_epoch"] = self.best_epoch
@@ -183,17 +183,18 @@ class Training:
         self.history.append(metrics)
         return metrics
 
-    def _quality(self, metrics: Metrics) -> float:
-        """What the best epoch has most of."""
-        value = metrics[f"valid_{self.settings.best_by}"]
-        return -value if self.settings.best_by == "loss" else value
+    def _improves(self, metrics: Metrics) -> bool:
+        """Whether an epoch is better than the best before it."""
+        name = self.settings.best_by
+        now, before = (m[f"valid_{name}"] for m in (metrics, self.history[self.best_epoch - 1]))
+        return better(now, before, self.objective.larger_is_better(name))
 
     def _train(self) -> Metrics:
         self.model.train()
         self.method.until = (len(self.history) + 1) / self.settings.epochs
         self.method.begin_epoch(len(self.history) / self.settings.epochs)
         loss_sum = torch.zeros((), device=self.device)
-        correct = torch.zeros((), device=self.device)
+        hits: list[Tensor] = []
         logs: dict[str, list[Tensor]] = {}
         steps = examples = 0
         rounds = self._rounds(self.method.settings.rounds_at(self.method.until))
@@ -204,14 +205,16 @@ class Training:
             result = self.method.step_on(self.model, batches, self.optimizer)
             self._updates.stepped(self.method.until)
             loss_sum += result.loss * len(labels)
-            correct += (result.outputs.argmax(1) == labels).sum()
+            if (right := self.objective.hits(result.outputs, labels)) is not None:
+                hits.append(right)
             for name, value in result.log.items():
                 logs.setdefault(name, []).append(value)
         metrics = {
             "train_loss": loss_sum.item() / examples,
-            "train_accuracy": correct.item() / examples,
             "train_steps": steps,
         }
+        if hits:
+            metrics["train_accuracy"] = int(torch.stack(hits).sum()) / examples
         return metrics | {f"train_{n}": torch.stack(values).mean().item() for n, values in logs.items()}
 
     def _rounds(self, rounds: float) -> Iterator[Batch]:
@@ -238,15 +241,15 @@ class Training:
         """The best model's metrics on the test split, and its robustness on validation and test."""
         current = copy.deepcopy(self.model.state_dict())
         self.model.load_state_dict(self.best_model)
-        loss, confusion = measure(self.model, self.test, self.classes)
-        test = {"loss": loss, **scores(confusion, self.positive), **recalls(confusion)}
+        test, self.confusion = self.objective.measure(self.model, self.test, self.data)
+        if self.confusion:
+            test |= recalls(torch.tensor(self.confusion))
         valid: Metrics = {}
         if cases := self.settings.cases:
             others = [case for case in cases if case != self.settings.best_case]
             test |= self._attacks.metrics(self.model, self.test, cases)
             valid |= self._attacks.metrics(self.model, self.valid, others)
         self.model.load_state_dict(current)
-        self.confusion = confusion.tolist()
         found = {"valid": valid, "test": test}
         return {f"{split}_{name}": value for split, values in found.items() for name, value in values.items()}
 
@@ -275,8 +278,8 @@ class Training:
             "metrics": self.history[self.best_epoch - 1],
             "test": {name: value for name, value in self.history[-1].items() if name.startswith("test_")},
             "confusion": self.confusion,
-            "classes": self.classes,
-            "extras": self._extras,
+            "classes": self.data.classes,
+            "extras": encoding(self.data.extras),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
