@@ -1,4 +1,4 @@
-"""The only module that imports torchvision, and that makes do where its compiled operators are missing.
+"""The only module that imports torchvision and torchmetrics; it makes do without compiled operators.
 
 A torchvision built for a GPU fails to import beside a CPU-only torch, since two of its operators have no
 schema there. Models need neither, so the schemas alone are declared and the import is tried again.
@@ -22,6 +22,11 @@ _KEPT: list[torch.library.Library] = []
 def vgg() -> ModuleType:
     """``torchvision.models.vgg``."""
     return _module("torchvision.models.vgg")
+
+
+def resnet() -> ModuleType:
+    """``torchvision.models.resnet``."""
+    return _module("torchvision.models.resnet")
 
 
 def transforms() -> ModuleType:
