@@ -1,6 +1,7 @@
 """Running a sweep: from checking the request to its outcome."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from search.execution.interruption import sigterm_interrupts
 from search.execution.job import check_job
 from search.records.journal import exclusive
 from search.records.provenance import provenance
+from search.records.record import Record
 from search.records.store import Store
 from search.results.outcome import Outcome
 from search.tracking.settled import is_settled
@@ -63,6 +65,7 @@ def run_sweep(
             console.print(remark, highlight=False, markup=False)
         left = engine.left
         if left:
+            _rehearse(sweep, data, checksum, engine.records)
             _connect(sweep, store, data, checksum, verbose)
             store.note_run(sweep.name, provenance(sweep), begun=bool(journal.records))
         store.note_code(sweep.name, ready.code)
@@ -79,6 +82,12 @@ def run_sweep(
     finished = sum(record.finished for record in engine.records)
     limit = engine.limit if finished < engine.total else ""
     return Outcome(engine.records, engine.done, limit, report, time.monotonic() - started, warning)
+
+
+def _rehearse(sweep: Sweep, data: Path, checksum: Checksum, records: Sequence[Record]) -> None:
+    from search.engine.rehearsal import rehearse_sweep
+
+    rehearse_sweep(sweep, data, checksum, records)
 
 
 def _connect(sweep: Sweep, store: Store, data: Path, checksum: Checksum, verbose: bool) -> None:

@@ -62,7 +62,8 @@ class Classification(Objective):
 
     @override
     def loss(self, train: Split, data: Data, smoothing: float) -> Loss:
-        check_classes(train.labels, data.classes)
+        for split in (train, data.valid, data.test):
+            check_classes(split.labels, data.classes)
         weights = self._weights(train, data)
         if weights is None:
             return partial(F.cross_entropy, label_smoothing=smoothing)

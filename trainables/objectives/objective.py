@@ -116,7 +116,8 @@ def number(name: str, value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError, RuntimeError):
-        raise UsageError(f"the metric {name} must be one number, not {value!r:.80}") from None
+        said = " ".join(repr(value).split())[:80]
+        raise UsageError(f"the metric {name} must be one number, not {said}") from None
 
 
 def better(one: float, other: float, larger_is_better: bool) -> bool:
