@@ -56,7 +56,8 @@ class Metric:
     def name(self) -> str:
         """Name for people, such as ``test accuracy``."""
         words = self.column.replace("_", " ")
-        return re.sub(r"\bf1\b", "F1", "validation" + words[5:] if words.startswith("valid ") else words)
+        words = "validation" + words[5:] if words.startswith("valid ") else words
+        return re.sub(r"\b(f1|auroc|rmse|mae|mcc|r2)\b", lambda found: found[0].upper(), words)
 
     @property
     def label(self) -> str:
