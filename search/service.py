@@ -11,7 +11,7 @@ from search.engine.code import remarks_on_code
 from search.engine.engine import Engine
 from search.engine.proposers import Checksum
 from search.engine.readiness import check_ready
-from search.execution.interruption import sigterm_interrupts
+from search.execution.interruption import check_interrupted, sigterm_interrupts
 from search.execution.job import check_job
 from search.records.journal import exclusive
 from search.records.provenance import provenance
@@ -94,5 +94,7 @@ def _connect(sweep: Sweep, store: Store, data: Path, checksum: Checksum, verbose
     """Joins or starts Ray, and checks that its nodes can run the sweep."""
     from search.execution import preflight, tuning
 
+    check_interrupted()
     tuning.connect(verbose)
+    check_interrupted()
     preflight.check_cluster(sweep, store.root, data, checksum)

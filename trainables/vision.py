@@ -36,13 +36,19 @@ def transforms() -> ModuleType:
 
 def torchmetrics() -> ModuleType:
     """``torchmetrics``, which imports torchvision."""
-    _module("torchvision")
+    _mend()
     return importlib.import_module("torchmetrics")
 
 
 def _module(name: str) -> ModuleType:
+    _mend()
+    return importlib.import_module(name)
+
+
+def _mend() -> None:
     try:
-        return importlib.import_module(name)
+        importlib.import_module("torchvision")
+        return
     except RuntimeError as error:
         if _MISSING not in str(error) or _KEPT:
             raise
@@ -52,4 +58,3 @@ def _module(name: str) -> ModuleType:
     _KEPT.append(library)
     for half in [known for known in sys.modules if known.partition(".")[0] == "torchvision"]:
         del sys.modules[half]
-    return importlib.import_module(name)
