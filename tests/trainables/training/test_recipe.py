@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 
 from dropattack import UsageError
 from trainables.data.dataset import Data
+from trainables.data.splits import ImageSplit
+from trainables.recipe.augmentation import crop_flip
 from trainables.recipe.measured import STOPPED_EARLY
 from trainables.tensors import load_whole, save_atomically
 from trainables.training.loop import Training
@@ -226,3 +229,35 @@ def test_the_steps_of_a_schedule_are_those_that_are_taken(
     done = run(Training(found, data))
     assert sum(metrics["train_steps"] for metrics in done.history) == steps
     assert done.optimizer.param_groups[0]["lr"] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_residual_network_with_its_recipe_is_the_loop_written_by_hand() -> None:
+    """Initialisation, shuffling and augmentation follow from the seed."""
+    drawn = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (96, 3, 32, 32), dtype=torch.uint8, generator=drawn)
+    split = ImageSplit(images, torch.randint(10, (96,), generator=drawn))
+    workload = workload_named("cifar10-resnet20")
+    settings = replace(workload.training, epochs=2, batch_size=32)
+    sizes = {"depth": 8, "width": 4}
+    trial = Trial.make(workload.name, "standard", {}, settings, 3, "checksum", model=sizes)
+    data = Data(split, split, split, 10, "checksum")
+    losses = [m["train_loss"] for m in run(Training(trial, data), 2).history]
+
+    with torch.random.fork_rng():
+        torch.manual_seed(trial.seed_for("default"))
+        model = trial.architecture.build(data).train()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
+        shuffling = torch.Generator().manual_seed(trial.seed_for("shuffling"))
+        by_hand = []
+        for epoch in range(2):
+            total = 0.0
+            for step, rows in enumerate(torch.randperm(96, generator=shuffling).split(32)):
+                rate = (1 + math.cos(math.pi * (3 * epoch + step) / 6)) / 2
+                optimizer.param_groups[0]["lr"] = 0.1 * rate
+                loss = F.cross_entropy(model(crop_flip(split.images[rows] / 255)), split.labels[rows])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                total += float(loss.detach()) / 3
+            by_hand.append(total)
+    assert losses == pytest.approx(by_hand, rel=1e-5)
