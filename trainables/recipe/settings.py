@@ -15,6 +15,7 @@ from trainables.recipe import augmentation, averaging, optimizer, schedule
 from trainables.recipe.batches import KEEP, LAST_BATCHES, batch_count
 from trainables.recipe.examples import BATCHES, CLEAN
 from trainables.recipe.precision import PRECISIONS
+from trainables.recipe.splitting import FIXED, SPLITS
 
 _ROUNDING = 1e-9
 
@@ -39,6 +40,12 @@ class TrainingSettings(optimizer.OptimizerSettings, schedule.ScheduleSettings, a
     epochs: int = setting(10, "Passes over the training split; the budget that ASHA cuts.", low=1)
     batch_size: int = setting(128, "Examples per step.", low=1)
     train_size: int = setting(0, "Training examples, stratified and nested by seed; 0 for all.", low=0)
+    split: str = setting(
+        FIXED,
+        "Examples to learn from, to choose by and to test on: the dataset's parts, or parts of the same "
+        "sizes that are redrawn for each seed.",
+        choices=SPLITS,
+    )
     best_by: str = setting(
         "accuracy",
         "Validation metric of the best epoch, whose model is tested; a sweep sets what it selects by. One of "

@@ -21,6 +21,7 @@ from trainables.recipe.examples import training_batch
 from trainables.recipe.measured import STOPPED_EARLY, Metrics
 from trainables.recipe.metrics import recalls
 from trainables.recipe.precision import arithmetic, autocast
+from trainables.recipe.splitting import split_for
 from trainables.recipe.updates import Updates
 from trainables.saved import encoding
 from trainables.training.compiled import check_compilable, compile_passes
@@ -49,7 +50,7 @@ class Training:
 
     Attributes:
         shuffling: Decides the order of the examples; on the CPU.
-        data: The workload's, wherever they lie.
+        data: The workload's, wherever they lie, as the trial splits them.
         history: Metrics of every epoch so far.
     """
 
@@ -60,6 +61,7 @@ class Training:
         self.device = device or torch.device("cpu")
         self.settings = trial.training_settings
         architecture = trial.architecture
+        data = split_for(self.settings.split, trial.seed_for("split"), data)
         train = data.train
         if self.settings.train_size > len(train):
             raise UsageError(
