@@ -244,6 +244,7 @@ class Training:
         current = copy.deepcopy(self.model.state_dict())
         self.model.load_state_dict(self.best_model)
         test, self.confusion = self.objective.measure(self.model, self.test, self.data)
+        test["examples"] = len(self.test)
         if self.confusion:
             test |= recalls(torch.tensor(self.confusion))
         valid: Metrics = {}
