@@ -66,8 +66,14 @@ class Store:
 
     @property
     def tracking_uri(self) -> str:
-        """MLflow's database in this store."""
-        return f"sqlite:///{(self.root / 'mlflow.db').resolve()}"
+        """MLflow's database in this store.
+
+        Of a path with ``%`` or ``?`` these are escaped, and the driver is named: MLflow would make folders of
+        the escaped name otherwise.
+        """
+        path = str((self.root / "mlflow.db").resolve())
+        escaped = path.replace("%", "%25").replace("?", "%3F")
+        return f"sqlite:///{path}" if escaped == path else f"sqlite+pysqlite:///{escaped}"
 
     @property
     def artifacts(self) -> Path:

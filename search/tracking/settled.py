@@ -1,7 +1,8 @@
 """Whether a sweep's records, its report and MLflow's files in the store are as the last run left them.
 
 MLflow takes seconds to import and to open. A run that finds all these files unchanged has nothing to tell it;
-a run that finds any of them changed, by whomever, asks MLflow what it shows.
+a run that finds any of them changed, by whomever, asks MLflow what it shows. Whatever people do in MLflow's
+interface changes its database. A store that was moved is not settled: MLflow notes absolute paths.
 """
 
 from collections.abc import Iterator
@@ -30,11 +31,10 @@ def _path(store: Store, sweep: str) -> Path:
 
 
 def _stamp(store: Store, sweep: str) -> str:
-    """Names, sizes and times of all files that what is shown is made of, or consists of."""
+    """Where the store is, with names, sizes and times of all files that are shown or made what is shown."""
     states = {path: path.stat() for path in _files(store, sweep)}
-    return digest(
-        sorted((str(p.relative_to(store.root)), s.st_size, s.st_mtime_ns) for p, s in states.items())
-    )
+    files = sorted((str(p.relative_to(store.root)), s.st_size, s.st_mtime_ns) for p, s in states.items())
+    return digest([str(store.root.resolve()), files])
 
 
 def _files(store: Store, sweep: str) -> Iterator[Path]:

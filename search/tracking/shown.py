@@ -9,10 +9,8 @@ from mlflow.entities import Metric, Run, ViewType
 
 from dropattack.errors import first_line
 from search.records.redaction import without_credentials
-
-TAG = "dropattack."
-KEY = f"{TAG}key"
-"""Tag of a run that holds its trial's key."""
+from search.tracking.experiments import find_experiment
+from search.tracking.tags import KEY
 
 
 @dataclass(frozen=True)
@@ -28,14 +26,20 @@ class ShownRuns:
     ids: Mapping[str, str] = field(default_factory=dict)
 
 
-def shown_runs(uri: str, sweep: str) -> ShownRuns:
-    """Asks MLflow which runs it shows of a sweep; none where it cannot be reached."""
+def shown_runs(uri: str, sweep: str, owner: str = "") -> ShownRuns:
+    """Asks MLflow which runs it shows of a sweep; none where it cannot be reached.
+
+    Args:
+        uri: Tracking URI.
+        sweep: Name of the sweep.
+        owner: Id of the store, where MLflow may show those of others too.
+    """
     try:
         client = MlflowClient(uri)
-        experiment = client.get_experiment_by_name(sweep)
+        experiment = find_experiment(client, sweep, owner)
         if experiment is None:
             return ShownRuns()
-        runs = all_runs(client, experiment.experiment_id)
+        runs = all_runs(client, experiment.experiment_id, ViewType.ACTIVE_ONLY)
     except Exception:
         return ShownRuns()
     ids = {run.data.tags[KEY]: run.info.run_id for run in runs if KEY in run.data.tags}
@@ -72,14 +76,12 @@ def run_url(uri: str, experiment: str) -> str:
     return f"{server}/#/experiments/{experiment}/runs/{{run_id}}"
 
 
-def all_runs(client: MlflowClient, experiment: str) -> list[Run]:
-    """Every run of an experiment, a thousand to a request."""
+def all_runs(client: MlflowClient, experiment: str, view: int = ViewType.ALL) -> list[Run]:
+    """Every run of an experiment, a thousand to a request; the deleted ones too, where the view has them."""
     runs: list[Run] = []
     token = None
     while True:
-        page = client.search_runs(
-            [experiment], run_view_type=ViewType.ALL, max_results=1000, page_token=token
-        )
+        page = client.search_runs([experiment], run_view_type=view, max_results=1000, page_token=token)
         runs += page
         token = page.token
         if not token:

@@ -1,0 +1,270 @@
+"""Whatever people do to runs and experiments between two runs, the next one shows every trial once, and true."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, Metric, Param, Run, RunTag, ViewType
+
+import search.tracking.projection
+from search.definition.sweep import Sweep
+from search.records.record import Record
+from tests.search.simulation import engine
+from tests.search.tracking.simulated import check_shown, named, run_simulated, shown_by
+
+NAME = "tampered"
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished sweep and the MLflow that shows it, made once."""
+    folder = tmp_path_factory.mktemp("shown")
+    assert run_simulated(folder, named(NAME), f"sqlite:///{folder}/mlflow.db") == ""
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search.tracking.projection, "_INTERVAL_SECONDS", 0.01)
+
+
+class Tamperer:
+    """Someone who works in MLflow's interface, or with its API."""
+
+    def __init__(self, folder: Path) -> None:
+        self.client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+        self.store = self.client._tracking_client.store
+        found = self.client.get_experiment_by_name(NAME)
+        assert found is not None
+        self.experiment: Experiment = found
+        runs = shown_by(f"sqlite:///{folder}/mlflow.db", NAME)
+        self.trials = [r for r in runs if r.data.tags["dropattack.kind"] == "trial"]
+        (self.parent,) = (r for r in runs if r.data.tags["dropattack.kind"] == "sweep")
+        self.trial, self.other = self.trials[:2]
+
+    def delete_trials(self) -> None:
+        for run in self.trials[:3]:
+            self.client.delete_run(run.info.run_id)
+
+    def delete_all_runs(self) -> None:
+        for run in [*self.trials, self.parent]:
+            self.client.delete_run(run.info.run_id)
+
+    def delete_trials_for_good(self) -> None:
+        for run in self.trials[:3]:
+            self.client.delete_run(run.info.run_id)
+            self.store._hard_delete_run(run.info.run_id)
+
+    def delete_parent(self) -> None:
+        self.client.delete_run(self.parent.info.run_id)
+
+    def delete_parent_for_good(self) -> None:
+        self.delete_parent()
+        self.store._hard_delete_run(self.parent.info.run_id)
+
+    def delete_experiment(self) -> None:
+        self.client.delete_experiment(self.experiment.experiment_id)
+
+    def delete_experiment_for_good(self) -> None:
+        self.delete_experiment()
+        for run in [*self.trials, self.parent]:
+            self.store._hard_delete_run(run.info.run_id)
+        self.store._hard_delete_experiment(self.experiment.experiment_id)
+
+    def remove_experiment_tags(self) -> None:
+        for tag in self.experiment.tags:
+            self.store.delete_experiment_tag(self.experiment.experiment_id, tag)
+
+    def remove_keys(self) -> None:
+        for run in self.trials:
+            self.client.delete_tag(run.info.run_id, "dropattack.key")
+
+    def edit_key(self) -> None:
+        self.client.set_tag(self.trial.info.run_id, "dropattack.key", "mine")
+
+    def swap_keys(self) -> None:
+        for run, other in ((self.trial, self.other), (self.other, self.trial)):
+            self.client.set_tag(run.info.run_id, "dropattack.key", other.data.tags["dropattack.key"])
+
+    def give_another_key(self) -> None:
+        self.client.set_tag(self.trial.info.run_id, "dropattack.key", self.other.data.tags["dropattack.key"])
+
+    def remove_tags_of_trial(self) -> None:
+        for tag in self.trial.data.tags:
+            if tag.startswith("dropattack.") and tag != "dropattack.kind":
+                self.client.delete_tag(self.trial.info.run_id, tag)
+
+    def remove_each_one_tag(self) -> None:
+        """Of every trial another one."""
+        own = [tag for tag in self.trial.data.tags if tag.startswith(("dropattack.", "mlflow.parent"))]
+        for tag, run in zip(own, [*self.trials, *self.trials], strict=False):
+            self.client.delete_tag(run.info.run_id, tag)
+
+    def edit_tags(self) -> None:
+        for run in self.trials:
+            for tag in ("state", "configuration_id", "stage", "method", "workload", "trial", "reason"):
+                self.client.set_tag(run.info.run_id, f"dropattack.{tag}", "mine")
+            self.client.set_tag(run.info.run_id, "mlflow.parentRunId", "mine")
+
+    def remove_parents_tags(self) -> None:
+        for tag in self.parent.data.tags:
+            if tag.startswith("dropattack."):
+                self.client.delete_tag(self.parent.info.run_id, tag)
+
+    def change_status(self) -> None:
+        for run, status in zip(self.trials, ("RUNNING", "FAILED", "SCHEDULED", "KILLED"), strict=False):
+            self.client.set_terminated(run.info.run_id, status, 1)
+        self.client.update_run(self.parent.info.run_id, status="RUNNING")
+
+    def change_metrics(self) -> None:
+        """The last epoch's, the selected value, and an epoch that was never trained."""
+        at = 4_000_000_000_000
+        self.client.log_metric(self.trials[0].info.run_id, "valid_accuracy", 0.999, at, 3)
+        self.client.log_metric(self.trials[1].info.run_id, "value", 0.999, at - at // 2, 0)
+        self.client.log_metric(self.trials[2].info.run_id, "value", 0.999, at, 70)
+        self.client.log_metric(self.trials[3].info.run_id, "valid_accuracy", 0.999, at, 70)
+        self.client.log_metric(self.trials[4].info.run_id, "epoch", 70, at, 70)
+
+    def copy_runs(self) -> None:
+        for run in self.trials[:2]:
+            self._copy(run)
+
+    def copy_and_delete(self) -> None:
+        """The first one goes, and an incomplete copy stays."""
+        copy = self._copy(self.trial, metrics=False)
+        self.client.delete_run(self.trial.info.run_id)
+        self.client.set_terminated(copy, "RUNNING")
+
+    def copy_with_other_params(self) -> None:
+        self._copy(self.trial, seed="77")
+        self.client.delete_run(self.trial.info.run_id)
+
+    def copy_parent(self) -> None:
+        self._copy(self.parent)
+
+    def _copy(self, run: Run, metrics: bool = True, **params: str) -> str:
+        new = self.client.create_run(self.experiment.experiment_id, tags=dict(run.data.tags))
+        values = [Metric(name, value, 1, 3) for name, value in run.data.metrics.items()] if metrics else []
+        told = [Param(name, value) for name, value in (run.data.params | params).items()]
+        self.client.log_batch(new.info.run_id, values, told, [RunTag("note", "a copy")])
+        self.client.set_terminated(new.info.run_id)
+        return str(new.info.run_id)
+
+
+TAMPERINGS = [
+    getattr(Tamperer, name) for name in vars(Tamperer) if not name.startswith("_")
+]  # in the order above
+
+
+@pytest.fixture
+def folder(tmp_path: Path, shown: Path) -> Path:
+    """A copy to tamper with."""
+    return Path(shutil.copytree(shown, tmp_path / "copy"))
+
+
+def records(folder: Path, definition: Sweep) -> list[Record]:
+    return list(engine(folder, definition).records)
+
+
+@pytest.mark.parametrize("tamper", TAMPERINGS, ids=lambda function: function.__name__)
+def test_what_was_done_to_runs_and_experiments_is_healed_for_good(
+    folder: Path, tamper: Callable[[Tamperer], None]
+) -> None:
+    definition, uri = named(NAME), f"sqlite:///{folder}/mlflow.db"
+    tamper(Tamperer(folder))
+    with pytest.raises((AssertionError, ValueError, KeyError)):
+        _whole(uri, definition, records(folder, definition))
+    assert run_simulated(folder, definition, uri) == ""
+    _whole(uri, definition, records(folder, definition))
+    before = _state(uri)
+    assert run_simulated(folder, definition, uri) == ""
+    assert _state(uri) == before, "it is healed once and for all"
+
+
+def _whole(uri: str, definition: Sweep, of: list[Record]) -> None:
+    """As `check_shown`; also that the experiment and its parent run are there and have ended."""
+    check_shown(uri, definition, of)
+    experiment = MlflowClient(uri).get_experiment_by_name(definition.name)
+    assert experiment is not None
+    assert experiment.lifecycle_stage == "active"
+    assert experiment.tags["dropattack.sweep"] == definition.name
+    parent = next(r for r in shown_by(uri, definition.name) if r.data.tags.get("dropattack.kind") == "sweep")
+    assert parent.info.status == "FINISHED"
+    assert parent.data.tags["dropattack.command"]
+
+
+def _state(uri: str) -> dict[str, tuple[object, ...]]:
+    client = MlflowClient(uri)
+    return {
+        run.info.run_id: (
+            run.info.lifecycle_stage,
+            run.info.status,
+            run.info.end_time if "dropattack.key" in run.data.tags else 0,
+            tuple(sorted(run.data.tags.items())),
+            tuple(sorted(run.data.metrics.items())),
+        )
+        for experiment in client.search_experiments(ViewType.ALL)
+        for run in client.search_runs([experiment.experiment_id], "", ViewType.ALL)
+    }
+
+
+def test_what_people_add_for_themselves_stays(folder: Path) -> None:
+    definition, uri = named(NAME), f"sqlite:///{folder}/mlflow.db"
+    person = Tamperer(folder)
+    client, run_id = person.client, person.trial.info.run_id
+    client.update_run(run_id, name="the good one")
+    client.set_tag(run_id, "mlflow.note.content", "look at this")
+    client.log_metric(run_id, "my_metric", 1.5)
+    client.log_param(run_id, "my_param", "x")
+    own = client.create_run(person.experiment.experiment_id, tags={"mine": "yes"})
+    client.rename_experiment(person.experiment.experiment_id, "renamed")
+    assert run_simulated(folder, definition, uri) == ""
+    client.delete_run(own.info.run_id)
+    check_shown(uri, definition, records(folder, definition), "renamed")
+    run = client.get_run(run_id)
+    assert run.info.run_name == "the good one"
+    assert run.data.tags["mlflow.note.content"] == "look at this"
+    assert (run.data.metrics["my_metric"], run.data.params["my_param"]) == (1.5, "x")
+    assert client.get_run(own.info.run_id).info.status == "RUNNING"
+    assert client.get_experiment_by_name(NAME) is None
+
+
+@pytest.mark.parametrize("tamper", [Tamperer.delete_trials, Tamperer.delete_experiment])
+def test_what_was_deleted_comes_back_as_it_was(folder: Path, tamper: Callable[[Tamperer], None]) -> None:
+    person = Tamperer(folder)
+    before = {run.info.run_id for run in person.trials}
+    tamper(person)
+    run_simulated(folder, named(NAME), f"sqlite:///{folder}/mlflow.db")
+    assert {run.info.run_id for run in Tamperer(folder).trials} == before
+
+
+def test_a_replaced_run_says_why_and_is_among_the_deleted_ones(folder: Path) -> None:
+    person = Tamperer(folder)
+    run_id = person.trial.info.run_id
+    person.client.log_metric(run_id, "valid_accuracy", 0.999, 4_000_000_000_000, 70)
+    run_simulated(folder, named(NAME), f"sqlite:///{folder}/mlflow.db")
+    run = person.client.get_run(run_id)
+    assert run.info.lifecycle_stage == "deleted"
+    why = run.data.tags["dropattack.replaced"]
+    assert why == "its metric valid_accuracy is 0.999, which is not on record"
+
+
+def test_runs_that_are_deleted_while_a_sweep_runs_are_back_at_its_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those of trials that MLflow is told nothing more about."""
+    monkeypatch.setattr(search.tracking.projection, "_TRUSTED_SECONDS", 0.0)
+    definition, uri = named(NAME), f"sqlite:///{folder}/mlflow.db"
+    projection = search.tracking.projection.Projection(uri, definition, folder / "artifacts", {})
+    of = records(folder, definition)
+    projection.start(of)
+    while len(projection.shown().ids) < len(of):
+        pass
+    while projection._dirty:
+        pass
+    Tamperer(folder).delete_trials()
+    projection.drain()
+    assert projection.close([]) == ""
+    check_shown(uri, definition, of)
