@@ -37,6 +37,7 @@ class FoundRun:
         end: When it ended, in milliseconds.
         deleted: Whether it is among the deleted runs.
         epochs: How many epochs it shows.
+        files: Where its files are.
         compared: Whether it has been compared with its record.
     """
 
@@ -48,6 +49,7 @@ class FoundRun:
     end: int | None = None
     deleted: bool = False
     epochs: int = 0
+    files: str = ""
     compared: bool = False
 
     @classmethod
@@ -63,6 +65,7 @@ class FoundRun:
             info.end_time,
             info.lifecycle_stage != "active",
             int(data.metrics.get(LAST_METRIC, 0)),
+            info.artifact_uri,
         )
 
 

@@ -1,5 +1,6 @@
 """The runs of a sweep in MLflow: one per trial key under a parent, each brought up to its record."""
 
+import json
 import logging
 import math
 import os
@@ -14,6 +15,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_SOURCE_NAME
 from search.definition.sweep import Sweep
 from search.records.record import Record, State
 from search.tracking.experiments import own_experiment
+from search.tracking.files import RunFiles
 from search.tracking.found import REPLACED, FoundRun, FoundRuns, contradiction, lacks_metrics
 from search.tracking.picture import (
     STATUS,
@@ -52,7 +54,6 @@ class SweepRuns:
 
     Attributes:
         experiment: Id of the experiment.
-        parent: Id of the sweep's own run.
         created: Whether it created any run of a trial itself.
     """
 
@@ -69,6 +70,8 @@ class SweepRuns:
         os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # what it logs it raises too
+        self._uri = uri
         self._client = MlflowClient(uri)
         self._sweep = sweep
         self._later = later or {}
@@ -79,13 +82,19 @@ class SweepRuns:
         self._found = FoundRuns(all_runs(self._client, self.experiment))
         for run in self._found.replaced:
             self._client.delete_run(run.run_id)
-        self.parent = self._parent()
+        self._parent = self._find_parent()
         self._client.update_run(self.parent, status="RUNNING")
-        self._client.log_dict(self.parent, sweep.model_dump(mode="json"), _DEFINITION)
+        definition = json.dumps(sweep.model_dump(mode="json"), indent=2, sort_keys=True)
+        RunFiles(self._parent.files, uri).put_text(_DEFINITION, definition)
         found = {KIND: "sweep", SWEEP: sweep.name, f"{TAG}command": f"dropattack run {_DEFINITION}"}
         found |= {f"{TAG}version.{name}": value for name, value in versions.items()}
         found |= {f"{TAG}run.{name}": value[:5000] for name, value in (provenance or {}).items()}
         self._client.log_batch(self.parent, tags=[RunTag(name, value) for name, value in found.items()])
+
+    @property
+    def parent(self) -> str:
+        """Id of the sweep's own run."""
+        return self._parent.run_id
 
     @property
     def ids(self) -> dict[str, str]:
@@ -142,16 +151,16 @@ class SweepRuns:
         """
         for key, model in winners:
             for file in model if key in self._runs else ():
-                self._client.log_artifact(self._runs[key].run_id, str(file), "model")
+                RunFiles(self._runs[key].files, self._uri).put(file, "model")
         for file in files:
-            self._client.log_artifact(self.parent, str(file))
+            RunFiles(self._parent.files, self._uri).put(file)
         for run in self._runs.values():
             if run.tags.get(_STATE) == State.RUNNING.value and run.status != STATUS[State.PRUNED]:
                 self._client.set_terminated(run.run_id, STATUS[State.PRUNED])
                 run.status = STATUS[State.PRUNED]
         self._client.set_terminated(self.parent, status)
 
-    def _parent(self) -> str:
+    def _find_parent(self) -> FoundRun:
         """The sweep's own run: the one there is, restored where it was deleted, or a new one."""
         for other in self._found.parents[1:]:
             if not other.deleted:
@@ -159,14 +168,14 @@ class SweepRuns:
         for parent in self._found.parents[:1]:
             if parent.deleted:
                 self._client.restore_run(parent.run_id)
-            return parent.run_id
+            return parent
         tags = {
             KIND: "sweep",
             SWEEP: self._sweep.name,
             "mlflow.note.content": self._sweep.summary,
         }
         run = self._client.create_run(self.experiment, tags=tags, run_name=self._sweep.name)
-        return str(run.info.run_id)
+        return FoundRun(run.info.run_id, tags, files=run.info.artifact_uri)
 
     def _take(self, record: Record, run: FoundRun, epochs: Sequence[Mapping[str, float]]) -> None:
         """Keeps a run that is there, unless it says what cannot be put right."""
@@ -195,7 +204,7 @@ class SweepRuns:
         }
         run = self._client.create_run(self.experiment, start_time=started_at(record), tags=tags)
         self.created = True
-        self._runs[record.key] = FoundRun(run.info.run_id, tags)
+        self._runs[record.key] = FoundRun(run.info.run_id, tags, files=run.info.artifact_uri)
 
     def _standing_tags(self, record: Record, run: FoundRun) -> dict[str, str]:
         """Those of a record; of one that repeats another's training only what the run does not say."""

@@ -41,6 +41,8 @@ def lasts(error: Exception) -> bool:
 def line(error: Exception) -> str:
     """An error in a line, without credentials."""
     text = without_credentials(first_line(error))
+    if _OTHER_SCHEMA in text:
+        text = text.partition(". ")[0]
     return text if isinstance(error, UsageError) else text[:_LONGEST]
 
 

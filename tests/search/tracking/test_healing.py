@@ -1,4 +1,4 @@
-"""Whatever people do to runs and experiments between two runs, the next one shows every trial once, and true."""
+"""Whatever people do to runs and experiments between two runs, the next one shows all as recorded."""
 
 import shutil
 from collections.abc import Callable
