@@ -11,8 +11,7 @@ from search.records.record import Record
 from search.records.store import Store
 from search.results.best import best_by_workload
 from search.results.frames import records_for_analysis
-from search.tracking.database import shown_of
-from search.tracking.shown import ShownRuns
+from search.tracking.shown import ShownRuns, shown_of
 from trainables.saved import load_model
 from trainables.workloads import workload_named
 

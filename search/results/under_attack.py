@@ -10,8 +10,7 @@ from dropattack import UsageError
 from dropattack.robustness import Case, parse_grid
 from search.records.record import Record, State
 from search.records.store import Store
-from search.tracking.database import shown_of
-from search.tracking.shown import add_metrics
+from search.tracking.shown import add_metrics, shown_of
 from trainables.data.dataset import Data
 from trainables.recipe.examples import CLEAN
 from trainables.recipe.measured import Metrics

@@ -11,8 +11,6 @@ from urllib.parse import quote
 
 from dropattack import UsageError
 from search.records.store import Store
-from search.tracking.owner import known_owner_of
-from search.tracking.shown import ShownRuns, shown_runs
 from search.tracking.tags import KIND, SWEEP
 
 _PATIENCE_SECONDS = 20.0
@@ -39,7 +37,7 @@ def make_ready(store: Store) -> None:
     if not path.is_file():
         raise UsageError(f"{path} is not MLflow's database but a folder; {again}")
     try:
-        with closing(_opened(path)) as database:
+        with closing(opened(path, "rw")) as database:
             _correct(database, store.artifacts.resolve().as_uri())
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
@@ -49,8 +47,13 @@ def make_ready(store: Store) -> None:
         raise UsageError(f"{path} is damaged ({error}); {again}") from error
 
 
-def _opened(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=rw", _PATIENCE_SECONDS, uri=True)
+def opened(path: Path, mode: str) -> sqlite3.Connection:
+    """Opens a database that is there, for reading (``ro``) or for writing as well (``rw``).
+
+    Raises:
+        sqlite3.Error: It cannot be opened.
+    """
+    return sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode={mode}", _PATIENCE_SECONDS, uri=True)
 
 
 def _correct(database: sqlite3.Connection, location: str) -> None:
@@ -78,20 +81,3 @@ def _former_locations(database: sqlite3.Connection, location: str) -> list[str]:
     )
     places = {str(old) for (old,) in found.fetchall()} - {location}
     return [old for old in places if old.startswith("file:") and old.endswith("/artifacts")]
-
-
-def shown_of(store: Store, sweep: str, tracking_uri: str) -> ShownRuns:
-    """Asks MLflow which runs it shows of a sweep of a store; none where it cannot be asked.
-
-    Args:
-        store: The store.
-        sweep: Name of the sweep.
-        tracking_uri: MLflow server; empty for the store's own database.
-    """
-    try:
-        if tracking_uri:
-            return shown_runs(tracking_uri, sweep, known_owner_of(store))
-        make_ready(store)
-    except UsageError:
-        return ShownRuns()
-    return shown_runs(store.tracking_uri, sweep) if (store.root / "mlflow.db").exists() else ShownRuns()

@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run, ViewType
 
+from dropattack import UsageError
 from dropattack.errors import first_line
 from search.records.redaction import without_credentials
+from search.records.store import Store
+from search.tracking.database import make_ready
 from search.tracking.experiments import find_experiment
+from search.tracking.owner import known_owner_of
 from search.tracking.tags import KEY
 
 
@@ -44,6 +48,23 @@ def shown_runs(uri: str, sweep: str, owner: str = "") -> ShownRuns:
         return ShownRuns()
     ids = {run.data.tags[KEY]: run.info.run_id for run in runs if KEY in run.data.tags}
     return ShownRuns(run_url(uri, experiment.experiment_id), ids)
+
+
+def shown_of(store: Store, sweep: str, tracking_uri: str) -> ShownRuns:
+    """Asks MLflow which runs it shows of a sweep of a store; none where it cannot be asked.
+
+    Args:
+        store: The store.
+        sweep: Name of the sweep.
+        tracking_uri: MLflow server; empty for the store's own database.
+    """
+    try:
+        if tracking_uri:
+            return shown_runs(tracking_uri, sweep, known_owner_of(store))
+        make_ready(store)
+    except UsageError:
+        return ShownRuns()
+    return shown_runs(store.tracking_uri, sweep) if (store.root / "mlflow.db").exists() else ShownRuns()
 
 
 def add_metrics(uri: str, shown: ShownRuns, measured: Mapping[str, Mapping[str, float]]) -> str:

@@ -29,12 +29,18 @@ def named(name: str) -> Sweep:
 
 
 def run_simulated(
-    folder: Path, definition: Sweep, uri: str, epochs: int | None = None, of: Provenance | None = None
+    folder: Path,
+    definition: Sweep,
+    uri: str,
+    epochs: int | None = None,
+    of: Provenance | None = None,
+    artifacts: Path | None = None,
 ) -> str:
     """Runs a simulated sweep with a projection; a killed one leaves MLflow where it is."""
     tested = engine(folder, definition)
     versions = {"torch": "2.0, 2.1"}
-    projection = Projection(uri, definition, folder / "artifacts", versions, (of or Provenance()).facts)
+    place = artifacts or folder / "artifacts"
+    projection = Projection(uri, definition, place, versions, (of or Provenance()).facts)
     tested.listeners.append(projection.show)
     projection.start(tested.records)
     try:

@@ -16,8 +16,9 @@ from typing_extensions import override
 import search.tracking.projection
 from dropattack import UsageError
 from search.records.store import Store
-from search.tracking.database import make_ready, shown_of
+from search.tracking.database import make_ready
 from search.tracking.projection import Projection
+from search.tracking.shown import shown_of
 from search.tracking.trouble import lasts
 from tests.patience import PATIENCE_SECONDS
 from tests.search.simulation import engine
