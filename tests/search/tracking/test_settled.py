@@ -45,7 +45,7 @@ def runs(store: Store, name: str) -> list[Run]:
 def file_of(store: Store, name: str) -> Path:
     """A file of the sweep: its definition among MLflow's files."""
     (parent,) = (run for run in runs(store, name) if run.data.tags["dropattack.kind"] == "sweep")
-    return store.artifacts / parent.info.run_id / "artifacts" / "sweep.json"
+    return store.artifacts / str(parent.info.run_id) / "artifacts" / "sweep.json"
 
 
 def grow(path: Path) -> None:

@@ -4,7 +4,7 @@ import json
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -18,11 +18,11 @@ from dropattack import UsageError
 from search.records.store import Store
 from search.tracking.database import make_ready
 from search.tracking.projection import Projection
-from search.tracking.shown import shown_of
+from search.tracking.shown import add_metrics, shown_of
 from search.tracking.trouble import lasts
 from tests.patience import PATIENCE_SECONDS
 from tests.search.simulation import engine
-from tests.search.tracking.simulated import check_shown, named, run_simulated
+from tests.search.tracking.simulated import check_shown, named, run_simulated, shown_by
 
 AGAIN = "`dropattack run` again"
 _AT_ONCE = 3
@@ -48,7 +48,9 @@ def store(tmp_path: Path, shown: Path) -> Store:
     return Store(Path(shutil.copytree(shown, tmp_path / "copy")))
 
 
-def run(store: Store, uri: str = "") -> tuple[str, int]:
+def run(
+    store: Store, uri: str = "", later: Mapping[str, Mapping[str, float]] | None = None
+) -> tuple[str, int]:
     """Shows a sweep that is finished; returns what is said, and how often MLflow was tried."""
     definition, tries = named("broken"), []
 
@@ -62,6 +64,7 @@ def run(store: Store, uri: str = "") -> tuple[str, int]:
         definition,
         None if uri else store.artifacts,
         {},
+        later=later,
         make_ready=ready,
     )
     projection.start(engine(store.root, definition).records)
@@ -207,3 +210,20 @@ def test_a_server_that_refuses_is_told_at_once(store: Store, refusing: str) -> N
 )
 def test_an_outage_passes_and_a_refusal_lasts(error: Exception, expected: bool) -> None:
     assert lasts(error) is expected
+
+
+@pytest.mark.parametrize("damage", [foreign, a_folder, changed("DROP TABLE latest_metrics")])
+def test_metrics_that_mlflow_does_not_take_are_told_and_shown_by_the_next_run(
+    store: Store, damage: Callable[[Path], None]
+) -> None:
+    damage(store.root / "mlflow.db")
+    key = engine(store.root, named("broken")).records[0].key
+    line = add_metrics(store, "broken", "", {key: {"test_pgd_accuracy": 0.25}})
+    assert "did not take the metrics" in line
+    assert AGAIN in line
+    (store.root / "mlflow.db").rename(store.root / "away")
+    mended = Store(store.root.rename(store.root.with_name("mended")))
+    assert run(mended, later={key: {"test_pgd_accuracy": 0.25}}) == ("", 1)
+    shown = shown_by(mended.tracking_uri, "broken")
+    (found,) = (r for r in shown if r.data.tags.get("dropattack.key") == key)
+    assert found.data.metrics["test_pgd_accuracy"] == 0.25
