@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from time import sleep
 
 import pytest
 from mlflow import MlflowClient
@@ -11,7 +12,8 @@ from mlflow.entities import Experiment, Metric, Param, Run, RunTag, ViewType
 import search.tracking.projection
 from search.definition.sweep import Sweep
 from search.records.record import Record
-from tests.search.simulation import engine
+from tests.patience import PATIENCE_SECONDS
+from tests.search.simulation import Driver, engine
 from tests.search.tracking.simulated import check_shown, named, run_simulated, shown_by
 
 NAME = "tampered"
@@ -268,3 +270,30 @@ def test_runs_that_are_deleted_while_a_sweep_runs_are_back_at_its_end(
     projection.drain()
     assert projection.close([]) == ""
     check_shown(uri, definition, of)
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_what_is_deleted_while_trials_go_on_comes_back(tmp_path: Path, shown: Path, everything: bool) -> None:
+    """Their next epochs meet runs, or an experiment, that MLflow no longer lets anybody write to."""
+    shutil.copy(shown / "mlflow.db", tmp_path / "mlflow.db")
+    definition, uri = named("going-on"), f"sqlite:///{tmp_path}/mlflow.db"
+    tested = engine(tmp_path, definition)
+    projection = search.tracking.projection.Projection(uri, definition, tmp_path / "artifacts", {})
+    client, deleted = MlflowClient(uri), []
+
+    def delete(record: Record) -> None:
+        if len(record.epochs) == 2 and not deleted and projection.shown().ids.get(record.key):
+            deleted.append(record.key)
+            run = client.get_run(projection.shown().ids[record.key])
+            if everything:
+                client.delete_experiment(run.info.experiment_id)
+            else:
+                client.delete_run(run.info.run_id)
+
+    tested.listeners += [projection.show, lambda record: sleep(0.05), delete]
+    projection.start(tested.records)
+    Driver(tested).run()
+    projection.drain(PATIENCE_SECONDS)
+    assert deleted
+    assert projection.close([]) == ""
+    check_shown(uri, definition, list(tested.records))
