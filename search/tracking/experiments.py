@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, ViewType
@@ -36,8 +37,22 @@ def find_experiment(client: MlflowClient, sweep: str, owner: str = "") -> Experi
     return None
 
 
-def own_experiment(client: MlflowClient, sweep: str, artifacts: Path | None, owner: str = "") -> str:
-    """Id of the experiment that shows a sweep of a store.
+class OwnExperiment(NamedTuple):
+    """The experiment of a sweep, which is there and not deleted.
+
+    Attributes:
+        experiment_id: Its id.
+        restored: Whether it was deleted; with it MLflow restores all of its runs.
+    """
+
+    experiment_id: str
+    restored: bool
+
+
+def own_experiment(
+    client: MlflowClient, sweep: str, artifacts: Path | None, owner: str = ""
+) -> OwnExperiment:
+    """The experiment that shows a sweep of a store.
 
     It is restored where it was deleted, and made where there is none.
 
@@ -58,13 +73,14 @@ def own_experiment(client: MlflowClient, sweep: str, artifacts: Path | None, own
             artifacts.mkdir(parents=True, exist_ok=True)
             location = artifacts.resolve().as_uri()
         kind = {"mlflow.experimentKind": "custom_model_development"}
-        return str(client.create_experiment(name, location, kind | tags))
-    if _deleted(found):
+        return OwnExperiment(str(client.create_experiment(name, location, kind | tags)), restored=False)
+    deleted = _deleted(found)
+    if deleted:
         client.restore_experiment(found.experiment_id)
     for tag, value in tags.items():
         if found.tags.get(tag) != value:
             client.set_experiment_tag(found.experiment_id, tag, value)
-    return str(found.experiment_id)
+    return OwnExperiment(str(found.experiment_id), deleted)
 
 
 def _names(sweep: str, owner: str) -> Iterator[str]:

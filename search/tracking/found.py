@@ -87,7 +87,8 @@ class FoundRuns:
             if run.tags.get(KIND) == "sweep" or (run.run_id in parents and not _is_trial(run))
         ]
         self.parents.sort(key=lambda run: (run.deleted, -parents[run.run_id]))
-        self._trials = [run for run in kept if _is_trial(run) and run not in self.parents]
+        self._all = [run for run in kept if run not in self.parents]
+        self._trials = [run for run in self._all if _is_trial(run)]
         self._by_key: dict[str, list[FoundRun]] = defaultdict(list)
         self._by_text: dict[str, list[FoundRun]] = defaultdict(list)
         for run in self._trials:
@@ -117,6 +118,10 @@ class FoundRuns:
         self._claimed.add(best.run_id)
         return best
 
+    def unclaimed(self) -> list[FoundRun]:
+        """Runs that no record has claimed, whatever they are."""
+        return [run for run in self._all if run.run_id not in self._claimed and not run.deleted]
+
     def left_over(self) -> list[FoundRun]:
         """Runs of trials that have another one, and those that no longer say whose they are.
 
@@ -124,10 +129,8 @@ class FoundRuns:
         """
         return [
             run
-            for run in self._trials
-            if run.run_id not in self._claimed
-            and not run.deleted
-            and (run.tags.get(KEY, "") in self._keys or KEY not in run.tags)
+            for run in self.unclaimed()
+            if run in self._trials and (run.tags.get(KEY, "") in self._keys or KEY not in run.tags)
         ]
 
 

@@ -137,9 +137,11 @@ class Projection:
 
     @property
     def _shortfall(self) -> str:
-        if self._unshown:
-            return f"is behind by {len(self._unshown)} trials ({self.problem or 'it is slow'})"
-        return f"could not be compared with the records ({self.problem or 'it is slow'})"
+        """How far MLflow is behind, and why."""
+        why, behind = self.problem or "it is slow", len(self._unshown)
+        if behind:
+            return f"is behind by {behind} trial{'s' if behind > 1 else ''} ({why})"
+        return f"could not be compared with the records ({why})"
 
     @property
     def created(self) -> bool:
@@ -166,7 +168,7 @@ class Projection:
         while True:
             try:
                 self._show_all()
-                pause, in_vain, self.problem = _INTERVAL_SECONDS, 0, ""
+                pause, in_vain, self.problem, self._advice = _INTERVAL_SECONDS, 0, "", AGAIN
             except Exception as error:
                 self._forget()
                 self.problem, self._advice = line(error), advice(error, self._uri)

@@ -75,7 +75,7 @@ class SweepRuns:
         self._client = MlflowClient(uri)
         self._sweep = sweep
         self._later = later or {}
-        self.experiment = own_experiment(self._client, sweep.name, artifacts, owner)
+        self.experiment, self._restored = own_experiment(self._client, sweep.name, artifacts, owner)
         self.created = False
         self._runs: dict[str, FoundRun] = {}
         self._shown_headline = ""
@@ -134,10 +134,17 @@ class SweepRuns:
         self._set_status(run, state, epochs, goes_on)
 
     def tidy(self) -> None:
-        """Takes away what stands there beside the runs of the records, once all of them are shown."""
-        for run in self._found.left_over():
+        """Takes away what stands there beside the runs of the records, once all of them are shown.
+
+        Of an experiment that was deleted the runs of the records come back, and no others.
+        """
+        left_over = self._found.left_over()
+        for run in left_over:
             self._replace(run, "another run shows its trial, or it no longer says which trial it shows")
-        self._found = FoundRuns([])
+        for run in self._found.unclaimed() if self._restored else ():
+            if run not in left_over:
+                self._client.delete_run(run.run_id)
+        self._found, self._restored = FoundRuns([]), False
 
     def describe(self, headline: str) -> None:
         """Shows on the parent run how far the sweep is."""

@@ -64,6 +64,8 @@ def advice(error: Exception, uri: str) -> str:
         return f"make the database writable, then {AGAIN}"
     if getattr(error, "error_code", "") in _NOT_ALLOWED:
         return f"have its administrator permit it, or name another --tracking-uri; then {AGAIN}"
+    if getattr(error, "error_code", "") == "ENDPOINT_NOT_FOUND":
+        return f"name the address of an MLflow server; then {AGAIN}"
     return AGAIN if not lasts(error) else f"mend that, then {AGAIN}"
 
 

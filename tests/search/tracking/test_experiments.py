@@ -83,19 +83,19 @@ def test_another_stores_experiment_is_left_alone(tmp_path: Path, uri: str, delet
 def test_an_experiment_of_an_earlier_version_becomes_that_of_the_first_who_runs_it(uri: str) -> None:
     client = MlflowClient(uri)
     there = client.create_experiment("from-before")
-    assert own_experiment(client, "from-before", None, ONE) == there
-    other = own_experiment(client, "from-before", None, TWO)
+    assert own_experiment(client, "from-before", None, ONE).experiment_id == there
+    other = own_experiment(client, "from-before", None, TWO).experiment_id
     assert client.get_experiment(other).name == "from-before (22222222)"
-    assert own_experiment(client, "from-before", None, ONE) == there
-    assert own_experiment(client, "from-before", None, TWO) == other
+    assert own_experiment(client, "from-before", None, ONE).experiment_id == there
+    assert own_experiment(client, "from-before", None, TWO).experiment_id == other
 
 
 def test_a_name_that_is_taken_by_another_sweeps_renamed_experiment_is_not_taken_over(uri: str) -> None:
     client = MlflowClient(uri)
-    first = own_experiment(client, "first", None)
+    first = own_experiment(client, "first", None).experiment_id
     client.rename_experiment(first, "second")
-    second = own_experiment(client, "second", None)
-    third = own_experiment(client, "second", None, ONE)
+    second = own_experiment(client, "second", None).experiment_id
+    third = own_experiment(client, "second", None, ONE).experiment_id
     assert len({first, second, third}) == 3
-    assert own_experiment(client, "first", None) == first
-    assert own_experiment(client, "second", None, ONE) == third
+    assert own_experiment(client, "first", None).experiment_id == first
+    assert own_experiment(client, "second", None, ONE).experiment_id == third
