@@ -42,7 +42,8 @@ class Store:
     """A folder that holds everything that sweeps record.
 
     ``sweeps/NAME/`` has the sweep's definition, journal, checkpoints, models, report, where each run of it
-    came from and what attacks on its models gave; ``mlflow.db`` and ``artifacts/`` are MLflow's.
+    came from and what attacks on its models gave; ``mlflow.db`` and ``artifacts/`` are MLflow's, and
+    ``store.json`` tells the store from others that share an MLflow server.
     """
 
     def __init__(self, root: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,9 +14,11 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 from rich.console import Console
+from typer.testing import CliRunner
 
 from analysis.records import from_mlflow
 from dropattack import UsageError
+from search.cli import app
 from search.records.store import Store
 from search.results.reporting import best_record, report_sweep
 from search.service import run_sweep
@@ -144,6 +147,32 @@ def test_a_report_of_a_moved_store_links_to_the_runs_it_had(tmp_path: Path, root
     assert report.is_relative_to(moved.root)
     assert links(report) == before
     check(moved)
+
+
+def test_mlflows_interface_finds_the_files_of_a_store_that_was_moved(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it has been run there."""
+    moved = Store(root.rename(tmp_path / "mo?ved"))
+    started: list[list[str]] = []
+
+    def call(command: list[str], env: object) -> int:
+        started.append(command)
+        return 0
+
+    monkeypatch.setattr(subprocess, "call", call)
+    result = CliRunner().invoke(app, ["ui", "--store", str(moved.root)])
+    assert result.exit_code == 0
+    assert started[0][-2:] == ["--backend-store-uri", moved.tracking_uri]
+    check(moved)
+
+
+def test_mlflows_interface_is_not_opened_on_a_damaged_database(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_text("no database")
+    result = CliRunner().invoke(app, ["ui", "--store", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "mlflow.db is damaged (file is not a database); move it away" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_what_is_not_the_stores_keeps_its_place(tmp_path: Path, root: Path) -> None:
