@@ -275,9 +275,11 @@ def ui(
     with refusals():
         from dropattack import UsageError
         from search.records.store import Store
+        from search.tracking.database import make_ready
 
         if not (store / "mlflow.db").exists():
             raise UsageError(f"{store} has no MLflow records; run a sweep first, or name another --store")
+        make_ready(Store(store))
         address = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
         uri = Store(store).tracking_uri
         environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}

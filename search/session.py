@@ -21,6 +21,8 @@ from search.records.store import Store
 from search.results.best import best_by_workload
 from search.results.outcome import StoreError
 from search.results.reporting import standing_report, write_report
+from search.tracking.database import make_ready
+from search.tracking.owner import owner_of
 from search.tracking.projection import Projection
 from search.tracking.runs import Winner
 from search.tracking.settled import note_settled
@@ -67,6 +69,9 @@ def finish_sweep(
         None if tracking_uri else store.artifacts,
         store.versions(sweep.name),
         noted.facts if noted else {},
+        (lambda: owner_of(store)) if tracking_uri else str,
+        store.robustness(sweep.name),
+        (lambda: None) if tracking_uri else (lambda: make_ready(store)),
     )
     status = Status(sweep, engine.records, engine.total)
     view = ProgressView(status, console)

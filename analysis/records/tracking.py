@@ -26,12 +26,12 @@ _STATES = {"FINISHED": COMPLETE, "FAILED": "failed", "KILLED": "failed"}
 def from_mlflow(tracking_uri: str, sweep: str) -> Records:
     """Reads a sweep back from MLflow.
 
-    A sweep is an experiment of its name: a parent run tagged ``dropattack.kind=sweep`` with the artifact
-    ``sweep.json``, and one child per training, tagged ``dropattack.kind=trial`` and ``dropattack.key``,
-    ``.configuration_id``, ``.control_experiment``, ``.stage``, ``.state``, ``.reason``, with hyperparameters
-    and ``training.*`` as params, and metrics per epoch (the step). A training that was asked for under
-    several names is there under the one that trained it. Runs come 1000 to a request, metric histories of up
-    to 100 runs to a request.
+    A sweep is an experiment of its name: a parent run tagged ``dropattack.kind=sweep``, ``dropattack.select``
+    and ``.mode``, with the artifact ``sweep.json``, and one child per training, tagged
+    ``dropattack.kind=trial`` and ``dropattack.key``, ``.configuration_id``, ``.control_experiment``,
+    ``.stage``, ``.state``, ``.reason``, with hyperparameters and ``training.*`` as params, and metrics per
+    epoch (the step). A training that was asked for under several names is there under the one that trained
+    it. Runs come 1000 to a request, metric histories of up to 100 runs to a request.
 
     Args:
         tracking_uri: A server's address, or a database such as ``sqlite:///runs/mlflow.db``.
@@ -54,7 +54,9 @@ def from_mlflow(tracking_uri: str, sweep: str) -> Records:
     runs = list(_runs(client, experiment.experiment_id, "trial"))
     raw: dict[str, Any] = _sweep_file(client, parents[0].info.run_id) if parents else {}
     select: dict[str, Any] = raw.get("select") or {}
-    metric = str(select.get("metric", "accuracy"))
+    metric = noted.get("dropattack.select") or str(select.get("metric", "accuracy"))
+    own = "min" if metric in SMALLER_IS_BETTER else "max"
+    mode = noted.get("dropattack.mode") or str(select.get("mode") or own)
     server = tracking_uri.startswith(("http://", "https://"))
     address = f"{tracking_uri.rstrip('/')}/#/experiments/{experiment.experiment_id}/runs/{{run_id}}"
     trials = [_trial(run) for run in runs]
@@ -64,7 +66,7 @@ def from_mlflow(tracking_uri: str, sweep: str) -> Records:
         epochs=epochs,
         sweep={"name": sweep, **raw},
         select=metric if metric.startswith("valid_") else f"valid_{metric}",
-        mode=str(select.get("mode") or ("min" if metric in SMALLER_IS_BETTER else "max")),
+        mode=mode,
         versions=_prefixed(noted, "dropattack.version."),
         runs=[run] if run else [],
         run_url=address if server else "",

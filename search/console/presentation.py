@@ -30,7 +30,7 @@ def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, 
     show_line(console, f"{trials}: {', '.join(parts)} · {duration(outcome.seconds)}")
     _show_best(console, sweep, outcome.records)
     if outcome.warning:
-        show_line(console, f"warning: {outcome.warning}; `dropattack run` again catches up")
+        show_line(console, f"warning: {outcome.warning}")
     if outcome.limit:
         show_line(console, f"ended at its limit of {outcome.limit}; a larger one goes on")
     if not outcome.done:

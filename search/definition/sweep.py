@@ -138,9 +138,14 @@ class Select(_Model):
         return f"valid_{self.metric}"
 
     @property
+    def direction(self) -> str:
+        """``max`` or ``min``: the mode that is given, or the metric's own."""
+        return self.mode or _own_mode(self.metric)
+
+    @property
     def sign(self) -> int:
         """1 where more is better, -1 where less is."""
-        return -1 if (self.mode or _own_mode(self.metric)) == "min" else 1
+        return -1 if self.direction == "min" else 1
 
     @model_validator(mode="after")
     def _check(self) -> Self:

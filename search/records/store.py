@@ -42,7 +42,8 @@ class Store:
     """A folder that holds everything that sweeps record.
 
     ``sweeps/NAME/`` has the sweep's definition, journal, checkpoints, models, report, where each run of it
-    came from and what attacks on its models gave; ``mlflow.db`` and ``artifacts/`` are MLflow's.
+    came from and what attacks on its models gave; ``mlflow.db`` and ``artifacts/`` are MLflow's, and
+    ``store.json`` tells the store from others that share an MLflow server.
     """
 
     def __init__(self, root: Path) -> None:
@@ -66,8 +67,14 @@ class Store:
 
     @property
     def tracking_uri(self) -> str:
-        """MLflow's database in this store."""
-        return f"sqlite:///{(self.root / 'mlflow.db').resolve()}"
+        """MLflow's database in this store.
+
+        Of a path with ``%`` or ``?`` these are escaped, and the driver is named: MLflow would make folders of
+        the escaped name otherwise.
+        """
+        path = str((self.root / "mlflow.db").resolve())
+        escaped = path.replace("%", "%25").replace("?", "%3F")
+        return f"sqlite:///{path}" if escaped == path else f"sqlite+pysqlite:///{escaped}"
 
     @property
     def artifacts(self) -> Path:

@@ -47,7 +47,7 @@ def records_for_analysis(
         epochs=epochs,
         sweep=sweep.model_dump(mode="json"),
         select=sweep.select.column,
-        mode="max" if sweep.select.sign > 0 else "min",
+        mode=sweep.select.direction,
         versions=versions,
         runs=runs,
         run_url=shown.url,

@@ -11,7 +11,7 @@ from search.records.record import Record
 from search.records.store import Store
 from search.results.best import best_by_workload
 from search.results.frames import records_for_analysis
-from search.tracking.shown import ShownRuns, shown_runs
+from search.tracking.shown import ShownRuns, shown_of
 from trainables.recipe.splitting import split_for
 from trainables.saved import load_model
 from trainables.workloads import workload_named
@@ -71,7 +71,7 @@ def report_sweep(
 
     def tables_of(sweep_name: str) -> "Records":
         sweep = store.recorded(sweep_name)
-        shown = shown_runs(tracking_uri or store.tracking_uri, sweep_name)
+        shown = shown_of(store, sweep_name, tracking_uri)
         return _tables(sweep, store, store.journal(sweep).records, shown)
 
     tables = tables_of(name)

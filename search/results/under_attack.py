@@ -10,7 +10,7 @@ from dropattack import UsageError
 from dropattack.robustness import Case, parse_grid
 from search.records.record import Record, State
 from search.records.store import Store
-from search.tracking.shown import add_metrics, shown_runs
+from search.tracking.shown import add_metrics
 from trainables.data.dataset import Data
 from trainables.recipe.examples import CLEAN
 from trainables.recipe.measured import Metrics
@@ -101,8 +101,7 @@ def evaluate_sweep(
             attacked += 1
         if progress is not None:
             progress(done, len(trained))
-    uri = tracking_uri or store.tracking_uri
-    return Attacked(attacked, without, add_metrics(uri, shown_runs(uri, name), known))
+    return Attacked(attacked, without, add_metrics(store, name, tracking_uri, known))
 
 
 class _Datasets:

@@ -10,18 +10,22 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from dropattack.errors import first_line
 from search.definition.sweep import Sweep
 from search.records.record import Record, State
 from search.records.redaction import without_credentials
 from search.tracking.runs import SweepRuns, Winner
 from search.tracking.shown import ShownRuns, run_url
+from search.tracking.trouble import AGAIN, advice, lasts, line
 
 _INTERVAL_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 60.0
 _LAST_SECONDS = 5.0
 """How long closing waits for a thread where that was not waited for before, or where there is hurry."""
 _GLANCE_SECONDS = 0.2
+_TRUSTED_SECONDS = 10.0
+"""How long what MLflow answered is taken for true; people change runs meanwhile."""
+_TRIES = 2
+"""How often something is tried, each time from the beginning, that no waiting mends."""
 
 
 class Projection:
@@ -33,6 +37,9 @@ class Projection:
         artifacts: Where a new experiment keeps its artifacts; ``None`` leaves that to the server.
         versions: What the sweep has run with.
         provenance: Where the results of this run come from, by name.
+        owner: Answers with the id of the store, where MLflow may show those of others too.
+        later: Metrics that were measured after the training, by trial key.
+        make_ready: What to do each time before MLflow is opened.
     """
 
     def __init__(
@@ -42,21 +49,30 @@ class Projection:
         artifacts: Path | None,
         versions: Mapping[str, str],
         provenance: Mapping[str, str] | None = None,
+        owner: Callable[[], str] = lambda: "",
+        later: Mapping[str, Mapping[str, float]] | None = None,
+        make_ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._uri = uri
         self._sweep = sweep
-        self._artifacts = artifacts
-        self._versions = versions
-        self._provenance = provenance
+        self._make_ready = make_ready
+        self._connect: Callable[[], SweepRuns] = lambda: SweepRuns(
+            uri, sweep, artifacts, versions, provenance, owner(), later
+        )
         self._runs: SweepRuns | None = None
+        self._asked = 0.0
+        self._created = False
+        self._records: dict[str, Record] = {}
         self._dirty: dict[str, Record] = {}
+        self._unshown: set[str] = set()
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._deadline = math.inf
+        self._closing_since = self._deadline = math.inf
         # Asked instead of the thread: an interrupt during its `join` makes a thread that works look ended.
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="mlflow-projection", daemon=True)
         self.problem = ""
+        self._advice = AGAIN
 
     def start(self, records: Sequence[Record], headline: Callable[[], str] = lambda: "") -> None:
         """Begins with the records there are; what MLflow already shows is found out and left alone.
@@ -73,12 +89,15 @@ class Projection:
     def show(self, record: Record) -> None:
         """Takes note that a record is new or has changed."""
         with self._lock:
-            known = self._dirty.get(record.key)
-            if known is None or _ranks_above(record, known):
-                self._dirty[record.key] = record
+            known = self._records.get(record.key)
+            if known is None or known is record or _ranks_above(record, known):
+                self._records[record.key] = record
+            self._dirty[record.key] = self._records[record.key]
+            self._unshown.add(record.key)
 
     def drain(self, patience_seconds: float = 60.0) -> None:
         """Waits until all records are shown, or for so long."""
+        self._closing_since = min(self._closing_since, time.monotonic())
         self._deadline = time.monotonic() + patience_seconds
         self._wake.set()
         self._ended.wait(patience_seconds + _INTERVAL_SECONDS)
@@ -99,23 +118,35 @@ class Projection:
             hurry: Set when MLflow is to be waited for a few seconds more and no longer.
 
         Returns:
-            What MLflow could not be told, or nothing; it is told at the next run.
+            What MLflow could not be told, and what to do; or nothing.
         """
         if self._working:
             self.drain(_LAST_SECONDS)
         place = f"MLflow at {without_credentials(self._uri)}"
-        behind = f"{place} is behind by {len(self._dirty)} trials ({self.problem})" if self._dirty else ""
+        behind = f"{place} {self._shortfall}" if self._dirty else ""
         if self._working or (behind and self._runs is None):
-            return behind or f"{place} does not answer"
-        problem = _in_background(
-            lambda: self._connected().finish(files, winners, status), hurry or threading.Event()
-        )
-        return f"{place} did not take the report ({problem})" if problem else behind
+            behind = behind or f"{place} does not answer"
+        else:
+            problem = _in_background(
+                lambda: self._connected().finish(files, winners, status), hurry or threading.Event()
+            )
+            if problem is not None:
+                behind = f"{place} did not take the report ({line(problem)})"
+                self._advice = advice(problem, self._uri)
+        return "; ".join(filter(None, [behind, self._advice])) if behind else ""
+
+    @property
+    def _shortfall(self) -> str:
+        """How far MLflow is behind, and why."""
+        why, behind = self.problem or "it is slow", len(self._unshown)
+        if behind:
+            return f"is behind by {behind} trial{'s' if behind > 1 else ''} ({why})"
+        return f"could not be compared with the records ({why})"
 
     @property
     def created(self) -> bool:
         """Whether a run was created that no earlier report can link to."""
-        return self._runs is not None and self._runs.created
+        return self._created or (self._runs is not None and self._runs.created)
 
     def shown(self) -> ShownRuns:
         """The runs that MLflow shows so far."""
@@ -133,17 +164,22 @@ class Projection:
             self._ended.set()
 
     def _keep_up(self) -> None:
-        pause = _INTERVAL_SECONDS
+        pause, in_vain = _INTERVAL_SECONDS, 0
         while True:
             try:
                 self._show_all()
-                pause, self.problem = _INTERVAL_SECONDS, ""
+                pause, in_vain, self.problem, self._advice = _INTERVAL_SECONDS, 0, "", AGAIN
             except Exception as error:
-                self._runs = None
-                self.problem = _line(error)
-                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
-            closing = self._deadline < math.inf
-            if closing and (not self._dirty or time.monotonic() > self._deadline):
+                self._forget()
+                self.problem, self._advice = line(error), advice(error, self._uri)
+                in_vain = in_vain + 1 if lasts(error) else 0
+                pause = min(max(pause, _INTERVAL_SECONDS) * 2, _LONGEST_PAUSE_SECONDS)
+                pause = 0.0 if 0 < in_vain < _TRIES else pause
+            closing = self._closing_since < math.inf
+            if closing and not self._dirty and self._closing_since - self._asked > _TRUSTED_SECONDS:
+                self._forget()
+                continue
+            if closing and (not self._dirty or in_vain >= _TRIES or time.monotonic() > self._deadline):
                 return
             if self._wake.wait(pause):
                 self._wake.clear()
@@ -164,31 +200,42 @@ class Projection:
             with self._lock:
                 if record.state is state and len(record.epochs) == len(epochs) and self._dirty[key] is record:
                     del self._dirty[key]
+                    self._unshown.discard(key)
                 else:
                     self._dirty[key] = self._dirty.pop(key)
+        if not self._dirty:
+            runs.tidy()
         runs.describe(self._headline())
 
     def _connected(self) -> SweepRuns:
         if self._runs is None:
-            self._runs = SweepRuns(self._uri, self._sweep, self._artifacts, self._versions, self._provenance)
+            self._make_ready()
+            self._asked = time.monotonic()
+            self._runs = self._connect()
         return self._runs
 
+    def _forget(self) -> None:
+        """Takes nothing for true of what MLflow answered: it is asked again, and every record compared."""
+        self._created, self._runs = self.created, None
+        with self._lock:
+            self._dirty = {**self._dirty, **self._records}
 
-def _in_background(action: Callable[[], None], hurry: threading.Event) -> str:
+
+def _in_background(action: Callable[[], None], hurry: threading.Event) -> Exception | None:
     """Does something in a thread, and waits for its end; for a few seconds only from when there is hurry.
 
     Returns:
         What went wrong, or nothing.
     """
     ended = threading.Event()
-    problem = ["it does not answer"]
+    problem: list[Exception] = [TimeoutError("it does not answer")]
 
     def act() -> None:
         try:
             action()
             problem.clear()
         except Exception as error:
-            problem[:] = [_line(error)]
+            problem[:] = [error]
         finally:
             ended.set()
 
@@ -196,7 +243,7 @@ def _in_background(action: Callable[[], None], hurry: threading.Event) -> str:
     while not ended.wait(_GLANCE_SECONDS) and not hurry.is_set():
         pass
     ended.wait(_LAST_SECONDS)
-    return "".join(problem)
+    return next(iter(problem), None)
 
 
 def _ranks_above(record: Record, other: Record) -> bool:
@@ -206,7 +253,3 @@ def _ranks_above(record: Record, other: Record) -> bool:
         other.state is State.COMPLETE,
         len(other.epochs),
     )
-
-
-def _line(error: Exception) -> str:
-    return without_credentials(first_line(error))[:200]

@@ -9,28 +9,31 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
-from mlflow.utils.mlflow_tags import (
-    MLFLOW_PARENT_RUN_ID,
-    MLFLOW_RUN_NAME,
-    MLFLOW_SOURCE_NAME,
-)
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_SOURCE_NAME
 
-from analysis.records import CONFIGURATION, CONTROL
 from search.definition.sweep import Sweep
 from search.records.record import Record, State
-from search.tracking.shown import KEY, TAG, all_runs
-from trainables.trial import Trial
+from search.tracking.experiments import own_experiment
+from search.tracking.files import RunFiles
+from search.tracking.found import REPLACED, FoundRun, FoundRuns, contradiction, lacks_metrics
+from search.tracking.picture import (
+    STATUS,
+    VALUE,
+    ended_at,
+    metrics_of,
+    params_of,
+    passing_tags,
+    standing_tags,
+    started_at,
+)
+from search.tracking.shown import all_runs
+from search.tracking.tags import KIND, SWEEP, TAG
 
-_RUN_STATUS = {
-    State.RUNNING: RunStatus.RUNNING,
-    State.COMPLETE: RunStatus.FINISHED,
-    State.PRUNED: RunStatus.KILLED,
-    State.FAILED: RunStatus.FAILED,
-}
 _BATCH = 1000
-_LAST_METRIC = "epoch"
 _DEFINITION = "sweep.json"
+_STATE = f"{TAG}state"
+_ENDED = ("FINISHED", "FAILED", "KILLED")
 
 
 Winner = tuple[str, Sequence[Path]]
@@ -46,12 +49,12 @@ class SweepRuns:
         artifacts: Where a new experiment keeps its artifacts; ``None`` leaves that to the server.
         versions: What the sweep has run with.
         provenance: Where the results of this run come from, by name.
+        owner: Id of the store, where MLflow may show those of others too.
+        later: Metrics that were measured after the training, by trial key.
 
     Attributes:
         experiment: Id of the experiment.
-        parent: Id of the sweep's own run.
-        ids: Run id by trial key.
-        created: Whether it created any of these runs itself.
+        created: Whether it created any run of a trial itself.
     """
 
     def __init__(
@@ -61,69 +64,87 @@ class SweepRuns:
         artifacts: Path | None,
         versions: Mapping[str, str],
         provenance: Mapping[str, str] | None = None,
+        owner: str = "",
+        later: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
         os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # what it logs it raises too
+        self._uri = uri
         self._client = MlflowClient(uri)
         self._sweep = sweep
-        self.experiment = self._find_experiment(artifacts)
-        self.ids: dict[str, str] = {}
+        self._later = later or {}
+        self.experiment, self._restored = own_experiment(self._client, sweep.name, artifacts, owner)
         self.created = False
-        self._epochs: dict[str, int] = {}
-        self._states: dict[str, str] = {}
-        self._described: set[str] = set()
-        self._named: set[str] = set()
-        self._ended: set[str] = set()
+        self._runs: dict[str, FoundRun] = {}
         self._shown_headline = ""
-        parent = None
-        for run in all_runs(self._client, self.experiment):
-            if run.data.tags.get(f"{TAG}kind") == "sweep":
-                parent = run.info.run_id
-            elif KEY in run.data.tags:
-                self._remember(run)
-        self.parent = parent or self._create_parent()
-        self._client.update_run(self.parent, status=RunStatus.to_string(RunStatus.RUNNING))
-        self._client.log_dict(self.parent, sweep.model_dump(mode="json"), _DEFINITION)
-        found = {f"{TAG}command": f"dropattack run {_DEFINITION}"}
+        self._found = FoundRuns(all_runs(self._client, self.experiment))
+        for run in self._found.replaced:
+            self._client.delete_run(run.run_id)
+        self._parent = self._find_parent()
+        self._client.update_run(self.parent, status="RUNNING")
+        definition = json.dumps(sweep.model_dump(mode="json"), indent=2, sort_keys=True)
+        RunFiles(self._parent.files, uri).put_text(_DEFINITION, definition)
+        select = {f"{TAG}select": sweep.select.column, f"{TAG}mode": sweep.select.direction}
+        found = {**select, KIND: "sweep", SWEEP: sweep.name, f"{TAG}command": f"dropattack run {_DEFINITION}"}
         found |= {f"{TAG}version.{name}": value for name, value in versions.items()}
         found |= {f"{TAG}run.{name}": value[:5000] for name, value in (provenance or {}).items()}
         self._client.log_batch(self.parent, tags=[RunTag(name, value) for name, value in found.items()])
 
+    @property
+    def parent(self) -> str:
+        """Id of the sweep's own run."""
+        return self._parent.run_id
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """Run id by trial key."""
+        return {key: run.run_id for key, run in list(self._runs.items())}
+
     def show(self, record: Record, state: State, epochs: Sequence[Mapping[str, float]]) -> None:
         """Brings one run up to its record."""
         key = record.key
-        self._adopt(record)
-        if key not in self.ids:
+        if key not in self._runs and (found := self._found.claim(record)) is not None:
+            self._take(record, found, epochs)
+        if key not in self._runs:
             if record.reused_from and not record.reused_from.startswith(f"{self._sweep.name}/"):
                 return
             self._create(record)
-        if self._states[key] == state.value and self._epochs[key] >= len(epochs):
-            return
-        run_id = self.ids[key]
-        new = epochs[self._epochs[key] :]
-        metrics, odd = _metrics(new), _not_finite(epochs)
-        tags = [RunTag(f"{TAG}state", state.value)]
-        tags += [RunTag(f"{TAG}not-finite", " ".join(odd))] if odd else []
-        tags += [RunTag(f"{TAG}reason", record.reason[:5000])] if record.reason else []
-        select = self._sweep.select
-        best = max(epochs, key=lambda m: select.sign * m[select.column], default=None)
-        if best is not None and state is not State.RUNNING:
-            at = int(epochs[-1]["recorded_at"] * 1000)
-            metrics.append(Metric("value", best[select.column], at, 0))
-        for start in range(0, max(len(metrics), 1), _BATCH):
-            params = [] if key in self._described else _params(record.trial)
-            self._client.log_batch(run_id, metrics[start : start + _BATCH], params, tags)
-            self._described.add(key)
-        if state is not State.RUNNING:
-            ended = int(epochs[-1]["recorded_at"] * 1000) if epochs else None
-            self._client.set_terminated(run_id, RunStatus.to_string(_RUN_STATUS[state]), ended)
-            self._ended.add(key)
-        elif key in self._ended:
-            self._client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
-            self._ended.discard(key)
-        self._epochs[key] = max(self._epochs[key], len(epochs))
-        self._states[key] = state.value
+        run = self._runs[key]
+        metrics = metrics_of(epochs[run.epochs :])
+        goes_on = bool(metrics) or run.tags.get(_STATE) != state.value
+        value = self._value(epochs)
+        if math.isfinite(value) and state is not State.RUNNING and run.metrics.get(VALUE) != value:
+            metrics.append(Metric(VALUE, value, self._time_of_value(run, epochs), 0))
+        metrics += self._measured_later(key, run)
+        passing = passing_tags(record, state, epochs)
+        for name in [name for name, value in passing.items() if not value and name in run.tags]:
+            self._client.delete_tag(run.run_id, name)
+            del run.tags[name]
+        wanted = {name: value for name, value in passing.items() if value}
+        if not run.compared:
+            wanted |= self._standing_tags(record, run)
+        params = (
+            [] if run.compared else [p for p in params_of(record.trial).items() if p[0] not in run.params]
+        )
+        self._log(run, metrics, params, wanted)
+        run.epochs = max(run.epochs, len(epochs))
+        run.compared = True
+        self._set_status(run, state, epochs, goes_on)
+
+    def tidy(self) -> None:
+        """Takes away what stands there beside the runs of the records, once all of them are shown.
+
+        Of an experiment that was deleted the runs of the records come back, and no others.
+        """
+        left_over = self._found.left_over()
+        for run in left_over:
+            self._replace(run, "another run shows its trial, or it no longer says which trial it shows")
+        for run in self._found.unclaimed() if self._restored else ():
+            if run not in left_over:
+                self._client.delete_run(run.run_id)
+        self._found, self._restored = FoundRuns([]), False
 
     def describe(self, headline: str) -> None:
         """Shows on the parent run how far the sweep is."""
@@ -137,125 +158,125 @@ class SweepRuns:
         Trials that are still running when their sweep ends are shown as killed, until they go on.
         """
         for key, model in winners:
-            for file in model if key in self.ids else ():
-                self._client.log_artifact(self.ids[key], str(file), "model")
+            for file in model if key in self._runs else ():
+                RunFiles(self._runs[key].files, self._uri).put(file, "model")
         for file in files:
-            self._client.log_artifact(self.parent, str(file))
-        for key, state in self._states.items():
-            if state == State.RUNNING.value and key not in self._ended:
-                self._client.set_terminated(self.ids[key], RunStatus.to_string(RunStatus.KILLED))
-                self._ended.add(key)
+            RunFiles(self._parent.files, self._uri).put(file)
+        for run in self._runs.values():
+            if run.tags.get(_STATE) == State.RUNNING.value and run.status != STATUS[State.PRUNED]:
+                self._client.set_terminated(run.run_id, STATUS[State.PRUNED])
+                run.status = STATUS[State.PRUNED]
         self._client.set_terminated(self.parent, status)
 
-    def _find_experiment(self, artifacts: Path | None) -> str:
-        found = self._client.get_experiment_by_name(self._sweep.name)
-        if found is not None:
-            return str(found.experiment_id)
-        location = None
-        if artifacts is not None:
-            artifacts.mkdir(parents=True, exist_ok=True)
-            location = artifacts.resolve().as_uri()
-        kind = {"mlflow.experimentKind": "custom_model_development"}
-        return str(self._client.create_experiment(self._sweep.name, location, kind))
-
-    def _remember(self, run: Run) -> None:
-        key = run.data.tags[KEY]
-        self.ids[key] = run.info.run_id
-        self._epochs[key] = int(run.data.metrics.get(_LAST_METRIC, 0))
-        self._states[key] = run.data.tags.get(f"{TAG}state", "")
-        if run.data.params:
-            self._described.add(key)
-        if f"{TAG}{CONFIGURATION}" in run.data.tags:
-            self._named.add(key)
-        if run.info.status in ("FINISHED", "FAILED", "KILLED"):
-            self._ended.add(key)
-        elif self._states[key] != State.RUNNING.value:
-            self._states[key] = ""
-
-    def _adopt(self, record: Record) -> None:
-        """Gives the run that an earlier version made of a trial the identity that the trial has now."""
-        former, key = record.former, record.key
-        if former in self.ids and key not in self.ids:
-            self.ids[key], self._epochs[key] = self.ids.pop(former), self._epochs.pop(former)
-            self._states[key] = self._states.pop(former)
-            for seen in (self._described, self._ended):
-                if former in seen:
-                    seen.remove(former)
-                    seen.add(key)
-        if key in self.ids and key not in self._named:
-            tags = [RunTag(name, value) for name, value in _identity(record).items()]
-            self._client.log_batch(self.ids[key], tags=tags)
-            self._named.add(key)
-
-    def _create_parent(self) -> str:
+    def _find_parent(self) -> FoundRun:
+        """The sweep's own run: the one there is, restored where it was deleted, or a new one."""
+        for other in self._found.parents[1:]:
+            if not other.deleted:
+                self._replace(other, "another run stands for the sweep")
+        for parent in self._found.parents[:1]:
+            if parent.deleted:
+                self._client.restore_run(parent.run_id)
+            return parent
         tags = {
-            f"{TAG}kind": "sweep",
-            f"{TAG}sweep": self._sweep.name,
+            KIND: "sweep",
+            SWEEP: self._sweep.name,
             "mlflow.note.content": self._sweep.summary,
         }
         run = self._client.create_run(self.experiment, tags=tags, run_name=self._sweep.name)
-        return str(run.info.run_id)
+        return FoundRun(run.info.run_id, tags, files=run.info.artifact_uri)
+
+    def _take(self, record: Record, run: FoundRun, epochs: Sequence[Mapping[str, float]]) -> None:
+        """Keeps a run that is there, unless it says what cannot be put right."""
+        untrue = contradiction(run, record, epochs) or self._untrue_value(run, epochs)
+        if untrue:
+            if not run.deleted:
+                self._replace(run, untrue)
+            return
+        if run.deleted:
+            self._client.restore_run(run.run_id)
+        if lacks_metrics(run, epochs):
+            run.epochs = 0
+        self._runs[record.key] = run
+
+    def _replace(self, run: FoundRun, why: str) -> None:
+        """Moves a run to MLflow's deleted ones, where whoever wants it finds it and the reason."""
+        self._client.set_tag(run.run_id, REPLACED, why)
+        self._client.delete_run(run.run_id)
 
     def _create(self, record: Record) -> None:
-        trial = record.trial
-        tags = {
-            MLFLOW_PARENT_RUN_ID: self.parent,
-            f"{TAG}kind": "trial",
-            **_identity(record),
-            f"{TAG}sweep": self._sweep.name,
-            f"{TAG}stage": record.stage,
-            f"{TAG}workload": trial.workload,
-            f"{TAG}method": trial.method,
+        tags = standing_tags(record, self._sweep, self.parent)
+        tags |= {
             f"{TAG}state": State.RUNNING.value,
-            f"{TAG}trial": json.dumps(trial.to_dict(), sort_keys=True),
             MLFLOW_RUN_NAME: record.name,
             MLFLOW_SOURCE_NAME: "dropattack",
         }
-        run = self._client.create_run(self.experiment, start_time=_start(record), tags=tags)
+        run = self._client.create_run(self.experiment, start_time=started_at(record), tags=tags)
         self.created = True
-        self.ids[record.key] = run.info.run_id
-        self._epochs[record.key], self._states[record.key] = 0, ""
-        self._named.add(record.key)
+        self._runs[record.key] = FoundRun(run.info.run_id, tags, files=run.info.artifact_uri)
 
+    def _standing_tags(self, record: Record, run: FoundRun) -> dict[str, str]:
+        """Those of a record; of one that repeats another's training only what the run does not say."""
+        tags = standing_tags(record, self._sweep, self.parent)
+        told = ("stage", "trial") if record.reused_from else ()
+        return {n: v for n, v in tags.items() if n.removeprefix(TAG) not in told or n not in run.tags}
 
-def _identity(record: Record) -> dict[str, str]:
-    """Tags that say who a run's trial is; see `trainables.trial.Identity`."""
-    configuration, control = record.identity.configuration, record.identity.control
-    return {KEY: record.key, f"{TAG}{CONFIGURATION}": configuration, f"{TAG}{CONTROL}": control}
+    def _log(
+        self,
+        run: FoundRun,
+        metrics: Sequence[Metric],
+        params: Sequence[tuple[str, str]],
+        wanted: Mapping[str, str],
+    ) -> None:
+        """Logs what a run does not have yet; in MLflow a batch is written whole or not at all."""
+        tags = {name: value for name, value in wanted.items() if run.tags.get(name) != value}
+        new = [Param(name, value) for name, value in params]
+        for start in range(0, len(metrics), _BATCH) or ([0] if tags or new else []):
+            of_run = [RunTag(name, value) for name, value in tags.items()]
+            self._client.log_batch(run.run_id, metrics[start : start + _BATCH], new, of_run)
+            new, tags = [], {}
+        run.tags |= wanted
+        run.metrics |= {metric.key: metric.value for metric in metrics}
 
+    def _set_status(
+        self, run: FoundRun, state: State, epochs: Sequence[Mapping[str, float]], goes_on: bool
+    ) -> None:
+        """Ends a run as its record has ended; one that has not is running from its next epoch on."""
+        status = STATUS[state]
+        if state is State.RUNNING:
+            if run.status in _ENDED and goes_on:
+                self._client.update_run(run.run_id, status=status)
+                run.status = status
+            return
+        end = ended_at(epochs)
+        if run.status != status or end not in (None, run.end):
+            self._client.set_terminated(run.run_id, status, end)
+            run.status, run.end = status, end
 
-def _start(record: Record) -> int:
-    """When a trial began, in milliseconds."""
-    if not record.epochs:
-        return int(time.time() * 1000)
-    first = record.epochs[0]
-    return int((first["recorded_at"] - first.get("seconds", 0.0)) * 1000)
+    def _value(self, epochs: Sequence[Mapping[str, float]]) -> float:
+        """What a trial is selected by; NaN of one without epochs."""
+        select = self._sweep.select
+        return max((e[select.column] for e in epochs), key=lambda v: select.sign * v, default=math.nan)
 
+    def _untrue_value(self, run: FoundRun, epochs: Sequence[Mapping[str, float]]) -> str:
+        """What is wrong with the value that a run is selected by, where a later one could not mend it."""
+        shown = run.metrics.get(VALUE)
+        if shown is not None and shown != self._value(epochs):
+            history = self._client.get_metric_history(run.run_id, VALUE)
+            if any(metric.step > 0 for metric in history):
+                return f"its metric {VALUE} is {shown}, which is not on record"
+        return ""
 
-def _params(trial: Trial) -> list[Param]:
-    params = {"workload": trial.workload, "method": trial.method, "seed": trial.seed, "passes": trial.passes}
-    params |= dict(trial.hyperparameters)
-    params |= trial.options()
-    return [Param(name, str(value)) for name, value in params.items()]
+    def _time_of_value(self, run: FoundRun, epochs: Sequence[Mapping[str, float]]) -> int:
+        """When the value came about; where the run has another one, after that: MLflow shows the latest."""
+        if VALUE not in run.metrics:
+            return int(epochs[-1]["recorded_at"] * 1000)
+        history = self._client.get_metric_history(run.run_id, VALUE)
+        return max([int(time.time() * 1000), *(metric.timestamp + 1 for metric in history)])
 
-
-def _metrics(epochs: Sequence[Mapping[str, float]]) -> list[Metric]:
-    """MLflow's form of some epochs' metrics."""
-    metrics = [
-        Metric(name, value, int(epoch["recorded_at"] * 1000), int(epoch["epoch"]))
-        for epoch in epochs
-        for name, value in epoch.items()
-        if math.isfinite(value) and name != "recorded_at"
-    ]
-    # The epoch itself goes last: that it is there says that the rest is.
-    return sorted(metrics, key=lambda metric: (metric.step, metric.key == _LAST_METRIC))
-
-
-def _not_finite(epochs: Sequence[Mapping[str, float]]) -> list[str]:
-    """What MLflow cannot hold of a trial's metrics, as ``name@epoch=value``."""
-    return [
-        f"{name}@{epoch['epoch']:.0f}={value}"
-        for epoch in epochs
-        for name, value in epoch.items()
-        if not math.isfinite(value)
-    ]
+    def _measured_later(self, key: str, run: FoundRun) -> list[Metric]:
+        now = int(time.time() * 1000)
+        return [
+            Metric(name, value, now, 0)
+            for name, value in (() if run.compared else self._later.get(key, {}).items())
+            if run.metrics.get(name) != value and math.isfinite(value)
+        ]

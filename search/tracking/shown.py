@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run, ViewType
 
-from dropattack.errors import first_line
+from dropattack import UsageError
 from search.records.redaction import without_credentials
-
-TAG = "dropattack."
-KEY = f"{TAG}key"
-"""Tag of a run that holds its trial's key."""
+from search.records.store import Store
+from search.tracking.database import make_ready
+from search.tracking.experiments import find_experiment
+from search.tracking.owner import known_owner_of
+from search.tracking.tags import KEY
+from search.tracking.trouble import advice, line
 
 
 @dataclass(frozen=True)
@@ -28,42 +30,75 @@ class ShownRuns:
     ids: Mapping[str, str] = field(default_factory=dict)
 
 
-def shown_runs(uri: str, sweep: str) -> ShownRuns:
-    """Asks MLflow which runs it shows of a sweep; none where it cannot be reached."""
-    try:
-        client = MlflowClient(uri)
-        experiment = client.get_experiment_by_name(sweep)
-        if experiment is None:
-            return ShownRuns()
-        runs = all_runs(client, experiment.experiment_id)
-    except Exception:
-        return ShownRuns()
-    ids = {run.data.tags[KEY]: run.info.run_id for run in runs if KEY in run.data.tags}
-    return ShownRuns(run_url(uri, experiment.experiment_id), ids)
-
-
-def add_metrics(uri: str, shown: ShownRuns, measured: Mapping[str, Mapping[str, float]]) -> str:
-    """Shows metrics that came after the training on the runs of their trials.
+def shown_runs(uri: str, sweep: str, owner: str = "") -> ShownRuns:
+    """Asks MLflow which runs it shows of a sweep; none where it cannot be reached.
 
     Args:
         uri: Tracking URI.
-        shown: Where trials are shown; those that are not are left out.
+        sweep: Name of the sweep.
+        owner: Id of the store, where MLflow may show those of others too.
+    """
+    try:
+        return _asked(MlflowClient(uri), uri, sweep, owner)
+    except Exception:
+        return ShownRuns()
+
+
+def shown_of(store: Store, sweep: str, tracking_uri: str) -> ShownRuns:
+    """Asks MLflow which runs it shows of a sweep of a store; none where it cannot be asked.
+
+    Args:
+        store: The store.
+        sweep: Name of the sweep.
+        tracking_uri: MLflow server; empty for the store's own database.
+    """
+    try:
+        if tracking_uri:
+            return shown_runs(tracking_uri, sweep, known_owner_of(store))
+        make_ready(store)
+    except UsageError:
+        return ShownRuns()
+    return shown_runs(store.tracking_uri, sweep) if (store.root / "mlflow.db").exists() else ShownRuns()
+
+
+def add_metrics(
+    store: Store, sweep: str, tracking_uri: str, measured: Mapping[str, Mapping[str, float]]
+) -> str:
+    """Shows metrics that came after the training on the runs of their trials; those without one are left out.
+
+    Args:
+        store: The store.
+        sweep: Name of the sweep.
+        tracking_uri: MLflow server; empty for the store's own database.
         measured: Metrics by trial key.
 
     Returns:
-        Why MLflow did not take them, or nothing.
+        Why MLflow did not take them, and what to do; or nothing.
     """
-    at = int(time.time() * 1000)
+    at, uri = int(time.time() * 1000), tracking_uri or store.tracking_uri
     try:
+        if not tracking_uri:
+            make_ready(store)
         client = MlflowClient(uri)
+        ids = _asked(client, uri, sweep, known_owner_of(store) if tracking_uri else "").ids
         for key, metrics in measured.items():
-            if key in shown.ids:
+            if key in ids:
                 values = [Metric(name, value, at, 0) for name, value in metrics.items()]
-                client.log_batch(shown.ids[key], values)
+                client.log_batch(ids[key], values)
     except Exception as error:
-        reason = without_credentials(first_line(error))
-        return f"MLflow at {without_credentials(uri)} did not take the metrics ({reason})"
+        place, then = without_credentials(uri), advice(error, uri)
+        return "; ".join(filter(None, [f"MLflow at {place} did not take the metrics ({line(error)})", then]))
     return ""
+
+
+def _asked(client: MlflowClient, uri: str, sweep: str, owner: str) -> ShownRuns:
+    """The runs that MLflow shows of a sweep; any error of MLflow is raised."""
+    experiment = find_experiment(client, sweep, owner)
+    if experiment is None:
+        return ShownRuns()
+    runs = all_runs(client, experiment.experiment_id, ViewType.ACTIVE_ONLY)
+    ids = {run.data.tags[KEY]: run.info.run_id for run in runs if KEY in run.data.tags}
+    return ShownRuns(run_url(uri, experiment.experiment_id), ids)
 
 
 def run_url(uri: str, experiment: str) -> str:
@@ -72,14 +107,12 @@ def run_url(uri: str, experiment: str) -> str:
     return f"{server}/#/experiments/{experiment}/runs/{{run_id}}"
 
 
-def all_runs(client: MlflowClient, experiment: str) -> list[Run]:
-    """Every run of an experiment, a thousand to a request."""
+def all_runs(client: MlflowClient, experiment: str, view: int = ViewType.ALL) -> list[Run]:
+    """Every run of an experiment, a thousand to a request; the deleted ones too, where the view has them."""
     runs: list[Run] = []
     token = None
     while True:
-        page = client.search_runs(
-            [experiment], run_view_type=ViewType.ALL, max_results=1000, page_token=token
-        )
+        page = client.search_runs([experiment], run_view_type=view, max_results=1000, page_token=token)
         runs += page
         token = page.token
         if not token:

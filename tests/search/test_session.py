@@ -31,3 +31,26 @@ def test_a_winner_whose_model_is_damaged_is_one_warning(
     client = MlflowClient(store.tracking_uri)
     (experiment,) = (e for e in client.search_experiments() if e.name == definition.name)
     assert {run.info.status for run in client.search_runs([experiment.experiment_id])} == {"FINISHED"}
+
+
+def test_a_broken_database_of_mlflow_is_one_line_and_the_report_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The next run does not take it for settled; once it is moved away, every trial is shown."""
+    monkeypatch.chdir(tmp_path)
+    store, definition = Store(tmp_path / "runs"), trained.sweep()
+    trained.run(definition, store)
+    (store.root / "mlflow.db").mkdir()
+    for _ in range(2):
+        outcome = run_sweep(definition, store, tmp_path, Console(quiet=True))
+        assert outcome.done
+        assert outcome.warning == (
+            f"MLflow at {store.tracking_uri} is behind by 4 trials ({store.root / 'mlflow.db'} is not "
+            "MLflow's database but a folder; move it away, then `dropattack run` again shows every trial "
+            "in a new one)"
+        )
+        assert outcome.report.exists()
+    (store.root / "mlflow.db").rmdir()
+    assert run_sweep(definition, store, tmp_path, Console(quiet=True)).warning == ""
+    said = capsys.readouterr()
+    assert "Traceback" not in said.out + said.err

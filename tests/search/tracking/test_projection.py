@@ -13,14 +13,13 @@ from mlflow.entities import Run
 import search.tracking.projection
 import search.tracking.runs
 from analysis.records import from_mlflow
-from search.definition.sweep import Sweep
 from search.records.naming import run_name
 from search.records.provenance import Provenance
-from search.records.record import Record, State
 from search.tracking.projection import Projection
 from search.tracking.shown import shown_runs
 from tests.patience import PATIENCE_SECONDS
-from tests.search.simulation import Driver, KilledError, engine, sweep
+from tests.search.simulation import Driver, KilledError, engine
+from tests.search.tracking.simulated import check_shown, named, run_simulated, shown_by
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings
 
@@ -36,66 +35,11 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search.tracking.projection, "_INTERVAL_SECONDS", 0.01)
 
 
-def _named(name: str) -> Sweep:
-    grid = {"name": "grid", "methods": {"dropattack": {"epsilon": [0.1, 1.0]}}}
-    search_ = {
-        "name": "search",
-        "search": {"kind": "random", "trials": 4},
-        "scheduler": "asha",
-        "methods": {"dropattack": {"epsilon": {"low": 0.1, "high": 5}}},
-    }
-    return sweep(name=name, seeds=[0], training={"epochs": 3}, stages=[grid, search_])
-
-
-def _run(
-    folder: Path, definition: Sweep, uri: str, epochs: int | None = None, of: Provenance | None = None
-) -> str:
-    """Runs a simulated sweep with a projection; a killed one leaves MLflow where it is."""
-    tested = engine(folder, definition)
-    versions = {"torch": "2.0, 2.1"}
-    projection = Projection(uri, definition, folder / "artifacts", versions, (of or Provenance()).facts)
-    tested.listeners.append(projection.show)
-    projection.start(tested.records)
-    try:
-        Driver(tested, slots=2).run(epochs)
-    except KilledError:
-        projection.drain(PATIENCE_SECONDS)
-        raise
-    projection.drain(PATIENCE_SECONDS)
-    return projection.close([folder / "journal.log"])
-
-
-def _runs(uri: str, name: str) -> list[Run]:
-    client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name(name)
-    assert experiment is not None
-    return list(client.search_runs([experiment.experiment_id], max_results=1000))
-
-
-def _check(uri: str, definition: Sweep, records: list[Record]) -> None:
-    runs = _runs(uri, definition.name)
-    trials = {r.data.tags["dropattack.key"]: r for r in runs if r.data.tags["dropattack.kind"] == "trial"}
-    assert len(runs) == len(trials) + 1, "a run stands there twice"
-    assert trials.keys() == {record.key for record in records}
-    assert not [r for r in runs if r.info.status == "RUNNING"]
-    statuses = {State.COMPLETE: "FINISHED", State.PRUNED: "KILLED", State.FAILED: "FAILED"}
-    client = MlflowClient(uri)
-    for record in records:
-        run = trials[record.key]
-        assert run.info.status == statuses[record.state]
-        assert run.data.tags["dropattack.state"] == record.state.value
-        assert run.data.params["epsilon"] == str(record.trial.hyperparameters["epsilon"])
-        assert run.data.metrics["value"] == record.value(definition.select)
-        history = client.get_metric_history(run.info.run_id, "valid_accuracy")
-        assert {m.step: m.value for m in history} == {m["epoch"]: m["valid_accuracy"] for m in record.epochs}
-        assert len(history) == len(record.epochs)
-
-
 def test_every_key_has_one_run_with_its_metrics_and_status_as_it_is(tmp_path: Path, uri: str) -> None:
-    definition = _named("undisturbed")
-    assert _run(tmp_path, definition, uri) == ""
-    _check(uri, definition, list(engine(tmp_path, definition).records))
-    parent = next(r for r in _runs(uri, "undisturbed") if r.data.tags["dropattack.kind"] == "sweep")
+    definition = named("undisturbed")
+    assert run_simulated(tmp_path, definition, uri) == ""
+    check_shown(uri, definition, list(engine(tmp_path, definition).records))
+    parent = next(r for r in shown_by(uri, "undisturbed") if r.data.tags["dropattack.kind"] == "sweep")
     names = {artifact.path for artifact in MlflowClient(uri).list_artifacts(parent.info.run_id)}
     assert names == {"sweep.json", "journal.log"}
     assert parent.data.tags["dropattack.command"] == "dropattack run sweep.json"
@@ -104,23 +48,23 @@ def test_every_key_has_one_run_with_its_metrics_and_status_as_it_is(tmp_path: Pa
 
 
 def test_killed_and_run_again_shows_the_same_as_undisturbed(tmp_path: Path, uri: str) -> None:
-    definition = _named("killed")
+    definition = named("killed")
     for epochs in (1, 4, 2):
         with pytest.raises(KilledError):
-            _run(tmp_path, definition, uri, epochs)
-    assert _run(tmp_path, definition, uri) == ""
-    _check(uri, definition, list(engine(tmp_path, definition).records))
+            run_simulated(tmp_path, definition, uri, epochs)
+    assert run_simulated(tmp_path, definition, uri) == ""
+    check_shown(uri, definition, list(engine(tmp_path, definition).records))
 
 
 def test_the_parent_run_shows_where_the_last_run_came_from(tmp_path: Path, uri: str) -> None:
     """What an earlier run had and the last one has not, such as a commit, is not left there."""
-    definition = _named("provenance")
+    definition = named("provenance")
     for of in (
         Provenance(commit="3bc2", tree="changed", host="n1", cores="8"),
         Provenance(command="x" * 20_000, host="n2", cores="2"),
     ):
-        assert _run(tmp_path, definition, uri, of=of) == ""
-    parent = next(r for r in _runs(uri, "provenance") if r.data.tags["dropattack.kind"] == "sweep")
+        assert run_simulated(tmp_path, definition, uri, of=of) == ""
+    parent = next(r for r in shown_by(uri, "provenance") if r.data.tags["dropattack.kind"] == "sweep")
     shown = {n: v for n, v in parent.data.tags.items() if n.startswith("dropattack.run.")}
     assert shown.pop("dropattack.run.command") == "x" * 5000
     assert {name: value for name, value in shown.items() if value} == {
@@ -131,11 +75,15 @@ def test_the_parent_run_shows_where_the_last_run_came_from(tmp_path: Path, uri: 
 
 
 def test_running_a_finished_sweep_again_changes_no_run(tmp_path: Path, uri: str) -> None:
-    definition = _named("again")
-    _run(tmp_path, definition, uri)
-    before = {r.info.run_id: r.info.end_time for r in _runs(uri, "again") if "dropattack.key" in r.data.tags}
-    _run(tmp_path, definition, uri)
-    after = {r.info.run_id: r.info.end_time for r in _runs(uri, "again") if "dropattack.key" in r.data.tags}
+    definition = named("again")
+    run_simulated(tmp_path, definition, uri)
+    before = {
+        r.info.run_id: r.info.end_time for r in shown_by(uri, "again") if "dropattack.key" in r.data.tags
+    }
+    run_simulated(tmp_path, definition, uri)
+    after = {
+        r.info.run_id: r.info.end_time for r in shown_by(uri, "again") if "dropattack.key" in r.data.tags
+    }
     assert after == before
 
 
@@ -160,13 +108,13 @@ def test_a_call_that_fails_after_the_server_did_its_part_leaves_no_second_run(
 
     monkeypatch.setattr(MlflowClient, "create_run", create_and_lose_the_answer)
     monkeypatch.setattr(MlflowClient, "log_batch", refuse_now_and_then)
-    definition = _named("unreliable")
-    assert _run(tmp_path, definition, uri) == ""
-    _check(uri, definition, list(engine(tmp_path, definition).records))
+    definition = named("unreliable")
+    assert run_simulated(tmp_path, definition, uri) == ""
+    check_shown(uri, definition, list(engine(tmp_path, definition).records))
 
 
 def test_a_server_that_is_down_delays_the_picture_and_loses_nothing(tmp_path: Path, uri: str) -> None:
-    definition = _named("outage")
+    definition = named("outage")
     tested = engine(tmp_path, definition)
     projection = Projection("http://127.0.0.1:9", definition, None, {})
     tested.listeners.append(projection.show)
@@ -174,12 +122,12 @@ def test_a_server_that_is_down_delays_the_picture_and_loses_nothing(tmp_path: Pa
     Driver(tested).run()
     projection.drain(0.1)
     assert "is behind by 6 trials" in projection.close([])
-    assert _run(tmp_path, definition, uri) == ""
-    _check(uri, definition, list(tested.records))
+    assert run_simulated(tmp_path, definition, uri) == ""
+    check_shown(uri, definition, list(tested.records))
 
 
 def test_metrics_that_are_not_finite_are_named_in_a_tag(tmp_path: Path, uri: str) -> None:
-    definition = _named("infinite")
+    definition = named("infinite")
     tested = engine(tmp_path, definition)
     record = tested.next()
     assert record is not None
@@ -189,7 +137,7 @@ def test_metrics_that_are_not_finite_are_named_in_a_tag(tmp_path: Path, uri: str
         projection.start(tested.records)
         projection.drain(PATIENCE_SECONDS)
         assert projection.close([]) == ""
-    run = next(r for r in _runs(uri, "infinite") if r.data.tags["dropattack.kind"] == "trial")
+    run = next(r for r in shown_by(uri, "infinite") if r.data.tags["dropattack.kind"] == "trial")
     assert run.data.tags["dropattack.not-finite"] == "valid_loss@1=inf valid_loss@2=inf"
     assert "valid_loss" not in run.data.metrics
 
@@ -206,7 +154,7 @@ def test_an_interrupt_while_mlflow_is_waited_for_does_not_make_it_look_done(
     tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`Thread.join` that is interrupted marks a thread that works as ended."""
-    definition = _named("interrupted-drain")
+    definition = named("interrupted-drain")
     tested = engine(tmp_path, definition)
     projection = Projection(uri, definition, tmp_path / "artifacts", {})
     runs = search.tracking.runs.SweepRuns
@@ -239,13 +187,13 @@ def test_an_interrupt_while_mlflow_is_waited_for_does_not_make_it_look_done(
         projection.drain(PATIENCE_SECONDS)
     projection.close([], status="KILLED")
     assert met == ["interrupted", False], "both threads spoke to MLflow"
-    assert not [run for run in _runs(uri, definition.name) if run.info.status == "RUNNING"]
+    assert not [run for run in shown_by(uri, definition.name) if run.info.status == "RUNNING"]
 
 
 def test_an_ending_that_hangs_is_waited_for_until_there_is_hurry(
     tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    definition = _named("hanging")
+    definition = named("hanging")
     projection = Projection(uri, definition, tmp_path / "artifacts", {})
     projection.start([])
     projection.drain(PATIENCE_SECONDS)

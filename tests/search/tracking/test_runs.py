@@ -1,6 +1,7 @@
 """Runs in MLflow say who their trials are, those of earlier versions too, as soon as a sweep is run again."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -122,3 +123,17 @@ def test_a_run_whose_trial_cannot_be_resolved_keeps_its_key(
         key: control for key, (_, control) in expected.items()
     }
     assert len({configuration for configuration, _ in found.values()}) == 4
+
+
+@pytest.mark.parametrize(("metric", "mode"), [("loss", "min"), ("accuracy", "max")])
+@pytest.mark.parametrize("lost", [True, False])
+def test_what_a_sweep_selects_by_is_read_back_with_and_without_its_definition(
+    tmp_path: Path, uri: str, metric: str, mode: str, lost: bool
+) -> None:
+    """Files may be lost, or be elsewhere; another metric would name another configuration the best."""
+    definition = sweep(name=f"select-{metric}-{lost}", stages=[GRID], select={"metric": metric})
+    show(uri, definition, [], tmp_path)
+    if lost:
+        shutil.rmtree(tmp_path / "artifacts")
+    back = from_mlflow(uri, definition.name)
+    assert (back.select, back.mode) == (f"valid_{metric}", mode)

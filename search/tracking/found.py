@@ -1,0 +1,182 @@
+"""The runs that MLflow has of a sweep, sorted out: whose each is, and whether it says what was recorded.
+
+People edit, copy and delete runs. A run is a record's when its tags say so and its settings do not say
+otherwise; what it lacks is added to it, and one that contradicts the record is replaced.
+"""
+
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mlflow.entities import Run
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from analysis.records import CONFIGURATION
+from search.records.record import Record
+from search.tracking.picture import LAST_METRIC, params_of, trial_text
+from search.tracking.tags import KEY, KIND, TAG, TRIAL
+from trainables.trial import Trial
+
+REPLACED = f"{TAG}replaced"
+"""Tag of a run that another one stands for, with the reason; it is among MLflow's deleted runs."""
+_CLOSE = 1e-9
+
+
+@dataclass
+class FoundRun:
+    """A run as MLflow shows it.
+
+    Attributes:
+        run_id: Its id.
+        tags: Its tags.
+        params: Its params.
+        metrics: The last value of each of its metrics.
+        status: MLflow's word for how it ended, or that it goes on.
+        end: When it ended, in milliseconds.
+        deleted: Whether it is among the deleted runs.
+        epochs: How many epochs it shows.
+        files: Where its files are.
+        compared: Whether it has been compared with its record.
+    """
+
+    run_id: str
+    tags: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    status: str = "RUNNING"
+    end: int | None = None
+    deleted: bool = False
+    epochs: int = 0
+    files: str = ""
+    compared: bool = False
+
+    @classmethod
+    def of(cls, run: Run) -> "FoundRun":
+        """Takes what MLflow answers."""
+        info, data = run.info, run.data
+        return cls(
+            info.run_id,
+            dict(data.tags),
+            dict(data.params),
+            dict(data.metrics),
+            info.status,
+            info.end_time,
+            info.lifecycle_stage != "active",
+            int(data.metrics.get(LAST_METRIC, 0)),
+            info.artifact_uri,
+        )
+
+
+class FoundRuns:
+    """All runs of a sweep's experiment, until they are claimed.
+
+    Args:
+        runs: As MLflow answers, deleted ones too.
+    """
+
+    def __init__(self, runs: Iterable[Run]) -> None:
+        found = [FoundRun.of(run) for run in runs]
+        self.replaced = [run for run in found if REPLACED in run.tags and not run.deleted]
+        kept = [run for run in found if REPLACED not in run.tags]
+        parents = Counter(run.tags.get(MLFLOW_PARENT_RUN_ID, "") for run in kept if KEY in run.tags)
+        self.parents = [
+            run
+            for run in kept
+            if run.tags.get(KIND) == "sweep" or (run.run_id in parents and not _is_trial(run))
+        ]
+        self.parents.sort(key=lambda run: (run.deleted, -parents[run.run_id]))
+        self._all = [run for run in kept if run not in self.parents]
+        self._trials = [run for run in self._all if _is_trial(run)]
+        self._by_key: dict[str, list[FoundRun]] = defaultdict(list)
+        self._by_text: dict[str, list[FoundRun]] = defaultdict(list)
+        for run in self._trials:
+            self._by_key[run.tags.get(KEY, "")].append(run)
+            self._by_text[run.tags.get(TRIAL, "")].append(run)
+        self._claimed: set[str] = set()
+        self._keys: set[str] = set()
+
+    def claim(self, record: Record) -> FoundRun | None:
+        """The run of a record, the best of several; nothing where there is none."""
+        text = trial_text(record.trial)
+        self._keys.add(record.key)
+        keyed = [*self._by_key[record.key], *(self._by_key[record.former] if record.former else ())]
+        configuration = record.identity.configuration
+
+        def may_be(run: FoundRun, same: bool) -> bool:
+            own = run.tags.get(f"{TAG}{CONFIGURATION}", configuration) == configuration
+            return run.run_id not in self._claimed and (own or same)
+
+        candidates = [run for run in keyed if may_be(run, run.tags.get(TRIAL) == text)]
+        candidates = candidates or [run for run in self._by_text[text] if may_be(run, False)]
+        if not candidates:
+            return None
+        best: FoundRun = min(
+            candidates, key=lambda r: (r.deleted, r.tags.get(TRIAL) != text, -r.epochs, r.end or 0)
+        )
+        self._claimed.add(best.run_id)
+        return best
+
+    def unclaimed(self) -> list[FoundRun]:
+        """Runs that no record has claimed, whatever they are."""
+        return [run for run in self._all if run.run_id not in self._claimed and not run.deleted]
+
+    def left_over(self) -> list[FoundRun]:
+        """Runs of trials that have another one, and those that no longer say whose they are.
+
+        A run with the key of a trial that is not on record is another code's or another copy's: it stays.
+        """
+        return [
+            run
+            for run in self.unclaimed()
+            if run in self._trials and (run.tags.get(KEY, "") in self._keys or KEY not in run.tags)
+        ]
+
+
+def contradiction(run: FoundRun, record: Record, epochs: Sequence[Mapping[str, float]]) -> str:
+    """What a run says that its record does not, and that MLflow lets nobody correct; or nothing."""
+    wanted = _own_params(run, record)
+    for name, value in run.params.items():
+        if name in wanted and not _same(value, wanted[name]):
+            return f"its param {name} is {value}, not {wanted[name]}"
+    if run.epochs > len(epochs):
+        return f"it shows epoch {run.epochs}; {len(epochs)} are on record"
+    for name in {name for epoch in epochs for name in epoch} & run.metrics.keys():
+        before = [epoch[name] for epoch in epochs[: run.epochs] if math.isfinite(epoch.get(name, math.nan))]
+        since = [epoch[name] for epoch in epochs[run.epochs :] if name in epoch]
+        shown = run.metrics[name]
+        if not any(math.isclose(shown, each, rel_tol=_CLOSE) for each in [*before[-1:], *since]):
+            return f"its metric {name} is {shown}, which is not on record"
+    return ""
+
+
+def lacks_metrics(run: FoundRun, epochs: Sequence[Mapping[str, float]]) -> bool:
+    """Whether a run lacks metrics of an epoch that it shows."""
+    shown = epochs[: run.epochs]
+    names = {n for epoch in shown for n, v in epoch.items() if math.isfinite(v)} - {"recorded_at"}
+    return not names <= run.metrics.keys()
+
+
+def _is_trial(run: FoundRun) -> bool:
+    return run.tags.get(KIND, "trial") == "trial" and any(name in run.tags for name in (KIND, KEY, TRIAL))
+
+
+def _own_params(run: FoundRun, record: Record) -> dict[str, str]:
+    """The params that a run should have: of its own trial, where that is another spelling of the record's."""
+    text = run.tags.get(TRIAL)
+    if text is not None and text != trial_text(record.trial):
+        try:
+            own = Trial.from_dict(json.loads(text))
+            if own.key == record.key:
+                return params_of(own)
+        except (KeyError, TypeError, ValueError):
+            pass
+    return params_of(record.trial)
+
+
+def _same(one: str, other: str) -> bool:
+    try:
+        return one == other or float(one) == float(other)
+    except ValueError:
+        return False

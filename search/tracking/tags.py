@@ -1,0 +1,13 @@
+"""Tags of runs and experiments in MLflow that say what they show."""
+
+TAG = "dropattack."
+KEY = f"{TAG}key"
+"""Tag of a run that holds its trial's key."""
+KIND = f"{TAG}kind"
+"""Tag of a run that says whether it is a ``trial``'s or a ``sweep``'s."""
+SWEEP = f"{TAG}sweep"
+"""Tag of a run, and of an experiment, that holds the sweep's name."""
+TRIAL = f"{TAG}trial"
+"""Tag of a run that holds its trial's settings."""
+STORE = f"{TAG}store"
+"""Tag of an experiment that holds the id of the store that it shows; see `search.tracking.owner`."""
