@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -124,8 +125,7 @@ def plan(
         planned = plan_sweep(definition, Store(store), data, tracking_uri)
         if as_json:
             _print_json([stage.to_dict() for stage in planned.stages])
-            for remark in planned.remarks:
-                print(f"dropattack: {remark}", file=sys.stderr)
+            _say(planned.remarks)
         else:
             show_plan(terminal(), definition, planned)
 
@@ -148,10 +148,12 @@ def status(sweep: SweepName, store: StoreOption = _STORE, as_json: JsonOption = 
             from search.engine.proposers import total_of
 
             total = total_of(definition)
+        place.look_at_notes(definition.name)
         if as_json:
             _print_json(Status(definition, records, total).to_dict())
         else:
             presentation.show_status(terminal(), definition, records, total)
+        _say(place.remarks.values())
 
 
 @app.command()
@@ -171,8 +173,9 @@ def report(
         from search.results.reporting import report_sweep
 
         wanted = [name.strip() for name in formats.split(",")]
-        root = data if landscape else None
-        print(report_sweep(sweep_name(sweep), Store(store), tracking_uri, wanted, against, root))
+        root, place = data if landscape else None, Store(store)
+        print(report_sweep(sweep_name(sweep), place, tracking_uri, wanted, against, root))
+        _say(place.remarks.values())
 
 
 @app.command()
@@ -196,9 +199,9 @@ def robustness(
 
         name, place = sweep_name(sweep), Store(store)
         done = evaluate_sweep(name, place, data, attacks, tracking_uri, presentation.show_attacked)
-        for line in done.remarks:
-            print(f"dropattack: {line}", file=sys.stderr)
+        _say(done.remarks)
         print(report_sweep(name, place, tracking_uri))
+        _say(place.remarks.values())
 
 
 @app.command()
@@ -293,6 +296,12 @@ def _overridden(overrides: list[str] | None) -> dict[str, Any]:
     from search.definition.sweepfile import parse_override
 
     return dict(map(parse_override, overrides or []))
+
+
+def _say(lines: Iterable[str]) -> None:
+    """Lines on standard error, beside what was asked for."""
+    for line in lines:
+        print(f"dropattack: {line}", file=sys.stderr)
 
 
 def _show_dataset(report: Any) -> None:

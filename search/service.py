@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from search.console.terminal import show_line
 from search.definition.sweep import Sweep
 from search.engine.code import remarks_on_code
 from search.engine.engine import Engine
@@ -53,14 +54,14 @@ def run_sweep(
     check_job(store.root)
     folder = store.folder(sweep.name)
     with exclusive(folder):
-        old = store.definition(sweep.name)
+        old = store.standing_definition(sweep.name)
         ready = check_ready(sweep, store, data, tracking_uri, writable=True)
         journal, checksum = ready.journal, ready.checksum
         assert journal is not None, "a journal that is opened for writing is there"
         elsewhere = store.complete_elsewhere(sweep)
         engine = Engine(sweep, journal, checksum, elsewhere.records, store.complete)
         for remark in [*elsewhere.left_out, *remarks_on_code(journal.apart, ready.code)]:
-            console.print(remark, highlight=False, markup=False)
+            show_line(console, remark)
         left = engine.left
         if left:
             _connect(sweep, store, data, checksum, verbose)
@@ -68,6 +69,7 @@ def run_sweep(
         store.note_code(sweep.name, ready.code)
         store.define(sweep)
         store.note_total(sweep.name, engine.total)
+        store.note_extent(sweep.name)
         if not left and old == sweep and not tracking_uri and is_settled(store, sweep.name):
             report, warning = store.report(sweep.name), ""
         else:
@@ -76,6 +78,9 @@ def run_sweep(
             report, warning = finish_sweep(
                 engine, store, data, console, tracking_uri, verbose, changed=old != sweep
             )
+        store.note_extent(sweep.name)
+        for remark in store.remarks.values():
+            show_line(console, remark)
     finished = sum(record.finished for record in engine.records)
     limit = engine.limit if finished < engine.total else ""
     return Outcome(engine.records, engine.done, limit, report, time.monotonic() - started, warning)

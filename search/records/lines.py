@@ -7,7 +7,7 @@ to them counts on from there.
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from search.records.sealing import CHECKSUM, NotWholeError, sealed, unsealed
+from trainables.sealing import CHECKSUM, NotWholeError, sealed, unsealed
 
 NUMBER = "line"
 """Key of a line's own number in the journal, counted from 1."""

@@ -16,6 +16,9 @@ from trainables.trial import Trial
 EPOCH = "epoch."
 """How the attributes that hold an epoch's metrics begin."""
 
+RETRIES = "retries"
+"""Attribute of a trial that tries again what failed: where the failed one stands in the journal."""
+
 _STATES = (State.RUNNING, State.COMPLETE, State.PRUNED, State.FAILED)
 """By their numbers in a journal, which are those of `optuna.trial.TrialState`."""
 
@@ -46,11 +49,15 @@ def read_records(path: Path) -> list[Record]:
 
 
 class Reader:
-    """What the operations of a journal amount to, so far."""
+    """What the operations of a journal amount to, so far.
+
+    Attributes:
+        created: How many studies were ever created.
+    """
 
     def __init__(self) -> None:
         self._studies: dict[int, str] = {}
-        self._created = 0
+        self.created = 0
         self._trials: list[dict[str, Any]] = []
 
     def line(self, entry: Mapping[str, Any]) -> str:
@@ -65,8 +72,8 @@ class Reader:
         operation = int(entry["op_code"])
         if operation == CREATE_STUDY:
             if entry["study_name"] not in self._studies.values():
-                self._studies[self._created] = entry["study_name"]
-                self._created += 1
+                self._studies[self.created] = entry["study_name"]
+                self.created += 1
         elif operation == DELETE_STUDY:
             self._studies.pop(entry["study_id"], None)
         elif operation == CREATE_TRIAL and entry["study_id"] in self._studies:
@@ -78,7 +85,15 @@ class Reader:
             if operation == SET_STATE:
                 trial["state"] = entry["state"]
             else:
-                trial["user_attrs"] |= entry["user_attr"]
+                trial["user_attrs"] = {**trial["user_attrs"], **entry["user_attr"]}
+
+    def studies(self) -> dict[str, int]:
+        """Where each study stands, those that are deleted excepted."""
+        return {name: number for number, name in self._studies.items()}
+
+    def states(self) -> list[int]:
+        """How each trial that was ever created stands, as Optuna numbers states; 0 is running."""
+        return [trial["state"] for trial in self._trials]
 
     def records(self) -> list[Record]:
         """The trials of studies that are not deleted, in the order in which they were created."""

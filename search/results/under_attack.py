@@ -1,6 +1,6 @@
 """Robustness of a sweep's trained models, measured afterwards and kept beside its records."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import torch
 
 from dropattack import UsageError
 from dropattack.robustness import Case, parse_grid
+from search.records.reading import CHECK
 from search.records.record import Record, State
 from search.records.store import Store
 from search.tracking.shown import add_metrics, shown_runs
@@ -15,7 +16,7 @@ from trainables.data.dataset import Data
 from trainables.recipe.examples import CLEAN
 from trainables.recipe.measured import Metrics
 from trainables.recipe.precision import arithmetic
-from trainables.saved import load_model
+from trainables.saved import SavedModel, load_model
 from trainables.training.under_attack import Evaluation
 from trainables.workloads import workload_named
 
@@ -29,11 +30,13 @@ class Attacked:
     Attributes:
         models: How many models were attacked now; the others had been before.
         without_source: How many models were spared an attack by transfer.
+        left_out: A line for each model that cannot be loaded.
         warning: What MLflow did not take, or nothing; the next evaluation tells it.
     """
 
     models: int
     without_source: int
+    left_out: Sequence[str]
     warning: str
 
     @property
@@ -45,7 +48,7 @@ class Attacked:
                 f"no transfer to {self.without_source} models: they are standard ones themselves, or the "
                 "sweep has none of their data and seed trained on clean examples"
             )
-        return remarks + [self.warning] * bool(self.warning)
+        return [*remarks, *self.left_out, *filter(None, [self.warning])]
 
 
 def evaluate_sweep(
@@ -59,9 +62,9 @@ def evaluate_sweep(
     """Tests the saved models of all complete trials of a sweep under attack, on the test split.
 
     What is measured already, by the training or by this, is not measured again, and what is measured is
-    durable before the next model is begun. ``transfer-…`` makes its examples on the standard model that was
-    trained on clean examples of the same data with the same seed, and is left out for that model itself, and
-    where the sweep has none.
+    durable before the next model is begun. A model that cannot be loaded is left out. ``transfer-…`` makes
+    its examples on the standard model that was trained on clean examples of the same data with the same seed,
+    and is left out for that model itself, and where the sweep has none.
 
     Args:
         name: Name of the sweep.
@@ -86,22 +89,40 @@ def evaluate_sweep(
     for record in trained:
         workload_named(record.trial.workload).check_cases(cases, record.trial.architecture)
     known, datasets, attacked, without = store.robustness(name), _Datasets(data), 0, 0
+    loading = _Loading(models)
     for done, record in enumerate(trained, 1):
-        source = _source(record, trained)
         there = {*record.epochs[-1], *known.get(record.key, {})}
         asked = [case for case in cases if f"test_{case.metric}" not in there]
-        wanted = [case for case in asked if source is not None or not case.transfer]
+        source = _source(record, trained) if any(case.transfer for case in asked) else None
+        attacker = None if source is None else loading.of(source)
+        wanted = [case for case in asked if attacker is not None or not case.transfer]
         without += len(wanted) < len(asked)
-        if wanted:
-            source_path = None if source is None else models[source.key]
-            found = _measured(models[record.key], source_path, datasets.of(record), wanted)
+        saved = loading.of(record) if wanted else None
+        if saved is not None:
+            found = _measured(saved, attacker, datasets.of(record), wanted)
             known[record.key] = known.get(record.key, {}) | found
             store.keep_robustness(name, known)
             attacked += 1
         if progress is not None:
             progress(done, len(trained))
     uri = tracking_uri or store.tracking_uri
-    return Attacked(attacked, without, add_metrics(uri, shown_runs(uri, name), known))
+    warning = add_metrics(uri, shown_runs(uri, name), known)
+    return Attacked(attacked, without, list(loading.left_out.values()), warning)
+
+
+class _Loading:
+    """Loads trained models from their files; those that cannot be loaded are left out, each in a line."""
+
+    def __init__(self, paths: Mapping[str, Path]) -> None:
+        self._paths = paths
+        self.left_out: dict[str, str] = {}
+
+    def of(self, record: Record) -> SavedModel | None:
+        try:
+            return load_model(self._paths[record.key])
+        except UsageError as error:
+            self.left_out[record.key] = f"{record.name} is left out: {error}; {CHECK}"
+            return None
 
 
 class _Datasets:
@@ -121,10 +142,9 @@ class _Datasets:
         return self._loaded[trial.checksum]
 
 
-def _measured(path: Path, source: Path | None, data: Data, cases: Sequence[Case]) -> Metrics:
+def _measured(saved: SavedModel, source: SavedModel | None, data: Data, cases: Sequence[Case]) -> Metrics:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    saved = load_model(path)
-    attacker = None if source is None else load_model(source).model.to(device)
+    attacker = None if source is None else source.model.to(device)
     evaluation = Evaluation.of(saved.trial, data)
     with arithmetic(saved.trial.training_settings.precision):
         found = evaluation.metrics(saved.model.to(device), data.test.to(device), cases, attacker)

@@ -50,7 +50,7 @@ class FakeProjection:
     def shown(self) -> ShownRuns:
         return ShownRuns()
 
-    def close(self, files: Sequence[Path], winners: Sequence[object], status: str) -> str:
+    def close(self, files: Sequence[Path], winners: Sequence[object], status: str, hurry: object) -> str:
         self.calls.append(("close", status, [file.name for file in files]))
         return ""
 
@@ -143,7 +143,8 @@ def test_whatever_happens_is_raised_for_what_it_is_and_closes_what_is_shown(
     monkeypatch.setattr(tuning if name == "run" else projection, name, raising(error))
     _check(tmp_path, error, meant)
     drained = [("drain",)] if name == "run" else []
-    assert projection.calls == [("start",), *drained, ("close", "FAILED", [])]
+    ended = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+    assert projection.calls == [("start",), *drained, ("close", ended, [])]
 
 
 @pytest.mark.parametrize(("error", "meant"), ERRORS[:6:3])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from search.records.sealing import NotWholeError, sealed, unsealed
+from trainables.sealing import NotWholeError, sealed, unsealed
 
 VALUES: list[dict[str, Any]] = [
     {"a": 1},
