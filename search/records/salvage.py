@@ -35,12 +35,12 @@ class Salvage:
     lost: int
 
     @property
-    def loss(self) -> str:
+    def losses(self) -> list[str]:
         """What is lost, in words."""
         parts = [f"{self.lost} trials, which are run again"] if self.lost else []
         if self.set_back:
             parts.append(f"what {len(self.set_back)} trials did since, which they do again")
-        return " and ".join(parts) or "no record"
+        return parts
 
 
 def salvage(content: bytes, sweep: str) -> Salvage:

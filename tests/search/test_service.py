@@ -227,21 +227,22 @@ def test_a_finished_sweep_run_again_mends_what_was_lost_in_mlflow(
     assert again.report.read_text(encoding="utf-8") != links, "the report links to the runs there are now"
 
 
-@pytest.mark.parametrize("older", [True, False])
-def test_a_report_is_written_again_where_it_is_missing_or_older_than_the_records(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, projection: type[FakeProjection], older: bool
+@pytest.mark.parametrize("change", ["older", "gone", "another"])
+def test_a_report_is_written_again_where_it_is_not_what_was_written_or_older_than_the_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, projection: type[FakeProjection], change: str
 ) -> None:
     report = _finished(tmp_path, monkeypatch).report
-    report.write_text("untouched report", encoding="utf-8")
+    written = report.stat().st_mtime_ns
     (tmp_path / "runs" / "mlflow.db").touch()
     _run(tmp_path)
-    assert report.read_text(encoding="utf-8") == "untouched report", "it is as new as the records"
-    if older:
-        os.utime(report, ns=(1, 1))
+    assert report.stat().st_mtime_ns == written, "it is as new as the records"
+    if change == "another":
+        report.write_text("another report", encoding="utf-8")
     else:
-        report.unlink()
+        os.utime(report, ns=(1, 1)) if change == "older" else report.unlink()
     _run(tmp_path)
-    assert "untouched report" not in report.read_text(encoding="utf-8")
+    assert report.stat().st_mtime_ns not in (1, written)
+    assert "another report" not in report.read_text(encoding="utf-8")
     assert projection.calls[-1] == ("close", "FINISHED", ["report.html", "sweep.json"])
 
 

@@ -22,6 +22,7 @@ CONTENTS: dict[str, Any] = {
     "code.json": {"digits-lenet5": {"standard": {"mine": "0f"}}},
     "total.json": 28,
     "robustness.json": {"key": {"test_fgsm_0.1_accuracy": 0.25}},
+    "report.json": "0f0f0f0f",
     "journal.json": 4096,
 }
 BEFORE = {"runs.json": [{"of": {"command": "run small"}}], "journal.json": 7}
