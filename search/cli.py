@@ -22,6 +22,7 @@ from search.console.options import (
     STORE,
     DataOption,
     JsonOption,
+    RetryOption,
     ScaleOption,
     SetOption,
     StoreOption,
@@ -47,6 +48,7 @@ def run(
     scale: ScaleOption = "",
     tracking_uri: TrackingOption = "",
     verbose: Annotated[bool, typer.Option("--verbose", help="Show what Ray says.")] = False,
+    retry_failed: RetryOption = False,
 ) -> None:
     """Run a sweep, or what remains of it; running it again never repeats what is recorded."""
     with refusals():
@@ -58,7 +60,7 @@ def run(
 
         definition = load_sweep(sweep, _overridden(overrides), scale)
         console = terminal()
-        outcome = run_sweep(definition, Store(store), data, console, tracking_uri, verbose)
+        outcome = run_sweep(definition, Store(store), data, console, tracking_uri, verbose, retry_failed)
         presentation.show_outcome(console, definition, outcome, store, tracking_uri)
         if outcome.failed or not outcome.done:
             raise typer.Exit(1)
@@ -76,6 +78,7 @@ def submit(
     overrides: SetOption = None,
     scale: ScaleOption = "",
     tracking_uri: Annotated[str, typer.Option(help="MLflow server as the cluster sees it.")] = "",
+    retry_failed: RetryOption = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job to its end.")] = True,
 ) -> None:
     """Run a sweep as a job of a Ray cluster; submitting it again goes on where it stopped."""
@@ -85,7 +88,9 @@ def submit(
 
         definition = load_sweep(sweep, _overridden(overrides), scale)
         project = Path.cwd()
-        command = jobs.run_command(sweep, store, data, tracking_uri, overrides or [], project, scale)
+        command = jobs.run_command(
+            sweep, store, data, tracking_uri, overrides or [], project, scale, retry_failed
+        )
         client = jobs.connect(address)
         job, new = jobs.submit(client, definition.name, store, command, project)
         print(f"{'submitted' if new else 'already running:'} {job}", flush=True)

@@ -11,6 +11,7 @@ from search.engine.code import remarks_on_code
 from search.engine.engine import Engine
 from search.engine.proposers import Checksum
 from search.engine.readiness import check_ready
+from search.engine.retrying import failed_from_outside
 from search.execution.interruption import sigterm_interrupts
 from search.execution.job import check_job
 from search.records.journal import exclusive
@@ -28,6 +29,7 @@ def run_sweep(
     console: Console,
     tracking_uri: str = "",
     verbose: bool = False,
+    retry: bool = False,
 ) -> Outcome:
     """Does what remains of a sweep, then writes its report.
 
@@ -43,6 +45,7 @@ def run_sweep(
         console: Where to show progress.
         tracking_uri: MLflow server; the store's own database where it is empty.
         verbose: Whether to show what Ray says.
+        retry: Whether to try again trials that failed for a reason outside of them.
 
     Raises:
         UsageError: The request is wrong; nothing has been started.
@@ -60,9 +63,10 @@ def run_sweep(
         assert journal is not None, "a journal that is opened for writing is there"
         elsewhere = store.complete_elsewhere(sweep)
         engine = Engine(sweep, journal, checksum, elsewhere.records, store.complete)
+        failed = failed_from_outside(engine.records) if retry else []
         for remark in [*elsewhere.left_out, *remarks_on_code(journal.apart, ready.code)]:
             show_line(console, remark)
-        left = engine.left
+        left = engine.left or bool(failed)
         if left:
             _connect(sweep, store, data, checksum, verbose)
             store.note_run(sweep.name, provenance(sweep), begun=bool(journal.records))
@@ -70,6 +74,11 @@ def run_sweep(
         store.define(sweep)
         store.note_total(sweep.name, engine.total)
         store.note_extent(sweep.name)
+        if retry:
+            for record in failed:
+                journal.retry(record)
+            engine = Engine(sweep, journal, checksum, elsewhere.records, store.complete)
+            show_line(console, f"failed trials that are tried again: {len(failed)}")
         if not left and old == sweep and not tracking_uri and is_settled(store, sweep.name):
             report, warning = store.report(sweep.name), ""
         else:

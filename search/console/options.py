@@ -25,6 +25,9 @@ TrackingOption = Annotated[
         "--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="MLflow server; default: in the store."
     ),
 ]
+RetryOption = Annotated[
+    bool, typer.Option("--retry-failed", help="Try again what failed for a reason outside of the trial.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 STORE, DATA = Path("runs"), Path("data")
 """Where a store and the datasets are, where nothing else is said."""

@@ -96,12 +96,24 @@ class Reader:
         return [trial["state"] for trial in self._trials]
 
     def records(self) -> list[Record]:
-        """The trials of studies that are not deleted, in the order in which they were created."""
-        return [
-            _record(number, self._studies[entry["study_id"]], entry)
-            for number, entry in enumerate(self._trials)
-            if entry["study_id"] in self._studies
-        ]
+        """The trials of studies that are not deleted, in the order in which they were created.
+
+        A trial that tries again what failed takes the place of that.
+        """
+        places: dict[int, int] = {}
+        found: list[Record] = []
+        for number, entry in enumerate(self._trials):
+            if entry["study_id"] in self._studies:
+                record = _record(number, self._studies[entry["study_id"]], entry)
+                place = places.get(entry["user_attrs"].get(RETRIES, -1))
+                if place is None:
+                    places[number] = len(found)
+                    found.append(record)
+                else:
+                    failed = found[place]
+                    record.failures = [*failed.failures, failed]
+                    places[number], found[place] = place, record
+        return found
 
 
 def content_of(path: Path) -> bytes:

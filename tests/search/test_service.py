@@ -101,9 +101,9 @@ def projection(monkeypatch: pytest.MonkeyPatch) -> type[FakeProjection]:
     return FakeProjection
 
 
-def _run(folder: Path, **changes: Any) -> Outcome:
+def _run(folder: Path, retry: bool = False, **changes: Any) -> Outcome:
     definition: Sweep = sweep(**{**GRID, **changes})
-    return run_sweep(definition, Store(folder / "runs"), folder, Console(quiet=True))
+    return run_sweep(definition, Store(folder / "runs"), folder, Console(quiet=True), retry=retry)
 
 
 def test_a_sweep_that_comes_to_its_end_is_shown_drained_and_closed(
@@ -260,3 +260,31 @@ def test_a_cluster_that_cannot_be_joined_leaves_nothing_behind(
     with pytest.raises(UsageError, match="cannot join"):
         _run(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_trials_that_failed_are_tried_again_where_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow's run of such a trial ends as its record does, and the report has no failure left."""
+
+    def fails(engine: Engine, *_: object) -> None:
+        record = engine.next()
+        assert record is not None
+        engine.fail(record.key, "OSError: no space left")
+        simulated(engine)
+
+    monkeypatch.setattr(tuning, "run", fails)
+    first = _run(tmp_path)
+    assert len(first.failed) == 1
+    monkeypatch.setattr(tuning, "run", simulated)
+    unasked = _run(tmp_path)
+    assert [record.reason for record in unasked.failed] == ["OSError: no space left"]
+    again = _run(tmp_path, retry=True)
+    assert ([record.key for record in again.records], again.failed) == ([r.key for r in first.records], [])
+    assert _statuses(tmp_path) == {"parent": ["FINISHED"], "trial": ["FINISHED"] * TRIALS}
+    client = MlflowClient(Store(tmp_path / "runs").tracking_uri)
+    experiment = client.get_experiment_by_name("small")
+    assert experiment is not None
+    states = [run.data.tags.get("dropattack.state") for run in client.search_runs([experiment.experiment_id])]
+    assert states.count("complete") == TRIALS
+    assert _run(tmp_path, retry=True).failed == []
