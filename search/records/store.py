@@ -124,7 +124,7 @@ class Store:
             return self.definition(name)
         except UsageError:
             path = self._definition_path(name)
-            self._go_on(path, f"{path} is damaged or gone; the sweep is defined anew")
+            self._go_on(path, f"{path} is damaged or gone; the sweep is defined anew; {CHECK}")
             return None
 
     def _definition_path(self, name: str) -> Path:

@@ -71,6 +71,7 @@ def report_sweep(
         shown = shown_runs(tracking_uri or store.tracking_uri, sweep_name)
         return _tables(sweep, store, store.journal(sweep).records, shown)
 
+    store.look_at_notes(name)
     tables = tables_of(name)
     extra = []
     if against:

@@ -1,5 +1,6 @@
 """Robustness of a sweep's trained models, measured afterwards and kept beside its records."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ class Attacked:
     Attributes:
         models: How many models were attacked now; the others had been before.
         without_source: How many models were spared an attack by transfer.
-        left_out: A line for each model that cannot be loaded.
+        left_out: A line for each model that cannot be loaded, and one for those that are not there.
         warning: What MLflow did not take, or nothing; the next evaluation tells it.
     """
 
@@ -82,7 +83,8 @@ def evaluate_sweep(
         raise UsageError("name attacks, such as --attacks fgsm:0.1,0.3+pgd-20:0.3")
     sweep = store.recorded(name)
     complete = {r.key: r for r in store.journal(sweep).records if r.state is State.COMPLETE}
-    models = {key: path for key, r in complete.items() if (path := store.model(name, r)).is_file()}
+    models = {key: path for key, r in complete.items() if os.path.lexists(path := store.model(name, r))}
+    gone = [r.name for key, r in complete.items() if key not in models]
     if not models:
         raise UsageError(f"{name} has no trained model in {store.root}; run it there first")
     trained = [complete[key] for key in models]
@@ -107,7 +109,9 @@ def evaluate_sweep(
             progress(done, len(trained))
     uri = tracking_uri or store.tracking_uri
     warning = add_metrics(uri, shown_runs(uri, name), known)
-    return Attacked(attacked, without, list(loading.left_out.values()), warning)
+    left_out = list(loading.left_out.values())
+    left_out += [f"{len(gone)} complete trials have no model here, such as {gone[0]}"] if gone else []
+    return Attacked(attacked, without, left_out, warning)
 
 
 class _Loading:
@@ -119,7 +123,10 @@ class _Loading:
 
     def of(self, record: Record) -> SavedModel | None:
         try:
-            return load_model(self._paths[record.key])
+            saved = load_model(self._paths[record.key])
+            if saved.trial.key not in (record.key, record.former):
+                raise UsageError(f"{self._paths[record.key]} is of another trial")
+            return saved
         except UsageError as error:
             self.left_out[record.key] = f"{record.name} is left out: {error}; {CHECK}"
             return None
