@@ -29,7 +29,7 @@ def run_sweep(
     console: Console,
     tracking_uri: str = "",
     verbose: bool = False,
-    retry: bool = False,
+    retry_failed: bool = False,
 ) -> Outcome:
     """Does what remains of a sweep, then writes its report.
 
@@ -45,7 +45,7 @@ def run_sweep(
         console: Where to show progress.
         tracking_uri: MLflow server; the store's own database where it is empty.
         verbose: Whether to show what Ray says.
-        retry: Whether to try again trials that failed for a reason outside of them.
+        retry_failed: Whether to try again trials that failed for a reason outside of them.
 
     Raises:
         UsageError: The request is wrong; nothing has been started.
@@ -63,7 +63,7 @@ def run_sweep(
         assert journal is not None, "a journal that is opened for writing is there"
         elsewhere = store.complete_elsewhere(sweep)
         engine = Engine(sweep, journal, checksum, elsewhere.records, store.complete)
-        failed = failed_from_outside(engine.records) if retry else []
+        failed = failed_from_outside(engine.records) if retry_failed else []
         for remark in [*elsewhere.left_out, *remarks_on_code(journal.apart, ready.code)]:
             show_line(console, remark)
         left = engine.left or bool(failed)
@@ -74,7 +74,7 @@ def run_sweep(
         store.define(sweep)
         store.note_total(sweep.name, engine.total)
         store.note_extent(sweep.name)
-        if retry:
+        if retry_failed:
             for record in failed:
                 journal.retry(record)
             engine = Engine(sweep, journal, checksum, elsewhere.records, store.complete)

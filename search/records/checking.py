@@ -71,6 +71,7 @@ def check_sweep(store: Store, name: str) -> Iterator[Finding]:
     yield from _journal(store, name)
     for note in NOTES:
         yield from _note(folder, note)
+    yield from _code(store, name)
     yield from _report(store, name)
     if (lock := folder / "run.lock").is_dir():
         yield _away(lock, "is a folder", "nothing", "moves it away")
@@ -121,6 +122,19 @@ def _note(folder: Path, note: Note[object]) -> Iterator[Finding]:
     except DamagedNoteError as error:
         lost = note.lost + ("; `dropattack run` notes it anew" if note is CODE else "")
         yield _away(path, f"is damaged: it {error}", lost, "moves it away")
+
+
+def _code(store: Store, name: str) -> Iterator[Finding]:
+    """The note of a sweep's code, where it is gone and the records are of a user's."""
+    path = store.folder(name) / CODE.file
+    if os.path.lexists(path):
+        return
+    try:
+        records = read_records(store.journal_path(name))
+    except UsageError:
+        return
+    if any(record.trial.code for record in records):
+        yield Finding(path, "is gone", f"{CODE.lost}; `dropattack run` notes it anew", "does nothing")
 
 
 def _away(path: Path, wrong: str, lost: str, mending: str) -> Finding:

@@ -96,7 +96,7 @@ class Store:
         """Names of the sweeps that have been run, those whose definition is gone included."""
         defined = {path.parent.name for path in self.root.glob("sweeps/*/sweep.json")}
         journals = self.root.glob("sweeps/*/journal.log")
-        return sorted(defined | {path.parent.name for path in journals if path.stat().st_size})
+        return sorted(defined | {path.parent.name for path in journals if _holds_something(path)})
 
     def definition(self, name: str) -> Sweep | None:
         """The sweep as it was last run, or nothing.
@@ -276,6 +276,8 @@ class Store:
             UsageError: It does; the message is a line that names it.
         """
         path, noted = self.journal_path(name), self._read(name, EXTENT) or 0
+        if path.exists() and path.stat().st_size >= noted:
+            return
         content = content_of(path)
         if len(content) < noted:
             lines = content.count(b"\n")
@@ -301,3 +303,10 @@ class Store:
         if path not in self.remarks:
             _log.warning("%s", line)
             self.remarks[path] = line
+
+
+def _holds_something(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except OSError:  # a run that ended before it began has just removed it
+        return False

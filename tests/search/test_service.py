@@ -103,7 +103,7 @@ def projection(monkeypatch: pytest.MonkeyPatch) -> type[FakeProjection]:
 
 def _run(folder: Path, retry: bool = False, **changes: Any) -> Outcome:
     definition: Sweep = sweep(**{**GRID, **changes})
-    return run_sweep(definition, Store(folder / "runs"), folder, Console(quiet=True), retry=retry)
+    return run_sweep(definition, Store(folder / "runs"), folder, Console(quiet=True), retry_failed=retry)
 
 
 def test_a_sweep_that_comes_to_its_end_is_shown_drained_and_closed(

@@ -13,6 +13,7 @@ from click.testing import Result
 from search.records.notes import NOTES
 from search.records.record import State
 from search.records.store import Store
+from tests.search.journals import resealed
 from tests.search.simulation import Driver, KilledError, engine, sweep, table
 from trainables.disk import checkpoint_path, model_path
 from trainables.tensors import save_atomically
@@ -215,3 +216,18 @@ def test_records_that_stand_are_those_of_an_undisturbed_sweep(
         driver.run()
         assert table(driver.engine.records) == table(undisturbed.engine.records)
         store.note_extent("small")
+
+
+def test_code_of_a_user_that_is_no_longer_noted_is_missed(command: Command, store: Store) -> None:
+    journal = store.journal_path("small")
+    journal.write_bytes(resealed(journal.read_bytes(), _with_code))
+    store.note_extent("small")
+    (store.folder("small") / "code.json").unlink()
+    said = command("store", "check")
+    assert said.exit_code == 1
+    assert "code.json is gone; lost is which of its records are of the code" in said.output
+    assert command("status", "small").exit_code == 2
+
+
+def _with_code(content: bytes) -> bytes:
+    return content.replace(b'"code":{}', b'"code":{"mine":"0f"}')
