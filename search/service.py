@@ -6,11 +6,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from search.console.terminal import show_line
 from search.definition.sweep import Sweep
 from search.engine.code import remarks_on_code
 from search.engine.engine import Engine
 from search.engine.proposers import Checksum
 from search.engine.readiness import check_ready
+from search.engine.retrying import failed_from_outside
 from search.execution.interruption import check_interrupted, sigterm_interrupts
 from search.execution.job import check_job
 from search.records.journal import exclusive
@@ -29,6 +31,7 @@ def run_sweep(
     console: Console,
     tracking_uri: str = "",
     verbose: bool = False,
+    retry_failed: bool = False,
 ) -> Outcome:
     """Does what remains of a sweep, then writes its report.
 
@@ -44,6 +47,7 @@ def run_sweep(
         console: Where to show progress.
         tracking_uri: MLflow server; the store's own database where it is empty.
         verbose: Whether to show what Ray says.
+        retry_failed: Whether to try again trials that failed for a reason outside of them.
 
     Raises:
         UsageError: The request is wrong; nothing has been started.
@@ -55,15 +59,16 @@ def run_sweep(
     check_job(store.root)
     folder = store.folder(sweep.name)
     with exclusive(folder):
-        old = store.definition(sweep.name)
+        old = store.standing_definition(sweep.name)
         ready = check_ready(sweep, store, data, tracking_uri, writable=True)
         journal, checksum = ready.journal, ready.checksum
         assert journal is not None, "a journal that is opened for writing is there"
         elsewhere = store.complete_elsewhere(sweep)
         engine = Engine(sweep, journal, checksum, elsewhere.records, store.complete)
+        failed = failed_from_outside(engine.records) if retry_failed else []
         for remark in [*elsewhere.left_out, *remarks_on_code(journal.apart, ready.code)]:
-            console.print(remark, highlight=False, markup=False)
-        left = engine.left
+            show_line(console, remark)
+        left = engine.left or bool(failed)
         if left:
             _rehearse(sweep, data, checksum, engine.records)
             _connect(sweep, store, data, checksum, verbose)
@@ -71,6 +76,12 @@ def run_sweep(
         store.note_code(sweep.name, ready.code)
         store.define(sweep)
         store.note_total(sweep.name, engine.total)
+        store.note_extent(sweep.name)
+        if retry_failed:
+            for record in failed:
+                journal.retry(record)
+            engine = Engine(sweep, journal, checksum, elsewhere.records, store.complete)
+            show_line(console, f"failed trials that are tried again: {len(failed)}")
         if not left and old == sweep and not tracking_uri and is_settled(store, sweep.name):
             report, warning = store.report(sweep.name), ""
         else:
@@ -79,6 +90,9 @@ def run_sweep(
             report, warning = finish_sweep(
                 engine, store, data, console, tracking_uri, verbose, changed=old != sweep
             )
+        store.note_extent(sweep.name)
+        for remark in store.remarks.values():
+            show_line(console, remark)
     finished = sum(record.finished for record in engine.records)
     limit = engine.limit if finished < engine.total else ""
     return Outcome(engine.records, engine.done, limit, report, time.monotonic() - started, warning)

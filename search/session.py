@@ -16,6 +16,7 @@ from search.execution.errors import RunError
 from search.execution.interruption import interrupts_wait
 from search.records.journal import Journal
 from search.records.log import note_record, sweep_log
+from search.records.reading import CHECK
 from search.records.record import Record
 from search.records.store import Store
 from search.results.best import best_by_workload
@@ -89,6 +90,8 @@ def finish_sweep(
         try:
             if noted is not None:
                 _log.info("run of %s with %s", noted.command, dict(noted.versions))
+            for remark in store.remarks.values():
+                _log.warning("%s", remark)
             _log.info("on record: %s", status.line())
             projection.start(engine.records, status.line)
             try:
@@ -159,7 +162,7 @@ def _winner_files(model: Path, broken: list[str]) -> list[Path]:
     try:
         rows = load_model(model).confusion
     except UsageError as error:
-        broken.append(f"a winner's model is not shown in MLflow ({error})")
+        broken.append(f"a winner's model is not shown in MLflow ({error}; {CHECK})")
         return []
     if not rows:
         return [model]

@@ -18,8 +18,8 @@ ROOMS = {
         "registry methods robustness catalogue"
     ),
     "trainables": (
-        "digest disk tensors gpu vision data code architecture models datasets recipe objectives workload "
-        "papers workloads usercode resolved trial saved training lanes trainable __main__"
+        "digest disk sealing tensors gpu vision data code architecture models datasets recipe objectives "
+        "workload papers workloads usercode resolved trial saved training lanes trainable __main__"
     ),
     "analysis": (
         "statistics choice records pairing scoring questions published document figures sections render "

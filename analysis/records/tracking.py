@@ -10,6 +10,7 @@ from analysis.records.identity import CONFIGURATION, CONTROL
 from analysis.records.tables import COMPLETE, NUMBERS, Records
 from dropattack import UsageError
 from trainables.recipe.measured import SMALLER_IS_BETTER
+from trainables.sealing import CHECKSUM
 from trainables.trial import Trial
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def _sweep_file(client: "MlflowClient", run_id: str) -> dict[str, Any]:
         raw: dict[str, Any] = json.loads(load_text(f"{uri}/sweep.json"))
     except (MlflowException, OSError):
         return {}
+    raw.pop(CHECKSUM, None)
     return raw
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from search.console.status import Status, duration, same_training
 from search.console.terminal import show_line
 from search.definition.sweep import Sweep
+from search.engine.retrying import failed_from_outside
 from search.records.record import Record, State
 from search.records.redaction import without_credentials
 from search.results.best import best_by_workload
@@ -31,6 +32,8 @@ def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, 
     _show_best(console, sweep, outcome.records)
     if outcome.warning:
         show_line(console, f"warning: {outcome.warning}")
+    if again := failed_from_outside(outcome.records):
+        show_line(console, f"`dropattack run --retry-failed` tries failed trials again: {len(again)} of them")
     if outcome.limit:
         show_line(console, f"ended at its limit of {outcome.limit}; a larger one goes on")
     if not outcome.done:

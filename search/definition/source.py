@@ -8,6 +8,7 @@ from dropattack import UsageError
 from dropattack.errors import unknown
 from search.definition.schema import check_schema
 from search.definition.yamlfile import SUFFIXES, read_yaml
+from trainables.sealing import CHECKSUM
 
 
 def sweep_name(source: str) -> str:
@@ -34,9 +35,12 @@ def read_source(source: str) -> Any:
         if not path.is_file():
             raise UsageError(f"there is no sweep file {source!r}")
         try:
-            return read_yaml(path.read_text(encoding="utf-8"), source)
+            raw = read_yaml(path.read_text(encoding="utf-8"), source)
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{source} cannot be read: {error}") from None
+        if isinstance(raw, dict):  # a store's own sweep.json bears one; whoever edits a copy need not
+            raw.pop(CHECKSUM, None)
+        return raw
     if source in bundled_sweeps():
         text = (resources.files("search") / "sweeps" / f"{source}.yaml").read_text(encoding="utf-8")
         return read_yaml(text, source)

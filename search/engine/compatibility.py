@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dropattack import UsageError
 from dropattack.errors import unknown
 from search.definition.space import Dimension, Interval, Space, values
-from search.definition.sweep import SECTIONS, Sampling, Stage, Sweep
+from search.definition.sweep import SECTIONS, Confirm, Sampling, Stage, Sweep
 from search.engine.proposers import Checksum
 from search.records.record import Record
 from trainables.digest import digest
@@ -31,6 +31,23 @@ def check_extends(old: Sweep, new: Sweep) -> None:
         if position >= len(new.stages) or new.stages[position].name != stage.name:
             raise _mixes(new, f"stage {stage.name!r}, which is no longer at its place")
         _check_stage(old, new, stage, new.stages[position])
+
+
+def check_belongs(records: Iterable[Record], sweep: Sweep) -> None:
+    """Makes sure that records could be of a sweep, where the definition that they were made by is lost.
+
+    Raises:
+        UsageError: A record is of another stage, workload, seed or selection.
+    """
+    stages = {stage.name: stage for stage in sweep.stages}
+    for record in records:
+        stage, trial = stages.get(record.stage), record.trial
+        if stage is None or trial.workload not in sweep.stage_workloads(stage):
+            raise _mixes(sweep, f"stage {record.stage!r}")
+        if trial.training["best_by"] != sweep.select.metric:
+            raise _mixes(sweep, "select")
+        if not isinstance(stage.search, Confirm) and trial.seed not in sweep.seeds:
+            raise _mixes(sweep, "seeds")
 
 
 def check_warm_starts(sweep: Sweep, recorded: Collection[str]) -> None:

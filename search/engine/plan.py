@@ -84,7 +84,7 @@ def plan_sweep(sweep: Sweep, store: Store, data: Path, tracking_uri: str = "") -
     ]
     apart = [] if ready.journal is None else ready.journal.apart
     of_code, of_batches = remarks_on_code(apart, ready.code), remarks_on_short_batches(sweep, data)
-    return Plan(stages, [*elsewhere.left_out, *of_code, *of_batches])
+    return Plan(stages, [*store.remarks.values(), *elsewhere.left_out, *of_code, *of_batches])
 
 
 def _plan(scope: Scope, journal: Sequence[Record], trained: set[str]) -> StagePlan:

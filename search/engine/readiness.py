@@ -15,7 +15,7 @@ import torch
 from dropattack import UsageError
 from search.definition.sweep import Sweep
 from search.engine.code import sweep_code
-from search.engine.compatibility import check_extends, check_records, check_warm_starts
+from search.engine.compatibility import check_belongs, check_extends, check_records, check_warm_starts
 from search.engine.datasets import verified_data
 from search.engine.last_batches import check_last_batches
 from search.engine.nodes import fits, gpu_problem, too_much
@@ -64,15 +64,18 @@ def check_ready(
     _check_machine(sweep)
     code = sweep_code(sweep)
     checksum = verified_data(sweep, data)
-    old = store.definition(sweep.name)
+    old = store.standing_definition(sweep.name)
+    store.look_at_notes(sweep.name)
     if old is not None:
         check_extends(old, sweep)
     if old != sweep:
         check_last_batches(sweep, data)
     check_warm_starts(sweep, store.sweeps())
-    if old is None and not writable:
+    if not writable and sweep.name not in store.sweeps():
         return Ready(checksum, code, None)
     journal = store.journal(sweep, writable, code)
+    if old is None:
+        check_belongs([*journal.records, *journal.apart], sweep)
     check_records(journal.records, sweep, checksum)
     return Ready(checksum, code, journal)
 

@@ -17,3 +17,13 @@ def is_apart(code: SweepCode, trial: Trial) -> bool:
     """Whether a trial was trained with other code than the sweep has for it."""
     now = expected(code, trial)
     return now is not None and dict(now) != dict(trial.code)
+
+
+def has_own_code(trial: Trial, suspected: bool) -> bool:
+    """Whether a trial was trained with code that a user brought.
+
+    Args:
+        trial: The trial.
+        suspected: Whether one of a user's workload counts that does not say so, as earlier versions left it.
+    """
+    return bool(trial.code) or (suspected and ":" in trial.workload)

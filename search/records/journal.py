@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from dropattack import UsageError
 from search.definition.sweep import Select
 from search.records.code import SweepCode, is_apart
 from search.records.identity import written_identity
-from search.records.reading import EPOCH, read_records
+from search.records.reading import EPOCH, RETRIES, read_records
 from search.records.record import Record, State, same_result
 from trainables.recipe.measured import Metrics
 from trainables.trial import Trial
@@ -167,6 +168,21 @@ class Journal:
         self._log.close(record.number, attributes, state, record.value(self.select))
         record.reason, record.reused_from, record.state = reason, reused_from, state
         record.former = former or record.former
+
+    def retry(self, record: Record) -> Record:
+        """Begins a trial that failed again, without what it reported; the failed record stays in the journal.
+
+        The new record stands where the failed one stood, so that whatever is rebuilt from the records finds
+        one for each trial, in the order in which they were asked for.
+        """
+        again = replace(record, state=State.RUNNING, epochs=[], reason="", reused_from="")
+        again.failures = [*record.failures, record]
+        attributes = {"trial": record.trial.to_dict(), "reused_from": "", "name": record.name}
+        attributes |= written_identity(again)
+        again.number = self._log.create(again, {**attributes, RETRIES: record.number})
+        for records in (self.records, self._by_key[record.key]):
+            records[records.index(record)] = again
+        return again
 
     def with_key(self, key: str) -> list[Record]:
         """Every record of one trial key, the oldest first."""

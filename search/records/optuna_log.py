@@ -1,5 +1,7 @@
 """Appends to a journal, as the journal of an Optuna storage, which other tools read."""
 
+import errno
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ from optuna.trial import TrialState, create_trial
 from typing_extensions import override
 
 from search.definition.sweep import Select
+from search.records.lines import written
 from search.records.record import Record, State
 
 _STATES = {
@@ -25,15 +28,24 @@ _STATES = {
 
 
 class _Appending(JournalFileBackend):
-    """Optuna's journal file, to which several operations may be added in one append."""
+    """Optuna's journal file with sealed lines, several of which may be added in one append.
 
-    _held: list[dict[str, Any]] | None = None
+    Args:
+        path: The journal file; created where there is none.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self._path = Path(path)
+        self._known_bytes, self._known_lines = 0, 0
+        self._held: list[dict[str, Any]] | None = None
+        self._more: dict[str, Any] = {}
 
     @override
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Appends, or holds back what `at_once` will append."""
         if self._held is None:
-            super().append_logs(logs)
+            self._append(logs)
         else:
             self._held += logs
 
@@ -45,7 +57,39 @@ class _Appending(JournalFileBackend):
             yield
         finally:
             held, self._held = self._held, None
-        super().append_logs(held)
+        self._append(held)
+
+    @contextmanager
+    def beside(self, **more: Any) -> Iterator[None]:
+        """Adds more keys, which Optuna leaves alone, to the lines that are appended inside."""
+        self._more = more
+        try:
+            yield
+        finally:
+            self._more = {}
+
+    def _append(self, logs: list[dict[str, Any]]) -> None:
+        """Adds lines that count on from the last one of the file, whoever wrote that.
+
+        Raises:
+            OSError: The file is gone, or ends before what was known of it or amid a line.
+        """
+        self._lock.acquire()
+        try:
+            with self._path.open("r+b") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(min(size, self._known_bytes))
+                new = file.read()
+                if size < self._known_bytes or (new and not new.endswith(b"\n")):
+                    raise OSError(errno.EIO, "something else cut it while it was written to", str(self._path))
+                first = self._known_lines + new.count(b"\n") + 1
+                added = b"".join(written(log | self._more, number) for number, log in enumerate(logs, first))
+                file.write(added)
+                file.flush()
+                os.fsync(file.fileno())
+            self._known_bytes, self._known_lines = size + len(added), first - 1 + len(logs)
+        finally:
+            self._lock.release()
 
 
 class OptunaLog:
@@ -58,13 +102,17 @@ class OptunaLog:
 
     def __init__(self, path: Path, select: Select) -> None:
         self._select = select
+        self._direction = StudyDirection.MAXIMIZE if select.sign > 0 else StudyDirection.MINIMIZE
         with quiet_optuna():
             self._backend = _Appending(str(path))
             self._storage = JournalStorage(self._backend)
         self._studies = {study.study_name: study._study_id for study in self._storage.get_all_studies()}
 
     def create(self, record: Record, attributes: Mapping[str, Any]) -> int:
-        """Adds a trial with all that its record holds; returns its number."""
+        """Adds a trial with all that its record holds; returns its number.
+
+        The line also says that number, and the study: it can be read where lines before it are lost.
+        """
         params, distributions = drawn(record)
         failed = record.state is State.FAILED
         frozen = create_trial(
@@ -75,8 +123,11 @@ class OptunaLog:
             user_attrs=dict(attributes),
             intermediate_values={int(m["epoch"]): m[self._select.column] for m in record.epochs},
         )
-        study = self._study(f"{record.stage}/{record.trial.workload}")
-        return self._storage.create_new_trial(study, template_trial=frozen)
+        name = f"{record.stage}/{record.trial.workload}"
+        study = self._study(name)
+        created = len(self._storage._replay_result._trials)
+        with self._backend.beside(trial_id=created, study_name=name, directions=[self._direction]):
+            return self._storage.create_new_trial(study, template_trial=frozen)
 
     def note(self, number: int, attributes: Mapping[str, Any], values: Mapping[int, float]) -> None:
         """Adds attributes of a trial, and values by epoch."""
@@ -98,9 +149,8 @@ class OptunaLog:
 
     def _study(self, name: str) -> int:
         if name not in self._studies:
-            direction = StudyDirection.MAXIMIZE if self._select.sign > 0 else StudyDirection.MINIMIZE
             with quiet_optuna():
-                self._studies[name] = self._storage.create_new_study([direction], name)
+                self._studies[name] = self._storage.create_new_study([self._direction], name)
         return self._studies[name]
 
 

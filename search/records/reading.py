@@ -3,26 +3,30 @@
 A line is one operation on a study or a trial. Trials are numbered in the order in which they were created.
 """
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dropattack import UsageError
 from search.records.identity import read_identity
+from search.records.lines import CREATE_STUDY, CREATE_TRIAL, DELETE_STUDY, SET_ATTRIBUTE, SET_STATE, lines_of
 from search.records.record import Record, State
 from trainables.trial import Trial
 
 EPOCH = "epoch."
 """How the attributes that hold an epoch's metrics begin."""
 
+RETRIES = "retries"
+"""Attribute of a trial that tries again what failed: where the failed one stands in the journal."""
+
 _STATES = (State.RUNNING, State.COMPLETE, State.PRUNED, State.FAILED)
 """By their numbers in a journal, which are those of `optuna.trial.TrialState`."""
 
-_CREATE_STUDY, _DELETE_STUDY, _CREATE_TRIAL, _SET_STATE, _SET_ATTRIBUTE = 0, 1, 4, 6, 8
-"""Operations that a record is made of, as `optuna.storages.journal` numbers them."""
-
-_DAMAGE = (ValueError, KeyError, IndexError, TypeError, AttributeError)
+DAMAGE = (ValueError, KeyError, IndexError, TypeError, AttributeError)
 """What reading fails with where a line is not what was written."""
+
+CHECK = "`dropattack store check` says what is lost, and mends"
+"""What every line about damage ends with."""
 
 
 def read_records(path: Path) -> list[Record]:
@@ -31,66 +35,97 @@ def read_records(path: Path) -> list[Record]:
     A last line without its end, which is being written or was never finished, is left out.
 
     Raises:
-        UsageError: Another line is no operation that makes sense there, or the file cannot be read.
+        UsageError: Another line is not what was written there, or the file cannot be read.
     """
-    read = _Reader()
-    for number, line in enumerate(_lines(path), 1):
-        try:
-            read.line(json.loads(line))
-        except _DAMAGE:
-            raise UsageError(
-                f"line {number} of {path} is damaged; restore the file, or name another --store"
-            ) from None
+    read = Reader()
+    for place, line in enumerate(lines_of(content_of(path)), 1):
+        wrong = line.wrong or read.line(line.entry)
+        if wrong:
+            raise UsageError(f"line {place} of {path} is damaged: it {wrong}; {CHECK}")
     try:
         return read.records()
-    except _DAMAGE:
-        raise UsageError(
-            f"{path} holds a trial that is damaged; restore it, or name another --store"
-        ) from None
+    except DAMAGE:
+        raise UsageError(f"{path} is damaged: it holds a trial that is none; {CHECK}") from None
 
 
-class _Reader:
-    """What the operations of a journal amount to, so far."""
+class Reader:
+    """What the operations of a journal amount to, so far.
+
+    Attributes:
+        created: How many studies were ever created.
+    """
 
     def __init__(self) -> None:
         self._studies: dict[int, str] = {}
-        self._created = 0
+        self.created = 0
         self._trials: list[dict[str, Any]] = []
 
-    def line(self, entry: dict[str, Any]) -> None:
-        """Carries one operation out."""
+    def line(self, entry: Mapping[str, Any]) -> str:
+        """Carries one operation out; says what is wrong with it, or nothing."""
+        try:
+            self._carry_out(dict(entry))
+        except DAMAGE:
+            return "is no operation that makes sense there"
+        return ""
+
+    def _carry_out(self, entry: dict[str, Any]) -> None:
         operation = int(entry["op_code"])
-        if operation == _CREATE_STUDY:
+        if operation == CREATE_STUDY:
             if entry["study_name"] not in self._studies.values():
-                self._studies[self._created] = entry["study_name"]
-                self._created += 1
-        elif operation == _DELETE_STUDY:
+                self._studies[self.created] = entry["study_name"]
+                self.created += 1
+        elif operation == DELETE_STUDY:
             self._studies.pop(entry["study_id"], None)
-        elif operation == _CREATE_TRIAL and entry["study_id"] in self._studies:
+        elif operation == CREATE_TRIAL and entry["study_id"] in self._studies:
             self._trials.append(entry)
-        elif operation in (_SET_STATE, _SET_ATTRIBUTE):
+        elif operation in (SET_STATE, SET_ATTRIBUTE):
             trial = self._trials[entry["trial_id"]]
             if trial["state"]:  # what is finished stays as it is
                 return
-            if operation == _SET_STATE:
+            if operation == SET_STATE:
                 trial["state"] = entry["state"]
             else:
-                trial["user_attrs"] |= entry["user_attr"]
+                trial["user_attrs"] = {**trial["user_attrs"], **entry["user_attr"]}
+
+    def studies(self) -> dict[str, int]:
+        """Where each study stands, those that are deleted excepted."""
+        return {name: number for number, name in self._studies.items()}
+
+    def states(self) -> list[int]:
+        """How each trial that was ever created stands, as Optuna numbers states; 0 is running."""
+        return [trial["state"] for trial in self._trials]
 
     def records(self) -> list[Record]:
-        """The trials of studies that are not deleted, in the order in which they were created."""
-        return [
-            _record(number, self._studies[entry["study_id"]], entry)
-            for number, entry in enumerate(self._trials)
-            if entry["study_id"] in self._studies
-        ]
+        """The trials of studies that are not deleted, in the order in which they were created.
+
+        A trial that tries again what failed takes the place of that.
+        """
+        places: dict[int, int] = {}
+        found: list[Record] = []
+        for number, entry in enumerate(self._trials):
+            if entry["study_id"] in self._studies:
+                record = _record(number, self._studies[entry["study_id"]], entry)
+                place = places.get(entry["user_attrs"].get(RETRIES, -1))
+                if place is None:
+                    places[number] = len(found)
+                    found.append(record)
+                else:
+                    failed = found[place]
+                    record.failures = [*failed.failures, failed]
+                    places[number], found[place] = place, record
+        return found
 
 
-def _lines(path: Path) -> list[bytes]:
+def content_of(path: Path) -> bytes:
+    """A journal as it stands on the disk; nothing where there is none.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
     try:
-        return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+        return path.read_bytes() if path.exists() else b""
     except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror}); restore it") from error
+        raise UsageError(f"{path} cannot be read ({error.strerror}); {CHECK}") from error
 
 
 def _record(number: int, study: str, entry: dict[str, Any]) -> Record:

@@ -40,6 +40,7 @@ class Record:
         former: The key that an earlier version gave this training, where that was another one: files and
             MLflow runs from then bear it.
         written_name: What the journal calls the trial; nothing in journals of earlier versions.
+        failures: Records of the same trial that failed and that this one tries again, the oldest first.
     """
 
     number: int
@@ -54,6 +55,7 @@ class Record:
     reused_from: str = ""
     former: str = ""
     written_name: str = ""
+    failures: list["Record"] = field(default_factory=list)
 
     @property
     def name(self) -> str:

@@ -1,29 +1,42 @@
 """Where sweeps are kept: a folder with a journal for each, MLflow's database, models and reports."""
 
-import json
+import logging
+import os
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from dropattack import UsageError
 from search.definition.sweep import Sweep
-from search.records.code import SweepCode
+from search.records.code import SweepCode, has_own_code
 from search.records.journal import Journal
+from search.records.notes import (
+    CODE,
+    EXTENT,
+    NOTES,
+    ROBUSTNESS,
+    RUNS,
+    TOTAL,
+    VERSIONS,
+    DamagedNoteError,
+    Note,
+    read_note,
+    read_sealed,
+    set_aside,
+    write_note,
+    write_sealed,
+)
 from search.records.provenance import Provenance, Run, noted
+from search.records.reading import CHECK, content_of
 from search.records.record import Record, State
-from trainables.disk import model_path, write_atomically
+from trainables.disk import model_path
 from trainables.recipe.measured import Metrics
 
-_RUNS = TypeAdapter(list[Run])
-_CODE = TypeAdapter(dict[str, dict[str, dict[str, str]]])
-_VERSIONS = TypeAdapter(dict[str, list[str]])
-_TOTAL = TypeAdapter(int)
-_ROBUSTNESS = TypeAdapter(dict[str, dict[str, float]])
-_Notes = TypeVar("_Notes")
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 
 class Elsewhere(NamedTuple):
@@ -44,10 +57,15 @@ class Store:
     ``sweeps/NAME/`` has the sweep's definition, journal, checkpoints, models, report, where each run of it
     came from and what attacks on its models gave; ``mlflow.db`` and ``artifacts/`` are MLflow's, and
     ``store.json`` tells the store from others that share an MLflow server.
+
+    Attributes:
+        root: The folder.
+        remarks: A line for each damaged file that was gone on without, by its path.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.remarks: dict[Path, str] = {}
 
     def folder(self, sweep: str) -> Path:
         """The folder of one sweep."""
@@ -59,7 +77,7 @@ class Store:
 
     def robustness_path(self, sweep: str) -> Path:
         """Where what attacks on a sweep's models gave is kept."""
-        return self.folder(sweep) / "robustness.json"
+        return self.folder(sweep) / ROBUSTNESS.file
 
     def journal_path(self, sweep: str) -> Path:
         """The journal of one sweep."""
@@ -82,22 +100,42 @@ class Store:
         return self.root / "artifacts"
 
     def sweeps(self) -> list[str]:
-        """Names of the sweeps that have been run."""
-        return sorted(path.parent.name for path in self.root.glob("sweeps/*/sweep.json"))
+        """Names of the sweeps that have been run, those whose definition is gone included."""
+        defined = {path.parent.name for path in self.root.glob("sweeps/*/sweep.json")}
+        journals = self.root.glob("sweeps/*/journal.log")
+        return sorted(defined | {path.parent.name for path in journals if _holds_something(path)})
 
     def definition(self, name: str) -> Sweep | None:
         """The sweep as it was last run, or nothing.
 
         Raises:
-            UsageError: It cannot be read.
+            UsageError: It cannot be read, or is gone from a sweep that has records.
         """
-        path = self.folder(name) / "sweep.json"
-        if not path.exists():
-            return None
+        path = self._definition_path(name)
         try:
-            return Sweep.model_validate_json(path.read_text(encoding="utf-8"))
+            values, _ = read_sealed(path)
+            if values is not None:
+                return Sweep.model_validate(values)
+            if name not in self.sweeps():
+                return None
+            why = "is gone"
+        except DamagedNoteError as error:
+            why = f"is damaged: it {error}"
         except ValidationError:
-            raise UsageError(f"{path} is of another version of this program or damaged") from None
+            why = "is damaged, or of another version of this program"
+        raise UsageError(f"{path} {why}; `dropattack run` with the sweep's file defines it anew, and {CHECK}")
+
+    def standing_definition(self, name: str) -> Sweep | None:
+        """The sweep as it was last run, or nothing; one that cannot be read is gone on without."""
+        try:
+            return self.definition(name)
+        except UsageError:
+            path = self._definition_path(name)
+            self._go_on(path, f"{path} is damaged or gone; the sweep is defined anew; {CHECK}")
+            return None
+
+    def _definition_path(self, name: str) -> Path:
+        return self.folder(name) / "sweep.json"
 
     def recorded(self, name: str) -> Sweep:
         """The definition of a sweep that has been run.
@@ -113,16 +151,17 @@ class Store:
 
     def define(self, sweep: Sweep) -> None:
         """Notes the sweep as it is run now."""
-        text = json.dumps(sweep.model_dump(mode="json"), indent=2, sort_keys=True)
-        write_atomically(self.folder(sweep.name) / "sweep.json", text.encode())
+        path = self._definition_path(sweep.name)
+        try:
+            self.definition(sweep.name)
+        except UsageError:
+            if os.path.lexists(path):
+                set_aside(path)
+        write_sealed(path, dict(sorted(sweep.model_dump(mode="json").items())), 2)
 
     def runs(self, name: str) -> list[Run]:
-        """Where the runs of a sweep came from, the last one at the end.
-
-        Raises:
-            UsageError: The notes cannot be read.
-        """
-        return _read(self._runs_path(name), _RUNS) or []
+        """Where the runs of a sweep came from, the last one at the end."""
+        return self._read(name, RUNS) or []
 
     def note_run(self, name: str, of: Provenance, begun: bool) -> None:
         """Notes a run that starts now, beside those before.
@@ -136,8 +175,7 @@ class Store:
         if begun and not runs and not self._versions_before_runs(name):
             runs = [Run(Provenance(versions=dict.fromkeys(of.versions, "unknown")), times=0)]
         now = datetime.now(UTC).isoformat(timespec="microseconds")
-        text = json.dumps([asdict(run) for run in noted(runs, of, now)], indent=1)
-        write_atomically(self._runs_path(name), text.encode())
+        self._write(name, RUNS, noted(runs, of, now))
 
     def versions(self, name: str) -> dict[str, str]:
         """Versions of the libraries that a sweep has run with, all of them where they changed."""
@@ -148,12 +186,9 @@ class Store:
                     found[library].append(version)
         return {library: ", ".join(each) for library, each in found.items()}
 
-    def _runs_path(self, name: str) -> Path:
-        return self.folder(name) / "runs.json"
-
     def _versions_before_runs(self, name: str) -> dict[str, list[str]]:
         """What earlier versions of this program noted: the versions of libraries alone."""
-        return _read(self.folder(name) / "versions.json", _VERSIONS) or {}
+        return self._read(name, VERSIONS) or {}
 
     def journal(self, sweep: Sweep, writable: bool = False, code: SweepCode | None = None) -> Journal:
         """The sweep's journal.
@@ -162,26 +197,39 @@ class Store:
             sweep: The sweep.
             writable: See `Journal`.
             code: The code that the sweep trains with; what it last ran with by default.
+
+        Raises:
+            UsageError: The journal is damaged; or what the sweep last ran with is lost, and with it which of
+                the records are of that code.
         """
-        code = self.code(sweep.name) if code is None else code
-        return Journal(self.journal_path(sweep.name), sweep.select, writable, code)
+        self._check_extent(sweep.name)
+        now = self._read(sweep.name, CODE) if code is None else code
+        journal = Journal(self.journal_path(sweep.name), sweep.select, writable, now)
+        path = self.folder(sweep.name) / CODE.file
+        lost = now is None and not writable
+        if lost and any(has_own_code(record.trial, path in self.remarks) for record in journal.records):
+            raise UsageError(
+                f"{path} is {'damaged' if path in self.remarks else 'gone'}; lost is {CODE.lost}; "
+                f"`dropattack run {sweep.name}` notes it anew, and {CHECK}"
+            )
+        return journal
 
     def code(self, name: str) -> SweepCode:
         """The code that a sweep last ran with; nothing of sweeps from before that was noted."""
-        return _read(self.folder(name) / "code.json", _CODE) or {}
+        return self._read(name, CODE) or {}
 
     def note_code(self, name: str, code: SweepCode) -> None:
         """Notes the code that a sweep runs with now."""
-        text = json.dumps(code, indent=1, sort_keys=True)
-        write_atomically(self.folder(name) / "code.json", text.encode())
+        plain = {workload: {m: dict(each) for m, each in own.items()} for workload, own in code.items()}
+        self._write(name, CODE, plain)
 
     def total(self, name: str) -> int | None:
         """How many trials a sweep has when it is done, as its last run counted; nothing in older stores."""
-        return _read(self.folder(name) / "total.json", _TOTAL)
+        return self._read(name, TOTAL)
 
     def note_total(self, name: str, total: int) -> None:
         """Notes how many trials a sweep has when it is done, for whoever asks without its workloads."""
-        write_atomically(self.folder(name) / "total.json", str(total).encode())
+        self._write(name, TOTAL, total)
 
     def model(self, sweep: str, record: Record) -> Path:
         """Where the best model of a complete trial of a sweep lies, be it that another sweep trained it."""
@@ -191,13 +239,12 @@ class Store:
 
     def robustness(self, name: str) -> dict[str, Metrics]:
         """What `dropattack robustness` has measured, by trial key."""
-        path = self.robustness_path(name)
-        return _read(path, _ROBUSTNESS) or {}
+        found = self._read(name, ROBUSTNESS)
+        return {} if found is None else dict(found)
 
     def keep_robustness(self, name: str, measured: Mapping[str, Metrics]) -> None:
         """Makes what was measured durable, all of it at once."""
-        text = json.dumps(measured, indent=1, sort_keys=True)
-        write_atomically(self.robustness_path(name), text.encode())
+        self._write(name, ROBUSTNESS, {key: dict(metrics) for key, metrics in sorted(measured.items())})
 
     def complete_elsewhere(self, sweep: Sweep) -> Elsewhere:
         """Complete records of all other sweeps by trial key, with the sweep's name."""
@@ -217,15 +264,56 @@ class Store:
         definition = self.definition(name)
         if definition is None:
             return []
-        journal = self.journal(definition)
+        journal = self.journal(definition, code={})
         return [r for r in [*journal.records, *journal.apart] if r.state is State.COMPLETE]
 
+    def note_extent(self, name: str) -> None:
+        """Notes how long a sweep's journal is now, so that one that is cut short is told from a young one."""
+        self._write(name, EXTENT, self.journal_path(name).stat().st_size)
 
-def _read(path: Path, kind: TypeAdapter[_Notes]) -> _Notes | None:
-    """What a file of notes holds; nothing where there is none."""
+    def look_at_notes(self, name: str) -> None:
+        """Finds the notes of a sweep that are damaged, each a line of `remarks`."""
+        for note in NOTES:
+            self._read(name, note)
+
+    def _check_extent(self, name: str) -> None:
+        """Refuses a journal that ends before what was noted of it.
+
+        Raises:
+            UsageError: It does; the message is a line that names it.
+        """
+        path, noted = self.journal_path(name), self._read(name, EXTENT) or 0
+        if path.exists() and path.stat().st_size >= noted:
+            return
+        content = content_of(path)
+        if len(content) < noted:
+            lines = content.count(b"\n")
+            ends = f"it ends after line {lines}, with {len(content):,} of {noted:,} bytes"
+            raise UsageError(f"{path} is damaged: {ends}; {CHECK}")
+
+    def _read(self, name: str, note: Note[_T]) -> _T | None:
+        """What a note holds; nothing where there is none, and where it is damaged, which is a remark."""
+        try:
+            return read_note(self.folder(name), note)
+        except DamagedNoteError as error:
+            path = self.folder(name) / note.file
+            self._go_on(path, f"{path} is damaged: it {error}; lost is {note.lost}; {CHECK}")
+            return None
+
+    def _write(self, name: str, note: Note[_T], value: _T) -> None:
+        if (aside := write_note(self.folder(name), note, value)) is not None:
+            path = self.folder(name) / note.file
+            self._go_on(path, f"{path} was damaged and is kept as {aside.name}; lost is {note.lost}; {CHECK}")
+
+    def _go_on(self, path: Path, line: str) -> None:
+        """Takes note of a damaged file that is gone on without, once."""
+        if path not in self.remarks:
+            _log.warning("%s", line)
+            self.remarks[path] = line
+
+
+def _holds_something(path: Path) -> bool:
     try:
-        return kind.validate_json(path.read_bytes()) if path.exists() else None
-    except ValidationError:
-        raise UsageError(
-            f"{path} is of another version of this program or damaged; move it away to go on without it"
-        ) from None
+        return path.stat().st_size > 0
+    except OSError:  # a run that ended before it began has just removed it
+        return False

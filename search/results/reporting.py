@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dropattack import UsageError
 from search.definition.sweep import Sweep
+from search.records.notes import note_report, report_is_whole, set_aside
 from search.records.record import Record
 from search.records.store import Store
 from search.results.best import best_by_workload
@@ -29,15 +30,13 @@ def best_record(sweep: Sweep, records: Iterable[Record]) -> Record | None:
 
 def write_report(sweep: Sweep, store: Store, records: Sequence[Record], shown: ShownRuns) -> Path:
     """Writes the report of records at hand into the sweep's folder."""
-    from analysis.report import write_report as render
-
-    return render(_tables(sweep, store, records, shown), store.folder(sweep.name) / "report")
+    return _render(store, sweep.name, _tables(sweep, store, records, shown))
 
 
 def standing_report(sweep: Sweep, store: Store) -> Path | None:
-    """The report of a sweep, where there is one that is as new as the records that it was made of."""
+    """The report of a sweep, where there is a whole one that is as new as the records that it was made of."""
     report = store.report(sweep.name)
-    if not report.exists():
+    if not report_is_whole(report):
         return None
     sources = (store.journal_path(sweep.name), store.robustness_path(sweep.name))
     newest = max((path.stat().st_mtime_ns for path in sources if path.exists()), default=0)
@@ -66,7 +65,6 @@ def report_sweep(
     Raises:
         UsageError: A sweep has not been run, or a format is unknown.
     """
-    from analysis.report import write_report as render
     from analysis.sections import comparison
 
     def tables_of(sweep_name: str) -> "Records":
@@ -74,6 +72,7 @@ def report_sweep(
         shown = shown_of(store, sweep_name, tracking_uri)
         return _tables(sweep, store, store.journal(sweep).records, shown)
 
+    store.look_at_notes(name)
     tables = tables_of(name)
     extra = []
     if against:
@@ -82,7 +81,30 @@ def report_sweep(
         sweep = store.recorded(name)
         records = store.journal(sweep).records
         extra += [_landscape(sweep, store, records, workload, landscape) for workload in sweep.workloads]
-    return render(tables, store.folder(name) / "report", formats, extra)
+    return _render(store, name, tables, formats, extra)
+
+
+def _render(
+    store: Store,
+    name: str,
+    tables: "Records",
+    formats: Iterable[str] = ("html",),
+    extra: "Sequence[Section]" = (),
+) -> Path:
+    """Writes a report, and notes what was written; what is in its place and no file is set aside."""
+    from analysis.report import write_report as render
+
+    path, wanted = store.report(name), list(formats)
+    try:
+        path.read_bytes()
+    except FileNotFoundError:
+        pass
+    except OSError:
+        set_aside(path)
+    first = render(tables, path.parent, wanted, extra)
+    if "html" in wanted:
+        note_report(path)
+    return first
 
 
 def _tables(sweep: Sweep, store: Store, records: Sequence[Record], shown: ShownRuns) -> "Records":

@@ -1,6 +1,7 @@
 """Robustness of a sweep's trained models, measured afterwards and kept beside its records."""
 
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import torch
 
 from dropattack import UsageError
 from dropattack.robustness import Case, parse_grid
+from search.records.reading import CHECK
 from search.records.record import Record, State
 from search.records.store import Store
 from search.tracking.shown import add_metrics
@@ -16,7 +18,7 @@ from trainables.recipe.examples import CLEAN
 from trainables.recipe.measured import Metrics
 from trainables.recipe.precision import arithmetic
 from trainables.recipe.splitting import split_for
-from trainables.saved import load_model
+from trainables.saved import SavedModel, load_model
 from trainables.training.under_attack import Evaluation
 from trainables.workloads import workload_named
 
@@ -30,11 +32,13 @@ class Attacked:
     Attributes:
         models: How many models were attacked now; the others had been before.
         without_source: How many models were spared an attack by transfer.
+        left_out: A line for each model that cannot be loaded, and one for those that are not there.
         warning: What MLflow did not take, or nothing; the next evaluation tells it.
     """
 
     models: int
     without_source: int
+    left_out: Sequence[str]
     warning: str
 
     @property
@@ -46,7 +50,7 @@ class Attacked:
                 f"no transfer to {self.without_source} models: they are standard ones themselves, or the "
                 "sweep has none of their data and seed trained on clean examples"
             )
-        return remarks + [self.warning] * bool(self.warning)
+        return [*remarks, *self.left_out, *filter(None, [self.warning])]
 
 
 def evaluate_sweep(
@@ -60,9 +64,9 @@ def evaluate_sweep(
     """Tests the saved models of all complete trials of a sweep under attack, on the test split.
 
     What is measured already, by the training or by this, is not measured again, and what is measured is
-    durable before the next model is begun. ``transfer-…`` makes its examples on the standard model that was
-    trained on clean examples of the same data with the same seed, and is left out for that model itself, and
-    where the sweep has none.
+    durable before the next model is begun. A model that cannot be loaded is left out. ``transfer-…`` makes
+    its examples on the standard model that was trained on clean examples of the same data with the same seed,
+    and is left out for that model itself, and where the sweep has none.
 
     Args:
         name: Name of the sweep.
@@ -80,28 +84,52 @@ def evaluate_sweep(
         raise UsageError("name attacks, such as --attacks fgsm:0.1,0.3+pgd-20:0.3")
     sweep = store.recorded(name)
     complete = {r.key: r for r in store.journal(sweep).records if r.state is State.COMPLETE}
-    models = {key: path for key, r in complete.items() if (path := store.model(name, r)).is_file()}
+    models = {key: path for key, r in complete.items() if os.path.lexists(path := store.model(name, r))}
+    gone = [r.name for key, r in complete.items() if key not in models]
     if not models:
         raise UsageError(f"{name} has no trained model in {store.root}; run it there first")
     trained = [complete[key] for key in models]
     for record in trained:
         workload_named(record.trial.workload).check_cases(cases, record.trial.architecture)
     known, datasets, attacked, without = store.robustness(name), _Datasets(data), 0, 0
+    loading = _Loading(models)
     for done, record in enumerate(trained, 1):
-        source = _source(record, trained)
         there = {*record.epochs[-1], *known.get(record.key, {})}
         asked = [case for case in cases if f"test_{case.metric}" not in there]
-        wanted = [case for case in asked if source is not None or not case.transfer]
+        source = _source(record, trained) if any(case.transfer for case in asked) else None
+        attacker = None if source is None else loading.of(source)
+        wanted = [case for case in asked if attacker is not None or not case.transfer]
         without += len(wanted) < len(asked)
-        if wanted:
-            source_path = None if source is None else models[source.key]
-            found = _measured(models[record.key], source_path, datasets.of(record), wanted)
+        saved = loading.of(record) if wanted else None
+        if saved is not None:
+            found = _measured(saved, attacker, datasets.of(record), wanted)
             known[record.key] = known.get(record.key, {}) | found
             store.keep_robustness(name, known)
             attacked += 1
         if progress is not None:
             progress(done, len(trained))
-    return Attacked(attacked, without, add_metrics(store, name, tracking_uri, known))
+    warning = add_metrics(store, name, tracking_uri, known)
+    left_out = list(loading.left_out.values())
+    left_out += [f"{len(gone)} complete trials have no model here, such as {gone[0]}"] if gone else []
+    return Attacked(attacked, without, left_out, warning)
+
+
+class _Loading:
+    """Loads trained models from their files; those that cannot be loaded are left out, each in a line."""
+
+    def __init__(self, paths: Mapping[str, Path]) -> None:
+        self._paths = paths
+        self.left_out: dict[str, str] = {}
+
+    def of(self, record: Record) -> SavedModel | None:
+        try:
+            saved = load_model(self._paths[record.key])
+            if saved.trial.key not in (record.key, record.former):
+                raise UsageError(f"{self._paths[record.key]} is of another trial")
+            return saved
+        except UsageError as error:
+            self.left_out[record.key] = f"{record.name} is left out: {error}; {CHECK}"
+            return None
 
 
 class _Datasets:
@@ -122,10 +150,9 @@ class _Datasets:
         return split_for(split, seed, self._loaded[trial.checksum])
 
 
-def _measured(path: Path, source: Path | None, data: Data, cases: Sequence[Case]) -> Metrics:
+def _measured(saved: SavedModel, source: SavedModel | None, data: Data, cases: Sequence[Case]) -> Metrics:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    saved = load_model(path)
-    attacker = None if source is None else load_model(source).model.to(device)
+    attacker = None if source is None else source.model.to(device)
     evaluation = Evaluation.of(saved.trial, data)
     with arithmetic(saved.trial.training_settings.precision):
         found = evaluation.metrics(saved.model.to(device), data.test.to(device), cases, attacker)

@@ -65,6 +65,7 @@ def run_command(
     overrides: Sequence[str],
     project: Path,
     scale: str = "",
+    retry_failed: bool = False,
 ) -> list[str]:
     """The command of a job that runs a sweep.
 
@@ -76,6 +77,7 @@ def run_command(
         overrides: As ``--set`` takes them.
         project: The folder that is uploaded.
         scale: As ``--scale`` takes it.
+        retry_failed: Whether to try again what failed, as ``--retry-failed`` asks.
 
     Raises:
         UsageError: One of them means nothing, or something else, on the cluster.
@@ -96,6 +98,7 @@ def run_command(
     options = {"--store": store, "--data": data, "--tracking-uri": tracking_uri, "--scale": scale}
     command = ["python", "-m", "search", "run", source]
     command += [part for option, value in options.items() if value for part in (option, value)]
+    command += ["--retry-failed"] * retry_failed
     return command + [part for override in overrides for part in ("--set", override)]
 
 

@@ -35,9 +35,9 @@ _SHOWN = (
 def is_settled(store: Store, sweep: str) -> bool:
     """Whether nothing has changed since `note_settled`, and the report is there."""
     noted = _path(store, sweep)
-    if not noted.exists() or not store.report(sweep).exists():
+    if not noted.is_file() or not store.report(sweep).is_file():
         return False
-    return noted.read_text(encoding="utf-8") == _stamp(store, sweep)
+    return noted.read_bytes() == _stamp(store, sweep).encode()
 
 
 def note_settled(store: Store, sweep: str) -> None:

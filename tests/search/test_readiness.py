@@ -21,6 +21,7 @@ from search.engine.readiness import check_address
 from search.execution import tuning
 from search.records.store import Store
 from search.service import run_sweep
+from tests.search.journals import resealed
 from tests.search.simulation import Driver, engine, sweep
 from trainables.trial import TRAINING_VERSION
 from trainables.workloads import workload_named
@@ -206,7 +207,8 @@ def test_records_of_another_training_are_refused_by_a_plan_too(tmp_path: Path) -
     source = tmp_path / "sweep.yaml"
     recorded(tmp_path / "runs", source)
     journal = Store(tmp_path / "runs").journal_path("mutated")
-    journal.write_text(journal.read_text().replace(f'"version":{TRAINING_VERSION}', '"version":1'))
+    now, before = f'"version":{TRAINING_VERSION}'.encode(), b'"version":1'
+    journal.write_bytes(resealed(journal.read_bytes(), lambda content: content.replace(now, before)))
     planned, ran = verdicts(source, tmp_path / "runs", tmp_path)
     assert planned == ran
     assert f"what a training computes (version 1, now {TRAINING_VERSION})" in planned

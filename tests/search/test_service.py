@@ -104,9 +104,9 @@ def projection(monkeypatch: pytest.MonkeyPatch) -> type[FakeProjection]:
     return FakeProjection
 
 
-def _run(folder: Path, **changes: Any) -> Outcome:
+def _run(folder: Path, retry: bool = False, **changes: Any) -> Outcome:
     definition: Sweep = sweep(**{**GRID, **changes})
-    return run_sweep(definition, Store(folder / "runs"), folder, Console(quiet=True))
+    return run_sweep(definition, Store(folder / "runs"), folder, Console(quiet=True), retry_failed=retry)
 
 
 def test_a_sweep_that_comes_to_its_end_is_shown_drained_and_closed(
@@ -230,21 +230,22 @@ def test_a_finished_sweep_run_again_mends_what_was_lost_in_mlflow(
     assert again.report.read_text(encoding="utf-8") != links, "the report links to the runs there are now"
 
 
-@pytest.mark.parametrize("older", [True, False])
-def test_a_report_is_written_again_where_it_is_missing_or_older_than_the_records(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, projection: type[FakeProjection], older: bool
+@pytest.mark.parametrize("change", ["older", "gone", "another"])
+def test_a_report_is_written_again_where_it_is_not_what_was_written_or_older_than_the_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, projection: type[FakeProjection], change: str
 ) -> None:
     report = _finished(tmp_path, monkeypatch).report
-    report.write_text("untouched report", encoding="utf-8")
+    written = report.stat().st_mtime_ns
     (tmp_path / "runs" / "mlflow.db").touch()
     _run(tmp_path)
-    assert report.read_text(encoding="utf-8") == "untouched report", "it is as new as the records"
-    if older:
-        os.utime(report, ns=(1, 1))
+    assert report.stat().st_mtime_ns == written, "it is as new as the records"
+    if change == "another":
+        report.write_text("another report", encoding="utf-8")
     else:
-        report.unlink()
+        os.utime(report, ns=(1, 1)) if change == "older" else report.unlink()
     _run(tmp_path)
-    assert "untouched report" not in report.read_text(encoding="utf-8")
+    assert report.stat().st_mtime_ns not in (1, written)
+    assert "another report" not in report.read_text(encoding="utf-8")
     assert projection.calls[-1] == ("close", "FINISHED", ["report.html", "sweep.json"])
 
 
@@ -262,3 +263,31 @@ def test_a_cluster_that_cannot_be_joined_leaves_nothing_behind(
     with pytest.raises(UsageError, match="cannot join"):
         _run(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_trials_that_failed_are_tried_again_where_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow's run of such a trial ends as its record does, and the report has no failure left."""
+
+    def fails(engine: Engine, *_: object) -> None:
+        record = engine.next()
+        assert record is not None
+        engine.fail(record.key, "OSError: no space left")
+        simulated(engine)
+
+    monkeypatch.setattr(tuning, "run", fails)
+    first = _run(tmp_path)
+    assert len(first.failed) == 1
+    monkeypatch.setattr(tuning, "run", simulated)
+    unasked = _run(tmp_path)
+    assert [record.reason for record in unasked.failed] == ["OSError: no space left"]
+    again = _run(tmp_path, retry=True)
+    assert ([record.key for record in again.records], again.failed) == ([r.key for r in first.records], [])
+    assert _statuses(tmp_path) == {"parent": ["FINISHED"], "trial": ["FINISHED"] * TRIALS}
+    client = MlflowClient(Store(tmp_path / "runs").tracking_uri)
+    experiment = client.get_experiment_by_name("small")
+    assert experiment is not None
+    states = [run.data.tags.get("dropattack.state") for run in client.search_runs([experiment.experiment_id])]
+    assert states.count("complete") == TRIALS
+    assert _run(tmp_path, retry=True).failed == []

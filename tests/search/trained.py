@@ -8,6 +8,7 @@ import torch
 
 from search.definition.sweep import Sweep
 from search.definition.sweepfile import parse_sweep
+from search.engine.code import sweep_code
 from search.engine.engine import Engine
 from search.records.store import Store
 from trainables.disk import model_path
@@ -36,6 +37,7 @@ def run(definition: Sweep, store: Store) -> Engine:
     threads = torch.get_num_threads()
     torch.set_num_threads(max(1, math.floor(definition.resources.cpus)))
     store.define(definition)
+    store.note_code(definition.name, sweep_code(definition))
     engine = Engine(definition, store.journal(definition, writable=True), _checksum)
     data = workload_named("digits-lenet5").load(UNUSED)
     while (record := engine.next()) is not None:

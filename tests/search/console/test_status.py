@@ -13,7 +13,9 @@ from search.console.status import Status, duration
 from search.records.record import State
 from search.records.store import Store
 from search.results.best import best_by_workload
+from tests.search.journals import resealed
 from tests.search.simulation import Driver, KilledError, engine, sweep
+from trainables.sealing import unsealed
 
 
 def test_counts_best_and_total_are_those_of_the_records(tmp_path: Path) -> None:
@@ -95,9 +97,10 @@ def test_status_needs_no_code_of_the_user(tmp_path: Path, noted: bool) -> None:
     before = _status(tmp_path)
     assert f"/{total} · " in before, "without a note of it, the total is worked out while that can be done"
     best = json.loads(_status(tmp_path, "--json"))["best"]["digits-lenet5"]["trial"]["method"]
-    for path in (store.folder("small") / "sweep.json", store.journal_path("small")):
-        gone = path.read_text(encoding="utf-8").replace("digits-lenet5", "own:my_lenet5")
-        path.write_text(gone.replace('"dropattack"', '"nowhere"'), encoding="utf-8")
+    definition, journal = store.folder("small") / "sweep.json", store.journal_path("small")
+    journal.write_bytes(resealed(journal.read_bytes(), _with_code_of_a_user))
+    plain = json.dumps(unsealed(definition.read_bytes())[0]).encode()
+    definition.write_bytes(_with_code_of_a_user(plain))
     known = total if noted else recorded
     after = before.replace("digits-lenet5", "own:my_lenet5").replace(f"/{total} ·", f"/{known} ·")
     left = re.compile(" · [^·]* left ")
@@ -112,3 +115,7 @@ def _status(store: Path, *options: str) -> str:
     done = CliRunner().invoke(app, ["status", "small", "--store", str(store), *options])
     assert done.exit_code == 0, done.output
     return done.stdout
+
+
+def _with_code_of_a_user(content: bytes) -> bytes:
+    return content.replace(b"digits-lenet5", b"own:my_lenet5").replace(b'"dropattack"', b'"nowhere"')

@@ -13,6 +13,7 @@ from search.engine.code import sweep_code
 from search.engine.engine import Engine
 from search.engine.plan import Plan, plan_sweep
 from search.records.store import Store
+from tests.search.journals import resealed
 from tests.search.simulation import Driver
 from trainables.trainable import StackTrainable
 from trainables.usercode import check_code, user_code
@@ -199,12 +200,17 @@ def test_records_from_before_code_was_recorded_stay_apart(own: Own, tmp_path: Pa
     run(own, store)
     journal = store.journal_path("own")
     code = sweep_code(own.sweep())
-    text = journal.read_text()
-    for methods in code.values():
-        for modules in methods.values():
-            for module, digest in modules.items():
-                text = text.replace(f'"{module}":"{digest}",', "").replace(f'"{module}":"{digest}"', "")
-    journal.write_text(text)
+    known = {
+        name: digest for methods in code.values() for own in methods.values() for name, digest in own.items()
+    }
+
+    def without_code(content: bytes) -> bytes:
+        for module, digest in known.items():
+            told = f'"{module}":"{digest}"'.encode()
+            content = content.replace(told + b",", b"").replace(told, b"")
+        return content
+
+    journal.write_bytes(resealed(journal.read_bytes(), without_code))
     planned = plan(own, store)
     assert left(planned) == {"perceptron": 4, "digits-lenet5": 1}
     assert planned.remarks == ["5 records were recorded before records held their code, and stay apart"]

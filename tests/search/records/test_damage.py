@@ -11,6 +11,7 @@ from search.engine.plan import plan_sweep
 from search.records.journal import Journal
 from search.records.reading import read_records
 from search.records.store import Store
+from tests.search.journals import bare
 from tests.search.simulation import Driver, engine, sweep
 
 STAGES = [{"name": "grid", "methods": {"dropattack": {"p": [0.1, 0.2]}}}]
@@ -31,10 +32,12 @@ def changed(name: str, value: object) -> Callable[[bytes], bytes]:
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "no JSON": lambda content: content.replace(b"{", b"(", 1),
     "a name of its own": lambda content: content.replace(b'"op_code"', b'"op_cod~"'),
-    "an operation of nothing": lambda content: content.replace(b'"op_code":8', b'"op_code":{}'),
+    "an operation of nothing": lambda content: content.replace(b'"op_code": 8', b'"op_code": {}').replace(
+        b'"op_code":8', b'"op_code":{}'
+    ),
     "a list": lambda content: b"[1, 2]\n" + content,
-    "a trial of no number": lambda content: content.replace(b'"trial_id":0', b'"trial_id":"x"'),
-    "a trial that is not there": lambda content: content.replace(b'"trial_id":0', b'"trial_id":999'),
+    "a trial of no number": changed("trial_id", "x"),
+    "a trial that is not there": changed("trial_id", 999),
     "foreign": lambda content: b"# A page about something else.\n" * 9,
     "zeros": lambda content: bytes(300) + b"\n",
     "no trial": changed("trial", 7),
@@ -52,14 +55,18 @@ def store(tmp_path: Path) -> Store:
     return store
 
 
+@pytest.mark.parametrize("earlier", [False, True], ids=["sealed", "of an earlier version"])
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_damage_is_named_and_costs_other_sweeps_nothing_more(store: Store, tmp_path: Path, kind: str) -> None:
+def test_damage_is_named_and_costs_other_sweeps_nothing_more(
+    store: Store, tmp_path: Path, kind: str, earlier: bool
+) -> None:
     path = store.journal_path("small")
     assert len(read_records(path)) == 4
     before = path.read_bytes()
-    path.write_bytes(DAMAGE[kind](before))
-    assert path.read_bytes() != before, "this is damaged"
-    with pytest.raises(UsageError, match=r"journal\.log (is|holds a trial that is) damaged") as raised:
+    damaged = DAMAGE[kind](bare(before)) if earlier else DAMAGE[kind](before)
+    assert damaged not in (before, bare(before)), "this is damaged"
+    path.write_bytes(damaged)
+    with pytest.raises(UsageError, match=r"journal\.log is damaged: it .*dropattack store check") as raised:
         Journal(path, sweep().select, writable=False)
     assert "\n" not in str(raised.value)
     other = sweep(name="other", stages=STAGES, seeds=[0])

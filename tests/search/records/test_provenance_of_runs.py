@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,7 +12,6 @@ from typing import Any
 import pytest
 
 from analysis.sections.trained import origin
-from dropattack import UsageError
 from search.definition.sweep import Sweep
 from search.records import provenance as tested
 from search.records.provenance import (
@@ -249,13 +249,13 @@ def test_a_store_that_has_versions_only_opens_and_goes_on(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", ["runs.json", "versions.json"])
 @pytest.mark.parametrize("content", ["", "[", '[{"of": 3}]', "[[1]]"])
-def test_damaged_notes_are_refused_in_one_line(tmp_path: Path, name: str, content: str) -> None:
+def test_damaged_notes_are_gone_on_without_in_one_line(tmp_path: Path, name: str, content: str) -> None:
     store = Store(tmp_path)
     store.define(sweep())
     (store.folder("small") / name).write_text(content, encoding="utf-8")
-    with pytest.raises(UsageError, match=rf"{name} is of another version .* move it away") as error:
-        store.versions("small")
-    assert "\n" not in str(error.value)
+    assert store.versions("small") == {}
+    (remark,) = store.remarks.values()
+    assert re.fullmatch(rf".*/{name} is damaged: it .*; lost is .*dropattack store check.*", remark)
 
 
 def test_a_report_names_the_last_run_and_what_was_different_before() -> None:

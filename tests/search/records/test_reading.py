@@ -13,6 +13,7 @@ from dropattack import UsageError
 from search.records.optuna_log import drawn
 from search.records.reading import read_records
 from search.records.record import Record
+from tests.search.journals import bare, resealed
 from tests.search.simulation import Driver, KilledError, engine, sweep
 
 FORMER = Path(__file__).parent / "version5" / "journal.log"
@@ -60,6 +61,7 @@ def test_so_are_those_of_an_earlier_version(tmp_path: Path) -> None:
 def test_so_are_those_that_other_tools_have_touched(tmp_path: Path) -> None:
     path = tmp_path / "journal.log"
     Driver(engine(tmp_path, sweep())).run()
+    path.write_bytes(bare(path.read_bytes()))
     storage = opened(path)
     first, second, *_ = storage.get_all_studies()
     storage.set_study_user_attr(first._study_id, "note", "mine")
@@ -90,7 +92,7 @@ def test_a_line_that_is_damaged_is_named(tmp_path: Path) -> None:
     path = tmp_path / "journal.log"
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:4], lines[4][30:], *lines[5:]]))
-    with pytest.raises(UsageError, match=r"^line 5 of .*journal\.log is damaged; restore the file"):
+    with pytest.raises(UsageError, match=r"^line 5 of .*journal\.log is damaged: it is no JSON; `dropattack"):
         read_records(path)
 
 
@@ -107,8 +109,8 @@ def test_a_trial_keeps_its_name_where_its_method_is_gone(tmp_path: Path) -> None
     path = tmp_path / "journal.log"
     before = names(read_records(path))
     assert "dropattack input ε=0.1 p=0.3 k=1 seed=0" in [name.replace("+conv1.w", "") for name in before]
-    gone = path.read_text(encoding="utf-8").replace('"method":"dropattack"', '"method":"vanished"')
-    path.write_text(gone, encoding="utf-8")
+    ours, gone = b'"method":"dropattack"', b'"method":"vanished"'
+    path.write_bytes(resealed(path.read_bytes(), lambda content: content.replace(ours, gone)))
     assert names(read_records(path)) == before
 
 

@@ -215,7 +215,9 @@ def test_the_command_names_what_the_cluster_can_see(project: Path) -> None:
         *("python", "-m", "search", "run", "mine.yaml", "--store", "/store", "--data", "/data"),
         *("--tracking-uri", "http://mlflow:5000", "--set", "seeds=[1, 2]"),
     ]
-    assert jobs.run_command("demo", "", "", "", [], project) == ["python", "-m", "search", "run", "demo"]
+    plain = ["python", "-m", "search", "run", "demo"]
+    assert jobs.run_command("demo", "", "", "", [], project) == plain
+    assert jobs.run_command("demo", "", "", "", [], project, retry_failed=True) == [*plain, "--retry-failed"]
 
 
 @pytest.mark.parametrize(

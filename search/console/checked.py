@@ -1,0 +1,80 @@
+"""How the command line checks and mends a store."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from search.console.command import refusals
+from search.console.options import STORE, JsonOption, StoreOption
+
+store_app = typer.Typer(help="Check a store, and mend it.", no_args_is_help=True)
+
+
+@store_app.callback()
+def _of_a_store() -> None:
+    """Check a store, and mend it."""
+
+
+@store_app.command("check")
+def store_check(
+    sweeps: Annotated[
+        list[str] | None, typer.Argument(metavar="SWEEP", help="Sweeps to check; all by default.")
+    ] = None,
+    mend: Annotated[
+        bool,
+        typer.Option("--mend", help="Mend by doing the least; every damaged file is kept."),
+    ] = False,
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Read every file of a store, and say which are damaged, what is lost, and what a mend does.
+
+    Exit status 0: all are whole; 1: some are damaged, or were and are mended; 2: the request was wrong.
+    """
+    with refusals():
+        from search.definition.source import sweep_name
+        from search.records.checking import check_sweep, left_behind, mend_sweep
+        from search.records.store import Store
+
+        place = Store(store)
+        names = _known(store, [sweep_name(sweep) for sweep in sweeps or []])
+        found: dict[str, Any] = {}
+        left: list[Path] = []
+        for name in names:
+            left += left_behind(place.folder(name))
+            found[name] = list(mend_sweep(place, name) if mend else check_sweep(place, name))
+        findings = [finding for each in found.values() for finding in each]
+        if as_json:
+            plain = {name: [finding.to_dict() for finding in each] for name, each in found.items()}
+            print(json.dumps({"sweeps": plain, "left_behind": list(map(str, left))}, indent=2))
+        else:
+            for each in findings:
+                done = f"mended: {each.mended}" if each.mended else f"--mend {each.mending}"
+                print(f"{each.path} {each.wrong}; lost is {each.lost}; {done}")
+            for path in left:
+                print(f"{path} was left by a killed process; nothing is lost" + "; it is removed" * mend)
+            damaged = f"{len(findings)} files damaged" if findings else "all files are whole"
+            print(f"{len(names)} {'sweep' if len(names) == 1 else 'sweeps'} checked: {damaged}")
+        if findings:
+            raise typer.Exit(1)
+
+
+def _known(store: Path, asked: Sequence[str]) -> list[str]:
+    """The sweeps to check.
+
+    Raises:
+        UsageError: There is no store, or no such sweep in it.
+    """
+    from dropattack import UsageError
+    from dropattack.errors import unknown
+
+    if not (store / "sweeps").is_dir():
+        raise UsageError(f"there is no store {store}; name another --store")
+    there = sorted(path.name for path in (store / "sweeps").iterdir() if path.is_dir())
+    for name in asked:
+        if name not in there:
+            raise unknown("sweep", name, there)
+    return list(dict.fromkeys(asked)) or there

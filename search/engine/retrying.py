@@ -1,0 +1,13 @@
+"""Which trials failed for a reason outside of them, and may be tried again."""
+
+from collections.abc import Iterable
+
+from search.records.record import Record, State
+
+_OF_ITSELF = "DivergedError:"
+"""How the reason of a trial begins whose training diverged: it would diverge again."""
+
+
+def failed_from_outside(records: Iterable[Record]) -> list[Record]:
+    """Trials that failed and might not fail again: all but those whose training diverged."""
+    return [r for r in records if r.state is State.FAILED and not r.reason.startswith(_OF_ITSELF)]
