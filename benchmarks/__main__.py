@@ -20,6 +20,7 @@ from benchmarks.rows import Row, hardware, markdown
 SCRIPTS = {
     "step_cost": ["--output", "docs/step-cost.md"],
     "standard_step": [],
+    "recipe_step": [],
     "sweep_speed": [],
     "driver_cost": [],
     "many_trials": [],

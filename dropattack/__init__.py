@@ -13,7 +13,7 @@ from dropattack.targets.spelling import INPUT, canonical_targets, parse_targets
 
 if TYPE_CHECKING:
     from dropattack.attack_settings import AttackSettings, ScheduledSettings
-    from dropattack.method import Method, StepResult
+    from dropattack.method import Method
     from dropattack.methods.apb import APB
     from dropattack.methods.awp import AWP
     from dropattack.methods.dropattack import DropAttack
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dropattack.methods.sam import ASAM, ESAM, SAM
     from dropattack.methods.standard import Standard
     from dropattack.registry import create, method_named, register, registered
+    from dropattack.step_result import StepResult
     from dropattack.task import Batch, Inputs, Task
 
 _HOMES = {
@@ -53,7 +54,7 @@ _HOMES = {
     "SAM": "dropattack.methods.sam",
     "ScheduledSettings": "dropattack.attack_settings",
     "Standard": "dropattack.methods.standard",
-    "StepResult": "dropattack.method",
+    "StepResult": "dropattack.step_result",
     "Task": "dropattack.task",
     "create": "dropattack.registry",
     "method_named": "dropattack.registry",

@@ -7,13 +7,15 @@ renews the tables between the markers of a Markdown page.
 
 import dataclasses
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import dropattack.methods  # noqa: F401  registers them
 from dropattack.errors import UsageError
 from dropattack.registry import method_named, registered
+from dropattack.settings import Settings
 
-BEGIN, END = "<!-- methods: begin -->", "<!-- methods: end -->"
+BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
 
 
 def overview() -> str:
@@ -27,12 +29,21 @@ def overview() -> str:
 
 def hyperparameters(name: str) -> str:
     """A Markdown table of one method's hyperparameters: default, range and meaning."""
-    settings = method_named(name).settings_type
-    lines = ["| hyperparameter | default | range | meaning |", "|---|---|---|---|"]
+    return settings_table(method_named(name).settings_type, "hyperparameter")
+
+
+def settings_table(settings: type[Settings], what: str) -> str:
+    """A Markdown table of settings: default, range and meaning.
+
+    Args:
+        settings: Their type.
+        what: One of them, as the head of the table calls it.
+    """
+    lines = [f"| {what} | default | range | meaning |", "|---|---|---|---|"]
     defaults = {field.name: field.default for field in dataclasses.fields(settings)}
     for key, allowed in settings.ranges().items():
         default = defaults[key]
-        shown = f"{default:.4g}" if isinstance(default, float) else str(default).lower()
+        shown = f"{default:.4g}" if isinstance(default, float) else str(default).lower() or "–"
         words = "true | false" if isinstance(default, bool) else str(allowed)
         cells = [cell.replace("|", "\\|") for cell in (f"`{key}`", shown, words, allowed.doc)]
         lines.append(f"| {' | '.join(cells)} |")
@@ -52,8 +63,8 @@ def reference() -> str:
     return "\n\n".join([overview(), *sections])
 
 
-def renewed(page: str) -> str:
-    """A page with the reference between its markers.
+def renewed(page: str, content: Callable[[], str] = reference) -> str:
+    """A page with what it generates, by default the methods' reference, between its markers.
 
     Raises:
         UsageError: The page has no markers.
@@ -62,7 +73,7 @@ def renewed(page: str) -> str:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise UsageError(f"the page needs the lines {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{reference()}\n{END}{after}"
+    return f"{before}{BEGIN}\n{content()}\n{END}{after}"
 
 
 if __name__ == "__main__":

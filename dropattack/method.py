@@ -1,41 +1,25 @@
 """What every training method is: an object whose one verb is `step`, most of them by one hook, `gather`."""
 
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from dropattack.errors import UsageError
+from dropattack.gradients import GatheredGradients
 from dropattack.modes import KeptStatistics
 from dropattack.passes import Passes
 from dropattack.perturbation import joint_norm
 from dropattack.settings import Settings
+from dropattack.step_result import StepResult, joined
 from dropattack.targets.spelling import INPUT
 from dropattack.task import Batch, Task
 
 S = TypeVar("S", bound=Settings)
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """What one step saw. All tensors stay on the device, so that reading them is the caller's choice.
-
-    Attributes:
-        loss: Loss of the first pass, before the update, 0-dimensional. It is the clean loss, but for the
-            methods that have no clean pass: dropout, FreeAT, FreeLB, RWP, and PGD from a random start
-            without one.
-        outputs: Outputs of the same pass, ``[batch, …]``, detached.
-        log: Further 0-dimensional tensors by name, to be averaged over steps: ``skipped``, the share of
-            perturbations left out because their gradient was zero or not finite; ``skipped_updates``, 1 where
-            the gradient for the optimizer was not finite.
-    """
-
-    loss: Tensor
-    outputs: Any
-    log: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Method(Passes[S]):
@@ -127,11 +111,60 @@ class Method(Passes[S]):
         if not batch[1].numel():
             raise UsageError("the batch is empty, and an empty batch has no loss; leave it out")
         self.begin_step()
+        with self._stepping(batch[1].device.type) as attacks:
+            return (self.own_step if attacks else self._plain_step)(model, batch, optimizer)
+
+    def step_on(
+        self, model: nn.Module, batches: Sequence[Batch], optimizer: torch.optim.Optimizer
+    ) -> StepResult:
+        """Trains ``model`` once on several batches: one update of the mean of their gradients.
+
+        Each batch is attacked by itself, and counts by its number of examples. For a single one this is
+        `step`.
+
+        Args:
+            model: See `step`.
+            batches: See `step`.
+            optimizer: See `step`.
+
+        Returns:
+            Loss and log are means over the batches, outputs those of all batches one after the other.
+
+        Raises:
+            UsageError: As `step` does; or the method updates several times in a step.
+        """
+        if len(batches) == 1:
+            return self.step(model, batches[0], optimizer)
+        if not self.accumulates:
+            raise UsageError(f"{self.name} makes its own updates from batch to batch; set accumulate to 1")
+        sizes = [len(batch[1]) for batch in batches]
+        if not all(sizes):
+            raise UsageError("a batch is empty, and an empty batch has no loss; leave it out")
+        self.begin_step()
+        with self._stepping(batches[0][1].device.type) as attacks:
+            statistics = KeptStatistics(model)
+            gathered = GatheredGradients(optimizer)
+            results = []
+            for batch, size in zip(batches, sizes, strict=True):
+                self.begin_batch()
+                optimizer.zero_grad(set_to_none=True)
+                results.append((self.gather if attacks else self.plain)(model, batch))
+                gathered.add(size / sum(sizes))
+            gathered.put_back()
+            return self.concluded(joined(results, sizes), model, optimizer, statistics)
+
+    @property
+    def accumulates(self) -> bool:
+        """Whether a step may have several batches: whether it makes one update of what `gather` gives."""
+        return type(self).own_step is Method.own_step
+
+    @contextmanager
+    def _stepping(self, device: str) -> Iterator[bool]:
+        """What a step happens in; tells whether it attacks."""
         attacks = self.settings.attacks_at(self.until, self.steps)
-        with self.own_autocast(batch[1].device.type):
-            seen = (self.own_step if attacks else self._plain_step)(model, batch, optimizer)
+        with self.own_autocast(device):
+            yield attacks
         self.steps += 1
-        return seen
 
     def own_step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
         """See `step`: with what `gather` gives; a method that updates several times does so here."""

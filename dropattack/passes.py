@@ -34,12 +34,17 @@ class Passes(Generic[S]):
         self.task = task
         self.steps = 0
         self._autocast = task.autocast
-        self._pass = 0
+        self._pass = self._first = 0
         self._began: Tensor | None = None
 
     def begin_step(self) -> None:
         """The next pass is the first of a step."""
-        self._pass, self._began = 0, None
+        self._pass = self._first = 0
+        self._began = None
+
+    def begin_batch(self) -> None:
+        """The next pass is the first of a batch, of which a step may have several."""
+        self._first, self._began = self._pass, None
 
     def forward(self, model: nn.Module, inputs: Inputs, labels: Tensor) -> tuple[Tensor, Any]:
         """The loss, with its graph, and the outputs.
@@ -130,7 +135,7 @@ class Passes(Generic[S]):
         repeats, generator = self.settings.repeats_dropout, self.task.generator
         seed = None
         if generator is not None:
-            seed = derived_seed(generator.initial_seed(), self.steps, 0 if repeats else self._pass)
+            seed = derived_seed(generator.initial_seed(), self.steps, self._first if repeats else self._pass)
         with mixed, model_draws(device, seed, self._began if repeats else None) as began:
             self._began, self._pass = began, self._pass + 1
             yield

@@ -1,6 +1,7 @@
 """Running a sweep: from checking the request to its outcome."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -10,10 +11,11 @@ from search.engine.code import remarks_on_code
 from search.engine.engine import Engine
 from search.engine.proposers import Checksum
 from search.engine.readiness import check_ready
-from search.execution.interruption import sigterm_interrupts
+from search.execution.interruption import check_interrupted, sigterm_interrupts
 from search.execution.job import check_job
 from search.records.journal import exclusive
 from search.records.provenance import provenance
+from search.records.record import Record
 from search.records.store import Store
 from search.results.outcome import Outcome
 from search.tracking.settled import is_settled
@@ -63,6 +65,7 @@ def run_sweep(
             console.print(remark, highlight=False, markup=False)
         left = engine.left
         if left:
+            _rehearse(sweep, data, checksum, engine.records)
             _connect(sweep, store, data, checksum, verbose)
             store.note_run(sweep.name, provenance(sweep), begun=bool(journal.records))
         store.note_code(sweep.name, ready.code)
@@ -81,9 +84,17 @@ def run_sweep(
     return Outcome(engine.records, engine.done, limit, report, time.monotonic() - started, warning)
 
 
+def _rehearse(sweep: Sweep, data: Path, checksum: Checksum, records: Sequence[Record]) -> None:
+    from search.engine.rehearsal import rehearse_sweep
+
+    rehearse_sweep(sweep, data, checksum, records)
+
+
 def _connect(sweep: Sweep, store: Store, data: Path, checksum: Checksum, verbose: bool) -> None:
     """Joins or starts Ray, and checks that its nodes can run the sweep."""
     from search.execution import preflight, tuning
 
+    check_interrupted()
     tuning.connect(verbose)
+    check_interrupted()
     preflight.check_cluster(sweep, store.root, data, checksum)

@@ -161,6 +161,8 @@ def _winner_files(model: Path, broken: list[str]) -> list[Path]:
     except UsageError as error:
         broken.append(f"a winner's model is not shown in MLflow ({error})")
         return []
+    if not rows:
+        return [model]
     confusion = model.with_suffix(".confusion.json")
     write_atomically(confusion, json.dumps({"rows are labels, columns predictions": rows}).encode())
     return [model, confusion]

@@ -14,12 +14,12 @@ ROOT = Path(__file__).parents[1]
 
 ROOMS = {
     "dropattack": (
-        "errors settings attack_settings perturbation modes task targets passes method registry methods "
-        "robustness catalogue"
+        "errors settings attack_settings perturbation modes task targets passes gradients step_result method "
+        "registry methods robustness catalogue"
     ),
     "trainables": (
-        "digest disk tensors gpu vision data code architecture models datasets recipe workload papers "
-        "workloads usercode resolved trial saved training lanes trainable __main__"
+        "digest disk tensors gpu vision data code architecture models datasets recipe objectives workload "
+        "papers workloads usercode resolved trial saved training lanes trainable __main__"
     ),
     "analysis": (
         "statistics choice records pairing scoring questions published document figures sections render "

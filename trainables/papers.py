@@ -1,4 +1,6 @@
-"""The workloads of the papers and of the first steps."""
+"""The workloads of the papers, of the literature around them, and of the first steps."""
+
+from dataclasses import replace
 
 from trainables.data.text import TextSettings
 from trainables.datasets.agnews import AgNews
@@ -8,16 +10,30 @@ from trainables.datasets.digits import Digits
 from trainables.datasets.idx import FASHION, MNIST
 from trainables.datasets.imdb import Imdb
 from trainables.datasets.pheme import Pheme
+from trainables.datasets.tables import BREAST_CANCER, DIABETES
 from trainables.models.convolutional import ConvolutionalArchitecture, LeNetArchitecture
 from trainables.models.lenet5 import LeNet5Architecture
+from trainables.models.mlp import MLPArchitecture
 from trainables.models.recurrent import RecurrentArchitecture
+from trainables.models.resnet import ResNet18Architecture, SmallResNetArchitecture
 from trainables.models.textcnn import TextCNNArchitecture
 from trainables.models.textrcnn import TextRCNNArchitecture
 from trainables.models.vgg16 import VGG16Architecture
+from trainables.objectives import Classification, Regression
 from trainables.recipe.settings import TrainingSettings
 from trainables.workload import Workload
 
 _NOTEBOOK_EPOCHS = TrainingSettings(epochs=5)
+_SAM = TrainingSettings(
+    optimizer="sgd",
+    learning_rate=0.1,
+    momentum=0.9,
+    weight_decay=5e-4,
+    schedule="cosine",
+    augment="crop-flip",
+    epochs=200,
+)
+_TABLE = TrainingSettings(epochs=60, batch_size=32)
 _DROPEN = TrainingSettings(epochs=120, batch_size=1000)
 
 PAPERS = (
@@ -44,6 +60,36 @@ PAPERS = (
         summary="VGG-16 with batch normalisation on CIFAR-10, 40k/10k/10k (DropAttack, Tables 2, 4 and 9).",
         dataset=CIFAR10,
         architecture=VGG16Architecture(),
+    ),
+    Workload(
+        name="cifar10-resnet18",
+        summary="ResNet-18 on CIFAR-10, 40k/10k/10k; SGD as in papers on SAM and adversarial training.",
+        dataset=CIFAR10,
+        architecture=ResNet18Architecture(),
+        training=_SAM,
+    ),
+    Workload(
+        name="cifar10-resnet20",
+        summary="ResNet-20 of 270,000 parameters on CIFAR-10, with the same recipe.",
+        dataset=CIFAR10,
+        architecture=SmallResNetArchitecture(),
+        training=_SAM,
+    ),
+    Workload(
+        name="breast-cancer-mlp",
+        summary="Perceptron on 569 tumours by 30 features; bundled, AUROC among its metrics.",
+        dataset=BREAST_CANCER,
+        architecture=MLPArchitecture(),
+        objective=Classification(metrics=("auroc", "average_precision")),
+        training=_TABLE,
+    ),
+    Workload(
+        name="diabetes-mlp",
+        summary="Perceptron that predicts a disease's progress in 442 patients; bundled, a regression.",
+        dataset=DIABETES,
+        architecture=MLPArchitecture(),
+        objective=Regression(),
+        training=replace(_TABLE, best_by="rmse"),
     ),
     Workload(
         name="mnist-lenet",

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from dropattack import UsageError
 from trainables.data.dataset import Data
@@ -16,6 +17,9 @@ from trainables.trial import Trial
 
 _PARTS = {"trial", "model", "metrics", "test", "confusion", "classes", "extras"}
 """What `Training.result` gives."""
+
+
+_HELD = (Tensor, bool, int, float, str, bytes, type(None), torch.Size)
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,8 @@ class SavedModel:
         trial: The trial that trained it.
         metrics: Metrics of the epoch that was best on validation.
         test: Metrics on the test split.
-        confusion: Counts on the test split, row = true class, column = predicted class.
+        confusion: Counts on the test split, row = true class, column = predicted class; empty where the
+            objective is no classification.
         extras: What inputs are encoded with: the vocabulary's ``words`` of a text model.
     """
 
@@ -88,7 +93,19 @@ def _content(path: str | Path) -> tuple[Mapping[str, Any], Trial]:
 
 
 def encoding(extras: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of `Data.extras` that a trained model still needs; its word vectors it holds itself by now."""
+    """The part of `Data.extras` that a trained model still needs; its word vectors it holds itself by now.
+
+    Raises:
+        UsageError: A file that is read without running code cannot hold a value: a numpy array, say.
+    """
+    for name, value in extras.items():
+        odd = [leaf for leaf in tree_leaves(value) if not isinstance(leaf, _HELD)]
+        if odd:
+            kind = f"{type(odd[0]).__module__}.{type(odd[0]).__qualname__}"
+            raise UsageError(
+                f"Data.extras[{name!r}] holds {kind}, and a model's file holds tensors, numbers, text, and "
+                "lists, tuples and dicts of them"
+            )
     return {
         name: value[:0] if name in ("known", "vectors") and value is not None else value
         for name, value in extras.items()

@@ -24,7 +24,8 @@ from trainables.usercode import check_code
 from trainables.workloads import workload_named
 
 METRICS, DIVERGED = "metrics", "diverged"
-"""What a step reports: for some of the stack's trials their metrics, for others why they cannot go on."""
+"""What a step reports: of some trials an epoch's metrics and how many epochs they have trained; of others why
+they cannot go on."""
 FAILURE, OUT_OF_MEMORY, BROKEN, NO_GPU = "failure", "out_of_memory", "broken", "no_gpu"
 """What a step reports instead: why there is nothing of the whole stack."""
 
@@ -100,7 +101,8 @@ class StackTrainable(tune.Trainable):
         diverged = [] if self._unreported() else self._train(self._loop)
         metrics = []
         for key in self._unreported():
-            metrics.append((key, self._trainings[key].history[self._reported[key]]))
+            history = self._trainings[key].history
+            metrics.append((key, history[self._reported[key]], len(history)))
             self._reported[key] += 1
         return {METRICS: metrics, DIVERGED: diverged}
 

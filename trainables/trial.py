@@ -14,6 +14,8 @@ from trainables.digest import digest
 
 if TYPE_CHECKING:
     from trainables.architecture import Architecture
+    from trainables.objectives import Objective
+    from trainables.recipe.augmentation import Augmentation
     from trainables.recipe.settings import TrainingSettings
     from trainables.resolved import Resolved
     from trainables.workload import Workload
@@ -173,6 +175,16 @@ class Trial:
     def architecture(self) -> "Architecture":
         """The model's settings, which build it."""
         return self._resolved.architecture
+
+    @property
+    def objective(self) -> "Objective":
+        """What it trains towards, and by what it is measured."""
+        return self._resolved.workload.objective
+
+    @property
+    def augmentation(self) -> "Augmentation | None":
+        """What changes its training images at random, if anything does."""
+        return self._resolved.workload.augmentation(self.training_settings.augment)
 
     @cached_property
     def computed(self) -> Mapping[str, Any]:

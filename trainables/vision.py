@@ -1,4 +1,4 @@
-"""The only module that imports torchvision, and that makes do where its compiled operators are missing.
+"""The only module that imports torchvision and torchmetrics; it makes do without compiled operators.
 
 A torchvision built for a GPU fails to import beside a CPU-only torch, since two of its operators have no
 schema there. Models need neither, so the schemas alone are declared and the import is tried again.
@@ -21,8 +21,34 @@ _KEPT: list[torch.library.Library] = []
 
 def vgg() -> ModuleType:
     """``torchvision.models.vgg``."""
+    return _module("torchvision.models.vgg")
+
+
+def resnet() -> ModuleType:
+    """``torchvision.models.resnet``."""
+    return _module("torchvision.models.resnet")
+
+
+def transforms() -> ModuleType:
+    """``torchvision.transforms.v2``."""
+    return _module("torchvision.transforms.v2")
+
+
+def torchmetrics() -> ModuleType:
+    """``torchmetrics``, which imports torchvision."""
+    _mend()
+    return importlib.import_module("torchmetrics")
+
+
+def _module(name: str) -> ModuleType:
+    _mend()
+    return importlib.import_module(name)
+
+
+def _mend() -> None:
     try:
-        return importlib.import_module("torchvision.models.vgg")
+        importlib.import_module("torchvision")
+        return
     except RuntimeError as error:
         if _MISSING not in str(error) or _KEPT:
             raise
@@ -30,6 +56,5 @@ def vgg() -> ModuleType:
     for schema in _SCHEMAS:
         library.define(schema)
     _KEPT.append(library)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
-        del sys.modules[name]
-    return importlib.import_module("torchvision.models.vgg")
+    for half in [known for known in sys.modules if known.partition(".")[0] == "torchvision"]:
+        del sys.modules[half]

@@ -11,6 +11,8 @@ from dropattack.errors import unknown
 from dropattack.robustness import Case
 from trainables.architecture import Architecture, papers_spelling
 from trainables.data.dataset import Data, Dataset
+from trainables.objectives import Classification, Objective
+from trainables.recipe.augmentation import AUGMENTATIONS, NONE, Augmentation
 from trainables.recipe.examples import CLEAN
 from trainables.recipe.settings import TrainingSettings
 
@@ -28,6 +30,9 @@ class Workload:
         architecture: The model, in its default sizes.
         data: Default settings of the dataset; ``None`` for the dataset's own.
         training: Default training settings.
+        augmentations: Further values of ``training.augment``, such as ``{"noise": my_noise}``: each takes a
+            batch of inputs as the model gets them, and draws from torch's default generator.
+        objective: The loss that it trains with, and what is measured on a split.
     """
 
     name: str
@@ -36,6 +41,8 @@ class Workload:
     architecture: Architecture
     data: Settings | None = None
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    augmentations: Mapping[str, Augmentation] = field(default_factory=dict)
+    objective: Objective = field(default_factory=Classification)
 
     def data_settings(self, options: Mapping[str, Any] | None = None) -> Settings:
         """The dataset's settings: ``options`` where given, this workload's defaults elsewhere.
@@ -54,18 +61,29 @@ class Workload:
         return self._completed("model", self.architecture, options)
 
     def check_training(self, training: TrainingSettings, model: Architecture | None = None) -> None:
-        """Refuses training settings that mean nothing for this workload's inputs or classes.
+        """Refuses training settings that mean nothing for this workload's inputs or objective.
 
         Raises:
-            UsageError: They make adversarial examples of texts, attack texts in a way for images, or go by
-                binary F1 where no class is the positive one.
+            UsageError: They make adversarial examples of texts, attack texts in a way for images, attack what
+                does not classify, or go by a metric that is not measured: of binary F1, where no class is
+                the positive one.
         """
-        if training.best_by == "f1" and self.dataset.positive is None:
+        if training.best_by == "f1" and self.objective.classifies and self.dataset.positive is None:
             raise UsageError(
                 f"f1 needs a positive class, and {self.name} has none; macro_f1 is for all classes"
             )
-        if not (model or self.architecture).words:
+        measured = (*self.objective.names, *(case.metric for case in training.cases))
+        if training.best_by not in measured:
+            raise unknown(f"metric of {self.name}", training.best_by, measured)
+        if not self.objective.classifies and (training.cases or training.examples != CLEAN):
+            what = "robustness" if training.cases else "examples"
+            raise UsageError(f"training.{what} attacks classifiers, and {self.name} does not classify")
+        words = (model or self.architecture).words
+        self.augmentation(training.augment)
+        if not words:
             return
+        if training.augment != NONE:
+            raise UsageError(f"training.augment {training.augment} is for images, and {self.name} has texts")
         if training.examples != CLEAN:
             raise UsageError(
                 f"training.examples {training.examples} needs continuous inputs, and {self.name} has texts; "
@@ -84,6 +102,19 @@ class Workload:
         for case in cases:
             if case.attack.family == "square" or case.transfer:
                 raise UsageError(f"the attack {case.name} needs continuous inputs, and {self.name} has texts")
+
+    def augmentation(self, name: str) -> Augmentation | None:
+        """What changes training images at random, by its name; nothing for ``none``.
+
+        Raises:
+            UsageError: There is none of that name.
+        """
+        known = {**AUGMENTATIONS, **self.augmentations}
+        if name == NONE:
+            return None
+        if name not in known:
+            raise unknown("value of augment", name, [NONE, *known])
+        return known[name]
 
     def checksum(self, root: Path, options: Mapping[str, Any] | None = None) -> str:
         """Digest of the data under these options; see `Dataset.checksum`."""

@@ -1,6 +1,7 @@
 """What a sweep recorded, as tidy tables, and where it comes from."""
 
 from analysis.records.identity import CONFIGURATION, CONTROL
+from analysis.records.metric import Metric
 from analysis.records.scale import ABSOLUTE, RELATIVE, scale_of, size_label
 from analysis.records.tables import (
     BASELINE,
@@ -8,7 +9,6 @@ from analysis.records.tables import (
     FAILED,
     PRUNED,
     RUNNING,
-    Metric,
     Records,
     describe,
     labels,

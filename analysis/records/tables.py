@@ -1,6 +1,5 @@
 """What a sweep recorded, as two tidy tables: one row per trial, and one row per trial and epoch."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.records.identity import CONFIGURATION, CONTROL, identified
+from analysis.records.metric import Metric
 from dropattack.methods.dropattack_settings import P_ZERO
 
 TEXT = (
@@ -19,56 +19,9 @@ NUMBERS = ("seed", "passes", "value", "best_epoch", "epochs", "seconds")
 SPLITS = ("train", "valid", "test")
 COMPLETE, PRUNED, FAILED, RUNNING = "complete", "pruned", "failed", "running"
 BASELINE = "standard"
-_FRACTIONS = ("accuracy", "f1", "recall", "precision")
 _TARGETS = "targets"
 _FIRST = ("targets", "epsilon", "p", "k")
 _TESTED_WITH = "training.robustness"
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A column of results and how people read it.
-
-    Attributes:
-        column: Name in the tables, such as ``test_accuracy``.
-        larger_is_better: Which way is up.
-    """
-
-    column: str
-    larger_is_better: bool = True
-
-    @property
-    def is_fraction(self) -> bool:
-        """Whether values lie in [0, 1] and are shown in per cent, differences in points."""
-        return any(word in self.column for word in _FRACTIONS)
-
-    @property
-    def scale(self) -> float:
-        """What a value is multiplied by before it is shown."""
-        return 100.0 if self.is_fraction else 1.0
-
-    @property
-    def sign(self) -> int:
-        """1 where more is better, -1 where less is."""
-        return 1 if self.larger_is_better else -1
-
-    @property
-    def name(self) -> str:
-        """Name for people, such as ``test accuracy``."""
-        words = self.column.replace("_", " ")
-        return re.sub(r"\bf1\b", "F1", "validation" + words[5:] if words.startswith("valid ") else words)
-
-    @property
-    def label(self) -> str:
-        """Name with unit, as an axis shows it."""
-        return f"{self.name} (%)" if self.is_fraction else self.name
-
-    @property
-    def gain_label(self) -> str:
-        """Name of a gain over the baseline with its unit; positive is better."""
-        return (
-            f"gain in {self.name} ({'points' if self.is_fraction else 'lower is better, so a fall counts'})"
-        )
 
 
 @dataclass(frozen=True)

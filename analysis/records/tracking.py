@@ -9,6 +9,7 @@ import pandas as pd
 from analysis.records.identity import CONFIGURATION, CONTROL
 from analysis.records.tables import COMPLETE, NUMBERS, Records
 from dropattack import UsageError
+from trainables.recipe.measured import SMALLER_IS_BETTER
 from trainables.trial import Trial
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def from_mlflow(tracking_uri: str, sweep: str) -> Records:
     raw: dict[str, Any] = _sweep_file(client, parents[0].info.run_id) if parents else {}
     select: dict[str, Any] = raw.get("select") or {}
     metric = noted.get("dropattack.select") or str(select.get("metric", "accuracy"))
-    mode = noted.get("dropattack.mode") or str(select.get("mode", "min" if metric == "loss" else "max"))
+    own = "min" if metric.removeprefix("valid_") in SMALLER_IS_BETTER else "max"
+    mode = noted.get("dropattack.mode") or str(select.get("mode") or own)
     server = tracking_uri.startswith(("http://", "https://"))
     address = f"{tracking_uri.rstrip('/')}/#/experiments/{experiment.experiment_id}/runs/{{run_id}}"
     trials = [_trial(run) for run in runs]

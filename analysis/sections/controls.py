@@ -20,6 +20,7 @@ from analysis.document import (
 )
 from analysis.figures.ranking import gain_forest
 from analysis.questions.controls import MEANING, PLAIN, compare_methods, generalisation_gap, scored_methods
+from analysis.questions.resolution import resolution
 from analysis.records import Metric, Records
 from analysis.scoring import FLATTERED
 from analysis.statistics import ALPHA
@@ -41,7 +42,13 @@ def section(records: Records) -> Section | None:
     gap = generalisation_gap(scored, metric)
     if len(gap):
         parts.append(_gap(gap, metric))
-    return Section("works", "Does it work", _finding(table, metric), parts, _notes(table))
+    return Section(
+        "works",
+        "Does it work",
+        _finding(table, metric),
+        parts,
+        [*_notes(table), *resolution(records, metric)],
+    )
 
 
 def _name(row: pd.Series) -> str:

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from dropattack.errors import UsageError
-from dropattack.method import Method, StepResult
+from dropattack.method import Method
 from dropattack.perturbation import noise_like
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
+from dropattack.step_result import StepResult
 from dropattack.targets.spelling import canonical_targets, parse_targets
 from dropattack.task import Batch, Task
 

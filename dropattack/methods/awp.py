@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from dropattack.attack_settings import AttackSettings
-from dropattack.method import Method, StepResult
+from dropattack.method import Method
 from dropattack.methods.balls import projected_step
 from dropattack.methods.sam import SAM, SAMSettings
 from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import norm, scaled
 from dropattack.registry import register
 from dropattack.settings import EPS_ZERO, Settings, setting
+from dropattack.step_result import StepResult
 from dropattack.targets.names import find_input, trainable_targets
 from dropattack.targets.target import Target, attached
 from dropattack.task import Batch

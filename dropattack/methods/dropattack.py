@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from dropattack.method import Method, StepResult
+from dropattack.method import Method
 from dropattack.methods.dropattack_settings import RANDOM_DIRECTION, DropAttackSettings
 from dropattack.methods.standard import Standard
 from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import draw_mask, granularity, joint_norm, noise_like, norm, scaled
 from dropattack.registry import register
 from dropattack.settings import Settings
+from dropattack.step_result import StepResult
 from dropattack.targets.names import find_targets
 from dropattack.targets.target import Target, attached
 from dropattack.task import Batch, Inputs, Task

@@ -11,13 +11,14 @@ from torch.utils._pytree import tree_map_only
 from typing_extensions import override
 
 from dropattack.attack_settings import ScheduledSettings
-from dropattack.method import Method, StepResult
+from dropattack.method import Method
 from dropattack.methods.balls import projected_step
 from dropattack.methods.standard import Standard, StandardSettings
 from dropattack.modes import frozen_batch_statistics, twice_differentiable
 from dropattack.perturbation import zeroed
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
+from dropattack.step_result import StepResult
 from dropattack.targets.activations import ActivationTarget
 from dropattack.targets.names import find_input
 from dropattack.targets.target import attached, watched

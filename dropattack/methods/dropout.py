@@ -10,11 +10,12 @@ from torch.nn.utils.rnn import PackedSequence
 from typing_extensions import override
 
 from dropattack.errors import UsageError
-from dropattack.method import Method, StepResult
+from dropattack.method import Method
 from dropattack.methods.standard import Standard, StandardSettings
 from dropattack.perturbation import draw_mask
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
+from dropattack.step_result import StepResult
 from dropattack.task import Batch
 
 _PLACES = (nn.Linear, nn.RNNBase)

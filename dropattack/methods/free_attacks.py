@@ -14,12 +14,13 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from dropattack.attack_settings import AttackSettings
-from dropattack.method import Method, StepResult
+from dropattack.method import Method
 from dropattack.methods.standard import Standard, StandardSettings
 from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import norm, projected, scaled, sign_step
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
+from dropattack.step_result import StepResult
 from dropattack.targets.activations import ActivationTarget
 from dropattack.targets.names import find_input
 from dropattack.targets.target import attached

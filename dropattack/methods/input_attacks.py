@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from dropattack.attack_settings import AttackSettings
-from dropattack.method import Method, StepResult
+from dropattack.method import Method
 from dropattack.methods.balls import projected_step, random_point
 from dropattack.methods.dropattack import DropAttack
 from dropattack.methods.dropattack_settings import DropAttackSettings
@@ -26,6 +26,7 @@ from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import granularity, norm, scaled, sign_step
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
+from dropattack.step_result import StepResult
 from dropattack.targets.names import find_targets
 from dropattack.targets.spelling import INPUT
 from dropattack.targets.target import Target, attached

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from dropattack.method import Method, StepResult
+from dropattack.method import Method
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
+from dropattack.step_result import StepResult
 from dropattack.task import Batch
 
 

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from dropattack.attack_settings import AttackSettings
-from dropattack.method import Method, StepResult
+from dropattack.method import Method
 from dropattack.modes import frozen_batch_statistics
 from dropattack.perturbation import draw_mask, joint_norm, scaled
 from dropattack.registry import register
 from dropattack.settings import EPS_ZERO, Settings, setting
+from dropattack.step_result import StepResult
 from dropattack.targets.names import trainable_targets
 from dropattack.targets.target import Target, attached
 from dropattack.task import Batch

@@ -7,10 +7,11 @@ import torch
 from torch import nn
 from typing_extensions import override
 
-from dropattack.method import Method, StepResult
+from dropattack.method import Method
 from dropattack.modes import KeptStatistics
 from dropattack.registry import register
 from dropattack.settings import EQUAL_PASSES, SAME_UPDATES, Settings, setting
+from dropattack.step_result import StepResult
 from dropattack.task import Batch, Task
 
 MORE, SAME = "more", "same"
@@ -87,6 +88,12 @@ class Standard(Method[StandardSettings]):
     def begin_epoch(self, progress: float) -> None:
         """See `Method.begin_epoch`; an epoch has whole updates."""
         self._taken = self._made = 0
+
+    @property
+    @override
+    def accumulates(self) -> bool:
+        """See `Method.accumulates`; the same number of updates comes of batches by itself."""
+        return self.settings.rounds == 1 or self.settings.updates == MORE
 
     @override
     def own_step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from dropattack.robustness import Case
 from search.definition.space import Dimension, Space
-from trainables.recipe.measured import PLAIN_METRICS
+from trainables.recipe.measured import SMALLER_IS_BETTER
 
 
 class _Model(BaseModel):
@@ -106,26 +106,31 @@ class Stage(_Model):
 
 
 def _known_metric(name: str) -> str:
-    """A metric's one spelling: plain, or an accuracy under attack."""
-    if name in PLAIN_METRICS:
-        return name
+    """A metric's one spelling; whether workloads measure it is theirs to say."""
     case = Case.of_metric(name)
-    if case is None or case.transfer or name.startswith(("train_", "valid_", "test_")):
+    if name.startswith(("train_", "valid_", "test_")) or (case is not None and case.transfer):
         raise ValueError(
-            f"unknown metric {name!r}; valid: {', '.join(PLAIN_METRICS)}, or one of training.robustness "
-            "such as pgd-20_0.3_accuracy"
+            f"{name!r} is not measured on validation while a trial trains; name a metric as accuracy, loss, "
+            "or one of training.robustness such as pgd-20_0.3_accuracy"
         )
-    return case.metric
+    return name if case is None else case.metric
+
+
+def _own_mode(metric: str) -> str:
+    return "min" if metric in SMALLER_IS_BETTER else "max"
 
 
 class Select(_Model):
-    """What a sweep selects by: a metric of the validation split, as large as can be; a loss, as small.
+    """What a sweep selects by: a metric of the validation split, of the workloads' objective.
+
+    ``mode`` says which way is up, ``max`` or ``min``; metrics that ship have theirs by themselves.
 
     An accuracy under attack, such as ``pgd-20_0.3_accuracy``, is measured after every epoch, so that it
     chooses epochs, and stops trials, as accuracy does; ``training.robustness`` must hold it.
     """
 
     metric: Annotated[str, AfterValidator(_known_metric)] = "accuracy"
+    mode: Literal["max", "min", ""] = ""
 
     @property
     def column(self) -> str:
@@ -133,14 +138,15 @@ class Select(_Model):
         return f"valid_{self.metric}"
 
     @property
-    def mode(self) -> str:
-        """``max`` or ``min``."""
-        return "min" if self.metric == "loss" else "max"
-
-    @property
     def sign(self) -> int:
         """1 where more is better, -1 where less is."""
-        return -1 if self.metric == "loss" else 1
+        return -1 if (self.mode or _own_mode(self.metric)) == "min" else 1
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.mode == _own_mode(self.metric):
+            object.__setattr__(self, "mode", "")
+        return self
 
 
 class Resources(_Model):

@@ -7,13 +7,15 @@ from typing import Any
 
 from dropattack import Settings, UsageError, method_named
 from dropattack.errors import unknown
+from dropattack.robustness import Case
 from search.definition.options import default_options, option_spaces
 from search.definition.size import check_options, check_size
 from search.definition.space import Interval, Scalar, Space, bounds, combinations, witnesses
-from search.definition.sweep import SECTIONS, Confirm, Sampling, Search, Stage, Sweep
+from search.definition.sweep import SECTIONS, Confirm, Sampling, Search, Select, Stage, Sweep
 from search.definition.yamlfile import SUFFIXES
 from trainables.recipe.settings import TrainingSettings
 from trainables.training.compiled import check_compilable
+from trainables.workload import Workload
 from trainables.workloads import workload_named
 
 
@@ -60,6 +62,7 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
     for workload in map(workload_named, sweep.stage_workloads(stage)):
         training, data, model = option_spaces(sweep, stage, workload.name).values()
         selecting = {"best_by": sweep.select.metric}
+        _check_select(sweep.select, workload)
         _check_steps(model, workload.model_settings(), "model")
         _check_space(workload.model_settings, model, stage.search, "model")
         _check_steps(training, workload.training, "training")
@@ -87,6 +90,19 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
     if stage.scheduler is not None and len(bounds(sweep.section(stage, "training").get("epochs", 1))) > 1:
         raise UsageError("asha needs one number of training.epochs, not several")
     _check_exclusions(sweep, stage)
+
+
+def _check_select(select: Select, workload: Workload) -> None:
+    """Refuses a metric that a workload does not measure, and to look for its worst value."""
+    metric, known = select.metric, workload.objective.names
+    if metric not in known and Case.of_metric(metric) is None:
+        raise UsageError(f"select.metric: {unknown(f'metric of {workload.name}', metric, known)}")
+    larger = workload.objective.larger_is_better(metric)
+    if larger != (select.sign > 0):
+        mode, size = ("max", "more") if larger else ("min", "less")
+        raise UsageError(
+            f"select.mode: {size} {metric} is better for {workload.name}; set select.mode: {mode}"
+        )
 
 
 def _check_space(make: Callable[[dict[str, Any]], Any], space: Space, search: Search, owner: str) -> None:

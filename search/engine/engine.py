@@ -15,7 +15,7 @@ from search.engine.proposers import Checksum, Proposal, Proposer, Recorded, Scop
 from search.engine.spending import Spending
 from search.records.journal import Journal, NotReproducibleError
 from search.records.record import Record, State
-from trainables.recipe.measured import Metrics
+from trainables.recipe.measured import STOPPED_EARLY, Metrics
 from trainables.trial import Trial
 
 if TYPE_CHECKING:
@@ -147,8 +147,15 @@ class Engine:
                 self._training[record.key] = record
                 return record
 
-    def report(self, key: str, metrics: Metrics) -> bool:
-        """Records an epoch of a trial that is being trained and says whether it goes on."""
+    def report(self, key: str, metrics: Metrics, trained: int = 0) -> bool:
+        """Records an epoch of a trial that is being trained and says whether it goes on.
+
+        Args:
+            key: The trial's.
+            metrics: Of the epoch.
+            trained: How many epochs the trial has trained. Who has trained a further one was told to go on,
+                by a driver that did not live to hear of it, and goes on now, whatever is known since.
+        """
         record = self._training[key]
         part = self._part_of(record)
         try:
@@ -160,8 +167,8 @@ class Engine:
         epoch = int(metrics["epoch"])
         if epoch < len(record.epochs):
             return True
-        last = epoch >= int(record.trial.training["epochs"])
-        goes_on = part.rungs is None or part.rungs.goes_on(record, metrics)
+        last = epoch >= int(record.trial.training["epochs"]) or STOPPED_EARLY in metrics
+        goes_on = part.rungs is None or part.rungs.goes_on(record, metrics) or trained > epoch
         if last or not goes_on:
             self._close(record, State.COMPLETE if last else State.PRUNED)
             return False

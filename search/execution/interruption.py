@@ -10,9 +10,13 @@ from types import FrameType
 _AGAIN_SECONDS = 0.05
 
 
+_asked = threading.Event()
+"""Whether a signal asked to stop, also where the interrupt that it raised was caught by others."""
+
+
 @contextmanager
 def sigterm_interrupts(after: signal.Handlers = signal.SIG_DFL) -> Iterator[None]:
-    """Makes SIGTERM an interrupt, as SIGINT is, while the context lasts.
+    """Makes SIGTERM an interrupt, as SIGINT is, while the context lasts; `check_interrupted` knows of both.
 
     A handler that is there already stays. Outside of the main thread, which alone handles signals, nothing
     changes.
@@ -23,13 +27,30 @@ def sigterm_interrupts(after: signal.Handlers = signal.SIG_DFL) -> Iterator[None
     if not _handles_signals() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
+    _asked.clear()
     signal.signal(signal.SIGTERM, _interrupt)
+    sigint = signal.getsignal(signal.SIGINT)
+    if sigint is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt_here)
     hook, sys.unraisablehook = sys.unraisablehook, _again
     try:
         yield
     finally:
         sys.unraisablehook = hook
+        signal.signal(signal.SIGINT, sigint)
         signal.signal(signal.SIGTERM, after)
+
+
+def check_interrupted() -> None:
+    """Interrupts where a signal has asked for it and the interrupt was lost.
+
+    Libraries that try an import and catch whatever comes, and finalisers, swallow interrupts.
+
+    Raises:
+        KeyboardInterrupt: A signal has asked to stop.
+    """
+    if _asked.is_set():
+        raise KeyboardInterrupt
 
 
 @contextmanager
@@ -118,5 +139,11 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     While trials run, SIGINT asks Tune to stop them. A service manager sends SIGTERM to Ray's processes too;
     Tune would wait for them until Ray ends this process.
     """
+    _asked.set()
     signal.raise_signal(signal.SIGINT)
+    raise KeyboardInterrupt
+
+
+def _interrupt_here(number: int, frame: FrameType | None) -> None:
+    _asked.set()
     raise KeyboardInterrupt

@@ -86,7 +86,7 @@ class Stacks:
             self._fail_together(stack, result)
             self._end(stack)
             return False
-        ended = [key for key, metrics in result[METRICS] if not self._record(key, metrics)]
+        ended = [key for key, *epoch in result[METRICS] if not self._record(key, *epoch)]
         for key, reason in result[DIVERGED]:
             self._engine.fail(key, reason)
             ended.append(key)
@@ -97,10 +97,10 @@ class Stacks:
                 self._wait(record)
         return False
 
-    def _record(self, key: str, metrics: Metrics) -> bool:
+    def _record(self, key: str, metrics: Metrics, trained: int = 0) -> bool:
         """Takes an epoch to the record; deaths before one that is new were not the trial's."""
         known = len(self._training[key].epochs)
-        goes_on = self._engine.report(key, metrics)
+        goes_on = self._engine.report(key, metrics, trained)
         if len(self._training[key].epochs) > known:
             del self._deaths[key]
         return goes_on

@@ -18,7 +18,7 @@ from dropattack import UsageError
 from search.engine.engine import Engine
 from search.execution import gpus, local
 from search.execution.guard import Guard
-from search.execution.interruption import sigint_kept, sigterm_kept
+from search.execution.interruption import check_interrupted, sigint_kept, sigterm_kept
 from search.execution.slots import Slots
 from search.execution.stacks import Stacks
 from trainables.trainable import StackTrainable
@@ -211,6 +211,7 @@ def run(
                 verbose=1 if verbose else 0,
             ),
         )
+        check_interrupted()
         with sigint_kept(), suppress(KeyboardInterrupt):
             tuner.fit()
 

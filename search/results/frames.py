@@ -47,7 +47,7 @@ def records_for_analysis(
         epochs=epochs,
         sweep=sweep.model_dump(mode="json"),
         select=sweep.select.column,
-        mode=sweep.select.mode,
+        mode="max" if sweep.select.sign > 0 else "min",
         versions=versions,
         runs=runs,
         run_url=shown.url,

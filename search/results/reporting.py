@@ -12,6 +12,7 @@ from search.records.store import Store
 from search.results.best import best_by_workload
 from search.results.frames import records_for_analysis
 from search.tracking.shown import ShownRuns, shown_of
+from trainables.recipe.splitting import split_for
 from trainables.saved import load_model
 from trainables.workloads import workload_named
 
@@ -111,7 +112,9 @@ def _landscape(sweep: Sweep, store: Store, records: Sequence[Record], workload: 
     for record in chosen:
         module = load_model(store.model(sweep.name, record)).model
         models[record.name] = (module, module.state_dict())
-    split = workload_named(workload).load(data, chosen[0].trial.data).test
+    trial = chosen[0].trial
+    whole = workload_named(workload).load(data, trial.data)
+    split = split_for(trial.training_settings.split, trial.seed_for("split"), whole).test
     return section.section(
         landscape.line(models, split),
         landscape.surface(models, split, progress=_say_progress),

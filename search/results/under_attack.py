@@ -15,6 +15,7 @@ from trainables.data.dataset import Data
 from trainables.recipe.examples import CLEAN
 from trainables.recipe.measured import Metrics
 from trainables.recipe.precision import arithmetic
+from trainables.recipe.splitting import split_for
 from trainables.saved import load_model
 from trainables.training.under_attack import Evaluation
 from trainables.workloads import workload_named
@@ -117,7 +118,8 @@ class _Datasets:
             if workload.checksum(self._root, trial.data) != trial.checksum:
                 raise UsageError(f"the data of {trial.workload} in {self._root} are not those of its models")
             self._loaded[trial.checksum] = workload.load(self._root, trial.data)
-        return self._loaded[trial.checksum]
+        split, seed = trial.training_settings.split, trial.seed_for("split")
+        return split_for(split, seed, self._loaded[trial.checksum])
 
 
 def _measured(path: Path, source: Path | None, data: Data, cases: Sequence[Case]) -> Metrics:

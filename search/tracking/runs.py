@@ -86,7 +86,10 @@ class SweepRuns:
         self._client.update_run(self.parent, status="RUNNING")
         definition = json.dumps(sweep.model_dump(mode="json"), indent=2, sort_keys=True)
         RunFiles(self._parent.files, uri).put_text(_DEFINITION, definition)
-        select = {f"{TAG}select": sweep.select.column, f"{TAG}mode": sweep.select.mode}
+        select = {
+            f"{TAG}select": sweep.select.column,
+            f"{TAG}mode": "min" if sweep.select.sign < 0 else "max",
+        }
         found = {**select, KIND: "sweep", SWEEP: sweep.name, f"{TAG}command": f"dropattack run {_DEFINITION}"}
         found |= {f"{TAG}version.{name}": value for name, value in versions.items()}
         found |= {f"{TAG}run.{name}": value[:5000] for name, value in (provenance or {}).items()}

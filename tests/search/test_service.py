@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,9 +50,7 @@ class FakeProjection:
     def shown(self) -> ShownRuns:
         return ShownRuns()
 
-    def close(
-        self, files: Sequence[Path], winners: Sequence[object], status: str, hurry: threading.Event
-    ) -> str:
+    def close(self, files: Sequence[Path], winners: Sequence[object], status: str, hurry: object) -> str:
         self.calls.append(("close", status, [file.name for file in files]))
         return ""
 
@@ -146,7 +143,7 @@ def test_whatever_happens_is_raised_for_what_it_is_and_closes_what_is_shown(
     monkeypatch.setattr(tuning if name == "run" else projection, name, raising(error))
     _check(tmp_path, error, meant)
     drained = [("drain",)] if name == "run" else []
-    ending = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+    ending = "KILLED" if meant is KeyboardInterrupt else "FAILED"
     assert projection.calls == [("start",), *drained, ("close", ending, [])]
 
 

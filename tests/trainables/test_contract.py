@@ -12,6 +12,14 @@ class TestDigits(WorkloadContract):
     workload = "digits-lenet5"
 
 
+class TestBreastCancer(WorkloadContract):
+    workload = "breast-cancer-mlp"
+
+
+class TestDiabetes(WorkloadContract):
+    workload = "diabetes-mlp"
+
+
 class TestOwnTexts(WorkloadContract):
     """Sixty texts of two words each, all of them in the vocabulary."""
 
@@ -36,6 +44,8 @@ REAL: dict[str, tuple[str, dict[str, Any], float]] = {
     "fashion-lenet5": ("FashionMNIST", {}, 0.0),
     "fashion-lenet": ("FashionMNIST", {}, 0.0),
     "cifar10-vgg16": ("cifar-10-batches-py", {"model": {"hidden": 16}}, 0.0),
+    "cifar10-resnet20": ("cifar-10-batches-py", {"model": {"depth": 8, "width": 4}}, 0.0),
+    "cifar10-resnet18": ("cifar-10-batches-py", {}, 0.0),
     "cifar10-conv": ("cifar-10-batches-py", {}, 0.0),
     "imdb-lstm": ("aclImdb_v1.tar.gz", RECURRENT, 0.0005),
     "imdb-textcnn": ("aclImdb_v1.tar.gz", {"data": VECTORS, "model": {"channels": 4}}, 0.0005),

@@ -50,7 +50,7 @@ def reported(worker: StackTrainable, steps: int) -> dict[str, list[dict[str, flo
     for _ in range(steps):
         result = worker.step()
         assert result[DIVERGED] == []
-        for key, metrics in result[METRICS]:
+        for key, metrics, _ in result[METRICS]:
             found.setdefault(key, []).append(metrics)
     return found
 
@@ -193,7 +193,7 @@ def test_lanes_of_different_ages_catch_up_before_they_train(tmp_path: Path) -> N
     old, new = trial(1.0), trial(5.0)
     reported(process(tmp_path, old), 2)
     worker = process(tmp_path, old, new)
-    steps = [[(key, m["epoch"]) for key, m in worker.step()[METRICS]] for _ in range(3)]
+    steps = [[(key, m["epoch"]) for key, m, _ in worker.step()[METRICS]] for _ in range(3)]
     assert steps == [[(old.key, 1)], [(old.key, 2)], [(old.key, 3), (new.key, 1)]]
 
 
@@ -201,12 +201,12 @@ def test_a_lane_that_diverges_is_named_and_the_others_go_on(tmp_path: Path) -> N
     sound, broken = trial(1.0), trial(1.0, learning_rate=1e30)
     worker = process(tmp_path, sound, broken)
     result = worker.step()
-    assert [key for key, _ in result[METRICS]] == [sound.key]
+    assert [key for key, *_ in result[METRICS]] == [sound.key]
     ((key, reason),) = result[DIVERGED]
     assert key == broken.key
     assert "loss became" in reason
     worker.reset_config(config(tmp_path, [sound], recorded=[1]))
-    assert [m["epoch"] for _, m in worker.step()[METRICS]] == [2]
+    assert [m["epoch"] for _, m, _ in worker.step()[METRICS]] == [2]
 
 
 @pytest.mark.parametrize(

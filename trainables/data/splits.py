@@ -95,6 +95,52 @@ class ImageSplit:
 
 
 @dataclass(frozen=True)
+class TensorSplit:
+    """Examples that a model takes as they are: rows of a table, or anything else of one shape.
+
+    Attributes:
+        inputs: ``[n, ...]``, float.
+        labels: ``[n]``, int64, where they are classes; ``[n, ...]`` otherwise.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batches(self, size: int, generator: torch.Generator | None = None) -> Iterator[Batch]:
+        """See `Split.batches`."""
+        if generator is None:
+            yield from zip(self.inputs.split(size), self.labels.split(size), strict=True)
+        else:
+            yield from map(self.take, self.order(size, generator))
+
+    def order(self, size: int, generator: torch.Generator) -> Sequence[Tensor]:
+        """See `Split.order`; on the split's device."""
+        shuffled = torch.randperm(len(self), generator=generator).to(self.labels.device)
+        batches: Sequence[Tensor] = shuffled.split(size)
+        return batches
+
+    def take(self, indices: Tensor) -> Batch:
+        """See `Split.take`."""
+        return self.inputs[indices], self.labels[indices]
+
+    def joined(self, others: Sequence["TensorSplit"]) -> "TensorSplit":
+        """See `Split.joined`."""
+        parts = [self, *others]
+        return TensorSplit(torch.cat([p.inputs for p in parts]), torch.cat([p.labels for p in parts]))
+
+    def subset(self, indices: Tensor) -> "TensorSplit":
+        """See `Split.subset`."""
+        return TensorSplit(self.inputs[indices], self.labels[indices])
+
+    def to(self, device: torch.device) -> "TensorSplit":
+        """See `Split.to`."""
+        return TensorSplit(self.inputs.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True)
 class TextSplit:
     """Texts as token ids, batched by length so that little is padding.
 

@@ -21,6 +21,7 @@ from trainables.data.splits import Split
 from trainables.lanes.methods import lane_method, structure
 from trainables.lanes.stack import Stack
 from trainables.lanes.stacked_adam import StackedAdam
+from trainables.objectives import Classification
 from trainables.recipe.batches import KEEP
 from trainables.recipe.examples import CLEAN
 from trainables.recipe.measured import Metrics
@@ -29,6 +30,17 @@ from trainables.recipe.precision import arithmetic
 from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial
 
+_KNOWN = {
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "train_size",
+    "best_by",
+    "balanced",
+    "robustness",
+    "precision",
+}
+"""Training settings that lanes know; everything else must be at its default."""
 _IGNORED = -100
 """Label of examples that only fill up a lane's smaller batch; cross entropy leaves them out."""
 
@@ -45,6 +57,10 @@ def lane_structure(trial: Trial) -> str:
         raise UsageError("a lane keeps its last batch; train a trial that drops or merges it alone")
     if trial.training["examples"] != CLEAN:
         raise UsageError("a lane trains on clean examples; train on adversarial ones alone")
+    if trial.objective != Classification():
+        raise UsageError("lanes train classifiers under plain cross entropy; train these trials alone")
+    if other := sorted(trial.training_settings.canonical().stated().keys() - _KNOWN):
+        raise UsageError(f"lanes do not know training.{other[0]}; train a trial that sets it alone")
     shared = trial.to_dict()
     del shared["seed"], shared["method"]
     del shared["hyperparameters"]
@@ -130,14 +146,14 @@ class Lanes:
         started = time.perf_counter()
         trained = self._train()
         train_seconds = (time.perf_counter() - started) / len(self)
-        confusions = measure_stack(self._stack, self._lanes[0].valid, self._lanes[0].classes)
+        confusions = measure_stack(self._stack, self._lanes[0].valid, self._lanes[0].data.classes)
         seconds = (time.perf_counter() - started) / len(self)
         found: dict[str, Metrics | DivergedError] = {}
         for lane, (training, metrics, (loss, confusion)) in enumerate(
             zip(self._lanes, trained, confusions, strict=True)
         ):
             self._stack.copy_to(lane, training.model)
-            valid = {"loss": loss, **scores(confusion, training.positive)}
+            valid = {"loss": loss, **scores(confusion, training.data.positive)}
             try:
                 found[training.trial.key] = training.conclude(metrics, valid, train_seconds, seconds)
             except DivergedError as error:

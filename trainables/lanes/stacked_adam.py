@@ -42,7 +42,7 @@ class StackedAdam:
         UsageError: The optimizers differ in more than the learning rate, or are not plain Adam.
     """
 
-    def __init__(self, stack: Stack, optimizers: Sequence[torch.optim.Adam]) -> None:
+    def __init__(self, stack: Stack, optimizers: Sequence[torch.optim.Optimizer]) -> None:
         groups = [optimizer.param_groups for optimizer in optimizers]
         if any(len(group) != 1 for group in groups) or groups[0][0]["amsgrad"]:
             raise UsageError("a lane's optimizer is Adam over one group of parameters, without amsgrad")
@@ -133,7 +133,7 @@ class StackedAdam:
                 values[name] = value.index_select(0, kept)
         self._runs = self._make_runs()
 
-    def copy_to(self, lane: int, optimizer: torch.optim.Adam, model: nn.Module) -> None:
+    def copy_to(self, lane: int, optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
         """Gives one lane's state to an optimizer of its own, over the parameters of ``model``."""
         if self._counts[lane]:
             for name, parameter in model.named_parameters():

@@ -3,5 +3,9 @@
 Metrics = dict[str, float]
 """Values by name, of one epoch or one split."""
 
-PLAIN_METRICS = ("accuracy", "loss", "macro_f1", "f1")
-"""What `trainables.recipe.metrics.evaluate` can measure on a split."""
+LOSS = "loss"
+SMALLER_IS_BETTER = (LOSS, "calibration_error", "rmse", "mae")
+"""Metrics of the objectives that ship of which less is better."""
+
+STOPPED_EARLY = "stopped_early"
+"""1 in the last epoch of a trial that ended before its budget, because its patience did."""

@@ -1,35 +1,55 @@
 """How a trial trains, whatever the method: the settings of a recipe."""
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Self
 
 from typing_extensions import override
 
 from dropattack import Settings, UsageError, setting
-from dropattack.errors import unknown
+from dropattack.methods.standard import nearest
 from dropattack.robustness import Case, canonical_grid, parse_grid
-from trainables.recipe.batches import KEEP, LAST_BATCHES
+from trainables.recipe import augmentation, averaging, optimizer, schedule
+from trainables.recipe.batches import KEEP, LAST_BATCHES, batch_count
 from trainables.recipe.examples import BATCHES, CLEAN
-from trainables.recipe.measured import PLAIN_METRICS
 from trainables.recipe.precision import PRECISIONS
+from trainables.recipe.splitting import FIXED, SPLITS
 
 _ROUNDING = 1e-9
 
 
+def _summed(of_epoch: Callable[[float], float], epochs: int, until: int) -> float:
+    """The sum over the epochs up to one of what changes at most once in a training.
+
+    Args:
+        of_epoch: Takes the share of the training that is done at an epoch's end.
+        epochs: Of the whole training.
+        until: The last epoch that counts.
+    """
+    early, late = of_epoch(1 / epochs), of_epoch(1)
+    changed = bisect_left(range(1, epochs + 1), True, key=lambda epoch: of_epoch(epoch / epochs) == late)
+    return min(until, changed) * early + max(0, until - changed) * late
+
+
 @dataclass(frozen=True, kw_only=True)
-class TrainingSettings(Settings):
-    """How a trial trains, whatever the method; the defaults are the paper's (section 4.2)."""
+class TrainingSettings(optimizer.OptimizerSettings, schedule.ScheduleSettings, averaging.AveragingSettings):
+    """How a trial trains, whatever the method; the defaults are those of DropAttack's paper (section 4.2)."""
 
     epochs: int = setting(10, "Passes over the training split; the budget that ASHA cuts.", low=1)
     batch_size: int = setting(128, "Examples per step.", low=1)
-    learning_rate: float = setting(1e-3, "Adam's learning rate.", low=0)
     train_size: int = setting(0, "Training examples, stratified and nested by seed; 0 for all.", low=0)
+    split: str = setting(
+        FIXED,
+        "Examples to learn from, to choose by and to test on: the dataset's parts, or parts of the same "
+        "sizes that are redrawn for each seed.",
+        choices=SPLITS,
+    )
     best_by: str = setting(
         "accuracy",
-        "Validation metric of the best epoch, whose model is tested; a sweep sets what it selects by. "
-        "accuracy, loss, macro_f1, f1, or one of robustness such as pgd-20_0.3_accuracy, then measured "
-        "after every epoch.",
+        "Validation metric of the best epoch, whose model is tested; a sweep sets what it selects by. One of "
+        "the workload's objective, or of robustness such as pgd-20_0.3_accuracy, measured after every epoch.",
     )
     balanced: bool = setting(False, "Whether train_size takes equally many examples of every class.")
     examples: str = setting(
@@ -51,6 +71,17 @@ class TrainingSettings(Settings):
         "What becomes of a batch that is shorter than batch_size: kept, dropped, or merged with another.",
         choices=LAST_BATCHES,
     )
+    augment: str = setting(
+        augmentation.NONE,
+        f"Random changes of training images: {', '.join(augmentation.AUGMENTATIONS)}, or one that the "
+        "workload brings; attacks see the changed batch.",
+    )
+    label_smoothing: float = setting(
+        0.0, "Share of each label that is spread over all classes, in the training loss.", low=0, high=1
+    )
+    patience: int = setting(
+        0, "Epochs without a better one after which a trial ends early; 0 for never.", low=0
+    )
     precision: str = setting(
         "float32",
         "Arithmetic of matrix products: float32, tf32 (on a GPU), or bfloat16 in the passes of a step.",
@@ -67,9 +98,6 @@ class TrainingSettings(Settings):
                 f"robustness cannot hold {transferred[0]}, which needs another model; "
                 "`dropattack robustness` adds it to trained ones"
             )
-        valid = (*PLAIN_METRICS, *(case.metric for case in self.cases))
-        if self.best_by not in valid:
-            raise unknown("metric to select by", self.best_by, valid)
 
     @property
     def cases(self) -> list[Case]:
@@ -102,16 +130,27 @@ class TrainingSettings(Settings):
     def _cost(self, method: Settings, epochs: int, until: int) -> float:
         made = self.examples != CLEAN
 
-        def passes(epoch: int) -> float:
-            share = epoch / epochs
+        def passes(share: float) -> float:
             return BATCHES[self.examples] * method.passes_at(share) + made * method.rounds_at(share)
 
-        early, late = passes(1), passes(epochs)
-        changed = bisect_left(range(1, epochs + 1), True, key=lambda epoch: passes(epoch) == late)
-        return min(until, changed) * early + max(0, until - changed) * late
+        return _summed(passes, epochs, until)
+
+    def steps_of(self, method: Settings, examples: int) -> int:
+        """Steps of the whole training: updates, but for methods that make their own.
+
+        Args:
+            method: The method's settings.
+            examples: How many the training split has.
+        """
+        batches = batch_count(examples, self.batch_size, self.last_batch)
+
+        def steps(share: float) -> int:
+            return ceil(nearest(method.rounds_at(share) * batches) / self.accumulate)
+
+        return round(_summed(steps, self.epochs, self.epochs))
 
     def canonical(self) -> Self:
         """The one spelling of all settings that train the same and measure the same."""
         idle = [] if self.examples != CLEAN else ["examples_epsilon"]
         idle += [] if self.train_size else ["balanced"]
-        return self.without(*idle)
+        return self.without(*idle, *optimizer.idle(self), *schedule.idle(self), *averaging.idle(self))

@@ -4,7 +4,6 @@ import copy
 import math
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -15,13 +14,18 @@ from dropattack import Batch, Task, UsageError, method_named
 from dropattack.methods.standard import nearest
 from trainables.data.dataset import Data
 from trainables.data.splits import stratified_subset
+from trainables.objectives.objective import better
+from trainables.recipe.augmentation import augmented, check_augmentation
 from trainables.recipe.batches import batch_count, check_last_batch, epoch_batches
 from trainables.recipe.examples import training_batch
-from trainables.recipe.measured import Metrics
-from trainables.recipe.metrics import evaluate, measure, recalls, scores
+from trainables.recipe.measured import STOPPED_EARLY, Metrics
+from trainables.recipe.metrics import recalls
 from trainables.recipe.precision import arithmetic, autocast
+from trainables.recipe.splitting import split_for
+from trainables.recipe.updates import Updates
 from trainables.saved import encoding
 from trainables.training.compiled import check_compilable, compile_passes
+from trainables.training.generators import OwnDefault
 from trainables.training.under_attack import Evaluation
 from trainables.trial import Trial
 
@@ -46,6 +50,7 @@ class Training:
 
     Attributes:
         shuffling: Decides the order of the examples; on the CPU.
+        data: The workload's, wherever they lie, as the trial splits them.
         history: Metrics of every epoch so far.
     """
 
@@ -56,6 +61,7 @@ class Training:
         self.device = device or torch.device("cpu")
         self.settings = trial.training_settings
         architecture = trial.architecture
+        data = split_for(self.settings.split, trial.seed_for("split"), data)
         train = data.train
         if self.settings.train_size > len(train):
             raise UsageError(
@@ -66,40 +72,59 @@ class Training:
             size, balanced = self.settings.train_size, self.settings.balanced
             train = train.subset(stratified_subset(train.labels, size, seed, balanced))
         self.train, self.valid, self.test = (s.to(self.device) for s in (train, data.valid, data.test))
+        self.objective = trial.objective
         self.shuffling = torch.Generator().manual_seed(trial.seed_for("shuffling"))
         self._masks = torch.Generator(self.device).manual_seed(trial.seed_for("masks"))
-        self._default_state = _default_state_from(trial.seed_for("default"), self.device)
-        with self._own_default_generator():
+        self._default = OwnDefault(trial.seed_for("default"), self.device)
+        with self._default.drawn_from():
             self.model: nn.Module = architecture.build(data).to(self.device)
         check_last_batch(self.model, self.train, self.settings.batch_size, self.settings.last_batch)
+        self._augment = trial.augmentation
+        if self._augment is not None:
+            check_augmentation(self.settings.augment, self._augment, self.train)
         if compiled:
             check_compilable(trial.method)
             compile_passes(self.model)
         self.method = method_named(trial.method)(
             trial.settings,
             Task(
+                loss=self.objective.loss(self.train, data, self.settings.label_smoothing),
                 names=architecture.targets,
                 generator=self._masks,
                 autocast=autocast(self.settings.precision),
+                clip_norm=self.settings.clip_norm or None,
                 words=data.words,
             ),
         )
+        if self.settings.accumulate > 1 and not self.method.accumulates:
+            raise UsageError(
+                f"{trial.method} makes its own updates from batch to batch; leave training.accumulate at 1"
+            )
         self._bounds = data.bounds
         self._attacks = Evaluation.of(trial, data)
-        rate = self.settings.learning_rate
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=rate, fused=True)
-        self.classes, self.positive = data.classes, data.positive
-        self._extras = encoding(data.extras)
+        steps = self.settings.steps_of(trial.settings, len(self.train))
+        self._updates = Updates(self.model, self.settings, steps)
+        self.data = data
         self.history: list[Metrics] = []
         self.best_model: dict[str, Tensor] = {}
         self.best_epoch = 0
         self.confusion: list[list[int]] = []
-        """Of the best model on the test split, row = true class; empty until the last epoch."""
+        """Of the best model on the test split, row = true class; empty until the last epoch, or for good."""
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """What updates the model."""
+        return self._updates.optimizer
 
     @property
     def finished(self) -> bool:
-        """Whether the budget is used up."""
-        return len(self.history) >= self.settings.epochs
+        """Whether the budget is used up, or the patience."""
+        return len(self.history) >= self.settings.epochs or self._ends_early(len(self.history))
+
+    def _ends_early(self, epoch: int) -> bool:
+        """Whether an epoch is the last one though the budget is not used up."""
+        patience = self.settings.patience
+        return epoch < self.settings.epochs and 0 < patience <= epoch - self.best_epoch
 
     def epoch(self) -> Metrics:
         """Trains for one epoch, validates, and keeps the model if it is the best so far.
@@ -116,10 +141,10 @@ class Training:
         """
         with arithmetic(self.settings.precision):
             started = time.perf_counter()
-            with self._own_default_generator():
+            with self._default.drawn_from():
                 metrics = self._train()
             trained = time.perf_counter() - started
-            valid = evaluate(self.model, self.valid, self.classes, self.positive)
+            valid = self.objective.measure(self._updates.evaluated, self.valid, self.data).metrics
             return self.conclude(metrics, valid, trained, time.perf_counter() - started)
 
     def conclude(self, metrics: Metrics, valid: Metrics, trained: float, seconds: float) -> Metrics:
@@ -141,49 +166,57 @@ class Training:
                 raise DivergedError(f"{kind} loss became {loss} in epoch {epoch}")
         best_case = self.settings.best_case
         if best_case is not None:
-            valid[best_case.metric] = self._attacks.accuracy(self.model, self.valid, best_case)
+            evaluated = self._updates.evaluated
+            valid[best_case.metric] = self._attacks.accuracy(evaluated, self.valid, best_case)
         metrics |= {f"valid_{name}": value for name, value in valid.items()}
         metrics["epoch"] = epoch
-        if not self.history or self._quality(metrics) > self._quality(self.history[self.best_epoch - 1]):
+        if not self.history or self._improves(metrics):
             self.best_epoch = epoch
-            self.best_model = copy.deepcopy(self.model.state_dict())
+            self.best_model = copy.deepcopy(self._updates.evaluated.state_dict())
         metrics["best_epoch"] = self.best_epoch
         metrics["on_gpu"] = int(self.device.type != "cpu")
-        if epoch == self.settings.epochs:
+        ends_early = self._ends_early(epoch)
+        if ends_early:
+            metrics[STOPPED_EARLY] = 1.0
+        if ends_early or epoch == self.settings.epochs:
             metrics |= self._final()
         metrics["train_seconds"] = trained
         metrics["seconds"] = seconds + time.perf_counter() - started
         self.history.append(metrics)
         return metrics
 
-    def _quality(self, metrics: Metrics) -> float:
-        """What the best epoch has most of."""
-        value = metrics[f"valid_{self.settings.best_by}"]
-        return -value if self.settings.best_by == "loss" else value
+    def _improves(self, metrics: Metrics) -> bool:
+        """Whether an epoch is better than the best before it."""
+        name = self.settings.best_by
+        now, before = (m[f"valid_{name}"] for m in (metrics, self.history[self.best_epoch - 1]))
+        return better(now, before, self.objective.larger_is_better(name))
 
     def _train(self) -> Metrics:
         self.model.train()
         self.method.until = (len(self.history) + 1) / self.settings.epochs
         self.method.begin_epoch(len(self.history) / self.settings.epochs)
         loss_sum = torch.zeros((), device=self.device)
-        correct = torch.zeros((), device=self.device)
+        hits: list[Tensor] = []
         logs: dict[str, list[Tensor]] = {}
         steps = examples = 0
-        for batch in self._rounds(self.method.settings.rounds_at(self.method.until)):
+        rounds = self._rounds(self.method.settings.rounds_at(self.method.until))
+        while batches := [self._examples(batch) for batch in islice(rounds, self.settings.accumulate)]:
             steps += 1
-            batch = self._examples(batch)
-            labels = batch[1]
+            labels = batches[0][1] if len(batches) == 1 else torch.cat([labels for _, labels in batches])
             examples += len(labels)
-            result = self.method.step(self.model, batch, self.optimizer)
+            result = self.method.step_on(self.model, batches, self.optimizer)
+            self._updates.stepped(self.method.until)
             loss_sum += result.loss * len(labels)
-            correct += (result.outputs.argmax(1) == labels).sum()
+            if (right := self.objective.hits(result.outputs, labels)) is not None:
+                hits.append(right)
             for name, value in result.log.items():
                 logs.setdefault(name, []).append(value)
         metrics = {
             "train_loss": loss_sum.item() / examples,
-            "train_accuracy": correct.item() / examples,
             "train_steps": steps,
         }
+        if hits:
+            metrics["train_accuracy"] = int(torch.stack(hits).sum()) / examples
         return metrics | {f"train_{n}": torch.stack(values).mean().item() for n, values in logs.items()}
 
     def _rounds(self, rounds: float) -> Iterator[Batch]:
@@ -202,21 +235,24 @@ class Training:
     def _examples(self, batch: Batch) -> Batch:
         """What a step trains on instead of a batch."""
         settings = self.settings
+        if self._augment is not None:
+            batch = augmented(self._augment, batch)
         return training_batch(settings.examples, self.model, batch, settings.examples_epsilon, self._bounds)
 
     def _final(self) -> Metrics:
         """The best model's metrics on the test split, and its robustness on validation and test."""
         current = copy.deepcopy(self.model.state_dict())
         self.model.load_state_dict(self.best_model)
-        loss, confusion = measure(self.model, self.test, self.classes)
-        test = {"loss": loss, **scores(confusion, self.positive), **recalls(confusion)}
+        test, self.confusion = self.objective.measure(self.model, self.test, self.data)
+        test["examples"] = len(self.test)
+        if self.confusion:
+            test |= recalls(torch.tensor(self.confusion))
         valid: Metrics = {}
         if cases := self.settings.cases:
             others = [case for case in cases if case != self.settings.best_case]
             test |= self._attacks.metrics(self.model, self.test, cases)
             valid |= self._attacks.metrics(self.model, self.valid, others)
         self.model.load_state_dict(current)
-        self.confusion = confusion.tolist()
         found = {"valid": valid, "test": test}
         return {f"{split}_{name}": value for split, values in found.items() for name, value in values.items()}
 
@@ -226,11 +262,11 @@ class Training:
             "key": self.trial.key,
             "device": self.device.type,
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            **self._updates.state_dict(),
             "method": self.method.state_dict(),
             "shuffling": self.shuffling.get_state(),
             "masks": self._masks.get_state(),
-            "default": self._default_state,
+            "default": self._default.state(),
             "history": self.history,
             "best_model": self.best_model,
             "best_epoch": self.best_epoch,
@@ -245,8 +281,8 @@ class Training:
             "metrics": self.history[self.best_epoch - 1],
             "test": {name: value for name, value in self.history[-1].items() if name.startswith("test_")},
             "confusion": self.confusion,
-            "classes": self.classes,
-            "extras": self._extras,
+            "classes": self.data.classes,
+            "extras": encoding(self.data.extras),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -257,42 +293,18 @@ class Training:
         if state["key"] != self.trial.key:
             raise ValueError(f"the checkpoint is of trial {state['key']}, not of {self.trial.key}")
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self._updates.load_state_dict(state)
         self.method.load_state_dict(state["method"])
         self.method.steps = sum(int(metrics["train_steps"]) for metrics in state["history"])
         self.shuffling.set_state(state["shuffling"].cpu())
-        self._default_state = {name: value.cpu() for name, value in state["default"].items()}
+        self._default.set_state(state["default"])
         if self.device.type == state["device"]:
             self._masks.set_state(state["masks"].cpu())
         else:
             epochs = len(state["history"])
             self._masks.manual_seed(self.trial.seed_for(f"masks after {epochs} epochs"))
-            seed = self.trial.seed_for(f"default after {epochs} epochs")
-            self._default_state = _default_state_from(seed, self.device)
+            self._default.begin(self.trial.seed_for(f"default after {epochs} epochs"))
         self.history = list(state["history"])
         self.best_model = state["best_model"]
         self.best_epoch = state["best_epoch"]
         self.confusion = state["confusion"]
-
-    @contextmanager
-    def _own_default_generator(self) -> Iterator[None]:
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.set_rng_state(self._default_state["cpu"])
-            if devices:
-                torch.cuda.set_rng_state(self._default_state["cuda"], self.device)
-            yield
-            self._default_state = _default_state(self.device)
-
-
-def _default_state_from(seed: int, device: torch.device) -> dict[str, Tensor]:
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        return _default_state(device)
-
-
-def _default_state(device: torch.device) -> dict[str, Tensor]:
-    state = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(device)
-    return state

@@ -106,10 +106,14 @@ class DataKept(WorkloadCases):
                 "keep the splits apart, or say in `repeated` how many coincide"
             )
 
-    def test_labels_are_classes(self, whole: Data) -> None:
+    def test_labels_are_what_the_objective_takes(self, whole: Data) -> None:
         for name in SPLITS:
             split: Split = getattr(whole, name)
             assert len(split) > 0, f"the {name} split is empty"
+            assert len(split.labels) == len(split)
+            if not self.found.objective.classifies:
+                self.found.objective.loss(split, whole, 0.0)  # refuses labels that it cannot take
+                continue
             assert split.labels.dtype == torch.int64
             assert split.labels.shape == (len(split),)
             assert 0 <= int(split.labels.min()) <= int(split.labels.max()) < whole.classes, (

@@ -1,6 +1,7 @@
 """A workload's model: its targets, its sizes, and how it trains, resumes and is saved."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,6 @@ from dropattack import Inputs, Task, create, parse_targets
 from dropattack.testing.workloads.cases import BATCH, WorkloadCases
 from trainables.architecture import Architecture
 from trainables.data.dataset import Data
-from trainables.recipe.metrics import evaluate
-from trainables.recipe.settings import TrainingSettings
 from trainables.saved import load_model
 from trainables.tensors import save_atomically
 from trainables.training.loop import Training
@@ -54,7 +53,7 @@ class ModelKept(WorkloadCases):
     """See the module."""
 
     def _trial(self, data: Data) -> Trial:
-        settings = TrainingSettings(epochs=EPOCHS, batch_size=BATCH)
+        settings = replace(self.found.training, epochs=EPOCHS, batch_size=BATCH)
         data_options, model_options = self.options("data"), self.options("model")
         return Trial.make(
             self.workload, "standard", {}, settings, 0, data.checksum, data_options, model_options
@@ -95,7 +94,8 @@ class ModelKept(WorkloadCases):
         model = built(self.architecture, few).train()
         names = self.found.target_names(self.architecture)
         generator = torch.Generator().manual_seed(0)
-        task = Task(names=self.architecture.targets, generator=generator, words=few.words)
+        loss = self.found.objective.loss(few.train, few, 0.0)
+        task = Task(loss, self.architecture.targets, generator, words=few.words)
         method = create("dropattack", task=task, targets="+".join(names), epsilon=0.1)
         batch = next(iter(few.train.batches(BATCH)))
         start = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
@@ -140,7 +140,7 @@ class ModelKept(WorkloadCases):
         save_atomically(training.result(), tmp_path / "model.pt")
         saved = load_model(tmp_path / "model.pt")
         assert saved.trial == training.trial
-        found = evaluate(saved.model, few.test, few.classes, few.positive)
+        found = self.found.objective.measure(saved.model, few.test, few).metrics
         for name, value in found.items():
             assert saved.test[f"test_{name}"] == value, f"loaded again, the model has another {name}"
         training.model.load_state_dict(training.best_model)

@@ -15,7 +15,7 @@ BROKEN = {
         "splits_are_apart",
         "100.00% of the test examples stand in train or valid too",
     ),
-    "faulty_data:beyond": ("labels_are_classes", "labels of the train split must be 0 to 1"),
+    "faulty_data:beyond": ("labels_are_what", "labels of the train split must be 0 to 1"),
     "faulty_data:out_of_bounds": ("continuous_inputs", "outside `Data.bounds`"),
     "faulty_data:hurried": ("batches_hold_every_example_once", "`order` leaves out or repeats examples"),
     "faulty_data:ordered": (

@@ -273,3 +273,22 @@ def test_looking_ahead_records_nothing_and_changes_no_choice(tmp_path: Path, slo
     assert table(looking.records) == table(plain.engine.records)
     assert not looking.left
     assert looking.done
+
+
+def test_who_has_trained_a_further_epoch_goes_on_whatever_the_rungs_say_now(tmp_path: Path) -> None:
+    """Its driver told it to, and died; since then the same question may have another answer."""
+    first = Driver(engine(tmp_path / "first", sweep()))
+    first.run()
+    pruned = next(r for r in first.engine.records if r.state is State.PRUNED)
+    again = engine(tmp_path / "again", sweep())
+    report, last = again.report, len(pruned.epochs)
+
+    def reporting(key: str, metrics: dict[str, float]) -> bool:
+        ahead = key == pruned.key and metrics["epoch"] == last
+        return report(key, metrics, last + 1 if ahead else 0)
+
+    again.report = reporting  # type: ignore[method-assign, assignment]
+    Driver(again).run()
+    (record,) = [r for r in again.records if (r.stage, r.number) == (pruned.stage, pruned.number)]
+    assert record.key == pruned.key
+    assert len(record.epochs) > last

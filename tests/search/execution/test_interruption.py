@@ -34,6 +34,34 @@ def test_a_signal_is_not_lost_where_an_object_is_given_up(act: str) -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("interrupted\n", "", 0)
 
 
+SWALLOWED = """
+import os, signal
+from search.execution.interruption import check_interrupted, sigterm_interrupts
+
+with sigterm_interrupts():
+    check_interrupted()
+    try:
+        os.kill(os.getpid(), signal.{name})
+        for _ in range(1000):
+            pass
+    except:
+        print("swallowed")
+    try:
+        check_interrupted()
+    except KeyboardInterrupt:
+        print("known")
+print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_that_a_library_swallows_is_known(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWED.format(name=name)], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("swallowed\nknown\nTrue\n", "")
+
+
 def test_other_errors_there_are_shown_as_before() -> None:
     act = "given = type('Broken', (), {'__del__': lambda self: 1 / 0})(); del given; raise KeyboardInterrupt"
     done = subprocess.run(

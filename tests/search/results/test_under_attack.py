@@ -110,8 +110,14 @@ def test_a_search_with_asha_selects_by_accuracy_under_attack(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"select": {"metric": "pgd-20_0.1_accuracy"}}, "unknown metric to select by 'pgd-20_0.1_accuracy'"),
-        ({"select": {"metric": "test_fgsm_0.1_accuracy"}}, "unknown metric 'test_fgsm_0.1_accuracy'"),
+        (
+            {"select": {"metric": "pgd-20_0.1_accuracy"}},
+            "unknown metric of digits-lenet5 'pgd-20_0.1_accuracy'",
+        ),
+        (
+            {"select": {"metric": "test_fgsm_0.1_accuracy"}},
+            "'test_fgsm_0.1_accuracy' is not measured on validation",
+        ),
         ({"training": {"robustness": "fgsm"}}, "robustness 'fgsm' must read"),
         ({"training": {"examples": "some"}}, "unknown value of examples 'some'"),
         ({"workload": "imdb-lstm", "training": {"examples": "both"}}, "imdb-lstm has texts"),

@@ -158,11 +158,18 @@ def test_an_interrupt_while_mlflow_is_waited_for_does_not_make_it_look_done(
     tested = engine(tmp_path, definition)
     projection = Projection(uri, definition, tmp_path / "artifacts", {})
     runs = search.tracking.runs.SweepRuns
-    show, finish, busy, met = runs.show, runs.finish, threading.Event(), []
+    show, finish, busy = runs.show, runs.finish, threading.Event()
+    met: list[object] = []
+    waited_for, main = threading.Event(), threading.get_ident()
 
     def slowly(self: search.tracking.runs.SweepRuns, *args: Any) -> None:
+        waited_for.wait()
         busy.set()
         time.sleep(0.3)
+        if not met:
+            met.append("interrupted")
+            signal.pthread_kill(main, signal.SIGINT)
+            time.sleep(0.3)
         show(self, *args)
         busy.clear()
 
@@ -175,13 +182,11 @@ def test_an_interrupt_while_mlflow_is_waited_for_does_not_make_it_look_done(
     tested.listeners.append(projection.show)
     projection.start(tested.records)
     Driver(tested, slots=2).run()
-    assert busy.wait(PATIENCE_SECONDS)
-    main = threading.get_ident()
-    threading.Timer(0.1, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+    waited_for.set()
     with pytest.raises(KeyboardInterrupt):
         projection.drain(PATIENCE_SECONDS)
     projection.close([], status="KILLED")
-    assert met == [False], "both threads spoke to MLflow"
+    assert met == ["interrupted", False], "both threads spoke to MLflow"
     assert not [run for run in shown_by(uri, definition.name) if run.info.status == "RUNNING"]
 
 

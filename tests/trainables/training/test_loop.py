@@ -171,7 +171,7 @@ def test_dropout_draws_from_the_trial_alone(data: Data) -> None:
 
     def with_dropout(training: Training) -> Training:
         training.model.fc2 = nn.Sequential(nn.Dropout(0.5), training.model.fc2)
-        training.optimizer = torch.optim.Adam(training.model.parameters(), lr=1e-3)
+        training._updates.optimizer = torch.optim.Adam(training.model.parameters(), lr=1e-3)
         return training
 
     undisturbed = with_dropout(Training(trial("standard"), data))

@@ -228,12 +228,12 @@ def test_what_texts_cannot_do_is_refused(training: dict[str, Any], message: str)
         ({"examples": "all"}, "unknown value of examples 'all'"),
         ({"robustness": "transfer-fgsm:0.1"}, "`dropattack robustness` adds it"),
         ({"robustness": "fgms:0.1"}, "unknown attack 'fgms'"),
-        ({"best_by": "fgsm_0.1_accuracy"}, "unknown metric to select by 'fgsm_0.1_accuracy'"),
+        ({"best_by": "fgsm_0.1_accuracy"}, "unknown metric of digits-lenet5 'fgsm_0.1_accuracy'"),
     ],
 )
 def test_wrong_settings_are_refused(training: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        TrainingSettings(**training)
+        Trial.make("digits-lenet5", "standard", {}, TrainingSettings(**training), 0, "checksum")
 
 
 def test_a_text_trial_is_tested_on_its_embedding(tmp_path: Path) -> None:

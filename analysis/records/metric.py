@@ -1,0 +1,53 @@
+"""A column of results, and how people read it."""
+
+import re
+from dataclasses import dataclass
+
+_FRACTIONS = ("accuracy", "f1", "recall", "precision", "auroc", "exact_match", "calibration_error")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column of results and how people read it.
+
+    Attributes:
+        column: Name in the tables, such as ``test_accuracy``.
+        larger_is_better: Which way is up.
+    """
+
+    column: str
+    larger_is_better: bool = True
+
+    @property
+    def is_fraction(self) -> bool:
+        """Whether values lie in [0, 1] and are shown in per cent, differences in points."""
+        return any(word in self.column for word in _FRACTIONS)
+
+    @property
+    def scale(self) -> float:
+        """What a value is multiplied by before it is shown."""
+        return 100.0 if self.is_fraction else 1.0
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, -1 where less is."""
+        return 1 if self.larger_is_better else -1
+
+    @property
+    def name(self) -> str:
+        """Name for people, such as ``test accuracy``."""
+        words = self.column.replace("_", " ")
+        words = "validation" + words[5:] if words.startswith("valid ") else words
+        return re.sub(r"\b(f1|auroc|rmse|mae|mcc|r2)\b", lambda found: found[0].upper(), words)
+
+    @property
+    def label(self) -> str:
+        """Name with unit, as an axis shows it."""
+        return f"{self.name} (%)" if self.is_fraction else self.name
+
+    @property
+    def gain_label(self) -> str:
+        """Name of a gain over the baseline with its unit; positive is better."""
+        return (
+            f"gain in {self.name} ({'points' if self.is_fraction else 'lower is better, so a fall counts'})"
+        )

@@ -1,0 +1,40 @@
+"""What one step saw, of one batch or of several."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one step saw. All tensors stay on the device, so that reading them is the caller's choice.
+
+    Attributes:
+        loss: Loss of the first pass, before the update, 0-dimensional. It is the clean loss, but for the
+            methods that have no clean pass: dropout, FreeAT, FreeLB, RWP, and PGD from a random start
+            without one.
+        outputs: Outputs of the same pass, ``[batch, …]``, detached.
+        log: Further 0-dimensional tensors by name, to be averaged over steps: ``skipped``, the share of
+            perturbations left out because their gradient was zero or not finite; ``skipped_updates``, 1 where
+            the gradient for the optimizer was not finite.
+    """
+
+    loss: Tensor
+    outputs: Any
+    log: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def joined(results: Sequence[StepResult], sizes: Sequence[int]) -> StepResult:
+    """What the batches of a step saw, by their numbers of examples."""
+
+    def mean(values: Sequence[Tensor]) -> Tensor:
+        weighted = [value * (size / sum(sizes)) for value, size in zip(values, sizes, strict=True)]
+        return torch.stack(weighted).sum(0)
+
+    log = {name: mean([result.log[name] for result in results]) for name in results[0].log}
+    outputs = tree_map(lambda *parts: torch.cat(parts), *[result.outputs for result in results])
+    return StepResult(mean([result.loss for result in results]), outputs, log)

@@ -1,0 +1,194 @@
+"""Workloads that cannot be trained or loaded back are refused before anything starts or is left behind."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from dropattack import UsageError
+from search.definition.sweepfile import parse_sweep
+from search.records.store import Store
+from search.service import run_sweep
+
+SOURCE = """
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy
+import torch
+from torch import nn
+
+from dropattack import Settings
+from trainables import Architecture, Workload, named
+from trainables.data.dataset import Data, Dataset
+from trainables.data.splits import TensorSplit
+from trainables.objectives import Classification, CustomObjective, Measure, MultiLabel, Regression
+
+
+class Rows(Dataset):
+    name = "rows"
+
+    def checksum(self, root, settings):
+        return "rows"
+
+    def load(self, root, settings):
+        drawn = torch.Generator().manual_seed(0)
+        inputs = torch.rand(90, 4, generator=drawn)
+        labels = {labels}
+        splits = [TensorSplit(inputs[i::3], labels[i::3]) for i in range(3)]
+        return Data(*splits, classes={classes}, checksum="rows", extras={extras})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own(Architecture):
+    def build(self, data):
+        {build}
+
+    @property
+    def targets(self):
+        return named({{"fc1": "0", "fc2": "2"}})
+
+
+def rows():
+    return Workload(
+        name="rows", summary="Own.", dataset=Rows(), architecture=Own(), objective={objective}
+    )
+"""
+GOOD = {
+    "labels": "(inputs.sum(1) > 2).long()",
+    "classes": 2,
+    "extras": '{"features": 4}',
+    "build": 'return nn.Sequential(nn.Linear(data.extras["features"], 8), nn.ReLU(), nn.Linear(8, 2))',
+    "objective": "Classification()",
+}
+NUMBERS = itertools.count()
+Make = Callable[..., str]
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Writes a workload that differs from a good one, and gives its name."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def written(**changes: Any) -> str:
+        name = f"rehearsed{next(NUMBERS)}"
+        (tmp_path / f"{name}.py").write_text(SOURCE.format(**{**GOOD, **changes}))
+        return f"{name}:rows"
+
+    return written
+
+
+def run(workload: str, store: Path, metric: str = "loss", **training: Any) -> None:
+    raw: dict[str, Any] = {
+        "name": "own",
+        "workloads": [workload],
+        "select": {"metric": metric},
+        "training": {"epochs": 1, **training},
+        "stages": [{"name": "grid", "methods": {"standard": {}}}],
+    }
+    run_sweep(parse_sweep(raw), Store(store), Path("unused"), Console(quiet=True))
+
+
+def build(*lines: str) -> str:
+    return "\n        ".join(lines)
+
+
+BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "numpy among the extras": (
+        {"extras": '{"features": 4, "mu": inputs.numpy().mean(0)}'},
+        {},
+        r"Data.extras\['mu'\] holds numpy.ndarray",
+    ),
+    "numpy deep among the extras": (
+        {"extras": '{"features": 4, "of": {"scale": [numpy.float32(2)]}}'},
+        {},
+        r"Data.extras\['of'\] holds numpy.float32",
+    ),
+    "a model that asks the data for their shape": (
+        {"build": "return nn.Sequential(nn.Linear(data.train.inputs.shape[1], 2), nn.ReLU(), nn.Tanh())"},
+        {},
+        r"cannot be loaded back: AttributeError.*must be in Data.extras",
+    ),
+    "a model that asks the data for a number": (
+        {
+            "build": build(
+                "few = len(data.train)",
+                "return nn.Sequential(nn.Linear(4, few or 3), nn.ReLU(), nn.Linear(few or 3, 2))",
+            )
+        },
+        {},
+        r"cannot be loaded back: UsageError.*does not hold the parameters",
+    ),
+    "a model that keeps what it needs elsewhere": (
+        {
+            "build": build(
+                "model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))",
+                "shift = 5.0 if len(data.train) else 0.0",
+                "model.register_forward_pre_hook(lambda module, args: (args[0] * (1 + shift),))",
+                "return model",
+            )
+        },
+        {},
+        r"has another loss once it is loaded back",
+    ),
+    "numbers as classes": ({"labels": "inputs.sum(1)"}, {}, r"needs class numbers as labels"),
+    "classes as numbers": ({"objective": "Regression()"}, {}, r"needs numbers as labels"),
+    "more classes than there are": ({"labels": "torch.arange(90) % 3"}, {}, r"labels go from . to 2"),
+    "outputs that do not meet the labels": (
+        {"labels": "inputs.sum(1)", "objective": "Regression()"},
+        {},
+        r"outputs \[16, 2\] do not meet labels \[16\]",
+    ),
+    "a metric that is no number": (
+        {"objective": 'CustomObjective(nn.functional.cross_entropy, {"all": Measure(lambda o, y: o)})'},
+        {},
+        r"the metric all must be one number",
+    ),
+    "a model that takes no such input": (
+        {"build": "return nn.Sequential(nn.Linear(7, 8), nn.ReLU(), nn.Linear(8, 2))"},
+        {},
+        r"cannot be trained: RuntimeError",
+    ),
+    "an attack on images": ({}, {"robustness": "square-5:0.1"}, r"the square attack is for images"),
+    "an augmentation of images": ({}, {"augment": "crop-flip"}, r"cannot take inputs of shape \[2, 4\]"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_could_not_be_used_is_refused_and_nothing_is_left(make: Make, tmp_path: Path, name: str) -> None:
+    changes, training, message = BROKEN[name]
+    with pytest.raises(UsageError, match=message) as caught:
+        run(make(**changes), tmp_path / "runs", **training)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        ("auroc", "select.metric: unknown metric of .*'auroc'; .*valid: loss, accuracy, macro_f1, f1"),
+        ("rmse", "unknown metric of"),
+    ],
+)
+def test_a_metric_that_is_not_measured_is_refused(
+    make: Make, tmp_path: Path, metric: str, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        run(make(), tmp_path / "runs", metric)
+
+
+def test_looking_for_the_worst_is_refused(make: Make) -> None:
+    worst = 'CustomObjective(nn.functional.cross_entropy, {"worst": Measure(lambda o, y: o.max(), False)})'
+    raw: dict[str, Any] = {
+        "name": "own",
+        "workloads": [make(objective=worst)],
+        "select": {"metric": "worst"},
+        "stages": [{"name": "grid", "methods": {"standard": {}}}],
+    }
+    with pytest.raises(UsageError, match=r"select.mode: less worst is better for .*; set select.mode: min"):
+        parse_sweep(raw)
+    raw["select"]["mode"] = "min"
+    assert parse_sweep(raw).select.sign == -1

@@ -1,0 +1,69 @@
+"""Averaged weights, against their formulas."""
+
+import pytest
+import torch
+from torch import nn
+
+from trainables.recipe.averaging import AveragingSettings, averaged
+
+VALUES = (1.0, 5.0, 2.0, 8.0)
+
+
+def seen(settings: AveragingSettings) -> list[float]:
+    """The evaluated weight after each of four epochs of one step."""
+    model = nn.Linear(1, 1, bias=False)
+    average = averaged(model, settings)
+    found = []
+    for epoch, value in enumerate(VALUES, 1):
+        with torch.no_grad():
+            model.weight.fill_(value)
+        if average is not None:
+            average.update(epoch / len(VALUES))
+        evaluated = model if average is None else average.model
+        found.append(float(evaluated.state_dict()["weight"]))
+    return found
+
+
+def test_without_an_average_there_is_none() -> None:
+    assert averaged(nn.Linear(1, 1), AveragingSettings()) is None
+
+
+def test_a_moving_average_begins_with_the_first_weights() -> None:
+    decay, expected = 0.5, [1.0]
+    for value in VALUES[1:]:
+        expected.append(decay * expected[-1] + (1 - decay) * value)
+    assert seen(AveragingSettings(average="ema", average_decay=decay)) == pytest.approx(expected)
+
+
+def test_a_mean_begins_after_its_start_and_until_then_there_is_what_trains() -> None:
+    found = seen(AveragingSettings(average="swa", average_start=0.5))
+    assert found == pytest.approx([1.0, 5.0, 2.0, (2.0 + 8.0) / 2])
+
+
+def test_running_statistics_are_averaged_too_and_counters_stay_whole() -> None:
+    model = nn.Sequential(nn.BatchNorm1d(1))
+    average = averaged(model, AveragingSettings(average="ema", average_decay=0.5))
+    assert average is not None
+    for value in (2.0, 4.0):
+        model[0].running_mean.fill_(value)
+        average.update(1.0)
+    state = average.model.state_dict()
+    assert float(state["0.running_mean"]) == pytest.approx(3.0)
+    assert state["0.num_batches_tracked"].dtype == torch.int64
+
+
+def test_an_average_goes_on_where_its_state_left_it() -> None:
+    settings = AveragingSettings(average="swa", average_start=0.0)
+    model = nn.Linear(1, 1, bias=False)
+    first = averaged(model, settings)
+    assert first is not None
+    with torch.no_grad():
+        model.weight.fill_(1.0)
+    first.update(1.0)
+    second = averaged(model, settings)
+    assert second is not None
+    second.load_state_dict(first.state_dict())
+    with torch.no_grad():
+        model.weight.fill_(3.0)
+    second.update(1.0)
+    assert float(second.model.state_dict()["weight"]) == pytest.approx(2.0)

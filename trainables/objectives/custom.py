@@ -1,0 +1,44 @@
+"""An objective of a user's own: any loss, any metrics."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from typing_extensions import override
+
+from dropattack import UsageError
+from dropattack.task import Loss
+from trainables.data.dataset import Data
+from trainables.data.splits import Split
+from trainables.objectives.objective import Measure, Objective
+
+
+@dataclass(frozen=True)
+class CustomObjective(Objective):
+    """Any loss and any metrics.
+
+    Attributes:
+        of: ``of(outputs, labels)``, a scalar tensor, averaged over the batch.
+        metrics: Metrics of a whole split, beside the loss, by name.
+
+    Example:
+        >>> import torch
+        >>> def huber(outputs, labels):
+        ...     return torch.nn.functional.huber_loss(outputs.squeeze(1), labels)
+        >>> def worst(outputs, labels):
+        ...     return (outputs.squeeze(1) - labels).abs().max()
+        >>> CustomObjective(huber, {"worst": Measure(worst, larger_is_better=False)}).names
+        ('loss', 'worst')
+    """
+
+    of: Loss
+    metrics: Mapping[str, Measure] = field(default_factory=dict)
+
+    @override
+    def loss(self, train: Split, data: Data, smoothing: float) -> Loss:
+        if smoothing:
+            raise UsageError("label_smoothing is for classification; put it into the loss of your own")
+        return self.of
+
+    @override
+    def measures(self, data: Data | None = None) -> Mapping[str, Measure]:
+        return self.metrics

@@ -1,0 +1,127 @@
+"""What every objective is: a loss to train with, and metrics of a whole split."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from dropattack import UsageError
+from dropattack.task import Loss
+from trainables.data.dataset import Data
+from trainables.data.splits import Split
+from trainables.recipe.measured import LOSS, Metrics
+from trainables.recipe.metrics import BATCH
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric of a whole split.
+
+    Attributes:
+        of: ``of(outputs, labels)`` gives a number, or a scalar tensor, of the outputs and labels of all
+            examples of a split, concatenated; such as a function of `torchmetrics.functional`.
+        larger_is_better: Which way is up.
+    """
+
+    of: Callable[[Any, Tensor], Any]
+    larger_is_better: bool = True
+
+
+class Measured(NamedTuple):
+    """What a split gave.
+
+    Attributes:
+        metrics: By name, the loss among them.
+        confusion: Counts by class, row = label, column = prediction; empty where there are no classes.
+    """
+
+    metrics: Metrics
+    confusion: list[list[int]]
+
+
+class Objective(ABC):
+    """A loss to train with, and the metrics of a split. Subclasses declare all that is abstract."""
+
+    @abstractmethod
+    def loss(self, train: Split, data: Data, smoothing: float) -> Loss:
+        """The training loss, a mean over the batch.
+
+        Args:
+            train: The examples that a trial trains on.
+            data: What they are of.
+            smoothing: See ``training.label_smoothing``.
+
+        Raises:
+            UsageError: The labels are none of this objective's, or cannot be smoothed.
+        """
+
+    @abstractmethod
+    def measures(self, data: Data | None = None) -> Mapping[str, Measure]:
+        """The metrics beside the loss by name; ``data`` makes them fit, and is not needed for the names."""
+
+    def measure(self, model: nn.Module, split: Split, data: Data) -> Measured:
+        """Loss and metrics of a model on a whole split, in eval mode."""
+        outputs, labels = outputs_of(model, split)
+        loss = self.loss(split, data, 0.0)(outputs, labels)
+        found = {LOSS: float(loss)}
+        for name, measure in self.measures(data).items():
+            found[name] = number(name, measure.of(outputs, labels))
+        return Measured(found, [])
+
+    def hits(self, outputs: Any, labels: Tensor) -> Tensor | None:
+        """How many examples of a batch are right; nothing where that means nothing."""
+        return None
+
+    @property
+    def classifies(self) -> bool:
+        """Whether outputs are logits of classes, and labels their numbers: what attacks on models expect."""
+        return False
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The metrics that a sweep may select by, the loss among them; not those of attacks."""
+        return (LOSS, *self.measures())
+
+    def larger_is_better(self, name: str) -> bool:
+        """Which way is up for a metric; of the metrics of attacks, which are accuracies, it is up."""
+        if name == LOSS:
+            return False
+        measure = self.measures().get(name)
+        return measure is None or measure.larger_is_better
+
+
+@torch.inference_mode()
+def outputs_of(model: nn.Module, split: Split) -> tuple[Any, Tensor]:
+    """Outputs and labels of a whole split, in eval mode and concatenated, on the split's device."""
+    was_training = model.training
+    model.eval()
+    outputs, labels = [], []
+    for inputs, targets in split.batches(BATCH):
+        outputs.append(model(*inputs) if isinstance(inputs, tuple) else model(inputs))
+        labels.append(targets)
+    model.train(was_training)
+    return torch.cat(outputs), torch.cat(labels)
+
+
+def number(name: str, value: Any) -> float:
+    """A metric's value as a number.
+
+    Raises:
+        UsageError: It is none.
+    """
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError):
+        said = " ".join(repr(value).split())[:80]
+        raise UsageError(f"the metric {name} must be one number, not {said}") from None
+
+
+def better(one: float, other: float, larger_is_better: bool) -> bool:
+    """Whether a value is better than another; one that is not a number never is, and any other is better."""
+    if math.isnan(one) or math.isnan(other):
+        return not math.isnan(one)
+    return one > other if larger_is_better else one < other

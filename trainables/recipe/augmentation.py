@@ -1,0 +1,109 @@
+"""Changes of training images at random, on whole batches, where the batch lies.
+
+They draw from torch's default generator, which is the trial's own while it trains.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dropattack import Batch, UsageError
+from dropattack.errors import first_line
+from trainables.data.splits import Split
+
+Augmentation = Callable[[Tensor], Tensor]
+"""Takes images ``[batch, channels, height, width]`` as the model gets them, and gives as many."""
+
+NONE = "none"
+
+
+def flip(images: Tensor) -> Tensor:
+    """Mirrors each image left to right with probability 1/2."""
+    mirrored = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
+    return torch.where(mirrored, images.flip(-1), images)
+
+
+def crop(images: Tensor) -> Tensor:
+    """Moves each image by up to an eighth of its sides, such as 4 of 32 pixels; zeros come in.
+
+    This is torchvision's ``RandomCrop(32, padding=4)``, which would move all images of a batch alike.
+    """
+    count, channels, height, width = images.shape
+    down, right = height // 8, width // 8
+    padded = F.pad(images, (right, right, down, down))
+    tops = torch.randint(2 * down + 1, (count, 1), device=images.device)
+    lefts = torch.randint(2 * right + 1, (count, 1), device=images.device)
+    rows = tops + torch.arange(height, device=images.device)
+    columns = lefts + torch.arange(width, device=images.device)
+    every = torch.arange(count, device=images.device)
+    return padded[
+        every[:, None, None, None],
+        torch.arange(channels, device=images.device)[:, None, None],
+        rows[:, None, :, None],
+        columns[:, None, None, :],
+    ]
+
+
+def crop_flip(images: Tensor) -> Tensor:
+    """`crop`, then `flip`: the usual augmentation of CIFAR-10."""
+    return flip(crop(images))
+
+
+def _each(name: str, **options: object) -> Augmentation:
+    """A transform of ``torchvision.transforms.v2`` on each image by itself; it draws once for a batch."""
+
+    @cache
+    def transform() -> Augmentation:
+        from trainables.vision import transforms
+
+        found: Augmentation = getattr(transforms(), name)(**options)
+        return found
+
+    def augment(images: Tensor) -> Tensor:
+        return torch.stack([transform()(image) for image in images])
+
+    return augment
+
+
+AUGMENTATIONS: Mapping[str, Augmentation] = {
+    "flip": flip,
+    "crop": crop,
+    "crop-flip": crop_flip,
+    "trivial-augment": _each("TrivialAugmentWide"),
+    "rand-augment": _each("RandAugment"),
+}
+"""Those that every workload of images knows by name."""
+
+
+def check_augmentation(name: str, augment: Augmentation, split: Split) -> None:
+    """Tries an augmentation on two examples.
+
+    Raises:
+        UsageError: It cannot take them, or gives something of another shape or type.
+    """
+    inputs, _ = split.take(torch.tensor([0, len(split) - 1]))
+    images = inputs[0] if isinstance(inputs, tuple) else inputs
+    with torch.random.fork_rng():
+        try:
+            given = augment(images.clone())
+        except Exception as error:
+            shape = list(images.shape)
+            raise UsageError(
+                f"training.augment {name} cannot take inputs of shape {shape}: {first_line(error)}"
+            ) from error
+    if not isinstance(given, Tensor) or given.shape != images.shape or given.dtype != images.dtype:
+        said = f"{given.dtype} {list(given.shape)}" if isinstance(given, Tensor) else type(given).__name__
+        raise UsageError(
+            f"training.augment {name} makes {said} of inputs that are {images.dtype} {list(images.shape)}"
+        )
+
+
+def augmented(augment: Augmentation, batch: Batch) -> Batch:
+    """A batch with its images changed; of several inputs the first."""
+    inputs, labels = batch
+    if isinstance(inputs, tuple):
+        return (augment(inputs[0]), *inputs[1:]), labels
+    return augment(inputs), labels

@@ -1,0 +1,77 @@
+"""Averaged weights: what is validated, tested and kept beside the weights that train."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_multi_avg_fn
+
+from dropattack import Settings, setting
+
+NONE, EMA, SWA = "none", "ema", "swa"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AveragingSettings(Settings):
+    """Which average of the weights is evaluated."""
+
+    average: str = setting(
+        NONE,
+        "Weights that are evaluated: those of the last step, their moving average (ema), or the plain mean "
+        "of all steps after a start (swa).",
+        choices=(NONE, EMA, SWA),
+    )
+    average_decay: float = setting(0.999, "Decay of ema at each step.", low=0, high=0.999999)
+    average_start: float = setting(
+        0.75, "Share of the training after which swa begins, in whole epochs.", low=0, high=0.99
+    )
+
+
+def idle(settings: AveragingSettings) -> list[str]:
+    """Settings that mean nothing beside the others."""
+    found = [] if settings.average == EMA else ["average_decay"]
+    return found + ([] if settings.average == SWA else ["average_start"])
+
+
+class Averaged:
+    """The average of a model's weights, and of its running statistics alike.
+
+    Args:
+        model: What trains.
+        settings: Which average.
+    """
+
+    def __init__(self, model: nn.Module, settings: AveragingSettings) -> None:
+        self._model = model
+        self._settings = settings
+        moving, mean = get_ema_multi_avg_fn(settings.average_decay), get_swa_multi_avg_fn()
+        rule = moving if settings.average == EMA else mean
+        self._average = AveragedModel(model, multi_avg_fn=rule, use_buffers=True)
+
+    def update(self, until: float) -> None:
+        """Takes the weights after a step in.
+
+        Args:
+            until: Share of the training that is done at the end of the epoch.
+        """
+        if self._settings.average == EMA or until > self._settings.average_start:
+            self._average.update_parameters(self._model)
+
+    @property
+    def model(self) -> nn.Module:
+        """What is evaluated: the average, or what trains as long as there is none."""
+        begun = int(self._average.n_averaged) > 0
+        return self._average.module if begun else self._model
+
+    def state_dict(self) -> dict[str, Any]:
+        """The average so far."""
+        return self._average.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes back what `state_dict` gave."""
+        self._average.load_state_dict(state)
+
+
+def averaged(model: nn.Module, settings: AveragingSettings) -> Averaged | None:
+    """What averages a model's weights, where that is asked for."""
+    return None if settings.average == NONE else Averaged(model, settings)

@@ -1,0 +1,59 @@
+"""What turns the gradients of a training into weights: an optimizer, the course of its rate, an average."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from trainables.recipe.averaging import averaged
+from trainables.recipe.optimizer import optimizer_for
+from trainables.recipe.schedule import schedule_for
+from trainables.recipe.settings import TrainingSettings
+
+
+class Updates:
+    """A model's optimizer with its schedule, and the average of the weights that it makes.
+
+    Args:
+        model: What trains.
+        settings: The recipe.
+        steps: Of the whole training, over which the rate takes its course.
+
+    Attributes:
+        optimizer: torch's own.
+    """
+
+    def __init__(self, model: nn.Module, settings: TrainingSettings, steps: int) -> None:
+        self.optimizer = optimizer_for(model, settings)
+        self._model = model
+        self._schedule = schedule_for(self.optimizer, settings, steps)
+        self._average = averaged(model, settings)
+
+    def stepped(self, until: float) -> None:
+        """Moves the rate on after a step, and takes the new weights into the average.
+
+        Args:
+            until: Share of the training that is done at the end of the epoch, in (0, 1].
+        """
+        if self._schedule is not None:
+            self._schedule.step()
+        if self._average is not None:
+            self._average.update(until)
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The model whose weights are validated, tested and kept."""
+        return self._model if self._average is None else self._average.model
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything but the model that the next updates depend on, by name."""
+        parts = {"optimizer": self.optimizer, "schedule": self._schedule, "average": self._average}
+        return {name: part.state_dict() for name, part in parts.items() if part is not None}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes back what `state_dict` gave; other entries are left alone."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self._schedule is not None:
+            self._schedule.load_state_dict(state["schedule"])
+        if self._average is not None:
+            self._average.load_state_dict(state["average"])

@@ -1,0 +1,51 @@
+"""Torch's default generator as a trial's own: in the trial's state for a time, then given back."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+
+class OwnDefault:
+    """The state of torch's default generator, of the CPU and of the device, that belongs to one trial.
+
+    Args:
+        seed: Where it begins.
+        device: The trial's.
+    """
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._device = device
+        self._devices = [device] if device.type == "cuda" else []
+        self.begin(seed)
+
+    def begin(self, seed: int) -> None:
+        """Begins anew."""
+        with torch.random.fork_rng(devices=self._devices):
+            torch.manual_seed(seed)
+            self._state = self._now()
+
+    @contextmanager
+    def drawn_from(self) -> Iterator[None]:
+        """Within, whoever draws from the default generator draws from the trial's."""
+        with torch.random.fork_rng(devices=self._devices):
+            torch.set_rng_state(self._state["cpu"])
+            if self._devices:
+                torch.cuda.set_rng_state(self._state["cuda"], self._device)
+            yield
+            self._state = self._now()
+
+    def state(self) -> dict[str, Tensor]:
+        """By kind of device, on the CPU."""
+        return self._state
+
+    def set_state(self, state: Mapping[str, Tensor]) -> None:
+        """Takes back what `state` gave, wherever it was loaded to."""
+        self._state = {name: value.cpu() for name, value in state.items()}
+
+    def _now(self) -> dict[str, Tensor]:
+        state = {"cpu": torch.get_rng_state()}
+        if self._devices:
+            state["cuda"] = torch.cuda.get_rng_state(self._device)
+        return state

@@ -1,0 +1,90 @@
+"""A trial's eve: a workload is trained, tested, saved, loaded and measured once, on a few of its examples."""
+
+import tempfile
+import warnings
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from dropattack import UsageError
+from dropattack.errors import first_line
+from trainables.data.dataset import Data
+from trainables.data.splits import Split
+from trainables.recipe.batches import KEEP
+from trainables.saved import load_model
+from trainables.tensors import save_atomically
+from trainables.training.loop import DivergedError, Training
+from trainables.trial import Trial
+
+_TRAIN, _OTHERS, _BATCH = 32, 256, 16
+
+
+def rehearse(trial: Trial, data: Data) -> None:
+    """Makes sure that a workload can be trained, and that its models can be loaded back.
+
+    It trains one epoch of a few examples by the trial's recipe, on the CPU and without an attack, tests the
+    model in every way that the trial would, and loads it back as people will.
+
+    Args:
+        trial: One of the workload's.
+        data: Its data.
+
+    Raises:
+        UsageError: Something of that ends in an error, or a model predicts otherwise once it is loaded back.
+    """
+    few = replace(
+        data,
+        train=_part(data.train, _TRAIN),
+        valid=_part(data.valid, _OTHERS),
+        test=_part(data.test, _OTHERS),
+    )
+    small = replace(
+        trial.training_settings, epochs=1, train_size=0, batch_size=_BATCH, last_batch=KEEP, accumulate=1
+    )
+    short = Trial.make(
+        trial.workload, "standard", {}, small, trial.seed, trial.checksum, trial.data, trial.model
+    )
+    with warnings.catch_warnings(), suppress(DivergedError):
+        warnings.simplefilter("ignore")
+        _rehearse(short, few)
+
+
+def _rehearse(trial: Trial, few: Data) -> None:
+    name = trial.workload
+    try:
+        training = Training(trial, few)
+        training.epoch()
+        content = training.result()
+    except (UsageError, DivergedError):
+        raise
+    except Exception as error:
+        raise UsageError(f"{name} cannot be trained: {type(error).__name__}: {first_line(error)}") from error
+    with tempfile.TemporaryDirectory(prefix="dropattack-") as folder:
+        path = Path(folder) / "model.pt"
+        try:
+            save_atomically(content, path)
+            saved = load_model(path)
+        except Exception as error:
+            raise UsageError(
+                f"a model of {name} cannot be loaded back: {type(error).__name__}: {first_line(error)}; what "
+                "`build` takes from the data must be in Data.extras or Data.classes"
+            ) from error
+    found = trial.objective.measure(saved.model, few.test, few).metrics
+    for metric, value in found.items():
+        before = saved.test[f"test_{metric}"]
+        if not _close(value, before):
+            raise UsageError(
+                f"a model of {name} has another {metric} once it is loaded back ({value:g}, not {before:g}); "
+                "keep what it computes with in parameters, buffers or Data.extras"
+            )
+
+
+def _close(one: float, other: float) -> bool:
+    return bool(torch.isclose(torch.tensor(one), torch.tensor(other), rtol=1e-4, atol=1e-5, equal_nan=True))
+
+
+def _part(split: Split, most: int) -> Split:
+    """Examples from all over a split."""
+    return split.subset(torch.linspace(0, len(split) - 1, min(most, len(split))).long())
