@@ -56,7 +56,7 @@ def from_mlflow(tracking_uri: str, sweep: str) -> Records:
     raw: dict[str, Any] = _sweep_file(client, parents[0].info.run_id) if parents else {}
     select: dict[str, Any] = raw.get("select") or {}
     metric = noted.get("dropattack.select") or str(select.get("metric", "accuracy"))
-    own = "min" if metric in SMALLER_IS_BETTER else "max"
+    own = "min" if metric.removeprefix("valid_") in SMALLER_IS_BETTER else "max"
     mode = noted.get("dropattack.mode") or str(select.get("mode") or own)
     server = tracking_uri.startswith(("http://", "https://"))
     address = f"{tracking_uri.rstrip('/')}/#/experiments/{experiment.experiment_id}/runs/{{run_id}}"

@@ -99,16 +99,20 @@ class FoundRuns:
 
     def claim(self, record: Record) -> FoundRun | None:
         """The run of a record, the best of several; nothing where there is none."""
-        text = trial_text(record.trial)
-        self._keys.add(record.key)
-        keyed = [*self._by_key[record.key], *(self._by_key[record.former] if record.former else ())]
-        configuration = record.identity.configuration
+        text, configuration = trial_text(record.trial), record.identity.configuration
+        names = {record.key, record.former} - {""}
+        self._keys |= names
 
         def may_be(run: FoundRun, same: bool) -> bool:
             own = run.tags.get(f"{TAG}{CONFIGURATION}", configuration) == configuration
             return run.run_id not in self._claimed and (own or same)
 
-        candidates = [run for run in keyed if may_be(run, run.tags.get(TRIAL) == text)]
+        candidates = [
+            run
+            for name in sorted(names)
+            for run in self._by_key[name]
+            if may_be(run, name == record.former or run.tags.get(TRIAL) == text)
+        ]
         candidates = candidates or [run for run in self._by_text[text] if may_be(run, False)]
         if not candidates:
             return None

@@ -61,7 +61,10 @@ def advice(error: Exception, uri: str) -> str:
     if any(words in str(error) for words in _OF_FILES[1:]):
         return "the database is damaged: move it away, then `dropattack run` again shows every trial anew"
     if _OF_FILES[0] in str(error):
-        return f"make the database writable, then {AGAIN}"
+        return (
+            "the database is write-protected, or was removed or replaced while it was open; see that it is "
+            f"writable, then {AGAIN}"
+        )
     if getattr(error, "error_code", "") in _NOT_ALLOWED:
         return f"have its administrator permit it, or name another --tracking-uri; then {AGAIN}"
     if getattr(error, "error_code", "") == "ENDPOINT_NOT_FOUND":

@@ -9,6 +9,8 @@ from rich.console import Console
 from search.records.store import Store
 from search.results.best import best_by_workload
 from search.service import run_sweep
+from search.tracking.projection import Projection
+from search.tracking.settled import is_settled
 from tests.search import trained
 
 
@@ -54,3 +56,28 @@ def test_a_broken_database_of_mlflow_is_one_line_and_the_report_is_written(
     assert run_sweep(definition, store, tmp_path, Console(quiet=True)).warning == ""
     said = capsys.readouterr()
     assert "Traceback" not in said.out + said.err
+
+
+@pytest.mark.parametrize("foreign", [True, False])
+def test_a_database_that_is_lost_while_it_is_open_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, foreign: bool
+) -> None:
+    """SQLite writes to no file that was removed; the report is there all the same."""
+    monkeypatch.chdir(tmp_path)
+    store, definition = Store(tmp_path / "runs"), trained.sweep()
+    trained.run(definition, store)
+    database = store.root / "mlflow.db"
+    drain = Projection.drain
+
+    def drain_and_lose(self: Projection, *args: float) -> None:
+        drain(self, *args)
+        database.rename(tmp_path / "away")
+        if foreign:
+            MlflowClient(f"sqlite:///{tmp_path}/other.db").create_experiment("other")
+            (tmp_path / "other.db").rename(database)
+
+    monkeypatch.setattr(Projection, "drain", drain_and_lose)
+    outcome = run_sweep(definition, store, tmp_path, Console(quiet=True))
+    assert "was removed or replaced while it was open" in outcome.warning
+    assert outcome.report.exists()
+    assert not is_settled(store, definition.name)

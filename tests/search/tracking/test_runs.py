@@ -102,6 +102,26 @@ def test_runs_of_an_earlier_version_are_known_at_once_and_named_when_the_sweep_r
     assert {key: tuple(others) for key, *others in named} == by_key(records)
 
 
+def test_a_run_with_a_former_key_is_its_trials_whatever_its_version_said_of_it(
+    tmp_path: Path, uri: str
+) -> None:
+    """Versions with other settings wrote other settings, and other names of configurations."""
+    definition, records = trained(tmp_path, "older")
+    show(uri, definition, records, tmp_path)
+    client, former = MlflowClient(uri), {}
+    for run in trial_runs(uri, "older"):
+        key = run.data.tags["dropattack.key"]
+        former[f"former-{key}"] = run.info.run_id
+        client.set_tag(run.info.run_id, "dropattack.key", f"former-{key}")
+        client.set_tag(run.info.run_id, f"dropattack.{CONFIGURATION}", "older")
+        client.set_tag(run.info.run_id, "dropattack.trial", '{"workload": "older"}')
+    for record in records:
+        record.former = f"former-{record.key}"
+    show(uri, definition, records, tmp_path)
+    after = {run.info.run_id: run.data.tags["dropattack.key"] for run in trial_runs(uri, "older")}
+    assert after == {run_id: name.removeprefix("former-") for name, run_id in former.items()}
+
+
 @pytest.mark.parametrize("told", [None, "no JSON", {"workload": "gone"}, {"method": "gone"}])
 def test_a_run_whose_trial_cannot_be_resolved_keeps_its_key(
     tmp_path: Path, uri: str, told: str | dict[str, str] | None
