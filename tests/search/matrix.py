@@ -222,7 +222,7 @@ class House:
                 reported = worker.step()
                 if BROKEN in reported:
                     raise OSError(reported[BROKEN])
-                for key, metrics in reported[METRICS]:
+                for key, metrics, *_ in reported[METRICS]:
                     goes_on = engine.report(key, metrics)
                 epochs += 1
                 if epochs == self.limit:
