@@ -14,6 +14,7 @@ from search.engine.corners import corners
 from search.engine.proposers import Scope, grid_trials, proposer_for
 from search.engine.readiness import check_ready
 from search.engine.short_batches import remarks_on_short_batches
+from search.engine.summed_gradients import remarks_on_summed_gradients
 from search.records.record import Record, State
 from search.records.store import Store
 from trainables.recipe.settings import TrainingSettings
@@ -84,7 +85,8 @@ def plan_sweep(sweep: Sweep, store: Store, data: Path, tracking_uri: str = "") -
     ]
     apart = [] if ready.journal is None else ready.journal.apart
     of_code, of_batches = remarks_on_code(apart, ready.code), remarks_on_short_batches(sweep, data)
-    return Plan(stages, [*store.remarks.values(), *elsewhere.left_out, *of_code, *of_batches])
+    of_sums = remarks_on_summed_gradients(sweep)
+    return Plan(stages, [*store.remarks.values(), *elsewhere.left_out, *of_code, *of_batches, *of_sums])
 
 
 def _plan(scope: Scope, journal: Sequence[Record], trained: set[str]) -> StagePlan:

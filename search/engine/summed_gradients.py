@@ -1,0 +1,52 @@
+"""Attacks whose gradients add up, and an optimizer that takes a step as long as their sum."""
+
+from dropattack import DropAttackSettings, method_named
+from dropattack.settings import EQUAL_PASSES, SAME_UPDATES
+from search.definition.options import default_options, option_spaces
+from search.definition.space import bounds, combinations
+from search.definition.sweep import Stage, Sweep
+from search.engine.corners import corners
+from trainables.workloads import workload_named
+
+_SUM, _AS_LONG = "sum", ("sgd",)
+"""Optimizers that do not divide by the size of the gradient."""
+_REMARK = (
+    "DropAttack sums the gradients of its passes, and SGD steps as far as they are long; set combine: mean, "
+    "training.clip_norm, or a smaller learning rate"
+)
+
+
+def remarks_on_summed_gradients(sweep: Sweep) -> list[str]:
+    """Lines that say where summed gradients lengthen the steps of SGD, one for each workload.
+
+    DropAttack adds the gradients of its clean and its attacked passes. Adam and its kin divide by their size,
+    and clipping takes it away; SGD steps as far as they are long, which broke most trainings on digits at a
+    learning rate that suits standard training.
+    """
+    remarks: dict[str, None] = {}
+    for stage in sweep.stages:
+        for workload in sweep.stage_workloads(stage):
+            if _steps_as_long(sweep, stage, workload) and _sums(sweep, stage, workload):
+                remarks[f"{workload}: {_REMARK}"] = None
+    return list(remarks)
+
+
+def _steps_as_long(sweep: Sweep, stage: Stage, workload: str) -> bool:
+    space = option_spaces(sweep, stage, workload)["training"]
+    defaults = default_options(workload)["training"]
+    tried = {n: bounds(space.get(n, defaults[n])) for n in ("optimizer", "clip_norm")}
+    return not set(tried["optimizer"]).isdisjoint(_AS_LONG) and 0 in tried["clip_norm"]
+
+
+def _sums(sweep: Sweep, stage: Stage, workload: str) -> bool:
+    found = workload_named(workload)
+    model = found.model_settings(next(combinations(option_spaces(sweep, stage, workload)["model"])))
+    for method, spaces in stage.methods.items():
+        if not issubclass(method_named(method).settings_type, DropAttackSettings):
+            continue
+        for corner in (corner for space in spaces for corner in corners(space)):
+            settings = found.method_settings(method, corner, model)
+            plain = settings.control_experiment in (EQUAL_PASSES, SAME_UPDATES)
+            if isinstance(settings, DropAttackSettings) and settings.combine == _SUM and not plain:
+                return True
+    return False
