@@ -19,12 +19,15 @@ from trainables.workloads import workload_named
 STEP_BOUND = 1e-4
 """Of a float32 step's change of all parameters, its distance from float64's as a share of its size (L2).
 
-On a CPU it is at most 1e-6; products in TF32, with 10 bits of fraction, would be above it.
+On a CPU it is at most 1e-5; products in TF32, with 10 bits of fraction, would be above it.
 """
 LANES_BOUND = 0.01
 """Of an epoch's training loss, the difference between a lane and its trial alone, as a share of it."""
 RATE = 64.0
-"""Learning rate of the step: large, so that parameters that are near 1 do not round off what it changes."""
+"""Learning rate of the step: large, so that parameters near 1 do not round off what it changes.
+
+It is 1 for methods that go on from one update to another in a step.
+"""
 WITHOUT_DRAWS: Mapping[str, Mapping[str, Any]] = {
     "dropattack": {"p": 1},
     "dropout": {"rate": 0},
@@ -79,8 +82,9 @@ def _change(
         inputs = inputs.to(dtype)
     moved = copy.deepcopy(model).to(device, dtype)
     task = dropattack.Task(names=names, generator=torch.Generator(device).manual_seed(1), words=data.words)
-    optimizer = torch.optim.SGD(moved.parameters(), lr=RATE)
-    dropattack.create(method, task=task, **values).step(moved, (inputs, labels), optimizer)
+    tried = dropattack.create(method, task=task, **values)
+    optimizer = torch.optim.SGD(moved.parameters(), lr=RATE if tried.accumulates else 1.0)
+    tried.step(moved, (inputs, labels), optimizer)
     pairs = zip(moved.parameters(), model.parameters(), strict=True)
     return torch.cat([(new.detach().cpu().double() - old.detach()).flatten() for new, old in pairs])
 
