@@ -1,6 +1,7 @@
 """Losses, metrics and bounds away from the CPU: of numbers and tensors that a user states anywhere."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from dropattack import UsageError
 from tests.gpu.conftest import Away
 from tests.gpu.trials import IMAGES, data, trial
+from tests.pretended import AWAY, pretended
 from trainables import vision
 from trainables.data.dataset import Data
 from trainables.data.splits import TensorSplit
@@ -73,6 +75,33 @@ def test_bounds_of_channels_may_lie_on_the_cpu(away: Away) -> None:
     with away() as device:
         found = Training(asked, own, device).epoch()
     assert found["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-3)
+
+
+def test_bounds_that_moved_with_their_data_are_not_waited_for() -> None:
+    own = replace(data(IMAGES), bounds=(torch.zeros(1, 1, 1), 1.0))
+    with pretended() as watch:
+        there = own.to(AWAY)
+        training = Training(trial(IMAGES, "fgsm", examples="both"), there, AWAY)
+        training.epoch()
+        assert isinstance(there.bounds[0], torch.Tensor)
+        assert there.bounds[0].device == AWAY
+        watch.waits.clear()
+        training._train()
+    assert not watch.faults
+    assert not [place for place in watch.waits if "victims" in place], dict(watch.waits)
+
+
+@pytest.mark.parametrize("recipe", [{"augment": "crop-flip"}, {"batch_size": 11}])
+def test_a_trial_on_a_cpu_starts_no_gpu_for_its_checks(
+    recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state of a GPU's generator cannot be read without a CUDA context, of half a gigabyte."""
+    read: list[Any] = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device="cuda": read.append(device))
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda *_: None)
+    Training(trial(IMAGES, epochs=1, **recipe), data(IMAGES)).epoch()
+    assert read == []
 
 
 @pytest.mark.parametrize("augment", ["flip", "crop", "trivial-augment", "rand-augment"])
