@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None, command: Sequence[str] = WORKER
     parser.add_argument("--device", default="cuda", help="cuda unless told")
     parser.add_argument("--minutes", type=float, default=9, help="when all ends; 9 unless told")
     parser.add_argument(
-        "--limit", type=float, default=120, metavar="SECONDS", help="of a row; 120 unless told"
+        "--limit", type=float, default=150, metavar="SECONDS", help="of a row; 150 unless told"
     )
     parser.add_argument("--rounds", type=int, default=3, help="epochs measured; 3 unless told")
     parser.add_argument("--quick", action="store_true", help="tiny data and few trials: does it run?")

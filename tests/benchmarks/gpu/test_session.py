@@ -101,6 +101,12 @@ def test_when_time_is_up_the_rest_are_rows_that_say_so(tmp_path: Path) -> None:
     assert [row.state for row in read(output.read_text().splitlines())[0][1]] == [UNTRIED] * 4
 
 
+def test_a_row_that_the_end_of_all_time_cuts_off_says_that(tmp_path: Path) -> None:
+    faulty = command(alone=f"hangs {tmp_path / 'pids'}")
+    (row,) = Session(LONG, until=1.0, clock=lambda: 0.0, command=faulty).rows([job(ALONE)])
+    assert (row.state, row.said) == (UNTRIED, "cut off at the end of all time")
+
+
 def test_each_row_is_on_the_disk_before_the_next_one_begins(tmp_path: Path) -> None:
     output = tmp_path / "rows.jsonl"
     counts = []
