@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-processes test-wheel test-extras chaos test-cluster lint format clean
+.PHONY: demo test test-processes test-gpu test-wheel test-extras chaos test-cluster lint format clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name one with make PYTHON=..." if sys.version_info < (3, 11) else 0)'
@@ -21,6 +21,10 @@ test: lint
 # Tests that start processes and compile: sweeps that are killed, stopped and broken, and Ray's workers.
 test-processes: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 --maxschedchunk 1 -m "heavy and not slow"
+
+# Tests that need a GPU; without one they are skipped. The card is one, so that they run one after the other.
+test-gpu: $(INSTALLED)
+	$(BIN)/python -m pytest -p no:xdist -rs -m gpu
 
 # The wheel in an environment of its own: it holds what it should, and runs the demo from an empty folder.
 test-wheel: $(INSTALLED)

@@ -49,9 +49,10 @@ class Data:
             object.__setattr__(self, "words", TextSplit.words)
 
     def to(self, device: torch.device) -> "Data":
-        """The same data with their examples on a device, which trials can share."""
+        """The same data with their examples and bounds on a device, which trials can share."""
         train, valid, test = (split.to(device) for split in (self.train, self.valid, self.test))
-        return replace(self, train=train, valid=valid, test=test)
+        low, high = (b.to(device) if isinstance(b, torch.Tensor) else b for b in self.bounds)
+        return replace(self, train=train, valid=valid, test=test, bounds=(low, high))
 
 
 class Dataset(ABC):

@@ -86,7 +86,7 @@ def check_augmentation(name: str, augment: Augmentation, split: Split) -> None:
     """
     inputs, _ = split.take(torch.tensor([0, len(split) - 1]))
     images = inputs[0] if isinstance(inputs, tuple) else inputs
-    with torch.random.fork_rng():
+    with torch.random.fork_rng([images.device] if images.is_cuda else []):
         try:
             given = augment(images.clone())
         except Exception as error:

@@ -59,9 +59,9 @@ def check_last_batch(model: nn.Module, split: Split, size: int, last_batch: str)
     left = len(split) % size == 1 and (last_batch == KEEP or len(split) < size)
     if not left and size > 1:
         return
-    inputs, _ = split.take(torch.zeros(1, dtype=torch.int64))
+    inputs, labels = split.take(torch.zeros(1, dtype=torch.int64))
     trial = copy.deepcopy(model).train()
-    with torch.no_grad(), torch.random.fork_rng():
+    with torch.no_grad(), torch.random.fork_rng([labels.device] if labels.is_cuda else []):
         try:
             _ = trial(*inputs) if isinstance(inputs, tuple) else trial(inputs)
         except ValueError as error:

@@ -20,14 +20,15 @@ class Case:
     method: str
     values: Mapping[str, Any]
     kind: type[Model]
+    device: str = "cpu"
 
     def model(self, **options: Any) -> Model:
         """The model, the same for every call."""
-        return make(self.kind, **options)
+        return make(self.kind, **options).to(self.device)
 
     def on(self, model: Model, seed: int = 0, **task: Any) -> dropattack.Method[Any]:
         """The method for a model, with a generator of ``seed``; ``task`` is further fields of `Task`."""
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator(self.device).manual_seed(seed)
         given = dropattack.Task(**{"names": model.names, "generator": generator, **task})
         return dropattack.create(self.method, task=given, **self.values)
 
@@ -59,6 +60,7 @@ class MethodCases:
             and ``bias``, which every model has.
         models: Kinds of models to try it on; a method that is for images alone leaves the others out.
         idle: Values with which nothing is attacked and nothing penalised; ``None`` for a method without such.
+        device: Where to try it: models, batches and generators are there, such as on ``cuda``.
         multiple: How many times the plain gradient it hands over with these; 1 + T for a sum of T attacks.
     """
 
@@ -67,6 +69,7 @@ class MethodCases:
     models: ClassVar[Sequence[type[Model]]] = (Layered, Normalised, Recurrent, Attention, Tied)
     idle: ClassVar[Mapping[str, Any] | None] = None
     multiple: ClassVar[float] = 1.0
+    device: ClassVar[str] = "cpu"
 
     @pytest.fixture(autouse=True)
     def _on_one_thread(self) -> Iterator[None]:
@@ -80,7 +83,11 @@ class MethodCases:
         """Pytest's hook."""
         if "case" in metafunc.fixturenames:
             kinds = [k for k in self.models if k in getattr(metafunc.function, "kinds", self.models)]
-            cases = [Case(self.method, values, kind) for kind in kinds for values in self.hyperparameters]
+            cases = [
+                Case(self.method, values, kind, self.device)
+                for kind in kinds
+                for values in self.hyperparameters
+            ]
             metafunc.parametrize("case", cases, ids=str)
 
 

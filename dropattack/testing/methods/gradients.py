@@ -91,7 +91,7 @@ class Gradients(MethodCases):
         inputs, labels = models[0].batch()
         inputs = inputs.float() if isinstance(inputs, Tensor) else inputs
         case.on(models[0], autocast=torch.bfloat16).step(models[0], (inputs, labels), standing(models[0]))
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(labels.device.type, torch.bfloat16):
             case.on(models[1]).step(models[1], (inputs, labels), standing(models[1]))
         for name, parameter in models[0].named_parameters():
             other = models[1].get_parameter(name)

@@ -27,8 +27,13 @@ class Model(nn.Module):
         self.seen = nn.Identity()
 
     def batch(self, size: int = 5) -> Batch:
-        """A batch of ``size`` examples, drawn from torch's default generator."""
+        """A batch of ``size`` examples where the model is, drawn from the CPU's default generator."""
         raise NotImplementedError
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.fc.weight.device
 
 
 class Images(Model):
@@ -48,7 +53,8 @@ class Images(Model):
 
     @override
     def batch(self, size: int = 5) -> Batch:
-        return torch.rand(size, 1, 6, 6, dtype=torch.float64), torch.arange(size) % 4
+        images, labels = torch.rand(size, 1, 6, 6, dtype=torch.float64), torch.arange(size) % 4
+        return images.to(self.device), labels.to(self.device)
 
 
 class Normalised(Images):
@@ -107,7 +113,7 @@ class Texts(Model):
         lengths = torch.tensor([7, 4, 6, 2, 7] * size)[:size]
         ids = torch.randint(1, self.embed.num_embeddings, (size, 7))
         ids = ids.masked_fill(torch.arange(7) >= lengths[:, None], 0)
-        return (ids, lengths), torch.arange(size) % 4
+        return (ids.to(self.device), lengths), (torch.arange(size) % 4).to(self.device)
 
 
 class Recurrent(Texts):

@@ -1,0 +1,1 @@
+"""What one GPU does with this project's trials: whether they are right, and how fast."""
