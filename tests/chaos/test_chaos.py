@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from search.definition.sweepfile import parse_sweep
 from search.records.store import Store
@@ -95,6 +97,31 @@ def test_a_killed_search_side_by_side_records_what_each_trial_gives_alone(tmp_pa
     for record in records:
         alone = Training(record.trial, workload.load(tmp_path, record.trial.data))
         assert [timeless(alone.epoch()) for _ in record.epochs] == [timeless(m) for m in record.epochs]
+
+
+@slow
+def test_a_store_that_is_moved_and_whose_runs_are_deleted_between_kills_goes_on(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there, moved"
+    Sweeping(here, GRID).run_and_kill(6)
+    client, runs = _shown(here)
+    for run in runs[:3]:
+        client.delete_run(run.info.run_id)
+    here.rename(there)
+    moved = Sweeping(there, GRID)
+    moved.run_and_kill(6)
+    client, runs = _shown(there)
+    client.delete_experiment(runs[0].info.experiment_id)
+    assert table(moved.finish()) == undisturbed("grid")
+    check(moved, interruptions=2)
+    assert not here.exists()
+
+
+def _shown(folder: Path) -> tuple[MlflowClient, list[Run]]:
+    """MLflow's client, and its runs of the sweep."""
+    client = MlflowClient(f"sqlite:///{folder / 'runs' / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("chaos")
+    assert experiment is not None
+    return client, list(client.search_runs([experiment.experiment_id]))
 
 
 @slow
