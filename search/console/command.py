@@ -50,6 +50,9 @@ def refusals() -> Iterator[None]:
         except RunError as error:
             raise _ended(str(error), 1) from None
     except KeyboardInterrupt:
+        # An interrupt in the middle of an `exec` of text, as in every import of a dataclass, stays noted in
+        # CPython, and `python -m` then ends as if nobody had caught it. The next `exec` takes the note away.
+        exec("")
         raise _ended("interrupted; run the same command again to go on", 1) from None
 
 

@@ -50,6 +50,7 @@ def check_interrupted() -> None:
         KeyboardInterrupt: A signal has asked to stop.
     """
     if _asked.is_set():
+        _asked.clear()  # answered: `_again` has nothing to repeat
         raise KeyboardInterrupt
 
 
@@ -125,7 +126,7 @@ def _again(lost: "sys.UnraisableHookArgs") -> None:
 
 def _send_again() -> None:
     ident = threading.main_thread().ident
-    if ident is not None and signal.getsignal(signal.SIGTERM) is _interrupt:
+    if ident is not None and _asked.is_set() and signal.getsignal(signal.SIGTERM) is _interrupt:
         signal.pthread_kill(ident, signal.SIGTERM)
 
 

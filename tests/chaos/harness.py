@@ -73,7 +73,13 @@ class Sweeping:
         command += ["--store", str(self.folder / "runs"), *self._options]
         with (self.folder / "driver.log").open("ab") as log:
             return subprocess.Popen(
-                command, stdout=log, stderr=log, env=environment, cwd=self.folder, start_new_session=True
+                command,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                cwd=self.folder,
+                start_new_session=True,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def run(self, fault: str = "") -> int:

@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 SCRIPT = """
 import os, signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which who runs tests in the background ignores
 from search.execution.interruption import sigterm_interrupts
 
 class Given:
@@ -36,6 +38,7 @@ def test_a_signal_is_not_lost_where_an_object_is_given_up(act: str) -> None:
 
 SWALLOWED = """
 import os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from search.execution.interruption import check_interrupted, sigterm_interrupts
 
 with sigterm_interrupts():
@@ -73,6 +76,7 @@ def test_other_errors_there_are_shown_as_before() -> None:
 
 HELD = """
 import os, signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from search.execution.interruption import interrupts_wait
 
 before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
@@ -101,3 +105,32 @@ def test_a_signal_waits_for_what_must_not_be_cut_short(act: str, said: list[str]
         [sys.executable, "-c", HELD.format(act=act)], capture_output=True, text=True, check=False
     )
     assert (done.stdout.split("\n")[:-1], done.stderr) == (said, "")
+
+
+INTERRUPTED = """
+import typer
+from search.console.command import carry_out, refusals
+
+app = typer.Typer()
+
+
+@app.command()
+def main():
+    with refusals():
+        exec("raise KeyboardInterrupt")
+
+
+if __name__ == "__main__":
+    raise SystemExit(carry_out(app))
+"""
+
+
+def test_an_interrupt_inside_of_an_import_does_not_replace_the_exit_status(tmp_path: Path) -> None:
+    (tmp_path / "typed.py").write_text(INTERRUPTED)
+    done = subprocess.run(
+        [sys.executable, "-m", "typed"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "dropattack: interrupted; run the same command again to go on\n",
+    )

@@ -182,9 +182,11 @@ def test_an_interrupt_while_mlflow_is_waited_for_does_not_make_it_look_done(
     tested.listeners.append(projection.show)
     projection.start(tested.records)
     Driver(tested, slots=2).run()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     waited_for.set()
     with pytest.raises(KeyboardInterrupt):
         projection.drain(PATIENCE_SECONDS)
+    signal.signal(signal.SIGINT, before)
     projection.close([], status="KILLED")
     assert met == ["interrupted", False], "both threads spoke to MLflow"
     assert not [run for run in shown_by(uri, definition.name) if run.info.status == "RUNNING"]
