@@ -135,7 +135,7 @@ class Method(Passes[S]):
         """
         if len(batches) == 1:
             return self.step(model, batches[0], optimizer)
-        if not self.accumulates:
+        if not self.accumulates(self.settings):
             raise UsageError(f"{self.name} makes its own updates from batch to batch; set accumulate to 1")
         sizes = [len(batch[1]) for batch in batches]
         if not all(sizes):
@@ -153,10 +153,10 @@ class Method(Passes[S]):
             gathered.put_back()
             return self.concluded(joined(results, sizes), model, optimizer, statistics)
 
-    @property
-    def accumulates(self) -> bool:
+    @classmethod
+    def accumulates(cls, settings: Settings) -> bool:
         """Whether a step may have several batches: whether it makes one update of what `gather` gives."""
-        return type(self).own_step is Method.own_step
+        return cls.own_step is Method.own_step
 
     @contextmanager
     def _stepping(self, device: str) -> Iterator[bool]:

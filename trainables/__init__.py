@@ -1,7 +1,8 @@
 """Datasets, models and the training loop of every workload; one thin adapter to Ray.
 
 Public are the names below, the datasets in `trainables.datasets` and the models in `trainables.models`. A
-workload of your own is made of a `Dataset` that loads `Data`, an `Architecture`, and `TrainingSettings`.
+workload of your own is made of a `Dataset` that loads `Data`, an `Architecture`, `TrainingSettings`, and an
+`Objective` where it is no plain classification.
 """
 
 from importlib import import_module
@@ -11,7 +12,15 @@ if TYPE_CHECKING:
     from trainables.architecture import Architecture, named
     from trainables.data.cache import cached
     from trainables.data.dataset import Data, Dataset
-    from trainables.data.splits import ImageSplit, Split, TextSplit
+    from trainables.data.splits import ImageSplit, Split, TensorSplit, TextSplit
+    from trainables.objectives import (
+        Classification,
+        CustomObjective,
+        Measure,
+        MultiLabel,
+        Objective,
+        Regression,
+    )
     from trainables.recipe.settings import TrainingSettings
     from trainables.saved import SavedModel, load_model
     from trainables.workload import Workload
@@ -19,11 +28,18 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Architecture": "trainables.architecture",
+    "Classification": "trainables.objectives",
+    "CustomObjective": "trainables.objectives",
     "Data": "trainables.data.dataset",
     "Dataset": "trainables.data.dataset",
     "ImageSplit": "trainables.data.splits",
+    "Measure": "trainables.objectives",
+    "MultiLabel": "trainables.objectives",
+    "Objective": "trainables.objectives",
+    "Regression": "trainables.objectives",
     "SavedModel": "trainables.saved",
     "Split": "trainables.data.splits",
+    "TensorSplit": "trainables.data.splits",
     "TextSplit": "trainables.data.splits",
     "TrainingSettings": "trainables.recipe.settings",
     "Workload": "trainables.workload",
@@ -36,11 +52,18 @@ _HOMES = {
 
 __all__ = [
     "Architecture",
+    "Classification",
+    "CustomObjective",
     "Data",
     "Dataset",
     "ImageSplit",
+    "Measure",
+    "MultiLabel",
+    "Objective",
+    "Regression",
     "SavedModel",
     "Split",
+    "TensorSplit",
     "TextSplit",
     "TrainingSettings",
     "Workload",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dropattack import INPUT, Settings, UsageError, canonical_targets, method_named, parse_targets
-from dropattack.errors import unknown
+from dropattack.errors import first_line, unknown
 from dropattack.robustness import Case
 from trainables.architecture import Architecture, papers_spelling
 from trainables.data.dataset import Data, Dataset
@@ -95,8 +95,10 @@ class Workload:
         """Refuses attacks that this workload's models cannot be tested with.
 
         Raises:
-            UsageError: They need images, and this workload has texts.
+            UsageError: They need images, and this workload has texts; or classes, and it has none.
         """
+        if cases and not self.objective.classifies:
+            raise UsageError(f"attacks are made on classifiers, and {self.name} does not classify")
         if not (model or self.architecture).words:
             return
         for case in cases:
@@ -121,8 +123,20 @@ class Workload:
         return self.dataset.checksum(root, self.data_settings(options))
 
     def load(self, root: Path, options: Mapping[str, Any] | None = None) -> Data:
-        """The data under these options; see `Dataset.load`."""
-        return self.dataset.load(root, self.data_settings(options))
+        """The data under these options; see `Dataset.load`.
+
+        Raises:
+            UsageError: They are not there, or loading them ends in an error.
+        """
+        settings = self.data_settings(options)
+        try:
+            return self.dataset.load(root, settings)
+        except (UsageError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            raise UsageError(
+                f"the data of {self.name} cannot be loaded: {type(error).__name__}: {first_line(error)}"
+            ) from error
 
     @property
     def targets(self) -> Mapping[str, str]:

@@ -83,7 +83,7 @@ def _change(
     moved = copy.deepcopy(model).to(device, dtype)
     task = dropattack.Task(names=names, generator=torch.Generator(device).manual_seed(1), words=data.words)
     tried = dropattack.create(method, task=task, **values)
-    optimizer = torch.optim.SGD(moved.parameters(), lr=RATE if tried.accumulates else 1.0)
+    optimizer = torch.optim.SGD(moved.parameters(), lr=RATE if tried.accumulates(tried.settings) else 1.0)
     tried.step(moved, (inputs, labels), optimizer)
     pairs = zip(moved.parameters(), model.parameters(), strict=True)
     return torch.cat([(new.detach().cpu().double() - old.detach()).flatten() for new, old in pairs])

@@ -89,11 +89,12 @@ class Standard(Method[StandardSettings]):
         """See `Method.begin_epoch`; an epoch has whole updates."""
         self._taken = self._made = 0
 
-    @property
+    @classmethod
     @override
-    def accumulates(self) -> bool:
+    def accumulates(cls, settings: Settings) -> bool:
         """See `Method.accumulates`; the same number of updates comes of batches by itself."""
-        return self.settings.rounds == 1 or self.settings.updates == MORE
+        plain = StandardSettings.from_dict(settings.to_dict())
+        return plain.rounds == 1 or plain.updates == MORE
 
     @override
     def own_step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:

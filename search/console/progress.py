@@ -48,9 +48,9 @@ class ProgressView:
         """Takes note of a record that is new or has changed."""
         if self._status.update(record) and record.state is State.FAILED:
             text = f"[red]failed[/red] {escape(record.name)}: {escape(record.reason)}"
-            self._console.print(text, highlight=False, soft_wrap=True)
+            self._console.print(text, highlight=False, emoji=False, soft_wrap=True)
         if self._live is not None:
             self._bar.update(self._task, description=self._status.line(), completed=self._status.finished)
         elif time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + _LINE_INTERVAL_SECONDS
-            self._console.print(self._status.line(), highlight=False, soft_wrap=True)
+            self._console.print(self._status.line(), highlight=False, emoji=False, soft_wrap=True)

@@ -13,4 +13,4 @@ def terminal() -> Console:
 
 def show_line(console: Console, text: str) -> None:
     """Prints a line as it is: unbroken, and without markup."""
-    console.print(escape(text), highlight=False, soft_wrap=True)
+    console.print(escape(text), highlight=False, emoji=False, soft_wrap=True)

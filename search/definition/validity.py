@@ -1,5 +1,6 @@
 """What a sweep's schema cannot see: whether the names exist and the values mean something together."""
 
+import itertools
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,11 @@ from trainables.recipe.settings import TrainingSettings
 from trainables.training.compiled import check_compilable
 from trainables.workload import Workload
 from trainables.workloads import workload_named
+
+_TOGETHER = ("examples", "robustness", "augment", "optimizer", "momentum", "nesterov")
+"""Settings of training that mean something, or nothing, only together and with the workload."""
+_MOST_LOOKED_AT = 4096
+"""Combinations of a space that are tried; a trial of another one fails by itself, in a line."""
 
 
 def check_meaning(sweep: Sweep) -> None:
@@ -67,7 +73,9 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
         _check_space(workload.model_settings, model, stage.search, "model")
         _check_steps(training, workload.training, "training")
         _check_space(TrainingSettings.from_dict, training, stage.search, "training")
-        for settings in combinations({n: d for n, d in training.items() if n in ("examples", "robustness")}):
+        together = {n: bounds(d) for n, d in training.items() if n in _TOGETHER}
+        for values in itertools.product(*together.values()):
+            settings = dict(zip(together, values, strict=True))
             whole = TrainingSettings.from_dict({**workload.training.to_dict(), **settings, **selecting})
             for options in combinations(model):
                 workload.check_training(whole, workload.model_settings(options))
@@ -82,6 +90,7 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
                 raise UsageError(f"{name} has {len(spaces)} spaces; a search that samples takes one")
             for space in spaces:
                 _check_steps(space, method_named(name).settings_type(), name)
+                _check_accumulation(name, space, max(map(float, bounds(training.get("accumulate", 1)))))
                 for options in combinations(model):
                     architecture = workload.model_settings(options)
                     make = partial(workload.method_settings, name, model=architecture)
@@ -90,6 +99,20 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
     if stage.scheduler is not None and len(bounds(sweep.section(stage, "training").get("epochs", 1))) > 1:
         raise UsageError("asha needs one number of training.epochs, not several")
     _check_exclusions(sweep, stage)
+
+
+def _check_accumulation(method: str, space: Space, batches: float) -> None:
+    """Refuses updates of several batches where a method makes its own."""
+    if batches <= 1:
+        return
+    kind = method_named(method)
+    choices = itertools.product(*[bounds(dimension) for dimension in space.values()])
+    for values in itertools.islice(choices, _MOST_LOOKED_AT):
+        if not kind.accumulates(kind.settings_type.from_dict(dict(zip(space, values, strict=True)))):
+            raise UsageError(
+                f"training.accumulate: {method} makes its own updates from batch to batch; set it to 1, or "
+                f"leave {method} out"
+            )
 
 
 def _check_select(select: Select, workload: Workload) -> None:

@@ -129,7 +129,7 @@ def test_it_counts_as_one_step() -> None:
 def test_methods_that_make_their_own_updates_refuse(name: str, hyperparameters: dict[str, Any]) -> None:
     trained = model()
     refused = method(name, hyperparameters)
-    assert not refused.accumulates
+    assert not refused.accumulates(refused.settings)
     with pytest.raises(UsageError, match="makes its own updates"):
         refused.step_on(trained, batches(), torch.optim.SGD(trained.parameters(), 0.1))
 

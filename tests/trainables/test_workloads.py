@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dropattack import UsageError
+from dropattack.robustness import parse_grid
 from tests.docs.pages import examples
 from trainables import workloads as module
 from trainables.training.loop import Training
@@ -98,3 +99,21 @@ def test_pixels_are_not_kept_in_a_range_where_there_are_words(method: str) -> No
     workload_named("imdb-lstm").method_settings(method, {"clamp": False})
     with pytest.raises(UsageError, match="imdb-lstm has texts"):
         workload_named("imdb-lstm").method_settings(method, {"clamp": True})
+
+
+def test_data_that_cannot_be_loaded_are_said_to_be_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(*_: object) -> None:
+        raise ValueError("could not convert\nstring to float")
+
+    workload = workload_named("digits-lenet5")
+    monkeypatch.setattr(type(workload.dataset), "load", load)
+    with pytest.raises(UsageError, match="the data of digits-lenet5 cannot be loaded: ValueError") as caught:
+        workload.load(Path("unused"))
+    assert "\n" not in str(caught.value)
+
+
+def test_attacks_are_refused_where_nothing_is_classified() -> None:
+    workload = workload_named("diabetes-mlp")
+    workload.check_cases([])
+    with pytest.raises(UsageError, match="diabetes-mlp does not classify"):
+        workload.check_cases(parse_grid("fgsm:0.1"))

@@ -1,8 +1,10 @@
 """An objective of a user's own: any loss, any metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from torch import Tensor
 from typing_extensions import override
 
 from dropattack import UsageError
@@ -18,7 +20,8 @@ class CustomObjective(Objective):
 
     Attributes:
         of: ``of(outputs, labels)``, a scalar tensor, averaged over the batch.
-        metrics: Metrics of a whole split, beside the loss, by name.
+        metrics: Metrics of a whole split, beside the loss, by name; a function alone is a `Measure` of which
+            more is better.
 
     Example:
         >>> import torch
@@ -31,7 +34,7 @@ class CustomObjective(Objective):
     """
 
     of: Loss
-    metrics: Mapping[str, Measure] = field(default_factory=dict)
+    metrics: Mapping[str, Measure | Callable[[Any, Tensor], Any]] = field(default_factory=dict)
 
     @override
     def loss(self, train: Split, data: Data, smoothing: float) -> Loss:
@@ -41,4 +44,4 @@ class CustomObjective(Objective):
 
     @override
     def measures(self, data: Data | None = None) -> Mapping[str, Measure]:
-        return self.metrics
+        return {n: m if isinstance(m, Measure) else Measure(m) for n, m in self.metrics.items()}

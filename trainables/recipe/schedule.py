@@ -41,6 +41,8 @@ class ScheduleSettings(Settings):
 
     @override
     def __post_init__(self) -> None:
+        if isinstance(self.milestones, float):  # a single one, as YAML reads it
+            object.__setattr__(self, "milestones", repr(self.milestones))
         super().__post_init__()
         shares = [repr(share) for share in sorted(set(self._shares()))]
         object.__setattr__(self, "milestones", "+".join(shares))

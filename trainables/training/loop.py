@@ -96,7 +96,7 @@ class Training:
                 words=data.words,
             ),
         )
-        if self.settings.accumulate > 1 and not self.method.accumulates:
+        if self.settings.accumulate > 1 and not self.method.accumulates(trial.settings):
             raise UsageError(
                 f"{trial.method} makes its own updates from batch to batch; leave training.accumulate at 1"
             )
@@ -137,7 +137,7 @@ class Training:
             Metrics by name; also appended to `history`.
 
         Raises:
-            DivergedError: The training or validation loss is not finite.
+            DivergedError: A loss is not finite, or the metric that selects is no number.
         """
         with arithmetic(self.settings.precision):
             started = time.perf_counter()
@@ -157,13 +157,15 @@ class Training:
             seconds: Seconds that the training and the validation took.
 
         Raises:
-            DivergedError: The training or validation loss is not finite.
+            DivergedError: A loss is not finite, or the metric that selects is no number.
         """
         started = time.perf_counter()
         epoch = len(self.history) + 1
         for kind, loss in (("training", metrics["train_loss"]), ("validation", valid["loss"])):
             if not math.isfinite(loss):
                 raise DivergedError(f"{kind} loss became {loss} in epoch {epoch}")
+        if math.isnan(valid.get(self.settings.best_by, 0.0)):
+            raise DivergedError(f"validation {self.settings.best_by} became nan in epoch {epoch}")
         best_case = self.settings.best_case
         if best_case is not None:
             evaluated = self._updates.evaluated

@@ -243,3 +243,9 @@ def test_outputs_that_do_not_meet_the_labels_are_refused() -> None:
 )
 def test_what_is_not_a_number_is_never_better(one: float, other: float, larger: bool, expected: Any) -> None:
     assert better(one, other, larger) == expected
+
+
+def test_a_function_alone_is_a_measure_of_which_more_is_better() -> None:
+    objective = CustomObjective(F.mse_loss, {"mean": lambda outputs, labels: outputs.mean()})
+    assert objective.larger_is_better("mean")
+    assert Given(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 4.0])).measured(objective)["mean"] == 1.5

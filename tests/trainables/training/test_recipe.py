@@ -17,7 +17,7 @@ from trainables.data.splits import ImageSplit
 from trainables.recipe.augmentation import crop_flip
 from trainables.recipe.measured import STOPPED_EARLY
 from trainables.tensors import load_whole, save_atomically
-from trainables.training.loop import Training
+from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
 
@@ -261,3 +261,10 @@ def test_a_residual_network_with_its_recipe_is_the_loop_written_by_hand() -> Non
                 total += float(loss.detach()) / 3
             by_hand.append(total)
     assert losses == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_a_selecting_metric_that_is_no_number_ends_the_trial(data: Data) -> None:
+    training = Training(trial(), data)
+    valid = {"loss": 0.1, "accuracy": math.nan}
+    with pytest.raises(DivergedError, match="validation accuracy became nan in epoch 1"):
+        training.conclude({"train_loss": 0.1, "train_steps": 1}, valid, 0.1, 0.1)

@@ -1,0 +1,57 @@
+"""What a recipe and an objective cannot do is refused where the sweep is read."""
+
+from typing import Any
+
+import pytest
+
+from dropattack import UsageError
+from search.definition.sweepfile import parse_sweep
+
+
+def refused(methods: dict[str, Any], **changes: Any) -> str:
+    raw = {"name": "own", "workload": "digits-lenet5", "stages": [{"name": "grid", "methods": methods}]}
+    with pytest.raises(UsageError) as caught:
+        parse_sweep(raw | changes)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("accumulate", [2, [1, 4]])
+@pytest.mark.parametrize(
+    ("name", "space"),
+    [("freeat", {}), ("standard", {"rounds": [1, 2], "updates": ["more", "same"]})],
+)
+def test_updates_of_several_batches(accumulate: Any, name: str, space: dict[str, Any]) -> None:
+    said = refused({name: space}, training={"accumulate": accumulate})
+    assert f"training.accumulate: {name} makes its own updates" in said
+
+
+def test_methods_that_can_accumulate_do() -> None:
+    methods = {"standard": {"rounds": 2}, "dropattack": {"control": ["none", "same-updates"]}, "sam": {}}
+    stage = {"name": "grid", "methods": methods}
+    parse_sweep(
+        {"name": "own", "workload": "digits-lenet5", "training": {"accumulate": 4}, "stages": [stage]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ({"optimizer": "sgd", "nesterov": True}, "nesterov needs momentum"),
+        ({"optimizer": "lion"}, "unknown value of optimizer 'lion'"),
+        ({"milestones": "30+60", "schedule": "step"}, "milestones must be shares"),
+        ({"augment": "rotate"}, "unknown value of augment 'rotate'"),
+    ],
+)
+def test_settings_that_mean_nothing(training: dict[str, Any], message: str) -> None:
+    assert message in refused({"standard": {}}, training=training)
+
+
+def test_attacks_on_a_regression() -> None:
+    said = refused(
+        {"standard": {}},
+        workload="diabetes-mlp",
+        select={"metric": "rmse"},
+        training={"robustness": "fgsm:0.1"},
+    )
+    assert "diabetes-mlp does not classify" in said
