@@ -19,6 +19,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from search.definition.sweepfile import parse_sweep
+from search.records.record import State
 from search.records.store import Store
 from tests.chaos.harness import GRID, ONE_AT_A_TIME, SEARCH, Sweeping, check, table, timeless
 from tests.docker.native import free_port
@@ -122,6 +123,47 @@ def _shown(folder: Path) -> tuple[MlflowClient, list[Run]]:
     experiment = client.get_experiment_by_name("chaos")
     assert experiment is not None
     return client, list(client.search_runs([experiment.experiment_id]))
+
+
+OUTSIDE = """
+import sys
+from pathlib import Path
+
+from trainables import Workload
+from trainables.datasets.digits import Digits
+from trainables.models.lenet5 import LeNet5Architecture
+
+
+class Broken(LeNet5Architecture):
+    def build(self, data):
+        if "default_worker" in sys.argv[0] and Path({broken!r}).exists():
+            raise RuntimeError("the node lacks a library")
+        return super().build(data)
+
+
+def digits():
+    return Workload(name="digits", summary="Digits.", dataset=Digits(), architecture=Broken())
+"""
+
+
+@slow
+def test_trials_that_are_tried_again_lose_nothing_to_kills_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken"
+    broken.touch()
+    (tmp_path / "outside.py").write_text(OUTSIDE.format(broken=str(broken)))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    sweep = GRID | {"workload": "outside:digits"}
+    assert Sweeping(tmp_path / "runs", sweep).run() == 1
+    broken.unlink()
+    again = Sweeping(tmp_path / "runs", sweep, "--retry-failed")
+    assert {record.state for record in again.records()} == {State.FAILED}
+    for _ in range(2):
+        again.run_and_kill(4)
+    assert {record.state for record in again.finish()} == {State.COMPLETE}
+    check(again, interruptions=2)
 
 
 @slow
