@@ -154,9 +154,9 @@ class Method(Passes[S]):
             return self.concluded(joined(results, sizes), model, optimizer, statistics)
 
     @classmethod
-    def accumulates(cls, settings: Settings) -> bool:
+    def accumulates(cls, settings: S) -> bool:
         """Whether a step may have several batches: whether it makes one update of what `gather` gives."""
-        return cls.own_step is Method.own_step
+        return cls.own_step is Method.own_step and cls.step is Method.step
 
     @contextmanager
     def _stepping(self, device: str) -> Iterator[bool]:

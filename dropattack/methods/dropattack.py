@@ -61,12 +61,27 @@ class DropAttack(Method[DropAttackSettings]):
     @override
     def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
         """See `Method.step`; where nothing can be attacked, one of standard training."""
+        return self.step_on(model, [batch], optimizer)
+
+    @override
+    def step_on(
+        self, model: nn.Module, batches: Sequence[Batch], optimizer: torch.optim.Optimizer
+    ) -> StepResult:
+        """See `Method.step_on`, and `step`."""
         if self._standard is not None:
             self._standard.until, self._standard.steps = self.until, self.steps
-            seen = self._standard.step(model, batch, optimizer)
+            seen = self._standard.step_on(model, batches, optimizer)
             self.steps = self._standard.steps
             return seen
-        return super().step(model, batch, optimizer)
+        if len(batches) == 1:
+            return super().step(model, batches[0], optimizer)
+        return super().step_on(model, batches, optimizer)
+
+    @classmethod
+    @override
+    def accumulates(cls, settings: DropAttackSettings) -> bool:
+        """See `Method.accumulates`; where nothing can be attacked, whether standard training does."""
+        return settings.standard is None or Standard.accumulates(settings.standard)
 
     @override
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:

@@ -91,10 +91,9 @@ class Standard(Method[StandardSettings]):
 
     @classmethod
     @override
-    def accumulates(cls, settings: Settings) -> bool:
+    def accumulates(cls, settings: StandardSettings) -> bool:
         """See `Method.accumulates`; the same number of updates comes of batches by itself."""
-        plain = StandardSettings.from_dict(settings.to_dict())
-        return plain.rounds == 1 or plain.updates == MORE
+        return settings.rounds == 1 or settings.updates == MORE
 
     @override
     def own_step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:

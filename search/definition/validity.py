@@ -90,7 +90,8 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
                 raise UsageError(f"{name} has {len(spaces)} spaces; a search that samples takes one")
             for space in spaces:
                 _check_steps(space, method_named(name).settings_type(), name)
-                _check_accumulation(name, space, max(map(float, bounds(training.get("accumulate", 1)))))
+                batches = bounds(training.get("accumulate", workload.training.accumulate))
+                _check_accumulation(name, space, max(map(float, batches)))
                 for options in combinations(model):
                     architecture = workload.model_settings(options)
                     make = partial(workload.method_settings, name, model=architecture)

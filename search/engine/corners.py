@@ -4,10 +4,26 @@ import math
 import random
 from collections.abc import Iterator
 
+from dropattack import DropAttackSettings, method_named
+from search.definition.options import option_spaces
 from search.definition.space import Scalar, Space, bounds, combinations
+from search.definition.sweep import Stage, Sweep
+from trainables.workloads import workload_named
 
 _CORNERS = 256
 """Enough for a mean, of spaces whose combinations nobody would wait for."""
+
+
+def dropattacks(sweep: Sweep, stage: Stage, workload: str) -> Iterator[tuple[DropAttackSettings, bool]]:
+    """The settings of DropAttack at the corners of a stage's spaces, and whether the model reads words."""
+    found = workload_named(workload)
+    model = found.model_settings(next(combinations(option_spaces(sweep, stage, workload)["model"])))
+    for method, spaces in stage.methods.items():
+        if issubclass(method_named(method).settings_type, DropAttackSettings):
+            for corner in (corner for space in spaces for corner in corners(space)):
+                settings = found.method_settings(method, corner, model)
+                if isinstance(settings, DropAttackSettings):
+                    yield settings, model.words
 
 
 def corners(space: Space) -> Iterator[dict[str, Scalar]]:

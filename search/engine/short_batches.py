@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from dropattack import DropAttackSettings, method_named
 from search.definition.options import default_options, option_spaces
 from search.definition.space import Space, bounds, combinations
 from search.definition.sweep import Stage, Sweep
-from search.engine.corners import corners
+from search.engine.corners import dropattacks
 from trainables.recipe.batches import KEEP
 from trainables.workloads import workload_named
 
@@ -48,15 +47,9 @@ def _remark(size: int, rest: int, with_weights: bool) -> str:
 
 def _scopes(sweep: Sweep, stage: Stage, workload: str) -> Iterator[bool]:
     """For each attack of a stage under one norm over the batch, whether that norm is over weights too."""
-    found = workload_named(workload)
-    model = found.model_settings(next(combinations(option_spaces(sweep, stage, workload)["model"])))
-    for method, spaces in stage.methods.items():
-        if not issubclass(method_named(method).settings_type, DropAttackSettings):
-            continue
-        for corner in (corner for space in spaces for corner in corners(space)):
-            settings = found.method_settings(method, corner, model)
-            if isinstance(settings, DropAttackSettings) and settings.spread_over_batch(model.words):
-                yield settings.norm == "joint" and settings.grouping == "joint" and "+" in settings.targets
+    for settings, words in dropattacks(sweep, stage, workload):
+        if settings.spread_over_batch(words):
+            yield settings.norm == "joint" and settings.grouping == "joint" and "+" in settings.targets
 
 
 def _short(sweep: Sweep, stage: Stage, workload: str, root: Path) -> Iterator[tuple[int, int]]:

@@ -1,12 +1,9 @@
 """Attacks whose gradients add up, and an optimizer that takes a step as long as their sum."""
 
-from dropattack import DropAttackSettings, method_named
-from dropattack.settings import EQUAL_PASSES, SAME_UPDATES
 from search.definition.options import default_options, option_spaces
-from search.definition.space import bounds, combinations
+from search.definition.space import bounds
 from search.definition.sweep import Stage, Sweep
-from search.engine.corners import corners
-from trainables.workloads import workload_named
+from search.engine.corners import dropattacks
 
 _SUM, _AS_LONG = "sum", ("sgd",)
 """Optimizers that do not divide by the size of the gradient."""
@@ -39,14 +36,5 @@ def _steps_as_long(sweep: Sweep, stage: Stage, workload: str) -> bool:
 
 
 def _sums(sweep: Sweep, stage: Stage, workload: str) -> bool:
-    found = workload_named(workload)
-    model = found.model_settings(next(combinations(option_spaces(sweep, stage, workload)["model"])))
-    for method, spaces in stage.methods.items():
-        if not issubclass(method_named(method).settings_type, DropAttackSettings):
-            continue
-        for corner in (corner for space in spaces for corner in corners(space)):
-            settings = found.method_settings(method, corner, model)
-            plain = settings.control_experiment in (EQUAL_PASSES, SAME_UPDATES)
-            if isinstance(settings, DropAttackSettings) and settings.combine == _SUM and not plain:
-                return True
-    return False
+    attacks = (settings for settings, _ in dropattacks(sweep, stage, workload) if settings.standard is None)
+    return any(settings.combine == _SUM for settings in attacks)

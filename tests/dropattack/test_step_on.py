@@ -71,6 +71,19 @@ def test_an_attack_is_made_on_each_batch_by_itself(name: str, hyperparameters: d
     torch.testing.assert_close(weights(trained), weights(by_hand) - 0.1 * total, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "values", [{"control": "equal-passes"}, {"p": 0}, {"control": "equal-passes", "k": 3}]
+)
+def test_a_control_without_an_attack_is_standard_training_here_too(values: dict[str, Any]) -> None:
+    one, other = model(), model()
+    hyperparameters = {"targets": "input+0.weight", "epsilon": 5.0, **values}
+    control = method("dropattack", hyperparameters)
+    control.step_on(one, batches(), torch.optim.SGD(one.parameters(), 0.1))
+    method("standard").step_on(other, batches(), torch.optim.SGD(other.parameters(), 0.1))
+    assert torch.equal(weights(one), weights(other))
+    assert control.steps == 1
+
+
 def test_a_step_of_one_batch_is_the_step() -> None:
     one, other = model(), model()
     method("fgm").step_on(one, batches()[:1], torch.optim.SGD(one.parameters(), 0.1))
@@ -124,7 +137,12 @@ def test_it_counts_as_one_step() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "hyperparameters"), [("freeat", {"m": 2}), ("standard", {"rounds": 2, "updates": "same"})]
+    ("name", "hyperparameters"),
+    [
+        ("freeat", {"m": 2}),
+        ("standard", {"rounds": 2, "updates": "same"}),
+        ("dropattack", {"control": "same-updates"}),
+    ],
 )
 def test_methods_that_make_their_own_updates_refuse(name: str, hyperparameters: dict[str, Any]) -> None:
     trained = model()
@@ -132,6 +150,14 @@ def test_methods_that_make_their_own_updates_refuse(name: str, hyperparameters: 
     assert not refused.accumulates(refused.settings)
     with pytest.raises(UsageError, match="makes its own updates"):
         refused.step_on(trained, batches(), torch.optim.SGD(trained.parameters(), 0.1))
+
+
+def test_a_method_with_a_step_of_its_own_refuses() -> None:
+    class Own(dropattack.Standard):
+        def step(self, model, batch, optimizer):  # type: ignore[no-untyped-def]
+            return super().step(model, batch, optimizer)
+
+    assert not dropattack.Method.accumulates.__func__(Own, Own.settings_type())  # type: ignore[attr-defined]
 
 
 def test_an_empty_batch_is_refused() -> None:

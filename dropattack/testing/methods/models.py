@@ -1,5 +1,6 @@
 """The small models that a method is tried on, in float64 so that rounding hides nothing."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
@@ -10,7 +11,7 @@ from typing_extensions import override
 from dropattack import Batch
 
 
-class Model(nn.Module):
+class Model(nn.Module, ABC):
     """A model that names its targets and makes its batches.
 
     Attributes:
@@ -26,9 +27,9 @@ class Model(nn.Module):
         super().__init__()
         self.seen = nn.Identity()
 
+    @abstractmethod
     def batch(self, size: int = 5) -> Batch:
         """A batch of ``size`` examples where the model is, drawn from the CPU's default generator."""
-        raise NotImplementedError
 
     @property
     def device(self) -> torch.device:

@@ -19,7 +19,11 @@ def refused(methods: dict[str, Any], **changes: Any) -> str:
 @pytest.mark.parametrize("accumulate", [2, [1, 4]])
 @pytest.mark.parametrize(
     ("name", "space"),
-    [("freeat", {}), ("standard", {"rounds": [1, 2], "updates": ["more", "same"]})],
+    [
+        ("freeat", {}),
+        ("standard", {"rounds": [1, 2], "updates": ["more", "same"]}),
+        ("dropattack", {"control": ["none", "same-updates"]}),
+    ],
 )
 def test_updates_of_several_batches(accumulate: Any, name: str, space: dict[str, Any]) -> None:
     said = refused({name: space}, training={"accumulate": accumulate})
@@ -27,7 +31,7 @@ def test_updates_of_several_batches(accumulate: Any, name: str, space: dict[str,
 
 
 def test_methods_that_can_accumulate_do() -> None:
-    methods = {"standard": {"rounds": 2}, "dropattack": {"control": ["none", "same-updates"]}, "sam": {}}
+    methods = {"standard": {"rounds": 2}, "dropattack": {"control": ["none", "equal-passes"]}, "sam": {}}
     stage = {"name": "grid", "methods": methods}
     parse_sweep(
         {"name": "own", "workload": "digits-lenet5", "training": {"accumulate": 4}, "stages": [stage]}

@@ -6,7 +6,6 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
-import search.tracking.projection
 from search.definition.sweep import Sweep
 from search.tracking.experiments import find_experiment, own_experiment
 from search.tracking.projection import Projection
@@ -16,17 +15,6 @@ from tests.search.simulation import Driver, engine, sweep
 from tests.search.tracking.simulated import check_shown
 
 ONE, TWO = "11111111aaaa", "22222222bbbb"
-
-
-@pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A database made once, since making one takes seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
-
-
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search.tracking.projection, "_INTERVAL_SECONDS", 0.01)
 
 
 def of(name: str, *epsilon: float) -> Sweep:

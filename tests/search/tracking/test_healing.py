@@ -26,11 +26,6 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search.tracking.projection, "_INTERVAL_SECONDS", 0.01)
-
-
 TAMPERINGS = [
     getattr(Tamperer, name) for name in vars(Tamperer) if not name.startswith("_")
 ]  # in the order above

@@ -24,17 +24,6 @@ from trainables.trial import Trial
 from trainables.workloads import TrainingSettings
 
 
-@pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A database made once, since making one takes seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
-
-
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search.tracking.projection, "_INTERVAL_SECONDS", 0.01)
-
-
 def test_every_key_has_one_run_with_its_metrics_and_status_as_it_is(tmp_path: Path, uri: str) -> None:
     definition = named("undisturbed")
     assert run_simulated(tmp_path, definition, uri) == ""

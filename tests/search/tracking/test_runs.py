@@ -23,12 +23,6 @@ GRID = {
 }
 
 
-@pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A database made once, since making one takes seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
-
-
 def show(uri: str, definition: Sweep, records: Sequence[Record], folder: Path) -> None:
     runs = SweepRuns(uri, definition, folder / "artifacts", {})
     for record in records:

@@ -13,7 +13,6 @@ from mlflow.exceptions import MlflowException, RestException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from typing_extensions import override
 
-import search.tracking.projection
 from dropattack import UsageError
 from search.records.store import Store
 from search.tracking.database import make_ready
@@ -27,11 +26,6 @@ from tests.search.tracking.simulated import check_shown, named, run_simulated, s
 AGAIN = "`dropattack run` again"
 _AT_ONCE = 3
 """Tries: one that fails, one from the beginning, and one more at the end."""
-
-
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search.tracking.projection, "_INTERVAL_SECONDS", 0.01)
 
 
 @pytest.fixture(scope="module")
