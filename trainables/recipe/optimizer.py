@@ -21,8 +21,10 @@ _TORCHS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 }
 _WITH_BETAS = ("adam", "adamw", "nadam", "radam")
 _WITH_MOMENTUM = ("sgd", "rmsprop")
-_FUSED = ("adam", "adamw", "sgd", "adagrad")
-"""Those of which torch has a version with one kernel for all parameters, on a CPU too."""
+_FUSED = ("adam", "adamw", "sgd")
+"""Those of which torch has a version with one kernel for all parameters, on every device."""
+_FUSED_ON_CPU = (*_FUSED, "adagrad")
+"""Those of which it has one on a CPU; adagrad's for CUDA is newer than the oldest torch that is supported."""
 _ALL, _WEIGHTS = "all", "weights"
 
 
@@ -74,7 +76,8 @@ def optimizer_for(model: nn.Module, settings: OptimizerSettings) -> torch.optim.
         options["momentum"] = settings.momentum
     if name == "sgd":
         options["nesterov"] = settings.nesterov and settings.momentum > 0
-    if name in _FUSED:
+    on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
+    if name in (_FUSED_ON_CPU if on_cpu else _FUSED):
         options["fused"] = True
     return _TORCHS[name](_groups(model, settings), **options)
 
