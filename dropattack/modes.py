@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -44,6 +44,27 @@ def recurrent_without_cudnn(*models: nn.Module) -> Iterator[None]:
         yield
     finally:
         cudnn.enabled = enabled
+
+
+@contextmanager
+def recurrent_gradients(*models: nn.Module) -> Iterator[None]:
+    """Lets gradients pass the recurrent layers of models in eval mode, on a GPU too.
+
+    cuDNN computes none in that mode. So PyTorch's own recurrent layers are put in training mode, which
+    changes nothing but that where they have no dropout between layers. cuDNN is left out where one has, or
+    where it is a class of the user's, whose training mode may mean more; every layer's mode is restored.
+    """
+    recurrent = [m for model in models for m in model.modules() if isinstance(m, nn.RNNBase)]
+    modes = [module.training for module in recurrent]
+    plain = all(type(module) in (nn.RNN, nn.LSTM, nn.GRU) and not module.dropout for module in recurrent)
+    try:
+        for module in recurrent if plain else []:
+            module.training = True
+        with nullcontext() if plain else recurrent_without_cudnn(*models):
+            yield
+    finally:
+        for module, mode in zip(recurrent, modes, strict=True):
+            module.training = mode
 
 
 @contextmanager

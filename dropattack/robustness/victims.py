@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from dropattack.errors import UsageError
-from dropattack.modes import recurrent_without_cudnn
+from dropattack.modes import recurrent_gradients
 from dropattack.perturbation import projected
 from dropattack.targets.names import find_input
 from dropattack.targets.spelling import INPUT
@@ -125,14 +125,14 @@ def victim(model: nn.Module, inputs: Inputs, task: Task, bounds: Bounds = UNIT) 
 def attacking(*models: nn.Module) -> Iterator[None]:
     """Puts models in eval mode, so that an attack meets what is tested; every module's mode is restored.
 
-    cuDNN computes no gradient of a recurrent layer in that mode, so it is left out for models that have one.
+    Recurrent layers are set so that gradients pass them; see `recurrent_gradients`.
     """
     modules = [module for model in models for module in model.modules()]
     modes = [module.training for module in modules]
     try:
         for model in models:
             model.eval()
-        with recurrent_without_cudnn(*models):
+        with recurrent_gradients(*models):
             yield
     finally:
         for module, mode in zip(modules, modes, strict=True):

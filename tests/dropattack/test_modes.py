@@ -1,5 +1,6 @@
 """What is different about a model in a pass: which of PyTorch's flags change, and what autocast reaches."""
 
+import copy
 import itertools
 from collections.abc import Iterator
 
@@ -43,11 +44,10 @@ def restored() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("restored")
-@pytest.mark.parametrize("mode", [attacking, twice_differentiable])
 @pytest.mark.parametrize("values", list(itertools.product([False, True], repeat=3)))
 @pytest.mark.parametrize("kind", [nn.Linear, *RECURRENT])
 def test_cudnn_is_left_out_for_recurrent_layers_and_no_other_flag_changes(
-    mode: type, values: tuple[bool, ...], kind: type[nn.Module]
+    values: tuple[bool, ...], kind: type[nn.Module]
 ) -> None:
     cudnn = torch.backends.cudnn
     for name, value in zip(SWITCHES, values, strict=True):
@@ -56,7 +56,7 @@ def test_cudnn_is_left_out_for_recurrent_layers_and_no_other_flag_changes(
     before = flags()
 
     def fail_inside(enabled: bool) -> None:
-        with mode(model):
+        with twice_differentiable(model):
             assert cudnn.enabled is (enabled and kind is nn.Linear)
             assert flags() == before
             raise ZeroDivisionError
@@ -67,6 +67,47 @@ def test_cudnn_is_left_out_for_recurrent_layers_and_no_other_flag_changes(
             fail_inside(enabled)
         assert cudnn.enabled is enabled
         assert flags() == before
+
+
+class Mine(nn.LSTM):
+    """A user's layer, whose training mode may mean anything."""
+
+
+LAYERS = {
+    "lstm": (lambda: nn.LSTM(2, 2, num_layers=2), True),
+    "gru": (lambda: nn.GRU(2, 2, bidirectional=True), True),
+    "dropout": (lambda: nn.LSTM(2, 2, num_layers=2, dropout=0.5), False),
+    "mine": (lambda: Mine(2, 2), False),
+}
+
+
+@pytest.mark.usefixtures("restored")
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("training", [True, False])
+def test_an_attack_keeps_cudnn_where_a_recurrent_layers_mode_means_nothing_else(
+    name: str, training: bool
+) -> None:
+    """cuDNN computes gradients in training mode alone; the layer's outputs must stay those of eval mode."""
+    cudnn = torch.backends.cudnn
+    make, keeps = LAYERS[name]
+    model = nn.Sequential(nn.Dropout(0.5), make()).train(training)
+    modes = [module.training for module in model.modules()]
+    before, inputs = flags(), torch.randn(3, 4, 2)
+    expected = copy.deepcopy(model).eval()(inputs)[0]
+
+    def fail_inside() -> None:
+        with attacking(model):
+            assert cudnn.enabled is keeps
+            assert model[1].training is keeps
+            assert not model[0].training
+            assert flags() == before
+            assert torch.equal(model(inputs)[0], expected)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_inside()
+    assert cudnn.enabled
+    assert [module.training for module in model.modules()] == modes
 
 
 Seen = list[tuple[bool, torch.dtype, torch.dtype]]

@@ -75,9 +75,8 @@ def test_a_recipe_gives_the_numbers_of_the_cpu(workload: str, recipe: str, away:
     assert found["on_gpu"] == 1
 
 
-@pytest.mark.parametrize("recipe", [name for name in RECIPES if name not in ("ema", "swa")])
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_the_host_waits_no_more_often_with_more_steps(recipe: str) -> None:
-    """But for averages: torch's own moves its count to the device at each step."""
     waits = []
     for size in (6, 2):
         asked = trial(IMAGES, "dropattack", **{**RECIPES[recipe], "batch_size": size})

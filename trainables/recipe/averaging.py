@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from dropattack import Settings, setting
 
@@ -44,9 +45,7 @@ class Averaged:
     def __init__(self, model: nn.Module, settings: AveragingSettings) -> None:
         self._model = model
         self._settings = settings
-        moving, mean = get_ema_multi_avg_fn(settings.average_decay), get_swa_multi_avg_fn()
-        rule = moving if settings.average == EMA else mean
-        self._average = AveragedModel(model, multi_avg_fn=rule, use_buffers=True)
+        self._average = AveragedModel(model, use_buffers=True)
 
     def update(self, until: float) -> None:
         """Takes the weights after a step in.
@@ -55,7 +54,27 @@ class Averaged:
             until: Share of the training that is done at the end of the epoch.
         """
         if self._settings.average == EMA or until > self._settings.average_start:
-            self._average.update_parameters(self._model)
+            self._take()
+
+    @torch.no_grad()
+    def _take(self) -> None:
+        """Does what `AveragedModel.update_parameters` does, but never makes the host wait for a GPU.
+
+        (That one moves its count of steps to the device at each step, and reads it back for a mean.)
+        Whole numbers, such as BatchNorm's count of batches, are those of the last step.
+        """
+        count = int(self._average.n_averaged)  # on the CPU
+        share = 1 - self._settings.average_decay if self._settings.average == EMA else 1 / (count + 1)
+        average, now = (
+            [*model.parameters(), *model.buffers()] for model in (self._average.module, self._model)
+        )
+        pairs = list(zip(average, now, strict=True))
+        moving = [pair for pair in pairs if pair[0].is_floating_point()]
+        torch._foreach_lerp_([a for a, _ in moving], [n for _, n in moving], share if count else 1.0)
+        for one, other in pairs:
+            if not one.is_floating_point():
+                one.copy_(other)
+        self._average.n_averaged += 1
 
     @property
     def model(self) -> nn.Module:

@@ -33,15 +33,19 @@ class Gradients(MethodCases):
         case.on(model).step(model, model.batch(), standing(model))
         for name, parameter in model.named_parameters():
             assert parameter.grad is not None, f"{name} has no gradient"
-            assert parameter.grad.stride() == parameter.stride(), name
+            assert _places(parameter.grad) == _places(parameter), name
             assert parameter.grad.dtype == parameter.dtype, name
 
     def test_the_fused_optimizer_takes_the_same_step(self, case: Case) -> None:
-        """It reads gradients by their place in memory, so each must be laid out as its parameter is."""
+        """It reads gradients by their place in memory, so each must be laid out as its parameter is.
+
+        With a large eps: the gradient of a bias before a normalisation is nothing but rounding, which no two
+        passes on a GPU share and which Adam would otherwise divide by itself.
+        """
         models = []
         for fused in (False, True):
             models.append(case.model())
-            optimizer = torch.optim.Adam(models[-1].parameters(), lr=0.01, fused=fused)
+            optimizer = torch.optim.Adam(models[-1].parameters(), lr=0.01, eps=1e-3, fused=fused)
             case.on(models[-1]).step(models[-1], models[-1].batch(), optimizer)
         assert_near(models)
 
@@ -176,6 +180,11 @@ class Gradients(MethodCases):
         method = case.on(model, generator=generator, autocast=torch.bfloat16)
         method.step(model, (inputs, labels.cuda()), standing(model))
         assert set(moved(start, model)) <= set(method.owns(model))
+
+
+def _places(tensor: Tensor) -> list[tuple[int, int]]:
+    """Extents and strides that decide where elements lie; the stride of an extent of 1 does not."""
+    return [(n, stride) for n, stride in zip(tensor.shape, tensor.stride(), strict=True) if n > 1]
 
 
 def _scaled_cross_entropy(factor: float) -> Callable[[Tensor, Tensor], Tensor]:

@@ -1,8 +1,11 @@
 """Averaged weights, against their formulas."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_multi_avg_fn
 
 from trainables.recipe.averaging import AveragingSettings, averaged
 
@@ -40,16 +43,41 @@ def test_a_mean_begins_after_its_start_and_until_then_there_is_what_trains() -> 
     assert found == pytest.approx([1.0, 5.0, 2.0, (2.0 + 8.0) / 2])
 
 
-def test_running_statistics_are_averaged_too_and_counters_stay_whole() -> None:
+@pytest.mark.parametrize("average", ["ema", "swa"])
+def test_running_statistics_are_averaged_too_and_counters_stay_whole(average: str) -> None:
     model = nn.Sequential(nn.BatchNorm1d(1))
-    average = averaged(model, AveragingSettings(average="ema", average_decay=0.5))
-    assert average is not None
-    for value in (2.0, 4.0):
+    kept = averaged(model, AveragingSettings(average=average, average_decay=0.5))
+    assert kept is not None
+    for value in (2, 4):
         model[0].running_mean.fill_(value)
-        average.update(1.0)
-    state = average.model.state_dict()
+        model[0].num_batches_tracked.fill_(value)
+        kept.update(1.0)
+    state = kept.model.state_dict()
     assert float(state["0.running_mean"]) == pytest.approx(3.0)
-    assert state["0.num_batches_tracked"].dtype == torch.int64
+    assert torch.equal(state["0.num_batches_tracked"], torch.tensor(4))
+
+
+@pytest.mark.parametrize(
+    ("settings", "rule"),
+    [
+        (AveragingSettings(average="ema", average_decay=0.9), get_ema_multi_avg_fn(0.9)),
+        (AveragingSettings(average="swa", average_start=0.0), get_swa_multi_avg_fn()),
+    ],
+)
+def test_averages_are_those_of_torch_bit_for_bit(settings: AveragingSettings, rule: Any) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    torchs = AveragedModel(model, multi_avg_fn=rule)
+    own = averaged(model, settings)
+    assert own is not None
+    for _ in range(5):
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(torch.randn_like(parameter))
+        torchs.update_parameters(model)
+        own.update(1.0)
+    for one, other in zip(own.model.parameters(), torchs.module.parameters(), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_an_average_goes_on_where_its_state_left_it() -> None:
