@@ -136,7 +136,7 @@ def _landscape(sweep: Sweep, store: Store, records: Sequence[Record], workload: 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     models = {}
     for record in chosen:
-        module = load_model(store.model(sweep.name, record)).model.to(device)
+        module = load_model(store.model(sweep.name, record), workload_named(workload)).model.to(device)
         models[record.name] = (module, module.state_dict())
     trial = chosen[0].trial
     whole = workload_named(workload).load(data, trial.data)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from dropattack import Settings
+from dropattack import Settings, UsageError
 from dropattack.robustness import UNIT, Bounds
 from dropattack.task import WordsOf
 from trainables.data.splits import Split, TextSplit
@@ -47,6 +47,30 @@ class Data:
     def __post_init__(self) -> None:
         if self.words is None and isinstance(self.train, TextSplit):
             object.__setattr__(self, "words", TextSplit.words)
+
+    @property
+    def features(self) -> int:
+        """How many numbers an example has, where it is a row of them: a layer's ``in_features``.
+
+        Raises:
+            UsageError: Examples are no rows of numbers.
+        """
+        if "features" not in self.extras:
+            raise UsageError("examples are no rows of numbers; build the model by data.shape")
+        return int(self.extras["features"])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an example, such as ``(3, 32, 32)``.
+
+        Raises:
+            UsageError: The dataset does not say it, as for texts, whose lengths differ.
+        """
+        if "shape" not in self.extras:
+            raise UsageError(
+                "the examples of this dataset have no one shape; keep it in Data.extras['shape']"
+            )
+        return tuple(self.extras["shape"])
 
     def to(self, device: torch.device) -> "Data":
         """The same data with their examples and bounds on a device, which trials can share."""
