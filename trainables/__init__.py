@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from trainables.adapters.arrays import Tensors, examples
     from trainables.adapters.images import ImageFolder
     from trainables.adapters.table import Table
+    from trainables.adapters.texts import Texts
     from trainables.architecture import Architecture, named
     from trainables.data.cache import cached
     from trainables.data.dataset import Data, Dataset
@@ -48,6 +49,7 @@ _HOMES = {
     "TensorSplit": "trainables.data.splits",
     "Tensors": "trainables.adapters.arrays",
     "TextSplit": "trainables.data.splits",
+    "Texts": "trainables.adapters.texts",
     "TrainingSettings": "trainables.recipe.settings",
     "Workload": "trainables.workload",
     "cached": "trainables.data.cache",
@@ -76,6 +78,7 @@ __all__ = [
     "TensorSplit",
     "Tensors",
     "TextSplit",
+    "Texts",
     "TrainingSettings",
     "Workload",
     "cached",

@@ -45,6 +45,10 @@ class TextDataset(Dataset):
             UsageError: A file is not what it should be.
         """
 
+    def classes_of(self, root: Path, settings: Any) -> int:
+        """Number of labels; a dataset whose labels are known with its files overrides this."""
+        return self.classes
+
     @override
     def checksum(self, root: Path, settings: Settings) -> str:
         """See `Dataset.checksum`; the layout of the files does not matter, only what they say."""
@@ -66,7 +70,7 @@ class TextDataset(Dataset):
             train=splits["train"],
             valid=splits["valid"],
             test=splits["test"],
-            classes=self.classes,
+            classes=self.classes_of(root, settings),
             checksum=content,
             positive=self.positive,
             extras={name: entry[name] for name in ("vocabulary_size", "words", "known", "vectors")},
@@ -87,14 +91,15 @@ class TextDataset(Dataset):
         """The corpus with its splits apart, and how many texts that concerned; see `Data.facts`."""
         listed = self.read(root, settings)
         corpus = apart(listed)
+        classes = self.classes_of(root, settings)
         facts: dict[str, float] = {}
         for name, part, whole in zip(_NAMES, corpus, listed, strict=True):
             left_out = len(whole) - len(part)
-            if len(set(part.labels)) < self.classes:
+            if len(set(part.labels)) < classes:
                 why = f"{left_out:,} stand in another split too" if left_out else "are files missing?"
                 raise UsageError(
                     f"{self.name}: the {name} split has {len(part)} texts "
-                    f"of {len(set(part.labels))} classes, not of {self.classes}; {why}"
+                    f"of {len(set(part.labels))} classes, not of {classes}; {why}"
                 )
             if name != "test":
                 facts[f"{name}_left_out"] = left_out
