@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from search.console.begun import init
 from search.console.checked import store_app
 from search.console.command import carry_out, refusals
 from search.console.fetched import data_app
@@ -242,6 +243,7 @@ def targets(
         show_targets(terminal(), workload, data)
 
 
+app.command()(init)
 app.add_typer(data_app, name="data")
 app.add_typer(store_app, name="store")
 

@@ -99,7 +99,10 @@ def _evaluate(means: pd.DataFrame, names: list[str], mode: str, evaluator: str) 
         if evaluator == "fANOVA"
         else PedAnovaImportanceEvaluator(target_quantile=0.5)
     )
-    return dict(optuna.importance.get_param_importances(study, evaluator=tool, params=None))
+    try:
+        return dict(optuna.importance.get_param_importances(study, evaluator=tool, params=None))
+    except RuntimeError:  # fANOVA's trees may split nothing, where nearly all values are equal
+        return {}
 
 
 def _study(means: pd.DataFrame, names: list[str], mode: str) -> optuna.Study:
