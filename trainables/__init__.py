@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trainables.adapters.images import ImageFolder
     from trainables.adapters.table import Table
     from trainables.adapters.texts import Texts
+    from trainables.adapters.transformer import Tokenized, transformer
     from trainables.architecture import Architecture, named
     from trainables.data.cache import cached
     from trainables.data.dataset import Data, Dataset
@@ -50,6 +51,7 @@ _HOMES = {
     "Tensors": "trainables.adapters.arrays",
     "TextSplit": "trainables.data.splits",
     "Texts": "trainables.adapters.texts",
+    "Tokenized": "trainables.adapters.transformer",
     "TrainingSettings": "trainables.recipe.settings",
     "Workload": "trainables.workload",
     "cached": "trainables.data.cache",
@@ -57,6 +59,7 @@ _HOMES = {
     "load_model": "trainables.saved",
     "named": "trainables.architecture",
     "register_workload": "trainables.workloads",
+    "transformer": "trainables.adapters.transformer",
     "workload_named": "trainables.workloads",
 }
 
@@ -79,6 +82,7 @@ __all__ = [
     "Tensors",
     "TextSplit",
     "Texts",
+    "Tokenized",
     "TrainingSettings",
     "Workload",
     "cached",
@@ -86,6 +90,7 @@ __all__ = [
     "load_model",
     "named",
     "register_workload",
+    "transformer",
     "workload_named",
 ]
 

@@ -4,12 +4,10 @@ from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from dropattack import UsageError
-from dropattack.errors import unknown
 from search.console.command import refusals
 
 _SEED = 0
@@ -17,7 +15,9 @@ Sample = Callable[[Path], None]
 
 
 def init(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="table, images, texts or tensors.")],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="table, images, texts, transformer or tensors.")
+    ],
     folder: Annotated[
         Path | None, typer.Argument(metavar="[DIR]", help="Folder to write into; my-KIND unless told.")
     ] = None,
@@ -37,6 +37,9 @@ def begin(kind: str, folder: Path) -> list[str]:
     Raises:
         UsageError: The kind is unknown, the folder holds something, or it cannot be written.
     """
+    from dropattack import UsageError
+    from dropattack.errors import unknown
+
     if kind not in SAMPLES:
         raise unknown("kind of data", kind, SAMPLES)
     sample, make = SAMPLES[kind]
@@ -118,10 +121,29 @@ def _tensors(path: Path) -> None:
     np.savez(path, inputs=(digits.data[:800] / 16).astype("float32"), labels=digits.target[:800])
 
 
+def _transformer(path: Path) -> None:
+    """The reviews, and beside them a transformer of two small layers with random weights."""
+    from trainables import vision
+
+    library: Any = vision.transformers()
+    _texts(path)
+    small = path.parent / "small-bert"
+    small.mkdir()
+    words = sorted({word for line in path.read_text(encoding="utf-8").splitlines() for word in line.split()})
+    known = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(word for word in words if word.isalpha())]
+    (small / "vocab.txt").write_text("\n".join(known), encoding="utf-8")
+    library.utils.logging.disable_progress_bar()
+    library.BertTokenizerFast(str(small / "vocab.txt")).save_pretrained(small)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    configuration = library.BertConfig(vocab_size=len(known), max_position_embeddings=64, **sizes)
+    library.BertForSequenceClassification(configuration).save_pretrained(small)
+
+
 SAMPLES: Mapping[str, tuple[str, Sample]] = {
     "table": ("wine.csv", _table),
     "images": ("digits", _images),
     "texts": ("reviews.csv", _texts),
+    "transformer": ("reviews.csv", _transformer),
     "tensors": ("digits.npz", _tensors),
 }
 """By kind, the name of its sample and what writes it."""

@@ -54,7 +54,7 @@ class TextDataset(Dataset):
         """See `Dataset.checksum`; the layout of the files does not matter, only what they say."""
         assert isinstance(settings, TextSettings)
         vectors = files.content_digest(text.vectors_file(root, settings.vectors)) if settings.vectors else ""
-        corpus = self._corpus_digest(root, settings)
+        corpus = self.corpus_digest(root, settings)
         return digest(self.name, settings.to_dict(), corpus, vectors, _ENCODER_VERSION)
 
     @override
@@ -77,17 +77,17 @@ class TextDataset(Dataset):
             facts=entry["facts"],
         )
 
-    def _corpus_digest(self, root: Path, settings: TextSettings) -> str:
+    def corpus_digest(self, root: Path, settings: TextSettings) -> str:
         """Digest of the split corpus, remembered as long as its files are unchanged."""
         seen = files.fingerprint(self.sources(root, settings))
 
         def find() -> str:
-            corpus, _ = self._read(root, settings)
+            corpus, _ = self.documents(root, settings)
             return digest([[part.texts, part.labels] for part in corpus])
 
         return remembered(f"{self.name}-{digest(seen, settings.to_dict(), _ENCODER_VERSION)}", find)
 
-    def _read(self, root: Path, settings: TextSettings) -> tuple[Corpus, dict[str, float]]:
+    def documents(self, root: Path, settings: TextSettings) -> tuple[Corpus, dict[str, float]]:
         """The corpus with its splits apart, and how many texts that concerned; see `Data.facts`."""
         listed = self.read(root, settings)
         corpus = apart(listed)
@@ -107,7 +107,7 @@ class TextDataset(Dataset):
         return corpus, facts
 
     def _encode(self, root: Path, settings: TextSettings) -> Encoded:
-        splits, facts = self._read(root, settings)
+        splits, facts = self.documents(root, settings)
         for fact, count in facts.items():
             _LOG.info("%s: %d", fact, count)
         corpus = dict(zip(_NAMES, splits, strict=True))
