@@ -34,7 +34,7 @@ class Halved(Method[HalvedSettings]):
 
 
 class Other(Halved):
-    """Of the same name, but of another rule."""
+
 
     def gather(self, model, batch):
         return StepResult(*self.forward_backward(model, *batch))
