@@ -1,7 +1,6 @@
 """A workload: a dataset, a model, its targets and its default training settings under one name."""
 
 import dataclasses
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from dropattack.robustness import Case
 from trainables.adapters.model import Builder, model_of
 from trainables.architecture import Architecture, papers_spelling
 from trainables.data.dataset import Data, Dataset
+from trainables.data.place import data_root
 from trainables.objectives import Classification, Objective
 from trainables.recipe.augmentation import AUGMENTATIONS, NONE, Augmentation
 from trainables.recipe.examples import CLEAN
@@ -59,13 +59,13 @@ class Workload:
         if (model is None) == (self.architecture is None):
             raise UsageError("a Workload needs either model, a function that builds it, or architecture")
         if model is not None:
-            object.__setattr__(self, "architecture", model_of(model, self._sample))
+            object.__setattr__(self, "architecture", model_of(model, self._sample, self.dataset.words))
         if not self.summary:
             object.__setattr__(self, "summary", f"a model of yours on {self.dataset.name}")
 
     def _sample(self) -> Data:
         """Data to build a model for, where only its parameters' names are asked for."""
-        return self.load(Path(os.environ.get("DROPATTACK_DATA", "data")))
+        return self.load(data_root())
 
     def data_settings(self, options: Mapping[str, Any] | None = None) -> Settings:
         """The dataset's settings: ``options`` where given, this workload's defaults elsewhere.

@@ -26,37 +26,48 @@ class FunctionModel(Architecture):
     builder: ClassVar[Builder]
     sample: ClassVar[Callable[[], Data]]
     """Data to build a model for where only its parameters' names are asked for."""
+    reads_words: ClassVar[bool]
     built: ClassVar[dict[tuple[Any, ...], Mapping[str, str]]]
+    """Targets by values of the settings, as far as models have been built."""
 
     @override
     def build(self, data: Data) -> nn.Module:
         model = type(self).builder(data, **self.to_dict())
         if not isinstance(model, nn.Module):
             raise UsageError(f"the model's function must return an nn.Module, not {type(model).__name__}")
+        type(self).built[tuple(self.to_dict().values())] = self._targets(model)
         return model
 
     @property
     @override
     def targets(self) -> Mapping[str, str]:
         """Every parameter that trains under its own name; for texts, ``input`` is the first embedding's."""
-        kind, values = type(self), tuple(self.to_dict().values())
-        if values not in kind.built:
-            kind.built[values] = self._targets()
-        return kind.built[values]
+        known, values = type(self).built, tuple(self.to_dict().values())
+        if values not in known:
+            self._build_sample()
+        return known[values]
 
-    def _targets(self) -> Mapping[str, str]:
+    @property
+    @override
+    def words(self) -> bool:
+        """See `Architecture.words`; known without building a model."""
+        return type(self).reads_words
+
+    def _build_sample(self) -> None:
         data = type(self).sample()
         try:
             with torch.random.fork_rng(devices=[]):
-                model = self.build(data)
+                self.build(data)
         except UsageError:
             raise
         except Exception as error:
             raise UsageError(
                 f"the model cannot be built: {type(error).__name__}: {first_line(error)}"
             ) from error
+
+    def _targets(self, model: nn.Module) -> Mapping[str, str]:
         named = {n: n for n, p in model.named_parameters() if p.requires_grad and p.is_floating_point()}
-        if data.words is None:
+        if not self.words:
             return named
         first = next((n for n, m in model.named_modules() if isinstance(m, nn.Embedding)), None)
         if first is None:
@@ -64,13 +75,14 @@ class FunctionModel(Architecture):
         return {INPUT: f"{first}.weight", **{n: p for n, p in named.items() if n != f"{first}.weight"}}
 
 
-def model_of(builder: Builder, sample: Callable[[], Data]) -> Architecture:
+def model_of(builder: Builder, sample: Callable[[], Data], words: bool = False) -> Architecture:
     """An architecture of a function, which knows its parameters' names once it has been built for a sample.
 
     Args:
         builder: See `Builder`. Numbers, words and truth values that its keywords default to are settings,
             which a sweep sets or searches under ``model:``.
         sample: Gives data to build it for.
+        words: Whether it reads texts, so that ``input`` is its embedding.
 
     Raises:
         UsageError: It does not take the data first, or a default is something else.
@@ -106,7 +118,8 @@ def model_of(builder: Builder, sample: Callable[[], Data]) -> Architecture:
     clash = next((n for n, *_ in fields if hasattr(FunctionModel, n)), None)
     if clash is not None:
         raise UsageError(f"{clash} of the model's function {name} is a name of this program's; rename it")
-    own = {"builder": staticmethod(builder), "sample": staticmethod(sample), "built": {}}
+    own: dict[str, Any] = {"builder": staticmethod(builder), "sample": staticmethod(sample), "built": {}}
+    own["reads_words"] = words
     made = make_dataclass(
         "FunctionModel", fields, bases=(FunctionModel,), namespace=own, frozen=True, kw_only=True
     )

@@ -46,6 +46,8 @@ class Tokenized(Dataset):
         name: See `Dataset`; that of the texts unless told.
     """
 
+    words = True
+
     def __init__(
         self, texts: TextDataset, pretrained: str | Path = "", longest: int = 128, name: str = ""
     ) -> None:

@@ -87,9 +87,11 @@ class Dataset(ABC):
         settings_type: The options that a sweep may set.
         published: How many examples the complete dataset has, where a part of it may be in use.
         positive: The class that binary F1 is about, where there is one.
+        words: Whether examples are texts, whose ``input`` is the embedding of their words.
     """
 
     name: str
+    words: bool = False
     published: int | None = None
     positive: int | None = None
     settings_type: type[Settings] = Settings

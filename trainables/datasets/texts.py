@@ -25,6 +25,7 @@ _NAMES = ("train", "valid", "test")
 class TextDataset(Dataset):
     """A source of texts. Subclasses declare `name`, `settings_type`, `classes`, `sources` and `read`."""
 
+    words = True
     settings_type: type[TextSettings] = TextSettings
     classes: int
     positive: int | None = None

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from dropattack import INPUT, UsageError
-from trainables import Data, Tensors, TextSplit, Workload
+from trainables import Data, Table, Tensors, TextSplit, Workload
 from trainables.adapters.model import model_of
+from trainables.data.place import rooted
 
 TENSORS = Tensors(torch.rand(40, 4), torch.arange(40) % 3)
 
@@ -59,13 +60,13 @@ def test_the_input_of_texts_is_the_first_embedding() -> None:
     def reader(data: Data, size: int = 5) -> nn.Module:
         return nn.ModuleDict({"words": nn.Embedding(9, size), "fc": nn.Linear(size, data.classes)})
 
-    assert model_of(reader, lambda: data).targets == {
+    assert model_of(reader, lambda: data, words=True).targets == {
         INPUT: "words.weight",
         "fc.weight": "fc.weight",
         "fc.bias": "fc.bias",
     }
     with pytest.raises(UsageError, match=r"needs an nn\.Embedding"):
-        _ = model_of(lambda data: nn.Linear(1, 1), lambda: data).targets
+        _ = model_of(lambda data: nn.Linear(1, 1), lambda: data, words=True).targets
 
 
 @pytest.mark.parametrize(
@@ -112,3 +113,22 @@ def test_a_workload_names_what_it_lacks(options: dict[str, Any], message: str) -
 
 def test_the_data_of_a_sample_are_those_of_the_workload(tmp_path: Path) -> None:
     assert workload().load(tmp_path).classes == 3
+
+
+def test_names_of_a_model_are_looked_up_in_the_data_root_of_the_command(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n" + "\n".join(f"{i},{i % 2}" for i in range(20)))
+    own = Workload("own", dataset=Table("t.csv", label="b"), model=net)
+    with pytest.raises(UsageError, match=r"t\.csv is missing"):
+        _ = own.targets
+    with rooted(tmp_path):
+        assert "3.bias" in own.targets
+    assert "3.bias" in own.targets, "once they are known no data are needed"
+
+
+def test_a_model_that_was_built_knows_its_names_without_data(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n" + "\n".join(f"{i},{i % 2}" for i in range(20)))
+    own = Workload("own", dataset=Table("t.csv", label="b"), model=net)
+    architecture = own.model_settings({"width": 3})
+    architecture.build(own.load(tmp_path))
+    assert "3.bias" in architecture.targets
+    assert not architecture.words
