@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trainables.adapters.arrays import Tensors, examples
+    from trainables.adapters.classifiers import timm_model, torchvision_model
     from trainables.adapters.images import ImageFolder
     from trainables.adapters.table import Table
     from trainables.adapters.texts import Texts
@@ -59,6 +60,8 @@ _HOMES = {
     "load_model": "trainables.saved",
     "named": "trainables.architecture",
     "register_workload": "trainables.workloads",
+    "timm_model": "trainables.adapters.classifiers",
+    "torchvision_model": "trainables.adapters.classifiers",
     "transformer": "trainables.adapters.transformer",
     "workload_named": "trainables.workloads",
 }
@@ -90,6 +93,8 @@ __all__ = [
     "load_model",
     "named",
     "register_workload",
+    "timm_model",
+    "torchvision_model",
     "transformer",
     "workload_named",
 ]

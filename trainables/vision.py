@@ -36,6 +36,24 @@ def transforms() -> ModuleType:
     return _module("torchvision.transforms.v2")
 
 
+def models() -> ModuleType:
+    """``torchvision.models``."""
+    return _module("torchvision.models")
+
+
+def timm() -> ModuleType:
+    """``timm``, which imports torchvision.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    _mend()
+    try:
+        return importlib.import_module("timm")
+    except ImportError as error:
+        raise UsageError("timm is not installed; pip install 'dropattack[timm]'") from error
+
+
 def transformers() -> ModuleType:
     """``transformers``, which imports torchvision.
 
