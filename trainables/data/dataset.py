@@ -12,6 +12,7 @@ from dropattack import Settings, UsageError
 from dropattack.robustness import UNIT, Bounds
 from dropattack.task import WordsOf
 from trainables.data.splits import Split, TextSplit
+from trainables.data.streamed import placed
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ class Data:
         return tuple(self.extras["shape"])
 
     def to(self, device: torch.device) -> "Data":
-        """The same data with their examples and bounds on a device, which trials can share."""
-        train, valid, test = (split.to(device) for split in (self.train, self.valid, self.test))
+        """The same data with their examples and bounds on a device, which trials can share; see `placed`."""
+        train, valid, test = (placed(split, device) for split in (self.train, self.valid, self.test))
         low, high = (b.to(device) if isinstance(b, torch.Tensor) else b for b in self.bounds)
         return replace(self, train=train, valid=valid, test=test, bounds=(low, high))
 

@@ -14,6 +14,7 @@ from dropattack import Batch, Task, UsageError, method_named
 from dropattack.methods.standard import nearest
 from trainables.data.dataset import Data
 from trainables.data.splits import stratified_subset
+from trainables.data.streamed import placed
 from trainables.objectives.objective import better
 from trainables.recipe.augmentation import augmented, check_augmentation
 from trainables.recipe.batches import batch_count, check_last_batch, epoch_batches
@@ -71,7 +72,9 @@ class Training:
             seed = trial.seed_for("subset")
             size, balanced = self.settings.train_size, self.settings.balanced
             train = train.subset(stratified_subset(train.labels, size, seed, balanced))
-        self.train, self.valid, self.test = (s.to(self.device) for s in (train, data.valid, data.test))
+        self.train, self.valid, self.test = (
+            placed(split, self.device) for split in (train, data.valid, data.test)
+        )
         self.objective = trial.objective
         self.shuffling = torch.Generator().manual_seed(trial.seed_for("shuffling"))
         self._masks = torch.Generator(self.device).manual_seed(trial.seed_for("masks"))
