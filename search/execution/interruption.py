@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+INTERRUPTED = "interrupted; run the same command again to go on"
+"""What a command says that was interrupted."""
 _AGAIN_SECONDS = 0.05
 
 
@@ -52,6 +54,11 @@ def check_interrupted() -> None:
     if _asked.is_set():
         _asked.clear()  # answered: `_again` has nothing to repeat
         raise KeyboardInterrupt
+
+
+def sigterm_is_interrupt() -> bool:
+    """Whether this is the main thread, and SIGTERM interrupts it by `sigterm_interrupts`."""
+    return _handles_signals() and signal.getsignal(signal.SIGTERM) is _interrupt
 
 
 @contextmanager
