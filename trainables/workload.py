@@ -65,8 +65,8 @@ class Workload:
 
         Raises:
             UsageError: They make adversarial examples of texts, attack texts in a way for images, attack what
-                does not classify, or go by a metric that is not measured: of binary F1, where no class is
-                the positive one.
+                does not classify, smooth or balance labels that are no classes, or go by a metric that is
+                not measured: of binary F1, where no class is the positive one.
         """
         if training.best_by == "f1" and self.objective.classifies and self.dataset.positive is None:
             raise UsageError(
@@ -78,6 +78,15 @@ class Workload:
         if not self.objective.classifies and (training.cases or training.examples != CLEAN):
             what = "robustness" if training.cases else "examples"
             raise UsageError(f"training.{what} attacks classifiers, and {self.name} does not classify")
+        if training.label_smoothing and not self.objective.smooths:
+            raise UsageError(
+                f"training.label_smoothing spreads labels over classes, and {self.name} has none to spread "
+                "them over; leave it at 0"
+            )
+        if training.balanced and not self.objective.classifies:
+            raise UsageError(
+                f"training.balanced counts classes, and {self.name} does not classify; leave it at false"
+            )
         words = (model or self.architecture).words
         self.augmentation(training.augment)
         if not words:

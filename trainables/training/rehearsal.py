@@ -12,6 +12,7 @@ from dropattack import UsageError
 from dropattack.errors import first_line
 from trainables.data.dataset import Data
 from trainables.data.splits import Split
+from trainables.recipe.augmentation import check_range
 from trainables.recipe.batches import KEEP
 from trainables.saved import load_model
 from trainables.tensors import save_atomically
@@ -55,6 +56,8 @@ def _rehearse(trial: Trial, few: Data) -> None:
     name = trial.workload
     try:
         training = Training(trial, few)
+        if (augment := trial.augmentation) is not None:
+            check_range(trial.training_settings.augment, augment, training.train, training.data.bounds)
         training.epoch()
         content = training.result()
     except (UsageError, DivergedError):
