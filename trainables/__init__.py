@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from trainables.architecture import Architecture, named
     from trainables.data.cache import cached
     from trainables.data.dataset import Data, Dataset
+    from trainables.data.groups import Groups
     from trainables.data.splits import ImageSplit, Split, TensorSplit, TextSplit
     from trainables.objectives import (
         Classification,
@@ -32,6 +33,7 @@ _HOMES = {
     "CustomObjective": "trainables.objectives",
     "Data": "trainables.data.dataset",
     "Dataset": "trainables.data.dataset",
+    "Groups": "trainables.data.groups",
     "ImageSplit": "trainables.data.splits",
     "Measure": "trainables.objectives",
     "MultiLabel": "trainables.objectives",
@@ -56,6 +58,7 @@ __all__ = [
     "CustomObjective",
     "Data",
     "Dataset",
+    "Groups",
     "ImageSplit",
     "Measure",
     "MultiLabel",

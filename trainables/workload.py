@@ -15,6 +15,7 @@ from trainables.objectives import Classification, Objective
 from trainables.recipe.augmentation import AUGMENTATIONS, NONE, Augmentation
 from trainables.recipe.examples import CLEAN
 from trainables.recipe.settings import TrainingSettings
+from trainables.recipe.splitting import FIXED, LEAVE_ONE_GROUP_OUT, REDRAWN
 
 S = TypeVar("S", bound=Settings)
 
@@ -65,8 +66,9 @@ class Workload:
 
         Raises:
             UsageError: They make adversarial examples of texts, attack texts in a way for images, attack what
-                does not classify, smooth or balance labels that are no classes, or go by a metric that is
-                not measured: of binary F1, where no class is the positive one.
+                does not classify, smooth or balance labels that are no classes, leave out a group where there
+                is none, or go by a metric that is not measured: of binary F1, where no class is the positive
+                one.
         """
         if training.best_by == "f1" and self.objective.classifies and self.dataset.positive is None:
             raise UsageError(
@@ -86,6 +88,11 @@ class Workload:
         if training.balanced and not self.objective.classifies:
             raise UsageError(
                 f"training.balanced counts classes, and {self.name} does not classify; leave it at false"
+            )
+        if training.split == LEAVE_ONE_GROUP_OUT and not self.dataset.grouped:
+            raise UsageError(
+                f"training.split {training.split} needs a group of each example, and the data of {self.name} "
+                f"name none; set it to {REDRAWN} or {FIXED}"
             )
         words = (model or self.architecture).words
         self.augmentation(training.augment)

@@ -21,7 +21,7 @@ from trainables.workloads import workload_named
 
 _TOGETHER = ("examples", "robustness", "augment", "optimizer", "momentum", "nesterov")
 """Settings of training that mean something, or nothing, only together and with the workload."""
-_ALONE = ("balanced", "label_smoothing")
+_ALONE = ("balanced", "label_smoothing", "split")
 """Those that the workload alone gives a meaning."""
 _MOST_LOOKED_AT = 4096
 """Combinations of a space that are tried; a trial of another one fails by itself, in a line."""

@@ -88,3 +88,11 @@ def test_settings_of_classes_where_there_are_some() -> None:
     stage = {"name": "grid", "methods": {"standard": {}}}
     training = {"label_smoothing": [0.0, 0.1], "balanced": True, "train_size": 50}
     parse_sweep({"name": "own", "workload": "breast-cancer-mlp", "training": training, "stages": [stage]})
+
+
+@pytest.mark.parametrize("split", ["leave-one-group-out", ["fixed", "leave-one-group-out"]])
+def test_leaving_out_a_group_where_there_is_none(split: Any) -> None:
+    said = refused({"standard": {}}, training={"split": split})
+    assert "needs a group of each example, and the data of digits-lenet5 name none" in said
+    stage = {"name": "grid", "methods": {"standard": {}}}
+    parse_sweep({"name": "own", "workload": "pheme-bigru", "training": {"split": split}, "stages": [stage]})

@@ -26,12 +26,14 @@ from torch import nn
 from dropattack import Settings
 from trainables import Architecture, Workload, named
 from trainables.data.dataset import Data, Dataset
+from trainables.data.groups import Groups
 from trainables.data.splits import TensorSplit
 from trainables.objectives import Classification, CustomObjective, Measure, MultiLabel, Regression
 
 
 class Rows(Dataset):
     name = "rows"
+    grouped = True
 
     def checksum(self, root, settings):
         return "rows"
@@ -41,7 +43,8 @@ class Rows(Dataset):
         inputs = torch.rand(90, 4, generator=drawn)
         labels = {labels}
         splits = [TensorSplit(inputs[i::3], labels[i::3]) for i in range(3)]
-        return Data(*splits, classes={classes}, checksum="rows", extras={extras}, bounds={bounds})
+        own = dict(extras={extras}, bounds={bounds}, groups={groups})
+        return Data(*splits, classes={classes}, checksum="rows", **own)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +70,7 @@ GOOD = {
     "build": 'return nn.Sequential(nn.Linear(data.extras["features"], 8), nn.ReLU(), nn.Linear(8, 2))',
     "objective": "Classification()",
     "bounds": "(0.0, 1.0)",
+    "groups": "None",
     "augmentations": "{}",
 }
 NUMBERS = itertools.count()
@@ -181,6 +185,16 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"augment": "twice"},
         r"training.augment twice leaves the bounds of the data, 0..0 to 1..2",
     ),
+    "groups that the data do not name": (
+        {},
+        {"split": "leave-one-group-out"},
+        r"training.split leave-one-group-out needs a group of each example, and these data name none",
+    ),
+    "more than is left beside a group": (
+        {"groups": "Groups.of(*[['b' if i % 3 else 'a' for i in range(30)]] * 3)"},
+        {"split": "leave-one-group-out", "train_size": 21},
+        r"training.train_size 21 is more than the 15 examples",
+    ),
     "weights of other classes": (
         {"objective": "Classification(class_weights=(1, 2, 3))"},
         {},
@@ -190,6 +204,7 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 BY_A_PLAN = {
     *("numbers as classes", "classes as numbers", "more classes than there are", "weights of other classes"),
     *("an augmentation of images", "another of them"),
+    *("groups that the data do not name", "more than is left beside a group"),
     *("one that leaves the bounds", "one that leaves the bounds of a feature"),
 }
 """Those that the data alone show."""
