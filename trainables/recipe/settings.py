@@ -84,7 +84,8 @@ class TrainingSettings(optimizer.OptimizerSettings, schedule.ScheduleSettings, a
     )
     precision: str = setting(
         "float32",
-        "Arithmetic of matrix products: float32, tf32 (on a GPU), or bfloat16 in the passes of a step.",
+        "Arithmetic of matrix products: float32, tf32 (on a GPU), or bfloat16 or float16 in the passes of a "
+        "step, float16 with a loss that is scaled.",
         choices=PRECISIONS,
     )
 

@@ -86,6 +86,8 @@ class Training:
         if compiled:
             check_compilable(trial.method)
             compile_passes(self.model)
+        steps = self.settings.steps_of(trial.settings, len(self.train))
+        self._updates = Updates(self.model, self.settings, steps)
         self.method = method_named(trial.method)(
             trial.settings,
             Task(
@@ -95,6 +97,7 @@ class Training:
                 autocast=autocast(self.settings.precision),
                 clip_norm=self.settings.clip_norm or None,
                 words=data.words,
+                scaling=self._updates.scaling,
             ),
         )
         if self.settings.accumulate > 1 and not self.method.accumulates(trial.settings):
@@ -103,8 +106,6 @@ class Training:
             )
         self._bounds = data.bounds
         self._attacks = Evaluation.of(trial, data)
-        steps = self.settings.steps_of(trial.settings, len(self.train))
-        self._updates = Updates(self.model, self.settings, steps)
         self.data = data
         self.history: list[Metrics] = []
         self.best_model: dict[str, Tensor] = {}

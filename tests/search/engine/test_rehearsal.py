@@ -169,6 +169,18 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {},
         r"cannot be trained: RuntimeError",
     ),
+    "an operation that has no float16 here": (
+        {
+            "build": build(
+                "class Bessel(nn.Module):",
+                "    def forward(self, rows):",
+                "        return rows + torch.special.bessel_j0(rows.detach())",
+                "return nn.Sequential(nn.Linear(4, 6), Bessel(), nn.Linear(6, 2))",
+            )
+        },
+        {"precision": "float16"},
+        r"cannot be trained: NotImplementedError: .*not implemented for 'Half'",
+    ),
     "an attack on images": ({}, {"robustness": "square-5:0.1"}, r"the square attack is for images"),
     "an augmentation of images": ({}, {"augment": "crop-flip"}, AUGMENTED),
     "another of them": ({}, {"augment": ["none", "trivial-augment"]}, AUGMENTED),
