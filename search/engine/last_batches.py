@@ -42,7 +42,7 @@ def _check(sweep: Sweep, stage: Stage, workload: str, root: Path) -> None:
         data = found.load(root, options)
         sizes = train_sizes(splits_of(sweep, stage, workload), data)
         for examples, size, last_batch in _leaving_one(spaces["training"], workload, sizes):
-            some = data.train.subset(torch.arange(examples))
+            some = data.train.subset(torch.arange(examples) % len(data.train))  # which may have fewer
             for model in combinations(spaces["model"]):
                 check_last_batch(found.model_settings(model).build(data), some, size, last_batch)
 
