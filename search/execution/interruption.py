@@ -12,6 +12,8 @@ INTERRUPTED = "interrupted; run the same command again to go on"
 _AGAIN_SECONDS = 0.05
 
 
+sigterm_answered = threading.Event()
+"""Set as soon as the main thread answers a SIGTERM; whoever waits for that clears it before."""
 _asked = threading.Event()
 """Whether a signal asked to stop, also where the interrupt that it raised was caught by others."""
 
@@ -147,6 +149,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     While trials run, SIGINT asks Tune to stop them. A service manager sends SIGTERM to Ray's processes too;
     Tune would wait for them until Ray ends this process.
     """
+    sigterm_answered.set()
     _asked.set()
     signal.raise_signal(signal.SIGINT)
     raise KeyboardInterrupt

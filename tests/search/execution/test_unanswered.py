@@ -78,6 +78,27 @@ def test_a_main_thread_that_answers_ends_as_before(number: str) -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("begins\ncaught\n", "", 0)
 
 
+ANSWERS = STANDS.replace("def close", "unanswered.LEAVING_SECONDS = {leaving}\n\ndef close").replace(
+    "import ctypes", "from search.execution import unanswered\nimport ctypes"
+)
+
+
+@pytest.mark.parametrize(("leaving", "said"), [(30, "begins\ncaught\n"), (0.6, "begins\nclosed\n")])
+def test_one_that_has_answered_has_longer_for_leaving(leaving: float, said: str) -> None:
+    """The interrupt comes at once, and what it has to leave takes a second."""
+    act = "\n            ".join(
+        [
+            "try:",
+            "    os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)",
+            "finally:",
+            "    time.sleep(1.2)",
+        ]
+    )
+    done = child(ANSWERS.format(close="print('closed')", act=act, leaving=leaving))
+    assert (done.stdout, done.stderr) == (said, "" if leaving == 30 else LINE)
+    assert done.returncode == (0 if leaving == 30 else 143)
+
+
 def test_whoever_hears_signals_already_hears_them_still_and_afterwards() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -101,7 +122,7 @@ def test_a_sigterm_that_somebody_else_answers_is_left_to_them() -> None:
     heard, threads = threading.Event(), threading.active_count()
     handler = signal.signal(signal.SIGTERM, lambda *_: heard.set())
     try:
-        with sigterm_interrupts(), ends_unanswered(lambda: None, grace_seconds=0.0):
+        with sigterm_interrupts(), ends_unanswered(lambda: None, grace_seconds=0.01):
             assert threading.active_count() == threads
             os.kill(os.getpid(), signal.SIGTERM)
             assert heard.wait(10)
