@@ -23,9 +23,14 @@ def unknown(kind: str, name: str, valid: Iterable[str]) -> UsageError:
         An error to raise, such as ``unknown target 'conv9.w'; did you mean 'conv1.w'? …``.
     """
     names = list(valid)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    near = nearest(name, names)
     hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ";"
     return UsageError(f"unknown {kind} {name!r}{hint} valid: {', '.join(names) or '(none)'}")
+
+
+def nearest(name: str, valid: Iterable[str]) -> list[str]:
+    """At most three of the valid names, the nearest to one that is not."""
+    return difflib.get_close_matches(name, list(valid), n=3, cutoff=0.5)
 
 
 def first_line(error: BaseException) -> str:

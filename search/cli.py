@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from search.console.begun import init
 from search.console.checked import store_app
 from search.console.command import carry_out, refusals
 from search.console.fetched import data_app
@@ -57,10 +58,12 @@ def run(
         from search.definition.sweepfile import load_sweep
         from search.records.store import Store
         from search.service import run_sweep
+        from trainables.data.place import rooted
 
-        definition = load_sweep(sweep, _overridden(overrides), scale)
         console = terminal()
-        outcome = run_sweep(definition, Store(store), data, console, tracking_uri, verbose, retry_failed)
+        with rooted(data):
+            definition = load_sweep(sweep, _overridden(overrides), scale)
+            outcome = run_sweep(definition, Store(store), data, console, tracking_uri, verbose, retry_failed)
         presentation.show_outcome(console, definition, outcome, store, tracking_uri)
         if outcome.failed or not outcome.done:
             raise typer.Exit(1)
@@ -115,9 +118,11 @@ def plan(
         from search.definition.sweepfile import load_sweep
         from search.engine.plan import plan_sweep
         from search.records.store import Store
+        from trainables.data.place import rooted
 
-        definition = load_sweep(sweep, _overridden(overrides), scale)
-        planned = plan_sweep(definition, Store(store), data, tracking_uri)
+        with rooted(data):
+            definition = load_sweep(sweep, _overridden(overrides), scale)
+            planned = plan_sweep(definition, Store(store), data, tracking_uri)
         if as_json:
             _print_json([stage.to_dict() for stage in planned.stages])
             _say(planned.remarks)
@@ -242,6 +247,7 @@ def targets(
         show_targets(terminal(), workload, data)
 
 
+app.command()(init)
 app.add_typer(data_app, name="data")
 app.add_typer(store_app, name="store")
 

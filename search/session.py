@@ -31,6 +31,7 @@ from search.tracking.runs import Winner
 from search.tracking.settled import note_settled
 from trainables.disk import checkpoint_path, write_atomically
 from trainables.saved import load_model
+from trainables.workloads import workload_named
 
 _log = logging.getLogger(__name__)
 
@@ -106,8 +107,8 @@ def finish_sweep(
             report = None if stale else standing_report(sweep, store)
             report = report or write_report(sweep, store, engine.records, projection.shown())
             winners = [
-                (best.record.key, _winner_files(store.model(sweep.name, best.record), broken))
-                for best in best_by_workload(sweep, engine.records).values()
+                (best.record.key, _winner_files(store.model(sweep.name, best.record), workload, broken))
+                for workload, best in best_by_workload(sweep, engine.records).items()
             ]
             files = [report, folder / "sweep.json"]
             ending = "KILLED" if not engine.done else "FAILED" if status.failures else "FINISHED"
@@ -163,7 +164,7 @@ def _drop_checkpoint(folder: Path, journal: Journal, record: Record) -> None:
         checkpoint_path(folder, record.key).unlink(missing_ok=True)
 
 
-def _winner_files(model: Path, broken: list[str]) -> list[Path]:
+def _winner_files(model: Path, workload: str, broken: list[str]) -> list[Path]:
     """A winner's model, and how it confuses the test split's classes; nothing where it is elsewhere.
 
     One that cannot be read is added to ``broken`` in a line.
@@ -171,7 +172,7 @@ def _winner_files(model: Path, broken: list[str]) -> list[Path]:
     if not model.exists():
         return []
     try:
-        rows = load_model(model).confusion
+        rows = load_model(model, workload_named(workload)).confusion
     except UsageError as error:
         broken.append(f"a winner's model is not shown in MLflow ({error}; {CHECK})")
         return []

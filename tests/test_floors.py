@@ -19,7 +19,8 @@ ROOMS = {
     ),
     "trainables": (
         "digest disk sealing tensors gpu vision data code architecture models datasets recipe objectives "
-        "workload papers workloads usercode resolved trial saved training lanes trainable __main__"
+        "adapters target_sets workload papers workloads usercode resolved trial saved training lanes "
+        "trainable __main__"
     ),
     "analysis": (
         "statistics choice records pairing scoring questions published document figures sections render "

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from dropattack import UsageError
 from search.definition.sweep import Sweep
 from search.records.notes import note_report, report_is_whole, set_aside
@@ -13,6 +15,7 @@ from search.records.store import Store
 from search.results.best import best_by_workload
 from search.results.frames import records_for_analysis
 from search.tracking.shown import ShownRuns, shown_of
+from trainables.recipe.precision import arithmetic
 from trainables.recipe.splitting import split_for
 from trainables.saved import load_model
 from trainables.workloads import workload_named
@@ -119,7 +122,7 @@ def _tables(sweep: Sweep, store: Store, records: Sequence[Record], shown: ShownR
 
 
 def _landscape(sweep: Sweep, store: Store, records: Sequence[Record], workload: str, data: Path) -> "Section":
-    """Landscapes of the best baseline and the best attack of a workload, on test data."""
+    """Landscapes of the best baseline and the best attack of a workload, on test data; on a GPU if any."""
     from analysis.questions import landscape
     from analysis.questions.sharpness import sharpness
     from analysis.sections import landscape as section
@@ -130,20 +133,22 @@ def _landscape(sweep: Sweep, store: Store, records: Sequence[Record], workload: 
     chosen = [best for group in (baselines, attacks) if (best := best_record(sweep, group)) is not None]
     if not chosen:
         raise UsageError(f"{sweep.name} has no complete trial of {workload}, and so no landscape to draw")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     models = {}
     for record in chosen:
-        module = load_model(store.model(sweep.name, record)).model
+        module = load_model(store.model(sweep.name, record), workload_named(workload)).model.to(device)
         models[record.name] = (module, module.state_dict())
     trial = chosen[0].trial
     whole = workload_named(workload).load(data, trial.data)
     how, seed = trial.training_settings.split, trial.seed_for("split")
-    split = split_for(how, trial.seed, seed, whole).test
-    return section.section(
-        landscape.line(models, split),
-        landscape.surface(models, split, progress=_say_progress),
-        sharpness(models, split),
-        workload if len(sweep.workloads) > 1 else "",
-    )
+    split = split_for(how, trial.seed, seed, whole).test.to(device)
+    with arithmetic("float32"):
+        return section.section(
+            landscape.line(models, split),
+            landscape.surface(models, split, progress=_say_progress),
+            sharpness(models, split),
+            workload if len(sweep.workloads) > 1 else "",
+        )
 
 
 def _say_progress(done: int, total: int) -> None:

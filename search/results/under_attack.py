@@ -123,8 +123,9 @@ class _Loading:
 
     def of(self, record: Record) -> SavedModel | None:
         try:
-            saved = load_model(self._paths[record.key])
-            if saved.trial.key not in (record.key, record.former):
+            saved = load_model(self._paths[record.key], workload_named(record.trial.workload))
+            same = saved.trial.workload == record.trial.workload
+            if not same or saved.trial.key not in (record.key, record.former):
                 raise UsageError(f"{self._paths[record.key]} is of another trial")
             return saved
         except UsageError as error:

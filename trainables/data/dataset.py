@@ -55,6 +55,30 @@ class Data:
             if groups != examples:
                 raise UsageError(f"Data.groups is of {groups} {name} examples, and there are {examples}")
 
+    @property
+    def features(self) -> int:
+        """How many numbers an example has, where it is a row of them: a layer's ``in_features``.
+
+        Raises:
+            UsageError: Examples are no rows of numbers.
+        """
+        if "features" not in self.extras:
+            raise UsageError("examples are no rows of numbers; build the model by data.shape")
+        return int(self.extras["features"])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an example, such as ``(3, 32, 32)``.
+
+        Raises:
+            UsageError: The dataset does not say it, as for texts, whose lengths differ.
+        """
+        if "shape" not in self.extras:
+            raise UsageError(
+                "the examples of this dataset have no one shape; keep it in Data.extras['shape']"
+            )
+        return tuple(self.extras["shape"])
+
     def to(self, device: torch.device) -> "Data":
         """The same data with their examples and bounds on a device, which trials can share."""
         train, valid, test = (split.to(device) for split in (self.train, self.valid, self.test))
@@ -70,10 +94,12 @@ class Dataset(ABC):
         settings_type: The options that a sweep may set.
         published: How many examples the complete dataset has, where a part of it may be in use.
         positive: The class that binary F1 is about, where there is one.
+        words: Whether examples are texts, whose ``input`` is the embedding of their words.
         grouped: Whether its data may name the group of each example; see `Data.groups`.
     """
 
     name: str
+    words: bool = False
     published: int | None = None
     positive: int | None = None
     grouped: bool = False

@@ -24,8 +24,9 @@ from trainables.lanes.stacked_adam import StackedAdam
 from trainables.objectives import Classification
 from trainables.recipe.batches import KEEP
 from trainables.recipe.examples import CLEAN
+from trainables.recipe.fitting import BATCH
 from trainables.recipe.measured import Metrics
-from trainables.recipe.metrics import BATCH, scores
+from trainables.recipe.metrics import scores
 from trainables.recipe.precision import FLOAT16, arithmetic
 from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial

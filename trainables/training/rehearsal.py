@@ -19,6 +19,7 @@ from trainables.saved import load_model
 from trainables.tensors import save_atomically
 from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial
+from trainables.workloads import workload_named
 
 _TRAIN, _OTHERS, _BATCH = 32, 256, 16
 
@@ -78,7 +79,7 @@ def _rehearse(trial: Trial, few: Data) -> None:
         path = Path(folder) / "model.pt"
         try:
             save_atomically(content, path)
-            saved = load_model(path)
+            saved = load_model(path, workload_named(name))
         except Exception as error:
             raise UsageError(
                 f"a model of {name} cannot be loaded back: {type(error).__name__}: {first_line(error)}; what "
