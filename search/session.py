@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from search.console.status import Status
 from search.engine.engine import Engine
 from search.execution.errors import RunError
 from search.execution.interruption import interrupts_wait
+from search.execution.unanswered import ends_unanswered
 from search.records.journal import Journal
 from search.records.log import note_record, sweep_log
 from search.records.reading import CHECK
@@ -97,7 +99,7 @@ def finish_sweep(
             projection.start(engine.records, status.line)
             try:
                 if left:
-                    with view:
+                    with view, ends_unanswered(lambda: _close_unanswered(view, projection, status)):
                         _train(engine, folder, data, verbose)
             finally:
                 projection.drain()
@@ -121,6 +123,15 @@ def finish_sweep(
         if not warning and not tracking_uri:
             note_settled(store, sweep.name)
     return report, warning
+
+
+def _close_unanswered(view: ProgressView, projection: Projection, status: Status) -> None:
+    """Leaves the terminal and MLflow as an interruption does, where the main thread cannot."""
+    view.__exit__(None, None, None)
+    hurry = threading.Event()
+    hurry.set()
+    behind = projection.close((), (), "KILLED", hurry)
+    _log.warning("ended as KILLED, unanswered: %s%s", status.line(), f"; {behind}" if behind else "")
 
 
 def _train(engine: Engine, folder: Path, data: Path, verbose: bool) -> None:

@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 
 ROOMS = {
     "dropattack": (
-        "errors settings attack_settings perturbation modes task targets passes gradients step_result method "
-        "registry methods robustness catalogue"
+        "errors settings attack_settings perturbation modes scaling task targets passes gradients "
+        "step_result method registry methods robustness catalogue"
     ),
     "trainables": (
         "digest disk sealing tensors gpu vision data code architecture models datasets recipe objectives "

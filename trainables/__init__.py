@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from trainables.architecture import Architecture, named
     from trainables.data.cache import cached
     from trainables.data.dataset import Data, Dataset
+    from trainables.data.groups import Groups
     from trainables.data.splits import ImageSplit, Split, TensorSplit, TextSplit
     from trainables.objectives import (
         Classification,
@@ -39,6 +40,7 @@ _HOMES = {
     "CustomObjective": "trainables.objectives",
     "Data": "trainables.data.dataset",
     "Dataset": "trainables.data.dataset",
+    "Groups": "trainables.data.groups",
     "ImageFolder": "trainables.adapters.images",
     "ImageSplit": "trainables.data.splits",
     "Measure": "trainables.objectives",
@@ -72,6 +74,7 @@ __all__ = [
     "CustomObjective",
     "Data",
     "Dataset",
+    "Groups",
     "ImageFolder",
     "ImageSplit",
     "Measure",

@@ -17,6 +17,7 @@ from trainables.objectives import Classification, Objective
 from trainables.recipe.augmentation import AUGMENTATIONS, NONE, Augmentation
 from trainables.recipe.examples import CLEAN
 from trainables.recipe.settings import TrainingSettings
+from trainables.recipe.splitting import FIXED, LEAVE_ONE_GROUP_OUT, REDRAWN
 from trainables.target_sets import expanded
 
 S = TypeVar("S", bound=Settings)
@@ -88,8 +89,9 @@ class Workload:
 
         Raises:
             UsageError: They make adversarial examples of texts, attack texts in a way for images, attack what
-                does not classify, or go by a metric that is not measured: of binary F1, where no class is
-                the positive one.
+                does not classify, smooth or balance labels that are no classes, leave out a group where there
+                is none, or go by a metric that is not measured: of binary F1, where no class is the positive
+                one.
         """
         if training.best_by == "f1" and self.objective.classifies and self.dataset.positive is None:
             raise UsageError(
@@ -101,6 +103,20 @@ class Workload:
         if not self.objective.classifies and (training.cases or training.examples != CLEAN):
             what = "robustness" if training.cases else "examples"
             raise UsageError(f"training.{what} attacks classifiers, and {self.name} does not classify")
+        if training.label_smoothing and not self.objective.smooths:
+            raise UsageError(
+                f"training.label_smoothing spreads labels over classes, and {self.name} has none to spread "
+                "them over; leave it at 0"
+            )
+        if training.balanced and not self.objective.classifies:
+            raise UsageError(
+                f"training.balanced counts classes, and {self.name} does not classify; leave it at false"
+            )
+        if training.split == LEAVE_ONE_GROUP_OUT and not self.dataset.grouped:
+            raise UsageError(
+                f"training.split {training.split} needs a group of each example, and the data of {self.name} "
+                f"name none; set it to {REDRAWN} or {FIXED}"
+            )
         words = (model or self.architecture).words
         self.augmentation(training.augment)
         if not words:

@@ -140,7 +140,8 @@ def _landscape(sweep: Sweep, store: Store, records: Sequence[Record], workload: 
         models[record.name] = (module, module.state_dict())
     trial = chosen[0].trial
     whole = workload_named(workload).load(data, trial.data)
-    split = split_for(trial.training_settings.split, trial.seed_for("split"), whole).test.to(device)
+    how, seed = trial.training_settings.split, trial.seed_for("split")
+    split = split_for(how, trial.seed, seed, whole).test.to(device)
     with arithmetic("float32"):
         return section.section(
             landscape.line(models, split),

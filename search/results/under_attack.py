@@ -148,7 +148,7 @@ class _Datasets:
                 raise UsageError(f"the data of {trial.workload} in {self._root} are not those of its models")
             self._loaded[trial.checksum] = workload.load(self._root, trial.data)
         split, seed = trial.training_settings.split, trial.seed_for("split")
-        return split_for(split, seed, self._loaded[trial.checksum])
+        return split_for(split, trial.seed, seed, self._loaded[trial.checksum])
 
 
 def _measured(saved: SavedModel, source: SavedModel | None, data: Data, cases: Sequence[Case]) -> Metrics:

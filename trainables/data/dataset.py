@@ -11,6 +11,7 @@ import torch
 from dropattack import Settings, UsageError
 from dropattack.robustness import UNIT, Bounds
 from dropattack.task import WordsOf
+from trainables.data.groups import Groups
 from trainables.data.splits import Split, TextSplit
 from trainables.data.streamed import placed
 
@@ -30,6 +31,7 @@ class Data:
         bounds: Smallest and largest value of a continuous input, numbers or ``[channels, 1, 1]``; attacks
             keep to them, and their ε of 1 is the distance between them.
         facts: Numbers that describe the encoding, for the record: shares of unknown words, texts left out.
+        groups: The group of each example, where they have some; a trial may leave one out.
         words: Tells words from padding, which no method attacks; see `Task.words`. Those of a `TextSplit` are
             known.
     """
@@ -44,10 +46,15 @@ class Data:
     bounds: Bounds = UNIT
     facts: Mapping[str, float] = field(default_factory=dict)
     words: WordsOf | None = None
+    groups: Groups | None = None
 
     def __post_init__(self) -> None:
         if self.words is None and isinstance(self.train, TextSplit):
             object.__setattr__(self, "words", TextSplit.words)
+        for name in ("train", "valid", "test") if self.groups is not None else ():
+            groups, examples = len(getattr(self.groups, name)), len(getattr(self, name))
+            if groups != examples:
+                raise UsageError(f"Data.groups is of {groups} {name} examples, and there are {examples}")
 
     @property
     def features(self) -> int:
@@ -89,12 +96,14 @@ class Dataset(ABC):
         published: How many examples the complete dataset has, where a part of it may be in use.
         positive: The class that binary F1 is about, where there is one.
         words: Whether examples are texts, whose ``input`` is the embedding of their words.
+        grouped: Whether its data may name the group of each example; see `Data.groups`.
     """
 
     name: str
     words: bool = False
     published: int | None = None
     positive: int | None = None
+    grouped: bool = False
     settings_type: type[Settings] = Settings
 
     @abstractmethod

@@ -12,6 +12,7 @@ from dropattack import Settings, UsageError
 from trainables.data import files, text
 from trainables.data.cache import Encoded, cached, remembered
 from trainables.data.dataset import Data, Dataset
+from trainables.data.groups import Groups
 from trainables.data.splits import TextSplit
 from trainables.data.text import TextSettings
 from trainables.datasets.documents import Corpus, apart, wording
@@ -19,6 +20,8 @@ from trainables.digest import digest
 
 _LOG = logging.getLogger(__name__)
 _ENCODER_VERSION = 2
+_FEWEST = 2
+"""Groups of which one may be left out."""
 _NAMES = ("train", "valid", "test")
 
 
@@ -76,7 +79,23 @@ class TextDataset(Dataset):
             positive=self.positive,
             extras={name: entry[name] for name in ("vocabulary_size", "words", "known", "vectors")},
             facts=entry["facts"],
+            groups=self._groups(root, settings) if self.grouped else None,
         )
+
+    def _groups(self, root: Path, settings: TextSettings) -> Groups | None:
+        """The group of each text, kept apart from the encoding: neither knows of the other."""
+        seen = files.fingerprint(self.sources(root, settings))
+
+        def find() -> Encoded:
+            corpus, _ = self.documents(root, settings)
+            named = {group for part in corpus for group in part.groups}
+            if len(named) < _FEWEST or not all(part.groups for part in corpus):
+                return {"names": []}
+            found = Groups.of(*(part.groups for part in corpus))
+            return {"names": list(found.names), **{name: getattr(found, name) for name in _NAMES}}
+
+        entry = cached(f"{self.name}-groups", digest(seen, settings.to_dict(), _ENCODER_VERSION), find)
+        return Groups(**entry) if entry["names"] else None
 
     def corpus_digest(self, root: Path, settings: TextSettings) -> str:
         """Digest of the split corpus, remembered as long as its files are unchanged."""

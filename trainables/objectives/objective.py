@@ -82,6 +82,11 @@ class Objective(ABC):
         return False
 
     @property
+    def smooths(self) -> bool:
+        """Whether ``training.label_smoothing`` means something; where it does not, `loss` refuses it too."""
+        return True
+
+    @property
     def names(self) -> Sequence[str]:
         """The metrics that a sweep may select by, the loss among them; not those of attacks."""
         return (LOSS, *self.measures())
