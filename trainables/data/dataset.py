@@ -82,7 +82,7 @@ class Data:
 
     def to(self, device: torch.device) -> "Data":
         """The same data with their examples and bounds on a device, which trials can share; see `placed`."""
-        train, valid, test = (placed(split, device) for split in (self.train, self.valid, self.test))
+        train, valid, test = placed((self.train, self.valid, self.test), device)
         low, high = (b.to(device) if isinstance(b, torch.Tensor) else b for b in self.bounds)
         return replace(self, train=train, valid=valid, test=test, bounds=(low, high))
 

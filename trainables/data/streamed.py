@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Generic, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,13 +12,12 @@ from dropattack import Batch
 from trainables.data.splits import Split
 from trainables.gpu import room_on
 
-S = TypeVar("S", bound=Split)
 _SHARE = 0.5
 """Of a device's room that a split may take up."""
 
 
 @dataclass(frozen=True)
-class Streamed(Generic[S]):
+class Streamed:
     """A split that stays where it is, and whose batches are on a device; see `Split`.
 
     Attributes:
@@ -26,13 +25,14 @@ class Streamed(Generic[S]):
         device: Where its batches go.
     """
 
-    whole: S
+    whole: Any
     device: torch.device
 
     @cached_property
     def labels(self) -> Tensor:
         """``[n]``, on the device."""
-        return self.whole.labels.to(self.device)
+        found: Tensor = self.whole.labels.to(self.device)
+        return found
 
     def __len__(self) -> int:
         return len(self.whole)
@@ -47,15 +47,16 @@ class Streamed(Generic[S]):
 
     def order(self, size: int, generator: torch.Generator) -> Sequence[Tensor]:
         """See `Split.order`; where the split is."""
-        return self.whole.order(size, generator)
+        found: Sequence[Tensor] = self.whole.order(size, generator)
+        return found
 
     def take(self, indices: Tensor) -> Batch:
         """See `Split.take`."""
         there = indices.to(self.whole.labels.device)
-        part = self.whole.subset(there.flatten()).to(self.device)
+        part: Split = self.whole.subset(there.flatten()).to(self.device)
         return part.take(torch.arange(there.numel(), device=part.labels.device).view(there.shape))
 
-    def joined(self, others: Sequence["Streamed[S]"]) -> "Streamed[S]":
+    def joined(self, others: Sequence["Streamed"]) -> "Streamed":
         """See `Split.joined`."""
         return Streamed(self.whole.joined([other.whole for other in others]), self.device)
 
@@ -65,14 +66,15 @@ class Streamed(Generic[S]):
 
     def to(self, device: torch.device) -> Split:
         """See `Split.to`."""
-        return self if device == self.device else placed(self.whole, device)
+        return self if device == self.device else placed([self.whole], device)[0]
 
 
-def placed(split: Split, device: torch.device) -> Split:
-    """A split on a device, or, where it would fill more than half of the room there, its batches alone."""
-    if device.type == "cpu" or isinstance(split, Streamed) or size_of(split) <= _SHARE * room_on(device):
-        return split.to(device)
-    return Streamed(split, device)
+def placed(splits: Sequence[Split], device: torch.device) -> list[Split]:
+    """Splits on a device, or, where they would fill more than half of the room there, their batches alone."""
+    streams = [isinstance(split, Streamed) for split in splits]
+    if device.type == "cpu" or any(streams) or sum(map(size_of, splits)) <= _SHARE * room_on(device):
+        return [split.to(device) for split in splits]
+    return [Streamed(split, device) for split in splits]
 
 
 def size_of(split: Split) -> int:

@@ -73,9 +73,7 @@ class Training:
             seed = trial.seed_for("subset")
             size, balanced = self.settings.train_size, self.settings.balanced
             train = train.subset(stratified_subset(train.labels, size, seed, balanced))
-        self.train, self.valid, self.test = (
-            placed(split, self.device) for split in (train, data.valid, data.test)
-        )
+        self.train, self.valid, self.test = placed((train, data.valid, data.test), self.device)
         self.objective = trial.objective
         self.shuffling = torch.Generator().manual_seed(trial.seed_for("shuffling"))
         self._masks = torch.Generator(self.device).manual_seed(trial.seed_for("masks"))

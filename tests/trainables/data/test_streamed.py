@@ -55,13 +55,18 @@ def test_what_fits_into_half_of_the_room_is_placed_as_a_whole(monkeypatch: pytes
     with pretended():
         for room, whole in ((2 * size_of(split), True), (2 * size_of(split) - 1, False), (0, False)):
             monkeypatch.setattr(streamed, "room_on", lambda _, room=room: room)
-            assert isinstance(placed(split, AWAY), TensorSplit) is whole
-    assert placed(split, CPU).labels is split.labels
+            assert isinstance(placed([split], AWAY)[0], TensorSplit) is whole
+        monkeypatch.setattr(streamed, "room_on", lambda _: 5 * size_of(split))
+        assert [type(part) for part in placed([split] * 3, AWAY)] == [Streamed] * 3, "all together"
+    assert placed([split], CPU)[0].labels is split.labels
 
 
+@pytest.mark.parametrize("split", ["fixed", "redrawn"])
 @pytest.mark.parametrize("workload", [IMAGES, TEXTS])
-def test_a_training_that_streams_computes_the_same(workload: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = trial(workload, "dropattack", robustness="fgm:0.1")
+def test_a_training_that_streams_computes_the_same(
+    workload: str, split: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = trial(workload, "dropattack", robustness="fgm:0.1", split=split)
     found = []
     for room in (math.inf, 0.0):
         monkeypatch.setattr(streamed, "room_on", lambda _, room=room: room)
