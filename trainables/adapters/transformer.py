@@ -52,7 +52,7 @@ class Tokenized(Dataset):
         self, texts: TextDataset, pretrained: str | Path = "", longest: int = 128, name: str = ""
     ) -> None:
         self.name = name or texts.name
-        self.positive = texts.positive
+        self.positive, self.grouped = texts.positive, texts.grouped
         self._texts = texts
         self._reading = texts.settings_type(vectors="")
         defaults = [
@@ -93,6 +93,7 @@ class Tokenized(Dataset):
             positive=self.positive,
             extras={"configuration": entry["configuration"], "pad": entry["pad"], "pretrained": str(folder)},
             facts=entry["facts"],
+            groups=self._texts.groups_of(root, self._reading),
         )
 
     def _encode(self, root: Path, settings: TokenSettings, folder: Path) -> Encoded:

@@ -79,11 +79,13 @@ class TextDataset(Dataset):
             positive=self.positive,
             extras={name: entry[name] for name in ("vocabulary_size", "words", "known", "vectors")},
             facts=entry["facts"],
-            groups=self._groups(root, settings) if self.grouped else None,
+            groups=self.groups_of(root, settings),
         )
 
-    def _groups(self, root: Path, settings: TextSettings) -> Groups | None:
-        """The group of each text, kept apart from the encoding: neither knows of the other."""
+    def groups_of(self, root: Path, settings: TextSettings) -> Groups | None:
+        """The group of each text, where they have some; kept apart from the encoding."""
+        if not self.grouped:
+            return None
         seen = files.fingerprint(self.sources(root, settings))
 
         def find() -> Encoded:
