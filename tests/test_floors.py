@@ -22,7 +22,7 @@ ROOMS = {
         "workload papers workloads usercode resolved trial saved training lanes trainable __main__"
     ),
     "analysis": (
-        "statistics choice records pairing scoring questions published document figures sections render "
+        "statistics choice records notation pairing scoring questions published document figures sections render "
         "report"
     ),
     "search": (

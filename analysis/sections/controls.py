@@ -11,14 +11,13 @@ from analysis.document import (
     Section,
     Table,
     gain_column,
-    number,
     number_column,
     p_column,
     score_column,
     text_column,
-    with_interval,
 )
 from analysis.figures.ranking import gain_forest
+from analysis.notation import number, with_interval
 from analysis.questions.controls import MEANING, PLAIN, compare_methods, generalisation_gap, scored_methods
 from analysis.questions.resolution import resolution
 from analysis.records import Metric, Records

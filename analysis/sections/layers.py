@@ -11,16 +11,14 @@ from analysis.document import (
     Section,
     Table,
     gain_column,
-    number,
     number_column,
     overlapping,
     p_column,
-    p_value,
     score_column,
     text_column,
-    with_interval,
 )
 from analysis.figures.ranking import critical_difference, gain_forest
+from analysis.notation import number, p_value, with_interval
 from analysis.questions.layer_sizes import FACTOR, Confounding, confounding
 from analysis.questions.layers import (
     across_workloads,

@@ -14,9 +14,9 @@ from analysis.document import (
     number_column,
     score_column,
     text_column,
-    with_interval,
 )
 from analysis.figures.curves import learning
+from analysis.notation import with_interval
 from analysis.questions.curves import learning_curves
 from analysis.questions.selection import best_of_methods, configurations, failures, optimism
 from analysis.records import BASELINE, Metric, Records, labels

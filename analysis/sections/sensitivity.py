@@ -4,19 +4,11 @@ from functools import partial
 
 import pandas as pd
 
-from analysis.document import (
-    Figure,
-    Section,
-    Table,
-    gain_column,
-    number,
-    number_column,
-    score_column,
-    text_column,
-)
+from analysis.document import Figure, Section, Table, gain_column, number_column, score_column, text_column
 from analysis.figures.curves import marginals
 from analysis.figures.heatmap import epsilon_p_map
 from analysis.figures.surrogate import surrogate_map
+from analysis.notation import number
 from analysis.questions.sensitivity import AXES, epsilon_p_cells, marginal, panel_columns
 from analysis.questions.surrogate import Surrogate, surrogates
 from analysis.records import CONTROL, RELATIVE, Metric, Records, describe, labels, rows
