@@ -80,9 +80,9 @@ def t_half_width(n: ArrayLike, sd: ArrayLike, spent: ArrayLike = 0, mean: ArrayL
         mean: Their mean.
 
     Returns:
-        NaN where n < `FEWEST` or no degree of freedom is left; without any spread (`without_spread`) 0 for a mean of 0, and
-        NaN for another: two equal gains do not show that there is no spread, and an interval of no width
-        would say so.
+        NaN where n < `FEWEST` or no degree of freedom is left; without any spread (`without_spread`) 0 for a
+        mean of 0, and NaN for another: equal gains do not show that there is no spread, and an interval of no
+        width would say so.
     """
     n, sd, mean = (np.asarray(a, dtype=float) for a in (n, sd, mean))
     freedom = n - 1 - np.asarray(spent, dtype=float)

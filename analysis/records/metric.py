@@ -5,9 +5,7 @@ import re
 from dataclasses import dataclass
 
 _UNIT = (0.0, 1.0)
-_BOUNDS = {"mcc": (-1.0, 1.0), "r2": (-math.inf, 1.0)} | dict.fromkeys(
-    ("rmse", "mae"), (0.0, math.inf)
-)
+_BOUNDS = {"mcc": (-1.0, 1.0), "r2": (-math.inf, 1.0)} | dict.fromkeys(("rmse", "mae"), (0.0, math.inf))
 """What the metrics that ship can be, by the end of their names; shares are in [0, 1]."""
 _FRACTIONS = ("accuracy", "f1", "recall", "precision", "auroc", "exact_match", "calibration_error")
 
@@ -66,6 +64,5 @@ class Metric:
     @property
     def gain_label(self) -> str:
         """Name of a gain over the baseline with its unit; positive is better."""
-        return (
-            f"gain in {self.name} ({'points' if self.is_fraction else 'lower is better, so a fall counts'})"
-        )
+        of = f"gain in {self.name}{' (points)' if self.is_fraction else ''}"
+        return of if self.larger_is_better else f"{of}; lower is better, so a fall counts"

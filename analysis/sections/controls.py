@@ -127,7 +127,7 @@ def _table(table: pd.DataFrame, metric: Metric) -> Table:
         "Methods and controls",
         "Method − control: what the method has more than its control with the very same settings and seeds, "
         "or in its best settings where it did not run with those; with Holm's p.",
-        table,
+        table.drop(columns="over_values"),
         [
             text_column("workload", "workload"),
             *_training(table),
