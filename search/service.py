@@ -62,7 +62,7 @@ def run_sweep(
     folder = store.folder(sweep.name)
     with exclusive(folder):
         old = store.standing_definition(sweep.name)
-        with doing(console, "checking the sweep, its data and its records"):
+        with doing(console, "checking the sweep, its data and its records", may_refuse=True):
             ready = check_ready(sweep, store, data, tracking_uri, writable=True)
         journal, checksum = ready.journal, ready.checksum
         assert journal is not None, "a journal that is opened for writing is there"
@@ -75,7 +75,7 @@ def run_sweep(
         for remark in remarks:
             show_line(console, remark)
         if left:
-            with doing(console, "trying each workload on a few examples"):
+            with doing(console, "trying each workload on a few examples", may_refuse=True):
                 _rehearse(sweep, data, checksum, engine.records)
             with doing(console, "starting Ray"):
                 _connect(sweep, store, data, checksum, verbose)

@@ -13,15 +13,18 @@ from search.console.terminal import show_line
 
 
 @contextmanager
-def doing(console: Console, what: str) -> Iterator[None]:
+def doing(console: Console, what: str, may_refuse: bool = False) -> Iterator[None]:
     """Shows what is done while the context lasts: with a clock on a terminal, as a plain line elsewhere.
 
     Args:
         console: Where to show it.
         what: Such as ``starting Ray``.
+        may_refuse: Whether the request may turn out to be wrong. Then there is no plain line: a refusal is the
+            one line that such a request gets.
     """
     if not console.is_terminal:
-        show_line(console, f"{what}…")
+        if not may_refuse:
+            show_line(console, f"{what}…")
         yield
         return
     started = time.monotonic()

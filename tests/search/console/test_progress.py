@@ -103,3 +103,9 @@ def test_what_is_done_is_said_before_it_is_done() -> None:
     with pytest.raises(KeyError), doing(_terminal(text), "starting Ray"):
         raise KeyError("what happens meanwhile is not swallowed")
     assert "starting Ray… 0 s" in text.getvalue()
+
+
+def test_a_request_that_may_be_refused_leaves_no_line() -> None:
+    text = io.StringIO()
+    with doing(Console(file=text), "checking", may_refuse=True):
+        assert text.getvalue() == ""
