@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,7 @@ from search.console.fetched import data_app
 from search.console.options import (
     DATA,
     STORE,
+    AnySweepName,
     DataOption,
     JsonOption,
     RetryOption,
@@ -29,6 +30,10 @@ from search.console.options import (
     SweepName,
     TrackingOption,
 )
+
+if TYPE_CHECKING:
+    from search.definition.sweep import Sweep
+    from search.records.store import Store
 
 app = typer.Typer(
     name="dropattack",
@@ -126,29 +131,30 @@ def plan(
 
 
 @app.command()
-def status(sweep: SweepName, store: StoreOption = STORE, as_json: JsonOption = False) -> None:
-    """Say how far a sweep is, from any terminal, also while it runs."""
+def status(sweep: AnySweepName = "", store: StoreOption = STORE, as_json: JsonOption = False) -> None:
+    """Say how far a sweep is, or all of the store, from any terminal, also while they run."""
     with refusals():
-        from search.console import presentation
-        from search.console.status import Status
+        from search.console import presentation, standings
         from search.console.terminal import terminal
         from search.definition.source import sweep_name
         from search.records.store import Store
 
         place = Store(store)
-        definition = place.recorded(sweep_name(sweep))
-        records = place.journal(definition).records
-        total = place.total(definition.name)
-        if total is None:
-            from search.engine.proposers import total_of
-
-            total = total_of(definition)
-        place.look_at_notes(definition.name)
+        if not sweep:
+            if as_json:
+                _print_json(standings.plain_standings(place))
+            else:
+                standings.show_standings(terminal(), place)
+            return
+        found = standings.standing_of(place, sweep_name(sweep))
+        place.look_at_notes(found.sweep.name)
         if as_json:
-            _print_json(Status(definition, records, total).to_dict())
+            _print_json(found.status.to_dict())
         else:
-            presentation.show_status(terminal(), definition, records, total)
-        _say(place.remarks.values())
+            presentation.show_status(
+                terminal(), found.sweep, found.records, found.status.total, found.running
+            )
+        _say([*place.remarks.values(), *_changed_code(place, found.sweep)])
 
 
 @app.command()
@@ -168,9 +174,9 @@ def report(
         from search.results.reporting import report_sweep
 
         wanted = [name.strip() for name in formats.split(",")]
-        root, place = data if landscape else None, Store(store)
-        print(report_sweep(sweep_name(sweep), place, tracking_uri, wanted, against, root))
-        _say(place.remarks.values())
+        root, place, name = data if landscape else None, Store(store), sweep_name(sweep)
+        print(report_sweep(name, place, tracking_uri, wanted, against, root))
+        _say([*place.remarks.values(), *_changed_code(place, place.recorded(name))])
 
 
 @app.command()
@@ -274,6 +280,16 @@ def _overridden(overrides: list[str] | None) -> dict[str, Any]:
     from search.definition.sweepfile import parse_override
 
     return dict(map(parse_override, overrides or []))
+
+
+def _changed_code(store: "Store", sweep: "Sweep") -> list[str]:
+    """Lines on the user's code that has changed since a sweep last ran; what ships is not asked for."""
+    noted = store.code(sweep.name)
+    if not any(modules for methods in noted.values() for modules in methods.values()):
+        return []
+    from search.engine.code import remarks_on_changes
+
+    return remarks_on_changes(noted, sweep)
 
 
 def _say(lines: Iterable[str]) -> None:

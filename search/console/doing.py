@@ -19,8 +19,8 @@ def doing(console: Console, what: str, may_refuse: bool = False) -> Iterator[Non
     Args:
         console: Where to show it.
         what: Such as ``starting Ray``.
-        may_refuse: Whether the request may turn out to be wrong. Then there is no plain line: a refusal is the
-            one line that such a request gets.
+        may_refuse: Whether the request may turn out to be wrong. Then there is no plain line: a refusal is
+            the one line that such a request gets.
     """
     if not console.is_terminal:
         if not may_refuse:

@@ -117,6 +117,11 @@ class Status:
         return None if pace is None else (self.total - self.finished) / pace * 3600
 
     @property
+    def time_left(self) -> str:
+        """The same in words, or nothing."""
+        return f"{duration(self.seconds_left)} left" if self.seconds_left else ""
+
+    @property
     def stage(self) -> str:
         """The first stage that trains now, or nothing."""
         names = [stage.name for stage in self._sweep.stages] if self.standing == "running" else []
@@ -133,9 +138,7 @@ class Status:
         if stage := self.stage:
             names = [each.name for each in self._sweep.stages]
             parts.append(f"stage {names.index(stage) + 1} of {len(names)}: {stage}")
-        if self.seconds_left:
-            parts.append(f"{duration(self.seconds_left)} left")
-        return " · ".join(parts)
+        return " · ".join([*parts, *filter(None, [self.time_left])])
 
     def leader(self, workload: str) -> str:
         """Baseline and best configuration so far of a workload in a line; nothing where there is neither."""

@@ -1,0 +1,36 @@
+"""Lists in columns: a line for each entry, which fits a narrow terminal."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from search.console.terminal import show_line
+
+WIDTH = 100
+"""Characters that a line of a list has at most."""
+
+
+def show_columns(console: Console, rows: Sequence[Sequence[str]]) -> None:
+    """Shows rows in columns as wide as they need; the last one is cut where a line is full.
+
+    Args:
+        console: Where to show them.
+        rows: Cells, as many in each row.
+    """
+    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
+    for row in rows:
+        head = "".join(f"{cell:<{width}}  " for cell, width in zip(row[:-1], widths, strict=True))
+        show_line(console, (head + cut(row[-1], max(0, WIDTH - len(head)))).rstrip())
+
+
+def cut(text: str, width: int) -> str:
+    """A text, cut between words where it is longer than a width.
+
+    Example:
+        >>> cut("Does DropAttack help?", 12)
+        'Does…'
+    """
+    if len(text) <= width:
+        return text
+    whole = text[:width].rpartition(" ")[0]
+    return f"{whole.rstrip(' ,;:.')}…" if whole else text[: max(0, width - 1)] + "…" * (width > 0)
