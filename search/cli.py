@@ -9,6 +9,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -164,6 +166,9 @@ def report(
     formats: Annotated[str, typer.Option("--format", help="Any of html,md,png,svg,csv.")] = "html",
     against: Annotated[str, typer.Option(metavar="SWEEP", help="Another sweep to compare with.")] = "",
     landscape: Annotated[bool, typer.Option("--landscape", help="Draw loss landscapes; slow.")] = False,
+    watched: Annotated[
+        bool, typer.Option("--watch", help="Write it anew while the sweep runs; Ctrl-C ends it sooner.")
+    ] = False,
     data: DataOption = DATA,
     tracking_uri: TrackingOption = "",
 ) -> None:
@@ -175,7 +180,13 @@ def report(
 
         wanted = [name.strip() for name in formats.split(",")]
         root, place, name = data if landscape else None, Store(store), sweep_name(sweep)
-        print(report_sweep(name, place, tracking_uri, wanted, against, root))
+        if watched:
+            from search.results.watching import watch
+
+            with suppress(KeyboardInterrupt):
+                watch(place, name, partial(report_sweep, name, place, tracking_uri, wanted, against, root))
+        else:
+            print(report_sweep(name, place, tracking_uri, wanted, against, root))
         _say([*place.remarks.values(), *_changed_code(place, place.recorded(name))])
 
 
