@@ -4,7 +4,6 @@ Exit status 0: done; 1: some trials failed, or the run could not start or go on;
 nothing started.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import typer
 from search.console.checked import store_app
 from search.console.command import carry_out, refusals
 from search.console.fetched import data_app
+from search.console.lists import lists_app
 from search.console.options import (
     DATA,
     STORE,
@@ -44,6 +44,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"dropattack {version('dropattack')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Hyperparameter search for DropAttack, masked weight adversarial training, and its relatives."""
 
 
 @app.command()
@@ -118,7 +135,7 @@ def plan(
     """Say what a run would do: trials, how many are recorded already, passes, time. Starts nothing."""
     with refusals():
         from search.console.planned import show_plan
-        from search.console.terminal import terminal
+        from search.console.terminal import print_json, terminal
         from search.definition.sweepfile import load_sweep
         from search.engine.plan import plan_sweep
         from search.records.store import Store
@@ -126,7 +143,7 @@ def plan(
         definition = load_sweep(sweep, _overridden(overrides), scale)
         planned = plan_sweep(definition, Store(store), data, tracking_uri)
         if as_json:
-            _print_json([stage.to_dict() for stage in planned.stages])
+            print_json([stage.to_dict() for stage in planned.stages])
             _say(planned.remarks)
         else:
             show_plan(terminal(), definition, planned)
@@ -137,21 +154,21 @@ def status(sweep: AnySweepName = "", store: StoreOption = STORE, as_json: JsonOp
     """Say how far a sweep is, or all of the store, from any terminal, also while they run."""
     with refusals():
         from search.console import presentation, standings
-        from search.console.terminal import terminal
+        from search.console.terminal import print_json, terminal
         from search.definition.source import sweep_name
         from search.records.store import Store
 
         place = Store(store)
         if not sweep:
             if as_json:
-                _print_json(standings.plain_standings(place))
+                print_json(standings.plain_standings(place))
             else:
                 standings.show_standings(terminal(), place)
             return
         found = standings.standing_of(place, sweep_name(sweep))
         place.look_at_notes(found.sweep.name)
         if as_json:
-            _print_json(found.status.to_dict())
+            print_json(found.status.to_dict())
         else:
             presentation.show_status(
                 terminal(), found.sweep, found.records, found.status.total, found.running
@@ -216,49 +233,7 @@ def robustness(
         _say(place.remarks.values())
 
 
-@app.command()
-def sweeps(store: StoreOption = STORE) -> None:
-    """List the bundled sweeps, and those that have been run."""
-    with refusals():
-        from search.console.bundled import show_sweeps
-        from search.console.terminal import terminal
-        from search.records.store import Store
-
-        show_sweeps(terminal(), Store(store).sweeps())
-
-
-@app.command()
-def workloads() -> None:
-    """List the workloads: dataset, model and training settings under one name."""
-    with refusals():
-        from search.console.catalogue import show_workloads
-        from search.console.terminal import terminal
-
-        show_workloads(terminal())
-
-
-@app.command()
-def methods() -> None:
-    """List the training methods with their hyperparameters and ranges."""
-    with refusals():
-        from search.console.catalogue import show_methods
-        from search.console.terminal import terminal
-
-        show_methods(terminal())
-
-
-@app.command()
-def targets(
-    workload: Annotated[str, typer.Argument(help="A workload's name.")], data: DataOption = DATA
-) -> None:
-    """List what can be attacked in a workload's model."""
-    with refusals():
-        from search.console.catalogue import show_targets
-        from search.console.terminal import terminal
-
-        show_targets(terminal(), workload, data)
-
-
+app.add_typer(lists_app)
 app.add_typer(data_app, name="data")
 app.add_typer(store_app, name="store")
 
@@ -307,7 +282,3 @@ def _say(lines: Iterable[str]) -> None:
     """Lines on standard error, beside what was asked for."""
     for line in lines:
         print(f"dropattack: {line}", file=sys.stderr)
-
-
-def _print_json(values: Any) -> None:
-    print(json.dumps(values, indent=2, ensure_ascii=False))
