@@ -23,6 +23,7 @@ from analysis.sections import (
 )
 from dropattack import UsageError
 from dropattack.errors import unknown
+from trainables.disk import write_atomically
 
 FORMATS = ("html", "png", "svg", "csv", "md")
 _SECTIONS: tuple[Callable[[Records], Section | None], ...] = (
@@ -76,9 +77,9 @@ def write_report(
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if "html" in wanted:
-            (directory / "report.html").write_text(document.html(), encoding="utf-8")
+            write_atomically(directory / "report.html", document.html().encode())
         if "md" in wanted:
-            (directory / "report.md").write_text(document.markdown(), encoding="utf-8")
+            write_atomically(directory / "report.md", document.markdown().encode())
         document.write_figures(directory / "figures", [name for name in ("png", "svg") if name in wanted])
         if "csv" in wanted:
             document.write_tables(directory / "tables")

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from dropattack import UsageError
+from search.console.doing import doing
 from search.console.progress import ProgressView
 from search.console.status import Status
 from search.engine.engine import Engine
@@ -75,7 +76,7 @@ def finish_sweep(
         (lambda: None) if tracking_uri else (lambda: make_ready(store)),
     )
     status = Status(sweep, engine.records, engine.total)
-    view = ProgressView(status, console)
+    view = ProgressView(status, console, sweep)
     engine.listeners += [
         projection.show,
         lambda record: _drop_checkpoint(folder, engine.journal, record),
@@ -102,7 +103,9 @@ def finish_sweep(
                 projection.drain()
             stale = left or changed or projection.created
             report = None if stale else standing_report(sweep, store)
-            report = report or write_report(sweep, store, engine.records, projection.shown())
+            if report is None:
+                with doing(console, "writing the report"):
+                    report = write_report(sweep, store, engine.records, projection.shown())
             winners = [
                 (best.record.key, _winner_files(store.model(sweep.name, best.record), broken))
                 for best in best_by_workload(sweep, engine.records).values()

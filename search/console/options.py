@@ -8,6 +8,9 @@ import typer
 SweepName = Annotated[
     str, typer.Argument(metavar="SWEEP", help="A bundled sweep's name, or a path to a YAML file.")
 ]
+AnySweepName = Annotated[
+    str, typer.Argument(metavar="[SWEEP]", help="A bundled sweep's name, or a path; all sweeps by default.")
+]
 StoreOption = Annotated[
     Path, typer.Option("--store", envvar="DROPATTACK_STORE", help="Folder of all records.")
 ]

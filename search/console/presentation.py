@@ -28,7 +28,8 @@ def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, 
     parts = [f"{n} {state}" for state, n in _counts(outcome.records).items()]
     parts += [f"{reused} of them reused from other sweeps"] if reused else []
     trials = f"{len(outcome.records)} trials{f', {same_training(copies)}' if copies else ''}"
-    show_line(console, f"{trials}: {', '.join(parts)} · {duration(outcome.seconds)}")
+    took = duration(outcome.seconds) if outcome.trained else "nothing was left to train"
+    show_line(console, f"{trials}: {', '.join(parts)} · {took}")
     _show_best(console, sweep, outcome.records)
     if outcome.warning:
         show_line(console, f"warning: {outcome.warning}")
@@ -42,19 +43,35 @@ def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, 
     show_line(console, f"MLflow: {without_credentials(tracking_uri) or f'dropattack ui --store {store}'}")
 
 
-def show_status(console: Console, sweep: Sweep, records: Sequence[Record], total: int) -> None:
-    """How far a sweep is."""
-    table = Table("stage", "workload", *(state.value for state in State), title=sweep.name)
+def show_status(
+    console: Console, sweep: Sweep, records: Sequence[Record], total: int, running: bool = True
+) -> None:
+    """How far a sweep is; ``running`` says whether it runs now."""
+    status = Status(sweep, records, total, running)
+    words = [state.value for state in State]
+    if not running:
+        words[list(State).index(State.RUNNING)] = "unfinished"
+    table = Table("stage", "workload", *words, title=sweep.name)
     for stage in sweep.stages:
         for workload in sweep.stage_workloads(stage):
             own = [r for r in records if r.stage == stage.name and r.trial.workload == workload]
             table.add_row(stage.name, workload, *(str(sum(r.state is s for r in own)) for s in State))
     console.print(table)
-    status = Status(sweep, records, total)
     pace = status.trials_per_hour
-    show_line(console, status.line() + (f" · {pace:.0f} trials per hour" if pace else ""))
+    at_pace = f" · {pace:.0f} trials per hour" if pace else ""
+    show_line(console, f"{status.standing}: {status.counts()}{at_pace}")
     if (share := status.cpu_share) is not None and share < _ENOUGH:
-        show_line(console, f"trials get {share:.0%} of the CPU they were given: something else keeps it busy")
+        get, keeps = ("get", "keeps") if running else ("got", "kept")
+        show_line(
+            console,
+            f"trials {get} {share:.0%} of the CPU they were given: something else {keeps} it busy",
+        )
+    if status.standing == "stopped":
+        show_line(console, f"`dropattack run {sweep.name}`, as it was run before, goes on")
+    if status.standing != "finished":
+        for workload in sweep.workloads:
+            if led := status.leader(workload):
+                show_line(console, f"{workload}: {led}" if len(sweep.workloads) > 1 else led)
     _show_best(console, sweep, records)
     for record in status.failures:
         show_line(console, f"failed: {record.name}: {record.reason}")

@@ -35,11 +35,16 @@ class Sampling(_Model):
 
 
 class Confirm(_Model):
-    """The best configurations of the stages before, and the baseline, again on fresh seeds."""
+    """The best configurations of the stages before, and the baseline, again on fresh seeds.
+
+    With ``controls``, plain training runs beside them on the same seeds with as many passes as each of the
+    configurations: in more updates (``equal-passes``) or in as many (``same-updates``).
+    """
 
     kind: Literal["confirm"] = "confirm"
     top: int = Field(default=1, ge=1)
     seeds: tuple[int, ...] = Field(min_length=1)
+    controls: tuple[Literal["equal-passes", "same-updates"], ...] = ()
 
 
 class Asha(_Model):

@@ -23,6 +23,7 @@ class Outcome:
         report: Where the report lies.
         seconds: How long the run took.
         warning: What went wrong beside the trials, or nothing.
+        trained: How many trials it trained, for an epoch at least, or tried to.
     """
 
     records: Sequence[Record]
@@ -31,6 +32,7 @@ class Outcome:
     report: Path
     seconds: float
     warning: str
+    trained: int
 
     @property
     def failed(self) -> list[Record]:

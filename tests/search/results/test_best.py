@@ -105,7 +105,6 @@ def test_console_status_and_report_name_one_configuration(tmp_path: Path) -> Non
     show_status(Console(file=text, width=300), definition, records, len(records))
     name = run_name(found.record.trial).rpartition(" seed=")[0]
     assert f"best configuration on validation: {name} · valid_accuracy {found.mean:.4g}" in text.getvalue()
-    assert f"best so far valid_accuracy {found.mean:.4g}" in Status(definition, records, len(records)).line()
     section = report(records_for_analysis(definition, records, ShownRuns(), {}))
     assert section is not None
     (told,) = section.findings

@@ -102,10 +102,10 @@ def test_the_console_counts_them_too(once: tuple[Sweep, list[Record]]) -> None:
     definition, records = once
     status = Status(definition, records, len(records))
     assert (status.finished, status.copies) == (92, 56)
-    assert status.line().startswith(f"92/92 · 92 complete · {SAME} · best so far")
+    assert status.line().startswith(f"92/92 · 92 complete · {SAME} · validation accuracy: ")
     assert status.to_dict()["copies"] == 56
     text = io.StringIO()
-    outcome = Outcome(records, True, "", Path("report"), 3.0, "")
+    outcome = Outcome(records, True, "", Path("report"), 3.0, "", 1)
     show_outcome(Console(file=text, width=300), definition, outcome, Path("runs"), "")
     assert text.getvalue().startswith(f"92 trials, {SAME}: 92 complete · 3 s\n")
 
@@ -118,7 +118,7 @@ def test_what_another_sweep_trained_is_said_to_be_reused(
     driver = Driver(engine(tmp_path, definition, elsewhere=elsewhere))
     driver.run()
     text = io.StringIO()
-    outcome = Outcome(driver.engine.records, True, "", Path("report"), 3.0, "")
+    outcome = Outcome(driver.engine.records, True, "", Path("report"), 3.0, "", 1)
     show_outcome(Console(file=text, width=300), definition, outcome, Path("runs"), "")
     told = f"92 trials, {SAME}: 92 complete, 1 of them reused from other sweeps"
     assert text.getvalue().startswith(told)
