@@ -69,6 +69,11 @@ def values_or_interval(
     return f"{text} ({' and '.join(both)})"
 
 
+def seeds_text(count: float) -> str:
+    """``1 seed``, ``3 seeds``."""
+    return f"{count:.0f} seed{'' if count == 1 else 's'}"
+
+
 def p_value(p: float) -> str:
     """A p-value for people."""
     return "–" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"

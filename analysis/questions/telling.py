@@ -2,7 +2,7 @@
 
 import math
 
-from analysis.notation import digits_of, number, values_or_interval
+from analysis.notation import digits_of, number, seeds_text, values_or_interval
 from analysis.questions.answers import Answer, Effect, Outcome
 from analysis.questions.arms import Arm
 from analysis.questions.conclusion import Conclusion
@@ -42,7 +42,7 @@ def gain_text(effect: Effect, metric: Metric, over: str = "") -> str:
 
 
 def _seeds(effect: Effect) -> str:
-    seeds = f"seed{'s' * (effect.n != 1)}"
+    seeds = "seed" if effect.n == 1 else "seeds"
     if effect.scored_on == FRESH:
         return f"n = {effect.n} fresh {seeds}"
     if effect.scored_on == HELD_OUT:
@@ -112,7 +112,7 @@ def _doubt(found: Answer, verdict: Conclusion) -> str:
         examples = f"{verdict.scale.examples:,.0f} test examples"
         return f"; all seeds are equal, and {examples} show nothing below {step}{_unit(metric)}"
     if effect.n < FEWEST:
-        return f"; {effect.n} seed{'s tell' if effect.n > 1 else ' tells'} nothing of luck"
+        return f"; {seeds_text(effect.n)} cannot tell it from luck"
     if TIERS.get(effect.scored_on) == FLATTERED:
         return "; it has no test"
     if not effect.has_interval:
@@ -164,8 +164,8 @@ def _choice(verdict: Conclusion, use: Recommendation) -> str:
     if use.lost is not None:
         return f"{chosen.configuration}, which validation chose, lost: {gain_text(use.lost, verdict.metric)}."
     if use.best_of > 1:
-        seeds = f"on {chosen.seeds} seed{'s' * (chosen.seeds != 1)}"
-        return f"{chosen.configuration} is the best of {use.best_of} {seeds}, not confirmed."
+        best = f"the best of {use.best_of} on {seeds_text(chosen.seeds)}"
+        return f"{chosen.configuration} is {best}, not confirmed."
     return f"Validation chooses {chosen.configuration}."
 
 
@@ -180,7 +180,7 @@ def _layers(verdict: Conclusion) -> str:
     if found.flattered:
         return f"Layers: none can be told apart, as the {count} target sets were scored by what chose them."
     if found.seeds < FEWEST:
-        return f"Layers: none can be told apart with {found.seeds} seed{'s' * (found.seeds != 1)}."
+        return f"Layers: none can be told apart with {seeds_text(found.seeds)}."
     if not found.beaten:
         return f"Layers: none can be told apart; {found.leader} leads{gain} among {count}."
     if not found.alike:
