@@ -90,9 +90,10 @@ class Section:
     Attributes:
         name: Anchor.
         title: The question, short.
-        findings: The answer in plain sentences, the most telling first; the summary repeats them.
+        findings: The answer in plain sentences, the most telling first.
         parts: Figures and tables, in order.
         notes: Further remarks, a paragraph each.
+        on_measuring: Whether it says how answers were measured rather than what they are.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Section:
     findings: Sequence[str]
     parts: Sequence[Figure | Table] = ()
     notes: Sequence[str] = field(default=())
+    on_measuring: bool = False
 
 
 def overlapping(table: pd.DataFrame, low: str, high: str) -> int:

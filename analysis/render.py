@@ -84,6 +84,7 @@ class Document:
         )
         environment.lstrip_blocks = True
         environment.filters["cell"] = _html_cell
+        environment.filters["coded"] = _coded
         environment.tests["figure"] = lambda part: isinstance(part, Figure)
         environment.tests["wide"] = lambda part: self.drawings[part.name].get_figwidth() > _COLUMN
         template = environment.get_template("report.html")
@@ -168,6 +169,16 @@ def file_name(name: str) -> str:
 
 def _template(name: str) -> str:
     return (resources.files("analysis") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _coded(text: str) -> Markup:
+    """Text in which what stands between backticks is code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    code = Markup("<code>{}</code>")
+    found = (code.format(part) if i % 2 else escape(part) for i, part in enumerate(parts))
+    return Markup("").join(found)
 
 
 def _html_cell(column: Column, row: Row) -> Markup:

@@ -22,6 +22,7 @@ class LayerChoice:
         gain: Its mean gain over plain training; NaN where there is none.
         beaten: Those that it is told apart from, Holm-corrected over all pairs.
         alike: Those that it is not told apart from.
+        unscored: How many more were tried, but not scored as the leader was.
         flattered: Whether gains come from the runs that chose them, which tests nothing.
         seeds: How many seeds the leader's gain has.
     """
@@ -30,6 +31,7 @@ class LayerChoice:
     gain: float
     beaten: Sequence[str]
     alike: Sequence[str]
+    unscored: int
     flattered: bool
     seeds: int
 
@@ -47,7 +49,7 @@ def layer_choices(records: Records, metric: Metric, settings: pd.DataFrame) -> d
         settings: One trial per workload, under whose training settings, and scale of ε, it is asked.
 
     Returns:
-        Nothing of workloads of which only one target set was ranked.
+        Nothing of workloads of which only one target set was tried.
     """
     scored = scored_target_sets(records, metric)
     if scored.empty:
@@ -57,25 +59,27 @@ def layer_choices(records: Records, metric: Metric, settings: pd.DataFrame) -> d
     columns = ["workload", *records.training, "scale"]
     known = scored.drop_duplicates("setting")[["setting", *columns]].merge(asked[columns], on=columns)
     results = dict(tuple(scored.groupby("setting")))
-    tables = dict(
-        tuple(ranked[ranked["rank"].notna()].drop_duplicates(["setting", "sample"]).groupby("setting"))
-    )
+    distinct = ranked.drop_duplicates(["setting", "sample"])
+    tables = dict(tuple(distinct.groupby("setting")))
     found = {}
     for row in rows(known):
-        table = tables.get(row["setting"], pd.DataFrame())
-        if len(table) > 1:
-            found[str(row["workload"])] = _choice(table, results[row["setting"]])
+        tried = tables.get(row["setting"], pd.DataFrame())
+        if len(tried) > 1:
+            alike = tried[tried["rank"].notna()]
+            found[str(row["workload"])] = _choice(alike, results[row["setting"]], len(tried))
     return found
 
 
-def _choice(table: pd.DataFrame, scored: pd.DataFrame) -> LayerChoice:
+def _choice(table: pd.DataFrame, scored: pd.DataFrame, tried: int) -> LayerChoice:
     first, names = rows(table.head(1))[0], [str(name) for name in table["targets"]]
     flattered = bool(first["tier"] == FLATTERED)
     apart = set() if flattered else _told_apart(names, scored)
     leader, others = names[0], names[1:]
     beaten = [name for name in others if (leader, name) in apart]
     alike = [name for name in others if name not in beaten]
-    return LayerChoice(leader, float(first["gain"]), beaten, alike, flattered, int(first["gain_n"]))
+    return LayerChoice(
+        leader, float(first["gain"]), beaten, alike, tried - len(names), flattered, int(first["gain_n"])
+    )
 
 
 def _told_apart(names: list[str], scored: pd.DataFrame) -> set[tuple[str, str]]:

@@ -6,7 +6,7 @@ from analysis.notation import digits_of, number, seeds_text, values_or_interval
 from analysis.questions.answers import Answer, Effect, Outcome
 from analysis.questions.arms import Arm
 from analysis.questions.conclusion import Conclusion
-from analysis.questions.controls import MEANING
+from analysis.questions.controls import MEANING, PLAIN
 from analysis.questions.recommendation import Recommendation, Why
 from analysis.records import Metric
 from analysis.scoring import FLATTERED, FRESH, HELD_OUT, TIERS
@@ -23,8 +23,13 @@ def told(verdict: Conclusion) -> list[tuple[str, str]]:
         ("Equal epochs", _equal_epochs(verdict)),
         ("What to use", _use(verdict)),
         ("Layers", _layers(verdict)),
-        ("Next", f"Next: {verdict.next.text}{': ' * bool(verdict.next.command)}{verdict.next.command}"),
+        ("Next", _next(verdict)),
     ]
+
+
+def _next(verdict: Conclusion) -> str:
+    step = verdict.next
+    return f"Next: {step.text}: `{step.command}`" if step.command else f"Next: {step.text}."
 
 
 def gain_text(effect: Effect, metric: Metric, over: str = "") -> str:
@@ -64,7 +69,7 @@ def _equal_cost(verdict: Conclusion) -> str:
     if verdict.method is None:
         return "Not tested at equal cost: no attack has a complete trial."
     if found.outcome is Outcome.UNTESTED or control is None:
-        return _beaten(verdict) + f"Not tested at equal cost: {_SAME_PASSES} (equal-passes) did not run."
+        return _beaten(verdict) + f"Not tested at equal cost: {_untested(verdict, verdict.method)}."
     twin = control.alike and control.configuration != verdict.method.configuration
     where = f", measured with {control.configuration}" if twin else ""
     if found.outcome is Outcome.HARMS:
@@ -72,6 +77,15 @@ def _equal_cost(verdict: Conclusion) -> str:
         return f"At equal cost it harms: {_SAME_PASSES} is better by {gain}{where}."
     over = f"over {_SAME_PASSES}{where}"
     return _beaten(verdict) + f"At equal cost {_outcome(found, verdict, over)}."
+
+
+def _untested(verdict: Conclusion, method: Arm) -> str:
+    """Why nothing is known at equal cost."""
+    ran = [arm for arm in verdict.arms if arm.control in PLAIN]
+    other = [arm for arm in ran if not arm.costs_as_much_as(method)]
+    if other:
+        return f"plain training took {_cost(other[0])}, and {method.configuration} takes {method.passes:.3g}"
+    return f"{_SAME_PASSES} (equal-passes) {'shares no seed with it' if ran else 'did not run'}"
 
 
 def _beaten(verdict: Conclusion) -> str:
@@ -181,6 +195,9 @@ def _layers(verdict: Conclusion) -> str:
         return f"Layers: none can be told apart, as the {count} target sets were scored by what chose them."
     if found.seeds < FEWEST:
         return f"Layers: none can be told apart with {seeds_text(found.seeds)}."
+    if count == 1:
+        others = f"{found.unscored} other{'s were' if found.unscored > 1 else ' was'}"
+        return f"Layers: none can be compared; {found.leader} alone was confirmed, and {others} tried."
     if not found.beaten:
         return f"Layers: none can be told apart; {found.leader} leads{gain} among {count}."
     if not found.alike:

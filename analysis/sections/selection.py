@@ -105,14 +105,12 @@ def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
             continue
         row = attacks.iloc[0]
         score = with_interval(row["mean"], row["low"], row["high"], metric)
-        gain = with_interval(row["gain"], row["gain_low"], row["gain_high"], metric, signed=True)
         on = "on fresh seeds" if row["fresh"] else "on the seeds it was chosen on, so a little flattered"
-        against = f", {gain} against the baseline" if row["gain"] == row["gain"] else ""
         plain = group.iloc[0]["method"] == BASELINE
         chooses = "the baseline, and of the attacks " if plain else ""
         sentences.append(
             f"{workload}: validation chooses {chooses}{row['configuration']}; {metric.label} "
-            f"{score}{against} (n = {row['n']:.0f}, {on})."
+            f"{score} (n = {row['n']:.0f}, {on})."
         )
     return sentences
 
