@@ -1,16 +1,15 @@
 """What to use of a sweep, ready to be used: a sweep file that trains it, and the model that stands for it."""
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from search.definition.options import default_options
 from search.definition.sweep import SECTIONS, Sweep
-from search.records.notes import NotedVerdicts
-from search.records.record import Record, State
+from search.records.record import Record
 from search.records.store import Store
+from search.results.recommended import recommended
 from search.results.reporting import tables_of
 from search.results.verdict import verdicts_of
 from search.tracking.shown import ShownRuns
@@ -67,32 +66,6 @@ def usable(store: Store, name: str) -> list[Usable]:
         model = store.model(name, record)
         found.append(Usable(verdict, record, model if model.exists() else None))
     return found
-
-
-def recommended(
-    sweep: Sweep, records: Iterable[Record], noted: NotedVerdicts
-) -> list[tuple[Mapping[str, Any], Record]]:
-    """Verdicts that recommend something, each with the trial that gives the model.
-
-    Of the configuration's complete trials it is the one with the best validation value, and of its names the
-    plainest.
-    """
-    by_configuration: dict[str, list[Record]] = {}
-    for record in records:
-        value = record.value(sweep.select)
-        if record.state is State.COMPLETE and value is not None and math.isfinite(value):
-            by_configuration.setdefault(record.identity.configuration, []).append(record)
-    found: list[tuple[Mapping[str, Any], Record]] = []
-    for verdict in noted["verdicts"]:
-        own = by_configuration.get((verdict["use"] or {}).get("configuration_id", ""), [])
-        if own:
-            found.append((verdict, min(own, key=lambda record: _rank(sweep, record))))
-    return found
-
-
-def _rank(sweep: Sweep, record: Record) -> tuple[float, bool, bool, str]:
-    value = record.value(sweep.select) or 0.0
-    return -sweep.select.sign * value, record.trial.method != "standard", bool(record.reused_from), record.key
 
 
 def sweep_file(sweep: Sweep, found: Sequence[Usable]) -> dict[str, Any]:
