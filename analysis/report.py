@@ -34,7 +34,6 @@ _ANSWERS: tuple[_Build, ...] = (
     controls.section,
     layers.section,
     sensitivity.section,
-    budget.passes,
     budget.training_size,
     robustness.section,
     papers.section,
@@ -42,6 +41,7 @@ _ANSWERS: tuple[_Build, ...] = (
 _MEASURING: tuple[_Build, ...] = (
     overview.section,
     selection.failed,
+    budget.passes,
     selection.best,
     importance.section,
     selection.learning_section,
@@ -69,7 +69,7 @@ def write_report(
         directory: Where to; made if it is not there.
         formats: Any of `FORMATS`: ``html`` one page, ``md`` the same as Markdown, ``png`` and ``svg`` every
             figure below ``figures/``, ``csv`` every table, whole, below ``tables/``.
-        extra: Further parts, such as loss landscapes or a comparison with another sweep.
+        extra: Further answers, such as loss landscapes or a comparison with another sweep.
 
     Returns:
         The page; the directory where ``html`` was not asked for.
@@ -81,7 +81,10 @@ def write_report(
     for name in wanted:
         if name not in FORMATS:
             raise unknown("format", name, FORMATS)
-    document = render.Document(records, [*sections(records), *extra])
+    found = sections(records)
+    answers = [section for section in found if not section.on_measuring]
+    measuring = [section for section in found if section.on_measuring]
+    document = render.Document(records, [*answers, *extra, *measuring])
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if "html" in wanted:

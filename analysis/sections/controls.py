@@ -1,5 +1,6 @@
 """Does it work, beside other methods and beside its controls?"""
 
+from collections.abc import Sequence
 from functools import partial
 
 import pandas as pd
@@ -79,26 +80,32 @@ def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
             unit = " points" if metric.is_fraction else ""
             on = ", on the runs that chose it, which flatters it" if row["tier"] == FLATTERED else ""
             sentences.append(f"{name}: {row['family']} {told}: {gain}{unit} (n = {row['gain_n']:.0f}{on}).")
-        sentences += [f"{name}: {told}" for told in _beside_controls(group, metric)]
+        sentences += [f"{name}: {told}" for told in _beside_controls(group, metric, () if several else PLAIN)]
     paired = (table["control"] == "") & table["gain"].notna()
     nothing = ["No method shares a seed with the baseline, so nothing can be said."]
     return sentences if paired.any() else nothing
 
 
-def _beside_controls(group: pd.DataFrame, metric: Metric) -> list[str]:
-    """Which controls the method beats and which it does not, for each of the settings they ran with."""
-    table = group[(group["control"] != "") & group["over"].notna()]
+def _beside_controls(group: pd.DataFrame, metric: Metric, told: Sequence[str]) -> list[str]:
+    """Which controls the method beats and which it does not, for each of the settings they ran with.
+
+    Args:
+        group: Methods and controls of one workload and training setting.
+        metric: What they are compared by.
+        told: Controls that the verdict tells of already.
+    """
+    table = group[~group["control"].isin(["", *told]) & group["over"].notna()]
     where = ("with " + table["configuration"]).where(table["alike"], "at its best")
     beaten = (table["over_p"] < ALPHA) & (table["over"] > 0)
     sentences = []
     for (setting, won), rows in table.groupby([where, beaten], sort=True):
-        told = [
+        controls = [
             f"{row['control']} {number(row['over'] * metric.scale, signed=True)} ({MEANING[row['control']]})"
             for _, row in rows.iterrows()
         ]
         verb = "beats" if won else "does not beat"
         sentences.append(
-            f"{setting} the method {verb} its control{'s' * (len(told) > 1)}: {', '.join(told)}."
+            f"{setting} the method {verb} its control{'s' * (len(controls) > 1)}: {', '.join(controls)}."
         )
     return sentences
 

@@ -34,7 +34,7 @@ from analysis.statistics import FEWEST
 _ROWS = 25
 _NOT_RANKED = "not ranked"
 _HOW_HARD = (
-    " Relative size: ‖M∘r‖ / ‖θ‖ in the last epoch of the runs that score a target set, a mean over its "
+    "Relative size: ‖M∘r‖ / ‖θ‖ in the last epoch of the runs that score a target set, a mean over its "
     f"tensors. Where sizes differ by more than a factor of {FACTOR:g}, gains may be those of the size."
 )
 
@@ -148,7 +148,8 @@ def _notes(ranked: pd.DataFrame) -> list[str]:
     used = [f"{key}: {how[key]}" for key in how if key in set(ranked["scored_on"])]
     return [
         f"How target sets are scored: {'; '.join(used)}. Only those that are scored alike are ranked; the "
-        "others stand below them. Ties in significance are not a ranking."
+        "others stand below them. Ties in significance are not a ranking.",
+        *([_HOW_HARD] if ranked["relative_size"].notna().any() else []),
     ]
 
 
@@ -179,7 +180,7 @@ def _table(ranked: pd.DataFrame, metric: Metric) -> Table:
         "layers",
         "Ranking of target sets",
         "Seeds needed: how many would show a true gain of the observed size with 80 % power; the largest of "
-        f"several observed gains is likely too large, and its seeds too few.{_HOW_HARD if sizes else ''}",
+        "several observed gains is likely too large, and its seeds too few.",
         ranked,
         [
             number_column("rank", "rank"),
