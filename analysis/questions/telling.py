@@ -140,7 +140,8 @@ def _unit(metric: Metric) -> str:
     return " points" if metric.is_fraction else ""
 
 
-def _named(arm: Arm) -> str:
+def named(arm: Arm) -> str:
+    """What a way to train is called: ``plain training``, a method's settings, or a control of them."""
     if arm.is_baseline:
         return "plain training"
     if arm.is_plain:
@@ -158,7 +159,7 @@ def _use(verdict: Conclusion) -> str:
     use = verdict.use
     if use is None:
         return "Nothing to recommend: no candidate has a complete trial."
-    use_this = f"Use {_named(use.arm)}, {_cost(use.arm)}"
+    use_this = f"Use {named(use.arm)}, {_cost(use.arm)}"
     if use.why is Why.ALONE:
         best = f"the best of {use.best_of} by the runs that chose it, and " if use.best_of > 1 else ""
         return f"{use_this}: {best}there is no plain training to compare it with."

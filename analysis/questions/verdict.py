@@ -14,7 +14,7 @@ from analysis.questions.controls import PLAIN
 from analysis.questions.layer_choice import LayerChoice, layer_choices
 from analysis.questions.next_step import next_step
 from analysis.questions.recommendation import recommend
-from analysis.questions.telling import told
+from analysis.questions.telling import named, told
 from analysis.records import CONFIGURATION, CONTROL, Metric, Records
 from analysis.statistics import ALPHA
 
@@ -44,6 +44,7 @@ class Verdict(Conclusion):
             "use": None
             if use is None
             else {
+                "name": named(use.arm),
                 "family": use.arm.family,
                 "configuration": use.arm.configuration,
                 "configuration_id": use.arm.identity,

@@ -30,6 +30,6 @@ def verdict_tags(summary: str, noted: NotedVerdicts | None) -> dict[str, str]:
                 value = found[part]
                 tags[f"{TAG}verdict.{name}.{part}{end}"] = "" if value is None else f"{value:.6g}"
         use = verdict["use"]
-        tags[f"{TAG}verdict.use{end}"] = "" if use is None else use["configuration"]
+        tags[f"{TAG}verdict.use{end}"] = "" if use is None else use["name"]
     tags[_NOTE] = "\n\n".join([*paragraphs, summary])
     return {name: value[:_LONGEST] for name, value in tags.items()}

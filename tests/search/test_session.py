@@ -105,7 +105,7 @@ def test_the_sweeps_run_tells_the_verdict_and_whoever_changes_it_is_put_right(
             verdict["equal_epochs"]["gain"], rel=1e-5
         )
         assert tags["dropattack.verdict.equal_epochs.low"] == "", "two seeds have no interval"
-        assert tags["dropattack.verdict.use"] == "standard"
+        assert tags["dropattack.verdict.use"] == "plain training"
         trials = client.search_runs([experiment.experiment_id], "tags.`dropattack.kind` = 'trial'")
         shown = {
             trial.data.tags["dropattack.method"]

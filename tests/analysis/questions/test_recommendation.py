@@ -23,6 +23,7 @@ def test_a_control_that_wins_is_the_first_line_and_is_used(control: str, n: int)
     assert found.use is not None
     assert found.use.arm.control == control
     assert control in use
+    assert control in found.to_dict()["use"]["name"]
 
 
 @pytest.mark.parametrize("gain", [-0.0001, -0.013, -0.2])
