@@ -17,6 +17,7 @@ import typer
 
 from search.console.checked import store_app
 from search.console.command import carry_out, refusals
+from search.console.doctor import doctor
 from search.console.fetched import data_app
 from search.console.lists import lists_app
 from search.console.options import (
@@ -236,6 +237,7 @@ def robustness(
 app.add_typer(lists_app)
 app.add_typer(data_app, name="data")
 app.add_typer(store_app, name="store")
+app.command()(doctor)
 
 
 @app.command()
