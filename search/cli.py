@@ -19,7 +19,7 @@ from search.console.checked import store_app
 from search.console.command import carry_out, refusals
 from search.console.doctor import doctor
 from search.console.fetched import data_app
-from search.console.lists import lists_app
+from search.console.lists import methods, sweeps, targets, workloads
 from search.console.options import (
     DATA,
     STORE,
@@ -234,10 +234,10 @@ def robustness(
         _say(place.remarks.values())
 
 
-app.add_typer(lists_app)
+for light in (sweeps, workloads, methods, targets, doctor):
+    app.command()(light)
 app.add_typer(data_app, name="data")
 app.add_typer(store_app, name="store")
-app.command()(doctor)
 
 
 @app.command()
