@@ -25,6 +25,7 @@ from search.console.options import (
     STORE,
     AnySweepName,
     DataOption,
+    FormatOption,
     JsonOption,
     RetryOption,
     ScaleOption,
@@ -181,7 +182,7 @@ def status(sweep: AnySweepName = "", store: StoreOption = STORE, as_json: JsonOp
 def report(
     sweep: SweepName,
     store: StoreOption = STORE,
-    formats: Annotated[str, typer.Option("--format", help="Any of html,md,png,svg,csv.")] = "html",
+    formats: FormatOption = "html",
     against: Annotated[str, typer.Option(metavar="SWEEP", help="Another sweep to compare with.")] = "",
     landscape: Annotated[bool, typer.Option("--landscape", help="Draw loss landscapes; slow.")] = False,
     watched: Annotated[

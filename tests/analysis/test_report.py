@@ -102,7 +102,7 @@ def test_equal_records_give_equal_bytes_whatever_their_order(tmp_path: Path) -> 
     write_report(first, tmp_path / "a", FORMATS)
     write_report(again, tmp_path / "b", FORMATS)
     files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
-    assert {path.suffix for path in files} == {".html", ".md", ".png", ".svg", ".csv"}
+    assert {path.suffix for path in files} == {".html", ".md", ".png", ".svg", ".csv", ".parquet", ".tex"}
     assert all((tmp_path / "a" / path).read_bytes() == (tmp_path / "b" / path).read_bytes() for path in files)
 
 
