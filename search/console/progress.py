@@ -21,7 +21,7 @@ _FIRST_SECONDS, _LONGEST_SECONDS = 5.0, 60.0
 """How long after the start the first plain line comes, and how far lines are apart at most."""
 _SHARE = 0.1
 """How far apart plain lines are in between, as a share of the time that the run has taken."""
-_BAR = 24
+_BAR = 12
 
 
 class ProgressView:

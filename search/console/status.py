@@ -148,7 +148,8 @@ class Status:
             mean, seeds = baseline
             parts.append(f"baseline {value_text(metric, mean)} ({seeds_text(seeds)})")
         if best := self.leaders.get(workload):
-            gain = "" if best.gain is None else f", {gain_text(metric, best.gain)}"
+            same = f"on the same seed{'s' * (len(best.seeds) != 1)}"
+            gain = "" if best.gain is None else f", {gain_text(metric, best.gain)} {same}"
             of = "the baseline" if best.plain else configuration_text(best.record)
             searched = seeds_text(len(best.seeds))
             parts.append(f"best so far {value_text(metric, best.value)} ({searched}{gain}): {of}")

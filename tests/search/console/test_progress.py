@@ -39,7 +39,7 @@ def test_a_terminal_shows_stage_baseline_leader_and_the_last_trials(tmp_path: Pa
     assert "best so far" not in seen["baseline"].partition("stage")[0]
     assert re.search(
         r"validation accuracy: baseline \d\d\.\d\d % \(2 seeds\) · best so far \d\d\.\d\d % "
-        r"\(\d seeds?, [+−]\d\.\d\d points\): dropattack input",
+        r"\(\d seeds?, [+−]\d\.\d\d points on the same seeds?\): dropattack input",
         seen["search"],
     )
     assert re.search(
