@@ -100,6 +100,7 @@ class Document:
         )
         environment.lstrip_blocks = True
         environment.filters["cell"] = _html_cell
+        environment.filters["coded"] = _coded
         environment.tests["figure"] = lambda part: isinstance(part, Figure)
         environment.tests["wide"] = lambda part: self.drawings[part.name].get_figwidth() > _COLUMN
         template = environment.get_template("report.html")
@@ -122,7 +123,6 @@ class Document:
         if summary := str(self.records.sweep.get("summary") or ""):
             lines += [f"Its file says: {_plain(summary)}", ""]
         lines += [" · ".join(f"{count} {name}" for name, count in self._facts()), ""]
-        lines += self._summary()
         for section in self.sections:
             lines += [
                 f"## {_plain(section.title)}",
@@ -144,12 +144,6 @@ class Document:
             f"- {_plain(name)} {_plain(version)}" for name, version in sorted(self.records.versions.items())
         ]
         return "\n".join(lines) + "\n"
-
-    def _summary(self) -> list[str]:
-        """What the page's summary says, in Markdown."""
-        told = [section for section in self.sections if section.findings]
-        lines = [f"- **{_plain(section.title)}**: {_plain(section.findings[0])}" for section in told]
-        return ["## Summary", "", *lines, ""] if lines else []
 
     def write_figures(self, directory: Path, formats: Sequence[str]) -> None:
         """Writes every figure as ``NAME.png`` or ``NAME.svg``; see `files`."""
@@ -202,6 +196,16 @@ def file_name(name: str) -> str:
 
 def _template(name: str) -> str:
     return (resources.files("analysis") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _coded(text: str) -> Markup:
+    """Text in which what stands between backticks is code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    code = Markup("<code>{}</code>")
+    found = (code.format(part) if i % 2 else escape(part) for i, part in enumerate(parts))
+    return Markup("").join(found)
 
 
 def _html_cell(column: Column, row: Row) -> Markup:

@@ -4,6 +4,7 @@ The same records give the same bytes; nothing in a report depends on when or whe
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from analysis import render
@@ -21,32 +22,39 @@ from analysis.sections import (
     selection,
     sensitivity,
     trained,
+    verdict,
 )
 from dropattack import UsageError
 from dropattack.errors import unknown
 from trainables.disk import write_atomically
 
 FORMATS = ("html", "png", "svg", "csv", "parquet", "tex", "md")
-_SECTIONS: tuple[Callable[[Records], Section | None], ...] = (
-    selection.best,
+_Build = Callable[[Records], Section | None]
+_ANSWERS: tuple[_Build, ...] = (
+    verdict.section,
     controls.section,
     layers.section,
     sensitivity.section,
-    importance.section,
     budget.passes,
     budget.training_size,
     robustness.section,
     papers.section,
-    selection.learning_section,
-    selection.failed,
+)
+_MEASURING: tuple[_Build, ...] = (
     overview.section,
+    selection.failed,
+    selection.best,
+    importance.section,
+    selection.learning_section,
     trained.section,
 )
 
 
 def sections(records: Records) -> list[Section]:
-    """Every part that these records have something to say about."""
-    return [section for build in _SECTIONS if (section := build(records)) is not None]
+    """Every part that these records have something to say about: answers, then how they were measured."""
+    answers = [section for build in _ANSWERS if (section := build(records)) is not None]
+    measuring = [section for build in _MEASURING if (section := build(records)) is not None]
+    return [*answers, *(replace(section, on_measuring=True) for section in measuring)]
 
 
 def write_report(

@@ -158,6 +158,7 @@ def status(sweep: AnySweepName = "", store: StoreOption = STORE, as_json: JsonOp
         from search.console import presentation, standings
         from search.console.terminal import print_json, terminal
         from search.definition.source import sweep_name
+        from search.records.notes import VERDICT
         from search.records.store import Store
 
         place = Store(store)
@@ -169,12 +170,12 @@ def status(sweep: AnySweepName = "", store: StoreOption = STORE, as_json: JsonOp
             return
         found = standings.standing_of(place, sweep_name(sweep))
         place.look_at_notes(found.sweep.name)
+        verdict = place.noted(found.sweep.name, VERDICT)
         if as_json:
-            print_json(found.status.to_dict())
+            print_json({**found.status.to_dict(), "verdict": verdict})
         else:
-            presentation.show_status(
-                terminal(), found.sweep, found.records, found.status.total, found.running
-            )
+            total, running = found.status.total, found.running
+            presentation.show_status(terminal(), found.sweep, found.records, total, running, verdict)
         _say([*place.remarks.values(), *_changed_code(place, found.sweep)])
 
 
@@ -207,6 +208,35 @@ def report(
         else:
             print(report_sweep(name, place, tracking_uri, wanted, against, root))
         _say([*place.remarks.values(), *_changed_code(place, place.recorded(name))])
+
+
+@app.command()
+def best(
+    sweep: SweepName,
+    store: StoreOption = STORE,
+    as_yaml: Annotated[bool, typer.Option("--yaml", help="Print a sweep file that trains it.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what to use, as a configuration to paste, with its key and its model file."""
+    with refusals():
+        from dropattack import UsageError
+        from search.console.best import best_yaml, show_best
+        from search.console.terminal import print_json, terminal
+        from search.definition.source import sweep_name
+        from search.records.store import Store
+        from search.results.usable import usable
+
+        place, name = Store(store), sweep_name(sweep)
+        definition, found = place.recorded(name), usable(place, name)
+        if not found:
+            raise UsageError(f"{name} has no complete trial yet, and so nothing to use; run it first")
+        if as_json:
+            print_json([each.to_dict() for each in found])
+        elif as_yaml:
+            print(best_yaml(definition, found), end="")
+        else:
+            show_best(terminal(), definition, found)
+        _say(place.remarks.values())
 
 
 @app.command()

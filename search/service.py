@@ -18,6 +18,7 @@ from search.engine.retrying import failed_from_outside
 from search.execution.interruption import check_interrupted, sigterm_interrupts
 from search.execution.job import check_job
 from search.records.journal import exclusive
+from search.records.notes import VERDICT
 from search.records.provenance import provenance
 from search.records.record import Record
 from search.records.store import Store
@@ -106,7 +107,8 @@ def run_sweep(
     finished = sum(record.finished for record in engine.records)
     limit = engine.limit if finished < engine.total else ""
     trained = sum(_extent(record) != before.get(record.number) for record in engine.records)
-    return Outcome(engine.records, engine.done, limit, report, time.monotonic() - started, warning, trained)
+    seconds, verdict = time.monotonic() - started, store.noted(sweep.name, VERDICT)
+    return Outcome(engine.records, engine.done, limit, report, seconds, warning, trained, verdict)
 
 
 def _extent(record: Record) -> tuple[int, bool] | None:

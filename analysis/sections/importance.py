@@ -4,18 +4,9 @@ from functools import partial
 
 import pandas as pd
 
-from analysis.document import (
-    Column,
-    Figure,
-    Row,
-    Section,
-    Table,
-    number,
-    number_column,
-    overlapping,
-    text_column,
-)
+from analysis.document import Column, Figure, Row, Section, Table, number_column, overlapping, text_column
 from analysis.figures.surrogate import importance_bars
+from analysis.notation import number
 from analysis.questions.importance import importances
 from analysis.records import Records, rows
 

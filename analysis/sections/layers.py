@@ -11,16 +11,14 @@ from analysis.document import (
     Section,
     Table,
     gain_column,
-    number,
     number_column,
     overlapping,
     p_column,
-    p_value,
     score_column,
     text_column,
-    with_interval,
 )
 from analysis.figures.ranking import critical_difference, gain_forest
+from analysis.notation import number, p_value, seeds_text, with_interval
 from analysis.questions.layer_sizes import FACTOR, Confounding, confounding
 from analysis.questions.layers import (
     across_workloads,
@@ -31,6 +29,7 @@ from analysis.questions.layers import (
 )
 from analysis.records import ABSOLUTE, RELATIVE, Metric, Records
 from analysis.scoring import FIXED, FLATTERED, FRESH, HELD_OUT, SAME
+from analysis.statistics import FEWEST
 
 _ROWS = 25
 _NOT_RANKED = "not ranked"
@@ -109,8 +108,8 @@ def _leader(alike: pd.DataFrame, metric: Metric) -> str:
     best = alike.iloc[0]
     gain = with_interval(best["gain"], best["gain_low"], best["gain_high"], metric, signed=True)
     lead = f"{best['targets']} leads with {gain}"
-    if best["gain_n"] < 2:
-        return f"{lead}, from a single seed, which cannot tell it from luck"
+    if best["gain_n"] < FEWEST:
+        return f"{lead}, from {seeds_text(best['gain_n'])}, too few to tell it from luck"
     if best["tier"] == FLATTERED:
         return f"{lead} by the runs that chose it, which flatters it and tests nothing"
     better = int((alike["significant"] & (alike["gain"] > 0)).sum())

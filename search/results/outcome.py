@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.execution.errors import RunError
+from search.records.notes import NotedVerdicts
 from search.records.record import Record, State
 
 
@@ -24,6 +25,7 @@ class Outcome:
         seconds: How long the run took.
         warning: What went wrong beside the trials, or nothing.
         trained: How many trials it trained, for an epoch at least, or tried to.
+        verdict: What the records show; nothing where that could not be noted.
     """
 
     records: Sequence[Record]
@@ -33,6 +35,7 @@ class Outcome:
     seconds: float
     warning: str
     trained: int
+    verdict: NotedVerdicts | None = None
 
     @property
     def failed(self) -> list[Record]:
