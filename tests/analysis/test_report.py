@@ -14,6 +14,7 @@ from analysis.report import FORMATS, write_report
 from analysis.sections import trained
 from dropattack import UsageError
 from tests.analysis import synthetic
+from trainables.recipe.settings import TrainingSettings
 
 SMALL: dict[str, Any] = {"targets": ["input", "conv1.w"], "epsilons": [1, 5], "ps": [0.5, 0.7]}
 
@@ -84,6 +85,31 @@ def test_what_was_trained_by_hand() -> None:
         ("model", "b", "width 16"),
         ("dropattack", "all", "targets conv1.w, input · epsilon 1, 5 · p 0.5, 0.7 · k 1 · norm l2"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "idle", "meant"),
+    [
+        ({"optimizer": "adam"}, ["momentum", "nesterov"], ["beta1"]),
+        ({"optimizer": "sgd"}, ["beta1"], ["momentum"]),
+        ({"schedule": "constant"}, ["gamma", "milestones"], []),
+        ({"schedule": "step"}, [], ["gamma", "milestones"]),
+        ({"average": "ema"}, [], ["average_decay"]),
+        ({"train_size": 100}, [], ["balanced"]),
+        ({"examples": "both"}, [], ["examples_epsilon"]),
+        ({}, ["average_decay", "balanced", "examples_epsilon"], ["epochs"]),
+    ],
+)
+def test_settings_that_meant_nothing_are_left_out(
+    chosen: dict[str, Any], idle: list[str], meant: list[str]
+) -> None:
+    own = TrainingSettings.from_dict(chosen).to_dict()
+    frame = synthetic.trials(**SMALL, seeds=[0]).assign(**{f"training.{n}": v for n, v in own.items()})
+    table = trained.settings(synthetic.records(frame))
+    (text,) = table.loc[table["of"] == "training", "settings"]
+    shown = {part.partition("\N{NO-BREAK SPACE}")[0] for part in text.split(" · ")}
+    assert shown.isdisjoint(idle)
+    assert shown >= set(meant)
 
 
 def test_figures_can_be_read_aloud(tmp_path: Path) -> None:
