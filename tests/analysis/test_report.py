@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.questions.verdict import verdicts
 from analysis.records import Records
 from analysis.report import FORMATS, write_report
 from analysis.sections import trained
@@ -70,6 +71,25 @@ def test_everything_a_report_is_made_of(tmp_path: Path) -> None:
     assert page.sources == []
     assert not re.search(r'(?:src|href)="(?!#|data:image/png|http://127\.0\.0\.1)', page.source)
     assert any(link.startswith("http://127.0.0.1:5000/#/run") for link in page.links)
+
+
+def test_the_answer_is_the_first_screen(tmp_path: Path) -> None:
+    """Before anything else the verdict's own sentences and one figure; each stands on the page once."""
+    records = synthetic.records(synthetic.trials(**SMALL))
+    page = report(records, tmp_path)
+    lines = [line for verdict in verdicts(records) for line in verdict.lines()]
+    text = page.text[page.text.index("The answer", page.text.index("Reproduce")) :]
+    places = [text.index(line.replace("`", "")) for line in lines]
+    assert places == sorted(places)
+    assert [text.count(line.replace("`", "")) for line in lines] == [1] * len(lines)
+    figure, others = text.index("gain over plain training"), text.index("Methods and controls")
+    measured = text.index("How this was measured")
+    assert places[-1] < figure < others < measured < text.index("Best configurations")
+    assert page.source.index('id="verdict"') < page.source.index("<svg") < page.source.index('id="works"')
+    write_report(records, tmp_path, ["md"])
+    markdown = (tmp_path / "report.md").read_text()
+    assert markdown.index("## The answer") < markdown.index("## Methods and controls")
+    assert not re.search(r"−0\.0+(?!\d)", page.text)
 
 
 def test_what_was_trained_by_hand() -> None:

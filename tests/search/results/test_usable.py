@@ -1,21 +1,26 @@
 """What `dropattack best` prints trains what was recommended, and nothing else."""
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from click.testing import Result
 from typer.testing import CliRunner
 
+from analysis.questions.verdict import verdicts
+from analysis.records import Records
 from search.cli import app
-from search.definition.sweep import Sweep
-from search.definition.sweepfile import load_sweep, parse_sweep
+from search.definition.sweep import Confirm, Sweep
+from search.definition.sweepfile import load_sweep, parse_override, parse_sweep
 from search.records.record import Record
 from search.records.store import Store
+from tests.analysis.ways import way
 from tests.search import trained
 from tests.search.simulation import Driver, engine, sweep
 
@@ -128,3 +133,27 @@ def test_nothing_complete_is_said_in_a_line(form: list[str], tmp_path: Path, com
     assert said.exit_code == 2
     assert "has no complete trial yet" in said.output
     assert said.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("controls", "path"),
+    [([], "stages.confirm.search.controls"), (["equal-passes"], "stages.confirm.search.seeds")],
+)
+def test_the_command_that_comes_next_is_one_that_the_sweep_takes(controls: list[str], path: str) -> None:
+    """Undecided on three fresh seeds, with and without training of equal cost beside it."""
+    definition = load_sweep("demo", {"stages.confirm.search.controls": controls})
+    fresh = {100: 0.90, 101: 0.92, 102: 0.91}
+    frames = [way("baseline", {0: 0.9, 1: 0.91}), way("attack", {0: 0.93, 1: 0.94})]
+    frames += [way(name, fresh, stage="confirm") for name in ["baseline", *controls]]
+    frames.append(way("attack", {100: 0.93, 101: 0.915, 102: 0.92}, stage="confirm"))
+    told = Records(pd.concat(frames), sweep=definition.model_dump(mode="json"))
+    (found,) = verdicts(told)
+    *typed, override = shlex.split(found.next.command)
+    assert typed == ["dropattack", "run", "demo", "--set"]
+    name, value = parse_override(override)
+    assert name == path
+    confirm = load_sweep("demo", {name: value}).stages[-1].search
+    assert isinstance(confirm, Confirm)
+    assert confirm.controls == ("equal-passes",)
+    assert len(confirm.seeds) == (found.next.seeds or 3)
+    assert set(fresh) <= set(confirm.seeds)
