@@ -9,6 +9,7 @@ from pathlib import Path
 
 from analysis import render
 from analysis.document import Section
+from analysis.export import write_trials
 from analysis.records import Records
 from analysis.sections import (
     budget,
@@ -27,7 +28,7 @@ from dropattack import UsageError
 from dropattack.errors import unknown
 from trainables.disk import write_atomically
 
-FORMATS = ("html", "png", "svg", "csv", "md")
+FORMATS = ("html", "png", "svg", "csv", "parquet", "tex", "md")
 _Build = Callable[[Records], Section | None]
 _ANSWERS: tuple[_Build, ...] = (
     verdict.section,
@@ -68,7 +69,9 @@ def write_report(
         records: What a sweep recorded; an empty one gives a report that says so.
         directory: Where to; made if it is not there.
         formats: Any of `FORMATS`: ``html`` one page, ``md`` the same as Markdown, ``png`` and ``svg`` every
-            figure below ``figures/``, ``csv`` every table, whole, below ``tables/``.
+            figure below ``figures/``, ``csv`` every table, whole, below ``tables/`` and ``trials.csv`` with a
+            row for each trial, ``parquet`` the same rows as ``trials.parquet``, ``tex`` every table as the
+            page shows it, for LaTeX, below ``tables/``.
         extra: Further answers, such as loss landscapes or a comparison with another sweep.
 
     Returns:
@@ -94,6 +97,11 @@ def write_report(
         document.write_figures(directory / "figures", [name for name in ("png", "svg") if name in wanted])
         if "csv" in wanted:
             document.write_tables(directory / "tables")
+        if "tex" in wanted:
+            document.write_latex(directory / "tables")
+        for name in ("csv", "parquet"):
+            if name in wanted:
+                write_trials(records, directory, name)
     except OSError as error:
         raise UsageError(
             f"cannot write the report to {directory}: {error.strerror}; name another folder"

@@ -17,13 +17,15 @@ import typer
 
 from search.console.checked import store_app
 from search.console.command import carry_out, refusals
+from search.console.doctor import doctor
 from search.console.fetched import data_app
-from search.console.lists import lists_app
+from search.console.lists import methods, sweeps, targets, workloads
 from search.console.options import (
     DATA,
     STORE,
     AnySweepName,
     DataOption,
+    FormatOption,
     JsonOption,
     RetryOption,
     ScaleOption,
@@ -181,7 +183,7 @@ def status(sweep: AnySweepName = "", store: StoreOption = STORE, as_json: JsonOp
 def report(
     sweep: SweepName,
     store: StoreOption = STORE,
-    formats: Annotated[str, typer.Option("--format", help="Any of html,md,png,svg,csv.")] = "html",
+    formats: FormatOption = "html",
     against: Annotated[str, typer.Option(metavar="SWEEP", help="Another sweep to compare with.")] = "",
     landscape: Annotated[bool, typer.Option("--landscape", help="Draw loss landscapes; slow.")] = False,
     watched: Annotated[
@@ -263,7 +265,8 @@ def robustness(
         _say(place.remarks.values())
 
 
-app.add_typer(lists_app)
+for light in (sweeps, workloads, methods, targets, doctor):
+    app.command()(light)
 app.add_typer(data_app, name="data")
 app.add_typer(store_app, name="store")
 

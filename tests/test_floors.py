@@ -23,7 +23,7 @@ ROOMS = {
     ),
     "analysis": (
         "statistics choice records notation pairing scoring questions published document figures sections "
-        "render report"
+        "latex export render report"
     ),
     "search": (
         "definition records engine tracking execution results submission console session service cli __main__"

@@ -44,8 +44,8 @@ def _table(trials: pd.DataFrame) -> Table:
     columns = [*(text_column(c, c) for c in by), *(number_column(c, c) for c in numbers)]
     columns.append(number_column("hours", "hours", 2))
     return Table(
-        "trials",
-        "Trials",
+        "stages",
+        "Trials by stage",
         "Pruned trials were stopped early; no mean holds them. Hours are those of training here: a trial "
         "that reuses another's took none.",
         table.reset_index(),

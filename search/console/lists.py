@@ -7,10 +7,7 @@ import typer
 from search.console.command import refusals
 from search.console.options import DATA, STORE, AnySweepName, DataOption, JsonOption, StoreOption
 
-lists_app = typer.Typer()
 
-
-@lists_app.command()
 def sweeps(sweep: AnySweepName = "", store: StoreOption = STORE, as_json: JsonOption = False) -> None:
     """List the bundled sweeps and those that have been run, or show one in full."""
     with refusals():
@@ -32,7 +29,6 @@ def sweeps(sweep: AnySweepName = "", store: StoreOption = STORE, as_json: JsonOp
             bundled.show_sweeps(terminal(), recorded)
 
 
-@lists_app.command()
 def workloads(
     workload: Annotated[
         str, typer.Argument(metavar="[WORKLOAD]", help="One to show in full; all by default.")
@@ -52,7 +48,6 @@ def workloads(
             catalogue.show_workloads(terminal())
 
 
-@lists_app.command()
 def methods(
     method: Annotated[
         str, typer.Argument(metavar="[METHOD]", help="One to show with its hyperparameters; all by default.")
@@ -72,7 +67,6 @@ def methods(
             catalogue.show_methods(terminal())
 
 
-@lists_app.command()
 def targets(
     workload: Annotated[str, typer.Argument(help="A workload's name.")],
     data: DataOption = DATA,

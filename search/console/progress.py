@@ -21,7 +21,7 @@ _FIRST_SECONDS, _LONGEST_SECONDS = 5.0, 60.0
 """How long after the start the first plain line comes, and how far lines are apart at most."""
 _SHARE = 0.1
 """How far apart plain lines are in between, as a share of the time that the run has taken."""
-_BAR = 24
+_BAR = 12
 
 
 class ProgressView:
@@ -39,6 +39,7 @@ class ProgressView:
         self._sweep = sweep
         self._started = time.monotonic()
         self._next_line = self._started + _FIRST_SECONDS
+        self._look()
         self._live = (
             Live(console=console, refresh_per_second=2, get_renderable=self.block)
             if console.is_terminal
@@ -65,17 +66,24 @@ class ProgressView:
         if self._status.update(record) and record.state is State.FAILED:
             text = f"[red]failed[/red] {escape(record.name)}: {escape(record.reason)}"
             self._console.print(text, highlight=False, emoji=False, soft_wrap=True)
-        if self._live is None and (now := time.monotonic()) >= self._next_line:
+        if self._live is not None:
+            self._look()
+        elif (now := time.monotonic()) >= self._next_line:
             apart = min(_LONGEST_SECONDS, max(_FIRST_SECONDS, _SHARE * (now - self._started)))
             self._next_line = now + apart
             show_line(self._console, self._status.line())
 
     def block(self) -> RenderableType:
         """The lines that are renewed: how far, baseline and best of each workload, the last trials."""
-        status = self._status
         head = Table.grid(padding=(0, 1))
-        bar = ProgressBar(total=max(1, status.total), completed=status.finished, width=_BAR)
-        head.add_row(bar, Text(f"{duration(time.monotonic() - self._started)} · {status.counts()}"))
+        bar = ProgressBar(total=max(1, self._total), completed=self._finished, width=_BAR)
+        head.add_row(bar, Text(f"{duration(time.monotonic() - self._started)} · {self._counts}"))
+        return Group(head, *map(Text, self._lines))
+
+    def _look(self) -> None:
+        """Takes down what `block` shows, which another thread asks for while records come in."""
+        status = self._status
+        self._total, self._finished, self._counts = status.total, status.finished, status.counts()
         several = len(self._sweep.workloads) > 1
         lines = []
         for workload in self._sweep.workloads:
@@ -85,4 +93,4 @@ class ProgressView:
             value = record.value(self._sweep.select)
             shown = "" if value is None else f" {value_text(metric_of(self._sweep.select), value)}"
             lines.append(f"  {record.state.value}{shown}: {record.name}")
-        return Group(head, *map(Text, lines))
+        self._lines = lines

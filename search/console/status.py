@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from threading import Lock
 from typing import Any
 
 from search.console.pace import Pace
@@ -39,6 +40,7 @@ class Status:
         self._running = running
         self._best = BestSoFar(sweep)
         self._leading = Leading(sweep)
+        self._looking = Lock()
         self.failures: list[Record] = []
         self.last: list[Record] = []
         for record in sorted(records, key=_last_recorded):
@@ -46,6 +48,10 @@ class Status:
 
     def update(self, record: Record) -> bool:
         """Takes note of a record that is new or has changed; says whether it has just finished."""
+        with self._looking:
+            return self._update(record)
+
+    def _update(self, record: Record) -> bool:
         self._share.add(record)
         name = (record.stage, record.number)
         before = self._states.get(name)
@@ -148,16 +154,21 @@ class Status:
             mean, seeds = baseline
             parts.append(f"baseline {value_text(metric, mean)} ({seeds_text(seeds)})")
         if best := self.leaders.get(workload):
-            gain = "" if best.gain is None else f", {gain_text(metric, best.gain)}"
+            same = f"on the same seed{'s' * (len(best.seeds) != 1)}"
+            gain = "" if best.gain is None else f", {gain_text(metric, best.gain)} {same}"
             of = "the baseline" if best.plain else configuration_text(best.record)
             searched = seeds_text(len(best.seeds))
             parts.append(f"best so far {value_text(metric, best.value)} ({searched}{gain}): {of}")
         return f"{metric.name}: {' · '.join(parts)}" if parts else ""
 
     def line(self) -> str:
-        """The standing in one line; with several workloads, whose results do not compare, without a best."""
+        """The standing in one line; with several workloads, whose results do not compare, without a best.
+
+        Any thread may ask, also while another takes note of records.
+        """
         (workload, *others) = self._sweep.workloads
-        return " · ".join(filter(None, [self.counts(), "" if others else self.leader(workload)]))
+        with self._looking:
+            return " · ".join(filter(None, [self.counts(), "" if others else self.leader(workload)]))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

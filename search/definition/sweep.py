@@ -114,9 +114,11 @@ def _known_metric(name: str) -> str:
     """A metric's one spelling; whether workloads measure it is theirs to say."""
     case = Case.of_metric(name)
     if name.startswith(("train_", "valid_", "test_")) or (case is not None and case.transfer):
+        own = name.removeprefix("valid_")
+        hint = f"; did you mean {own!r}, which is that of validation?" if own != name else ""
         raise ValueError(
-            f"{name!r} is not measured on validation while a trial trains; name a metric as accuracy, loss, "
-            "or one of training.robustness such as pgd-20_0.3_accuracy"
+            f"{name!r} is not measured on validation while a trial trains{hint}; name a metric as accuracy, "
+            "loss, or one of training.robustness such as pgd-20_0.3_accuracy"
         )
     return name if case is None else case.metric
 

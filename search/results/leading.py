@@ -37,11 +37,13 @@ class _Asked:
     """A configuration that has begun.
 
     Attributes:
-        seeds: Those that its stages search.
+        stages: That ask for it.
+        missing: Seeds that these search and that are not complete.
         values: Of its complete trials, by seed.
     """
 
-    seeds: set[int] = field(default_factory=set)
+    stages: set[str] = field(default_factory=set)
+    missing: set[int] = field(default_factory=set)
     values: dict[int, float] = field(default_factory=dict)
 
     @property
@@ -85,11 +87,16 @@ class Leading:
         if trial.method == _BASELINE:
             self._baselines.setdefault(_recipe(trial), _Asked()).values[trial.seed] = value
         asked = self._asked.setdefault(configuration, _Asked())
-        asked.seeds.update(self._seeds[record.stage])
         asked.values[trial.seed] = value
+        if record.stage not in asked.stages:
+            asked.stages.add(record.stage)
+            asked.missing.update(set(self._seeds[record.stage]) - asked.values.keys())
+        asked.missing.discard(trial.seed)
+        if asked.missing:
+            return
         lead = self._leads.get(trial.workload)
         sign = self._select.sign
-        if asked.seeds <= asked.values.keys() and (lead is None or sign * asked.mean > sign * lead.mean):
+        if lead is None or sign * asked.mean > sign * lead.mean:
             self._leads[trial.workload] = _Lead(record, asked.mean, tuple(sorted(asked.values)))
 
     def leaders(self) -> Mapping[str, Leader]:

@@ -15,6 +15,7 @@ from analysis.report import FORMATS, write_report
 from analysis.sections import trained
 from dropattack import UsageError
 from tests.analysis import synthetic
+from trainables.recipe.settings import TrainingSettings
 
 SMALL: dict[str, Any] = {"targets": ["input", "conv1.w"], "epsilons": [1, 5], "ps": [0.5, 0.7]}
 
@@ -106,6 +107,31 @@ def test_what_was_trained_by_hand() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("chosen", "idle", "meant"),
+    [
+        ({"optimizer": "adam"}, ["momentum", "nesterov"], ["beta1"]),
+        ({"optimizer": "sgd"}, ["beta1"], ["momentum"]),
+        ({"schedule": "constant"}, ["gamma", "milestones"], []),
+        ({"schedule": "step"}, [], ["gamma", "milestones"]),
+        ({"average": "ema"}, [], ["average_decay"]),
+        ({"train_size": 100}, [], ["balanced"]),
+        ({"examples": "both"}, [], ["examples_epsilon"]),
+        ({}, ["average_decay", "balanced", "examples_epsilon"], ["epochs"]),
+    ],
+)
+def test_settings_that_meant_nothing_are_left_out(
+    chosen: dict[str, Any], idle: list[str], meant: list[str]
+) -> None:
+    own = TrainingSettings.from_dict(chosen).to_dict()
+    frame = synthetic.trials(**SMALL, seeds=[0]).assign(**{f"training.{n}": v for n, v in own.items()})
+    table = trained.settings(synthetic.records(frame))
+    (text,) = table.loc[table["of"] == "training", "settings"]
+    shown = {part.partition("\N{NO-BREAK SPACE}")[0] for part in text.split(" · ")}
+    assert shown.isdisjoint(idle)
+    assert shown >= set(meant)
+
+
 def test_figures_can_be_read_aloud(tmp_path: Path) -> None:
     page = report(synthetic.records(synthetic.trials(**SMALL)), tmp_path)
     figures = page.source.count('<svg role="img"')
@@ -122,7 +148,7 @@ def test_equal_records_give_equal_bytes_whatever_their_order(tmp_path: Path) -> 
     write_report(first, tmp_path / "a", FORMATS)
     write_report(again, tmp_path / "b", FORMATS)
     files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
-    assert {path.suffix for path in files} == {".html", ".md", ".png", ".svg", ".csv"}
+    assert {path.suffix for path in files} == {".html", ".md", ".png", ".svg", ".csv", ".parquet", ".tex"}
     assert all((tmp_path / "a" / path).read_bytes() == (tmp_path / "b" / path).read_bytes() for path in files)
 
 

@@ -182,7 +182,9 @@ def test_a_confirmation_runs_plain_training_of_as_many_passes(
 
 def test_a_confirmation_knows_no_other_controls() -> None:
     confirm = {"kind": "confirm", "seeds": [7], "controls": ["p-one"]}
-    with pytest.raises(UsageError, match=r"search\.controls: .*'equal-passes' or 'same-updates'"):
+    with pytest.raises(
+        UsageError, match=r"search\.controls: unknown value 'p-one'; .*equal-passes, same-updates"
+    ):
         sweep(stages=[_search(), {"name": "confirm", "search": confirm}])
 
 
