@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
+from analysis.notation import number, p_value, values_or_interval
 from analysis.records import Metric, rows
 
 Row = Mapping[str, Any]
@@ -90,9 +90,10 @@ class Section:
     Attributes:
         name: Anchor.
         title: The question, short.
-        findings: The answer in plain sentences, the most telling first; the summary repeats them.
+        findings: The answer in plain sentences, the most telling first.
         parts: Figures and tables, in order.
         notes: Further remarks, a paragraph each.
+        on_measuring: Whether it says how answers were measured rather than what they are.
     """
 
     name: str
@@ -100,28 +101,7 @@ class Section:
     findings: Sequence[str]
     parts: Sequence[Figure | Table] = ()
     notes: Sequence[str] = field(default=())
-
-
-def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
-    """A number for people, with a real minus sign; a dash where it is missing.
-
-    Example:
-        >>> number(-0.5, signed=True)
-        '−0.50'
-    """
-    if value is None or np.isnan(value):
-        return "–"
-    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−").replace("inf", "∞")
-
-
-def with_interval(center: float, low: float, high: float, metric: Metric, *, signed: bool = False) -> str:
-    """``90.12 [89.90, 90.34]`` in the metric's unit."""
-    scale, digits = metric.scale, 2 if metric.is_fraction else 4
-    middle = number(center * scale, digits, signed=signed)
-    if np.isnan(low):
-        return middle
-    ends = (number(end * scale, digits, signed=signed) for end in (low, high))
-    return f"{middle} [{', '.join(ends)}]"
+    on_measuring: bool = False
 
 
 def overlapping(table: pd.DataFrame, low: str, high: str) -> int:
@@ -135,11 +115,6 @@ def overlapping(table: pd.DataFrame, low: str, high: str) -> int:
     first, rest = table.iloc[0], table.iloc[1:]
     apart = (rest[high] < first[low]) | (rest[low] > first[high])
     return int((~apart).sum())
-
-
-def p_value(p: float) -> str:
-    """A p-value for people."""
-    return "–" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def text_column(label: str, key: str) -> Column:
@@ -156,7 +131,7 @@ def score_column(metric: Metric, label: str | None = None) -> Column:
     """Mean and interval of a metric, from columns ``mean, low, high``."""
     return Column(
         label or metric.label,
-        lambda row: with_interval(row["mean"], row["low"], row["high"], metric),
+        lambda row: values_or_interval(row["mean"], row["low"], row["high"], row["n"], row["sd"], metric),
         lambda row: row["mean"],
         numeric=True,
     )
@@ -168,7 +143,8 @@ def gain_column(metric: Metric, label: str = "gain over the baseline") -> Column
     def text(row: Row) -> str:
         if row["is_baseline"]:
             return "is the baseline"
-        return with_interval(row["gain"], row["gain_low"], row["gain_high"], metric, signed=True)
+        gain = (row["gain"], row["gain_low"], row["gain_high"], row["gain_n"], row["gain_sd"])
+        return values_or_interval(*gain, metric, signed=True)
 
     return Column(label, text, lambda row: row["gain"], numeric=True)
 

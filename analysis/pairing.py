@@ -17,14 +17,17 @@ def groups(frame: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
 
 
 def with_gain(records: Records, trials: pd.DataFrame, metric: Metric) -> pd.DataFrame:
-    """Adds ``score`` (the metric), ``baseline``, ``is_baseline`` and ``gain`` to trials.
+    """Adds ``score`` (the metric), ``baseline``, ``is_baseline``, ``gain``, ``least`` and ``most`` to trials.
 
     A gain is positive where the trial is better, whichever way the metric points; it is missing where no
     baseline of that seed is recorded, and for the baseline itself, under whatever name, whose gain over
     itself is no hypothesis that corrections should count. Several records of one baseline are averaged.
+    ``least`` and ``most`` are what a score can be (`Metric.bounds`).
     """
     column = records.values(metric)
+    least, most = metric.bounds
     scored = trials.assign(score=trials[column].astype(float), is_baseline=records.plain(trials))
+    scored = scored.assign(least=least, most=most)
     baseline = records.baselines().groupby(records.pair, dropna=False)[column].mean().rename("baseline")
     if baseline.empty:
         return scored.assign(baseline=np.nan, gain=np.nan)
@@ -57,12 +60,14 @@ def summarise(scored: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     Returns:
         One row per group: ``by``, ``n, mean, sd, low, high`` of the score and
         ``gain_n, gain, gain_sd, gain_low, gain_high, p_value`` of the gain; intervals are missing where
-        n < 2. ``is_baseline`` says whether the group is the baseline itself, and ``sample`` is that of
+        n < `analysis.statistics.FEWEST`. They end where scores, and gains, can be no larger or smaller: the
+        mean that they are to hold lies within, so that cutting what is beyond loses no coverage.
+        ``is_baseline`` says whether the group is the baseline itself, and ``sample`` is that of
         `samples`.
     """
     if "spent" not in scored:
         scored = scored.assign(spent=0)
-    columns = ["score", "gain", "spent"]
+    columns = ["score", "gain", "spent", "least", "most"]
     seeds = scored.groupby([*by, "seed"], dropna=False, sort=True)[columns].mean().reset_index()
     table = seeds.groupby(list(by), dropna=False, sort=True).agg(
         n=("score", "count"),
@@ -72,16 +77,18 @@ def summarise(scored: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         gain=("gain", "mean"),
         gain_sd=("gain", "std"),
         spent=("spent", "max"),
+        least=("least", "first"),
+        most=("most", "first"),
     )
-    spent = table.pop("spent")
+    spent, least, most = (table.pop(name) for name in ("spent", "least", "most"))
     is_baseline = scored.groupby(list(by), dropna=False, sort=True)["is_baseline"].all()
     half = t_half_width(table["n"], table["sd"], spent, table["mean"])
     gain_half = t_half_width(table["gain_n"], table["gain_sd"], spent, table["gain"])
     table = table.assign(
-        low=table["mean"] - half,
-        high=table["mean"] + half,
-        gain_low=table["gain"] - gain_half,
-        gain_high=table["gain"] + gain_half,
+        low=(table["mean"] - half).clip(lower=least),
+        high=(table["mean"] + half).clip(upper=most),
+        gain_low=(table["gain"] - gain_half).clip(lower=least - most),
+        gain_high=(table["gain"] + gain_half).clip(upper=most - least),
         p_value=t_p_value(table["gain_n"], table["gain"], table["gain_sd"], spent),
         is_baseline=is_baseline,
         sample=samples(scored, by),

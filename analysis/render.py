@@ -1,5 +1,6 @@
-"""A document as HTML, Markdown, images and CSV."""
+"""A document as HTML, Markdown, images, CSV and LaTeX."""
 
+import html
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -15,11 +16,15 @@ from matplotlib.figure import Figure as Drawing
 
 from analysis.document import Column, Figure, Row, Section, Table
 from analysis.figures.style import inline_svg, png, svg
+from analysis.latex import latex_table
 from analysis.records import COMPLETE, Records
 from dropattack import UsageError
 
 _COLUMN = 6.2
 """Widest figure, in inches, that stands beside another."""
+
+_LONGEST_NAME = 120
+"""Characters of a figure's file name at most, without its ending."""
 
 _LONG = 24
 """Characters from which on a cell is given room."""
@@ -43,6 +48,17 @@ class Document:
             names = Counter(file_name(part.name) for part in named)
             for name in (name for name, times in names.items() if times > 1):
                 raise UsageError(f"two parts of a report have the name {name!r}; give each one of its own")
+
+    @cached_property
+    def files(self) -> dict[str, str]:
+        """The name, without its ending, of every figure's file: what kind it is, and its title."""
+        found: dict[str, str] = {}
+        for part in self._parts():
+            if isinstance(part, Figure):
+                name = file_name(f"{part.name.partition('-')[0]} {part.title}")[:_LONGEST_NAME].rstrip("-.")
+                taken = sum(other == name or other.startswith(f"{name}_") for other in found.values())
+                found[part.name] = f"{name}_{taken + 1}" if taken else name
+        return found
 
     @cached_property
     def drawings(self) -> dict[str, Drawing]:
@@ -84,6 +100,7 @@ class Document:
         )
         environment.lstrip_blocks = True
         environment.filters["cell"] = _html_cell
+        environment.filters["coded"] = _coded
         environment.tests["figure"] = lambda part: isinstance(part, Figure)
         environment.tests["wide"] = lambda part: self.drawings[part.name].get_figwidth() > _COLUMN
         template = environment.get_template("report.html")
@@ -103,6 +120,9 @@ class Document:
     def markdown(self) -> str:
         """The same in Markdown; figures are linked as the files that `write_figures` writes."""
         lines = [f"# {_plain(self.records.name)}", ""]
+        if summary := str(self.records.sweep.get("summary") or ""):
+            lines += [f"Its file says: {_plain(summary)}", ""]
+        lines += [" · ".join(f"{count} {name}" for name, count in self._facts()), ""]
         for section in self.sections:
             lines += [
                 f"## {_plain(section.title)}",
@@ -114,7 +134,7 @@ class Document:
                 lines += [_plain(note), ""]
             for part in section.parts:
                 if isinstance(part, Figure):
-                    lines += _markdown_figure(part)
+                    lines += _markdown_figure(part, self.files[part.name])
                 else:
                     lines += _markdown_table(part, self.columns(part))
         if self.definition:
@@ -126,13 +146,13 @@ class Document:
         return "\n".join(lines) + "\n"
 
     def write_figures(self, directory: Path, formats: Sequence[str]) -> None:
-        """Writes every figure as ``NAME.png`` or ``NAME.svg``."""
+        """Writes every figure as ``NAME.png`` or ``NAME.svg``; see `files`."""
         for name, drawing in self.drawings.items() if formats else ():
             directory.mkdir(parents=True, exist_ok=True)
             if "svg" in formats:
-                (directory / f"{file_name(name)}.svg").write_text(svg(drawing, name), encoding="utf-8")
+                (directory / f"{self.files[name]}.svg").write_text(svg(drawing, name), encoding="utf-8")
             if "png" in formats:
-                (directory / f"{file_name(name)}.png").write_bytes(png(drawing))
+                (directory / f"{self.files[name]}.png").write_bytes(png(drawing))
 
     def write_tables(self, directory: Path) -> None:
         """Writes every table, whole, as ``NAME.csv``."""
@@ -140,6 +160,14 @@ class Document:
         for part in self._parts():
             if isinstance(part, Table):
                 part.frame.to_csv(directory / f"{file_name(part.name)}.csv", index=False, lineterminator="\n")
+
+    def write_latex(self, directory: Path) -> None:
+        """Writes every table, as the page shows it, as ``NAME.tex``."""
+        directory.mkdir(parents=True, exist_ok=True)
+        for part in self._parts():
+            if isinstance(part, Table):
+                text = latex_table(part, self.columns(part))
+                (directory / f"{file_name(part.name)}.tex").write_text(text, encoding="utf-8")
 
     def _parts(self) -> list[Figure | Table]:
         return [part for section in self.sections for part in section.parts]
@@ -170,6 +198,16 @@ def _template(name: str) -> str:
     return (resources.files("analysis") / "templates" / name).read_text(encoding="utf-8")
 
 
+def _coded(text: str) -> Markup:
+    """Text in which what stands between backticks is code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    code = Markup("<code>{}</code>")
+    found = (code.format(part) if i % 2 else escape(part) for i, part in enumerate(parts))
+    return Markup("").join(found)
+
+
 def _html_cell(column: Column, row: Row) -> Markup:
     """One ``<td>``, with what it is sorted by and where it links to."""
     text = escape(column.text(row))
@@ -191,8 +229,8 @@ def _order(value: Any) -> str:
     )
 
 
-def _markdown_figure(figure: Figure) -> list[str]:
-    link = f"![{_plain(figure.alt)}](figures/{file_name(figure.name)}.png)"
+def _markdown_figure(figure: Figure, file: str) -> list[str]:
+    link = f"![{_plain(figure.alt)}](figures/{file}.png)"
     return [
         f"### {_plain(figure.title)}",
         "",
@@ -214,4 +252,4 @@ def _markdown_table(table: Table, columns: Sequence[Column]) -> list[str]:
 
 def _plain(text: str) -> str:
     """Text that neither breaks a Markdown table nor becomes markup."""
-    return str(escape(" ".join(str(text).split()))).replace("|", "\\|")
+    return html.escape(" ".join(str(text).split()), quote=False).replace("|", "\\|")

@@ -4,10 +4,12 @@ The same records give the same bytes; nothing in a report depends on when or whe
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from analysis import render
 from analysis.document import Section
+from analysis.export import write_trials
 from analysis.records import Records
 from analysis.sections import (
     budget,
@@ -20,31 +22,39 @@ from analysis.sections import (
     selection,
     sensitivity,
     trained,
+    verdict,
 )
 from dropattack import UsageError
 from dropattack.errors import unknown
+from trainables.disk import write_atomically
 
-FORMATS = ("html", "png", "svg", "csv", "md")
-_SECTIONS: tuple[Callable[[Records], Section | None], ...] = (
-    selection.best,
+FORMATS = ("html", "png", "svg", "csv", "parquet", "tex", "md")
+_Build = Callable[[Records], Section | None]
+_ANSWERS: tuple[_Build, ...] = (
+    verdict.section,
     controls.section,
     layers.section,
     sensitivity.section,
-    importance.section,
-    budget.passes,
     budget.training_size,
     robustness.section,
     papers.section,
-    selection.learning_section,
-    selection.failed,
+)
+_MEASURING: tuple[_Build, ...] = (
     overview.section,
+    selection.failed,
+    budget.passes,
+    selection.best,
+    importance.section,
+    selection.learning_section,
     trained.section,
 )
 
 
 def sections(records: Records) -> list[Section]:
-    """Every part that these records have something to say about."""
-    return [section for build in _SECTIONS if (section := build(records)) is not None]
+    """Every part that these records have something to say about: answers, then how they were measured."""
+    answers = [section for build in _ANSWERS if (section := build(records)) is not None]
+    measuring = [section for build in _MEASURING if (section := build(records)) is not None]
+    return [*answers, *(replace(section, on_measuring=True) for section in measuring)]
 
 
 def write_report(
@@ -59,8 +69,10 @@ def write_report(
         records: What a sweep recorded; an empty one gives a report that says so.
         directory: Where to; made if it is not there.
         formats: Any of `FORMATS`: ``html`` one page, ``md`` the same as Markdown, ``png`` and ``svg`` every
-            figure below ``figures/``, ``csv`` every table, whole, below ``tables/``.
-        extra: Further parts, such as loss landscapes or a comparison with another sweep.
+            figure below ``figures/``, ``csv`` every table, whole, below ``tables/`` and ``trials.csv`` with a
+            row for each trial, ``parquet`` the same rows as ``trials.parquet``, ``tex`` every table as the
+            page shows it, for LaTeX, below ``tables/``.
+        extra: Further answers, such as loss landscapes or a comparison with another sweep.
 
     Returns:
         The page; the directory where ``html`` was not asked for.
@@ -72,16 +84,24 @@ def write_report(
     for name in wanted:
         if name not in FORMATS:
             raise unknown("format", name, FORMATS)
-    document = render.Document(records, [*sections(records), *extra])
+    found = sections(records)
+    answers = [section for section in found if not section.on_measuring]
+    measuring = [section for section in found if section.on_measuring]
+    document = render.Document(records, [*answers, *extra, *measuring])
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if "html" in wanted:
-            (directory / "report.html").write_text(document.html(), encoding="utf-8")
+            write_atomically(directory / "report.html", document.html().encode())
         if "md" in wanted:
-            (directory / "report.md").write_text(document.markdown(), encoding="utf-8")
+            write_atomically(directory / "report.md", document.markdown().encode())
         document.write_figures(directory / "figures", [name for name in ("png", "svg") if name in wanted])
         if "csv" in wanted:
             document.write_tables(directory / "tables")
+        if "tex" in wanted:
+            document.write_latex(directory / "tables")
+        for name in ("csv", "parquet"):
+            if name in wanted:
+                write_trials(records, directory, name)
     except OSError as error:
         raise UsageError(
             f"cannot write the report to {directory}: {error.strerror}; name another folder"

@@ -11,6 +11,8 @@ from scipy import optimize, stats
 CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE
 POWER = 0.8
+FEWEST = 3
+"""Values below which there is neither an interval nor a test: two tell next to nothing of their spread."""
 _ROUNDING = 1e-9
 Array = NDArray[Any]
 
@@ -23,9 +25,9 @@ class Estimate:
         n: How many values.
         mean: Their mean; NaN where n = 0.
         sd: Their standard deviation, with n - 1; NaN where n < 2.
-        low: Lower end of the interval; NaN where n < 2.
+        low: Lower end of the interval; NaN where n < `FEWEST`.
         high: Upper end.
-        p: Two-sided p-value of the t test that the mean is 0; NaN where n < 2.
+        p: Two-sided p-value of the t test that the mean is 0; NaN where n < `FEWEST`.
     """
 
     n: int
@@ -78,16 +80,16 @@ def t_half_width(n: ArrayLike, sd: ArrayLike, spent: ArrayLike = 0, mean: ArrayL
         mean: Their mean.
 
     Returns:
-        NaN where no degree of freedom is left; without any spread (`without_spread`) 0 for a mean of 0, and
-        NaN for another: two equal gains do not show that there is no spread, and an interval of no width
-        would say so.
+        NaN where n < `FEWEST` or no degree of freedom is left; without any spread (`without_spread`) 0 for a
+        mean of 0, and NaN for another: equal gains do not show that there is no spread, and an interval of no
+        width would say so.
     """
     n, sd, mean = (np.asarray(a, dtype=float) for a in (n, sd, mean))
     freedom = n - 1 - np.asarray(spent, dtype=float)
     with np.errstate(invalid="ignore", divide="ignore"):
         width = stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * sd / np.sqrt(n)
     width = np.where(without_spread(sd, mean), _no_spread(mean, 0.0), width)
-    return np.where(freedom > 0, width, np.nan)
+    return np.where((freedom > 0) & (n >= FEWEST), width, np.nan)
 
 
 def _no_spread(mean: Array, known: float) -> Array:
@@ -106,7 +108,7 @@ def t_p_value(n: ArrayLike, mean: ArrayLike, sd: ArrayLike, spent: ArrayLike = 0
     with np.errstate(invalid="ignore", divide="ignore"):
         p = 2 * stats.t.sf(np.abs(mean) / (sd / np.sqrt(n)), freedom)
     p = np.where(without_spread(sd, mean), _no_spread(mean, 1.0), p)
-    return np.where(freedom > 0, p, np.nan)
+    return np.where((freedom > 0) & (n >= FEWEST), p, np.nan)
 
 
 def holm(p_values: ArrayLike) -> Array:

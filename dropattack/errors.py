@@ -29,8 +29,17 @@ def unknown(kind: str, name: str, valid: Iterable[str]) -> UsageError:
 
 
 def nearest(name: str, valid: Iterable[str]) -> list[str]:
-    """At most three of the valid names, the nearest to one that is not."""
-    return difflib.get_close_matches(name, list(valid), n=3, cutoff=0.5)
+    """At most three of the valid names, the nearest to one that is not, whatever its capitals."""
+    spelt: dict[str, list[str]] = {}
+    for each in valid:
+        spelt.setdefault(_folded(each), []).append(each)
+    folded = difflib.get_close_matches(_folded(name), spelt, n=3, cutoff=0.5)
+    return [each for found in folded for each in spelt[found]][:3]
+
+
+def _folded(name: str) -> str:
+    """A name without what people mix up: capitals, and underscores for hyphens."""
+    return name.casefold().replace("_", "-")
 
 
 def first_line(error: BaseException) -> str:

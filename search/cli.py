@@ -4,24 +4,29 @@ Exit status 0: done; 1: some trials failed, or the run could not start or go on;
 nothing started.
 """
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from search.console.begun import init
 from search.console.checked import store_app
 from search.console.command import carry_out, refusals
+from search.console.doctor import doctor
 from search.console.fetched import data_app
+from search.console.lists import methods, sweeps, targets, workloads
 from search.console.options import (
     DATA,
     STORE,
+    AnySweepName,
     DataOption,
+    FormatOption,
     JsonOption,
     RetryOption,
     ScaleOption,
@@ -31,6 +36,10 @@ from search.console.options import (
     TrackingOption,
 )
 
+if TYPE_CHECKING:
+    from search.definition.sweep import Sweep
+    from search.records.store import Store
+
 app = typer.Typer(
     name="dropattack",
     help="Hyperparameter search for DropAttack, masked weight adversarial training, and its relatives.",
@@ -38,6 +47,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"dropattack {version('dropattack')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Hyperparameter search for DropAttack, masked weight adversarial training, and its relatives."""
 
 
 @app.command()
@@ -114,7 +140,7 @@ def plan(
     """Say what a run would do: trials, how many are recorded already, passes, time. Starts nothing."""
     with refusals():
         from search.console.planned import show_plan
-        from search.console.terminal import terminal
+        from search.console.terminal import print_json, terminal
         from search.definition.sweepfile import load_sweep
         from search.engine.plan import plan_sweep
         from search.records.store import Store
@@ -124,45 +150,50 @@ def plan(
             definition = load_sweep(sweep, _overridden(overrides), scale)
             planned = plan_sweep(definition, Store(store), data, tracking_uri)
         if as_json:
-            _print_json([stage.to_dict() for stage in planned.stages])
+            print_json([stage.to_dict() for stage in planned.stages])
             _say(planned.remarks)
         else:
             show_plan(terminal(), definition, planned)
 
 
 @app.command()
-def status(sweep: SweepName, store: StoreOption = STORE, as_json: JsonOption = False) -> None:
-    """Say how far a sweep is, from any terminal, also while it runs."""
+def status(sweep: AnySweepName = "", store: StoreOption = STORE, as_json: JsonOption = False) -> None:
+    """Say how far a sweep is, or all of the store, from any terminal, also while they run."""
     with refusals():
-        from search.console import presentation
-        from search.console.status import Status
-        from search.console.terminal import terminal
+        from search.console import presentation, standings
+        from search.console.terminal import print_json, terminal
         from search.definition.source import sweep_name
+        from search.records.notes import VERDICT
         from search.records.store import Store
 
         place = Store(store)
-        definition = place.recorded(sweep_name(sweep))
-        records = place.journal(definition).records
-        total = place.total(definition.name)
-        if total is None:
-            from search.engine.proposers import total_of
-
-            total = total_of(definition)
-        place.look_at_notes(definition.name)
+        if not sweep:
+            if as_json:
+                print_json(standings.plain_standings(place))
+            else:
+                standings.show_standings(terminal(), place)
+            return
+        found = standings.standing_of(place, sweep_name(sweep))
+        place.look_at_notes(found.sweep.name)
+        verdict = place.noted(found.sweep.name, VERDICT)
         if as_json:
-            _print_json(Status(definition, records, total).to_dict())
+            print_json({**found.status.to_dict(), "verdict": verdict})
         else:
-            presentation.show_status(terminal(), definition, records, total)
-        _say(place.remarks.values())
+            total, running = found.status.total, found.running
+            presentation.show_status(terminal(), found.sweep, found.records, total, running, verdict)
+        _say([*place.remarks.values(), *_changed_code(place, found.sweep)])
 
 
 @app.command()
 def report(
     sweep: SweepName,
     store: StoreOption = STORE,
-    formats: Annotated[str, typer.Option("--format", help="Any of html,md,png,svg,csv.")] = "html",
+    formats: FormatOption = "html",
     against: Annotated[str, typer.Option(metavar="SWEEP", help="Another sweep to compare with.")] = "",
     landscape: Annotated[bool, typer.Option("--landscape", help="Draw loss landscapes; slow.")] = False,
+    watched: Annotated[
+        bool, typer.Option("--watch", help="Write it anew while the sweep runs; Ctrl-C ends it sooner.")
+    ] = False,
     data: DataOption = DATA,
     tracking_uri: TrackingOption = "",
 ) -> None:
@@ -173,8 +204,43 @@ def report(
         from search.results.reporting import report_sweep
 
         wanted = [name.strip() for name in formats.split(",")]
-        root, place = data if landscape else None, Store(store)
-        print(report_sweep(sweep_name(sweep), place, tracking_uri, wanted, against, root))
+        root, place, name = data if landscape else None, Store(store), sweep_name(sweep)
+        if watched:
+            from search.results.watching import watch
+
+            with suppress(KeyboardInterrupt):
+                watch(place, name, partial(report_sweep, name, place, tracking_uri, wanted, against, root))
+        else:
+            print(report_sweep(name, place, tracking_uri, wanted, against, root))
+        _say([*place.remarks.values(), *_changed_code(place, place.recorded(name))])
+
+
+@app.command()
+def best(
+    sweep: SweepName,
+    store: StoreOption = STORE,
+    as_yaml: Annotated[bool, typer.Option("--yaml", help="Print a sweep file that trains it.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what to use, as a configuration to paste, with its key and its model file."""
+    with refusals():
+        from dropattack import UsageError
+        from search.console.best import best_yaml, show_best
+        from search.console.terminal import print_json, terminal
+        from search.definition.source import sweep_name
+        from search.records.store import Store
+        from search.results.usable import usable
+
+        place, name = Store(store), sweep_name(sweep)
+        definition, found = place.recorded(name), usable(place, name)
+        if not found:
+            raise UsageError(f"{name} has no complete trial yet, and so nothing to use; run it first")
+        if as_json:
+            print_json([each.to_dict() for each in found])
+        elif as_yaml:
+            print(best_yaml(definition, found), end="")
+        else:
+            show_best(terminal(), definition, found)
         _say(place.remarks.values())
 
 
@@ -204,50 +270,9 @@ def robustness(
         _say(place.remarks.values())
 
 
-@app.command()
-def sweeps(store: StoreOption = STORE) -> None:
-    """List the bundled sweeps, and those that have been run."""
-    with refusals():
-        from search.console.bundled import show_sweeps
-        from search.console.terminal import terminal
-        from search.records.store import Store
-
-        show_sweeps(terminal(), Store(store).sweeps())
-
-
-@app.command()
-def workloads() -> None:
-    """List the workloads: dataset, model and training settings under one name."""
-    with refusals():
-        from search.console.catalogue import show_workloads
-        from search.console.terminal import terminal
-
-        show_workloads(terminal())
-
-
-@app.command()
-def methods() -> None:
-    """List the training methods with their hyperparameters and ranges."""
-    with refusals():
-        from search.console.catalogue import show_methods
-        from search.console.terminal import terminal
-
-        show_methods(terminal())
-
-
-@app.command()
-def targets(
-    workload: Annotated[str, typer.Argument(help="A workload's name.")], data: DataOption = DATA
-) -> None:
-    """List what can be attacked in a workload's model."""
-    with refusals():
-        from search.console.catalogue import show_targets
-        from search.console.terminal import terminal
-
-        show_targets(terminal(), workload, data)
-
-
 app.command()(init)
+for light in (sweeps, workloads, methods, targets, doctor):
+    app.command()(light)
 app.add_typer(data_app, name="data")
 app.add_typer(store_app, name="store")
 
@@ -282,11 +307,17 @@ def _overridden(overrides: list[str] | None) -> dict[str, Any]:
     return dict(map(parse_override, overrides or []))
 
 
+def _changed_code(store: "Store", sweep: "Sweep") -> list[str]:
+    """Lines on the user's code that has changed since a sweep last ran; what ships is not asked for."""
+    noted = store.code(sweep.name)
+    if not any(modules for methods in noted.values() for modules in methods.values()):
+        return []
+    from search.engine.code import remarks_on_changes
+
+    return remarks_on_changes(noted, sweep)
+
+
 def _say(lines: Iterable[str]) -> None:
     """Lines on standard error, beside what was asked for."""
     for line in lines:
         print(f"dropattack: {line}", file=sys.stderr)
-
-
-def _print_json(values: Any) -> None:
-    print(json.dumps(values, indent=2, ensure_ascii=False))

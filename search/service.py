@@ -6,10 +6,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from search.console.doing import doing
 from search.console.terminal import show_line
 from search.definition.sweep import Sweep
 from search.engine.code import remarks_on_code
 from search.engine.engine import Engine
+from search.engine.plan import remarks_on_definition
 from search.engine.proposers import Checksum
 from search.engine.readiness import check_ready
 from search.engine.retrying import failed_from_outside
@@ -17,6 +19,7 @@ from search.execution.interruption import check_interrupted, sigterm_interrupts
 from search.execution.job import check_job
 from search.execution.unanswered import ends_unanswered
 from search.records.journal import exclusive
+from search.records.notes import VERDICT
 from search.records.provenance import provenance
 from search.records.record import Record
 from search.records.store import Store
@@ -61,18 +64,23 @@ def run_sweep(
     folder = store.folder(sweep.name)
     with exclusive(folder):
         old = store.standing_definition(sweep.name)
-        ready = check_ready(sweep, store, data, tracking_uri, writable=True)
+        with doing(console, "checking the sweep, its data and its records", may_refuse=True):
+            ready = check_ready(sweep, store, data, tracking_uri, writable=True)
         journal, checksum = ready.journal, ready.checksum
         assert journal is not None, "a journal that is opened for writing is there"
         elsewhere = store.complete_elsewhere(sweep)
         engine = Engine(sweep, journal, checksum, elsewhere.records, store.complete)
         failed = failed_from_outside(engine.records) if retry_failed else []
-        for remark in [*elsewhere.left_out, *remarks_on_code(journal.apart, ready.code)]:
-            show_line(console, remark)
         left = engine.left or bool(failed)
+        remarks = [*elsewhere.left_out, *remarks_on_code(journal.apart, ready.code)]
+        remarks += remarks_on_definition(sweep, data) if left else []
+        for remark in remarks:
+            show_line(console, remark)
         if left:
-            _rehearse(sweep, data, checksum, engine.records)
-            _connect(sweep, store, data, checksum, verbose)
+            with doing(console, "trying each workload on a few examples", may_refuse=True):
+                _rehearse(sweep, data, checksum, engine.records)
+            with doing(console, "starting Ray"):
+                _connect(sweep, store, data, checksum, verbose)
             store.note_run(sweep.name, provenance(sweep), begun=bool(journal.records))
         store.note_code(sweep.name, ready.code)
         store.define(sweep)
@@ -83,6 +91,7 @@ def run_sweep(
                 journal.retry(record)
             engine = Engine(sweep, journal, checksum, elsewhere.records, store.complete)
             show_line(console, f"failed trials that are tried again: {len(failed)}")
+        before = {record.number: _extent(record) for record in engine.records}
         if not left and old == sweep and not tracking_uri and is_settled(store, sweep.name):
             report, warning = store.report(sweep.name), ""
         else:
@@ -91,12 +100,21 @@ def run_sweep(
             report, warning = finish_sweep(
                 engine, store, data, console, tracking_uri, verbose, changed=old != sweep
             )
+        if engine.done and not engine.limit:
+            store.note_total(sweep.name, len(engine.records))
         store.note_extent(sweep.name)
         for remark in store.remarks.values():
             show_line(console, remark)
     finished = sum(record.finished for record in engine.records)
     limit = engine.limit if finished < engine.total else ""
-    return Outcome(engine.records, engine.done, limit, report, time.monotonic() - started, warning)
+    trained = sum(_extent(record) != before.get(record.number) for record in engine.records)
+    seconds, verdict = time.monotonic() - started, store.noted(sweep.name, VERDICT)
+    return Outcome(engine.records, engine.done, limit, report, seconds, warning, trained, verdict)
+
+
+def _extent(record: Record) -> tuple[int, bool] | None:
+    """How far a trial has been trained here; nothing where another record answered it."""
+    return None if record.reused_from else (len(record.epochs), record.finished)
 
 
 def _rehearse(sweep: Sweep, data: Path, checksum: Checksum, records: Sequence[Record]) -> None:

@@ -3,32 +3,37 @@
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
 from dropattack import UsageError
+from search.console.doing import doing
 from search.console.progress import ProgressView
 from search.console.status import Status
+from search.definition.sweep import Sweep
 from search.engine.engine import Engine
 from search.execution.errors import RunError
 from search.execution.interruption import interrupts_wait
 from search.execution.unanswered import ends_unanswered
 from search.records.journal import Journal
 from search.records.log import note_record, sweep_log
+from search.records.notes import VERDICT, NotedVerdicts
 from search.records.reading import CHECK
 from search.records.record import Record
 from search.records.store import Store
 from search.results.best import best_by_workload
 from search.results.outcome import StoreError
+from search.results.recommended import recommended
 from search.results.reporting import standing_report, write_report
 from search.tracking.database import make_ready
 from search.tracking.owner import owner_of
 from search.tracking.projection import Projection
 from search.tracking.runs import Winner
 from search.tracking.settled import note_settled
+from search.tracking.told import verdict_tags
 from trainables.disk import checkpoint_path, write_atomically
 from trainables.saved import load_model
 from trainables.workloads import workload_named
@@ -78,7 +83,7 @@ def finish_sweep(
         (lambda: None) if tracking_uri else (lambda: make_ready(store)),
     )
     status = Status(sweep, engine.records, engine.total)
-    view = ProgressView(status, console)
+    view = ProgressView(status, console, sweep)
     engine.listeners += [
         projection.show,
         lambda record: _drop_checkpoint(folder, engine.journal, record),
@@ -88,6 +93,7 @@ def finish_sweep(
     broken: list[str] = []
     files: list[Path] = []
     winners: list[Winner] = []
+    verdict: NotedVerdicts | None = None
     ending = "FAILED"
     with _run_errors(store), sweep_log(folder):
         try:
@@ -105,10 +111,13 @@ def finish_sweep(
                 projection.drain()
             stale = left or changed or projection.created
             report = None if stale else standing_report(sweep, store)
-            report = report or write_report(sweep, store, engine.records, projection.shown())
+            if report is None:
+                with doing(console, "writing the report"):
+                    report = write_report(sweep, store, engine.records, projection.shown())
+            verdict = store.noted(sweep.name, VERDICT)
             winners = [
-                (best.record.key, _winner_files(store.model(sweep.name, best.record), workload, broken))
-                for workload, best in best_by_workload(sweep, engine.records).items()
+                (record.key, _winner_files(store.model(sweep.name, record), record.trial.workload, broken))
+                for record in _winners(sweep, engine.records, verdict)
             ]
             files = [report, folder / "sweep.json"]
             ending = "KILLED" if not engine.done else "FAILED" if status.failures else "FINISHED"
@@ -117,7 +126,7 @@ def finish_sweep(
             raise
         finally:
             with interrupts_wait() as hurry:
-                behind = projection.close(files, winners, ending, hurry)
+                behind = projection.close(files, winners, ending, hurry, verdict_tags(sweep.summary, verdict))
                 warning = "; ".join(filter(None, [*broken, behind]))
                 _log.info("ended as %s: %s%s", ending, status.line(), f"; {warning}" if warning else "")
         if not warning and not tracking_uri:
@@ -132,6 +141,13 @@ def _close_unanswered(view: ProgressView, projection: Projection, status: Status
     hurry.set()
     behind = projection.close((), (), "KILLED", hurry)
     _log.warning("ended as KILLED, unanswered: %s%s", status.line(), f"; {behind}" if behind else "")
+
+
+def _winners(sweep: Sweep, records: Sequence[Record], verdict: NotedVerdicts | None) -> list[Record]:
+    """Trials that give the models of what the verdict recommends, and of what validation chooses."""
+    found = [record for _, record in recommended(sweep, records, verdict)] if verdict else []
+    found += [best.record for best in best_by_workload(sweep, records).values()]
+    return list({record.key: record for record in found}.values())
 
 
 def _train(engine: Engine, folder: Path, data: Path, verbose: bool) -> None:

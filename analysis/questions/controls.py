@@ -1,12 +1,15 @@
 """Does the method work: beside other methods, and beside what would explain its gain away."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
 from analysis.pairing import groups, holm_once, samples
 from analysis.records import CONFIGURATION, CONTROL, Metric, Records
-from analysis.scoring import FAMILY, TIERS, best_first, scored_families, summarise_families
-from analysis.statistics import ALPHA, Estimate, estimate
+from analysis.scoring import FAMILY, best_first, places, scored_families, summarise_families
+from analysis.statistics import ALPHA, estimate
 from dropattack.methods.dropattack_settings import P_ONE, P_ONE_NORM, RANDOM_DIRECTION
 from dropattack.settings import EPS_ZERO, EQUAL_PASSES, SAME_UPDATES
 
@@ -27,7 +30,8 @@ def scored_methods(records: Records, metric: Metric) -> pd.DataFrame:
 
     ``over`` is, for a control, what the method with the very same settings and seed has more, and ``against``
     is that method's configuration. A control that is the method itself, as p-one at p = 1, is compared with
-    nothing, and is no setting of a control that has others.
+    nothing, and is no setting of a control that has others. ``chosen`` marks the method that validation
+    chooses among those of one workload and training setting.
     """
     trials = records.complete(controls=True)
     if trials.empty:
@@ -37,10 +41,19 @@ def scored_methods(records: Records, metric: Metric) -> pd.DataFrame:
     family = np.where(control.isin(PLAIN), control, family)
     named = groups(trials, ["method", CONFIGURATION])
     trials = trials.assign(family=family, itself=(control != "") & named.isin(named[control == ""]))
-    trials = _with_twins(records, trials, metric).assign(control=control)
+    trials = _with_twins(records, trials, metric).assign(control=control, chosen=_chosen(records, trials))
     alone = trials["itself"].groupby(groups(trials, ["workload", *records.training, "family"]))
     trials = trials[~trials["itself"] | alone.transform("all")]
     return scored_families(records, trials, metric, ["family", "control"])
+
+
+def _chosen(records: Records, trials: pd.DataFrame) -> pd.Series:
+    """Whether each trial is of the method whose configuration `Choice` puts first among attacks."""
+    attack = (trials[CONTROL] == "") & ~records.plain(trials)
+    settings = groups(trials, ["workload", *records.training])
+    place = places(records, trials[attack], trials.loc[attack, CONFIGURATION]).reindex(trials.index)
+    first = place == place.groupby(settings).transform("min")
+    return first.groupby([settings, trials["family"]]).transform("any") & attack
 
 
 def _with_twins(records: Records, trials: pd.DataFrame, metric: Metric) -> pd.DataFrame:
@@ -76,28 +89,46 @@ def compare_methods(scored: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The columns of `summarise_families` by ``family`` and ``control``, in the order of `best_first`; for
         controls ``over`` (the mean of method - control, paired by seed), ``over_low, over_high, over_n``,
-        ``over_p`` (Holm), and ``alike``: whether the method ran with the very settings of the control. Where
-        it did not, the method it controls is compared as it was scored, and for controls that are standard
-        training the best method.
+        ``over_sd``, ``over_values`` (by seed), ``over_p`` (Holm), and ``alike``: whether the method ran with
+        the very settings of the control. Where it did not, the method it controls is compared as it was
+        scored, and for controls that are standard training the method that validation chooses.
     """
     if scored.empty:
         return pd.DataFrame()
     table = best_first(summarise_families(scored, ["family", "control"])).reset_index(drop=True)
     rows = table[["setting", "family", "control"]].itertuples(index=False)
-    found = [
-        _over(scored[scored["setting"] == setting], family, control) for setting, family, control in rows
-    ]
+    by_setting = dict(tuple(scored.groupby("setting")))
+    found = [_over(by_setting[setting], family, control) for setting, family, control in rows]
+    estimates = [estimate(each.differences, each.spent) for each in found]
     over = pd.DataFrame(
-        [(e.mean, e.low, e.high, e.n, e.p) for e, _, _ in found],
-        columns=["over", "over_low", "over_high", "over_n", "over_p"],
+        [(e.mean, e.low, e.high, e.n, e.sd, e.p) for e in estimates],
+        columns=["over", "over_low", "over_high", "over_n", "over_sd", "over_p"],
     )
-    pairs = pd.Series([pair for _, pair, _ in found], index=table.index)
-    over["over_p"] = holm_once(over["over_p"], pairs, table["setting"])
-    return pd.concat([table, over], axis=1).assign(alike=[alike for _, _, alike in found])
+    over["over_p"] = holm_once(
+        over["over_p"], pd.Series([each.pair for each in found], index=table.index), table["setting"]
+    )
+    over["over_values"] = [tuple(each.differences) for each in found]
+    return pd.concat([table, over], axis=1).assign(alike=[each.alike for each in found])
 
 
-def _over(within: pd.DataFrame, family: str, control: str) -> tuple[Estimate, str, bool]:
-    """What a method has more than a control, of which trainings that is, and whether their settings match.
+class _Over(NamedTuple):
+    """What a method has more than a control by seed, which trainings that is of, and how they match.
+
+    Attributes:
+        differences: By seed.
+        spent: Degrees of freedom that were spent on choosing.
+        pair: The trainings of both.
+        alike: Whether both have the very same settings.
+    """
+
+    differences: Sequence[float] = ()
+    spent: float = 0.0
+    pair: str = ""
+    alike: bool = False
+
+
+def _over(within: pd.DataFrame, family: str, control: str) -> _Over:
+    """What a method has more than a control.
 
     Args:
         within: What is scored under one workload and training setting.
@@ -107,14 +138,15 @@ def _over(within: pd.DataFrame, family: str, control: str) -> tuple[Estimate, st
     own = within[within["family"] == family]
     differences = own.groupby("seed")["over"].mean().dropna()
     if len(differences):
-        return estimate(differences), _pair(own[CONFIGURATION], own["against"]), True
+        return _Over(tuple(differences), 0.0, _pair(own[CONFIGURATION], own["against"]), alike=True)
+    if not control or own["itself"].any() or own["is_baseline"].all():
+        return _Over()
     controlled = _best_method(within) if control in PLAIN else family.partition(", ")[0]
-    gains = within.pivot_table(index="seed", columns="family", values="gain")
-    if not control or own["itself"].any() or not {controlled, family} <= set(gains.columns):
-        return estimate([]), "", False
-    result = estimate(gains[controlled] - gains[family], _spent(within, controlled, family))
-    beside = within.loc[within["family"] == controlled, CONFIGURATION]
-    return result, _pair(own[CONFIGURATION], beside), False
+    method = within[within["family"] == controlled]
+    results = (each.groupby("seed")["merit"].mean() for each in (method, own))
+    found = next(results).sub(next(results)).dropna()
+    pair = _pair(own[CONFIGURATION], method[CONFIGURATION])
+    return _Over(tuple(found), _spent(within, controlled, family), pair) if len(found) else _Over()
 
 
 def _pair(control: pd.Series, method: pd.Series) -> str:
@@ -122,11 +154,8 @@ def _pair(control: pd.Series, method: pd.Series) -> str:
 
 
 def _best_method(within: pd.DataFrame) -> str:
-    """The method of largest mean gain among those that are scored best."""
-    methods = within[(within["control"] == "") & within["gain"].notna()]
-    tier = methods["scored_on"].map(TIERS)
-    gains = methods[tier == tier.min()].groupby("family")["gain"].mean()
-    return str(gains.idxmax()) if len(gains) else ""
+    """The method that validation chooses."""
+    return next(iter(within.loc[within["chosen"], "family"]), "")
 
 
 def _spent(scored: pd.DataFrame, *families: str) -> float:

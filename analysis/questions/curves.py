@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.records import COMPLETE, CONFIGURATION, Records, labels, one_per_training
+from analysis.records import COMPLETE, CONFIGURATION, Metric, Records, labels, one_per_training
 from analysis.statistics import t_half_width
 
 
@@ -32,6 +32,9 @@ def learning_curves(records: Records, keys: Sequence[str], metrics: Sequence[str
     long = rows.melt(["workload", CONFIGURATION, "epoch"], metrics, "metric", "value").dropna(subset="value")
     table = long.groupby(by)["value"].agg(n="count", mean="mean", sd="std").reset_index()
     half = t_half_width(table["n"], table["sd"])
+    bounds = pd.DataFrame([Metric(m).bounds for m in table["metric"]], table.index, ["least", "most"])
     return table.assign(
-        configuration=table[CONFIGURATION].map(named), low=table["mean"] - half, high=table["mean"] + half
+        configuration=table[CONFIGURATION].map(named),
+        low=(table["mean"] - half).clip(lower=bounds["least"]),
+        high=(table["mean"] + half).clip(upper=bounds["most"]),
     ).drop(columns=[CONFIGURATION, "sd"])

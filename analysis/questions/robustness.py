@@ -78,8 +78,9 @@ def _summary(records: Records, trials: pd.DataFrame, column: str) -> pd.DataFram
         grouped = scored.assign(**{name: values}).groupby(BY, dropna=False)
         spread = grouped[name].agg(n="count", mean="mean", sd="std").reset_index(drop=True)
         half = t_half_width(spread["n"], spread["sd"], grouped["spent"].max().to_numpy(), spread["mean"])
-        table[name], table[f"{name}_low"] = spread["mean"], spread["mean"] - half
-        table[f"{name}_high"] = spread["mean"] + half
+        least = -1.0 if name == "descent" else -np.inf
+        table[name], table[f"{name}_low"] = spread["mean"], (spread["mean"] - half).clip(lower=least)
+        table[f"{name}_high"] = (spread["mean"] + half).clip(upper=1.0)
     return table
 
 

@@ -1,21 +1,36 @@
 """What a sweep recorded, as tidy tables, and where it comes from."""
 
-from analysis.records.identity import CONFIGURATION, CONTROL
-from analysis.records.metric import Metric
-from analysis.records.scale import ABSOLUTE, RELATIVE, scale_of, size_label
-from analysis.records.tables import (
-    BASELINE,
-    COMPLETE,
-    FAILED,
-    PRUNED,
-    RUNNING,
-    Records,
-    describe,
-    labels,
-    one_per_training,
-    rows,
-)
-from analysis.records.tracking import from_mlflow
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analysis.records.identity import CONFIGURATION, CONTROL
+    from analysis.records.metric import Metric
+    from analysis.records.scale import ABSOLUTE, RELATIVE, scale_of, size_label
+    from analysis.records.tables import (
+        BASELINE,
+        COMPLETE,
+        FAILED,
+        PRUNED,
+        RUNNING,
+        Records,
+        describe,
+        labels,
+        one_per_training,
+        rows,
+    )
+    from analysis.records.tracking import from_mlflow
+
+_HOMES = {
+    "identity": ("CONFIGURATION", "CONTROL"),
+    "metric": ("Metric",),
+    "scale": ("ABSOLUTE", "RELATIVE", "scale_of", "size_label"),
+    "tables": (
+        *("BASELINE", "COMPLETE", "FAILED", "PRUNED", "RUNNING"),
+        *("Records", "describe", "labels", "one_per_training", "rows"),
+    ),
+    "tracking": ("from_mlflow",),
+}
 
 __all__ = [
     "ABSOLUTE",
@@ -37,3 +52,11 @@ __all__ = [
     "scale_of",
     "size_label",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first asked for: what a metric is called needs no pandas."""
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"analysis.records.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,8 +1,12 @@
 """A column of results, and how people read it."""
 
+import math
 import re
 from dataclasses import dataclass
 
+_UNIT = (0.0, 1.0)
+_BOUNDS = {"mcc": (-1.0, 1.0), "r2": (-math.inf, 1.0)} | dict.fromkeys(("rmse", "mae"), (0.0, math.inf))
+"""What the metrics that ship can be, by the end of their names; shares are in [0, 1]."""
 _FRACTIONS = ("accuracy", "f1", "recall", "precision", "auroc", "exact_match", "calibration_error")
 
 
@@ -22,6 +26,18 @@ class Metric:
     def is_fraction(self) -> bool:
         """Whether values lie in [0, 1] and are shown in per cent, differences in points."""
         return any(word in self.column for word in _FRACTIONS)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the most that a value can be; infinite where that is not known."""
+        last = self.column.rpartition("_")[2]
+        return _UNIT if self.is_fraction else _BOUNDS.get(last, (-math.inf, math.inf))
+
+    @property
+    def gain_bounds(self) -> tuple[float, float]:
+        """The least and the most that a gain can be: values apart by all that `bounds` allow."""
+        low, high = self.bounds
+        return low - high, high - low
 
     @property
     def scale(self) -> float:
@@ -48,6 +64,5 @@ class Metric:
     @property
     def gain_label(self) -> str:
         """Name of a gain over the baseline with its unit; positive is better."""
-        return (
-            f"gain in {self.name} ({'points' if self.is_fraction else 'lower is better, so a fall counts'})"
-        )
+        of = f"gain in {self.name}{' (points)' if self.is_fraction else ''}"
+        return of if self.larger_is_better else f"{of}; lower is better, so a fall counts"

@@ -232,10 +232,12 @@ def _numbers(column: pd.Series) -> pd.Series:
 
 
 def _plain(column: pd.Series, name: str) -> pd.Series:
-    """Numbers as floats where every present value is one; text otherwise, missing values kept missing."""
+    """Numbers as floats where every present value is one, text otherwise; missing values are kept."""
     if _is_metric(name):
         return _numbers(column)
     present = column.notna()
+    if present.any() and column[present].map(lambda value: isinstance(value, bool | np.bool_)).all():
+        return column.astype(object).where(present, None).map(lambda v: v if v is None else str(bool(v)))
     numbers = pd.to_numeric(column, errors="coerce")
     if name != _TARGETS and numbers[present].notna().all():
         return numbers.astype(float)

@@ -11,14 +11,13 @@ from analysis.document import (
     Section,
     Table,
     gain_column,
-    number,
     number_column,
     overlapping,
     score_column,
     text_column,
-    with_interval,
 )
 from analysis.figures.budget import gain_by_passes, size_curves
+from analysis.notation import number, with_interval
 from analysis.questions.budget import data_saved, quality_by_passes, training_size_curves
 from analysis.records import Metric, Records, rows
 from analysis.scoring import FLATTERED

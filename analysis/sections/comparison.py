@@ -1,6 +1,7 @@
 """What changed between two sweeps?"""
 
-from analysis.document import Column, Row, Section, Table, number_column, p_column, text_column, with_interval
+from analysis.document import Column, Row, Section, Table, number_column, p_column, text_column
+from analysis.notation import with_interval
 from analysis.questions.comparison import compare_sweeps
 from analysis.records import Records
 

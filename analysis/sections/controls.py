@@ -1,5 +1,6 @@
 """Does it work, beside other methods and beside its controls?"""
 
+from collections.abc import Sequence
 from functools import partial
 
 import pandas as pd
@@ -11,14 +12,13 @@ from analysis.document import (
     Section,
     Table,
     gain_column,
-    number,
     number_column,
     p_column,
     score_column,
     text_column,
-    with_interval,
 )
 from analysis.figures.ranking import gain_forest
+from analysis.notation import number, with_interval
 from analysis.questions.controls import MEANING, PLAIN, compare_methods, generalisation_gap, scored_methods
 from analysis.questions.resolution import resolution
 from analysis.records import Metric, Records
@@ -34,9 +34,10 @@ def section(records: Records) -> Section | None:
         return None
     table = compare_methods(scored)
     parts: list[Figure | Table] = []
+    several = _has_several_settings(table)
     for setting, group in table.groupby("setting", sort=True):
         shown = group[~group["is_baseline"]]
-        if len(shown) > 1:
+        if len(shown) > 1 and several:
             parts.append(_forest(int(str(setting)), shown, metric))
     parts.append(_table(table, metric))
     gap = generalisation_gap(scored, metric)
@@ -44,11 +45,16 @@ def section(records: Records) -> Section | None:
         parts.append(_gap(gap, metric))
     return Section(
         "works",
-        "Does it work",
+        "Methods and controls",
         _finding(table, metric),
         parts,
         [*_notes(table), *resolution(records, metric)],
     )
+
+
+def _has_several_settings(table: pd.DataFrame) -> bool:
+    """Whether a workload has several training settings, of which the verdict tells one."""
+    return bool(table["setting"].nunique() > table["workload"].nunique())
 
 
 def _name(row: pd.Series) -> str:
@@ -57,12 +63,13 @@ def _name(row: pd.Series) -> str:
 
 def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
     sentences = []
+    several = _has_several_settings(table)
     for _, group in table.groupby("setting", sort=True):
         methods = group[(group["control"] == "") & group["gain"].notna()]
         if methods.empty:
             continue
         name = _name(group.iloc[0])
-        for _, row in methods.head(1).iterrows():
+        for _, row in methods.head(int(several)).iterrows():
             gain = with_interval(row["gain"], row["gain_low"], row["gain_high"], metric, signed=True)
             verb = "better" if row["gain"] > 0 else "worse"
             told = (
@@ -73,24 +80,32 @@ def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
             unit = " points" if metric.is_fraction else ""
             on = ", on the runs that chose it, which flatters it" if row["tier"] == FLATTERED else ""
             sentences.append(f"{name}: {row['family']} {told}: {gain}{unit} (n = {row['gain_n']:.0f}{on}).")
-        sentences += [f"{name}: {told}" for told in _beside_controls(group, metric)]
-    return sentences or ["No method shares a seed with the baseline, so nothing can be said."]
+        sentences += [f"{name}: {told}" for told in _beside_controls(group, metric, () if several else PLAIN)]
+    paired = (table["control"] == "") & table["gain"].notna()
+    nothing = ["No method shares a seed with the baseline, so nothing can be said."]
+    return sentences if paired.any() else nothing
 
 
-def _beside_controls(group: pd.DataFrame, metric: Metric) -> list[str]:
-    """Which controls the method beats and which it does not, for each of the settings they ran with."""
-    table = group[(group["control"] != "") & group["over"].notna()]
+def _beside_controls(group: pd.DataFrame, metric: Metric, told: Sequence[str]) -> list[str]:
+    """Which controls the method beats and which it does not, for each of the settings they ran with.
+
+    Args:
+        group: Methods and controls of one workload and training setting.
+        metric: What they are compared by.
+        told: Controls that the verdict tells of already.
+    """
+    table = group[~group["control"].isin(["", *told]) & group["over"].notna()]
     where = ("with " + table["configuration"]).where(table["alike"], "at its best")
     beaten = (table["over_p"] < ALPHA) & (table["over"] > 0)
     sentences = []
     for (setting, won), rows in table.groupby([where, beaten], sort=True):
-        told = [
+        controls = [
             f"{row['control']} {number(row['over'] * metric.scale, signed=True)} ({MEANING[row['control']]})"
             for _, row in rows.iterrows()
         ]
         verb = "beats" if won else "does not beat"
         sentences.append(
-            f"{setting} the method {verb} its control{'s' * (len(told) > 1)}: {', '.join(told)}."
+            f"{setting} the method {verb} its control{'s' * (len(controls) > 1)}: {', '.join(controls)}."
         )
     return sentences
 
@@ -128,7 +143,7 @@ def _table(table: pd.DataFrame, metric: Metric) -> Table:
         "Methods and controls",
         "Method − control: what the method has more than its control with the very same settings and seeds, "
         "or in its best settings where it did not run with those; with Holm's p.",
-        table,
+        table.drop(columns="over_values"),
         [
             text_column("workload", "workload"),
             *_training(table),

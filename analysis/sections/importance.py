@@ -4,18 +4,9 @@ from functools import partial
 
 import pandas as pd
 
-from analysis.document import (
-    Column,
-    Figure,
-    Row,
-    Section,
-    Table,
-    number,
-    number_column,
-    overlapping,
-    text_column,
-)
+from analysis.document import Column, Figure, Row, Section, Table, number_column, overlapping, text_column
 from analysis.figures.surrogate import importance_bars
+from analysis.notation import number
 from analysis.questions.importance import importances
 from analysis.records import Records, rows
 
@@ -51,15 +42,17 @@ def _finding(table: pd.DataFrame) -> list[str]:
             ordered = found.sort_values("importance", ascending=False, kind="stable")
             (first,) = rows(ordered.head(1))
             apart = ", but does not stand out: ranges overlap" if overlapping(ordered, "low", "high") else ""
-            leads.append(f"by {evaluator} {first['hyperparameter']} matters most ({_share(first)} %){apart}")
+            leads.append(f"by {evaluator} {first['hyperparameter']} matters most ({_share(first)}){apart}")
         sentences.append(f"{workload}, {method}: {'; '.join(leads)}.")
     return sentences
 
 
 def _share(row: Row) -> str:
-    """A share in per cent with its range."""
+    """A share in per cent with its interval."""
+    if pd.isna(row["low"]):
+        return f"{number(100 * row['importance'], 0)} %, too few to say"
     ends = (number(100 * row[end], 0) for end in ("low", "high"))
-    return f"{number(100 * row['importance'], 0)} [{', '.join(ends)}]"
+    return f"{number(100 * row['importance'], 0)} [{', '.join(ends)}] %"
 
 
 def _table(table: pd.DataFrame) -> Table:
@@ -73,7 +66,7 @@ def _table(table: pd.DataFrame) -> Table:
             text_column("method", "method"),
             text_column("by", "evaluator"),
             text_column("hyperparameter", "hyperparameter"),
-            Column("share (%)", _share, lambda row: row["importance"], numeric=True),
+            Column("share", _share, lambda row: row["importance"], numeric=True),
             number_column("n", "n"),
         ],
     )

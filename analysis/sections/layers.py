@@ -11,16 +11,14 @@ from analysis.document import (
     Section,
     Table,
     gain_column,
-    number,
     number_column,
     overlapping,
     p_column,
-    p_value,
     score_column,
     text_column,
-    with_interval,
 )
 from analysis.figures.ranking import critical_difference, gain_forest
+from analysis.notation import number, p_value, seeds_text, with_interval
 from analysis.questions.layer_sizes import FACTOR, Confounding, confounding
 from analysis.questions.layers import (
     across_workloads,
@@ -31,11 +29,12 @@ from analysis.questions.layers import (
 )
 from analysis.records import ABSOLUTE, RELATIVE, Metric, Records
 from analysis.scoring import FIXED, FLATTERED, FRESH, HELD_OUT, SAME
+from analysis.statistics import FEWEST
 
 _ROWS = 25
 _NOT_RANKED = "not ranked"
 _HOW_HARD = (
-    " Relative size: ‖M∘r‖ / ‖θ‖ in the last epoch of the runs that score a target set, a mean over its "
+    "Relative size: ‖M∘r‖ / ‖θ‖ in the last epoch of the runs that score a target set, a mean over its "
     f"tensors. Where sizes differ by more than a factor of {FACTOR:g}, gains may be those of the size."
 )
 
@@ -109,8 +108,8 @@ def _leader(alike: pd.DataFrame, metric: Metric) -> str:
     best = alike.iloc[0]
     gain = with_interval(best["gain"], best["gain_low"], best["gain_high"], metric, signed=True)
     lead = f"{best['targets']} leads with {gain}"
-    if best["gain_n"] < 2:
-        return f"{lead}, from a single seed, which cannot tell it from luck"
+    if best["gain_n"] < FEWEST:
+        return f"{lead}, from {seeds_text(best['gain_n'])}, too few to tell it from luck"
     if best["tier"] == FLATTERED:
         return f"{lead} by the runs that chose it, which flatters it and tests nothing"
     better = int((alike["significant"] & (alike["gain"] > 0)).sum())
@@ -149,7 +148,8 @@ def _notes(ranked: pd.DataFrame) -> list[str]:
     used = [f"{key}: {how[key]}" for key in how if key in set(ranked["scored_on"])]
     return [
         f"How target sets are scored: {'; '.join(used)}. Only those that are scored alike are ranked; the "
-        "others stand below them. Ties in significance are not a ranking."
+        "others stand below them. Ties in significance are not a ranking.",
+        *([_HOW_HARD] if ranked["relative_size"].notna().any() else []),
     ]
 
 
@@ -180,7 +180,7 @@ def _table(ranked: pd.DataFrame, metric: Metric) -> Table:
         "layers",
         "Ranking of target sets",
         "Seeds needed: how many would show a true gain of the observed size with 80 % power; the largest of "
-        f"several observed gains is likely too large, and its seeds too few.{_HOW_HARD if sizes else ''}",
+        "several observed gains is likely too large, and its seeds too few.",
         ranked,
         [
             number_column("rank", "rank"),

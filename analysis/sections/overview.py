@@ -5,7 +5,7 @@ import pandas as pd
 from analysis.document import Section, Table, number_column, text_column
 from analysis.pairing import with_gain
 from analysis.records import COMPLETE, FAILED, PRUNED, RUNNING, Records
-from analysis.statistics import ALPHA
+from analysis.statistics import ALPHA, FEWEST
 
 
 def section(records: Records) -> Section:
@@ -44,8 +44,8 @@ def _table(trials: pd.DataFrame) -> Table:
     columns = [*(text_column(c, c) for c in by), *(number_column(c, c) for c in numbers)]
     columns.append(number_column("hours", "hours", 2))
     return Table(
-        "trials",
-        "Trials",
+        "stages",
+        "Trials by stage",
         "Pruned trials were stopped early; no mean holds them. Hours are those of training here: a trial "
         "that reuses another's took none.",
         table.reset_index(),
@@ -65,11 +65,12 @@ def _cautions(records: Records) -> list[str]:
             "add it to the sweep's methods."
         )
     pairs = _most_pairs(records, attacks)
-    if complete["seed"].nunique() < 2:
+    if complete["seed"].nunique() < FEWEST:
         notes.append(
-            "One seed shows no spread: there are no intervals and no tests here. Run at least 5, better 10."
+            f"Fewer than {FEWEST} seeds tell nothing of spread: there are no intervals and no tests here. "
+            "Run at least 5, better 10."
         )
-    elif 2 <= pairs < 6:
+    elif FEWEST <= pairs < 6:
         smallest = 2 * 0.5**pairs
         notes.append(
             f"With at most {pairs} seeds paired a Wilcoxon test cannot go below p = {smallest:.4g}"

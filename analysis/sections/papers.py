@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from analysis.document import Column, Row, Section, Table, number, number_column, text_column
+from analysis.document import Column, Row, Section, Table, number_column, text_column
+from analysis.notation import number
 from analysis.published import PAPERS, compare, contradictions
 from analysis.published.verdicts import AGREES, DIFFERS
 from analysis.records import Records

@@ -11,13 +11,12 @@ from analysis.document import (
     Section,
     Table,
     gain_column,
-    number,
     number_column,
     score_column,
     text_column,
-    with_interval,
 )
 from analysis.figures.curves import robustness
+from analysis.notation import number, with_interval
 from analysis.questions.robustness import BY, CLEAN, cases, checks, costs, under_attack
 from analysis.records import BASELINE, Metric, Records
 from dropattack.robustness import Case

@@ -14,9 +14,9 @@ from analysis.document import (
     number_column,
     score_column,
     text_column,
-    with_interval,
 )
 from analysis.figures.curves import learning
+from analysis.notation import with_interval
 from analysis.questions.curves import learning_curves
 from analysis.questions.selection import best_of_methods, configurations, failures, optimism
 from analysis.records import BASELINE, Metric, Records, labels
@@ -105,14 +105,12 @@ def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
             continue
         row = attacks.iloc[0]
         score = with_interval(row["mean"], row["low"], row["high"], metric)
-        gain = with_interval(row["gain"], row["gain_low"], row["gain_high"], metric, signed=True)
         on = "on fresh seeds" if row["fresh"] else "on the seeds it was chosen on, so a little flattered"
-        against = f", {gain} against the baseline" if row["gain"] == row["gain"] else ""
         plain = group.iloc[0]["method"] == BASELINE
         chooses = "the baseline, and of the attacks " if plain else ""
         sentences.append(
             f"{workload}: validation chooses {chooses}{row['configuration']}; {metric.label} "
-            f"{score}{against} (n = {row['n']:.0f}, {on})."
+            f"{score} (n = {row['n']:.0f}, {on})."
         )
     return sentences
 

@@ -4,22 +4,15 @@ from functools import partial
 
 import pandas as pd
 
-from analysis.document import (
-    Figure,
-    Section,
-    Table,
-    gain_column,
-    number,
-    number_column,
-    score_column,
-    text_column,
-)
+from analysis.document import Figure, Section, Table, gain_column, number_column, score_column, text_column
 from analysis.figures.curves import marginals
 from analysis.figures.heatmap import epsilon_p_map
 from analysis.figures.surrogate import surrogate_map
+from analysis.notation import number, seeds_text
 from analysis.questions.sensitivity import AXES, epsilon_p_cells, marginal, panel_columns
 from analysis.questions.surrogate import Surrogate, surrogates
 from analysis.records import CONTROL, RELATIVE, Metric, Records, describe, labels, rows
+from analysis.statistics import FEWEST
 
 _MAPS = 6
 _SYMBOLS = {"epsilon": "ε", "relative epsilon": "relative ε", "p": "p", "k": "K"}
@@ -85,9 +78,11 @@ def _finding(cells: pd.DataFrame, metric: Metric) -> list[str]:
     most = paired["gain"].max() * metric.scale
     testable = int(paired["p_value"].notna().sum())
     if not testable:
+        seeds = float(paired["gain_n"].max())
+        why = f"at most {seeds_text(seeds)}" if seeds < FEWEST else "gains that show no spread"
         return [
-            f"{run} of {tried} ε×p combinations ran, each with one seed: the largest gain in {metric.name} "
-            f"is {number(most, signed=True)}, and with one seed nobody can tell it from luck."
+            f"{run} of {tried} ε×p combinations ran, each with {why}: the largest gain in {metric.name} "
+            f"is {number(most, signed=True)}, and nobody can tell it from luck."
         ]
     return [
         f"Of {testable} tested ε×p combinations {better} {'is' if better == 1 else 'are'} significantly "
@@ -177,7 +172,7 @@ def _cells_table(cells: pd.DataFrame, records: Records, metric: Metric) -> Table
             gain_column(metric),
             number_column("failed", "failed"),
         ],
-        shown=12,
+        shown=6,
     )
 
 
@@ -221,7 +216,7 @@ def _how(points: pd.DataFrame, gain: bool) -> str:
     told = []
     for sampled, own in points.groupby("sampled"):
         told.append(kinds[bool(sampled)] + _stopped(int(own.groupby("method")["pruned"].max().sum())))
-    few = "; a point of one seed has none" if low.isna().any() else ""
+    few = f"; a point of fewer than {FEWEST} seeds has none" if low.isna().any() else ""
     told.append(
         f"Bars are 95 % t intervals over seeds{few}."
         if low.notna().any()

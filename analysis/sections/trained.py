@@ -1,11 +1,14 @@
 """With which settings was everything trained, and where?"""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 from analysis.document import Section, Table, text_column
 from analysis.records import Records
+from dropattack import UsageError
+from trainables.recipe.settings import TrainingSettings
 
 _SECTIONS = ("training", "data", "model")
 _FEW = 6
@@ -13,11 +16,11 @@ _SEPARATOR = " · "
 
 
 def section(records: Records) -> Section | None:
-    """Every setting of training, data, model and methods, also those that all trials share."""
+    """Every setting of training, data, model and methods that means something, also those that all share."""
     table = settings(records)
     if table.empty:
         return None
-    caption = "Every setting that was recorded, also those nobody chose; several values where it varied."
+    caption = "Every setting that meant something, also those nobody chose; several values where it varied."
     columns = [
         text_column("settings of", "of"),
         text_column("workload", "workload"),
@@ -58,7 +61,7 @@ def settings(records: Records) -> pd.DataFrame:
         ``of`` (training, data, model, or a method), ``workload`` (all of them in one row where they share
         everything) and ``settings`` as text.
     """
-    trials = records.trials
+    trials = _without_idle(records.trials)
     names = [str(column) for column in trials]
     parts = [(of, trials, [c for c in names if c.startswith(f"{of}.")]) for of in _SECTIONS]
     parts += [(str(method), own, records.method_settings) for method, own in trials.groupby("method")]
@@ -69,6 +72,29 @@ def settings(records: Records) -> pd.DataFrame:
             told = {"all": next(iter(told.values()))}
         rows += [(of, workload, text) for workload, text in told.items() if text]
     return pd.DataFrame(rows, columns=["of", "workload", "settings"])
+
+
+def _without_idle(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials without values of training settings that mean nothing beside a trial's others."""
+    usual = TrainingSettings().to_dict()
+    columns = {name: f"training.{name}" for name in usual if f"training.{name}" in trials}
+    shown = trials.copy()
+    for _, group in trials.groupby(list(columns.values()), dropna=False) if columns else ():
+        row = group.iloc[0]
+        known = {name: row[column] for name, column in columns.items() if pd.notna(row[column])}
+        try:
+            idle = TrainingSettings.from_dict({n: _typed(v, usual[n]) for n, v in known.items()}).idle
+        except UsageError:  # of a later version of this program
+            continue
+        shown.loc[group.index, [columns[name] for name in idle if name in columns]] = None
+    return shown
+
+
+def _typed(value: Any, usual: Any) -> Any:
+    """A setting as it was declared: tables hold numbers as floats, and truth values as words."""
+    if isinstance(usual, bool):
+        return value == "True"
+    return str(value) if isinstance(usual, str) else value
 
 
 def _told(trials: pd.DataFrame, columns: list[str]) -> str:

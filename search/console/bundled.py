@@ -1,23 +1,112 @@
-"""How the command line lists sweeps."""
+"""How the command line lists sweeps, and shows one."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from search.console.columns import first_sentence, show_columns, show_facts
 from search.console.terminal import show_line
 from search.definition.schema import check_schema
 from search.definition.source import bundled_sweeps, read_source
+from search.definition.space import Dimension, Interval, Subsets
+from search.definition.sweep import Confirm, Sampling, Stage, Sweep
+from search.definition.yamlfile import SUFFIXES
+from search.records.store import Store
+
+START = "demo"
+"""The sweep to begin with."""
 
 
 def show_sweeps(console: Console, recorded: Sequence[str]) -> None:
-    """Bundled sweeps and those on record."""
-    table = Table("sweep", "workloads", "stages", "what it asks")
-    for name in bundled_sweeps():
-        sweep = check_schema(read_source(name), name)
-        stages = ", ".join(stage.name for stage in sweep.stages)
-        table.add_row(name, ", ".join(sweep.workloads), stages, escape(sweep.summary))
-    console.print(table)
+    """Bundled sweeps, a line each, and the names of those on record."""
+    names = sorted(bundled_sweeps(), key=lambda name: (name != START, name))
+    marks = {name: "*" if name == START else " " for name in names}
+    show_columns(console, [(marks[name], name, first_sentence(_read(name).summary)) for name in names])
+    show_line(console, f"* to begin with: `dropattack run {START}`")
+    show_line(console, "`dropattack sweeps NAME` shows one in full")
     if recorded:
-        show_line(console, f"run in this store: {', '.join(recorded)}")
+        many = f"{len(recorded)} sweep{'s' * (len(recorded) != 1)}"
+        show_line(console, f"{many} run in this store: `dropattack status` lists them")
+
+
+def plain_sweeps(recorded: Sequence[str]) -> list[dict[str, Any]]:
+    """The same as plain values for JSON; of a sweep that is on record alone, its name."""
+    found = [
+        {
+            "name": name,
+            "summary": sweep.summary,
+            "workloads": list(sweep.workloads),
+            "stages": [stage.name for stage in sweep.stages],
+            "scales": list(sweep.scales),
+            "bundled": True,
+            "recorded": name in recorded,
+            "recommended": name == START,
+        }
+        for name, sweep in ((name, _read(name)) for name in bundled_sweeps())
+    ]
+    bundled = {each["name"] for each in found}
+    return found + [
+        {"name": name, "bundled": False, "recorded": True, "recommended": False}
+        for name in recorded
+        if name not in bundled
+    ]
+
+
+def sweep_of(name: str, store: Store) -> Sweep:
+    """A bundled sweep, that of a file, or one that is on record.
+
+    Raises:
+        UsageError: There is none of that name, or it cannot be read.
+    """
+    known = name in bundled_sweeps() or Path(name).suffix in SUFFIXES or name not in store.sweeps()
+    return _read(name) if known else store.recorded(name)
+
+
+def show_sweep(console: Console, sweep: Sweep, asked: str) -> None:
+    """One sweep: what it asks, and how."""
+    facts = [("workloads", " ".join(sweep.workloads)), ("seeds", " ".join(map(str, sweep.seeds)))]
+    facts += [
+        (section, ", ".join(f"{name} {_space(value)}" for name, value in getattr(sweep, section).items()))
+        for section in ("training", "data", "model")
+        if getattr(sweep, section)
+    ]
+    facts += [("selects by", f"{sweep.select.column} ({sweep.select.direction})")]
+    facts += [(f"stage {number}", _stage(stage)) for number, stage in enumerate(sweep.stages, 1)]
+    facts += [("scales", " ".join(f"--scale {scale}" for scale in sweep.scales))] if sweep.scales else []
+    show_facts(console, f"{sweep.name}: {sweep.summary}" if sweep.summary else sweep.name, facts)
+    show_line(console, f"`dropattack plan {asked}` says what it costs, `dropattack run {asked}` runs it")
+
+
+def plain_sweep(sweep: Sweep) -> dict[str, Any]:
+    """The whole definition as plain values for JSON."""
+    return sweep.model_dump(mode="json")
+
+
+def _read(name: str) -> Sweep:
+    return check_schema(read_source(name), name)
+
+
+def _stage(stage: Stage) -> str:
+    """Such as ``search: optuna, 20 trials, asha: dropattack (targets, epsilon, p, k)``."""
+    how: list[str] = [stage.search.kind]
+    if isinstance(stage.search, Sampling):
+        how.append(f"{stage.search.trials} trials")
+    elif isinstance(stage.search, Confirm):
+        how.append(f"best {stage.search.top} on seeds {' '.join(map(str, stage.search.seeds))}")
+        how += [f"beside {control}" for control in stage.search.controls]
+    how += [stage.scheduler.kind] if stage.scheduler else []
+    how += [f"for {' '.join(stage.workloads)}"] if stage.workloads else []
+    methods = []
+    for method, spaces in stage.methods.items():
+        for space in spaces:
+            methods.append(f"{method} ({', '.join(space)})" if space else method)
+    return f"{stage.name}: {', '.join(how)}{': ' * bool(methods)}{', '.join(methods)}"
+
+
+def _space(dimension: Dimension) -> str:
+    """A dimension as a sweep file has it."""
+    if isinstance(dimension, Interval | Subsets):
+        return str(dimension.model_dump(mode="json", exclude_defaults=True)).replace("'", "")
+    return str(dimension).replace("'", "")

@@ -56,7 +56,8 @@ def store_check(
                 print(f"{each.path} {each.wrong}; lost is {each.lost}; {done}")
             for path in left:
                 print(f"{path} was left by a killed process; nothing is lost" + "; it is removed" * mend)
-            damaged = f"{len(findings)} files damaged" if findings else "all files are whole"
+            files = f"{len(findings)} {'file is' if len(findings) == 1 else 'files are'} damaged"
+            damaged = files if findings else "all files are whole"
             print(f"{len(names)} {'sweep' if len(names) == 1 else 'sweeps'} checked: {damaged}")
         if findings:
             raise typer.Exit(1)

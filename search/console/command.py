@@ -1,6 +1,7 @@
 """One command, from the words typed to its exit status."""
 
 import atexit
+import logging
 import signal
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ def carry_out(app: typer.Typer) -> int:
     Returns:
         Its exit status; 2 where the words typed are no command, after one line that says so.
     """
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # a font that is lacking has another
     for stream in (sys.stdout, sys.stderr):
         spell_out(stream)
     if found := shadow():

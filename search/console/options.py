@@ -8,6 +8,9 @@ import typer
 SweepName = Annotated[
     str, typer.Argument(metavar="SWEEP", help="A bundled sweep's name, or a path to a YAML file.")
 ]
+AnySweepName = Annotated[
+    str, typer.Argument(metavar="[SWEEP]", help="A bundled sweep's name, or a path; all sweeps by default.")
+]
 StoreOption = Annotated[
     Path, typer.Option("--store", envvar="DROPATTACK_STORE", help="Folder of all records.")
 ]
@@ -28,6 +31,7 @@ TrackingOption = Annotated[
 RetryOption = Annotated[
     bool, typer.Option("--retry-failed", help="Try again what failed for a reason outside of the trial.")
 ]
+FormatOption = Annotated[str, typer.Option("--format", help="Any of html,md,png,svg,csv,parquet,tex.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 STORE, DATA = Path("runs"), Path("data")
 """Where a store and the datasets are, where nothing else is said."""

@@ -9,11 +9,12 @@ from rich.table import Table
 
 from search.console.status import Status, duration, same_training
 from search.console.terminal import show_line
+from search.console.verdict import show_verdict
 from search.definition.sweep import Sweep
 from search.engine.retrying import failed_from_outside
+from search.records.notes import NotedVerdicts
 from search.records.record import Record, State
 from search.records.redaction import without_credentials
-from search.results.best import best_by_workload
 from search.results.outcome import Outcome
 
 _ENOUGH = 0.5
@@ -21,15 +22,19 @@ _ENOUGH = 0.5
 
 
 def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, tracking_uri: str) -> None:
-    """The end of a run: counts, the best configuration, and where to look."""
+    """The end of a run: counts, the verdict, and where to look."""
     sources = {record.key: record.reused_from.partition("/")[0] for record in outcome.records}
     reused = sum(source not in ("", sweep.name) for source in sources.values())
     copies = len(outcome.records) - len(sources)
     parts = [f"{n} {state}" for state, n in _counts(outcome.records).items()]
     parts += [f"{reused} of them reused from other sweeps"] if reused else []
     trials = f"{len(outcome.records)} trials{f', {same_training(copies)}' if copies else ''}"
-    show_line(console, f"{trials}: {', '.join(parts)} · {duration(outcome.seconds)}")
-    _show_best(console, sweep, outcome.records)
+    took = duration(outcome.seconds) if outcome.trained else "nothing was left to train"
+    show_line(console, f"{trials}: {', '.join(parts)} · {took}")
+    finished = sum(record.finished for record in outcome.records)
+    show_verdict(console, outcome.verdict, finished, sweep.name)
+    if outcome.verdict is not None and outcome.verdict["verdicts"]:
+        show_line(console, f"`dropattack best {sweep.name}` prints what to use, with its model")
     if outcome.warning:
         show_line(console, f"warning: {outcome.warning}")
     if again := failed_from_outside(outcome.records):
@@ -42,20 +47,52 @@ def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, 
     show_line(console, f"MLflow: {without_credentials(tracking_uri) or f'dropattack ui --store {store}'}")
 
 
-def show_status(console: Console, sweep: Sweep, records: Sequence[Record], total: int) -> None:
-    """How far a sweep is."""
-    table = Table("stage", "workload", *(state.value for state in State), title=sweep.name)
+def show_status(
+    console: Console,
+    sweep: Sweep,
+    records: Sequence[Record],
+    total: int,
+    running: bool = True,
+    verdict: NotedVerdicts | None = None,
+) -> None:
+    """How far a sweep is, and what it showed when its report was last written.
+
+    Args:
+        console: Where to show it.
+        sweep: The sweep.
+        records: Its records.
+        total: How many trials it has when it is done.
+        running: Whether it runs now.
+        verdict: What was noted of it.
+    """
+    status = Status(sweep, records, total, running)
+    words = [state.value for state in State]
+    if not running:
+        words[list(State).index(State.RUNNING)] = "unfinished"
+    table = Table("stage", "workload", *words, title=sweep.name)
     for stage in sweep.stages:
         for workload in sweep.stage_workloads(stage):
             own = [r for r in records if r.stage == stage.name and r.trial.workload == workload]
             table.add_row(stage.name, workload, *(str(sum(r.state is s for r in own)) for s in State))
     console.print(table)
-    status = Status(sweep, records, total)
     pace = status.trials_per_hour
-    show_line(console, status.line() + (f" · {pace:.0f} trials per hour" if pace else ""))
+    at_pace = f" · {pace:.0f} trials per hour" if pace else ""
+    show_line(console, f"{status.standing}: {status.counts()}{at_pace}")
     if (share := status.cpu_share) is not None and share < _ENOUGH:
-        show_line(console, f"trials get {share:.0%} of the CPU they were given: something else keeps it busy")
-    _show_best(console, sweep, records)
+        get, keeps = ("get", "keeps") if running else ("got", "kept")
+        show_line(
+            console,
+            f"trials {get} {share:.0%} of the CPU they were given: something else {keeps} it busy",
+        )
+    if status.standing == "stopped":
+        show_line(console, f"`dropattack run {sweep.name}`, as it was run before, goes on")
+    if status.standing != "finished":
+        for workload in sweep.workloads:
+            if led := status.leader(workload):
+                show_line(console, f"{workload}: {led}" if len(sweep.workloads) > 1 else led)
+    show_verdict(console, verdict, status.finished, sweep.name)
+    if verdict is None and status.standing == "finished":
+        show_line(console, f"`dropattack report {sweep.name}` works out what it shows")
     for record in status.failures:
         show_line(console, f"failed: {record.name}: {record.reason}")
 
@@ -68,19 +105,3 @@ def show_attacked(done: int, total: int) -> None:
 def _counts(records: Sequence[Record]) -> Mapping[str, int]:
     counts = {state.value: sum(record.state is state for record in records) for state in State}
     return {state: n for state, n in counts.items() if n}
-
-
-def _show_best(console: Console, sweep: Sweep, records: Sequence[Record]) -> None:
-    """What validation chooses, as in the report, and the trial that gives the model."""
-    found = best_by_workload(sweep, records)
-    for workload in filter(found.__contains__, sweep.workloads):
-        best, test = found[workload], f"test_{sweep.select.metric}"
-        of = f" of {workload}" if len(sweep.workloads) > 1 else ""
-        configuration = best.record.name.rpartition(" seed=")[0]
-        seeds = f"{best.seeds} seed{'s' * (best.seeds != 1)}{', confirmed' * best.confirmed}"
-        mean = f"{sweep.select.column} {best.mean:.4g} ({seeds})"
-        show_line(console, f"best configuration{of} on validation: {configuration} · {mean}")
-        model = f"{sweep.select.column} {best.record.value(sweep.select):.4g}"
-        last = best.record.epochs[-1]
-        model += f", {test} {last[test]:.4g}" if test in last else ""
-        show_line(console, f"its best model: seed {best.record.trial.seed} · {model}")

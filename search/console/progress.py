@@ -1,18 +1,27 @@
-"""What a person sees while a sweep runs: a live bar on a terminal, a plain line now and then elsewhere."""
+"""What a person sees while a sweep runs: lines that are renewed on a terminal, plain ones elsewhere."""
 
 import time
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
-from search.console.status import Status
+from search.console.results import metric_of, value_text
+from search.console.status import Status, duration
+from search.console.terminal import show_line
+from search.definition.sweep import Sweep
 from search.records.record import Record, State
 
-_LINE_INTERVAL_SECONDS = 5.0
+_FIRST_SECONDS, _LONGEST_SECONDS = 5.0, 60.0
+"""How long after the start the first plain line comes, and how far lines are apart at most."""
+_SHARE = 0.1
+"""How far apart plain lines are in between, as a share of the time that the run has taken."""
+_BAR = 12
 
 
 class ProgressView:
@@ -21,21 +30,29 @@ class ProgressView:
     Args:
         status: What to show.
         console: Where to show it.
+        sweep: Whose status it is.
     """
 
-    def __init__(self, status: Status, console: Console) -> None:
+    def __init__(self, status: Status, console: Console, sweep: Sweep) -> None:
         self._status = status
         self._console = console
-        self._next_line = time.monotonic() + _LINE_INTERVAL_SECONDS
-        self._bar = Progress(
-            BarColumn(), TextColumn("{task.description}"), console=console, auto_refresh=False
+        self._sweep = sweep
+        self._started = time.monotonic()
+        self._next_line = self._started + _FIRST_SECONDS
+        self._look()
+        self._live = (
+            Live(console=console, refresh_per_second=2, get_renderable=self.block)
+            if console.is_terminal
+            else None
         )
-        self._task = self._bar.add_task("", total=status.total, completed=status.finished)
-        self._live = Live(self._bar, console=console, refresh_per_second=2) if console.is_terminal else None
 
     def __enter__(self) -> Self:
+        self._started = time.monotonic()
+        self._next_line = self._started + _FIRST_SECONDS
         if self._live is not None:
             self._live.start()
+        else:
+            show_line(self._console, f"training: {self._status.line()}")
         return self
 
     def __exit__(
@@ -50,7 +67,30 @@ class ProgressView:
             text = f"[red]failed[/red] {escape(record.name)}: {escape(record.reason)}"
             self._console.print(text, highlight=False, emoji=False, soft_wrap=True)
         if self._live is not None:
-            self._bar.update(self._task, description=self._status.line(), completed=self._status.finished)
-        elif time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + _LINE_INTERVAL_SECONDS
-            self._console.print(self._status.line(), highlight=False, emoji=False, soft_wrap=True)
+            self._look()
+        elif (now := time.monotonic()) >= self._next_line:
+            apart = min(_LONGEST_SECONDS, max(_FIRST_SECONDS, _SHARE * (now - self._started)))
+            self._next_line = now + apart
+            show_line(self._console, self._status.line())
+
+    def block(self) -> RenderableType:
+        """The lines that are renewed: how far, baseline and best of each workload, the last trials."""
+        head = Table.grid(padding=(0, 1))
+        bar = ProgressBar(total=max(1, self._total), completed=self._finished, width=_BAR)
+        head.add_row(bar, Text(f"{duration(time.monotonic() - self._started)} · {self._counts}"))
+        return Group(head, *map(Text, self._lines))
+
+    def _look(self) -> None:
+        """Takes down what `block` shows, which another thread asks for while records come in."""
+        status = self._status
+        self._total, self._finished, self._counts = status.total, status.finished, status.counts()
+        several = len(self._sweep.workloads) > 1
+        lines = []
+        for workload in self._sweep.workloads:
+            if led := status.leader(workload):
+                lines.append(f"{workload}, {led}" if several else led)
+        for record in status.last:
+            value = record.value(self._sweep.select)
+            shown = "" if value is None else f" {value_text(metric_of(self._sweep.select), value)}"
+            lines.append(f"  {record.state.value}{shown}: {record.name}")
+        self._lines = lines

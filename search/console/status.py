@@ -2,13 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from threading import Lock
 from typing import Any
 
 from search.console.pace import Pace
+from search.console.results import configuration_text, gain_text, metric_of, seeds_text, value_text
 from search.console.share import CpuShare
 from search.definition.sweep import Sweep
 from search.records.record import Record, State
 from search.results.best import Best, BestSoFar
+from search.results.leading import Leader, Leading
 
 
 class Status:
@@ -18,42 +21,57 @@ class Status:
         sweep: The sweep.
         records: Its records so far.
         total: How many trials there will be, as far as that is known.
+        running: Whether it runs now; pace and time left are of a sweep that does.
 
     Attributes:
         failures: Trials that failed, with their reasons.
+        last: The trials that finished last, the latest at the end.
     """
 
-    def __init__(self, sweep: Sweep, records: Iterable[Record], total: int) -> None:
+    def __init__(self, sweep: Sweep, records: Iterable[Record], total: int, running: bool = True) -> None:
         self._sweep = sweep
         self._states: dict[tuple[str, int], State] = {}
         self._keys: set[str] = set()
         self._counts: Counter[State] = Counter()
+        self._begun: Counter[str] = Counter()
         self._pace = Pace()
         self._share = CpuShare(sweep.resources.cpus)
         self._total = total
+        self._running = running
         self._best = BestSoFar(sweep)
+        self._leading = Leading(sweep)
+        self._looking = Lock()
         self.failures: list[Record] = []
+        self.last: list[Record] = []
         for record in sorted(records, key=_last_recorded):
             self.update(record)
 
     def update(self, record: Record) -> bool:
         """Takes note of a record that is new or has changed; says whether it has just finished."""
+        with self._looking:
+            return self._update(record)
+
+    def _update(self, record: Record) -> bool:
         self._share.add(record)
         name = (record.stage, record.number)
         before = self._states.get(name)
         if before is not record.state:
             self._counts[record.state] += 1
+            self._begun[record.stage] += record.state is State.RUNNING
             if before is not None:
                 self._counts[before] -= 1
+                self._begun[record.stage] -= before is State.RUNNING
             self._states[name] = record.state
             self._keys.add(record.key)
         if not record.finished or before is record.state:
             return False
         self._best.add(record)
+        self._leading.add(record)
         if record.epochs and not record.reused_from:
             self._pace.add(record)
         if record.state is State.FAILED:
             self.failures.append(record)
+        self.last = [*self.last, record][-_LAST:]
         return True
 
     @property
@@ -62,9 +80,21 @@ class Status:
         return max(self._total, len(self._states))
 
     @property
+    def standing(self) -> str:
+        """``running``, ``finished``, or ``stopped`` where it neither runs nor is finished."""
+        if self._states and self.finished >= self.total:
+            return "finished"
+        return "running" if self._running else "stopped"
+
+    @property
     def best(self) -> Mapping[str, Best]:
         """The best configuration of every workload so far, of trials that are complete."""
         return self._best.best()
+
+    @property
+    def leaders(self) -> Mapping[str, Leader]:
+        """The leader of every workload, by searched seeds; see `Leading`."""
+        return self._leading.leaders()
 
     @property
     def finished(self) -> int:
@@ -78,8 +108,8 @@ class Status:
 
     @property
     def trials_per_hour(self) -> float | None:
-        """Pace of the last finished trials; ``None`` before there are two."""
-        return self._pace.per_hour
+        """Pace of the last finished trials; ``None`` before there are two, or where none are trained now."""
+        return self._pace.per_hour if self.standing == "running" else None
 
     @property
     def cpu_share(self) -> float | None:
@@ -90,30 +120,68 @@ class Status:
     def seconds_left(self) -> float | None:
         """Time that the rest takes at that pace."""
         pace = self.trials_per_hour
-        return None if pace is None else max(0, self.total - self.finished) / pace * 3600
+        return None if pace is None else (self.total - self.finished) / pace * 3600
+
+    @property
+    def time_left(self) -> str:
+        """The same in words, or nothing."""
+        return f"{duration(self.seconds_left)} left" if self.seconds_left else ""
+
+    @property
+    def stage(self) -> str:
+        """The first stage that trains now, or nothing."""
+        names = [stage.name for stage in self._sweep.stages] if self.standing == "running" else []
+        return next((name for name in names if self._begun[name]), "")
+
+    def counts(self) -> str:
+        """How many trials are finished, stage, and time left, in one line."""
+        words = {state: state.value for state in State}
+        if self.standing != "running":
+            words[State.RUNNING] = "unfinished"
+        parts = [f"{self.finished}/{self.total}"]
+        parts += [f"{self._counts[state]} {words[state]}" for state in State if self._counts[state]]
+        parts += [same_training(self.copies)] if self.copies else []
+        if stage := self.stage:
+            names = [each.name for each in self._sweep.stages]
+            parts.append(f"stage {names.index(stage) + 1} of {len(names)}: {stage}")
+        return " · ".join([*parts, *filter(None, [self.time_left])])
+
+    def leader(self, workload: str) -> str:
+        """Baseline and best configuration so far of a workload in a line; nothing where there is neither."""
+        metric = metric_of(self._sweep.select)
+        parts = []
+        if baseline := self._leading.baseline(workload):
+            mean, seeds = baseline
+            parts.append(f"baseline {value_text(metric, mean)} ({seeds_text(seeds)})")
+        if best := self.leaders.get(workload):
+            same = f"on the same seed{'s' * (len(best.seeds) != 1)}"
+            gain = "" if best.gain is None else f", {gain_text(metric, best.gain)} {same}"
+            of = "the baseline" if best.plain else configuration_text(best.record)
+            searched = seeds_text(len(best.seeds))
+            parts.append(f"best so far {value_text(metric, best.value)} ({searched}{gain}): {of}")
+        return f"{metric.name}: {' · '.join(parts)}" if parts else ""
 
     def line(self) -> str:
-        """The standing in one line; with several workloads, whose results do not compare, without a best."""
-        parts = [f"{self.finished}/{self.total}"]
-        parts += [f"{self._counts[state]} {state.value}" for state in State if self._counts[state]]
-        parts += [same_training(self.copies)] if self.copies else []
-        if len(self._sweep.workloads) == 1:
-            parts += [
-                f"best so far {self._sweep.select.column} {best.mean:.4g}" for best in self.best.values()
-            ]
-        if self.seconds_left:
-            parts.append(f"{duration(self.seconds_left)} left")
-        return " · ".join(parts)
+        """The standing in one line; with several workloads, whose results do not compare, without a best.
+
+        Any thread may ask, also while another takes note of records.
+        """
+        (workload, *others) = self._sweep.workloads
+        with self._looking:
+            return " · ".join(filter(None, [self.counts(), "" if others else self.leader(workload)]))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
             "sweep": self._sweep.name,
+            "standing": self.standing,
+            "stage": self.stage,
             "total": self.total,
             "finished": self.finished,
             "copies": self.copies,
             "states": {state.value: self._counts[state] for state in State if self._counts[state]},
             "best": {workload: _plain(best) for workload, best in self.best.items()},
+            "best_so_far": {workload: _led(leader) for workload, leader in self.leaders.items()},
             "trials_per_hour": self.trials_per_hour,
             "seconds_left": self.seconds_left,
             "cpu_share": self.cpu_share,
@@ -121,10 +189,19 @@ class Status:
         }
 
 
+_LAST = 3
+"""How many of the trials that finished last are kept."""
+
+
 def _plain(best: Best) -> dict[str, Any]:
     """The trial that gives the model, and what chose its configuration."""
     found = {"key": best.record.key, "trial": best.record.trial.to_dict(), "value": best.mean}
     return found | {"seeds": best.seeds, "confirmed": best.confirmed}
+
+
+def _led(leader: Leader) -> dict[str, Any]:
+    found = {"configuration": configuration_text(leader.record), "value": leader.value}
+    return found | {"seeds": list(leader.seeds), "gain": leader.gain, "baseline": leader.plain}
 
 
 def same_training(copies: int) -> str:

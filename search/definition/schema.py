@@ -1,5 +1,6 @@
 """Whether what a sweep file holds has a sweep's keys and types, and what to say where it has not."""
 
+import re
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -41,6 +42,8 @@ def _first_problem(error: ValidationError, raw: Any) -> str:
     if kind == "union_tag_invalid":
         valid = ("asha", "none") if location[-1] == "scheduler" else ("grid", "random", "optuna", "confirm")
         return f"{where}: {unknown('kind', str(problem['ctx']['tag']), valid)}"
+    if kind == "literal_error":
+        return f"{where}: {unknown('value', str(problem['input']), _choices(problem['ctx']['expected']))}"
     messages = {
         "too_short": "the space is empty; list at least one value",
         "missing": "is missing",
@@ -59,6 +62,11 @@ def _where(parts: list[Any], raw: Any) -> str:
         name = stage.get("name", parts[1]) if isinstance(stage, dict) else parts[1]
         parts = ["stages", name, *(part for part in parts[2:] if not isinstance(part, int))]
     return ".".join(map(str, parts))
+
+
+def _choices(expected: str) -> list[str]:
+    """The words that pydantic lists: ``'grid', 'random' or 'optuna'``."""
+    return re.findall(r"'([^']*)'", expected)
 
 
 _TAGS = {"grid", "random", "optuna", "confirm", *FORMS}

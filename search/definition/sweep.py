@@ -35,11 +35,16 @@ class Sampling(_Model):
 
 
 class Confirm(_Model):
-    """The best configurations of the stages before, and the baseline, again on fresh seeds."""
+    """The best configurations of the stages before, and the baseline, again on fresh seeds.
+
+    With ``controls``, plain training runs beside them on the same seeds with as many passes as each of the
+    configurations: in more updates (``equal-passes``) or in as many (``same-updates``).
+    """
 
     kind: Literal["confirm"] = "confirm"
     top: int = Field(default=1, ge=1)
     seeds: tuple[int, ...] = Field(min_length=1)
+    controls: tuple[Literal["equal-passes", "same-updates"], ...] = ()
 
 
 class Asha(_Model):
@@ -109,9 +114,11 @@ def _known_metric(name: str) -> str:
     """A metric's one spelling; whether workloads measure it is theirs to say."""
     case = Case.of_metric(name)
     if name.startswith(("train_", "valid_", "test_")) or (case is not None and case.transfer):
+        own = name.removeprefix("valid_")
+        hint = f"; did you mean {own!r}, which is that of validation?" if own != name else ""
         raise ValueError(
-            f"{name!r} is not measured on validation while a trial trains; name a metric as accuracy, loss, "
-            "or one of training.robustness such as pgd-20_0.3_accuracy"
+            f"{name!r} is not measured on validation while a trial trains{hint}; name a metric as accuracy, "
+            "loss, or one of training.robustness such as pgd-20_0.3_accuracy"
         )
     return name if case is None else case.metric
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from dropattack import UsageError
 from search.definition.sweep import Sweep
 from search.records.code import SweepCode, expected
 from search.records.record import Record
@@ -43,6 +44,35 @@ def remarks_on_code(apart: Iterable[Record], code: SweepCode) -> list[str]:
     if unknown:
         remarks.append(f"{_records(unknown)} recorded before records held their code, and stay apart")
     return remarks
+
+
+def remarks_on_changes(noted: SweepCode, sweep: Sweep) -> list[str]:
+    """Lines that say which modules differ now from those that a sweep last ran with.
+
+    Code that cannot be imported here is no change: results are read on other machines too.
+
+    Example: ``mine.py has changed since small last ran; what is recorded is of the code before, and another
+    run trains what changed anew``.
+
+    Args:
+        noted: What it last ran with.
+        sweep: The sweep as it was last run.
+    """
+    found: set[str] = set()
+    for workload, methods in noted.items():
+        for method, modules in methods.items():
+            try:
+                now = user_code(workload, method)
+            except UsageError:
+                continue
+            found.update(changed(modules, now))
+    if not found:
+        return []
+    files = " and ".join(map(_file, sorted(found)))
+    return [
+        f"{files} {'has' if len(found) == 1 else 'have'} changed since {sweep.name} last ran; "
+        "what is recorded is of the code before, and another run trains what changed anew"
+    ]
 
 
 def _records(count: int) -> str:

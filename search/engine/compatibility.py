@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 from dropattack import UsageError
 from dropattack.errors import unknown
-from search.definition.space import Dimension, Interval, Space, values
+from search.definition.space import Dimension, Interval, Space, Subsets, values
 from search.definition.sweep import SECTIONS, Confirm, Sampling, Stage, Sweep
 from search.engine.proposers import Checksum
 from search.records.record import Record
@@ -80,9 +80,12 @@ def check_records(records: Iterable[Record], sweep: Sweep, checksum: Checksum) -
 
 
 def _check_stage(old: Sweep, new: Sweep, before: Stage, after: Stage) -> None:
-    how = [(s.scheduler, s.search.kind, s.budget, s.exclude) for s in (before, after)]
-    if how[0] != how[1]:
-        raise _mixes(new, f"how stage {before.name!r} searches")
+    how = [
+        {"scheduler": s.scheduler, "search": s.search.kind, "budget": s.budget, "exclude": s.exclude}
+        for s in (before, after)
+    ]
+    for name in (name for name in how[0] if how[0][name] != how[1][name]):
+        raise _mixes(new, f"how stage {before.name!r} searches: its {name}")
     if not set(old.stage_workloads(before)) <= set(new.stage_workloads(after)):
         raise _mixes(new, f"the workloads of stage {before.name!r}")
     sampled = isinstance(before.search, Sampling)
@@ -104,12 +107,23 @@ def _check_stage(old: Sweep, new: Sweep, before: Stage, after: Stage) -> None:
         what = f"{section} in stage {before.name!r}"
         spaces.append((what, old.section(before, section), new.section(after, section)))
     for what, space, wider in spaces:
-        if space.keys() != wider.keys():
-            raise _mixes(new, what)
+        for name in sorted(space.keys() ^ wider.keys()):
+            raise _mixes(new, f"{name} of {what} ({_said(space, name)}, now {_said(wider, name)})")
         for name, dimension in space.items():
             same = wider[name] in (dimension, _drawn(dimension))
             if not (same or (not sampled and _holds(wider[name], dimension))):
-                raise _mixes(new, f"{name} of {what}")
+                raise _mixes(new, f"{name} of {what} ({_said(space, name)}, now {_said(wider, name)})")
+
+
+def _said(space: Space, name: str) -> str:
+    """What a space has under a name, in the words of a sweep file."""
+    dimension = space.get(name, "not set")
+    plain = (
+        dimension.model_dump(mode="json", exclude_defaults=True)
+        if isinstance(dimension, Interval | Subsets)
+        else dimension
+    )
+    return str(plain).replace("'", "")
 
 
 def _drawn(dimension: Dimension) -> Dimension:

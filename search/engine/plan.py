@@ -84,9 +84,13 @@ def plan_sweep(sweep: Sweep, store: Store, data: Path, tracking_uri: str = "") -
         for workload in sweep.stage_workloads(stage)
     ]
     apart = [] if ready.journal is None else ready.journal.apart
-    of_code, of_batches = remarks_on_code(apart, ready.code), remarks_on_short_batches(sweep, data)
-    of_sums = remarks_on_summed_gradients(sweep)
-    return Plan(stages, [*store.remarks.values(), *elsewhere.left_out, *of_code, *of_batches, *of_sums])
+    remarks = [*store.remarks.values(), *elsewhere.left_out, *remarks_on_code(apart, ready.code)]
+    return Plan(stages, [*remarks, *remarks_on_definition(sweep, data)])
+
+
+def remarks_on_definition(sweep: Sweep, data: Path) -> list[str]:
+    """What to know of a sweep before it trains, whatever is recorded: a line for each."""
+    return [*remarks_on_short_batches(sweep, data), *remarks_on_summed_gradients(sweep)]
 
 
 def _plan(scope: Scope, journal: Sequence[Record], trained: set[str]) -> StagePlan:

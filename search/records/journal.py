@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from search.records.optuna_log import OptunaLog
 
 
+_MOMENT_SECONDS = 0.5
+"""How long a run waits for a folder's lock: those who only look at it let it go at once."""
+
+
 class NotReproducibleError(RuntimeError):
     """A result that is recorded already came again, and differs."""
 
@@ -43,7 +47,7 @@ def exclusive(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / "run.lock")
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=_MOMENT_SECONDS, poll_interval=_MOMENT_SECONDS / 10)
     except Timeout:
         raise UsageError(
             f"{folder} is in use by another run; wait for it to end, or name another --store"
@@ -65,6 +69,23 @@ def exclusive(folder: Path) -> Iterator[None]:
         raise
     finally:
         lock.release()
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process holds a sweep's folder, as a run does; also where that cannot be found out, not.
+
+    Looking takes the lock for a moment, beside others that look; see `_MOMENT_SECONDS`.
+    """
+    import fcntl
+
+    try:
+        with (folder / "run.lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 class Journal:

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from zlib import crc32
 
 from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from search.records.provenance import Run
 from trainables.disk import write_atomically
@@ -48,10 +49,27 @@ ROBUSTNESS = Note(
     "robustness.json", TypeAdapter(dict[str, dict[str, float]]), "what `dropattack robustness` measured"
 )
 REPORT = Note("report.json", TypeAdapter(str), "whether its report is as it was written")
+
+
+class NotedVerdicts(TypedDict):
+    """What a sweep's records showed when they were last looked at.
+
+    Attributes:
+        finished: How many trials were finished then.
+        verdicts: `analysis.questions.verdict.Verdict.to_dict` of every workload.
+    """
+
+    finished: int
+    verdicts: list[dict[str, Any]]
+
+
+VERDICT = Note(
+    "verdict.json", TypeAdapter(NotedVerdicts), "its verdict, which `dropattack report` writes anew"
+)
 EXTENT = Note(
     "journal.json", TypeAdapter(int), "how long its journal was, which shows when that is cut short"
 )
-NOTES: tuple[Note[Any], ...] = (RUNS, VERSIONS, CODE, TOTAL, ROBUSTNESS, REPORT, EXTENT)
+NOTES: tuple[Note[Any], ...] = (RUNS, VERSIONS, CODE, TOTAL, ROBUSTNESS, REPORT, VERDICT, EXTENT)
 
 
 def read_note(folder: Path, note: Note[T]) -> T | None:

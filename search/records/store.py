@@ -161,7 +161,7 @@ class Store:
 
     def runs(self, name: str) -> list[Run]:
         """Where the runs of a sweep came from, the last one at the end."""
-        return self._read(name, RUNS) or []
+        return self.noted(name, RUNS) or []
 
     def note_run(self, name: str, of: Provenance, begun: bool) -> None:
         """Notes a run that starts now, beside those before.
@@ -175,7 +175,7 @@ class Store:
         if begun and not runs and not self._versions_before_runs(name):
             runs = [Run(Provenance(versions=dict.fromkeys(of.versions, "unknown")), times=0)]
         now = datetime.now(UTC).isoformat(timespec="microseconds")
-        self._write(name, RUNS, noted(runs, of, now))
+        self.note(name, RUNS, noted(runs, of, now))
 
     def versions(self, name: str) -> dict[str, str]:
         """Versions of the libraries that a sweep has run with, all of them where they changed."""
@@ -188,7 +188,7 @@ class Store:
 
     def _versions_before_runs(self, name: str) -> dict[str, list[str]]:
         """What earlier versions of this program noted: the versions of libraries alone."""
-        return self._read(name, VERSIONS) or {}
+        return self.noted(name, VERSIONS) or {}
 
     def journal(self, sweep: Sweep, writable: bool = False, code: SweepCode | None = None) -> Journal:
         """The sweep's journal.
@@ -203,7 +203,7 @@ class Store:
                 the records are of that code.
         """
         self._check_extent(sweep.name)
-        now = self._read(sweep.name, CODE) if code is None else code
+        now = self.noted(sweep.name, CODE) if code is None else code
         journal = Journal(self.journal_path(sweep.name), sweep.select, writable, now)
         path = self.folder(sweep.name) / CODE.file
         lost = now is None and not writable
@@ -216,20 +216,20 @@ class Store:
 
     def code(self, name: str) -> SweepCode:
         """The code that a sweep last ran with; nothing of sweeps from before that was noted."""
-        return self._read(name, CODE) or {}
+        return self.noted(name, CODE) or {}
 
     def note_code(self, name: str, code: SweepCode) -> None:
         """Notes the code that a sweep runs with now."""
         plain = {workload: {m: dict(each) for m, each in own.items()} for workload, own in code.items()}
-        self._write(name, CODE, plain)
+        self.note(name, CODE, plain)
 
     def total(self, name: str) -> int | None:
         """How many trials a sweep has when it is done, as its last run counted; nothing in older stores."""
-        return self._read(name, TOTAL)
+        return self.noted(name, TOTAL)
 
     def note_total(self, name: str, total: int) -> None:
         """Notes how many trials a sweep has when it is done, for whoever asks without its workloads."""
-        self._write(name, TOTAL, total)
+        self.note(name, TOTAL, total)
 
     def model(self, sweep: str, record: Record) -> Path:
         """Where the best model of a complete trial of a sweep lies, be it that another sweep trained it."""
@@ -239,12 +239,12 @@ class Store:
 
     def robustness(self, name: str) -> dict[str, Metrics]:
         """What `dropattack robustness` has measured, by trial key."""
-        found = self._read(name, ROBUSTNESS)
+        found = self.noted(name, ROBUSTNESS)
         return {} if found is None else dict(found)
 
     def keep_robustness(self, name: str, measured: Mapping[str, Metrics]) -> None:
         """Makes what was measured durable, all of it at once."""
-        self._write(name, ROBUSTNESS, {key: dict(metrics) for key, metrics in sorted(measured.items())})
+        self.note(name, ROBUSTNESS, {key: dict(metrics) for key, metrics in sorted(measured.items())})
 
     def complete_elsewhere(self, sweep: Sweep) -> Elsewhere:
         """Complete records of all other sweeps by trial key, with the sweep's name."""
@@ -269,12 +269,12 @@ class Store:
 
     def note_extent(self, name: str) -> None:
         """Notes how long a sweep's journal is now, so that one that is cut short is told from a young one."""
-        self._write(name, EXTENT, self.journal_path(name).stat().st_size)
+        self.note(name, EXTENT, self.journal_path(name).stat().st_size)
 
     def look_at_notes(self, name: str) -> None:
         """Finds the notes of a sweep that are damaged, each a line of `remarks`."""
         for note in NOTES:
-            self._read(name, note)
+            self.noted(name, note)
 
     def _check_extent(self, name: str) -> None:
         """Refuses a journal that ends before what was noted of it.
@@ -282,7 +282,7 @@ class Store:
         Raises:
             UsageError: It does; the message is a line that names it.
         """
-        path, noted = self.journal_path(name), self._read(name, EXTENT) or 0
+        path, noted = self.journal_path(name), self.noted(name, EXTENT) or 0
         if path.exists() and path.stat().st_size >= noted:
             return
         content = content_of(path)
@@ -291,7 +291,7 @@ class Store:
             ends = f"it ends after line {lines}, with {len(content):,} of {noted:,} bytes"
             raise UsageError(f"{path} is damaged: {ends}; {CHECK}")
 
-    def _read(self, name: str, note: Note[_T]) -> _T | None:
+    def noted(self, name: str, note: Note[_T]) -> _T | None:
         """What a note holds; nothing where there is none, and where it is damaged, which is a remark."""
         try:
             return read_note(self.folder(name), note)
@@ -300,7 +300,8 @@ class Store:
             self._go_on(path, f"{path} is damaged: it {error}; lost is {note.lost}; {CHECK}")
             return None
 
-    def _write(self, name: str, note: Note[_T], value: _T) -> None:
+    def note(self, name: str, note: Note[_T], value: _T) -> None:
+        """Writes a note; that one was damaged is a remark."""
         if (aside := write_note(self.folder(name), note, value)) is not None:
             path = self.folder(name) / note.file
             self._go_on(path, f"{path} was damaged and is kept as {aside.name}; lost is {note.lost}; {CHECK}")

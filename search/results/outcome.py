@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.execution.errors import RunError
+from search.records.notes import NotedVerdicts
 from search.records.record import Record, State
 
 
@@ -23,6 +24,8 @@ class Outcome:
         report: Where the report lies.
         seconds: How long the run took.
         warning: What went wrong beside the trials, or nothing.
+        trained: How many trials it trained, for an epoch at least, or tried to.
+        verdict: What the records show; nothing where that could not be noted.
     """
 
     records: Sequence[Record]
@@ -31,6 +34,8 @@ class Outcome:
     report: Path
     seconds: float
     warning: str
+    trained: int
+    verdict: NotedVerdicts | None = None
 
     @property
     def failed(self) -> list[Record]:

@@ -9,11 +9,12 @@ import torch
 
 from dropattack import UsageError
 from search.definition.sweep import Sweep
-from search.records.notes import note_report, report_is_whole, set_aside
+from search.records.notes import VERDICT, note_report, report_is_whole, set_aside
 from search.records.record import Record
 from search.records.store import Store
 from search.results.best import best_by_workload
 from search.results.frames import records_for_analysis
+from search.results.verdict import note_verdicts
 from search.tracking.shown import ShownRuns, shown_of
 from trainables.recipe.precision import arithmetic
 from trainables.recipe.splitting import split_for
@@ -33,13 +34,13 @@ def best_record(sweep: Sweep, records: Iterable[Record]) -> Record | None:
 
 def write_report(sweep: Sweep, store: Store, records: Sequence[Record], shown: ShownRuns) -> Path:
     """Writes the report of records at hand into the sweep's folder."""
-    return _render(store, sweep.name, _tables(sweep, store, records, shown))
+    return _render(store, sweep.name, tables_of(sweep, store, records, shown))
 
 
 def standing_report(sweep: Sweep, store: Store) -> Path | None:
-    """The report of a sweep, where there is a whole one that is as new as the records that it was made of."""
+    """The report of a sweep, where it is whole, as new as its records, and its verdict is noted."""
     report = store.report(sweep.name)
-    if not report_is_whole(report):
+    if not report_is_whole(report) or store.noted(sweep.name, VERDICT) is None:
         return None
     sources = (store.journal_path(sweep.name), store.robustness_path(sweep.name))
     newest = max((path.stat().st_mtime_ns for path in sources if path.exists()), default=0)
@@ -70,16 +71,16 @@ def report_sweep(
     """
     from analysis.sections import comparison
 
-    def tables_of(sweep_name: str) -> "Records":
+    def tables_named(sweep_name: str) -> "Records":
         sweep = store.recorded(sweep_name)
         shown = shown_of(store, sweep_name, tracking_uri)
-        return _tables(sweep, store, store.journal(sweep).records, shown)
+        return tables_of(sweep, store, store.journal(sweep).records, shown)
 
     store.look_at_notes(name)
-    tables = tables_of(name)
+    tables = tables_named(name)
     extra = []
     if against:
-        extra.append(comparison.section(tables_of(against), tables))
+        extra.append(comparison.section(tables_named(against), tables))
     if landscape is not None:
         sweep = store.recorded(name)
         records = store.journal(sweep).records
@@ -107,10 +108,12 @@ def _render(
     first = render(tables, path.parent, wanted, extra)
     if "html" in wanted:
         note_report(path)
+    note_verdicts(store, name, tables)
     return first
 
 
-def _tables(sweep: Sweep, store: Store, records: Sequence[Record], shown: ShownRuns) -> "Records":
+def tables_of(sweep: Sweep, store: Store, records: Sequence[Record], shown: ShownRuns) -> "Records":
+    """Records at hand as `analysis` reads them, with what is known of their runs."""
     return records_for_analysis(
         sweep,
         records,

@@ -108,6 +108,7 @@ class Projection:
         winners: Sequence[Winner] = (),
         status: str = "FINISHED",
         hurry: threading.Event | None = None,
+        verdict: Mapping[str, str] | None = None,
     ) -> str:
         """Adds files to the parent run and the winners' models to their runs, and ends the parent run.
 
@@ -116,6 +117,7 @@ class Projection:
             winners: Trials that give the model of their workload's best configuration.
             status: How the sweep ended, in MLflow's words: FINISHED, FAILED or KILLED.
             hurry: Set when MLflow is to be waited for a few seconds more and no longer.
+            verdict: Tags of the parent run that say what the sweep shows.
 
         Returns:
             What MLflow could not be told, and what to do; or nothing.
@@ -128,7 +130,7 @@ class Projection:
             behind = behind or f"{place} does not answer"
         else:
             problem = _in_background(
-                lambda: self._connected().finish(files, winners, status), hurry or threading.Event()
+                lambda: self._connected().finish(files, winners, status, verdict), hurry or threading.Event()
             )
             if problem is not None:
                 behind = f"{place} did not take the report ({line(problem)})"

@@ -152,11 +152,25 @@ class SweepRuns:
             self._client.set_tag(self.parent, f"{TAG}progress", headline)
             self._shown_headline = headline
 
-    def finish(self, files: Sequence[Path], winners: Sequence[Winner], status: str) -> None:
-        """Adds files to the parent run and the winners' models to their runs, and ends the parent.
+    def finish(
+        self,
+        files: Sequence[Path],
+        winners: Sequence[Winner],
+        status: str,
+        verdict: Mapping[str, str] | None = None,
+    ) -> None:
+        """Adds files and the verdict to the parent run, models to the winners' runs, and ends the parent.
 
         Trials that are still running when their sweep ends are shown as killed, until they go on.
+
+        Args:
+            files: For the parent run.
+            winners: Trials that give a model.
+            status: How the sweep ended, in MLflow's words.
+            verdict: Tags of the parent run that say what the sweep shows; see `verdict_tags`.
         """
+        if verdict:
+            self._client.log_batch(self.parent, tags=[RunTag(name, each) for name, each in verdict.items()])
         for key, model in winners:
             for file in model if key in self._runs else ():
                 RunFiles(self._runs[key].files, self._uri).put(file, "model")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+from search.records.notes import VERDICT
 from search.records.store import Store
 from search.tracking.database import opened
 from search.tracking.tags import SWEEP
@@ -71,5 +72,6 @@ def _files(store: Store, sweep: str, runs: Iterable[str]) -> Iterator[Path]:
     there = {path.name for path in store.artifacts.iterdir()} if store.artifacts.is_dir() else set()
     for run in there.intersection(runs):
         yield from (path for path in (store.artifacts / run).rglob("*") if path.is_file())
-    own = (store.journal_path(sweep), store.robustness_path(sweep), store.report(sweep))
+    own = [store.journal_path(sweep), store.robustness_path(sweep), store.report(sweep)]
+    own.append(store.folder(sweep) / VERDICT.file)
     yield from (path for path in own if path.exists())

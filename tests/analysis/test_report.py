@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.questions.verdict import verdicts
 from analysis.records import Records
 from analysis.report import FORMATS, write_report
 from analysis.sections import trained
 from dropattack import UsageError
 from tests.analysis import synthetic
+from trainables.recipe.settings import TrainingSettings
 
 SMALL: dict[str, Any] = {"targets": ["input", "conv1.w"], "epsilons": [1, 5], "ps": [0.5, 0.7]}
 
@@ -71,6 +73,25 @@ def test_everything_a_report_is_made_of(tmp_path: Path) -> None:
     assert any(link.startswith("http://127.0.0.1:5000/#/run") for link in page.links)
 
 
+def test_the_answer_is_the_first_screen(tmp_path: Path) -> None:
+    """Before anything else the verdict's own sentences and one figure; each stands on the page once."""
+    records = synthetic.records(synthetic.trials(**SMALL))
+    page = report(records, tmp_path)
+    lines = [line for verdict in verdicts(records) for line in verdict.lines()]
+    text = page.text[page.text.index("The answer", page.text.index("Reproduce")) :]
+    places = [text.index(line.replace("`", "")) for line in lines]
+    assert places == sorted(places)
+    assert [text.count(line.replace("`", "")) for line in lines] == [1] * len(lines)
+    figure, others = text.index("gain over plain training"), text.index("Methods and controls")
+    measured = text.index("How this was measured")
+    assert places[-1] < figure < others < measured < text.index("Best configurations")
+    assert page.source.index('id="verdict"') < page.source.index("<svg") < page.source.index('id="works"')
+    write_report(records, tmp_path, ["md"])
+    markdown = (tmp_path / "report.md").read_text()
+    assert markdown.index("## The answer") < markdown.index("## Methods and controls")
+    assert not re.search(r"−0\.0+(?!\d)", page.text)
+
+
 def test_what_was_trained_by_hand() -> None:
     """What all workloads share stands there once, with what varied, and what nobody chose."""
     frame = synthetic.trials(**SMALL, workloads=["a", "b"], seeds=[0])
@@ -84,6 +105,31 @@ def test_what_was_trained_by_hand() -> None:
         ("model", "b", "width 16"),
         ("dropattack", "all", "targets conv1.w, input · epsilon 1, 5 · p 0.5, 0.7 · k 1 · norm l2"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "idle", "meant"),
+    [
+        ({"optimizer": "adam"}, ["momentum", "nesterov"], ["beta1"]),
+        ({"optimizer": "sgd"}, ["beta1"], ["momentum"]),
+        ({"schedule": "constant"}, ["gamma", "milestones"], []),
+        ({"schedule": "step"}, [], ["gamma", "milestones"]),
+        ({"average": "ema"}, [], ["average_decay"]),
+        ({"train_size": 100}, [], ["balanced"]),
+        ({"examples": "both"}, [], ["examples_epsilon"]),
+        ({}, ["average_decay", "balanced", "examples_epsilon"], ["epochs"]),
+    ],
+)
+def test_settings_that_meant_nothing_are_left_out(
+    chosen: dict[str, Any], idle: list[str], meant: list[str]
+) -> None:
+    own = TrainingSettings.from_dict(chosen).to_dict()
+    frame = synthetic.trials(**SMALL, seeds=[0]).assign(**{f"training.{n}": v for n, v in own.items()})
+    table = trained.settings(synthetic.records(frame))
+    (text,) = table.loc[table["of"] == "training", "settings"]
+    shown = {part.partition("\N{NO-BREAK SPACE}")[0] for part in text.split(" · ")}
+    assert shown.isdisjoint(idle)
+    assert shown >= set(meant)
 
 
 def test_figures_can_be_read_aloud(tmp_path: Path) -> None:
@@ -102,7 +148,7 @@ def test_equal_records_give_equal_bytes_whatever_their_order(tmp_path: Path) -> 
     write_report(first, tmp_path / "a", FORMATS)
     write_report(again, tmp_path / "b", FORMATS)
     files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
-    assert {path.suffix for path in files} == {".html", ".md", ".png", ".svg", ".csv"}
+    assert {path.suffix for path in files} == {".html", ".md", ".png", ".svg", ".csv", ".parquet", ".tex"}
     assert all((tmp_path / "a" / path).read_bytes() == (tmp_path / "b" / path).read_bytes() for path in files)
 
 
@@ -148,8 +194,8 @@ def test_all_trials_failed(tmp_path: Path) -> None:
 
 def test_one_seed_is_said_to_show_nothing(tmp_path: Path) -> None:
     page = report(synthetic.records(synthetic.trials(**SMALL, seeds=[0])), tmp_path)
-    assert "One seed shows no spread" in page.text
-    assert "cannot tell it from luck" in page.text
+    assert "Fewer than 3 seeds tell nothing of spread" in page.text
+    assert "too few to tell it from luck" in page.text
 
 
 def test_one_cell(tmp_path: Path) -> None:

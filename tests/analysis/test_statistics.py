@@ -30,8 +30,17 @@ def test_estimate_without_spread_or_values() -> None:
     assert np.isnan(st.estimate([]).mean)
     assert st.estimate([np.nan, 2.0]).n == 1
     assert np.isnan(st.estimate([2.0]).low)
-    assert st.estimate([0.0, 0.0]).p == 1.0
-    assert np.isnan(st.estimate([1.0, 1.0]).p)
+    assert st.estimate([0.0, 0.0, 0.0]).p == 1.0
+    assert np.isnan(st.estimate([1.0, 1.0, 1.0]).p)
+
+
+@pytest.mark.parametrize("values", [[1.0, 1.001], [0.0, 0.0], [2.0, 2.0]])
+def test_two_values_have_neither_an_interval_nor_a_test(values: list[float]) -> None:
+    found = st.estimate(values)
+    assert found.n == 2
+    assert found.mean == pytest.approx(np.mean(values))
+    assert np.isnan([found.low, found.high, found.p]).all()
+    assert not np.isnan(st.estimate([*values, 3.0]).low)
 
 
 @pytest.mark.parametrize("n", [5, 10, 20])

@@ -145,6 +145,7 @@ KINDS: dict[str, Kind] = {
     "total": note("total.json"),
     "extent": note("journal.json"),
     "report's checksum": note("report.json"),
+    "verdict": note("verdict.json"),
     "robustness": note("robustness.json"),
     "model": Kind(
         "models/{best}.pt",

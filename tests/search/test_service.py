@@ -3,7 +3,7 @@
 import os
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,12 @@ class FakeProjection:
         return ShownRuns()
 
     def close(
-        self, files: Sequence[Path], winners: Sequence[object], status: str, hurry: threading.Event
+        self,
+        files: Sequence[Path],
+        winners: Sequence[object],
+        status: str,
+        hurry: threading.Event,
+        verdict: Mapping[str, str],
     ) -> str:
         self.calls.append(("close", status, [file.name for file in files]))
         return ""

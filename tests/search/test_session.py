@@ -81,3 +81,47 @@ def test_a_database_that_is_lost_while_it_is_open_is_told(
     assert "was removed or replaced while it was open" in outcome.warning
     assert outcome.report.exists()
     assert not is_settled(store, definition.name)
+
+
+def test_the_sweeps_run_tells_the_verdict_and_whoever_changes_it_is_put_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Terminal, MLflow and the note beside the journal say the same sentences."""
+    monkeypatch.chdir(tmp_path)
+    store, definition = Store(tmp_path / "runs"), trained.sweep(summary="Is it worth it?")
+    trained.run(definition, store)
+
+    def told() -> dict[str, str]:
+        outcome = run_sweep(definition, store, tmp_path, Console(quiet=True))
+        assert outcome.verdict is not None
+        (verdict,) = outcome.verdict["verdicts"]
+        (experiment,) = (e for e in client.search_experiments() if e.name == definition.name)
+        (run,) = client.search_runs([experiment.experiment_id], "tags.`dropattack.kind` = 'sweep'")
+        tags: dict[str, str] = run.data.tags
+        assert tags["mlflow.note.content"] == "\n\n".join([*verdict["lines"], "Is it worth it?"])
+        assert tags["dropattack.verdict.equal_cost"] == "not tested"
+        assert tags["dropattack.verdict.equal_epochs"] == "undecided"
+        assert float(tags["dropattack.verdict.equal_epochs.gain"]) == pytest.approx(
+            verdict["equal_epochs"]["gain"], rel=1e-5
+        )
+        assert tags["dropattack.verdict.equal_epochs.low"] == "", "two seeds have no interval"
+        assert tags["dropattack.verdict.use"] == "plain training"
+        trials = client.search_runs([experiment.experiment_id], "tags.`dropattack.kind` = 'trial'")
+        shown = {
+            trial.data.tags["dropattack.method"]
+            for trial in trials
+            if client.list_artifacts(trial.info.run_id, "model")
+        }
+        assert "standard" in shown, "the model of what is recommended"
+        return {"run": run.info.run_id, "experiment": experiment.experiment_id}
+
+    client = MlflowClient(store.tracking_uri)
+    found = told()
+    client.set_tag(found["run"], "mlflow.note.content", "It works wonders.")
+    client.set_tag(found["run"], "dropattack.verdict.use", "fgsm")
+    assert not is_settled(store, definition.name)
+    told()
+    assert is_settled(store, definition.name)
+    (store.folder(definition.name) / "verdict.json").unlink()
+    assert not is_settled(store, definition.name)
+    told()

@@ -1,5 +1,6 @@
 """Workloads: named in a sweep, by module and function, or by an installed package."""
 
+import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -60,6 +61,26 @@ def test_a_users_own_workload_trains_under_module_and_function(own: str) -> None
 def test_a_workload_that_is_not_there_is_refused(own: str, name: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         workload_named(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def make(:", r"importing broken ends in SyntaxError: invalid syntax \(broken.py, line 1\)"),
+        ("\n1 / 0", r"importing broken ends in ZeroDivisionError: division by zero \(broken.py, line 2\)"),
+        ("def make():\n    return [][0]", r"make\(\) ends in IndexError: .* \(broken.py, line 2\)"),
+        ("import json\ndef make():\n    json.loads('')", r"make\(\) ends in JSONDecodeError: .* line \d+\)"),
+    ],
+)
+def test_an_error_in_ones_own_code_is_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "broken.py").write_text(text, encoding="utf-8")
+    monkeypatch.delitem(sys.modules, "broken", raising=False)
+    with pytest.raises(UsageError, match=rf"^workload 'broken:make': {message}$"):
+        workload_named("broken:make")
+    sys.modules.pop("broken", None)
 
 
 def test_an_installed_package_may_offer_workloads(own: str, monkeypatch: pytest.MonkeyPatch) -> None:

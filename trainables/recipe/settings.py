@@ -150,8 +150,13 @@ class TrainingSettings(optimizer.OptimizerSettings, schedule.ScheduleSettings, a
 
         return round(_summed(steps, self.epochs, self.epochs))
 
-    def canonical(self) -> Self:
-        """The one spelling of all settings that train the same and measure the same."""
+    @property
+    def idle(self) -> list[str]:
+        """Names of the settings that mean nothing beside the others."""
         idle = [] if self.examples != CLEAN else ["examples_epsilon"]
         idle += [] if self.train_size else ["balanced"]
-        return self.without(*idle, *optimizer.idle(self), *schedule.idle(self), *averaging.idle(self))
+        return [*idle, *optimizer.idle(self), *schedule.idle(self), *averaging.idle(self)]
+
+    def canonical(self) -> Self:
+        """The one spelling of all settings that train the same and measure the same."""
+        return self.without(*self.idle)

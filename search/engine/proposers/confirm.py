@@ -8,6 +8,8 @@ from typing import Any
 from typing_extensions import override
 
 from analysis.choice import Choice
+from dropattack.methods.standard import SAME
+from dropattack.settings import SAME_UPDATES
 from search.definition.sweep import Confirm, Stage
 from search.engine.proposers.base import Before, Proposal, Proposer, Scope
 from search.records.record import Record, State
@@ -15,7 +17,7 @@ from trainables.trial import Trial
 
 
 class ConfirmProposer(Proposer):
-    """The best configurations of the stages before, beside the baseline, on fresh seeds."""
+    """The best configurations of the stages before, beside the baseline and controls, on fresh seeds."""
 
     def __init__(self, scope: Scope, search: Confirm) -> None:
         super().__init__(scope)
@@ -24,7 +26,8 @@ class ConfirmProposer(Proposer):
     @property
     @override
     def total(self) -> int:
-        return (self._search.top + 1) * len(self._search.seeds)
+        search = self._search
+        return (1 + search.top * (1 + len(search.controls))) * len(search.seeds)
 
     @override
     def ready(self, before: Before) -> bool:
@@ -34,8 +37,15 @@ class ConfirmProposer(Proposer):
     @override
     def propose(self, records: list[Record], before: Before) -> Proposal | None:
         known = {record.key for record in records}
-        for seed, trial in itertools.product(self._search.seeds, self._candidates(before)):
-            confirmed = self.scope.trial(trial.method, trial.hyperparameters, _options(trial), seed)
+        candidates = self._candidates(before)
+        wanted = [(trial.method, trial.hyperparameters, trial) for trial in candidates]
+        wanted += [
+            (*_control(trial, control), trial)
+            for trial in candidates[1:]
+            for control in self._search.controls
+        ]
+        for seed, (method, hyperparameters, trial) in itertools.product(self._search.seeds, wanted):
+            confirmed = self.scope.trial(method, hyperparameters, _options(trial), seed)
             if confirmed.key not in known:
                 return Proposal(confirmed)
         return None
@@ -70,6 +80,18 @@ class ConfirmProposer(Proposer):
             options["training"] = {**first.training, "epochs": math.floor(first.passes_in_all)}
         baseline = self.scope.trial("standard", {}, options, first.seed)
         return [baseline, *(trials[c] for c in best)]
+
+
+def _control(trial: Trial, control: str) -> tuple[str, Mapping[str, Any]]:
+    """Method and hyperparameters of plain training with as many passes as a trial has.
+
+    A method that has the control itself keeps its other settings beside it, which name what it stands beside.
+    """
+    own = trial.settings.ranges().get("control")
+    if own is not None and control in (own.choices or ()):
+        return trial.method, {**trial.hyperparameters, "control": control}
+    updates = {"updates": SAME} if control == SAME_UPDATES else {}
+    return "standard", {"rounds": trial.passes, **updates}
 
 
 def _options(trial: Trial) -> dict[str, Mapping[str, Any]]:

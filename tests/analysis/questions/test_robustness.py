@@ -119,7 +119,7 @@ def test_a_report_with_attacks_in_every_format(tmp_path: Any, part: str) -> None
     assert f"test_pgd-20{part}_0.3_accuracy" in frame
     page = write_report(records(frame), tmp_path, ("html", "md", "png", "svg", "csv"))
     assert 'id="robustness"' in page.read_text(encoding="utf-8")
-    assert (tmp_path / "figures" / "robustness-mnist-lenet5.png").is_file()
+    assert list((tmp_path / "figures").glob("robustness-mnist-lenet5*-accuracy-under-attack.png"))
     assert (tmp_path / "tables" / "attacks.csv").is_file()
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.questions import budget, controls, curves, importance, selection, sensitivity, surrogate
+from analysis.questions import budget, controls, curves, selection, sensitivity, surrogate
 from analysis.records import CONTROL, Metric, Records
 from tests.analysis import synthetic
 
@@ -187,38 +187,6 @@ def test_a_surrogate_of_noise_tells_nothing(count: int) -> None:
 def test_a_grid_needs_no_surrogate() -> None:
     records = synthetic.records(synthetic.trials(seeds=range(2)))
     assert surrogate.surrogates(records, sensitivity.epsilon_p_cells(records, METRIC), METRIC) == []
-
-
-def test_importance_finds_what_was_planted_and_repeats_itself() -> None:
-    frame = synthetic.trials(
-        effect=lambda targets, epsilon, p, k: 0.05 * (epsilon > 0.5), epsilons=[0.1, 0.2, 1, 2], noise=0.001
-    )
-    table = importance.importances(synthetic.records(frame))
-    lead = table.sort_values("importance", ascending=False).groupby("evaluator")["hyperparameter"].first()
-    assert lead.to_dict() == {"fANOVA": "epsilon", "PED-ANOVA": "epsilon"}
-    assert table.groupby("evaluator")["importance"].sum().tolist() == pytest.approx([1, 1])
-    pd.testing.assert_frame_equal(table, importance.importances(synthetic.records(frame)))
-
-
-@pytest.mark.parametrize("other", [0.91, 0.9 + 1e-9, np.nextafter(0.9, 1)])
-def test_results_that_are_all_but_equal_have_an_importance_or_none(other: float) -> None:
-    """fANOVA's trees find nothing to split in values that differ by rounding."""
-    frame = synthetic.trials(
-        targets=["input"], epsilons=[0.1, 1], ps=[0.1, 0.3, 0.5, 0.7, 0.9, 1.0], seeds=[0], noise=0.0
-    )
-    frame["value"] = 0.9
-    attacks = frame.index[frame["method"] == "dropattack"]
-    frame.loc[attacks[0], "value"] = other
-    table = importance.importances(synthetic.records(frame))
-    assert table.empty or table["importance"].between(0, 1).all()
-
-
-def test_conditional_hyperparameters_are_in_ped_anova() -> None:
-    frame = scattered(60).trials
-    frame["decay"] = np.where(frame["p"] > 0.5, frame["epsilon"], np.nan)
-    table = importance.importances(Records(frame))
-    assert "decay" in set(table.query("evaluator == 'PED-ANOVA'")["hyperparameter"])
-    assert "decay" not in set(table.query("evaluator == 'fANOVA'")["hyperparameter"])
 
 
 def test_passes_buy_what_was_planted() -> None:

@@ -93,7 +93,7 @@ def test_damage_is_named_with_its_cost_and_mended(
     assert line.startswith(f"runs/sweeps/small/{path.relative_to(folder)} is ")
     assert "; lost is " in line
     assert "; --mend " in line
-    assert last == "1 sweep checked: 1 files damaged"
+    assert last == "1 sweep checked: 1 file is damaged"
 
     mended = command("store", "check", "--mend")
     assert mended.exit_code == 1

@@ -4,21 +4,38 @@ import io
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from dropattack import registered
 from search.console.spelling import spell_out
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "ascii:strict", "latin-1", "cp1252"])
-def test_every_symbol_that_methods_prints_has_a_word(tmp_path: Path, encoding: str) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "method"),
+    [("ascii", "dropattack"), ("ascii:strict", "awp"), ("latin-1", "apb"), ("cp1252", "dropattack")],
+)
+def test_every_symbol_that_methods_prints_has_a_word(encoding: str, method: str) -> None:
     environment = os.environ | {"PYTHONIOENCODING": encoding}
-    command = [sys.executable, "-m", "search", "methods"]
+    command = [sys.executable, "-m", "search", "methods", method]
     done = subprocess.run(command, capture_output=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
-    assert b"eps" in done.stdout
+    words = {"dropattack": b"eps", "awp": b"gamma", "apb": b"eta"}
+    assert words[method] in done.stdout
     assert b"\\u" not in done.stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_every_symbol_of_every_method_has_a_word(encoding: str) -> None:
+    under = io.BytesIO()
+    stream = io.TextIOWrapper(under, encoding=encoding)
+    spell_out(stream)
+    for method in registered().values():
+        docs = [allowed.doc for allowed in method.settings_type.ranges().values()]
+        stream.write(" ".join([method.summary, method.source, *docs]))
+    stream.flush()
+    assert b"\\u" not in under.getvalue()
+    assert b"\\x" not in under.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ def test_counts_best_and_total_are_those_of_the_records(tmp_path: Path) -> None:
     values = status.to_dict()
     assert values["states"]["running"] == sum(r.state is State.RUNNING for r in records)
     assert values["best"]["digits-lenet5"]["value"] == best.mean
-    assert f"best so far valid_accuracy {best.mean:.4g}" in status.line()
+    assert values["standing"] == "running"
+    assert "stage 2 of 4: grid · " in status.line()
 
 
 def test_pace_and_time_left_come_from_when_results_were_recorded(tmp_path: Path) -> None:

@@ -43,17 +43,26 @@ def test_extensions_are_welcome(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"training": {"epochs": 5}}, "epochs"),
+        ({"training": {"epochs": 5}}, r"epochs of training in stage 'grid' \(9, now 5\);"),
+        (
+            {"training": {"epochs": 9, "learning_rate": 0.1}},
+            r"learning_rate of training in stage 'grid' \(not set, now 0.1\);",
+        ),
+        ({"training": {}}, r"epochs of training in stage 'grid' \(9, now not set\);"),
+        (
+            {"model": {"hidden1": [60, 120]}},
+            r"hidden1 of model in stage 'grid' \(not set, now \[60, 120\]\);",
+        ),
         ({"seeds": [1, 0, 2][:1]}, "seeds"),
         ({"select": {"metric": "loss"}}, "select"),
         ({"workloads": ["mnist-lenet5"]}, "workloads"),
         ({"stages": _stages()[:1]}, "stage 'search'"),
         ({"stages": _stages(grid={"methods": {"dropattack": {"epsilon": [1.0], "p": 0.5}}})}, "epsilon"),
         ({"stages": _stages(grid={"methods": {"standard": {}}})}, "dropattack in stage 'grid'"),
-        ({"stages": _stages(search={"scheduler": None})}, "how stage 'search' searches"),
+        ({"stages": _stages(search={"scheduler": None})}, "how stage 'search' searches: its scheduler"),
         (
             {"stages": _stages(search={"methods": {"dropattack": {"epsilon": {"low": 0.1, "high": 2}}}})},
-            "epsilon",
+            r"epsilon of .* \({low: 0.1, high: 1.0}, now {low: 0.1, high: 2.0}\)",
         ),
         (
             {"stages": _stages(search={"search": {"kind": "optuna", "trials": 5, "sampler_seed": 1}})},

@@ -161,6 +161,33 @@ def test_a_limit_ends_a_sweep_and_a_larger_one_goes_on(
     assert len(_run(tmp_path, _search())) == 10
 
 
+@pytest.mark.parametrize("method", ["dropattack", "sam", "awp"])
+@pytest.mark.parametrize("control", ["equal-passes", "same-updates"])
+def test_a_confirmation_runs_plain_training_of_as_many_passes(
+    tmp_path: Path, method: str, control: str
+) -> None:
+    """Also of methods that have no such control themselves; on the same fresh seeds, for each of the best."""
+    size = "rho" if method == "sam" else "epsilon"
+    search = {"name": "grid", "methods": {method: {size: [0.1, 1.0]}, "standard": {}}}
+    search_for = {"kind": "confirm", "top": 2, "seeds": [7, 8], "controls": [control]}
+    records = _run(tmp_path, search, {"name": "confirm", "search": search_for})
+    fresh = [r for r in records if r.stage == "confirm"]
+    attacks = [r for r in fresh if r.trial.method == method and not r.identity.control]
+    controls = [r for r in fresh if r.identity.control == control]
+    assert {r.trial.seed for r in controls} == {r.trial.seed for r in attacks} == {7, 8}
+    assert {r.trial.passes for r in controls} == {r.trial.passes for r in attacks}
+    assert {r.trial.computed["method"] for r in controls} == {"standard"}
+    assert len(fresh) == len({r.key for r in fresh}) == 2 * (1 + 2 + 1), "two of as many passes share one"
+
+
+def test_a_confirmation_knows_no_other_controls() -> None:
+    confirm = {"kind": "confirm", "seeds": [7], "controls": ["p-one"]}
+    with pytest.raises(
+        UsageError, match=r"search\.controls: unknown value 'p-one'; .*equal-passes, same-updates"
+    ):
+        sweep(stages=[_search(), {"name": "confirm", "search": confirm}])
+
+
 def test_a_warm_start_teaches_the_sampler_what_another_sweep_found(tmp_path: Path) -> None:
     found = _run(tmp_path / "before", _search(search={"kind": "random", "trials": 30}))
     stage = _search(search={"kind": "optuna", "trials": 8, "warm_start": ["before"]})

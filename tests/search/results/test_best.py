@@ -12,11 +12,11 @@ from analysis.sections.selection import best as report
 from search.console.presentation import show_status
 from search.console.status import Status
 from search.definition.sweep import Sweep
-from search.records.naming import run_name
 from search.records.record import Record, State
 from search.results.best import Best, best_by_workload
 from search.results.frames import records_for_analysis
 from search.results.reporting import best_record
+from search.results.verdict import verdicts_of
 from search.tracking.projection import Projection
 from search.tracking.shown import ShownRuns
 from tests.patience import PATIENCE_SECONDS
@@ -102,14 +102,17 @@ def test_console_status_and_report_name_one_configuration(tmp_path: Path) -> Non
     ]
     assert found.mean == statistics.mean(own)
     text = io.StringIO()
-    show_status(Console(file=text, width=300), definition, records, len(records))
-    name = run_name(found.record.trial).rpartition(" seed=")[0]
-    assert f"best configuration on validation: {name} · valid_accuracy {found.mean:.4g}" in text.getvalue()
-    assert f"best so far valid_accuracy {found.mean:.4g}" in Status(definition, records, len(records)).line()
-    section = report(records_for_analysis(definition, records, ShownRuns(), {}))
+    tables = records_for_analysis(definition, records, ShownRuns(), {})
+    noted = verdicts_of(tables)
+    show_status(Console(file=text, width=300), definition, records, len(records), False, noted)
+    (verdict,) = noted["verdicts"]
+    assert verdict["chosen_by_validation"]["identity"] == found.record.identity.configuration
+    assert all(line in text.getvalue() for line in verdict["lines"])
+    section = report(tables)
     assert section is not None
     (told,) = section.findings
     values = found.record.trial.hyperparameters
+    assert f"dropattack {values['targets']} · ε\xa0{values['epsilon']:.4g}" in text.getvalue()
     assert f"validation chooses dropattack {values['targets']} · ε\xa0{values['epsilon']:.4g}" in told
     assert "on fresh seeds" in told
 
@@ -121,8 +124,10 @@ def test_every_workload_has_its_best(tmp_path: Path) -> None:
     assert set(best_by_workload(definition, records)) == {"digits-lenet5", "mnist-lenet5"}
     assert "best so far" not in Status(definition, records, len(records)).line()
     text = io.StringIO()
-    show_status(Console(file=text, width=300), definition, records, len(records))
-    assert "best configuration of mnist-lenet5 on validation" in text.getvalue()
+    noted = verdicts_of(records_for_analysis(definition, records, ShownRuns(), {}))
+    show_status(Console(file=text, width=300), definition, records, len(records), False, noted)
+    assert "digits-lenet5:\n  Not tested at equal cost" in text.getvalue()
+    assert "mnist-lenet5:\n  Not tested at equal cost" in text.getvalue()
 
 
 def test_every_winners_run_has_its_model(tmp_path: Path) -> None:

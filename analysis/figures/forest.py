@@ -1,0 +1,72 @@
+"""What was compared, one row each: gains over plain training with their intervals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from analysis.figures.style import INK, MUTED, PAPER, SERIES, canvas, light_grid, literal
+from analysis.records import Metric
+
+
+@dataclass(frozen=True)
+class ForestRow:
+    """One way to train.
+
+    Attributes:
+        label: What it is called.
+        gain: Mean gain over plain training, in the metric's unit; 0 for that itself.
+        low: Lower end of its 95 % interval; NaN where there is none.
+        high: Upper end.
+        values: Each seed's gain, drawn where there is no interval.
+        told: The gain in words, set beside the row.
+        marked: Whether it is what is recommended.
+    """
+
+    label: str
+    gain: float
+    low: float
+    high: float
+    values: Sequence[float]
+    told: str
+    marked: bool
+
+
+def gains_forest(rows: Sequence[ForestRow], metric: Metric) -> Figure:
+    """Gains over plain training in the order of the rows, the first on top; what is recommended is filled.
+
+    Args:
+        rows: What was compared.
+        metric: What gains are of.
+    """
+    figure, axes = canvas(4.2, 0.9 + 0.46 * max(len(rows), 2))
+    scale = metric.scale
+    for y, row in enumerate(rows):
+        color = SERIES[0] if row.marked else MUTED
+        if not np.isnan(row.low):
+            axes.plot([row.low * scale, row.high * scale], [y, y], color=color, lw=2.4, alpha=0.75)
+        elif len(row.values) > 1:
+            axes.plot([v * scale for v in row.values], [y] * len(row.values), "|", color=color, markersize=9)
+        face = color if row.marked else "none"
+        axes.plot(row.gain * scale, y, "o", color=color, markerfacecolor=face, markersize=7)
+        axes.text(
+            0,
+            y - 0.2,
+            literal(f"{row.label}   {row.told}"),
+            transform=axes.get_yaxis_transform(),
+            fontsize=8.5,
+            color=INK,
+            va="bottom",
+            bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.6},
+            fontweight="bold" if row.marked else "normal",
+        )
+    axes.axvline(0, color=INK, lw=1)
+    light_grid(axes, "x")
+    axes.set_yticks([])
+    axes.tick_params(length=0)
+    axes.spines[["left"]].set_visible(False)
+    axes.set_ylim(len(rows) - 0.6, -0.8)
+    axes.margins(x=0.08)
+    axes.set_xlabel(metric.gain_label)
+    return figure

@@ -1,0 +1,143 @@
+"""What a comparison of two ways to train amounts to: help, harm, no difference, or not known."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import pandas as pd
+
+from analysis.records import Metric
+from analysis.statistics import ALPHA, FEWEST, seeds_needed
+
+MARGIN = 0.002
+"""Differences of shares that do not matter: 0.2 points, which is what ten of 5,000 test examples make."""
+
+MARGIN_OF_SPREAD = 0.5
+"""Differences of other metrics that do not matter, as a part of the standard deviation of plain training over
+seeds: another seed alone moves a result by more than half of it in 62 % of cases."""
+
+FIRST_SEEDS = 10
+"""Seeds that show a gain of one standard deviation in 80 % of cases; asked for where no spread is known."""
+
+
+class Outcome(StrEnum):
+    """What is known of a difference."""
+
+    HELPS = "helps"
+    HARMS = "harms"
+    ALIKE = "no difference that matters"
+    UNDECIDED = "undecided"
+    UNTESTED = "not tested"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """How much better one way to train is than another, paired by seed.
+
+    Attributes:
+        n: How many seeds both have.
+        gain: Mean difference in the metric's own unit, positive where the first is better; NaN where n = 0.
+        low: Lower end of the 95 % interval; NaN where there is none.
+        high: Upper end.
+        sd: Standard deviation of the differences; NaN where n < 2.
+        p: p-value after Holm's correction; NaN where there is no test.
+        values: The difference of each seed.
+        scored_on: How the seeds came to be the ones that count, a key of `analysis.scoring.TIERS`.
+    """
+
+    n: int
+    gain: float
+    low: float
+    high: float
+    sd: float
+    p: float
+    values: tuple[float, ...] = ()
+    scored_on: str = ""
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether there is an interval, and with it a test."""
+        return not math.isnan(self.low)
+
+
+NO_EFFECT = Effect(0, math.nan, math.nan, math.nan, math.nan, math.nan)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What counts as a difference in one workload's metric.
+
+    Attributes:
+        margin: Differences up to this do not matter, in the metric's unit; NaN where that is not known.
+        step: The least difference that one example of the test split makes; NaN where it is not known.
+        examples: How many examples that split has; NaN where it is not recorded.
+    """
+
+    margin: float
+    step: float = math.nan
+    examples: float = math.nan
+
+    @classmethod
+    def of(cls, metric: Metric, trials: pd.DataFrame, baseline: pd.Series) -> "Scale":
+        """What counts in one workload.
+
+        Args:
+            metric: What is compared.
+            trials: Its trials, with ``test_examples`` where that was recorded.
+            baseline: Results of plain training, one a seed.
+        """
+        found = trials.get("test_examples", pd.Series(dtype=float)).min()
+        examples = float(found) if pd.notna(found) else math.nan
+        if metric.is_fraction:
+            return cls(MARGIN, 1 / examples if examples > 0 else math.nan, examples)
+        known = baseline.count() >= FEWEST
+        return cls(MARGIN_OF_SPREAD * float(baseline.std()) if known else math.nan, examples=examples)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An outcome, with what it rests on.
+
+    Attributes:
+        outcome: What is known.
+        effect: By how much; that of n = 0 where nothing was compared.
+        too_coarse: Whether all seeds were equal on a test split that is too small to show what matters.
+        needed: Seeds that would decide it with 80 % power, were the difference as observed, or else as large
+            as what matters; NaN where it is decided, infinite where no number would do.
+    """
+
+    outcome: Outcome
+    effect: Effect = NO_EFFECT
+    too_coarse: bool = False
+    needed: float = math.nan
+
+    @property
+    def decided(self) -> bool:
+        """Whether more seeds would tell no more."""
+        return self.outcome in (Outcome.HELPS, Outcome.HARMS, Outcome.ALIKE)
+
+
+def answer(effect: Effect, scale: Scale) -> Answer:
+    """What an effect shows.
+
+    A difference whose whole interval lies within the margin does not matter, be it told from 0 or not. Others
+    help or harm where the corrected test says so. Without an interval nothing is decided.
+    """
+    if not effect.n:
+        return Answer(Outcome.UNTESTED)
+    coarse = effect.has_interval and effect.low == effect.high == 0 and scale.step > scale.margin
+    within = -scale.margin <= effect.low and effect.high <= scale.margin
+    if effect.has_interval and (within or effect.low == effect.high == 0) and not coarse:
+        return Answer(Outcome.ALIKE, effect)
+    if effect.has_interval and effect.p < ALPHA:
+        return Answer(Outcome.HELPS if effect.gain > 0 else Outcome.HARMS, effect)
+    return Answer(Outcome.UNDECIDED, effect, coarse, math.nan if coarse else _needed(effect, scale))
+
+
+def _needed(effect: Effect, scale: Scale) -> float:
+    """See `Answer.needed`; `FIRST_SEEDS` where too few seeds tell of the spread."""
+    if effect.n < FEWEST or not effect.sd > 0:
+        return float(max(FIRST_SEEDS, effect.n + 1))
+    size = np.nanmax([abs(effect.gain), scale.margin])
+    return float(max(seeds_needed(float(size), effect.sd), effect.n + 1))

@@ -1,0 +1,278 @@
+"""What is compared in a workload: plain training, the method that validation chooses, and its controls."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from analysis.questions.answers import NO_EFFECT, Effect
+from analysis.questions.controls import PLAIN, compare_methods, scored_methods
+from analysis.records import BASELINE, CONFIGURATION, CONTROL, Metric, Records, describe, rows
+from analysis.scoring import places
+from dropattack.settings import EQUAL_PASSES
+
+_SAME_COST = 0.01
+"""Passes that differ by at most this part cost the same: attacks that pause make parts of passes."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train, as it was scored.
+
+    Attributes:
+        family: The method's name, or that of the control.
+        control: Which control it is; "" of a method and of plain training.
+        configuration: Its settings for people.
+        identity: Names the configuration; see `trainables.trial.Identity`.
+        passes: Forward-backward passes over the training split, an epoch.
+        n: How many seeds it has.
+        mean: Mean result, in the metric's unit.
+        low: Lower end of its 95 % interval; NaN where there is none.
+        high: Upper end.
+        over_baseline: What it gains over plain training of the same seeds; of n = 0 for that itself.
+        method_over: Of a control: what the method has more, with the same settings where it ran with them.
+        alike: Whether it did.
+        results: Its result by seed, larger is better.
+        is_baseline: Whether it is plain training at one pass per step.
+        is_chosen: Whether it is the method that validation chooses.
+    """
+
+    family: str
+    control: str
+    configuration: str
+    identity: str
+    passes: float
+    n: int
+    mean: float
+    low: float
+    high: float
+    over_baseline: Effect
+    method_over: Effect
+    alike: bool
+    results: Mapping[float, float]
+    is_baseline: bool
+    is_chosen: bool
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is standard training, in however many passes."""
+        return self.is_baseline or self.control in PLAIN
+
+    def costs_as_much_as(self, other: "Arm") -> bool:
+        """Whether both take as many passes."""
+        return math.isclose(self.passes, other.passes, rel_tol=_SAME_COST)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What validation chooses among a workload's attacks.
+
+    Attributes:
+        configuration: For people.
+        identity: See `Arm.identity`.
+        valid: Mean validation value over the searched seeds; NaN where it ran on fresh ones alone.
+        seeds: How many searched seeds it has.
+        candidates: Among how many configurations of attacks it was chosen.
+        training: What is particular to its training settings, for people; "" where there are no others.
+    """
+
+    configuration: str
+    identity: str
+    valid: float
+    seeds: int
+    candidates: int
+    training: str
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What is compared in a workload, all under the training settings of what validation chooses.
+
+    Attributes:
+        workload: Its name.
+        arms: Plain training first, then by gain as reports order them.
+        chosen: What validation chooses; nothing where there is no attack.
+        trials: The complete trials under these training settings.
+    """
+
+    workload: str
+    arms: Sequence[Arm]
+    chosen: Chosen | None
+    trials: pd.DataFrame
+
+    @property
+    def baseline(self) -> Arm | None:
+        """Plain training; nothing where it did not run."""
+        return next((arm for arm in self.arms if arm.is_baseline), None)
+
+    @property
+    def method(self) -> Arm | None:
+        """What validation chooses, as it was scored; nothing where there is no attack."""
+        return next((arm for arm in self.arms if arm.is_chosen), None)
+
+    @property
+    def equal_cost(self) -> Arm | None:
+        """Plain training that costs what the method costs and shares seeds with it; nothing without one."""
+        method = self.method
+        found = [
+            arm
+            for arm in self.arms
+            if arm.control in PLAIN and arm.method_over.n and method is not None
+            if arm.alike or arm.costs_as_much_as(method)
+        ]
+        return min(found, key=lambda arm: arm.control != EQUAL_PASSES, default=None)
+
+
+def compared(records: Records, metric: Metric) -> list[Compared]:
+    """What is compared in each workload that has complete trials."""
+    trials = records.complete(controls=True)
+    if trials.empty:
+        return []
+    scored = scored_methods(records, metric)
+    columns = ["workload", *records.training]
+    settings = scored.drop_duplicates("setting")[["setting", *columns]]
+    trials = trials.merge(settings, on=columns, how="left").assign(plain=records.plain)
+    chosen = _chosen(records)
+    tables = _tables(scored, metric)
+    of_setting = dict(tuple(trials.groupby("setting")))
+    found = []
+    for workload, own in trials.groupby("workload", sort=True):
+        best = chosen.get(str(workload))
+        setting = _setting(own, best)
+        names = ["method", *(c for c in records.hyperparameters if c != "control")]
+        names += [c for c in records.training if own[c].nunique(dropna=False) > 1]
+        attack = None if best is None else _described(records, own, best, names)
+        arms = [_arm(row, attack, names) for row in tables[setting]]
+        arms = sorted(_one_baseline(arms), key=lambda arm: not arm.is_baseline)
+        found.append(Compared(str(workload), arms, attack, of_setting[setting]))
+    return found
+
+
+def _chosen(records: Records) -> dict[str, str]:
+    """By workload the configuration that `analysis.choice.Choice` puts first among attacks."""
+    complete = records.complete()
+    attacks = complete[~records.plain(complete)]
+    place = places(records, attacks, attacks[CONFIGURATION])
+    first = place == place.groupby(attacks["workload"]).transform("min")
+    return {str(w): str(c) for w, c in attacks[first].groupby("workload")[CONFIGURATION].first().items()}
+
+
+def _setting(own: pd.DataFrame, best: str | None) -> float:
+    """The training settings that a workload is compared under: of what was chosen, or else the commonest."""
+    of = own if best is None else own[own[CONFIGURATION] == best]
+    return float(of["setting"].mode().iloc[0])
+
+
+def _described(records: Records, own: pd.DataFrame, best: str, names: Sequence[str]) -> Chosen:
+    attacks = own[~own["plain"] & (own[CONTROL] == "")]
+    searched = attacks[~attacks["stage"].isin(records.confirmations)]
+    explored = searched[searched[CONFIGURATION] == best].drop_duplicates("seed")
+    row = _first(attacks[attacks[CONFIGURATION] == best])
+    settings = [c for c in records.training if c in names]
+    return Chosen(
+        describe(row, names),
+        best,
+        float(explored["value"].mean()),
+        len(explored),
+        searched[CONFIGURATION].nunique(),
+        describe(row, settings),
+    )
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row of `compare_methods`, with the trial that stands for its configuration and results by seed."""
+
+    values: Mapping[str, Any]
+    trial: Mapping[str, Any]
+    results: Mapping[float, float]
+    over_baseline: Effect
+    method_over: Effect
+
+
+def _tables(scored: pd.DataFrame, metric: Metric) -> dict[float, list[_Row]]:
+    """The rows of `compare_methods` by workload and training setting."""
+    by = ["setting", "family"]
+    often = scored.groupby([*by, CONFIGURATION])["seed"].transform("size")
+    first = scored.assign(rarely=-often).sort_values([*by, "rarely"], kind="stable").drop_duplicates(by)
+    trials = {(row["setting"], row["family"]): row for row in rows(first)}
+    results, gains = (_by_seed(scored, column) for column in ("merit", "gain"))
+    found: dict[float, list[_Row]] = {}
+    for row in rows(compare_methods(scored)):
+        name = (row["setting"], row["family"])
+        over_baseline = _over_baseline(row, gains.get(name, {}))
+        each = _Row(row, trials[name], results[name], over_baseline, _method_over(row, metric))
+        found.setdefault(row["setting"], []).append(each)
+    return found
+
+
+def _by_seed(scored: pd.DataFrame, column: str) -> dict[tuple[Any, Any], dict[float, float]]:
+    """A column of each family's trials by seed."""
+    means = scored.groupby(["setting", "family", "seed"])[column].mean().dropna()
+    found: dict[tuple[Any, Any], dict[float, float]] = {}
+    for (setting, family, seed), value in zip(means.index, means, strict=True):
+        found.setdefault((setting, family), {})[float(seed)] = float(value)
+    return found
+
+
+def _arm(row: _Row, chosen: Chosen | None, names: Sequence[str]) -> Arm:
+    values, is_chosen = row.values, bool(row.trial["chosen"]) and chosen is not None
+    baseline = bool(values["is_baseline"])
+    return Arm(
+        family=str(values["family"]),
+        control=str(values["control"]),
+        configuration=chosen.configuration if is_chosen and chosen else describe(row.trial, names),
+        identity=chosen.identity if is_chosen and chosen else str(row.trial[CONFIGURATION]),
+        passes=float(values["passes"]),
+        n=int(values["n"]),
+        mean=float(values["mean"]),
+        low=float(values["low"]),
+        high=float(values["high"]),
+        over_baseline=NO_EFFECT if baseline else row.over_baseline,
+        method_over=row.method_over,
+        alike=bool(values["alike"]),
+        results=row.results,
+        is_baseline=baseline,
+        is_chosen=is_chosen,
+    )
+
+
+def _one_baseline(arms: Sequence[Arm]) -> list[Arm]:
+    """Plain training has one name, whatever others it was asked for under."""
+    first = next((a for a in arms if a.is_baseline and a.family == BASELINE), None)
+    first = first or next((a for a in arms if a.is_baseline), None)
+    return [arm for arm in arms if not arm.is_baseline or arm is first]
+
+
+def _first(frame: pd.DataFrame) -> dict[str, Any]:
+    return {str(name): value for name, value in frame.iloc[0].items()}
+
+
+def _over_baseline(row: Mapping[str, Any], gains: Mapping[float, float]) -> Effect:
+    return Effect(
+        n=int(row["gain_n"]),
+        gain=float(row["gain"]),
+        low=float(row["gain_low"]),
+        high=float(row["gain_high"]),
+        sd=float(row["gain_sd"]),
+        p=float(row["p_holm"]),
+        values=tuple(gains.values()),
+        scored_on=str(row["scored_on"]),
+    )
+
+
+def _method_over(row: Mapping[str, Any], metric: Metric) -> Effect:
+    least, most = metric.gain_bounds
+    known = not math.isnan(row["over_low"])
+    return Effect(
+        n=int(row["over_n"]),
+        gain=float(row["over"]),
+        low=max(float(row["over_low"]), least) if known else math.nan,
+        high=min(float(row["over_high"]), most) if known else math.nan,
+        sd=float(row["over_sd"]),
+        p=float(row["over_p"]),
+        values=tuple(row["over_values"]),
+        scored_on=str(row["scored_on"]),
+    )

@@ -1,0 +1,52 @@
+"""What a sweep shows of one workload, before it is put into words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.questions.answers import Answer, Scale
+from analysis.questions.arms import Arm, Chosen
+from analysis.questions.layer_choice import LayerChoice
+from analysis.questions.next_step import NextStep
+from analysis.questions.recommendation import Recommendation
+from analysis.records import Metric
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What is concluded of one workload.
+
+    All of it is of the training settings of what validation chooses. Seeds that chose a configuration and
+    fresh ones are never pooled.
+
+    Attributes:
+        workload: Its name.
+        metric: What results are of.
+        scale: Which differences matter.
+        arms: All that was compared, plain training first.
+        chosen: What validation chooses among attacks; nothing where there is none.
+        equal_cost: The method against plain training of as many passes.
+        cost_control: That plain training; nothing where it did not run with the method's seeds.
+        beaten_by: The control that is not plain training and beats the method by most; nothing where none.
+        equal_epochs: The method against plain training of as many epochs, at one pass per step.
+        use: What to use; nothing where there is no complete trial of a candidate.
+        layers: Which layers; nothing where one target set alone was tried.
+        next: What to do next.
+    """
+
+    workload: str
+    metric: Metric
+    scale: Scale
+    arms: Sequence[Arm]
+    chosen: Chosen | None
+    equal_cost: Answer
+    cost_control: Arm | None
+    beaten_by: Arm | None
+    equal_epochs: Answer
+    use: Recommendation | None
+    layers: LayerChoice | None
+    next: NextStep
+
+    @property
+    def method(self) -> Arm | None:
+        """What validation chooses, as it was scored."""
+        return next((arm for arm in self.arms if arm.is_chosen), None)

@@ -1,0 +1,96 @@
+"""Which layers are worth attacking, told by comparing every two target sets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from analysis.questions.layers import rank_target_sets, scored_target_sets
+from analysis.records import Metric, Records, rows, scale_of
+from analysis.scoring import FLATTERED
+from analysis.statistics import ALPHA, estimate, holm
+
+
+@dataclass(frozen=True)
+class LayerChoice:
+    """What is known of a workload's target sets.
+
+    Attributes:
+        leader: The one of largest gain.
+        gain: Its mean gain over plain training; NaN where there is none.
+        beaten: Those that it is told apart from, Holm-corrected over all pairs.
+        alike: Those that it is not told apart from.
+        unscored: How many more were tried, but not scored as the leader was.
+        flattered: Whether gains come from the runs that chose them, which tests nothing.
+        seeds: How many seeds the leader's gain has.
+    """
+
+    leader: str
+    gain: float
+    beaten: Sequence[str]
+    alike: Sequence[str]
+    unscored: int
+    flattered: bool
+    seeds: int
+
+
+def layer_choices(records: Records, metric: Metric, settings: pd.DataFrame) -> dict[str, LayerChoice]:
+    """What is known of target sets, by workload.
+
+    Every two target sets that are scored alike are compared by a paired t test of their gains, and Holm's
+    correction is over all pairs: the leader was picked by the same gains, so that tests of its own lead alone
+    would claim too much.
+
+    Args:
+        records: What was recorded.
+        metric: What gains are of.
+        settings: One trial per workload, under whose training settings, and scale of ε, it is asked.
+
+    Returns:
+        Nothing of workloads of which only one target set was tried.
+    """
+    scored = scored_target_sets(records, metric)
+    if scored.empty:
+        return {}
+    ranked = rank_target_sets(scored)
+    asked = settings.assign(scale=scale_of(settings))
+    columns = ["workload", *records.training, "scale"]
+    known = scored.drop_duplicates("setting")[["setting", *columns]].merge(asked[columns], on=columns)
+    results = dict(tuple(scored.groupby("setting")))
+    distinct = ranked.drop_duplicates(["setting", "sample"])
+    tables = dict(tuple(distinct.groupby("setting")))
+    found = {}
+    for row in rows(known):
+        tried = tables.get(row["setting"], pd.DataFrame())
+        if len(tried) > 1:
+            alike = tried[tried["rank"].notna()]
+            found[str(row["workload"])] = _choice(alike, results[row["setting"]], len(tried))
+    return found
+
+
+def _choice(table: pd.DataFrame, scored: pd.DataFrame, tried: int) -> LayerChoice:
+    first, names = rows(table.head(1))[0], [str(name) for name in table["targets"]]
+    flattered = bool(first["tier"] == FLATTERED)
+    apart = set() if flattered else _told_apart(names, scored)
+    leader, others = names[0], names[1:]
+    beaten = [name for name in others if (leader, name) in apart]
+    alike = [name for name in others if name not in beaten]
+    return LayerChoice(
+        leader, float(first["gain"]), beaten, alike, tried - len(names), flattered, int(first["gain_n"])
+    )
+
+
+def _told_apart(names: list[str], scored: pd.DataFrame) -> set[tuple[str, str]]:
+    """Pairs of which the first is significantly better."""
+    results = scored.pivot_table(index="seed", columns="targets", values="merit").reindex(columns=names)
+    spent = scored.groupby("targets")["spent"].max()
+    pairs = list(combinations(names, 2))
+    tests = [estimate(results[a] - results[b], float(max(spent[a], spent[b]))) for a, b in pairs]
+    corrected = holm(np.array([test.p for test in tests]))
+    found = set()
+    for (a, b), test, p in zip(pairs, tests, corrected, strict=True):
+        if p < ALPHA:
+            found.add((a, b) if test.mean > 0 else (b, a))
+    return found

@@ -1,0 +1,130 @@
+"""What to do next: one command that would decide what is undecided."""
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.questions.answers import FIRST_SEEDS, Answer, Outcome
+from analysis.questions.arms import Arm, Compared
+from analysis.records import BASELINE, Records
+from analysis.scoring import FLATTERED, FRESH, TIERS
+from dropattack.settings import EQUAL_PASSES
+
+_MOST_SEEDS = 100
+"""Seeds beyond which no command is given: a difference that needs more is hardly worth its passes."""
+_FIRST_FRESH = 100
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """What would tell more.
+
+    Attributes:
+        text: What to do and why, a sentence without its full stop.
+        command: What to type; "" where no command does it.
+        seeds: With how many seeds in all; 0 where that is not the question.
+    """
+
+    text: str
+    command: str = ""
+    seeds: int = 0
+
+
+def next_step(records: Records, compared: Compared, equal_cost: Answer, equal_epochs: Answer) -> NextStep:
+    """What to do next in a workload.
+
+    Args:
+        records: What was recorded, with the sweep and what was typed to run it.
+        compared: What is compared.
+        equal_cost: The method against plain training of as many passes.
+        equal_epochs: The method against plain training of as many epochs.
+    """
+    method = compared.method
+    if method is None:
+        return NextStep("add a method to compare with plain training")
+    if compared.baseline is None or not method.over_baseline.n:
+        return NextStep(
+            f"add plain training with the same seeds to the sweep: `methods: {{{BASELINE}: {{}}}}`"
+        )
+    stages = _Stages(records, compared.workload)
+    if TIERS.get(method.over_baseline.scored_on) == FLATTERED and not stages.confirm:
+        return NextStep(f"score it on seeds that did not choose it, with one more stage: `{stages.added()}`")
+    if equal_cost.outcome is Outcome.UNTESTED:
+        return _test_equal_cost(stages, method)
+    if equal_cost.decided:
+        return NextStep("nothing more is needed to answer this")
+    if equal_cost.too_coarse or equal_epochs.too_coarse:
+        return NextStep("test on more examples: this test split is too small to show what matters")
+    on_fresh = bool(stages.confirm) and equal_cost.effect.scored_on == FRESH
+    return _more_seeds(stages, equal_cost.needed, on_fresh)
+
+
+class _Stages:
+    """A sweep's stages as its file has them, and the command that runs it."""
+
+    def __init__(self, records: Records, workload: str) -> None:
+        self._sweep = records.sweep
+        own = [s for s in self._sweep.get("stages", ()) if workload in (s.get("workloads") or [workload])]
+        confirms = [s for s in own if s.get("name") in records.confirmations or _kind(s) == "confirm"]
+        self.confirm: Mapping[str, Any] = confirms[0] if confirms else {}
+        self.plain: Mapping[str, Any] = next(
+            (s for s in own if _kind(s) == "grid" and BASELINE in (s.get("methods") or {})), {}
+        )
+        typed = [str(run.get("command") or "") for run in records.runs]
+        typed = [command for command in typed if " run " in command]
+        self._run = typed[-1] if typed else f"dropattack run {shlex.quote(records.name)}"
+
+    def command(self, path: str, value: str) -> str:
+        """What was typed, with one setting more."""
+        return f"{self._run} --set {shlex.quote(f'{path}={value}')}"
+
+    def seeds(self, on_fresh: bool) -> list[int]:
+        """The seeds of the confirmation, or those that are searched."""
+        return list(_search(self.confirm)["seeds"] if on_fresh else self._sweep.get("seeds") or [0])
+
+    def added(self) -> str:
+        """A stage that confirms, as a sweep file has it."""
+        seeds = [_FIRST_FRESH + i for i in range(FIRST_SEEDS)]
+        return f"- {{name: confirm, search: {{kind: confirm, seeds: {seeds}, controls: [{EQUAL_PASSES}]}}}}"
+
+
+def _search(stage: Mapping[str, Any]) -> Mapping[str, Any]:
+    search = stage.get("search") or "grid"
+    return search if isinstance(search, Mapping) else {"kind": str(search)}
+
+
+def _kind(stage: Mapping[str, Any]) -> str:
+    return str(_search(stage).get("kind", "grid"))
+
+
+def _test_equal_cost(stages: _Stages, method: Arm) -> NextStep:
+    text = f"test it at equal cost, against plain training of {method.passes:g} passes an epoch"
+    if stages.confirm:
+        path = f"stages.{stages.confirm['name']}.search.controls"
+        return NextStep(text, stages.command(path, f"[{EQUAL_PASSES}]"))
+    rounds = f"rounds: [1, {method.passes:g}]"
+    spaces = (stages.plain.get("methods") or {}).get(BASELINE)
+    if spaces in (None, [], {}, [{}]) and stages.plain:
+        path = f"stages.{stages.plain['name']}.methods.{BASELINE}"
+        return NextStep(text, stages.command(path, f"{{{rounds}}}"))
+    return NextStep(f"{text}: give `{BASELINE}` the setting `{rounds}`")
+
+
+def _more_seeds(stages: _Stages, needed: float, on_fresh: bool) -> NextStep:
+    if math.isinf(needed):
+        return NextStep("leave it: no number of seeds would tell a difference this small")
+    if needed > _MOST_SEEDS:
+        text = f"leave it, or train about {needed:.0f} seeds: only so many would tell a difference this small"
+        return NextStep(text, seeds=int(needed))
+    seeds = _filled_up(stages.seeds(on_fresh), int(needed))
+    path = f"stages.{stages.confirm['name']}.search.seeds" if on_fresh else "seeds"
+    about = f"train {len(seeds)} seeds, which would probably decide it"
+    return NextStep(about, stages.command(path, str(seeds)), len(seeds))
+
+
+def _filled_up(seeds: Sequence[int], count: int) -> list[int]:
+    """Seeds and those that follow the largest, as many as asked for."""
+    more = range(max(seeds) + 1, max(seeds) + 1 + max(count - len(seeds), 0))
+    return [*seeds, *more]

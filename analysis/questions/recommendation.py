@@ -1,0 +1,101 @@
+"""What to use: the cheapest way to train that the best one is not shown to beat."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from analysis.questions.answers import Effect
+from analysis.questions.arms import Arm, Compared
+from analysis.scoring import FLATTERED, FRESH, TIERS
+from analysis.statistics import ALPHA, estimate
+
+
+class Why(StrEnum):
+    """Why something is recommended."""
+
+    BETTER = "shown to be better than plain training"
+    CHEAPER = "as good as what costs more, as far as is known"
+    UNSHOWN = "nothing is shown to be better"
+    ALONE = "there is no plain training to compare with"
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """What to use.
+
+    Attributes:
+        arm: How to train.
+        why: Why that.
+        lost: The method that validation chose, where it lost to plain training on fresh seeds.
+        best_of: Among how many configurations the method is the best by the very runs that score it; 0 where
+            it was scored otherwise.
+    """
+
+    arm: Arm
+    why: Why
+    lost: Effect | None = None
+    best_of: int = 0
+
+
+def recommend(compared: Compared) -> Recommendation | None:
+    """What to use in a workload; nothing where there is neither plain training nor a method.
+
+    Candidates are plain training and what is shown to be better than it, Holm-corrected, or better than a
+    method that is. The best of them is the one of largest gain. What costs no more and is not shown to be
+    worse than that is preferred, the cheapest first and of equals plain training. So what lost to plain
+    training, or is not told apart from it, is never recommended beside it.
+    """
+    baseline, method = compared.baseline, compared.method
+    if baseline is None:
+        return None if method is None else Recommendation(method, Why.ALONE, best_of=_best_of(compared))
+    shown = [arm for arm in compared.arms if _is_better(arm.over_baseline)]
+    if method in shown:
+        shown += [arm for arm in compared.arms if arm not in shown and _beats_method(arm)]
+    lost = method.over_baseline if method is not None and _lost(method.over_baseline) else None
+    best_of = _best_of(compared)
+    if not shown:
+        return Recommendation(baseline, Why.UNSHOWN, lost, best_of)
+    leader = max(shown, key=lambda arm: arm.over_baseline.gain)
+    arm = _cheapest(leader, shown)
+    return Recommendation(arm, Why.BETTER if arm is leader else Why.CHEAPER, lost, best_of)
+
+
+def _is_better(effect: Effect) -> bool:
+    return effect.has_interval and effect.gain > 0 and effect.p < ALPHA
+
+
+def _beats_method(control: Arm) -> bool:
+    return control.over_baseline.gain > 0 and control.method_over.gain < 0 and control.method_over.p < ALPHA
+
+
+def _lost(effect: Effect) -> bool:
+    return effect.scored_on == FRESH and effect.n > 0 and effect.gain < 0
+
+
+def _best_of(compared: Compared) -> int:
+    method, chosen = compared.method, compared.chosen
+    flattered = method is not None and TIERS.get(method.over_baseline.scored_on) == FLATTERED
+    return chosen.candidates if flattered and chosen is not None else 0
+
+
+def _cheapest(leader: Arm, shown: Sequence[Arm]) -> Arm:
+    """Of what is better than plain training the cheapest that the leader does not beat."""
+
+    def rank(arm: Arm) -> tuple[float, bool, bool, bool]:
+        return round(arm.passes, 1), not arm.is_plain, bool(arm.control), arm is not leader
+
+    rivals = [arm for arm in shown if arm.passes <= leader.passes or arm.costs_as_much_as(leader)]
+    return min((arm for arm in rivals if not _beats(leader, arm)), key=rank, default=leader)
+
+
+def _beats(leader: Arm, other: Arm) -> bool:
+    """Whether a paired t test tells the leader from another; where they share too few seeds, by gains."""
+    if other is leader:
+        return False
+    if other.is_chosen and leader.method_over.n and leader.alike:
+        return leader.method_over.p < ALPHA and leader.method_over.gain < 0
+    shared = sorted(leader.results.keys() & other.results.keys())
+    found = estimate([leader.results[seed] - other.results[seed] for seed in shared])
+    if found.n:
+        return found.p < ALPHA and found.mean > 0
+    return leader.over_baseline.low > other.over_baseline.high

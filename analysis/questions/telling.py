@@ -1,0 +1,209 @@
+"""A verdict in sentences: five lines that stand alone, for page, terminal and MLflow."""
+
+import math
+
+from analysis.notation import digits_of, number, seeds_text, values_or_interval
+from analysis.questions.answers import Answer, Effect, Outcome
+from analysis.questions.arms import Arm
+from analysis.questions.conclusion import Conclusion
+from analysis.questions.controls import MEANING, PLAIN
+from analysis.questions.recommendation import Recommendation, Why
+from analysis.records import Metric
+from analysis.scoring import FLATTERED, FRESH, HELD_OUT, TIERS
+from analysis.statistics import ALPHA, FEWEST
+
+_FEW_NAMES = 4
+_SAME_PASSES = "plain training with as many passes"
+
+
+def told(verdict: Conclusion) -> list[tuple[str, str]]:
+    """Headings and sentences, in the order of what matters."""
+    return [
+        ("Equal cost", _equal_cost(verdict)),
+        ("Equal epochs", _equal_epochs(verdict)),
+        ("What to use", _use(verdict)),
+        ("Layers", _layers(verdict)),
+        ("Next", _next(verdict)),
+    ]
+
+
+def _next(verdict: Conclusion) -> str:
+    step = verdict.next
+    return f"Next: {step.text}: `{step.command}`" if step.command else f"Next: {step.text}."
+
+
+def gain_text(effect: Effect, metric: Metric, over: str = "") -> str:
+    """``+1.02 [+0.31, +1.73] points (n = 10 seeds)``; of two seeds both values instead of the interval.
+
+    Args:
+        effect: The gain.
+        metric: What it is of.
+        over: What it is a gain over, as in ``over plain training``.
+    """
+    numbers = (effect.gain, effect.low, effect.high, effect.n, effect.sd)
+    unit = " points" if metric.is_fraction else ""
+    gain = f"{values_or_interval(*numbers, metric, signed=True)}{unit}"
+    return f"{gain} {over} ({_seeds(effect)})" if over else f"{gain} ({_seeds(effect)})"
+
+
+def _seeds(effect: Effect) -> str:
+    seeds = "seed" if effect.n == 1 else "seeds"
+    if effect.scored_on == FRESH:
+        return f"n = {effect.n} fresh {seeds}"
+    if effect.scored_on == HELD_OUT:
+        return f"n = {effect.n} {seeds}, each scored by what the others choose"
+    if TIERS.get(effect.scored_on) == FLATTERED:
+        return f"n = {effect.n} {seeds} that chose it, which flatters it"
+    return f"n = {effect.n} {seeds}"
+
+
+def _turned(effect: Effect) -> Effect:
+    """The same difference, told of the other one."""
+    values = tuple(-value for value in effect.values)
+    ends = (-effect.high, -effect.low)
+    return Effect(effect.n, -effect.gain, *ends, effect.sd, effect.p, values, effect.scored_on)
+
+
+def _equal_cost(verdict: Conclusion) -> str:
+    found, control = verdict.equal_cost, verdict.cost_control
+    if verdict.method is None:
+        return "Not tested at equal cost: no attack has a complete trial."
+    if found.outcome is Outcome.UNTESTED or control is None:
+        return _beaten(verdict) + f"Not tested at equal cost: {_untested(verdict, verdict.method)}."
+    twin = control.alike and control.configuration != verdict.method.configuration
+    where = f", measured with {control.configuration}" if twin else ""
+    if found.outcome is Outcome.HARMS:
+        gain = gain_text(_turned(found.effect), verdict.metric)
+        return f"At equal cost it harms: {_SAME_PASSES} is better by {gain}{where}."
+    over = f"over {_SAME_PASSES}{where}"
+    return _beaten(verdict) + f"At equal cost {_outcome(found, verdict, over)}."
+
+
+def _untested(verdict: Conclusion, method: Arm) -> str:
+    """Why nothing is known at equal cost."""
+    ran = [arm for arm in verdict.arms if arm.control in PLAIN]
+    other = [arm for arm in ran if not arm.costs_as_much_as(method)]
+    if other:
+        return f"plain training took {_cost(other[0])}, and {method.configuration} takes {method.passes:.3g}"
+    return f"{_SAME_PASSES} (equal-passes) {'shares no seed with it' if ran else 'did not run'}"
+
+
+def _beaten(verdict: Conclusion) -> str:
+    """The control beside plain training that beats the method, which then is the first thing said."""
+    arm = verdict.beaten_by
+    if arm is None:
+        return ""
+    gain = gain_text(_turned(arm.method_over), verdict.metric)
+    return f"Its control {arm.control}, {MEANING[arm.control]}, is better by {gain}. "
+
+
+def _equal_epochs(verdict: Conclusion) -> str:
+    found, method = verdict.equal_epochs, verdict.method
+    if method is None:
+        return "Not tested at equal epochs: no attack has a complete trial."
+    if found.outcome is Outcome.UNTESTED:
+        why = "did not run" if not any(arm.is_baseline for arm in verdict.arms) else "shares no seed with it"
+        return f"Not tested at equal epochs: plain training {why}."
+    outcome = _outcome(found, verdict, "over plain training")
+    return f"At equal epochs, and {method.passes:.3g} times the passes, {outcome}."
+
+
+def _outcome(found: Answer, verdict: Conclusion, over: str) -> str:
+    gain, metric = gain_text(found.effect, verdict.metric, over), verdict.metric
+    if found.outcome is Outcome.ALIKE:
+        margin = f"{number(verdict.scale.margin * metric.scale, digits_of(metric))}{_unit(metric)}"
+        return f"there is no difference that matters (none above {margin}): {gain}"
+    if found.outcome is Outcome.UNDECIDED:
+        return f"it is undecided: {gain}{_doubt(found, verdict)}"
+    return f"it {found.outcome.value}: {gain}"
+
+
+def _doubt(found: Answer, verdict: Conclusion) -> str:
+    """Why nothing is decided, where the interval does not say so itself."""
+    effect, metric = found.effect, verdict.metric
+    if found.too_coarse:
+        step = number(verdict.scale.step * metric.scale, digits_of(metric))
+        examples = f"{verdict.scale.examples:,.0f} test examples"
+        return f"; all seeds are equal, and {examples} show nothing below {step}{_unit(metric)}"
+    if effect.n < FEWEST:
+        return f"; {seeds_text(effect.n)} cannot tell it from luck"
+    if TIERS.get(effect.scored_on) == FLATTERED:
+        return "; it has no test"
+    if not effect.has_interval:
+        return "; all seeds gain the same, so their spread is not known"
+    if effect.p >= ALPHA and not effect.low <= 0 <= effect.high:
+        return f"; among all that was compared this may be luck (p = {effect.p:.3f} by Holm)"
+    return ""
+
+
+def _unit(metric: Metric) -> str:
+    return " points" if metric.is_fraction else ""
+
+
+def named(arm: Arm) -> str:
+    """What a way to train is called: ``plain training``, a method's settings, or a control of them."""
+    if arm.is_baseline:
+        return "plain training"
+    if arm.is_plain:
+        return f"{_SAME_PASSES} ({arm.control})"
+    if arm.control:
+        return f"the control {arm.control} ({MEANING[arm.control]}) of {arm.configuration}"
+    return arm.configuration
+
+
+def _cost(arm: Arm) -> str:
+    return f"{arm.passes:.3g} pass{'es' * (arm.passes != 1)} a step"
+
+
+def _use(verdict: Conclusion) -> str:
+    use = verdict.use
+    if use is None:
+        return "Nothing to recommend: no candidate has a complete trial."
+    use_this = f"Use {named(use.arm)}, {_cost(use.arm)}"
+    if use.why is Why.ALONE:
+        best = f"the best of {use.best_of} by the runs that chose it, and " if use.best_of > 1 else ""
+        return f"{use_this}: {best}there is no plain training to compare it with."
+    if use.why in (Why.BETTER, Why.CHEAPER):
+        gain = gain_text(use.arm.over_baseline, verdict.metric, "over plain training")
+        known = "it is shown to be better than plain training" if use.arm.is_chosen else gain
+        known += ", and nothing is shown to be better still" * (use.why is Why.CHEAPER)
+        return f"{use_this}: {known}."
+    return f"{use_this}: nothing is shown to be better. {_choice(verdict, use)}".strip()
+
+
+def _choice(verdict: Conclusion, use: Recommendation) -> str:
+    """What validation chooses, where that is not recommended, and what is known of it."""
+    chosen = verdict.chosen
+    if chosen is None:
+        return ""
+    if use.lost is not None:
+        return f"{chosen.configuration}, which validation chose, lost: {gain_text(use.lost, verdict.metric)}."
+    if use.best_of > 1:
+        best = f"the best of {use.best_of} on {seeds_text(chosen.seeds)}"
+        return f"{chosen.configuration} is {best}, not confirmed."
+    return f"Validation chooses {chosen.configuration}."
+
+
+def _layers(verdict: Conclusion) -> str:
+    found, metric = verdict.layers, verdict.metric
+    if found is None:
+        return "Layers: one set of them was tried, so none can be compared."
+    gain = ""
+    if not math.isnan(found.gain):
+        gain = f" ({number(found.gain * metric.scale, digits_of(metric), signed=True)}{_unit(metric)})"
+    count = len(found.beaten) + len(found.alike) + 1
+    if found.flattered:
+        return f"Layers: none can be told apart, as the {count} target sets were scored by what chose them."
+    if found.seeds < FEWEST:
+        return f"Layers: none can be told apart with {seeds_text(found.seeds)}."
+    if count == 1:
+        others = f"{found.unscored} other{'s were' if found.unscored > 1 else ' was'}"
+        return f"Layers: none can be compared; {found.leader} alone was confirmed, and {others} tried."
+    if not found.beaten:
+        return f"Layers: none can be told apart; {found.leader} leads{gain} among {count}."
+    if not found.alike:
+        return f"Layers: {found.leader}{gain} is better than all {count - 1} others."
+    alike = ", ".join(found.alike[:_FEW_NAMES])
+    more = f" and {len(found.alike) - _FEW_NAMES} more" if len(found.alike) > _FEW_NAMES else ""
+    beaten = f"better than {len(found.beaten)} of {count - 1} others"
+    return f"Layers: {found.leader} leads{gain}, {beaten}; not told apart from {alike}{more}."

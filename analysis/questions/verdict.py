@@ -1,0 +1,156 @@
+"""The answer of a sweep: does it help, what to use, on which layers, and what to do next."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from analysis.questions.answers import Answer, Effect, Outcome, Scale, answer
+from analysis.questions.arms import Arm, Compared, compared
+from analysis.questions.conclusion import Conclusion
+from analysis.questions.controls import PLAIN
+from analysis.questions.layer_choice import LayerChoice, layer_choices
+from analysis.questions.next_step import next_step
+from analysis.questions.recommendation import recommend
+from analysis.questions.telling import named, told
+from analysis.records import CONFIGURATION, CONTROL, Metric, Records
+from analysis.statistics import ALPHA
+
+
+@dataclass(frozen=True)
+class Verdict(Conclusion):
+    """What a sweep shows of one workload, the same wherever it is told."""
+
+    def lines(self) -> list[str]:
+        """Five sentences: at equal cost, at equal epochs, what to use, which layers, what next."""
+        return [text for _, text in self.headed_lines()]
+
+    def headed_lines(self) -> list[tuple[str, str]]:
+        """`lines`, each with its heading."""
+        return told(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; what is missing is null. Gains are in the metric's own unit, not points."""
+        use = self.use
+        return {
+            "workload": self.workload,
+            "metric": self.metric.column,
+            "larger_is_better": self.metric.larger_is_better,
+            "lines": self.lines(),
+            "equal_cost": _plain_answer(self.equal_cost),
+            "equal_epochs": _plain_answer(self.equal_epochs),
+            "use": None
+            if use is None
+            else {
+                "name": named(use.arm),
+                "family": use.arm.family,
+                "configuration": use.arm.configuration,
+                "configuration_id": use.arm.identity,
+                "passes": use.arm.passes,
+                "why": use.why.value,
+                "n": use.arm.n,
+                **{name: _plain(getattr(use.arm, name)) for name in ("mean", "low", "high")},
+            },
+            "chosen_by_validation": None if self.chosen is None else _plain(asdict(self.chosen)),
+            "beaten_by": None if self.beaten_by is None else self.beaten_by.family,
+            "layers": None if self.layers is None else _plain(asdict(self.layers)),
+            "next": asdict(self.next),
+            "margin": _plain(self.scale.margin),
+        }
+
+
+def verdicts(records: Records) -> list[Verdict]:
+    """The verdict of every workload that has complete trials, in the order of their names."""
+    metric = records.reported
+    found = compared(records, metric)
+    searched = _on_searched_seeds(records, metric) if _lacks_a_pair(found) else {}
+    layers = layer_choices(records, metric, _one_each(records, found))
+    return [_verdict(records, metric, each, searched.get(each.workload), layers) for each in found]
+
+
+def _verdict(
+    records: Records,
+    metric: Metric,
+    found: Compared,
+    searched: Compared | None,
+    layers: dict[str, LayerChoice],
+) -> Verdict:
+    method, baseline = found.method, found.baseline
+    plain = pd.Series([] if baseline is None else list(baseline.results.values()), dtype=float)
+    scale = Scale.of(metric, found.trials, plain)
+    control = found.equal_cost
+    if control is None and searched is not None:
+        control = searched.equal_cost
+    elif control is not None and method is not None and not control.alike:
+        over = replace(control.method_over, scored_on=method.over_baseline.scored_on)
+        control = replace(control, method_over=over)
+    equal_cost = Answer(Outcome.UNTESTED) if control is None else answer(control.method_over, scale)
+    none = Answer(Outcome.UNTESTED)
+    equal_epochs = none if method is None else answer(method.over_baseline, scale)
+    return Verdict(
+        workload=found.workload,
+        metric=metric,
+        scale=scale,
+        arms=found.arms,
+        chosen=found.chosen,
+        equal_cost=equal_cost,
+        cost_control=control,
+        beaten_by=_beaten_by(found),
+        equal_epochs=equal_epochs,
+        use=recommend(found),
+        layers=layers.get(found.workload),
+        next=next_step(records, found, equal_cost, equal_epochs),
+    )
+
+
+def _lacks_a_pair(found: Sequence[Compared]) -> bool:
+    """Whether plain training of as many passes ran, but not with the seeds that score the method."""
+    return any(
+        each.equal_cost is None and each.trials[CONTROL].isin(PLAIN).any() and each.method is not None
+        for each in found
+    )
+
+
+def _on_searched_seeds(records: Records, metric: Metric) -> dict[str, Compared]:
+    """What is compared where confirmations are left out."""
+    searched = records.trials[~records.trials["stage"].isin(records.confirmations)]
+    return {each.workload: each for each in compared(replace(records, trials=searched), metric)}
+
+
+def _one_each(records: Records, found: Sequence[Compared]) -> pd.DataFrame:
+    """A trial of what validation chooses in each workload."""
+    chosen = [each.chosen.identity for each in found if each.chosen is not None]
+    trials = records.complete()
+    return trials[trials[CONFIGURATION].isin(chosen)].drop_duplicates("workload")
+
+
+def _beaten_by(found: Compared) -> Arm | None:
+    controls = [
+        arm
+        for arm in found.arms
+        if arm.control and not arm.is_plain and arm.method_over.p < ALPHA and arm.method_over.gain < 0
+    ]
+    return min(controls, key=lambda arm: arm.method_over.gain, default=None)
+
+
+def _plain_answer(found: Answer) -> dict[str, Any]:
+    effect: Effect = found.effect
+    return {
+        "outcome": found.outcome.value,
+        "n": effect.n,
+        **{name: _plain(getattr(effect, name)) for name in ("gain", "low", "high", "p")},
+        "scored_on": effect.scored_on,
+        "values": [_plain(value) for value in effect.values],
+        "seeds_needed": _plain(found.needed),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Values that JSON knows: what is no number, or infinite, is null."""
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,58 @@
+"""The answer: five sentences a workload, and one figure of what was compared."""
+
+from functools import partial
+
+from analysis.document import Figure, Section
+from analysis.figures.forest import ForestRow, gains_forest
+from analysis.notation import with_interval
+from analysis.questions.arms import Arm
+from analysis.questions.verdict import Verdict, verdicts
+from analysis.records import Metric, Records
+
+
+def section(records: Records) -> Section | None:
+    """The verdict of every workload; nothing before a trial is complete."""
+    found = verdicts(records)
+    if not found:
+        return None
+    several = len(found) > 1
+    findings = [
+        f"{verdict.workload}: {line}" if several else line for verdict in found for line in verdict.lines()
+    ]
+    figures = [figure for verdict in found if (figure := _forest(verdict)) is not None]
+    return Section("verdict", "The answer", findings, figures)
+
+
+def _forest(verdict: Verdict) -> Figure | None:
+    """Gains over plain training of all that was compared; nothing where nothing has a gain."""
+    arms = [arm for arm in verdict.arms if arm.is_baseline or arm.over_baseline.n]
+    if len(arms) < 2 or not arms[0].is_baseline:
+        return None
+    rows = [_row(arm, verdict) for arm in arms]
+    names = ", ".join(f"{row.label} {row.told}" for row in rows)
+    return Figure(
+        f"verdict-{verdict.workload}",
+        f"{verdict.workload}: gain over plain training",
+        "Means over seeds with 95 % paired t intervals; with two seeds, both values. Filled is what to use.",
+        "",
+        f"Gains in {verdict.metric.name}: {names}.",
+        partial(gains_forest, rows, verdict.metric),
+    )
+
+
+def _row(arm: Arm, verdict: Verdict) -> ForestRow:
+    marked = verdict.use is not None and verdict.use.arm is arm
+    cost = f"{arm.passes:.3g}×"
+    if arm.is_baseline:
+        return ForestRow(
+            f"plain training, {cost}", 0.0, float("nan"), 0.0, (), _level(arm, verdict.metric), marked
+        )
+    effect = arm.over_baseline
+    told = with_interval(effect.gain, effect.low, effect.high, verdict.metric, signed=True)
+    label = arm.control or arm.family
+    return ForestRow(f"{label}, {cost}", effect.gain, effect.low, effect.high, effect.values, told, marked)
+
+
+def _level(arm: Arm, metric: Metric) -> str:
+    unit = " %" if metric.is_fraction else ""
+    return f"({with_interval(arm.mean, float('nan'), float('nan'), metric)}{unit})"

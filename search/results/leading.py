@@ -1,0 +1,132 @@
+"""The best configuration so far while a sweep runs: a figure that never gets worse."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from search.definition.sweep import Confirm, Sampling, Sweep
+from search.records.record import Record, State
+from trainables.trial import Trial
+
+_BASELINE = "standard"
+
+
+@dataclass(frozen=True)
+class Leader:
+    """The best configuration so far of a workload.
+
+    Attributes:
+        record: A trial of it.
+        value: Its mean validation value over the seeds that had been searched when it took the lead.
+        seeds: Those seeds.
+        gain: How much better that is than the baseline of the same seeds, positive where it is; nothing where
+            the baseline has not all of them.
+        plain: Whether it is the baseline itself.
+    """
+
+    record: Record
+    value: float
+    seeds: tuple[int, ...]
+    gain: float | None
+    plain: bool
+
+
+@dataclass
+class _Asked:
+    """A configuration that has begun.
+
+    Attributes:
+        stages: That ask for it.
+        missing: Seeds that these search and that are not complete.
+        values: Of its complete trials, by seed.
+    """
+
+    stages: set[str] = field(default_factory=set)
+    missing: set[int] = field(default_factory=set)
+    values: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def mean(self) -> float:
+        return math.fsum(self.values.values()) / len(self.values)
+
+
+@dataclass(frozen=True)
+class _Lead:
+    record: Record
+    mean: float
+    seeds: tuple[int, ...]
+
+
+class Leading:
+    """The leader of every workload, kept up to date record by record.
+
+    A configuration may take the lead once all seeds that its stages search are complete, and keeps it until
+    one of a better mean comes. Fresh seeds of confirmations do not count, and neither do controls. What
+    validation chooses in the end is `search.results.best`'s to say.
+    """
+
+    def __init__(self, sweep: Sweep) -> None:
+        self._select = sweep.select
+        self._seeds: dict[str, tuple[int, ...]] = {
+            stage.name: sweep.seeds[:1] if isinstance(stage.search, Sampling) else sweep.seeds
+            for stage in sweep.stages
+            if not isinstance(stage.search, Confirm)
+        }
+        self._asked: dict[str, _Asked] = {}
+        self._leads: dict[str, _Lead] = {}
+        self._baselines: dict[tuple[str, str], _Asked] = {}
+
+    def add(self, record: Record) -> None:
+        """Takes note of a record; one that is not complete does not count."""
+        value = record.value(self._select)
+        candidate = record.state is State.COMPLETE and not record.identity.control
+        if not candidate or value is None or not math.isfinite(value) or record.stage not in self._seeds:
+            return
+        trial, configuration = record.trial, record.identity.configuration
+        if trial.method == _BASELINE:
+            self._baselines.setdefault(_recipe(trial), _Asked()).values[trial.seed] = value
+        asked = self._asked.setdefault(configuration, _Asked())
+        asked.values[trial.seed] = value
+        if record.stage not in asked.stages:
+            asked.stages.add(record.stage)
+            asked.missing.update(set(self._seeds[record.stage]) - asked.values.keys())
+        asked.missing.discard(trial.seed)
+        if asked.missing:
+            return
+        lead = self._leads.get(trial.workload)
+        sign = self._select.sign
+        if lead is None or sign * asked.mean > sign * lead.mean:
+            self._leads[trial.workload] = _Lead(record, asked.mean, tuple(sorted(asked.values)))
+
+    def leaders(self) -> Mapping[str, Leader]:
+        """By workload; none of those in which no configuration is complete."""
+        return {workload: self._leader(lead) for workload, lead in self._leads.items()}
+
+    def baseline(self, workload: str) -> tuple[float, int] | None:
+        """Mean of a workload's baseline and its number of seeds.
+
+        That of the leader's recipe; before there is a leader, of the only recipe.
+        """
+        lead = self._leads.get(workload)
+        known = [recipe for recipe in self._baselines if recipe[0] == workload]
+        recipe = _recipe(lead.record.trial) if lead else known[0] if len(known) == 1 else None
+        found = self._baselines.get(recipe) if recipe else None
+        return (found.mean, len(found.values)) if found else None
+
+    def _leader(self, lead: _Lead) -> Leader:
+        plain = lead.record.trial.method == _BASELINE
+        beside = self._baselines.get(_recipe(lead.record.trial), _Asked()).values
+        paired = not plain and set(lead.seeds) <= beside.keys()
+        gain = None
+        if paired:
+            baseline = math.fsum(beside[seed] for seed in lead.seeds) / len(lead.seeds)
+            gain = self._select.sign * (lead.mean - baseline)
+        return Leader(lead.record, lead.mean, lead.seeds, gain, plain)
+
+
+def _recipe(trial: Trial) -> tuple[str, str]:
+    """What an attack shares with its baseline: the workload, and settings of training, data and model."""
+    return trial.workload, json.dumps(
+        [dict(trial.training), dict(trial.data), dict(trial.model)], sort_keys=True
+    )

@@ -1,0 +1,35 @@
+"""The trials that give the models of what a verdict recommends."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from search.definition.sweep import Sweep
+from search.records.notes import NotedVerdicts
+from search.records.record import Record, State
+
+
+def recommended(
+    sweep: Sweep, records: Iterable[Record], noted: NotedVerdicts
+) -> list[tuple[Mapping[str, Any], Record]]:
+    """Verdicts that recommend something, each with the trial that gives the model.
+
+    Of the configuration's complete trials it is the one with the best validation value, and of its names the
+    plainest.
+    """
+    by_configuration: dict[str, list[Record]] = {}
+    for record in records:
+        value = record.value(sweep.select)
+        if record.state is State.COMPLETE and value is not None and math.isfinite(value):
+            by_configuration.setdefault(record.identity.configuration, []).append(record)
+    found: list[tuple[Mapping[str, Any], Record]] = []
+    for verdict in noted["verdicts"]:
+        own = by_configuration.get((verdict["use"] or {}).get("configuration_id", ""), [])
+        if own:
+            found.append((verdict, min(own, key=lambda record: _rank(sweep, record))))
+    return found
+
+
+def _rank(sweep: Sweep, record: Record) -> tuple[float, bool, bool, str]:
+    value = record.value(sweep.select) or 0.0
+    return -sweep.select.sign * value, record.trial.method != "standard", bool(record.reused_from), record.key

@@ -1,0 +1,107 @@
+"""What to use of a sweep, ready to be used: a sweep file that trains it, and the model that stands for it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search.definition.options import default_options
+from search.definition.sweep import SECTIONS, Sweep
+from search.records.record import Record
+from search.records.store import Store
+from search.results.recommended import recommended
+from search.results.reporting import tables_of
+from search.results.verdict import verdicts_of
+from search.tracking.shown import ShownRuns
+from trainables.trial import Trial
+
+_ALWAYS = ("targets", "epsilon", "p", "k")
+_CHOSEN_BY = "best_by"
+
+
+@dataclass(frozen=True)
+class Usable:
+    """What the verdict recommends for a workload.
+
+    Attributes:
+        verdict: The verdict as plain values.
+        record: Of what it recommends the trial with the best validation value, which gives the model.
+        model: The model's file; nothing where it is not there.
+    """
+
+    verdict: Mapping[str, Any]
+    record: Record
+    model: Path | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        trial = self.record.trial
+        return {
+            **{
+                name: self.verdict[name]
+                for name in ("workload", "lines", "use", "equal_cost", "equal_epochs")
+            },
+            "key": self.record.key,
+            "seed": trial.seed,
+            "model": None if self.model is None else str(self.model),
+            **_stage(trial),
+        }
+
+
+def usable(store: Store, name: str) -> list[Usable]:
+    """What to use, by workload, as a sweep's records stand; none before anything is complete.
+
+    Args:
+        store: Where the sweep is kept.
+        name: Its name.
+
+    Raises:
+        UsageError: It has not been run, or cannot be read.
+    """
+    sweep = store.recorded(name)
+    records = store.journal(sweep).records
+    noted = verdicts_of(tables_of(sweep, store, records, ShownRuns()))
+    found = []
+    for verdict, record in recommended(sweep, records, noted):
+        model = store.model(name, record)
+        found.append(Usable(verdict, record, model if model.exists() else None))
+    return found
+
+
+def sweep_file(sweep: Sweep, found: Sequence[Usable]) -> dict[str, Any]:
+    """A sweep that trains what is recommended with the seeds that were searched, and nothing else."""
+    stages: list[dict[str, Any]] = []
+    for each in found:
+        own = {"workloads": [each.record.trial.workload]} if len(found) > 1 else {}
+        name = f"best-{len(stages) + 1}" if len(found) > 1 else "best"
+        stages.append({"name": name, **own, **_stage(each.record.trial)})
+    select = sweep.select.model_dump(exclude_defaults=True)
+    return {
+        "name": f"{sweep.name}-best"[-64:].lstrip("._-"),
+        "workloads": [each.record.trial.workload for each in found],
+        "seeds": list(sweep.seeds),
+        **({"select": select} if select else {}),
+        "stages": stages,
+    }
+
+
+def _stage(trial: Trial) -> dict[str, Any]:
+    """What a stage says to train a trial's configuration: what differs from defaults, and the best known."""
+    found: dict[str, Any] = {"methods": {trial.computed["method"]: _hyperparameters(trial)}}
+    defaults = default_options(trial.workload)
+    for section in SECTIONS:
+        own = {
+            name: value
+            for name, value in getattr(trial, section).items()
+            if name != _CHOSEN_BY and value != defaults[section].get(name)
+        }
+        found |= {section: own} if own else {}
+    return found
+
+
+def _hyperparameters(trial: Trial) -> dict[str, Any]:
+    if trial.computed["method"] != trial.method:
+        return dict(trial.computed["hyperparameters"])
+    defaults = type(trial.settings)().to_dict()
+    values = trial.hyperparameters.items()
+    return {name: value for name, value in values if name in _ALWAYS or value != defaults.get(name)}

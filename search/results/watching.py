@@ -1,0 +1,56 @@
+"""A report that is written anew while its sweep runs."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from search.records.journal import is_held
+from search.records.store import Store
+
+_LOOK_SECONDS = 1.0
+"""How often the records are looked at."""
+_REST_SECONDS = 5.0
+"""How long nothing is written after a report at least."""
+_REST_SHARE = 4.0
+"""The same in multiples of the time that the report took: trials need the CPU more."""
+
+
+def watch(
+    store: Store,
+    name: str,
+    write: Callable[[], Path],
+    said: Callable[[str], None] = print,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Writes a report at once, and again whenever records are newer, until the sweep no longer runs.
+
+    The last one has all records. An interrupt ends it sooner.
+
+    Args:
+        store: Where the sweep is.
+        name: Its name.
+        write: Writes the report, and gives its place.
+        said: Told of each report that was written: its place, and when.
+        sleep: Waits for so many seconds.
+    """
+    seen: object = None
+    while True:
+        running, now = is_held(store.folder(name)), _state(store, name)
+        if now == seen:
+            if not running:
+                return
+            sleep(_LOOK_SECONDS)
+            continue
+        started = time.monotonic()
+        said(f"{write()} · {datetime.now():%H:%M:%S}")
+        seen = now
+        if running:
+            sleep(max(_REST_SECONDS, _REST_SHARE * (time.monotonic() - started)))
+
+
+def _state(store: Store, name: str) -> object:
+    """What changes with the records of a sweep: sizes and times of what a report is made from."""
+    sources = (store.journal_path(name), store.robustness_path(name), store.folder(name) / "sweep.json")
+    states = (path.stat() if path.exists() else None for path in sources)
+    return [state and (state.st_size, state.st_mtime_ns) for state in states]
