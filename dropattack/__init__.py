@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dropattack.methods.sam import ASAM, ESAM, SAM
     from dropattack.methods.standard import Standard
     from dropattack.registry import create, method_named, register, registered
+    from dropattack.scaling import LossScale
     from dropattack.step_result import StepResult
     from dropattack.task import Batch, Inputs, Task
 
@@ -48,6 +49,7 @@ _HOMES = {
     "Inputs": "dropattack.task",
     "L1": "dropattack.methods.penalties",
     "L2": "dropattack.methods.penalties",
+    "LossScale": "dropattack.scaling",
     "Method": "dropattack.method",
     "PGD": "dropattack.methods.input_attacks",
     "RWP": "dropattack.methods.rwp",
@@ -84,6 +86,7 @@ __all__ = [
     "FreeAT",
     "FreeLB",
     "Inputs",
+    "LossScale",
     "Method",
     "Range",
     "ScheduledSettings",

@@ -23,13 +23,18 @@ def unknown(kind: str, name: str, valid: Iterable[str]) -> UsageError:
         An error to raise, such as ``unknown target 'conv9.w'; did you mean 'conv1.w'? …``.
     """
     names = list(valid)
-    spelt: dict[str, list[str]] = {}
-    for each in names:
-        spelt.setdefault(_folded(each), []).append(each)
-    folded = difflib.get_close_matches(_folded(name), spelt, n=3, cutoff=0.5)
-    near = [each for found in folded for each in spelt[found]][:3]
+    near = nearest(name, names)
     hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ";"
     return UsageError(f"unknown {kind} {name!r}{hint} valid: {', '.join(names) or '(none)'}")
+
+
+def nearest(name: str, valid: Iterable[str]) -> list[str]:
+    """At most three of the valid names, the nearest to one that is not."""
+    spelt: dict[str, list[str]] = {}
+    for each in valid:
+        spelt.setdefault(_folded(each), []).append(each)
+    folded = difflib.get_close_matches(_folded(name), spelt, n=3, cutoff=0.5)
+    return [each for found in folded for each in spelt[found]][:3]
 
 
 def _folded(name: str) -> str:

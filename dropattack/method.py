@@ -106,7 +106,7 @@ class Method(Passes[S]):
             optimizer: Holds the model's parameters; its gradients are cleared first.
 
         Raises:
-            UsageError: The batch is empty, an autocast context asks for float16, or `until` is not set.
+            UsageError: The batch is empty, float16 has no `Task.scaling`, or `until` is not set.
         """
         if not batch[1].numel():
             raise UsageError("the batch is empty, and an empty batch has no loss; leave it out")
@@ -265,7 +265,8 @@ class Method(Passes[S]):
     def bound(self, optimizer: torch.optim.Optimizer) -> Tensor:
         """Clips the gradient, where asked for, in place.
 
-        A gradient that is not finite is replaced by zeros, so that it never reaches the parameters. The host
+        A gradient that is not finite is replaced by zeros, so that it never reaches the parameters, and so is
+        one of passes whose gradients were not all finite, where losses are scaled; see `LossScale`. The host
         does not wait for the device.
 
         Returns:
@@ -279,6 +280,9 @@ class Method(Passes[S]):
                 grads.append(parameter.grad.values() if parameter.grad.is_sparse else parameter.grad)
         norm = joint_norm(grads) if grads else torch.zeros(())
         broken = ~torch.isfinite(norm)
+        if (scaling := self.task.scaling) is not None:
+            broken = broken | (scaling.overflow > 0)
+            scaling.update(broken)
         if self.task.clip_norm is not None:
             torch._foreach_mul_(grads, (self.task.clip_norm / (norm + 1e-6)).clamp(max=1))
         if not broken.is_cpu or broken:

@@ -51,12 +51,13 @@ def recurrent_gradients(*models: nn.Module) -> Iterator[None]:
     """Lets gradients pass the recurrent layers of models in eval mode, on a GPU too.
 
     cuDNN computes none in that mode. So PyTorch's own recurrent layers are put in training mode, which
-    changes nothing but that where they have no dropout between layers. cuDNN is left out where one has, or
-    where it is a class of the user's, whose training mode may mean more; every layer's mode is restored.
+    changes nothing but that where they have no dropout between layers. cuDNN is left out where one has, and
+    where the class is a user's, whose training mode may mean more, unless it says ``same_in_training =
+    True``. Every layer's mode is restored.
     """
     recurrent = [m for model in models for m in model.modules() if isinstance(m, nn.RNNBase)]
     modes = [module.training for module in recurrent]
-    plain = all(type(module) in (nn.RNN, nn.LSTM, nn.GRU) and not module.dropout for module in recurrent)
+    plain = all(map(_same_in_training, recurrent))
     try:
         for module in recurrent if plain else []:
             module.training = True
@@ -65,6 +66,12 @@ def recurrent_gradients(*models: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in zip(recurrent, modes, strict=True):
             module.training = mode
+
+
+def _same_in_training(module: nn.RNNBase) -> bool:
+    """Whether a recurrent layer computes in training mode what it computes in eval mode."""
+    torchs = type(module) in (nn.RNN, nn.LSTM, nn.GRU)
+    return not module.dropout and bool(getattr(module, "same_in_training", torchs))
 
 
 @contextmanager

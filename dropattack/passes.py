@@ -70,8 +70,43 @@ class Passes(Generic[S]):
             The unweighted loss and the outputs, both detached.
         """
         loss, outputs = self.forward(model, inputs, labels)
-        (loss if weight == 1.0 else loss * weight).backward()
+        self.propagate(loss if weight == 1.0 else loss * weight)
         return loss.detach(), _detached(outputs)
+
+    def propagate(self, value: Tensor, inputs: Sequence[Tensor] | None = None) -> None:
+        """Adds the gradient of a loss, or of another scalar, to every ``.grad``.
+
+        This and `differentiated` are where a method propagates back: `Task.scaling` is divided out here.
+
+        Args:
+            value: 0-dimensional, with its graph.
+            inputs: Whose gradients alone to compute; all by default.
+        """
+        scaling, only = self.task.scaling, None if inputs is None else list(inputs)
+        if scaling is None:
+            value.backward(inputs=only)
+            return
+        scaled = scaling.scaled(value)
+        with scaling.unscaling(scaled):
+            scaled.backward(inputs=only)
+
+    def differentiated(
+        self, value: Tensor, variables: Sequence[Tensor], create_graph: bool = False
+    ) -> list[Tensor | None]:
+        """The gradients of a loss, or of another scalar; ``None`` for what it does not depend on.
+
+        Args:
+            value: 0-dimensional, with its graph.
+            variables: What to differentiate by.
+            create_graph: Whether the gradients are to be differentiated again.
+        """
+        scaling = self.task.scaling
+        if scaling is not None:
+            value = scaling.scaled(value)
+        found = torch.autograd.grad(value, list(variables), create_graph=create_graph, allow_unused=True)
+        if scaling is None:
+            return list(found)
+        return [None if gradient is None else scaling.unscaled(gradient) for gradient in found]
 
     def gradients(
         self,
@@ -100,7 +135,7 @@ class Passes(Generic[S]):
                 loss, outputs = self.forward(model, inputs, labels)
                 known = [target.variable for target in targets]
                 used = [variable for variable in known if variable is not None]
-                found = iter(torch.autograd.grad(loss, used, allow_unused=True) if used else ())
+                found = iter(self.differentiated(loss, used) if used else ())
                 raw = [None if variable is None else next(found) for variable in known]
                 own = [None if g is None else t.select(g) for t, g in zip(targets, raw, strict=True)]
             else:
@@ -118,9 +153,10 @@ class Passes(Generic[S]):
         """
         outer = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
         self._autocast = self.task.autocast or outer
-        if self._autocast is torch.float16:
+        if self._autocast is torch.float16 and self.task.scaling is None:
             raise UsageError(
-                "float16 needs its loss scaled, which would scale attacks; ask autocast for torch.bfloat16"
+                "float16 needs its loss scaled: give the Task scaling=LossScale(), or ask autocast for "
+                "torch.bfloat16"
             )
         with torch.autocast(device, enabled=False) if outer is not None else nullcontext():
             yield

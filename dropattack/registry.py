@@ -1,11 +1,18 @@
-"""Every training method by name."""
+"""Every training method by name: those that ship, those of installed packages, and ``module:Class``."""
 
+import importlib
+import inspect
 from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
 from typing import Any
 
-from dropattack.errors import UsageError, unknown
+from dropattack.errors import UsageError, first_line, unknown
 from dropattack.method import Method
 from dropattack.task import Task
+
+ENTRY_POINTS = "dropattack.methods"
+"""Group in which an installed package offers methods: each entry a subclass of `Method`."""
 
 _METHODS: dict[str, type[Method[Any]]] = {}
 
@@ -22,19 +29,57 @@ def register(method: type[Method[Any]]) -> type[Method[Any]]:
 
 
 def registered() -> Mapping[str, type[Method[Any]]]:
-    """Every registered method by name."""
+    """Every registered method by name, those that installed packages offer among them."""
+    _discover()
     return _METHODS
 
 
 def method_named(name: str) -> type[Method[Any]]:
     """The method of that name.
 
+    Args:
+        name: A registered name, or ``module:Class`` of one's own, whose module is imported.
+
     Raises:
         UsageError: There is none; the message lists those there are.
     """
-    if name not in _METHODS:
+    if ":" in name:
+        return _imported(name)
+    if name not in registered():
         raise unknown("method", name, _METHODS)
     return _METHODS[name]
+
+
+@cache
+def _imported(name: str) -> type[Method[Any]]:
+    """The method that ``module:Class`` names."""
+    module, _, attribute = name.partition(":")
+    if not module or not attribute:
+        raise UsageError(f"method {name!r} must read module:Class")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"method {name!r}: there is no module {error.name!r}; is its folder on PYTHONPATH?"
+        ) from error
+    except AttributeError as error:
+        raise UsageError(f"method {name!r}: {first_line(error)}") from error
+    return _checked(found, f"method {name!r}")
+
+
+@cache
+def _discover() -> None:
+    """Registers what installed packages offer."""
+    for entry in entry_points(group=ENTRY_POINTS):
+        register(_checked(entry.load(), f"the entry point {entry.name!r} of {ENTRY_POINTS}"))
+
+
+def _checked(found: Any, what: str) -> type[Method[Any]]:
+    if not (inspect.isclass(found) and issubclass(found, Method)):
+        raise UsageError(f"{what} must name a subclass of dropattack.Method, not {type(found).__name__}")
+    if not isinstance(getattr(found, "name", None), str):
+        raise UsageError(f"{what} needs a name: name = 'mine' in its class")
+    return found
 
 
 def create(name: str, *, task: Task | None = None, **hyperparameters: Any) -> Method[Any]:

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dropattack.scaling import LossScale
+
 Inputs = Tensor | tuple[Tensor, ...]
 Batch = tuple[Inputs, Tensor]
 Loss = Callable[[Any, Tensor], Tensor]
@@ -28,7 +30,7 @@ class Task:
             the model itself draws in a pass, such as dropout's masks, follows from its initial seed, the step
             and the pass, so that methods which draw more or less train on the same dropout.
         autocast: Type for mixed precision forward passes, such as ``torch.bfloat16``; ``None`` takes that of
-            an autocast context around the step, or none. float16 is refused: its loss would need scaling.
+            an autocast context around the step, or none. ``torch.float16`` needs ``scaling``.
             Recurrent layers, which cuDNN would run in float16, compute in the type of their weights.
         clip_norm: Largest L2 norm of the whole gradient before the optimizer's update; ``None`` for any.
         words: ``words(inputs)`` tells which tokens are words, and no padding: ``[batch, length]``, bool, for
@@ -36,6 +38,8 @@ class Task:
             lookup of a pass: a model that looks up two texts needs ``None``. ``None`` goes by the
             ``padding_idx`` of the embedding that ``input`` stands for, which cannot tell where a word has the
             same id, as with models that pad with their end of text, nor where the embedding has none.
+        scaling: Scales the loss of every pass, for float16; ``None`` leaves it. It belongs to one training,
+            whose checkpoint holds its state.
 
     Example:
         Inputs ``(tokens, lengths)`` of texts padded behind their end:
@@ -57,3 +61,4 @@ class Task:
     autocast: torch.dtype | None = None
     clip_norm: float | None = None
     words: WordsOf | None = None
+    scaling: LossScale | None = None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from search.console.begun import init
 from search.console.checked import store_app
 from search.console.command import carry_out, refusals
 from search.console.doctor import doctor
@@ -33,6 +34,7 @@ from search.console.options import (
     StoreOption,
     SweepName,
     TrackingOption,
+    VersionOption,
 )
 
 if TYPE_CHECKING:
@@ -48,20 +50,8 @@ app = typer.Typer(
 )
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
-        from importlib.metadata import version
-
-        print(f"dropattack {version('dropattack')}")
-        raise typer.Exit
-
-
 @app.callback()
-def _every_command(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
+def _every_command(version: VersionOption = False) -> None:
     """Hyperparameter search for DropAttack, masked weight adversarial training, and its relatives."""
 
 
@@ -83,10 +73,12 @@ def run(
         from search.definition.sweepfile import load_sweep
         from search.records.store import Store
         from search.service import run_sweep
+        from trainables.data.place import rooted
 
-        definition = load_sweep(sweep, _overridden(overrides), scale)
         console = terminal()
-        outcome = run_sweep(definition, Store(store), data, console, tracking_uri, verbose, retry_failed)
+        with rooted(data):
+            definition = load_sweep(sweep, _overridden(overrides), scale)
+            outcome = run_sweep(definition, Store(store), data, console, tracking_uri, verbose, retry_failed)
         presentation.show_outcome(console, definition, outcome, store, tracking_uri)
         if outcome.failed or not outcome.done:
             raise typer.Exit(1)
@@ -141,9 +133,11 @@ def plan(
         from search.definition.sweepfile import load_sweep
         from search.engine.plan import plan_sweep
         from search.records.store import Store
+        from trainables.data.place import rooted
 
-        definition = load_sweep(sweep, _overridden(overrides), scale)
-        planned = plan_sweep(definition, Store(store), data, tracking_uri)
+        with rooted(data):
+            definition = load_sweep(sweep, _overridden(overrides), scale)
+            planned = plan_sweep(definition, Store(store), data, tracking_uri)
         if as_json:
             print_json([stage.to_dict() for stage in planned.stages])
             _say(planned.remarks)
@@ -265,7 +259,7 @@ def robustness(
         _say(place.remarks.values())
 
 
-for light in (sweeps, workloads, methods, targets, doctor):
+for light in (sweeps, workloads, methods, targets, doctor, init):
     app.command()(light)
 app.add_typer(data_app, name="data")
 app.add_typer(store_app, name="store")

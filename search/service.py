@@ -17,6 +17,7 @@ from search.engine.readiness import check_ready
 from search.engine.retrying import failed_from_outside
 from search.execution.interruption import check_interrupted, sigterm_interrupts
 from search.execution.job import check_job
+from search.execution.unanswered import ends_unanswered
 from search.records.journal import exclusive
 from search.records.notes import VERDICT
 from search.records.provenance import provenance
@@ -129,4 +130,5 @@ def _connect(sweep: Sweep, store: Store, data: Path, checksum: Checksum, verbose
     check_interrupted()
     tuning.connect(verbose)
     check_interrupted()
-    preflight.check_cluster(sweep, store.root, data, checksum)
+    with ends_unanswered(lambda: None):
+        preflight.check_cluster(sweep, store.root, data, checksum)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from search.definition.sweep import Sweep
 from search.engine.engine import Engine
 from search.execution.errors import RunError
 from search.execution.interruption import interrupts_wait
+from search.execution.unanswered import ends_unanswered
 from search.records.journal import Journal
 from search.records.log import note_record, sweep_log
 from search.records.notes import VERDICT, NotedVerdicts
@@ -34,6 +36,7 @@ from search.tracking.settled import note_settled
 from search.tracking.told import verdict_tags
 from trainables.disk import checkpoint_path, write_atomically
 from trainables.saved import load_model
+from trainables.workloads import workload_named
 
 _log = logging.getLogger(__name__)
 
@@ -102,7 +105,7 @@ def finish_sweep(
             projection.start(engine.records, status.line)
             try:
                 if left:
-                    with view:
+                    with view, ends_unanswered(lambda: _close_unanswered(view, projection, status)):
                         _train(engine, folder, data, verbose)
             finally:
                 projection.drain()
@@ -113,7 +116,7 @@ def finish_sweep(
                     report = write_report(sweep, store, engine.records, projection.shown())
             verdict = store.noted(sweep.name, VERDICT)
             winners = [
-                (record.key, _winner_files(store.model(sweep.name, record), broken))
+                (record.key, _winner_files(store.model(sweep.name, record), record.trial.workload, broken))
                 for record in _winners(sweep, engine.records, verdict)
             ]
             files = [report, folder / "sweep.json"]
@@ -136,6 +139,15 @@ def _winners(sweep: Sweep, records: Sequence[Record], verdict: NotedVerdicts | N
     found = [record for _, record in recommended(sweep, records, verdict)] if verdict else []
     found += [best.record for best in best_by_workload(sweep, records).values()]
     return list({record.key: record for record in found}.values())
+
+
+def _close_unanswered(view: ProgressView, projection: Projection, status: Status) -> None:
+    """Leaves the terminal and MLflow as an interruption does, where the main thread cannot."""
+    view.__exit__(None, None, None)
+    hurry = threading.Event()
+    hurry.set()
+    behind = projection.close((), (), "KILLED", hurry)
+    _log.warning("ended as KILLED, unanswered: %s%s", status.line(), f"; {behind}" if behind else "")
 
 
 def _train(engine: Engine, folder: Path, data: Path, verbose: bool) -> None:
@@ -168,7 +180,7 @@ def _drop_checkpoint(folder: Path, journal: Journal, record: Record) -> None:
         checkpoint_path(folder, record.key).unlink(missing_ok=True)
 
 
-def _winner_files(model: Path, broken: list[str]) -> list[Path]:
+def _winner_files(model: Path, workload: str, broken: list[str]) -> list[Path]:
     """A winner's model, and how it confuses the test split's classes; nothing where it is elsewhere.
 
     One that cannot be read is added to ``broken`` in a line.
@@ -176,7 +188,7 @@ def _winner_files(model: Path, broken: list[str]) -> list[Path]:
     if not model.exists():
         return []
     try:
-        rows = load_model(model).confusion
+        rows = load_model(model, workload_named(workload)).confusion
     except UsageError as error:
         broken.append(f"a winner's model is not shown in MLflow ({error}; {CHECK})")
         return []

@@ -14,12 +14,13 @@ ROOT = Path(__file__).parents[1]
 
 ROOMS = {
     "dropattack": (
-        "errors settings attack_settings perturbation modes task targets passes gradients step_result method "
-        "registry methods robustness catalogue"
+        "errors settings attack_settings perturbation modes scaling task targets passes gradients "
+        "step_result method registry methods robustness catalogue"
     ),
     "trainables": (
         "digest disk sealing tensors gpu vision data code architecture models datasets recipe objectives "
-        "workload papers workloads usercode resolved trial saved training lanes trainable __main__"
+        "adapters target_sets workload papers workloads usercode resolved trial saved training lanes "
+        "trainable __main__"
     ),
     "analysis": (
         "statistics choice records notation pairing scoring questions published document figures sections "

@@ -1,17 +1,25 @@
 """Datasets, models and the training loop of every workload; one thin adapter to Ray.
 
 Public are the names below, the datasets in `trainables.datasets` and the models in `trainables.models`. A
-workload of your own is made of a `Dataset` that loads `Data`, an `Architecture`, `TrainingSettings`, and an
-`Objective` where it is no plain classification.
+workload of your own is made of data (`Tensors`, `Table`, `ImageFolder`, or a `Dataset` of your own), a
+function that builds a model (or an `Architecture`), `TrainingSettings`, and an `Objective` where it is no
+plain classification.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trainables.adapters.arrays import Tensors, examples
+    from trainables.adapters.classifiers import timm_model, torchvision_model
+    from trainables.adapters.images import ImageFolder
+    from trainables.adapters.table import Table
+    from trainables.adapters.texts import Texts
+    from trainables.adapters.transformer import Tokenized, transformer
     from trainables.architecture import Architecture, named
     from trainables.data.cache import cached
     from trainables.data.dataset import Data, Dataset
+    from trainables.data.groups import Groups
     from trainables.data.splits import ImageSplit, Split, TensorSplit, TextSplit
     from trainables.objectives import (
         Classification,
@@ -32,6 +40,8 @@ _HOMES = {
     "CustomObjective": "trainables.objectives",
     "Data": "trainables.data.dataset",
     "Dataset": "trainables.data.dataset",
+    "Groups": "trainables.data.groups",
+    "ImageFolder": "trainables.adapters.images",
     "ImageSplit": "trainables.data.splits",
     "Measure": "trainables.objectives",
     "MultiLabel": "trainables.objectives",
@@ -39,14 +49,22 @@ _HOMES = {
     "Regression": "trainables.objectives",
     "SavedModel": "trainables.saved",
     "Split": "trainables.data.splits",
+    "Table": "trainables.adapters.table",
     "TensorSplit": "trainables.data.splits",
+    "Tensors": "trainables.adapters.arrays",
     "TextSplit": "trainables.data.splits",
+    "Texts": "trainables.adapters.texts",
+    "Tokenized": "trainables.adapters.transformer",
     "TrainingSettings": "trainables.recipe.settings",
     "Workload": "trainables.workload",
     "cached": "trainables.data.cache",
+    "examples": "trainables.adapters.arrays",
     "load_model": "trainables.saved",
     "named": "trainables.architecture",
     "register_workload": "trainables.workloads",
+    "timm_model": "trainables.adapters.classifiers",
+    "torchvision_model": "trainables.adapters.classifiers",
+    "transformer": "trainables.adapters.transformer",
     "workload_named": "trainables.workloads",
 }
 
@@ -56,6 +74,8 @@ __all__ = [
     "CustomObjective",
     "Data",
     "Dataset",
+    "Groups",
+    "ImageFolder",
     "ImageSplit",
     "Measure",
     "MultiLabel",
@@ -63,14 +83,22 @@ __all__ = [
     "Regression",
     "SavedModel",
     "Split",
+    "Table",
     "TensorSplit",
+    "Tensors",
     "TextSplit",
+    "Texts",
+    "Tokenized",
     "TrainingSettings",
     "Workload",
     "cached",
+    "examples",
     "load_model",
     "named",
     "register_workload",
+    "timm_model",
+    "torchvision_model",
+    "transformer",
     "workload_named",
 ]
 

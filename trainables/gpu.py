@@ -85,6 +85,15 @@ def keep_to_share(gpus: float) -> None:
     torch.cuda.set_per_process_memory_fraction(gpus - CONTEXT_BYTES / total if gpus < 1 else 1.0)
 
 
+def room_on(device: torch.device) -> float:
+    """Bytes that this process may still take on a device; without end where torch cannot tell."""
+    if device.type != "cuda":
+        return math.inf
+    free, total = torch.cuda.mem_get_info(device)
+    allowed = total * torch.cuda.get_per_process_memory_fraction(device)
+    return min(free, allowed - torch.cuda.memory_reserved(device))
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error, or one that caused it, says that a GPU's memory is full."""
     if isinstance(error, torch.OutOfMemoryError):

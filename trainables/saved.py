@@ -14,6 +14,8 @@ from trainables.data.dataset import Data
 from trainables.data.splits import ImageSplit
 from trainables.tensors import DamagedError, load_whole
 from trainables.trial import Trial
+from trainables.workload import Workload
+from trainables.workloads import workload_named, workloads
 
 _PARTS = {"trial", "model", "metrics", "test", "confusion", "classes", "extras"}
 """What `Training.result` gives."""
@@ -45,25 +47,34 @@ class SavedModel:
     extras: Mapping[str, Any]
 
 
-def load_model(path: str | Path) -> SavedModel:
-    """Loads a model that a sweep saved.
+def load_model(path: str | Path, workload: Workload | None = None) -> SavedModel:
+    """Loads a model that a sweep saved. No code that a file names is run.
 
     Args:
         path: ``STORE/sweeps/NAME/models/KEY.pt``, or the artifact of its MLflow run.
+        workload: What trained it, where that is no workload that ships or that an installed package offers.
 
     Returns:
         The model and where it came from.
 
     Raises:
-        UsageError: There is no such file, it holds something else, or its workload builds another model now.
+        UsageError: There is no such file, it holds something else, its workload builds another model now, or
+            ``workload`` is needed and not given.
 
     Example:
         >>> model = load_model("runs/sweeps/demo/models/1f0c….pt").model  # doctest: +SKIP
     """
     saved, trial = _content(path)
+    if workload is None:
+        if trial.workload not in workloads():
+            raise UsageError(
+                f"{path} was trained by {trial.workload!r}, which is not imported for a file's sake; load it "
+                "with load_model(path, workload=…) and that workload"
+            )
+        workload = workload_named(trial.workload)
     nothing = ImageSplit(torch.empty(0, 1, 1, 1, dtype=torch.uint8), torch.empty(0, dtype=torch.long))
     data = Data(nothing, nothing, nothing, saved["classes"], trial.checksum, extras=saved["extras"])
-    model = trial.architecture.build(data)
+    model = workload.model_settings(trial.model).build(data)
     try:
         model.load_state_dict(saved["model"])
     except (RuntimeError, TypeError) as error:

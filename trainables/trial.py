@@ -192,10 +192,11 @@ class Trial:
 
         Settings at their frozen defaults are left out, so that a new setting renames no trial.
         """
-        method, settings = self._resolved.method.canonical(self.settings, self.architecture.words)
+        kind = self._resolved.method
+        method, settings = kind.canonical(self.settings, self.architecture.words)
         return {
             "workload": self.workload,
-            "method": method,
+            "method": self.method if method == kind.name else method,
             "hyperparameters": settings.stated(),
             "training": self.training_settings.canonical().stated(),
             "data": self.data_settings.stated(),

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 
 from dropattack import UsageError, method_named
+from trainables.adapters.model import FunctionModel
 from trainables.code.definition import code_of
 from trainables.workloads import workload_named
 
@@ -40,6 +41,8 @@ def _workload_code(name: str) -> dict[str, str]:
     workload = workload_named(name)
     module, _, function = name.partition(":")
     found = _modules(type(workload.dataset)) | _modules(type(workload.architecture))
+    if isinstance(workload.architecture, FunctionModel):
+        found |= _modules(sys.modules[type(workload.architecture).builder.__module__])
     if function:
         defined = getattr(sys.modules[module], function)
         found |= _modules(sys.modules[module])

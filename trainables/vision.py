@@ -1,4 +1,4 @@
-"""The only module that imports torchvision and torchmetrics; it makes do without compiled operators.
+"""The only module that imports torchvision, and what imports it; it makes do without compiled operators.
 
 A torchvision built for a GPU fails to import beside a CPU-only torch, since two of its operators have no
 schema there. Models need neither, so the schemas alone are declared and the import is tried again.
@@ -9,6 +9,8 @@ import sys
 from types import ModuleType
 
 import torch
+
+from dropattack import UsageError
 
 _MISSING = "operator torchvision::"
 _SCHEMAS = (
@@ -32,6 +34,37 @@ def resnet() -> ModuleType:
 def transforms() -> ModuleType:
     """``torchvision.transforms.v2``."""
     return _module("torchvision.transforms.v2")
+
+
+def models() -> ModuleType:
+    """``torchvision.models``."""
+    return _module("torchvision.models")
+
+
+def timm() -> ModuleType:
+    """``timm``, which imports torchvision.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    _mend()
+    try:
+        return importlib.import_module("timm")
+    except ImportError as error:
+        raise UsageError("timm is not installed; pip install 'dropattack[timm]'") from error
+
+
+def transformers() -> ModuleType:
+    """``transformers``, which imports torchvision.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    _mend()
+    try:
+        return importlib.import_module("transformers")
+    except ImportError as error:
+        raise UsageError("transformers is not installed; pip install 'dropattack[transformers]'") from error
 
 
 def torchmetrics() -> ModuleType:

@@ -2,19 +2,23 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from dropattack import INPUT, Settings, UsageError, canonical_targets, method_named, parse_targets
 from dropattack.errors import first_line, unknown
 from dropattack.robustness import Case
+from trainables.adapters.model import Builder, model_of
 from trainables.architecture import Architecture, papers_spelling
 from trainables.data.dataset import Data, Dataset
+from trainables.data.place import data_root
 from trainables.objectives import Classification, Objective
 from trainables.recipe.augmentation import AUGMENTATIONS, NONE, Augmentation
 from trainables.recipe.examples import CLEAN
 from trainables.recipe.settings import TrainingSettings
+from trainables.recipe.splitting import FIXED, LEAVE_ONE_GROUP_OUT, REDRAWN
+from trainables.target_sets import expanded
 
 S = TypeVar("S", bound=Settings)
 
@@ -33,16 +37,36 @@ class Workload:
         augmentations: Further values of ``training.augment``, such as ``{"noise": my_noise}``: each takes a
             batch of inputs as the model gets them, and draws from torch's default generator.
         objective: The loss that it trains with, and what is measured on a split.
+        model: Instead of ``architecture`` a function that builds the model: ``lambda data, width=64: …``. Its
+            keyword defaults are settings that a sweep may search under ``model:``.
+
+    Raises:
+        UsageError: There is no dataset, or neither or both of ``architecture`` and ``model``.
     """
 
-    name: str
-    summary: str
-    dataset: Dataset
-    architecture: Architecture
+    name: str = ""
+    summary: str = ""
+    dataset: Dataset = field(default=cast(Dataset, None))
+    architecture: Architecture = field(default=cast(Architecture, None))
     data: Settings | None = None
     training: TrainingSettings = field(default_factory=TrainingSettings)
     augmentations: Mapping[str, Augmentation] = field(default_factory=dict)
     objective: Objective = field(default_factory=Classification)
+    model: InitVar[Builder | None] = None
+
+    def __post_init__(self, model: Builder | None) -> None:
+        if not isinstance(self.dataset, Dataset):
+            raise UsageError("a Workload needs a dataset, such as Tensors(inputs, labels)")
+        if (model is None) == (self.architecture is None):
+            raise UsageError("a Workload needs either model, a function that builds it, or architecture")
+        if model is not None:
+            object.__setattr__(self, "architecture", model_of(model, self._sample, self.dataset.words))
+        if not self.summary:
+            object.__setattr__(self, "summary", f"a model of yours on {self.dataset.name}")
+
+    def _sample(self) -> Data:
+        """Data to build a model for, where only its parameters' names are asked for."""
+        return self.load(data_root())
 
     def data_settings(self, options: Mapping[str, Any] | None = None) -> Settings:
         """The dataset's settings: ``options`` where given, this workload's defaults elsewhere.
@@ -65,8 +89,9 @@ class Workload:
 
         Raises:
             UsageError: They make adversarial examples of texts, attack texts in a way for images, attack what
-                does not classify, or go by a metric that is not measured: of binary F1, where no class is
-                the positive one.
+                does not classify, smooth or balance labels that are no classes, leave out a group where there
+                is none, or go by a metric that is not measured: of binary F1, where no class is the positive
+                one.
         """
         if training.best_by == "f1" and self.objective.classifies and self.dataset.positive is None:
             raise UsageError(
@@ -78,6 +103,20 @@ class Workload:
         if not self.objective.classifies and (training.cases or training.examples != CLEAN):
             what = "robustness" if training.cases else "examples"
             raise UsageError(f"training.{what} attacks classifiers, and {self.name} does not classify")
+        if training.label_smoothing and not self.objective.smooths:
+            raise UsageError(
+                f"training.label_smoothing spreads labels over classes, and {self.name} has none to spread "
+                "them over; leave it at 0"
+            )
+        if training.balanced and not self.objective.classifies:
+            raise UsageError(
+                f"training.balanced counts classes, and {self.name} does not classify; leave it at false"
+            )
+        if training.split == LEAVE_ONE_GROUP_OUT and not self.dataset.grouped:
+            raise UsageError(
+                f"training.split {training.split} needs a group of each example, and the data of {self.name} "
+                f"name none; set it to {REDRAWN} or {FIXED}"
+            )
         words = (model or self.architecture).words
         self.augmentation(training.augment)
         if not words:
@@ -148,10 +187,12 @@ class Workload:
         return list(dict.fromkeys([INPUT, *(model or self.architecture).targets]))
 
     def canonical_targets(self, text: str, model: Architecture | None = None) -> str:
-        """The one spelling of a set of targets, the papers' own spellings included.
+        """The one spelling of a set of targets: patterns and groups are the targets that they stand for.
+
+        The papers' own spellings are known too.
 
         Raises:
-            UsageError: The model has no such target.
+            UsageError: The model has no such target, or none that a pattern or group could stand for.
 
         Example:
             >>> from trainables.workloads import workload_named
@@ -159,11 +200,12 @@ class Workload:
             'input+conv1.w'
         """
         valid = self.target_names(model)
-        names = [papers_spelling(name, valid) for name in parse_targets(text)]
-        for name in names:
-            if name not in valid:
-                raise unknown(f"target of {self.name}", name, valid)
-        return canonical_targets("+".join(names))
+        targets = (model or self.architecture).targets
+        spelt = [papers_spelling(name, valid) for name in parse_targets(text)]
+        sets = [expanded(name, targets, valid, self.name) for name in spelt]
+        several = any(len(names) > 1 for names in sets)
+        names = [name for names in sets for name in names]
+        return canonical_targets("+".join(dict.fromkeys(names) if several else names))
 
     def method_settings(
         self, method: str, hyperparameters: Mapping[str, Any], model: Architecture | None = None

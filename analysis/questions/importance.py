@@ -1,5 +1,6 @@
 """Which hyperparameters matter: Optuna's importances, with bootstrap intervals over configurations."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,12 @@ def _evaluate(means: pd.DataFrame, names: list[str], mode: str, evaluator: str) 
         if evaluator == "fANOVA"
         else PedAnovaImportanceEvaluator(target_quantile=0.5)
     )
-    return dict(optuna.importance.get_param_importances(study, evaluator=tool, params=None))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PED-ANOVA says that nothing sets the better half apart
+            return dict(optuna.importance.get_param_importances(study, evaluator=tool, params=None))
+    except RuntimeError:  # fANOVA's trees may split nothing, where nearly all values are equal
+        return {}
 
 
 def _study(means: pd.DataFrame, names: list[str], mode: str) -> optuna.Study:

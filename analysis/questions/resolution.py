@@ -2,10 +2,13 @@
 
 import math
 
+import pandas as pd
+
 from analysis.records import COMPLETE, Metric, Records
 
 _EXAMPLES, _SPLIT = "test_examples", "training.split"
-_REDRAWN = "redrawn"
+_REDRAWN, _LEAVES_OUT = "redrawn", "leave-one-group-out"
+_GROUP = "test_group_"
 _TWO_SIDED = 1.96
 
 
@@ -14,6 +17,7 @@ def resolution(records: Records, metric: Metric) -> list[str]:
 
     An accuracy a on n examples has the standard error √(a (1 − a) / n) from its split alone, by any seed.
     Of other metrics only the number of examples is said; of trials from before that was recorded, nothing.
+    Where a group is left out, the groups are named.
 
     Args:
         records: What was recorded.
@@ -25,6 +29,12 @@ def resolution(records: Records, metric: Metric) -> list[str]:
     sentences = []
     for workload, trials in complete.dropna(subset=[_EXAMPLES]).groupby("workload"):
         few = trials[_EXAMPLES].min()
+        if _SPLIT in trials and (trials[_SPLIT] == _LEAVES_OUT).any():
+            sentences.append(f"{workload}: {_left_out(trials)}")
+            trials = trials[trials[_SPLIT] != _LEAVES_OUT]
+            if trials.empty:
+                continue
+            few = trials[_EXAMPLES].min()
         redrawn = _SPLIT in trials and (trials[_SPLIT] == _REDRAWN).all()
         whose = "redrawn for each seed" if redrawn else "the same for all seeds"
         known = f"{workload}: {few:,.0f} test examples, {whose}"
@@ -37,3 +47,19 @@ def resolution(records: Records, metric: Metric) -> list[str]:
             )
         sentences.append(f"{known}.")
     return sentences
+
+
+def _left_out(trials: pd.DataFrame) -> str:
+    """Which groups were tested on, with their numbers of examples and the seeds that left them out."""
+    said = []
+    for column in sorted(name for name in map(str, trials) if name.startswith(_GROUP)):
+        own = trials.dropna(subset=[column])
+        if len(own):
+            seeds = sorted(own["seed"].unique())
+            listed = ", ".join(f"{seed:.0f}" for seed in seeds)
+            seed = f"seed{'s' if len(seeds) > 1 else ''} {listed}"
+            said.append(f"{column.removeprefix(_GROUP)} ({own[column].iloc[0]:,.0f} test examples, {seed})")
+    return (
+        f"left out: {'; '.join(said)}. Each was tested on and not trained on, so that seeds differ by their "
+        "groups too."
+    )

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from analysis.questions.landscape import Models, Progress, at_trained
 from dropattack import Batch
+from dropattack.modes import twice_differentiable
 from trainables.data.splits import Split
 
 _BATCH = 500
@@ -44,19 +45,20 @@ def sharpness(
     for label, model in at_trained(models):
         was_training = model.training
         model.eval()
-        clean_input, clean_weight = gradient_norms(model, split)
-        attacked_input, attacked_weight = gradient_norms(model, split, epsilon)
-        rows.append(
-            {
-                "label": label,
-                "top_eigenvalue": top_eigenvalue(model, split, iterations=iterations),
-                "sam_sharpness": sam_sharpness(model, split, rho),
-                "input_gradient": clean_input,
-                "weight_gradient": clean_weight,
-                "input_gradient_attacked": attacked_input,
-                "weight_gradient_attacked": attacked_weight,
-            }
-        )
+        with twice_differentiable(model):
+            clean_input, clean_weight = gradient_norms(model, split)
+            attacked_input, attacked_weight = gradient_norms(model, split, epsilon)
+            rows.append(
+                {
+                    "label": label,
+                    "top_eigenvalue": top_eigenvalue(model, split, iterations=iterations),
+                    "sam_sharpness": sam_sharpness(model, split, rho),
+                    "input_gradient": clean_input,
+                    "weight_gradient": clean_weight,
+                    "input_gradient_attacked": attacked_input,
+                    "weight_gradient_attacked": attacked_weight,
+                }
+            )
         model.train(was_training)
         if progress is not None:
             progress(len(rows), len(models))

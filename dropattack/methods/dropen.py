@@ -178,7 +178,7 @@ class Dropen(Method[DropenSettings]):
         if settings.smoothness > 0 and not settings.ascends:
             log["smoothness"] = mean_square(gradient)
             total = total + settings.smoothness * log["smoothness"]
-        _propagate(total, model)
+        self._propagate_to(model, total)
         outputs = tree_map_only(Tensor, lambda t: t[:size].detach(), outputs)
         return loss.detach(), outputs, {name: value.detach() for name, value in log.items()}
 
@@ -192,7 +192,7 @@ class Dropen(Method[DropenSettings]):
             target.shift(torch.cat([perturbation.new_zeros(half, *perturbation.shape[1:]), perturbation]))
             gradient = self._differentiated(model, target, inputs, labels)[2]
             smoothness = mean_square(gradient)
-            _propagate(self.settings.smoothness * smoothness, model)
+            self._propagate_to(model, self.settings.smoothness * smoothness)
         return {"smoothness": smoothness.detach(), "skipped": share}
 
     def _ascended(
@@ -215,8 +215,13 @@ class Dropen(Method[DropenSettings]):
         """The gradient by x of mean‖∇ₓℓᵢ‖², zero where that does not depend on x."""
         _, _, gradient, variable = self._differentiated(model, target, inputs, labels)
         value = mean_square(gradient)
-        found = torch.autograd.grad(value, variable, allow_unused=True) if value.requires_grad else (None,)
+        found = self.differentiated(value, [variable]) if value.requires_grad else [None]
         return torch.zeros_like(variable) if found[0] is None else target.select(found[0])
+
+    def _propagate_to(self, model: nn.Module, value: Tensor) -> None:
+        """Adds a value's gradient to the ``.grad`` of the parameters, and computes no other."""
+        if value.requires_grad:
+            self.propagate(value, [p for p in model.parameters() if p.requires_grad])
 
     def _differentiated(
         self, model: nn.Module, target: ActivationTarget, inputs: Inputs, labels: Tensor
@@ -227,7 +232,7 @@ class Dropen(Method[DropenSettings]):
             variable = target.variable
         if variable is None:
             raise target.unused()
-        (gradient,) = torch.autograd.grad(loss, variable, create_graph=True, allow_unused=True)
+        (gradient,) = self.differentiated(loss, [variable], create_graph=True)
         if gradient is None:
             raise target.unused()
         return loss, outputs, target.select(gradient) * len(labels), variable
@@ -271,9 +276,3 @@ def _directions(rows: Tensor) -> Tensor:
     rows = rows.flatten(1)
     length = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
     return rows / torch.where(length > 0, length, 1)
-
-
-def _propagate(value: Tensor, model: nn.Module) -> None:
-    """Adds a value's gradient to the ``.grad`` of the parameters, and computes no other."""
-    if value.requires_grad:
-        value.backward(inputs=[p for p in model.parameters() if p.requires_grad])

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import typer
 
 from search.console.spelling import spell_out
-from search.execution.interruption import sigterm_interrupts
+from search.execution.interruption import INTERRUPTED, sigterm_interrupts
 from search.execution.shadows import shadow
 
 _WrongWords: type[Exception] = typer.BadParameter.__bases__[0]
@@ -55,7 +55,7 @@ def refusals() -> Iterator[None]:
         # An interrupt in the middle of an `exec` of text, as in every import of a dataclass, stays noted in
         # CPython, and `python -m` then ends as if nobody had caught it. The next `exec` takes the note away.
         exec("")
-        raise _ended("interrupted; run the same command again to go on", 1) from None
+        raise _ended(INTERRUPTED, 1) from None
 
 
 def _ended(why: str, status: int) -> typer.Exit:

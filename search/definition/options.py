@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from search.definition.space import Space
+from search.definition.space import Space, bounds
 from search.definition.sweep import SECTIONS, Stage, Sweep
 from trainables.workloads import workload_named
 
@@ -16,6 +16,13 @@ def default_options(name: str) -> dict[str, dict[str, Any]]:
     workload = workload_named(name)
     settings = (workload.training, workload.data_settings(), workload.model_settings())
     return {section: each.to_dict() for section, each in zip(SECTIONS, settings, strict=True)}
+
+
+def splits_of(sweep: Sweep, stage: Stage, workload: str) -> list[str]:
+    """Every value of ``training.split`` that trials of a stage may have."""
+    usual = default_options(workload)["training"]["split"]
+    training = option_spaces(sweep, stage, workload)["training"]
+    return [str(split) for split in bounds(training.get("split", usual))]
 
 
 def option_spaces(sweep: Sweep, stage: Stage, workload: str) -> dict[str, Space]:

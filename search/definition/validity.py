@@ -21,6 +21,8 @@ from trainables.workloads import workload_named
 
 _TOGETHER = ("examples", "robustness", "augment", "optimizer", "momentum", "nesterov")
 """Settings of training that mean something, or nothing, only together and with the workload."""
+_ALONE = ("balanced", "label_smoothing", "split")
+"""Those that the workload alone gives a meaning."""
 _MOST_LOOKED_AT = 4096
 """Combinations of a space that are tried; a trial of another one fails by itself, in a line."""
 
@@ -73,6 +75,10 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
         _check_space(workload.model_settings, model, stage.search, "model")
         _check_steps(training, workload.training, "training")
         _check_space(TrainingSettings.from_dict, training, stage.search, "training")
+        for name, value in ((n, v) for n in _ALONE if n in training for v in bounds(training[n])):
+            workload.check_training(
+                TrainingSettings.from_dict({**workload.training.to_dict(), name: value, **selecting})
+            )
         together = {n: bounds(d) for n, d in training.items() if n in _TOGETHER}
         for values in itertools.product(*together.values()):
             settings = dict(zip(together, values, strict=True))

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from dropattack import UsageError
-from search.definition.options import option_spaces
+from search.definition.options import option_spaces, splits_of
 from search.definition.space import bounds, combinations
 from search.definition.sweep import Sweep
 from search.engine.proposers import Checksum
 from trainables.digest import digest
+from trainables.recipe.splitting import train_sizes
 from trainables.workloads import workload_named
 
 DataOptions = tuple[str, dict[str, Any]]
@@ -41,9 +42,10 @@ def _check_sizes(sweep: Sweep, root: Path) -> None:
     for stage in sweep.stages:
         for workload in sweep.stage_workloads(stage):
             spaces = option_spaces(sweep, stage, workload)
+            splits = splits_of(sweep, stage, workload)
             wanted = max(int(size) for size in bounds(spaces["training"].get("train_size", 0)))
             for options in combinations(spaces["data"]) if wanted else ():
-                there = len(workload_named(workload).load(root, options).train)
+                there = min(train_sizes(splits, workload_named(workload).load(root, options)))
                 if wanted > there:
                     raise UsageError(
                         f"training.train_size {wanted:,} is more than the {there:,} examples that {workload} "

@@ -6,10 +6,11 @@ from pathlib import Path
 import torch
 
 from dropattack import UsageError
-from search.definition.options import default_options, option_spaces
+from search.definition.options import default_options, option_spaces, splits_of
 from search.definition.space import Space, combinations
 from search.definition.sweep import Stage, Sweep
 from trainables.recipe.batches import check_last_batch
+from trainables.recipe.splitting import train_sizes
 from trainables.workloads import workload_named
 
 _DECIDING = ("train_size", "batch_size", "last_batch")
@@ -39,16 +40,18 @@ def _check(sweep: Sweep, stage: Stage, workload: str, root: Path) -> None:
     spaces, found = option_spaces(sweep, stage, workload), workload_named(workload)
     for options in combinations(spaces["data"]):
         data = found.load(root, options)
-        for examples, size, last_batch in _leaving_one(spaces["training"], workload, len(data.train)):
-            some = data.train.subset(torch.arange(examples))
+        sizes = train_sizes(splits_of(sweep, stage, workload), data)
+        for examples, size, last_batch in _leaving_one(spaces["training"], workload, sizes):
+            some = data.train.subset(torch.arange(examples) % len(data.train))  # which may have fewer
             for model in combinations(spaces["model"]):
                 check_last_batch(found.model_settings(model).build(data), some, size, last_batch)
 
 
-def _leaving_one(training: Space, workload: str, there: int) -> Iterator[tuple[int, int, str]]:
+def _leaving_one(training: Space, workload: str, there: set[int]) -> Iterator[tuple[int, int, str]]:
     """Examples, batch size and ``last_batch`` of each recipe with a batch of one example."""
     defaults = default_options(workload)["training"]
     for recipe in combinations({name: training.get(name, defaults[name]) for name in _DECIDING}):
-        examples, size = int(recipe["train_size"]) or there, int(recipe["batch_size"])
-        if size == 1 or examples % size == 1:
-            yield examples, size, str(recipe["last_batch"])
+        size = int(recipe["batch_size"])
+        for examples in {int(recipe["train_size"])} - {0} or sorted(there):
+            if size == 1 or examples % size == 1:
+                yield examples, size, str(recipe["last_batch"])

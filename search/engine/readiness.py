@@ -20,6 +20,7 @@ from search.engine.datasets import verified_data
 from search.engine.last_batches import check_last_batches
 from search.engine.nodes import fits, gpu_problem, too_much
 from search.engine.proposers import Checksum
+from search.engine.recipes import check_recipes
 from search.records.code import SweepCode
 from search.records.journal import Journal
 from search.records.redaction import without_credentials
@@ -69,6 +70,7 @@ def check_ready(
     if old is not None:
         check_extends(old, sweep)
     if old != sweep:
+        check_recipes(sweep, data)
         check_last_batches(sweep, data)
     check_warm_starts(sweep, store.sweeps())
     if not writable and sweep.name not in store.sweeps():

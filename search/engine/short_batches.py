@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from search.definition.options import default_options, option_spaces
+from search.definition.options import default_options, option_spaces, splits_of
 from search.definition.space import Space, bounds, combinations
 from search.definition.sweep import Stage, Sweep
 from search.engine.corners import dropattacks
 from trainables.recipe.batches import KEEP
+from trainables.recipe.splitting import train_sizes
 from trainables.workloads import workload_named
 
 
@@ -64,9 +65,9 @@ def _short(sweep: Sweep, stage: Stage, workload: str, root: Path) -> Iterator[tu
         return
     sizes = set(tried("train_size")) - {0}
     if 0 in tried("train_size"):
-        sizes |= {
-            len(workload_named(workload).load(root, data).train) for data in combinations(spaces["data"])
-        }
+        splits = splits_of(sweep, stage, workload)
+        for options in combinations(spaces["data"]):
+            sizes |= train_sizes(splits, workload_named(workload).load(root, options))
     for examples in sorted(sizes):
         for size in tried("batch_size"):
             rest = examples % size

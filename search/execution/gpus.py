@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import ray
@@ -52,7 +52,9 @@ def share(memory: Memory) -> float:
 
 
 def measure(trial: Trial, data: Path, compiled: bool) -> Memory:
-    """Trains a trial's first epoch on a whole GPU of the cluster, for its memory alone.
+    """Trains a trial for one epoch on a whole GPU of the cluster, for its memory alone.
+
+    As the epoch is its last one, it ends with a test and the trial's attacks, and their memory counts.
 
     Raises:
         UsageError: The GPU is one in name only, or the trial does not fit.
@@ -70,5 +72,20 @@ def measure_here(trial: Trial, data: Path, compiled: bool) -> Memory:
     device = device_for(1)
     torch.cuda.reset_peak_memory_stats(device)
     split = workload_named(trial.workload).load(data, trial.data).to(device)
-    Training(trial, split, device, compiled).epoch()
+    Training(_of_one_epoch(trial), split, device, compiled).epoch()
     return Memory(torch.cuda.max_memory_reserved(device), torch.cuda.mem_get_info(device)[1])
+
+
+def _of_one_epoch(trial: Trial) -> Trial:
+    """The same trial with one epoch, which is its last."""
+    settings = replace(trial.training_settings, epochs=1)
+    return Trial.make(
+        trial.workload,
+        trial.method,
+        trial.hyperparameters,
+        settings,
+        trial.seed,
+        trial.checksum,
+        trial.data,
+        trial.model,
+    )

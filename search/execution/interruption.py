@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+INTERRUPTED = "interrupted; run the same command again to go on"
+"""What a command says that was interrupted."""
 _AGAIN_SECONDS = 0.05
 
 
+sigterm_answered = threading.Event()
+"""Set as soon as the main thread answers a SIGTERM; whoever waits for that clears it before."""
 _asked = threading.Event()
 """Whether a signal asked to stop, also where the interrupt that it raised was caught by others."""
 
@@ -52,6 +56,11 @@ def check_interrupted() -> None:
     if _asked.is_set():
         _asked.clear()  # answered: `_again` has nothing to repeat
         raise KeyboardInterrupt
+
+
+def sigterm_is_interrupt() -> bool:
+    """Whether this is the main thread, and SIGTERM interrupts it by `sigterm_interrupts`."""
+    return _handles_signals() and signal.getsignal(signal.SIGTERM) is _interrupt
 
 
 @contextmanager
@@ -140,6 +149,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     While trials run, SIGINT asks Tune to stop them. A service manager sends SIGTERM to Ray's processes too;
     Tune would wait for them until Ray ends this process.
     """
+    sigterm_answered.set()
     _asked.set()
     signal.raise_signal(signal.SIGINT)
     raise KeyboardInterrupt

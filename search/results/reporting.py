@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from dropattack import UsageError
 from search.definition.sweep import Sweep
 from search.records.notes import VERDICT, note_report, report_is_whole, set_aside
@@ -14,6 +16,7 @@ from search.results.best import best_by_workload
 from search.results.frames import records_for_analysis
 from search.results.verdict import note_verdicts
 from search.tracking.shown import ShownRuns, shown_of
+from trainables.recipe.precision import arithmetic
 from trainables.recipe.splitting import split_for
 from trainables.saved import load_model
 from trainables.workloads import workload_named
@@ -122,7 +125,7 @@ def tables_of(sweep: Sweep, store: Store, records: Sequence[Record], shown: Show
 
 
 def _landscape(sweep: Sweep, store: Store, records: Sequence[Record], workload: str, data: Path) -> "Section":
-    """Landscapes of the best baseline and the best attack of a workload, on test data."""
+    """Landscapes of the best baseline and the best attack of a workload, on test data; on a GPU if any."""
     from analysis.questions import landscape
     from analysis.questions.sharpness import sharpness
     from analysis.sections import landscape as section
@@ -133,19 +136,22 @@ def _landscape(sweep: Sweep, store: Store, records: Sequence[Record], workload: 
     chosen = [best for group in (baselines, attacks) if (best := best_record(sweep, group)) is not None]
     if not chosen:
         raise UsageError(f"{sweep.name} has no complete trial of {workload}, and so no landscape to draw")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     models = {}
     for record in chosen:
-        module = load_model(store.model(sweep.name, record)).model
+        module = load_model(store.model(sweep.name, record), workload_named(workload)).model.to(device)
         models[record.name] = (module, module.state_dict())
     trial = chosen[0].trial
     whole = workload_named(workload).load(data, trial.data)
-    split = split_for(trial.training_settings.split, trial.seed_for("split"), whole).test
-    return section.section(
-        landscape.line(models, split),
-        landscape.surface(models, split, progress=_say_progress),
-        sharpness(models, split),
-        workload if len(sweep.workloads) > 1 else "",
-    )
+    how, seed = trial.training_settings.split, trial.seed_for("split")
+    split = split_for(how, trial.seed, seed, whole).test.to(device)
+    with arithmetic("float32"):
+        return section.section(
+            landscape.line(models, split),
+            landscape.surface(models, split, progress=_say_progress),
+            sharpness(models, split),
+            workload if len(sweep.workloads) > 1 else "",
+        )
 
 
 def _say_progress(done: int, total: int) -> None:

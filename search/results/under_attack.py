@@ -123,8 +123,9 @@ class _Loading:
 
     def of(self, record: Record) -> SavedModel | None:
         try:
-            saved = load_model(self._paths[record.key])
-            if saved.trial.key not in (record.key, record.former):
+            saved = load_model(self._paths[record.key], workload_named(record.trial.workload))
+            same = saved.trial.workload == record.trial.workload
+            if not same or saved.trial.key not in (record.key, record.former):
                 raise UsageError(f"{self._paths[record.key]} is of another trial")
             return saved
         except UsageError as error:
@@ -147,7 +148,7 @@ class _Datasets:
                 raise UsageError(f"the data of {trial.workload} in {self._root} are not those of its models")
             self._loaded[trial.checksum] = workload.load(self._root, trial.data)
         split, seed = trial.training_settings.split, trial.seed_for("split")
-        return split_for(split, seed, self._loaded[trial.checksum])
+        return split_for(split, trial.seed, seed, self._loaded[trial.checksum])
 
 
 def _measured(saved: SavedModel, source: SavedModel | None, data: Data, cases: Sequence[Case]) -> Metrics:

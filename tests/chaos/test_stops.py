@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,24 @@ def test_a_service_manager_that_ends_ray_too_leaves_nothing_running(tmp_path: Pa
     assert "RUNNING" not in _statuses(tmp_path)
     assert sweeping.run() == 0
     check(sweeping, interruptions=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.3, 3.0])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_driver_whose_ray_is_gone_closes_everything_when_it_is_asked_to_stop(
+    tmp_path: Path, number: signal.Signals, seconds: float
+) -> None:
+    """After some seconds Ray keeps the main thread; the exit status says which of the two ends it was."""
+    sweeping = Sweeping(tmp_path, SMALL | {"training": {"epochs": 30, "train_size": 400}})
+    driver = sweeping.start()
+    assert watched(driver, tmp_path, lambda: MOMENTS["training"](sweeping)) is None
+    for process in set(_members(driver.pid)) - {driver.pid}:
+        with suppress(ProcessLookupError):
+            os.kill(process, number)
+    time.sleep(seconds)
+    os.kill(driver.pid, signal.SIGTERM)
+    assert watched(driver, tmp_path) in (1, 128 + signal.SIGTERM)
+    assert "run the same command again to go on" in sweeping.said()
+    assert _all_gone(driver.pid)
+    assert "RUNNING" not in _statuses(tmp_path)

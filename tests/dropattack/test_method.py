@@ -164,7 +164,7 @@ def test_words_have_no_range_of_pixels_to_keep(name):
         dropattack.create(name, task=dropattack.Task(names={"input": "embed.weight"}), clamp=True)
 
 
-def test_float16_is_refused_whoever_asks_for_it():
+def test_float16_without_a_scaled_loss_is_refused_whoever_asks_for_it():
     model = make(Images).float()
     images, labels = model.batch()
     batch = images.float(), labels

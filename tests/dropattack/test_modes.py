@@ -73,11 +73,19 @@ class Mine(nn.LSTM):
     """A user's layer, whose training mode may mean anything."""
 
 
+class Plain(nn.LSTM):
+    """A user's layer that says that its training mode means nothing."""
+
+    same_in_training = True
+
+
 LAYERS = {
     "lstm": (lambda: nn.LSTM(2, 2, num_layers=2), True),
     "gru": (lambda: nn.GRU(2, 2, bidirectional=True), True),
     "dropout": (lambda: nn.LSTM(2, 2, num_layers=2, dropout=0.5), False),
     "mine": (lambda: Mine(2, 2), False),
+    "plain": (lambda: Plain(2, 2), True),
+    "plain dropout": (lambda: Plain(2, 2, num_layers=2, dropout=0.5), False),
 }
 
 

@@ -24,7 +24,7 @@ def wrong():
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A module with the workload that the documentation shows."""
-    (example,) = examples("docs/workloads.md", "python")
+    _, example = examples("docs/workloads.md", "python")
     (tmp_path / "own_workloads.py").write_text(example + WRONG, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     return "own_workloads"
@@ -138,3 +138,21 @@ def test_attacks_are_refused_where_nothing_is_classified() -> None:
     workload.check_cases([])
     with pytest.raises(UsageError, match="diabetes-mlp does not classify"):
         workload.check_cases(parse_grid("fgsm:0.1"))
+
+
+def test_the_shortest_workload_of_the_documentation_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example, _ = examples("docs/workloads.md", "python")
+    (tmp_path / "churn.py").write_text(example, encoding="utf-8")
+    rows = [f"{i % 17},{'abc'[i % 3]},{'yes' if i % 17 > 8 else 'no'}" for i in range(100)]
+    (tmp_path / "customers.csv").write_text("\n".join(["visits,town,churned", *rows]), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    workload = workload_named("churn:workload")
+    settings = TrainingSettings(**{**workload.training.to_dict(), "epochs": 3, "best_by": "auroc"})
+    trial = Trial.make(
+        workload.name, "dropattack", {"targets": "first"}, settings, 0, "x", model={"width": 8}
+    )
+    assert trial.hyperparameters["targets"] == "0.bias+0.weight"
+    training = Training(trial, workload.load(tmp_path))
+    assert [training.epoch()["valid_auroc"] for _ in range(3)][-1] > 0.7

@@ -8,10 +8,12 @@ from typing import Any
 
 import torch
 
-from dropattack import Settings
+from dropattack import Settings, UsageError
 from dropattack.robustness import UNIT, Bounds
 from dropattack.task import WordsOf
+from trainables.data.groups import Groups
 from trainables.data.splits import Split, TextSplit
+from trainables.data.streamed import placed
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Data:
         bounds: Smallest and largest value of a continuous input, numbers or ``[channels, 1, 1]``; attacks
             keep to them, and their ε of 1 is the distance between them.
         facts: Numbers that describe the encoding, for the record: shares of unknown words, texts left out.
+        groups: The group of each example, where they have some; a trial may leave one out.
         words: Tells words from padding, which no method attacks; see `Task.words`. Those of a `TextSplit` are
             known.
     """
@@ -43,14 +46,43 @@ class Data:
     bounds: Bounds = UNIT
     facts: Mapping[str, float] = field(default_factory=dict)
     words: WordsOf | None = None
+    groups: Groups | None = None
 
     def __post_init__(self) -> None:
         if self.words is None and isinstance(self.train, TextSplit):
             object.__setattr__(self, "words", TextSplit.words)
+        for name in ("train", "valid", "test") if self.groups is not None else ():
+            groups, examples = len(getattr(self.groups, name)), len(getattr(self, name))
+            if groups != examples:
+                raise UsageError(f"Data.groups is of {groups} {name} examples, and there are {examples}")
+
+    @property
+    def features(self) -> int:
+        """How many numbers an example has, where it is a row of them: a layer's ``in_features``.
+
+        Raises:
+            UsageError: Examples are no rows of numbers.
+        """
+        if "features" not in self.extras:
+            raise UsageError("examples are no rows of numbers; build the model by data.shape")
+        return int(self.extras["features"])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an example, such as ``(3, 32, 32)``.
+
+        Raises:
+            UsageError: The dataset does not say it, as for texts, whose lengths differ.
+        """
+        if "shape" not in self.extras:
+            raise UsageError(
+                "the examples of this dataset have no one shape; keep it in Data.extras['shape']"
+            )
+        return tuple(self.extras["shape"])
 
     def to(self, device: torch.device) -> "Data":
-        """The same data with their examples and bounds on a device, which trials can share."""
-        train, valid, test = (split.to(device) for split in (self.train, self.valid, self.test))
+        """The same data with their examples and bounds on a device, which trials can share; see `placed`."""
+        train, valid, test = placed((self.train, self.valid, self.test), device)
         low, high = (b.to(device) if isinstance(b, torch.Tensor) else b for b in self.bounds)
         return replace(self, train=train, valid=valid, test=test, bounds=(low, high))
 
@@ -63,11 +95,15 @@ class Dataset(ABC):
         settings_type: The options that a sweep may set.
         published: How many examples the complete dataset has, where a part of it may be in use.
         positive: The class that binary F1 is about, where there is one.
+        words: Whether examples are texts, whose ``input`` is the embedding of their words.
+        grouped: Whether its data may name the group of each example; see `Data.groups`.
     """
 
     name: str
+    words: bool = False
     published: int | None = None
     positive: int | None = None
+    grouped: bool = False
     settings_type: type[Settings] = Settings
 
     @abstractmethod

@@ -85,13 +85,16 @@ def text(content: bytes, name: str) -> str:
         raise UsageError(f"{name}, line {line}: not UTF-8 text ({error.reason}); convert the file") from error
 
 
-def rows(path: Path, columns: Sequence[str], header: bool = True) -> Iterator[tuple[str, dict[str, str]]]:
+def rows(
+    path: Path, columns: Sequence[str], header: bool = True, optional: Sequence[str] = ()
+) -> Iterator[tuple[str, dict[str, str]]]:
     """The rows of a CSV file: where each stands, for messages, and its values by column.
 
     Args:
         path: The file; ``.gz`` is decompressed.
         columns: Columns to take; the header must have them all, or each row exactly these.
         header: Whether the first row names the columns.
+        optional: Columns to take where the header has them; their values are empty elsewhere.
 
     Raises:
         UsageError: The file is empty, not UTF-8, not CSV, or lacks a column.
@@ -112,7 +115,7 @@ def rows(path: Path, columns: Sequence[str], header: bool = True) -> Iterator[tu
             if len(values) != len(names):
                 raise UsageError(f"{where}: {len(values)} values, not {len(names)} ({','.join(names)})")
             row = dict(zip(names, values, strict=True))
-            yield where, {column: row[column] for column in columns}
+            yield where, {name: row.get(name, "") for name in (*columns, *optional)}
             count += 1
     except csv.Error as error:
         raise UsageError(f"{path}, line {end + 1}: not a CSV row ({error})") from error

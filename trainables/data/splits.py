@@ -217,7 +217,7 @@ def stratified_subset(labels: Tensor, size: int, seed: int, balanced: bool = Fal
     Subsets of one seed are nested: a smaller one lies within every larger one.
 
     Args:
-        labels: ``[n]``, int64.
+        labels: ``[n]``, int64; where they are ``[n, ...]``, which are no classes, nothing is stratified.
         size: How many to take, at most n.
         seed: Which subset.
         balanced: Whether all classes are to be equally frequent, until the rarest ones are used up.
@@ -226,7 +226,7 @@ def stratified_subset(labels: Tensor, size: int, seed: int, balanced: bool = Fal
         ``[size]`` indices, int64, on the CPU.
     """
     generator = torch.Generator().manual_seed(seed)
-    labels = labels.cpu()
+    labels = labels.cpu() if labels.ndim == 1 else torch.zeros(len(labels))
     order = torch.randperm(len(labels), generator=generator)
     shuffled = labels[order]
     # Examples are taken by ascending rank within their class. Measured as a share of the class, that takes

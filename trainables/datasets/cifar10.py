@@ -53,7 +53,7 @@ class CifarDataset(Dataset):
             ImageSplit(entry[f"{split}_images"], entry[f"{split}_labels"])
             for split in ("train", "valid", "test")
         )
-        return Data(train, valid, test, 10, self._content())
+        return Data(train, valid, test, 10, self._content(), extras={"shape": [3, 32, 32]})
 
     def _content(self) -> str:
         return digest(self.name, list(self.binary.values()), self.valid, _SPLIT_SEED, _ENCODER_VERSION)

@@ -33,7 +33,8 @@ class Digits(Dataset):
         whole = ImageSplit(entry["images"], entry["labels"])
         order = stratified_subset(whole.labels, len(whole), _SPLIT_SEED)
         test, valid, train = order[:_TEST], order[_TEST : _TEST + _VALID], order[_TEST + _VALID :]
-        return Data(whole.subset(train), whole.subset(valid), whole.subset(test), 10, _CONTENT)
+        shape = {"shape": [1, 28, 28]}
+        return Data(whole.subset(train), whole.subset(valid), whole.subset(test), 10, _CONTENT, extras=shape)
 
 
 def _encode() -> Encoded:

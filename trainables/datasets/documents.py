@@ -13,10 +13,17 @@ _SPLIT_SEED = 0
 
 @dataclass(frozen=True)
 class Documents:
-    """Labelled texts in their order, without repetition of the same source."""
+    """Labelled texts in their order, without repetition of the same source.
+
+    Attributes:
+        texts: As they were read.
+        labels: Their classes.
+        groups: The name of each text's group; empty where they have none.
+    """
 
     texts: Sequence[str]
     labels: Sequence[int]
+    groups: Sequence[str] = ()
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[str, int]]) -> "Documents":
@@ -24,12 +31,21 @@ class Documents:
         listed = list(pairs)
         return cls([text for text, _ in listed], [label for _, label in listed])
 
+    @classmethod
+    def grouped(cls, rows: Iterable[tuple[str, int, str]]) -> "Documents":
+        """From ``(text, label, group)``; without groups where one of them is empty."""
+        listed = list(rows)
+        texts, groups = [text for text, *_ in listed], [group for *_, group in listed]
+        return cls(texts, [label for _, label, _ in listed], groups if all(groups) else ())
+
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, indices: Iterable[int]) -> "Documents":
         """The documents at ``indices``."""
-        return Documents.of((self.texts[i], self.labels[i]) for i in indices)
+        chosen = list(indices)
+        groups = [self.groups[i] for i in chosen] if self.groups else ()
+        return Documents([self.texts[i] for i in chosen], [self.labels[i] for i in chosen], groups)
 
     def parted(self, *shares: float) -> list["Documents"]:
         """Disjoint stratified parts of these shares, and the rest, always in the same way.

@@ -55,7 +55,7 @@ class IdxDataset(Dataset):
         train = ImageSplit(entry["train_images"], entry["train_labels"])
         valid = ImageSplit(entry["valid_images"], entry["valid_labels"])
         test = ImageSplit(entry["test_images"], entry["test_labels"])
-        return Data(train, valid, test, 10, content)
+        return Data(train, valid, test, 10, content, extras={"shape": [1, 28, 28]})
 
     def _content(self) -> str:
         return digest(self.name, dict(self.sha256), _SPLIT_SEED, _ENCODER_VERSION)

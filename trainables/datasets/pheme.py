@@ -1,6 +1,7 @@
 """PHEME rumours on Twitter (Kochkina, Liakata and Zubiaga, 2018) in the layouts that are around."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ _AUTHORS = ("2018_train.csv", "2018_val.csv", "2018_test.csv")
 _THREADS = "all-rnr-annotated-threads"
 _LABELS = ("0", "1")
 _SOURCE, _REPLIES = ("source-tweets", "source-tweet"), "reactions"
+_EVENT = "-all-rnr-threads"
+"""What the folder of an event is called after its name."""
+_NOT_IN_NAMES = re.compile(r"[^\w-]")
 _FOLDERS = ("non-rumours", "rumours")
 
 
@@ -35,13 +39,17 @@ class PhemeSettings(TextSettings):
 
 
 class Pheme(TextDataset):
-    """6,425 threads of nine events, 5,145/643/637 as the paper has them; class 1 is rumour."""
+    """6,425 threads of nine events, 5,145/643/637 as the paper has them; class 1 is rumour.
+
+    Events are the groups, but for the authors' texts, whose files do not name them.
+    """
 
     name = "pheme"
     settings_type = PhemeSettings
     published = 6_425
     classes = 2
     positive = 1
+    grouped = True
 
     @override
     def sources(self, root: Path, settings: PhemeSettings) -> list[Path]:
@@ -61,7 +69,9 @@ class Pheme(TextDataset):
             return self._authors(sources)
         one_file = bool(sources) and sources[0].name == _TWEETS
         pairs = _rows(sources[0], "tweet_id") if one_file else _threads(sources)
-        whole = Documents.of((text, label) for _, _, text, label in _once(pairs))
+        whole = Documents.grouped(
+            (text, label, _NOT_IN_NAMES.sub("-", event)) for *_, text, label, event in _once(pairs)
+        )
         valid, test, train = whole.parted(643 / 6425, 637 / 6425)
         return train, valid, test
 
@@ -69,17 +79,17 @@ class Pheme(TextDataset):
         """The authors' split; a thread may stand in one of the files only."""
         listed = [list(_rows(path, "eid")) for path in sources]
         _once(row for rows in listed for row in rows)
-        train, valid, test = (Documents.of((text, label) for *_, text, label in rows) for rows in listed)
+        train, valid, test = (Documents.of((text, label) for *_, text, label, _ in rows) for rows in listed)
         return train, valid, test
 
 
-_Row = tuple[str, str, str, int]
-"""A thread's identifier, where it stands, its text and its label."""
+_Row = tuple[str, str, str, int, str]
+"""A thread's identifier, where it stands, its text, its label, and its event where that is known."""
 
 
 def _rows(path: Path, identifier: str) -> Iterator[_Row]:
-    for where, row in files.rows(path, (identifier, "text", "label")):
-        yield row[identifier], where, row["text"], files.label(row["label"], where, _LABELS)
+    for where, row in files.rows(path, (identifier, "text", "label"), optional=("event",)):
+        yield row[identifier], where, row["text"], files.label(row["label"], where, _LABELS), row["event"]
 
 
 def _once(rows: Iterable[_Row]) -> list[_Row]:
@@ -106,7 +116,8 @@ def _threads(paths: list[Path]) -> Iterator[_Row]:
         if thread.parent.name not in _FOLDERS:
             raise UsageError(f"{thread}: lies in neither of the folders {' and '.join(_FOLDERS)}")
         whole = [text, *(reply for _, reply in sorted(replies.get(thread, [])))]
-        yield thread.name, str(thread), " | ".join(whole), _FOLDERS.index(thread.parent.name)
+        event = thread.parent.parent.name.removesuffix(_EVENT)
+        yield thread.name, str(thread), " | ".join(whole), _FOLDERS.index(thread.parent.name), event
 
 
 def _tweet(path: Path) -> tuple[int, str]:

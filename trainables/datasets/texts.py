@@ -12,6 +12,7 @@ from dropattack import Settings, UsageError
 from trainables.data import files, text
 from trainables.data.cache import Encoded, cached, remembered
 from trainables.data.dataset import Data, Dataset
+from trainables.data.groups import Groups
 from trainables.data.splits import TextSplit
 from trainables.data.text import TextSettings
 from trainables.datasets.documents import Corpus, apart, wording
@@ -19,12 +20,15 @@ from trainables.digest import digest
 
 _LOG = logging.getLogger(__name__)
 _ENCODER_VERSION = 2
+_FEWEST = 2
+"""Groups of which one may be left out."""
 _NAMES = ("train", "valid", "test")
 
 
 class TextDataset(Dataset):
     """A source of texts. Subclasses declare `name`, `settings_type`, `classes`, `sources` and `read`."""
 
+    words = True
     settings_type: type[TextSettings] = TextSettings
     classes: int
     positive: int | None = None
@@ -45,12 +49,16 @@ class TextDataset(Dataset):
             UsageError: A file is not what it should be.
         """
 
+    def classes_of(self, root: Path, settings: Any) -> int:
+        """Number of labels; a dataset whose labels are known with its files overrides this."""
+        return self.classes
+
     @override
     def checksum(self, root: Path, settings: Settings) -> str:
         """See `Dataset.checksum`; the layout of the files does not matter, only what they say."""
         assert isinstance(settings, TextSettings)
         vectors = files.content_digest(text.vectors_file(root, settings.vectors)) if settings.vectors else ""
-        corpus = self._corpus_digest(root, settings)
+        corpus = self.corpus_digest(root, settings)
         return digest(self.name, settings.to_dict(), corpus, vectors, _ENCODER_VERSION)
 
     @override
@@ -66,35 +74,54 @@ class TextDataset(Dataset):
             train=splits["train"],
             valid=splits["valid"],
             test=splits["test"],
-            classes=self.classes,
+            classes=self.classes_of(root, settings),
             checksum=content,
             positive=self.positive,
             extras={name: entry[name] for name in ("vocabulary_size", "words", "known", "vectors")},
             facts=entry["facts"],
+            groups=self.groups_of(root, settings),
         )
 
-    def _corpus_digest(self, root: Path, settings: TextSettings) -> str:
+    def groups_of(self, root: Path, settings: TextSettings) -> Groups | None:
+        """The group of each text, where they have some; kept apart from the encoding."""
+        if not self.grouped:
+            return None
+        seen = files.fingerprint(self.sources(root, settings))
+
+        def find() -> Encoded:
+            corpus, _ = self.documents(root, settings)
+            named = {group for part in corpus for group in part.groups}
+            if len(named) < _FEWEST or not all(part.groups for part in corpus):
+                return {"names": []}
+            found = Groups.of(*(part.groups for part in corpus))
+            return {"names": list(found.names), **{name: getattr(found, name) for name in _NAMES}}
+
+        entry = cached(f"{self.name}-groups", digest(seen, settings.to_dict(), _ENCODER_VERSION), find)
+        return Groups(**entry) if entry["names"] else None
+
+    def corpus_digest(self, root: Path, settings: TextSettings) -> str:
         """Digest of the split corpus, remembered as long as its files are unchanged."""
         seen = files.fingerprint(self.sources(root, settings))
 
         def find() -> str:
-            corpus, _ = self._read(root, settings)
+            corpus, _ = self.documents(root, settings)
             return digest([[part.texts, part.labels] for part in corpus])
 
         return remembered(f"{self.name}-{digest(seen, settings.to_dict(), _ENCODER_VERSION)}", find)
 
-    def _read(self, root: Path, settings: TextSettings) -> tuple[Corpus, dict[str, float]]:
+    def documents(self, root: Path, settings: TextSettings) -> tuple[Corpus, dict[str, float]]:
         """The corpus with its splits apart, and how many texts that concerned; see `Data.facts`."""
         listed = self.read(root, settings)
         corpus = apart(listed)
+        classes = self.classes_of(root, settings)
         facts: dict[str, float] = {}
         for name, part, whole in zip(_NAMES, corpus, listed, strict=True):
             left_out = len(whole) - len(part)
-            if len(set(part.labels)) < self.classes:
+            if len(set(part.labels)) < classes:
                 why = f"{left_out:,} stand in another split too" if left_out else "are files missing?"
                 raise UsageError(
                     f"{self.name}: the {name} split has {len(part)} texts "
-                    f"of {len(set(part.labels))} classes, not of {self.classes}; {why}"
+                    f"of {len(set(part.labels))} classes, not of {classes}; {why}"
                 )
             if name != "test":
                 facts[f"{name}_left_out"] = left_out
@@ -102,7 +129,7 @@ class TextDataset(Dataset):
         return corpus, facts
 
     def _encode(self, root: Path, settings: TextSettings) -> Encoded:
-        splits, facts = self._read(root, settings)
+        splits, facts = self.documents(root, settings)
         for fact, count in facts.items():
             _LOG.info("%s: %d", fact, count)
         corpus = dict(zip(_NAMES, splits, strict=True))

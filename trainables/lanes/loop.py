@@ -24,9 +24,10 @@ from trainables.lanes.stacked_adam import StackedAdam
 from trainables.objectives import Classification
 from trainables.recipe.batches import KEEP
 from trainables.recipe.examples import CLEAN
+from trainables.recipe.fitting import BATCH
 from trainables.recipe.measured import Metrics
-from trainables.recipe.metrics import BATCH, scores
-from trainables.recipe.precision import arithmetic
+from trainables.recipe.metrics import scores
+from trainables.recipe.precision import FLOAT16, arithmetic
 from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial
 
@@ -57,6 +58,8 @@ def lane_structure(trial: Trial) -> str:
         raise UsageError("a lane keeps its last batch; train a trial that drops or merges it alone")
     if trial.training["examples"] != CLEAN:
         raise UsageError("a lane trains on clean examples; train on adversarial ones alone")
+    if trial.training_settings.precision == FLOAT16:
+        raise UsageError("lanes do not scale their losses, as float16 needs it; train these trials alone")
     if trial.objective != Classification():
         raise UsageError("lanes train classifiers under plain cross entropy; train these trials alone")
     if other := sorted(trial.training_settings.canonical().stated().keys() - _KNOWN):

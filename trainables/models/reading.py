@@ -73,9 +73,13 @@ class _Reader(nn.RNNBase):
 class ReadingLSTM(_Reader, nn.LSTM):  # type: ignore[misc]
     """An `nn.LSTM` called with texts and their lengths; batch first, without dropout between its layers."""
 
+    same_in_training = True
+
 
 class ReadingGRU(_Reader, nn.GRU):  # type: ignore[misc]
     """An `nn.GRU` called with texts and their lengths; batch first, without dropout between its layers."""
+
+    same_in_training = True
 
 
 def _rearranged(texts: Tensor, rows: Tensor) -> Tensor:

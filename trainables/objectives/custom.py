@@ -42,6 +42,11 @@ class CustomObjective(Objective):
             raise UsageError("label_smoothing is for classification; put it into the loss of your own")
         return self.of
 
+    @property
+    @override
+    def smooths(self) -> bool:
+        return False
+
     @override
     def measures(self, data: Data | None = None) -> Mapping[str, Measure]:
         return {n: m if isinstance(m, Measure) else Measure(m) for n, m in self.metrics.items()}

@@ -13,8 +13,8 @@ from dropattack import UsageError
 from dropattack.task import Loss
 from trainables.data.dataset import Data
 from trainables.data.splits import Split
+from trainables.recipe.fitting import evaluating, in_batches
 from trainables.recipe.measured import LOSS, Metrics
-from trainables.recipe.metrics import BATCH
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,11 @@ class Objective(ABC):
         return False
 
     @property
+    def smooths(self) -> bool:
+        """Whether ``training.label_smoothing`` means something; where it does not, `loss` refuses it too."""
+        return True
+
+    @property
     def names(self) -> Sequence[str]:
         """The metrics that a sweep may select by, the loss among them; not those of attacks."""
         return (LOSS, *self.measures())
@@ -94,17 +99,18 @@ class Objective(ABC):
         return measure is None or measure.larger_is_better
 
 
-@torch.inference_mode()
 def outputs_of(model: nn.Module, split: Split) -> tuple[Any, Tensor]:
     """Outputs and labels of a whole split, in eval mode and concatenated, on the split's device."""
-    was_training = model.training
-    model.eval()
-    outputs, labels = [], []
-    for inputs, targets in split.batches(BATCH):
-        outputs.append(model(*inputs) if isinstance(inputs, tuple) else model(inputs))
-        labels.append(targets)
-    model.train(was_training)
-    return torch.cat(outputs), torch.cat(labels)
+
+    def found(size: int) -> tuple[Any, Tensor]:
+        outputs, labels = [], []
+        for inputs, targets in split.batches(size):
+            outputs.append(model(*inputs) if isinstance(inputs, tuple) else model(inputs))
+            labels.append(targets)
+        return torch.cat(outputs), torch.cat(labels)
+
+    with evaluating(model):
+        return in_batches(found, split.labels.device)
 
 
 def number(name: str, value: Any) -> float:

@@ -33,6 +33,11 @@ class Regression(Objective):
             raise UsageError("label_smoothing is for classes; leave it at 0 in a regression")
         return _squared_error
 
+    @property
+    @override
+    def smooths(self) -> bool:
+        return False
+
     @override
     def measures(self, data: Data | None = None) -> Mapping[str, Measure]:
         return {

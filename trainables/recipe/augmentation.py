@@ -12,12 +12,17 @@ from torch import Tensor
 
 from dropattack import Batch, UsageError
 from dropattack.errors import first_line
+from dropattack.robustness import Bounds
 from trainables.data.splits import Split
 
 Augmentation = Callable[[Tensor], Tensor]
 """Takes images ``[batch, channels, height, width]`` as the model gets them, and gives as many."""
 
 NONE = "none"
+_TRIED, _TIMES = 32, 8
+"""How many examples a range is tried on, and how often."""
+_ROUNDING = 1e-5
+"""Share of the bounds' width by which rounding may leave them."""
 
 
 def flip(images: Tensor) -> Tensor:
@@ -82,10 +87,15 @@ def check_augmentation(name: str, augment: Augmentation, split: Split) -> None:
     """Tries an augmentation on two examples.
 
     Raises:
-        UsageError: It cannot take them, or gives something of another shape or type.
+        UsageError: It is for images and they are none, it cannot take them, or it gives something of another
+            shape or type.
     """
-    inputs, _ = split.take(torch.tensor([0, len(split) - 1]))
-    images = inputs[0] if isinstance(inputs, tuple) else inputs
+    images = _images(split, [0, len(split) - 1])
+    if AUGMENTATIONS.get(name) is augment and images.ndim != 4:
+        raise UsageError(
+            f"training.augment {name} is for images [channels, height, width], and inputs have the shape "
+            f"{list(images.shape[1:])}; leave it at {NONE}, or give the workload an augmentation of its own"
+        )
     with torch.random.fork_rng([images.device] if images.is_cuda else []):
         try:
             given = augment(images.clone())
@@ -99,6 +109,51 @@ def check_augmentation(name: str, augment: Augmentation, split: Split) -> None:
         raise UsageError(
             f"training.augment {name} makes {said} of inputs that are {images.dtype} {list(images.shape)}"
         )
+
+
+def check_range(name: str, augment: Augmentation, split: Split, bounds: Bounds) -> None:
+    """Tries on some examples that changed inputs keep to the bounds of the data, as attacks do.
+
+    Attacks clamp what they perturb to the bounds, which would undo a part of such a change. Of data that do
+    not keep to their bounds themselves nothing is asked.
+
+    Args:
+        name: What the augmentation is called.
+        augment: One that `check_augmentation` has let pass.
+        split: On a CPU.
+        bounds: See `Data.bounds`.
+
+    Raises:
+        UsageError: They do not.
+    """
+    images = _images(split, torch.linspace(0, len(split) - 1, min(len(split), _TRIED)).long().tolist())
+    low, high = (torch.as_tensor(bound, dtype=images.dtype) for bound in bounds)
+    slack = _ROUNDING * (high - low)
+
+    def keeps(inputs: Tensor) -> bool:
+        return bool(((inputs >= low - slack) & (inputs <= high + slack)).all())
+
+    if not keeps(images):
+        return
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        kept = all(keeps(augment(images.clone())) for _ in range(_TIMES))
+    if not kept:
+        raise UsageError(
+            f"training.augment {name} leaves the bounds of the data, {_span(low)} to {_span(high)}, which "
+            "attacks keep to; have it clamp what it gives, or give the data wider bounds"
+        )
+
+
+def _span(bound: Tensor) -> str:
+    return f"{bound.item():g}" if bound.numel() == 1 else f"{bound.min():g}..{bound.max():g}"
+
+
+def _images(split: Split, indices: list[int]) -> Tensor:
+    """The inputs, or the first of several, of some examples."""
+    inputs, _ = split.take(torch.tensor(indices))
+    images: Tensor = inputs[0] if isinstance(inputs, tuple) else inputs
+    return images
 
 
 def augmented(augment: Augmentation, batch: Batch) -> Batch:

@@ -46,6 +46,9 @@ class Averaged:
         self._model = model
         self._settings = settings
         self._average = AveragedModel(model, use_buffers=True)
+        for module in self._average.modules():
+            if isinstance(module, nn.RNNBase):
+                module.flatten_parameters()  # a copy's lie apart, and cuDNN would gather them at every pass
 
     def update(self, until: float) -> None:
         """Takes the weights after a step in.

@@ -9,3 +9,6 @@ SMALLER_IS_BETTER = (LOSS, "calibration_error", "rmse", "mae")
 
 STOPPED_EARLY = "stopped_early"
 """1 in the last epoch of a trial that ended before its budget, because its patience did."""
+
+LEFT_OUT = "group_"
+"""What is tested on, before the name of the group that a trial left out: how many examples that has."""

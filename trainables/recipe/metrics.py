@@ -1,19 +1,16 @@
 """What is measured on a split: loss, and everything that a confusion matrix tells."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.data.splits import Split
+from trainables.recipe.fitting import evaluating, in_batches
 from trainables.recipe.measured import Metrics
 
-BATCH = 250
-"""Small enough that LeNet-5's activations stay below the allocator's 32 MiB limit for mapped blocks: above it
-every batch maps and clears its pages anew, which doubled the time of an evaluation on a CPU (205,000 page
-faults per 10,000 images at 1,000 a batch, none at 250)."""
 
-
-@torch.inference_mode()
 def measure(model: nn.Module, split: Split, classes: int) -> tuple[float, Tensor]:
     """Evaluates a model on a whole split, in eval mode, with one wait for the device.
 
@@ -21,17 +18,19 @@ def measure(model: nn.Module, split: Split, classes: int) -> tuple[float, Tensor
         The mean cross entropy, and the confusion matrix ``[classes, classes]``, int64, on the CPU: row =
         true class, column = predicted class.
     """
-    was_training = model.training
-    model.eval()
+    with evaluating(model):
+        return in_batches(partial(_measured, model, split, classes), split.labels.device)
+
+
+def _measured(model: nn.Module, split: Split, classes: int, size: int) -> tuple[float, Tensor]:
     device = split.labels.device
     loss = torch.zeros((), dtype=torch.float64, device=device)
     confusion = torch.zeros(classes * classes, dtype=torch.int64, device=device)
-    for inputs, labels in split.batches(BATCH):
+    for inputs, labels in split.batches(size):
         outputs = model(*inputs) if isinstance(inputs, tuple) else model(inputs)
         loss += F.cross_entropy(outputs, labels, reduction="sum")
         cell = labels * classes + outputs.argmax(1)
         confusion.index_add_(0, cell, torch.ones_like(cell))
-    model.train(was_training)
     return loss.item() / len(split), confusion.view(classes, classes).cpu()
 
 

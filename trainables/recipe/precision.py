@@ -6,12 +6,21 @@ from typing import Any
 
 import torch
 
-PRECISIONS = ("float32", "tf32", "bfloat16")
+from dropattack import LossScale
+
+FLOAT16 = "float16"
+PRECISIONS = ("float32", "tf32", "bfloat16", FLOAT16)
+_AUTOCAST = {"bfloat16": torch.bfloat16, FLOAT16: torch.float16}
 
 
 def autocast(precision: str) -> torch.dtype | None:
     """The type of a step's forward passes where it is not that of the parameters; see `dropattack.Task`."""
-    return torch.bfloat16 if precision == "bfloat16" else None
+    return _AUTOCAST.get(precision)
+
+
+def scaling_for(precision: str) -> LossScale | None:
+    """What scales a training's loss; nothing where its gradients need none."""
+    return LossScale() if precision == FLOAT16 else None
 
 
 @contextmanager

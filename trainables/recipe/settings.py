@@ -42,8 +42,8 @@ class TrainingSettings(optimizer.OptimizerSettings, schedule.ScheduleSettings, a
     train_size: int = setting(0, "Training examples, stratified and nested by seed; 0 for all.", low=0)
     split: str = setting(
         FIXED,
-        "Examples to learn from, to choose by and to test on: the dataset's parts, or parts of the same "
-        "sizes that are redrawn for each seed.",
+        "Examples to learn from, to choose by and to test on: the dataset's parts, parts of the same sizes "
+        "that are redrawn for each seed, or one group of examples to test on, in turn by the seed.",
         choices=SPLITS,
     )
     best_by: str = setting(
@@ -84,7 +84,8 @@ class TrainingSettings(optimizer.OptimizerSettings, schedule.ScheduleSettings, a
     )
     precision: str = setting(
         "float32",
-        "Arithmetic of matrix products: float32, tf32 (on a GPU), or bfloat16 in the passes of a step.",
+        "Arithmetic of matrix products: float32, tf32 (on a GPU), or bfloat16 or float16 in the passes of a "
+        "step, float16 with a loss that is scaled.",
         choices=PRECISIONS,
     )
 

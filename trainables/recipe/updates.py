@@ -1,4 +1,4 @@
-"""What turns the gradients of a training into weights: an optimizer, the course of its rate, an average."""
+"""What turns the losses of a training into weights: their scale, an optimizer, its rate, an average."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,6 +7,7 @@ from torch import nn
 
 from trainables.recipe.averaging import averaged
 from trainables.recipe.optimizer import optimizer_for
+from trainables.recipe.precision import scaling_for
 from trainables.recipe.schedule import schedule_for
 from trainables.recipe.settings import TrainingSettings
 
@@ -21,10 +22,12 @@ class Updates:
 
     Attributes:
         optimizer: torch's own.
+        scaling: What scales the losses, where their precision needs it.
     """
 
     def __init__(self, model: nn.Module, settings: TrainingSettings, steps: int) -> None:
         self.optimizer = optimizer_for(model, settings)
+        self.scaling = scaling_for(settings.precision)
         self._model = model
         self._schedule = schedule_for(self.optimizer, settings, steps)
         self._average = averaged(model, settings)
@@ -47,7 +50,12 @@ class Updates:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the model that the next updates depend on, by name."""
-        parts = {"optimizer": self.optimizer, "schedule": self._schedule, "average": self._average}
+        parts = {
+            "optimizer": self.optimizer,
+            "schedule": self._schedule,
+            "average": self._average,
+            "scaling": self.scaling,
+        }
         return {name: part.state_dict() for name, part in parts.items() if part is not None}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -57,3 +65,5 @@ class Updates:
             self._schedule.load_state_dict(state["schedule"])
         if self._average is not None:
             self._average.load_state_dict(state["average"])
+        if self.scaling is not None:
+            self.scaling.load_state_dict(state["scaling"])

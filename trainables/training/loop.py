@@ -14,14 +14,15 @@ from dropattack import Batch, Task, UsageError, method_named
 from dropattack.methods.standard import nearest
 from trainables.data.dataset import Data
 from trainables.data.splits import stratified_subset
+from trainables.data.streamed import placed
 from trainables.objectives.objective import better
 from trainables.recipe.augmentation import augmented, check_augmentation
 from trainables.recipe.batches import batch_count, check_last_batch, epoch_batches
 from trainables.recipe.examples import training_batch
-from trainables.recipe.measured import STOPPED_EARLY, Metrics
+from trainables.recipe.measured import LEFT_OUT, STOPPED_EARLY, Metrics
 from trainables.recipe.metrics import recalls
 from trainables.recipe.precision import arithmetic, autocast
-from trainables.recipe.splitting import split_for
+from trainables.recipe.splitting import left_out, split_for
 from trainables.recipe.updates import Updates
 from trainables.saved import encoding
 from trainables.training.compiled import check_compilable, compile_passes
@@ -61,7 +62,8 @@ class Training:
         self.device = device or torch.device("cpu")
         self.settings = trial.training_settings
         architecture = trial.architecture
-        data = split_for(self.settings.split, trial.seed_for("split"), data)
+        self._left_out = left_out(self.settings.split, trial.seed, data)
+        data = split_for(self.settings.split, trial.seed, trial.seed_for("split"), data)
         train = data.train
         if self.settings.train_size > len(train):
             raise UsageError(
@@ -71,7 +73,7 @@ class Training:
             seed = trial.seed_for("subset")
             size, balanced = self.settings.train_size, self.settings.balanced
             train = train.subset(stratified_subset(train.labels, size, seed, balanced))
-        self.train, self.valid, self.test = (s.to(self.device) for s in (train, data.valid, data.test))
+        self.train, self.valid, self.test = placed((train, data.valid, data.test), self.device)
         self.objective = trial.objective
         self.shuffling = torch.Generator().manual_seed(trial.seed_for("shuffling"))
         self._masks = torch.Generator(self.device).manual_seed(trial.seed_for("masks"))
@@ -85,6 +87,8 @@ class Training:
         if compiled:
             check_compilable(trial.method)
             compile_passes(self.model)
+        steps = self.settings.steps_of(trial.settings, len(self.train))
+        self._updates = Updates(self.model, self.settings, steps)
         self.method = method_named(trial.method)(
             trial.settings,
             Task(
@@ -94,6 +98,7 @@ class Training:
                 autocast=autocast(self.settings.precision),
                 clip_norm=self.settings.clip_norm or None,
                 words=data.words,
+                scaling=self._updates.scaling,
             ),
         )
         if self.settings.accumulate > 1 and not self.method.accumulates(trial.settings):
@@ -102,8 +107,6 @@ class Training:
             )
         self._bounds = data.bounds
         self._attacks = Evaluation.of(trial, data)
-        steps = self.settings.steps_of(trial.settings, len(self.train))
-        self._updates = Updates(self.model, self.settings, steps)
         self.data = data
         self.history: list[Metrics] = []
         self.best_model: dict[str, Tensor] = {}
@@ -247,6 +250,8 @@ class Training:
         self.model.load_state_dict(self.best_model)
         test, self.confusion = self.objective.measure(self.model, self.test, self.data)
         test["examples"] = len(self.test)
+        if self._left_out:
+            test[f"{LEFT_OUT}{self._left_out}"] = len(self.test)
         if self.confusion:
             test |= recalls(torch.tensor(self.confusion))
         valid: Metrics = {}

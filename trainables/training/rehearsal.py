@@ -12,11 +12,14 @@ from dropattack import UsageError
 from dropattack.errors import first_line
 from trainables.data.dataset import Data
 from trainables.data.splits import Split
+from trainables.recipe.augmentation import check_range
 from trainables.recipe.batches import KEEP
+from trainables.recipe.splitting import FIXED, split_for
 from trainables.saved import load_model
 from trainables.tensors import save_atomically
 from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial
+from trainables.workloads import workload_named
 
 _TRAIN, _OTHERS, _BATCH = 32, 256, 16
 
@@ -34,14 +37,23 @@ def rehearse(trial: Trial, data: Data) -> None:
     Raises:
         UsageError: Something of that ends in an error, or a model predicts otherwise once it is loaded back.
     """
+    settings = trial.training_settings
+    data = split_for(settings.split, trial.seed, trial.seed_for("split"), data)
     few = replace(
         data,
+        groups=None,
         train=_part(data.train, _TRAIN),
         valid=_part(data.valid, _OTHERS),
         test=_part(data.test, _OTHERS),
     )
     small = replace(
-        trial.training_settings, epochs=1, train_size=0, batch_size=_BATCH, last_batch=KEEP, accumulate=1
+        settings,
+        epochs=1,
+        split=FIXED,
+        train_size=0,
+        batch_size=_BATCH,
+        last_batch=KEEP,
+        accumulate=1,
     )
     short = Trial.make(
         trial.workload, "standard", {}, small, trial.seed, trial.checksum, trial.data, trial.model
@@ -55,6 +67,8 @@ def _rehearse(trial: Trial, few: Data) -> None:
     name = trial.workload
     try:
         training = Training(trial, few)
+        if (augment := trial.augmentation) is not None:
+            check_range(trial.training_settings.augment, augment, training.train, training.data.bounds)
         training.epoch()
         content = training.result()
     except (UsageError, DivergedError):
@@ -65,7 +79,7 @@ def _rehearse(trial: Trial, few: Data) -> None:
         path = Path(folder) / "model.pt"
         try:
             save_atomically(content, path)
-            saved = load_model(path)
+            saved = load_model(path, workload_named(name))
         except Exception as error:
             raise UsageError(
                 f"a model of {name} cannot be loaded back: {type(error).__name__}: {first_line(error)}; what "

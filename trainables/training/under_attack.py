@@ -10,8 +10,8 @@ from dropattack import Batch, Task, UsageError
 from dropattack.robustness import ZERO_GRADIENT, Bounds, Case, attacking, input_gradient, victim
 from trainables.data.dataset import Data
 from trainables.data.splits import Split, stratified_subset
+from trainables.recipe.fitting import in_batches
 from trainables.recipe.measured import Metrics
-from trainables.recipe.metrics import BATCH
 from trainables.trial import Trial
 
 
@@ -51,13 +51,18 @@ class Evaluation:
 
     def zero_gradient(self, model: nn.Module, split: Split) -> float:
         """Share of the examples, in [0, 1], whose cross entropy has a gradient of all zeros by its input."""
-        zero = torch.zeros((), dtype=torch.int64, device=split.labels.device)
-        with attacking(model):
-            for inputs, labels in split.batches(BATCH):
+        device = split.labels.device
+
+        def found(size: int) -> int:
+            zero = torch.zeros((), dtype=torch.int64, device=device)
+            for inputs, labels in split.batches(size):
                 attacked = victim(model, inputs, self.task, self.bounds)
                 gradient = input_gradient(attacked, labels, attacked.start)
                 zero += (gradient.flatten(1) == 0).all(1).sum()
-        return zero.item() / len(split)
+            return int(zero)
+
+        with attacking(model):
+            return in_batches(found, device) / len(split)
 
     def accuracy(self, model: nn.Module, split: Split, case: Case, source: nn.Module | None = None) -> float:
         """Accuracy under one case, in [0, 1], on the examples that `attacked_part` gives. See `metrics`."""
@@ -65,13 +70,17 @@ class Evaluation:
             raise UsageError(f"{case.name} needs a model to make its examples on")
         split = attacked_part(split, case)
         device = split.labels.device
-        generator = torch.Generator(device).manual_seed(self.seed(f"{case.name} {case.epsilon:g}"))
-        right = torch.zeros((), dtype=torch.int64, device=device)
         attacked = source if source is not None and case.transfer else model
-        with attacking(model, attacked):
-            for batch in split.batches(BATCH):
+
+        def found(size: int) -> int:
+            generator = torch.Generator(device).manual_seed(self.seed(f"{case.name} {case.epsilon:g}"))
+            right = torch.zeros((), dtype=torch.int64, device=device)
+            for batch in split.batches(size):
                 right += self._right(model, batch, case, attacked, generator)
-        return right.item() / len(split)
+            return int(right)
+
+        with attacking(model, attacked):
+            return in_batches(found, device) / len(split)
 
     def _right(
         self, model: nn.Module, batch: Batch, case: Case, source: nn.Module, generator: torch.Generator

@@ -138,7 +138,7 @@ class ModelKept(WorkloadCases):
         """Without the data: from what `Data.extras` and the file hold."""
         training = finished(Training(self._trial(few), few))
         save_atomically(training.result(), tmp_path / "model.pt")
-        saved = load_model(tmp_path / "model.pt")
+        saved = load_model(tmp_path / "model.pt", self.found)
         assert saved.trial == training.trial
         found = self.found.objective.measure(saved.model, few.test, few).metrics
         for name, value in found.items():

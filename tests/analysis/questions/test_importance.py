@@ -52,3 +52,16 @@ def test_conditional_hyperparameters_are_in_ped_anova() -> None:
     table = importance.importances(Records(frame))
     assert "decay" in set(table.query("evaluator == 'PED-ANOVA'")["hyperparameter"])
     assert "decay" not in set(table.query("evaluator == 'fANOVA'")["hyperparameter"])
+
+
+@pytest.mark.parametrize("other", [0.91, 0.9 + 1e-9, np.nextafter(0.9, 1)])
+def test_results_that_are_all_but_equal_have_an_importance_or_none(other: float) -> None:
+    """fANOVA's trees find nothing to split in values that differ by rounding."""
+    frame = synthetic.trials(
+        targets=["input"], epsilons=[0.1, 1], ps=[0.1, 0.3, 0.5, 0.7, 0.9, 1.0], seeds=[0], noise=0.0
+    )
+    frame["value"] = 0.9
+    attacks = frame.index[frame["method"] == "dropattack"]
+    frame.loc[attacks[0], "value"] = other
+    table = importance.importances(synthetic.records(frame))
+    assert table.empty or table["importance"].between(0, 1).all()

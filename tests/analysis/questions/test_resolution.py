@@ -47,3 +47,28 @@ def test_of_other_metrics_only_the_number_is_said() -> None:
 
 def test_of_earlier_records_nothing_is_said() -> None:
     assert resolution(records([0.9]), Metric("test_accuracy")) == []
+
+
+def test_groups_that_are_left_out_are_named() -> None:
+    given = {
+        "training.split": "leave-one-group-out",
+        "test_examples": [890.0, 14.0, 890.0],
+        "test_group_ottawashooting": [890.0, None, 890.0],
+        "test_group_ebola-essien": [None, 14.0, None],
+    }
+    (said,) = resolution(records([0.9, 0.8, 0.9], **given), Metric("test_accuracy"))
+    assert said.startswith(
+        "small: left out: ebola-essien (14 test examples, seed 1); "
+        "ottawashooting (890 test examples, seeds 0, 2)."
+    )
+
+
+def test_beside_them_other_splits_are_told_too() -> None:
+    given = {
+        "training.split": ["leave-one-group-out", "redrawn"],
+        "test_examples": [14.0, 88.0],
+        "test_group_essien": [14.0, None],
+    }
+    left, redrawn = resolution(records([0.9, 0.8], **given), Metric("test_accuracy"))
+    assert "essien (14 test examples, seed 0)" in left
+    assert "88 test examples, redrawn for each seed" in redrawn

@@ -59,3 +59,40 @@ def test_attacks_on_a_regression() -> None:
         training={"robustness": "fgsm:0.1"},
     )
     assert "diabetes-mlp does not classify" in said
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        (
+            {"label_smoothing": 0.1},
+            "training.label_smoothing spreads labels over classes, and diabetes-mlp has none",
+        ),
+        (
+            {"label_smoothing": {"low": 0.0, "high": 0.2, "step": 0.1}},
+            "training.label_smoothing spreads labels",
+        ),
+        (
+            {"balanced": True, "train_size": 50},
+            "training.balanced counts classes, and diabetes-mlp does not classify",
+        ),
+        ({"balanced": [False, True]}, "training.balanced counts classes"),
+    ],
+)
+def test_settings_of_classes_in_a_regression(training: dict[str, Any], message: str) -> None:
+    select = {"metric": "rmse"}
+    assert message in refused({"standard": {}}, workload="diabetes-mlp", select=select, training=training)
+
+
+def test_settings_of_classes_where_there_are_some() -> None:
+    stage = {"name": "grid", "methods": {"standard": {}}}
+    training = {"label_smoothing": [0.0, 0.1], "balanced": True, "train_size": 50}
+    parse_sweep({"name": "own", "workload": "breast-cancer-mlp", "training": training, "stages": [stage]})
+
+
+@pytest.mark.parametrize("split", ["leave-one-group-out", ["fixed", "leave-one-group-out"]])
+def test_leaving_out_a_group_where_there_is_none(split: Any) -> None:
+    said = refused({"standard": {}}, training={"split": split})
+    assert "needs a group of each example, and the data of digits-lenet5 name none" in said
+    stage = {"name": "grid", "methods": {"standard": {}}}
+    parse_sweep({"name": "own", "workload": "pheme-bigru", "training": {"split": split}, "stages": [stage]})

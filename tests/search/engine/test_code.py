@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dropattack import UsageError
+from dropattack import UsageError, registry
 from search.definition.sweep import Sweep
 from search.definition.sweepfile import parse_sweep
 from search.engine.code import sweep_code
@@ -102,6 +102,7 @@ class Own:
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Own:
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(registry, "_METHODS", dict(registry._METHODS))
     return Own(tmp_path, f"own{next(NUMBERS)}")
 
 

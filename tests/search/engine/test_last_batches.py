@@ -13,14 +13,16 @@ from search.definition.sweepfile import parse_sweep
 from search.engine.plan import plan_sweep
 from search.records.store import Store
 from search.service import run_sweep
+from trainables.recipe.splitting import split_for
+from trainables.workloads import workload_named
 
 WORKLOAD = '''
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
 from dropattack import setting
-from trainables import Architecture, Workload, named
+from trainables import Architecture, Groups, Workload, named
 from trainables.datasets.digits import Digits
 
 
@@ -37,6 +39,22 @@ class Flat(Architecture):
     @property
     def targets(self):
         return named({"fc1": "1", "fc2": "3"})
+
+
+class Grouped(Digits):
+    grouped = True
+
+    def load(self, root, settings):
+        """The first group has 40 examples, the second 80, the third all others."""
+        data = super().load(root, settings)
+        sizes = [len(part) for part in (data.train, data.valid, data.test)]
+        names = ["a"] * 40 + ["b"] * 80 + ["c"] * (sum(sizes) - 120)
+        train, valid = sizes[0], sizes[0] + sizes[1]
+        return replace(data, groups=Groups.of(names[:train], names[train:valid], names[valid:]))
+
+
+def grouped():
+    return Workload(name="grouped", summary="Own.", dataset=Grouped(), architecture=Flat())
 
 
 def flat():
@@ -108,4 +126,22 @@ def test_what_the_model_can_train_on_is_planned(
     tmp_path: Path, flat: str, training: dict[str, Any], model: dict[str, Any]
 ) -> None:
     plan = plan_sweep(sweep(flat, training, model), Store(tmp_path / "runs"), tmp_path)
+    assert plan.stages[0].left == 1
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_of_each_group_that_may_be_left_out_the_rest_is_counted(
+    tmp_path: Path, flat: str, place: int
+) -> None:
+    workload = flat.replace(":flat", ":grouped")
+    data = workload_named(workload).load(tmp_path)
+    left = sorted({len(split_for("leave-one-group-out", turn, 0, data).train) for turn in range(3)})
+    assert left[-1] > len(data.train), "a group may be smaller than the test split"
+    training = {"split": "leave-one-group-out", "batch_size": left[place] - 1}
+    store = Store(tmp_path / "runs")
+    with pytest.raises(
+        UsageError, match=f"{left[place]:,} examples in batches of {left[place] - 1} leave one"
+    ):
+        plan_sweep(sweep(workload, training), store, tmp_path)
+    plan = plan_sweep(sweep(workload, {**training, "split": "fixed"}), store, tmp_path)
     assert plan.stages[0].left == 1

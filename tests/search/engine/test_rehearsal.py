@@ -9,7 +9,9 @@ import pytest
 from rich.console import Console
 
 from dropattack import UsageError
+from search.definition.sweep import Sweep
 from search.definition.sweepfile import parse_sweep
+from search.engine.plan import plan_sweep
 from search.records.store import Store
 from search.service import run_sweep
 
@@ -24,12 +26,14 @@ from torch import nn
 from dropattack import Settings
 from trainables import Architecture, Workload, named
 from trainables.data.dataset import Data, Dataset
+from trainables.data.groups import Groups
 from trainables.data.splits import TensorSplit
 from trainables.objectives import Classification, CustomObjective, Measure, MultiLabel, Regression
 
 
 class Rows(Dataset):
     name = "rows"
+    grouped = True
 
     def checksum(self, root, settings):
         return "rows"
@@ -39,7 +43,8 @@ class Rows(Dataset):
         inputs = torch.rand(90, 4, generator=drawn)
         labels = {labels}
         splits = [TensorSplit(inputs[i::3], labels[i::3]) for i in range(3)]
-        return Data(*splits, classes={classes}, checksum="rows", extras={extras})
+        own = dict(extras={extras}, bounds={bounds}, groups={groups})
+        return Data(*splits, classes={classes}, checksum="rows", **own)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +59,8 @@ class Own(Architecture):
 
 def rows():
     return Workload(
-        name="rows", summary="Own.", dataset=Rows(), architecture=Own(), objective={objective}
+        name="rows", summary="Own.", dataset=Rows(), architecture=Own(), objective={objective},
+        augmentations={augmentations},
     )
 """
 GOOD = {
@@ -63,6 +69,9 @@ GOOD = {
     "extras": '{"features": 4}',
     "build": 'return nn.Sequential(nn.Linear(data.extras["features"], 8), nn.ReLU(), nn.Linear(8, 2))',
     "objective": "Classification()",
+    "bounds": "(0.0, 1.0)",
+    "groups": "None",
+    "augmentations": "{}",
 }
 NUMBERS = itertools.count()
 Make = Callable[..., str]
@@ -81,7 +90,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     return written
 
 
-def run(workload: str, store: Path, metric: str = "loss", **training: Any) -> None:
+def defined(workload: str, metric: str = "loss", **training: Any) -> Sweep:
     raw: dict[str, Any] = {
         "name": "own",
         "workloads": [workload],
@@ -89,7 +98,15 @@ def run(workload: str, store: Path, metric: str = "loss", **training: Any) -> No
         "training": {"epochs": 1, **training},
         "stages": [{"name": "grid", "methods": {"standard": {}}}],
     }
-    run_sweep(parse_sweep(raw), Store(store), Path("unused"), Console(quiet=True))
+    return parse_sweep(raw)
+
+
+def run(workload: str, store: Path, metric: str = "loss", **training: Any) -> None:
+    sweep = defined(workload, metric, **training)
+    run_sweep(sweep, Store(store), Path("unused"), Console(quiet=True))
+
+
+AUGMENTED = r"training.augment \S+ is for images .*, and inputs have the shape \[4\]"
 
 
 def build(*lines: str) -> str:
@@ -152,9 +169,57 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {},
         r"cannot be trained: RuntimeError",
     ),
+    "an operation that has no float16 here": (
+        {
+            "build": build(
+                "class Bessel(nn.Module):",
+                "    def forward(self, rows):",
+                "        return rows + torch.special.bessel_j0(rows.detach())",
+                "return nn.Sequential(nn.Linear(4, 6), Bessel(), nn.Linear(6, 2))",
+            )
+        },
+        {"precision": "float16"},
+        r"cannot be trained: NotImplementedError: .*not implemented for 'Half'",
+    ),
     "an attack on images": ({}, {"robustness": "square-5:0.1"}, r"the square attack is for images"),
-    "an augmentation of images": ({}, {"augment": "crop-flip"}, r"cannot take inputs of shape \[2, 4\]"),
+    "an augmentation of images": ({}, {"augment": "crop-flip"}, AUGMENTED),
+    "another of them": ({}, {"augment": ["none", "trivial-augment"]}, AUGMENTED),
+    "one that leaves the bounds": (
+        {"augmentations": '{"noise": lambda inputs: inputs + torch.randn_like(inputs)}'},
+        {"augment": "noise"},
+        r"training.augment noise leaves the bounds of the data, 0 to 1",
+    ),
+    "one that leaves the bounds of a feature": (
+        {
+            "bounds": "(torch.zeros(4), torch.tensor([1.0, 1, 1, 2]))",
+            "augmentations": '{"twice": lambda inputs: inputs * 2}',
+        },
+        {"augment": "twice"},
+        r"training.augment twice leaves the bounds of the data, 0..0 to 1..2",
+    ),
+    "groups that the data do not name": (
+        {},
+        {"split": "leave-one-group-out"},
+        r"training.split leave-one-group-out needs a group of each example, and these data name none",
+    ),
+    "more than is left beside a group": (
+        {"groups": "Groups.of(*[['b' if i % 3 else 'a' for i in range(30)]] * 3)"},
+        {"split": "leave-one-group-out", "train_size": 21},
+        r"training.train_size 21 is more than the 15 examples",
+    ),
+    "weights of other classes": (
+        {"objective": "Classification(class_weights=(1, 2, 3))"},
+        {},
+        r"class_weights has 3 numbers, and there are 2 classes",
+    ),
 }
+BY_A_PLAN = {
+    *("numbers as classes", "classes as numbers", "more classes than there are", "weights of other classes"),
+    *("an augmentation of images", "another of them"),
+    *("groups that the data do not name", "more than is left beside a group"),
+    *("one that leaves the bounds", "one that leaves the bounds of a feature"),
+}
+"""Those that the data alone show."""
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -164,6 +229,38 @@ def test_what_could_not_be_used_is_refused_and_nothing_is_left(make: Make, tmp_p
         run(make(**changes), tmp_path / "runs", **training)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("name", sorted(BY_A_PLAN))
+def test_a_plan_refuses_what_the_data_show(make: Make, tmp_path: Path, name: str) -> None:
+    changes, training, message = BROKEN[name]
+    with pytest.raises(UsageError, match=message) as caught:
+        plan_sweep(defined(make(**changes), **training), Store(tmp_path / "runs"), Path("unused"))
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"augmentations": '{"dropped": lambda inputs: inputs * (torch.rand_like(inputs) < 0.5)}'},
+        {
+            "augmentations": '{"dropped": lambda inputs: inputs + torch.randn_like(inputs)}',
+            "bounds": "(-9.0, 9.0)",
+        },
+        {
+            "augmentations": '{"dropped": lambda inputs: inputs + torch.randn_like(inputs)}',
+            "bounds": "(0.4, 0.6)",
+        },
+    ],
+)
+def test_an_augmentation_in_the_bounds_or_of_data_outside_of_them_passes(
+    make: Make, tmp_path: Path, changes: dict[str, str]
+) -> None:
+    (stage,) = plan_sweep(
+        defined(make(**changes), augment="dropped"), Store(tmp_path / "runs"), Path("unused")
+    ).stages
+    assert stage.left == 1
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from search.execution.gpus import Memory
 from search.records.journal import Journal
 from search.records.record import State
 from trainables.gpu import CONTEXT_BYTES, share_problem
+from trainables.training.loop import Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
 
@@ -58,6 +59,25 @@ def test_a_trial_is_measured_on_a_real_gpu(tmp_path: Path) -> None:
 def test_gpus_are_a_share_a_whole_number_or_auto(count: float | str) -> None:
     with pytest.raises(UsageError, match="gpus"):
         parse_sweep(_raw([0.1]) | {"resources": {"gpus": count}})
+
+
+def test_the_attacks_of_a_last_epoch_are_measured_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, float]] = []
+    epoch = Training.epoch
+    monkeypatch.setattr(gpus, "device_for", lambda _: torch.device("cpu"))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda _: GIB)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (0, 16 * GIB))
+    monkeypatch.setattr(Training, "epoch", lambda self: seen.append(epoch(self)))
+    settings = TrainingSettings(epochs=5, train_size=60, robustness="fgsm-of-20:0.1", schedule="one-cycle")
+    checksum = workload_named("digits-lenet5").checksum(tmp_path)
+    trial = Trial.make("digits-lenet5", "dropattack", {"targets": "input"}, settings, 0, checksum)
+    assert gpus.measure_here(trial, tmp_path, compiled=False) == Memory(GIB, 16 * GIB)
+    assert len(seen) == 1
+    assert "test_accuracy" in seen[0]
+    assert [name for name in seen[0] if name.startswith("test_fgsm")]
 
 
 def _raw(wants: list[float]) -> dict[str, Any]:

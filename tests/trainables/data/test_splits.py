@@ -101,6 +101,15 @@ def test_balanced_subsets_take_equally_many_of_each_class_until_one_is_used_up()
     assert counts == [[10, 10, 10], [30, 10, 30]]
 
 
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_subsets_of_several_labels_an_example_are_drawn_evenly(width: int) -> None:
+    labels = (torch.rand(40, width, generator=torch.Generator().manual_seed(0)) < 0.5).float()
+    few, more = (stratified_subset(labels, size, seed=3) for size in (10, 30))
+    assert len(few.unique()) == 10
+    assert torch.equal(more[:10], few)
+    assert torch.equal(more, stratified_subset(torch.zeros(40, dtype=torch.int64), 30, seed=3))
+
+
 def test_subsets_of_other_seeds_differ() -> None:
     labels = torch.arange(100) % 2
     assert set(stratified_subset(labels, 20, 0).tolist()) != set(stratified_subset(labels, 20, 1).tolist())

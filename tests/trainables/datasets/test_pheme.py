@@ -113,3 +113,42 @@ def test_a_broken_tweet_is_named(tmp_path: Path) -> None:
     refused(Pheme(), root, settings, rf"{tweet.name}: not a tweet with a number as 'id'")
     tweet.write_bytes(b'{"id": 1,\n "text": "caf\xe9"}')
     refused(Pheme(), root, settings, rf"{tweet.name}, line 2: not UTF-8")
+
+
+EVENTS = ("ottawashooting", "germanwings-crash", "gurlitt")
+
+
+def test_events_are_the_groups_of_table_and_tree(tmp_path: Path) -> None:
+    """Each text's event, by the number that its text holds."""
+    table, tree = tmp_path / "a", tmp_path / "b"
+    folders = [table / "PHEME", tree / "PHEME"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    rows = [f"source {i},{i % 2},{EVENTS[i % 3]},{i},true,exact\n" for i in range(60)]
+    header = "text,label,event,tweet_id,veracity,text_check\n"
+    (folders[0] / "pheme9_source_tweets.csv").write_text(header + "".join(rows))
+    for i in range(60):
+        kind = ("non-rumours", "rumours")[i % 2]
+        place = folders[1] / f"all-rnr-annotated-threads/{EVENTS[i % 3]}-all-rnr-threads/{kind}/{i}"
+        (place / "source-tweets").mkdir(parents=True)
+        (place / "source-tweets" / f"{i}.json").write_text(json.dumps({"id": i, "text": f"source {i}"}))
+    settings = PhemeSettings(**PLAIN, vocabulary_from="all")
+    for root in (table, tree):
+        data = Pheme().load(root, settings)
+        assert data.groups is not None
+        assert list(data.groups.names) == sorted(EVENTS)
+        vocabulary = words(data)
+        for name in ("train", "valid", "test"):
+            numbers = [int(vocabulary[i]) for i in getattr(data, name).tokens[:, 1].tolist()]
+            assert [EVENTS[i % 3] for i in numbers] == [
+                data.groups.names[g] for g in getattr(data.groups, name).tolist()
+            ]
+    assert Pheme().checksum(table, settings) == Pheme().checksum(tree, settings)
+
+
+def test_of_one_event_or_none_there_are_no_groups(tmp_path: Path) -> None:
+    assert Pheme().load(write_tweets(tmp_path), PhemeSettings(**PLAIN)).groups is None
+    path = tmp_path / "PHEME" / "pheme9_source_tweets.csv"
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    path.write_text("".join(f"{text},{label},{number}\n" for text, label, _, number, *_ in lines))
+    assert Pheme().load(tmp_path, PhemeSettings(**PLAIN)).groups is None

@@ -1,14 +1,18 @@
 """Arithmetic as a setting of a trial."""
 
+import copy
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from dropattack import LossScale, UsageError
 from trainables.lanes import recurrent
-from trainables.lanes.loop import Lanes
+from trainables.lanes.loop import Lanes, lane_structure
+from trainables.recipe import updates
 from trainables.recipe.precision import arithmetic
 from trainables.training.loop import Training
 from trainables.trial import Trial
@@ -36,7 +40,7 @@ def test_flags_hold_within_and_are_restored(precision: str, expected: bool) -> N
 
 
 def test_precision_is_part_of_a_trial() -> None:
-    assert len({trial(precision).key for precision in ("float32", "tf32", "bfloat16")}) == 3
+    assert len({trial(precision).key for precision in ("float32", "tf32", "bfloat16", "float16")}) == 4
 
 
 def test_bfloat16_is_the_steps_alone() -> None:
@@ -69,7 +73,9 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.usefixtures("elsewhere")
-@pytest.mark.parametrize(("precision", "expected"), [("float32", False), ("tf32", True), ("bfloat16", False)])
+@pytest.mark.parametrize(
+    ("precision", "expected"), [("float32", False), ("tf32", True), ("bfloat16", False), ("float16", False)]
+)
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -134,3 +140,58 @@ def test_recurrent_layers_of_a_bfloat16_trial_compute_in_float32_alone_and_in_la
     assert seen == {(False, torch.float32)}
     for one, metrics in zip(trials, alone, strict=True):
         assert lanes[one.key]["train_loss"] == pytest.approx(metrics["train_loss"], abs=2e-3)
+
+
+@pytest.mark.parametrize("method", ["standard", "dropattack", "sam"])
+def test_a_float16_trial_is_near_that_in_float32(method: str) -> None:
+    """Under SGD, whose steps are as long as the gradient; pooling and ReLU switch where numbers are close."""
+    data = workload_named("digits-lenet5").load(Path("unused"))
+    weights = []
+    for precision in ("float32", "float16"):
+        settings = TrainingSettings(epochs=1, train_size=256, precision=precision, optimizer="sgd")
+        settings = replace(settings, learning_rate=0.1, batch_size=32, accumulate=2)
+        training = Training(Trial.make("digits-lenet5", method, {}, settings, 0, "c"), data)
+        start = torch.cat([p.detach().flatten().clone() for p in training.model.parameters()])
+        assert training.epoch()["train_skipped_updates"] == 0
+        weights.append(torch.cat([p.detach().flatten() for p in training.model.parameters()]) - start)
+    assert (weights[1] - weights[0]).norm() <= 0.1 * weights[0].norm()
+
+
+@pytest.mark.parametrize("method", ["dropattack", "freeat"])
+def test_a_float16_trial_resumes_bit_for_bit_while_its_factor_falls_and_rises(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(updates, "scaling_for", lambda precision: LossScale(2.0**30, interval=5))
+    data = workload_named("digits-lenet5").load(Path("unused"))
+    settings = TrainingSettings(epochs=4, train_size=128, batch_size=16, precision="float16")
+    asked = Trial.make("digits-lenet5", method, {}, settings, 0, "c")
+    whole, begun = Training(asked, data), Training(asked, data)
+    histories: list[list[float]] = []
+    for training in (whole, begun):
+        histories.append([])
+        for _ in range(2):
+            training.epoch()
+            histories[-1].append(float(training.state_dict()["scaling"]["factor"]))
+    state = copy.deepcopy(begun.state_dict())
+    resumed = Training(asked, data)
+    resumed.load_state_dict(state)
+    for training in (whole, resumed):
+        for _ in range(2):
+            training.epoch()
+    assert histories[0] == histories[1]
+    assert histories[0][0] < 2.0**30, "the factor has fallen"
+    for name, value in whole.state_dict()["scaling"].items():
+        assert torch.equal(value, resumed.state_dict()["scaling"][name])
+    for name, weight in whole.model.state_dict().items():
+        assert torch.equal(weight, resumed.model.state_dict()[name]), name
+    assert sum(epoch["train_skipped_updates"] for epoch in whole.history) > 0
+
+
+def test_a_trial_that_scales_nothing_keeps_no_factor() -> None:
+    data = workload_named("digits-lenet5").load(Path("unused"))
+    assert "scaling" not in Training(trial("bfloat16"), data).state_dict()
+
+
+def test_float16_is_no_lane() -> None:
+    with pytest.raises(UsageError, match="lanes do not scale their losses"):
+        lane_structure(trial("float16"))

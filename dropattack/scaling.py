@@ -1,0 +1,121 @@
+"""A loss scaled for float16, whose small gradients would be zero otherwise; attacks do not see the factor.
+
+The factor follows the rule of `torch.amp.GradScaler`. GradScaler itself divides it out before an update; a
+step here has several passes, and what each gives decides the next, so that it is divided out behind each.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class LossScale:
+    """The factor of a training's losses, adapted from update to update.
+
+    The gradient of a pass is that of the loss times the factor, divided by the factor where it arrives at a
+    parameter or an input. Where one of a step's passes gives an inf or a nan, the update is left out and the
+    factor shrinks; after enough updates in a row without one it grows. A factor that is a power of two
+    changes no digit of a float32 computation.
+
+    Args:
+        initial: The first factor, > 0.
+        growth: What the factor is multiplied by after ``interval`` updates, ≥ 1.
+        backoff: What the factor is multiplied by where an update is left out, in (0, 1).
+        interval: Updates in a row without an inf or a nan before the factor grows.
+    """
+
+    def __init__(
+        self, initial: float = 2.0**16, growth: float = 2.0, backoff: float = 0.5, interval: int = 2000
+    ) -> None:
+        self._growth, self._backoff, self._interval = growth, backoff, interval
+        self._factor = torch.tensor(initial, dtype=torch.float32)
+        self._clean = torch.zeros((), dtype=torch.int32)
+        self._overflow = torch.zeros((), dtype=torch.float32)
+
+    @property
+    def factor(self) -> Tensor:
+        """0-dimensional, float32, where the last loss was."""
+        return self._factor
+
+    @property
+    def overflow(self) -> Tensor:
+        """1 where a pass since the last `update` gave an inf or a nan, else 0; 0-dimensional."""
+        return self._overflow
+
+    def scaled(self, value: Tensor) -> Tensor:
+        """A loss, or another scalar to differentiate, times the factor."""
+        if self._factor.device != value.device:
+            self._factor, self._clean, self._overflow = (
+                held.to(value.device) for held in (self._factor, self._clean, self._overflow)
+            )
+        return value * self._factor
+
+    def unscaled(self, gradient: Tensor) -> Tensor:
+        """The gradient of a scaled value divided by the factor, with its graph; notes an overflow."""
+        if gradient.is_sparse:
+            return torch.sparse_coo_tensor(
+                gradient._indices(),
+                self.unscaled(gradient._values()),
+                gradient.shape,
+                is_coalesced=gradient.is_coalesced(),
+                check_invariants=False,
+            )
+        inverse = self._factor.reciprocal()
+        if gradient.requires_grad:
+            self._check([gradient.detach().clone()], inverse)
+            return gradient * inverse.to(gradient.dtype)
+        own = gradient.clone()
+        self._check([own], inverse)
+        return own
+
+    def _check(self, gradients: Sequence[Tensor], inverse: Tensor) -> None:
+        """Divides in place, as GradScaler does; the host does not wait."""
+        torch._amp_foreach_non_finite_check_and_unscale_(list(gradients), self._overflow, inverse)
+
+    @contextmanager
+    def unscaling(self, value: Tensor) -> Iterator[None]:
+        """Lets ``backward`` of a scaled value leave unscaled gradients, wherever they arrive."""
+        with ExitStack() as stack:
+            for leaf in _leaves(value):
+                stack.callback(leaf.register_hook(self.unscaled).remove)
+            yield
+
+    def update(self, left_out: Tensor) -> None:
+        """Adapts the factor after an update.
+
+        Args:
+            left_out: Positive where the update was left out; 0-dimensional.
+        """
+        found = torch.maximum(self._overflow, left_out.to(self._overflow))
+        torch._amp_update_scale_(
+            self._factor, self._clean, found, self._growth, self._backoff, self._interval
+        )
+        self._overflow = torch.zeros_like(self._overflow)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The factor, and how many updates in a row were clean."""
+        return {"factor": self._factor.clone(), "clean": self._clean.clone()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes back what `state_dict` gave."""
+        self._factor, self._clean = state["factor"].clone(), state["clean"].clone()
+        self._overflow = torch.zeros_like(self._factor)
+
+
+def _leaves(value: Tensor) -> list[Tensor]:
+    """Every tensor that a value's ``backward`` would leave a gradient at."""
+    found: list[Tensor] = []
+    seen: set[Any] = set()
+    open_nodes = [value.grad_fn]
+    while open_nodes:
+        node = open_nodes.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if (leaf := getattr(node, "variable", None)) is not None:
+            found.append(leaf)
+        open_nodes += [following for following, _ in node.next_functions]
+    return found

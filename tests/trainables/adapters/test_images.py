@@ -1,0 +1,77 @@
+"""A user's folders of images."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dropattack import Settings, UsageError
+from trainables import Data, ImageFolder
+
+COLOURS = {"red": (255, 0, 0), "blue": (0, 0, 255)}
+
+
+def painted(folder: Path, count: int = 5, size: tuple[int, int] = (12, 8)) -> None:
+    for name, colour in COLOURS.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            Image.new("RGB", size, colour).save(folder / name / f"{number}.png")
+
+
+def loaded(root: Path, **options: int) -> Data:
+    return ImageFolder("pictures", **{"size": 4, **options}).load(root, Settings())
+
+
+def test_images_are_dealt_scaled_and_known_by_their_folder(tmp_path: Path) -> None:
+    painted(tmp_path / "pictures")
+    (tmp_path / "pictures" / "red" / "._0.png").write_bytes(b"no image")
+    (tmp_path / "pictures" / "red" / "notes.txt").write_text("no image")
+    data = loaded(tmp_path)
+    assert (data.shape, data.classes, data.extras["labels"]) == ((3, 4, 4), 2, ["blue", "red"])
+    assert [len(split) for split in (data.train, data.valid, data.test)] == [6, 2, 2]
+    for split in (data.train, data.valid, data.test):
+        for images, labels in split.batches(10):
+            assert images.shape[1:] == (3, 4, 4)
+            assert torch.equal(images[:, 0].mean((1, 2)), labels.float())
+            assert torch.equal(images[:, 2].mean((1, 2)), 1 - labels.float())
+
+
+def test_folders_may_be_splits(tmp_path: Path) -> None:
+    for number, split in enumerate(("train", "val", "test"), 2):
+        painted(tmp_path / "pictures" / split, count=number)
+    data = loaded(tmp_path, channels=1)
+    assert [len(split) for split in (data.train, data.valid, data.test)] == [4, 6, 8]
+    assert data.shape == (1, 4, 4)
+
+
+def test_the_middle_of_an_image_is_kept(tmp_path: Path) -> None:
+    painted(tmp_path / "pictures")
+    pixels = np.zeros((4, 12, 3), dtype=np.uint8)
+    pixels[:, 4:8] = 255
+    for path in (tmp_path / "pictures" / "red").iterdir():
+        Image.fromarray(pixels).save(path)
+    data = loaded(tmp_path)
+    images, labels = next(data.train.batches(100))
+    assert images[labels == 1].min() == 1
+
+
+def test_an_image_that_changes_changes_the_checksum(tmp_path: Path) -> None:
+    painted(tmp_path / "pictures")
+    before = loaded(tmp_path).checksum
+    assert loaded(tmp_path, size=5).checksum != before
+    Image.new("RGB", (12, 8), (1, 2, 3)).save(tmp_path / "pictures" / "red" / "0.png")
+    assert loaded(tmp_path).checksum != before
+
+
+def test_folders_without_images_and_broken_images_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no folder"):
+        loaded(tmp_path)
+    (tmp_path / "pictures" / "red").mkdir(parents=True)
+    with pytest.raises(UsageError, match="holds no images as CLASS/IMAGE"):
+        loaded(tmp_path)
+    painted(tmp_path / "pictures")
+    (tmp_path / "pictures" / "red" / "3.png").write_bytes(b"\x89PNG no more")
+    with pytest.raises(UsageError, match=r"red/3\.png cannot be read as an image"):
+        loaded(tmp_path)

@@ -1,0 +1,111 @@
+"""Tables in CSV and parquet, against scikit-learn's own encoders and by hand."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from dropattack import Settings, UsageError
+from trainables import Data, Table
+
+ROWS = pd.DataFrame(
+    {
+        "age": [20, 30, np.nan, 50, 60, 30, 20, 10, 40, 70],
+        "town": ["Rome", "Oslo", None, "Rome", "Oslo", "Rome", "Oslo", "Rome", "Oslo", "Bern"],
+        "member": [True, False] * 5,
+        "row": range(10),
+        "part": ["train"] * 6 + ["valid"] * 2 + ["test"] * 2,
+        "churned": ["yes", "no"] * 5,
+        "spent": np.linspace(0, 9, 10),
+    }
+)
+
+
+def loaded(folder: Path, rows: pd.DataFrame = ROWS, ending: str = "csv", **options: Any) -> Data:
+    path = folder / f"people.{ending}"
+    rows.to_csv(path, index=False) if ending == "csv" else rows.to_parquet(path)
+    given = {"label": "churned", "drop": ["row", "spent"], "split": "part", **options}
+    return Table(path.name, **given).load(folder, Settings())
+
+
+def rows_of(data: Data) -> torch.Tensor:
+    splits = (data.train, data.valid, data.test)
+    return torch.cat([inputs for split in splits for inputs, _ in split.batches(100)])
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_numbers_are_scaled_by_the_training_rows_and_words_have_columns(tmp_path: Path, ending: str) -> None:
+    data = loaded(tmp_path, ending=ending)
+    assert data.extras["columns"] == ["age", "member", "town=", "town=Oslo", "town=Rome"]
+    assert (data.features, data.classes, data.extras["labels"]) == (5, 2, ["no", "yes"])
+    found = rows_of(data)
+    ages = np.array([20, 30, 30, 50, 60, 30])  # the median of what is known takes the missing one's place
+    assert found[:6, 0].numpy() == pytest.approx((ages - ages.mean()) / ages.std(), abs=1e-6)
+    assert found[9, 0].item() == pytest.approx((70 - ages.mean()) / ages.std(), abs=1e-6)
+    assert found[2, 2:].tolist() == [1, 0, 0]
+    assert found[9, 2:].tolist() == [0, 0, 0], "no training row is of Bern"
+    assert data.train.labels.tolist() == [1, 0] * 3
+    assert data.extras["encoding"]["age"]["missing"] == 30
+
+
+def test_numbers_are_learnt_where_labels_are_numbers(tmp_path: Path) -> None:
+    data = loaded(tmp_path, label="spent", drop=["churned", "row"])
+    assert data.train.labels.tolist() == [0, 1, 2, 3, 4, 5]
+    assert data.train.labels.dtype == torch.float32
+    whole = loaded(tmp_path, label="row", drop=["churned", "spent"], regression=True)
+    assert whole.classes == 1
+    assert "labels" not in whole.extras
+
+
+def test_the_positive_class_is_named_as_the_table_names_it(tmp_path: Path) -> None:
+    assert loaded(tmp_path, positive="yes").positive == 1
+    assert loaded(tmp_path, positive="no").positive == 0
+    with pytest.raises(UsageError, match="unknown label of people 'maybe'"):
+        loaded(tmp_path, positive="maybe")
+
+
+def test_an_edited_table_and_another_option_have_other_checksums(tmp_path: Path) -> None:
+    found = {loaded(tmp_path).checksum, loaded(tmp_path, drop=["row"]).checksum}
+    found.add(loaded(tmp_path, split="", drop=["row", "part", "spent"]).checksum)
+    edited = ROWS.assign(age=ROWS["age"] + 1)
+    found.add(loaded(tmp_path, edited).checksum)
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "message"),
+    [
+        (ROWS, {"label": "churn"}, "unknown column of people.csv 'churn'; did you mean 'churned'"),
+        (ROWS, {"drop": ["rows"]}, "unknown column of people.csv 'rows'; did you mean 'row'"),
+        (ROWS.assign(part="train"), {}, "no example of the split 'valid'"),
+        (ROWS.assign(age=np.inf), {}, "column 'age' holds an infinite number"),
+        (ROWS[["churned", "part"]], {"drop": []}, "no column beside the label"),
+        (ROWS.assign(churned=["yes"] + [None] * 9), {}, "example 2 has no label"),
+        (ROWS[:0], {}, "has no rows"),
+    ],
+)
+def test_tables_that_cannot_be_learnt_are_refused_in_a_line(
+    tmp_path: Path, rows: pd.DataFrame, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        loaded(tmp_path, rows, **options)
+
+
+def test_a_column_of_names_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    many = pd.DataFrame({"name": [f"person {i}" for i in range(300)], "churned": ["yes", "no"] * 150})
+    with pytest.raises(UsageError, match=r"180 different words; leave it out \(drop=\['name'\]\)"):
+        loaded(tmp_path, many, drop=[], split="")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"", "cannot be read"), (b"\x00\xff\xfe", "cannot be read|column")]
+)
+def test_files_that_are_no_tables_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "broken.csv").write_bytes(content)
+    with pytest.raises(UsageError, match=message):
+        Table("broken.csv", "label").load(tmp_path, Settings())
+    with pytest.raises(UsageError, match="is missing; put the table there"):
+        Table("none.csv", "label").load(tmp_path, Settings())

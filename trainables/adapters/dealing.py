@@ -1,0 +1,135 @@
+"""How examples of a user's become the three splits, and their labels classes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dropattack import UsageError
+from trainables.data.splits import stratified_subset
+
+_SEED = 0
+TRAIN, VALID, TEST = "train", "valid", "test"
+SPLITS = (TRAIN, VALID, TEST)
+_ALSO = {"validation": VALID, "val": VALID, "dev": VALID, "training": TRAIN, "testing": TEST}
+_FEWEST = 3
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels as a model is trained on them.
+
+    Attributes:
+        values: ``[n]``, int64 where they are classes; else ``[n, ...]``, float32.
+        names: What the classes are called, in their order; empty where labels are numbers.
+    """
+
+    values: Tensor
+    names: tuple[Any, ...]
+
+    @property
+    def classes(self) -> int:
+        """Number of classes; of numbers, how many there are of each example."""
+        return len(self.names) or self.values[:1].numel()
+
+
+def labels_of(raw: Any, regression: bool | None, where: str) -> Labels:
+    """Tells classes from numbers, and numbers the classes in their order.
+
+    Args:
+        raw: One label for each example, ``[n]``: words, truth values or whole numbers are classes; other
+            numbers, and any of ``[n, ...]``, are numbers.
+        regression: Whether labels are numbers; ``None`` to tell by their kind.
+        where: What has them, for messages.
+
+    Raises:
+        UsageError: One is missing, there are fewer than two classes, or words are to be numbers.
+    """
+    values = raw.detach().cpu().numpy() if isinstance(raw, Tensor) else np.asarray(raw)
+    if not len(values):
+        raise UsageError(f"{where} has no examples")
+    missing = _missing(values)
+    if missing.any():
+        raise UsageError(f"{where}: example {int(missing.argmax()) + 1} has no label; leave it out")
+    numeric = values.dtype.kind in "fiu"
+    numbers = values.ndim > 1 or values.dtype.kind == "f" if regression is None else regression
+    if numbers:
+        if not (numeric or values.dtype.kind == "b"):
+            raise UsageError(f"{where}: the label {str(values.flat[0])!r} is no number")
+        return Labels(torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)), ())
+    kinds = values if numeric or values.dtype.kind == "b" else values.astype(str)
+    names, numbered = np.unique(kinds, return_inverse=True)
+    if len(names) < 2:
+        raise UsageError(f"{where} has one class only, {names[0]!s}; classes need at least two")
+    return Labels(torch.from_numpy(numbered.reshape(-1)).long(), tuple(names.tolist()))
+
+
+def _missing(values: NDArray[Any]) -> NDArray[Any]:
+    if values.dtype.kind == "f":
+        found: NDArray[Any] = np.isnan(values).reshape(len(values), -1).any(1)
+        return found
+    if values.dtype.kind == "O":
+        return np.array([value is None or value != value for value in values.reshape(len(values), -1)[:, 0]])
+    return np.zeros(len(values), dtype=bool)
+
+
+def dealt(labels: Labels, valid: float, test: float, where: str) -> dict[str, Tensor]:
+    """Deals examples to the splits, always the same way, with the classes in their proportions.
+
+    Args:
+        labels: Of all examples.
+        valid: Share of the examples to validate on, above 0 and below 1.
+        test: Share to test on.
+        where: What is dealt, for messages.
+
+    Returns:
+        Indices by split.
+
+    Raises:
+        UsageError: A share is none, nothing is left to train on, or there are too few examples.
+    """
+    shares = {VALID: valid, TEST: test}
+    for name, share in shares.items():
+        if not 0 < share < 1:
+            raise UsageError(f"{where}: the share {name}={share:g} must lie between 0 and 1")
+    count = len(labels.values)
+    sizes = {name: max(1, round(count * share)) for name, share in shares.items()}
+    if sum(sizes.values()) >= count or count < _FEWEST:
+        raise UsageError(
+            f"{where}: {count} examples with valid={valid:g} and test={test:g} leave none to train on"
+        )
+    strata = labels.values if labels.names else torch.zeros(count, dtype=torch.int64)
+    order = stratified_subset(strata, count, _SEED)
+    ends = (sizes[TEST], sizes[TEST] + sizes[VALID])
+    return {TRAIN: order[ends[1] :], VALID: order[ends[0] : ends[1]], TEST: order[: ends[0]]}
+
+
+def by_name(names: Sequence[Any], where: str) -> dict[str, Tensor]:
+    """Deals examples to the splits that they name, such as ``train``, ``valid`` and ``test``.
+
+    Raises:
+        UsageError: A name is no split's, or a split has none.
+    """
+    spelt = [_ALSO.get(str(name).lower(), str(name).lower()) for name in names]
+    odd = next((name for name in spelt if name not in SPLITS), None)
+    if odd is not None:
+        raise UsageError(f"{where} names a split {odd!r}; splits are {', '.join(SPLITS)}")
+    found = {split: torch.tensor([i for i, name in enumerate(spelt) if name == split]) for split in SPLITS}
+    for split, indices in found.items():
+        if not len(indices):
+            raise UsageError(f"{where} has no example of the split {split!r}")
+    return found
+
+
+def plain(names: Sequence[Any]) -> list[Any]:
+    """Classes' names as a file holds them."""
+    return [name if isinstance(name, bool | int | float | str) else str(name) for name in names]
+
+
+def extras(labels: Labels, **more: Any) -> Mapping[str, Any]:
+    """What `Data.extras` holds of a user's data: the classes' names, and what a model is built from."""
+    return {**more, **({"labels": plain(labels.names)} if labels.names else {})}

@@ -1,0 +1,126 @@
+"""A model that a function of the user's builds: keyword defaults are settings, parameters are targets."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, make_dataclass
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import nn
+from typing_extensions import override
+
+from dropattack import INPUT, UsageError, setting
+from dropattack.errors import first_line
+from trainables.architecture import Architecture
+from trainables.data.dataset import Data
+
+Builder = Callable[..., nn.Module]
+"""``builder(data, width=64, …)`` gives an untrained model; it draws from torch's default generator."""
+_KINDS = (bool, int, float, str)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionModel(Architecture):
+    """An architecture whose settings are the keyword defaults of a function; see `model_of`."""
+
+    builder: ClassVar[Builder]
+    sample: ClassVar[Callable[[], Data]]
+    """Data to build a model for where only its parameters' names are asked for."""
+    reads_words: ClassVar[bool]
+    built: ClassVar[dict[tuple[Any, ...], Mapping[str, str]]]
+    """Targets by values of the settings, as far as models have been built."""
+
+    @override
+    def build(self, data: Data) -> nn.Module:
+        model = type(self).builder(data, **self.to_dict())
+        if not isinstance(model, nn.Module):
+            raise UsageError(f"the model's function must return an nn.Module, not {type(model).__name__}")
+        type(self).built[tuple(self.to_dict().values())] = self._targets(model)
+        return model
+
+    @property
+    @override
+    def targets(self) -> Mapping[str, str]:
+        """Every parameter that trains under its own name; for texts, ``input`` is the first embedding's."""
+        known, values = type(self).built, tuple(self.to_dict().values())
+        if values not in known:
+            self._build_sample()
+        return known[values]
+
+    @property
+    @override
+    def words(self) -> bool:
+        """See `Architecture.words`; known without building a model."""
+        return type(self).reads_words
+
+    def _build_sample(self) -> None:
+        data = type(self).sample()
+        try:
+            with torch.random.fork_rng(devices=[]):
+                self.build(data)
+        except UsageError:
+            raise
+        except Exception as error:
+            raise UsageError(
+                f"the model cannot be built: {type(error).__name__}: {first_line(error)}"
+            ) from error
+
+    def _targets(self, model: nn.Module) -> Mapping[str, str]:
+        named = {n: n for n, p in model.named_parameters() if p.requires_grad and p.is_floating_point()}
+        if not self.words:
+            return named
+        first = next((n for n, m in model.named_modules() if isinstance(m, nn.Embedding)), None)
+        if first is None:
+            raise UsageError("a model of texts needs an nn.Embedding, which attacks on the input change")
+        return {INPUT: f"{first}.weight", **{n: p for n, p in named.items() if n != f"{first}.weight"}}
+
+
+def model_of(builder: Builder, sample: Callable[[], Data], words: bool = False) -> Architecture:
+    """An architecture of a function, which knows its parameters' names once it has been built for a sample.
+
+    Args:
+        builder: See `Builder`. Numbers, words and truth values that its keywords default to are settings,
+            which a sweep sets or searches under ``model:``.
+        sample: Gives data to build it for.
+        words: Whether it reads texts, so that ``input`` is its embedding.
+
+    Raises:
+        UsageError: It does not take the data first, or a default is something else.
+
+    Example:
+        >>> def net(data, width=64):
+        ...     return nn.Linear(data.features, width)
+        >>> model_of(net, lambda: None).to_dict()
+        {'width': 64}
+    """
+    name = getattr(builder, "__name__", type(builder).__name__)
+    try:
+        first, *rest = inspect.signature(builder).parameters.values()
+    except (TypeError, ValueError):
+        raise UsageError(
+            "model must be a function that takes the data: model=lambda data, width=64: …"
+        ) from None
+    if first.default is not first.empty or first.kind is first.KEYWORD_ONLY:
+        raise UsageError(f"the model's function {name} must take the data first: def {name}(data, …)")
+    fields = []
+    for parameter in rest:
+        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            raise UsageError(
+                f"the model's function {name} must name its settings; it takes *{parameter.name}"
+            )
+        if not isinstance(parameter.default, _KINDS):
+            raise UsageError(
+                f"{parameter.name} of the model's function {name} needs a default that is a number, a word, "
+                "true or false: it is a setting of `model:`"
+            )
+        kind = type(parameter.default)
+        fields.append((parameter.name, kind, setting(parameter.default, f"{parameter.name} of {name}.")))
+    clash = next((n for n, *_ in fields if hasattr(FunctionModel, n)), None)
+    if clash is not None:
+        raise UsageError(f"{clash} of the model's function {name} is a name of this program's; rename it")
+    own: dict[str, Any] = {"builder": staticmethod(builder), "sample": staticmethod(sample), "built": {}}
+    own["reads_words"] = words
+    made = make_dataclass(
+        "FunctionModel", fields, bases=(FunctionModel,), namespace=own, frozen=True, kw_only=True
+    )
+    return cast(Architecture, made())

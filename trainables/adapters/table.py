@@ -1,0 +1,188 @@
+"""A table of a user's in a CSV or parquet file: numbers, categories, missing values."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from typing_extensions import override
+
+from dropattack import Settings, UsageError
+from dropattack.errors import first_line, unknown
+from trainables.adapters.arrays import data_of
+from trainables.adapters.dealing import SPLITS, TRAIN, Labels, by_name, dealt, labels_of
+from trainables.data import files
+from trainables.data.cache import Encoded, cached
+from trainables.data.dataset import Data, Dataset
+from trainables.digest import digest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_VERSION = 1
+_MOST = 100
+"""Categories of a column beyond which it looks like a name or a number of the row."""
+
+
+class Table(Dataset):
+    r"""A CSV or parquet file with a row for each example.
+
+    Columns of numbers have mean 0 and variance 1 over the training rows, with the training rows' median
+    where a number is missing. Each category of the other columns, and a missing one, has a column of its own
+    that is 1 or 0; one that no training row has is all zeros.
+
+    Args:
+        path: The file, below the data root unless it is absolute.
+        label: Column that is learnt.
+        drop: Columns to leave out, such as a row's number.
+        split: Column that names each row's split: train, valid or test. Without it rows are dealt.
+        valid: Share of the rows to validate on, where they are dealt.
+        test: Share to test on.
+        regression: See `Tensors`.
+        positive: What the label of the positive class says, for binary F1.
+        name: See `Dataset`; the file's own name unless told.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> rows = [f"{i},{'ab'[i % 2]},{'yes' if i % 3 else 'no'}" for i in range(30)]
+        >>> _ = (folder / "t.csv").write_text("\n".join(["age,kind,churned", *rows]))
+        >>> data = Table("t.csv", label="churned").load(folder, Settings())
+        >>> data.extras["columns"], data.extras["labels"]
+        (['age', 'kind=a', 'kind=b'], ['no', 'yes'])
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        label: str,
+        *,
+        drop: Sequence[str] = (),
+        split: str = "",
+        valid: float = 0.2,
+        test: float = 0.2,
+        regression: bool | None = None,
+        positive: Any = None,
+        name: str = "",
+    ) -> None:
+        self.name = name or Path(path).stem
+        self._path, self._label, self._drop, self._split = Path(path), label, tuple(drop), split
+        self._shares, self._regression, self._says = (valid, test), regression, positive
+        self.positive = None if positive is None else 0  # which one is known with the labels; see `load`
+
+    @override
+    def checksum(self, root: Path, settings: Settings) -> str:
+        content = files.content_digest(self._file(root))
+        options = (self._label, list(self._drop), self._split, self._shares, self._regression)
+        return digest(self.name, _VERSION, content, options, None if self._says is None else str(self._says))
+
+    @override
+    def load(self, root: Path, settings: Settings) -> Data:
+        checksum = self.checksum(root, settings)
+        entry = cached(self.name, checksum, lambda: self._encoded(root))
+        labels = Labels(entry["labels"], tuple(entry["names"]))
+        return data_of(
+            entry["inputs"],
+            labels,
+            {split: entry[split] for split in SPLITS},
+            checksum,
+            positive=self._positive(labels),
+            columns=entry["columns"],
+            encoding=entry["encoding"],
+        )
+
+    def _positive(self, labels: Labels) -> int | None:
+        if self._says is None:
+            return None
+        if self._says not in labels.names:
+            raise unknown(f"label of {self.name}", str(self._says), map(str, labels.names))
+        return labels.names.index(self._says)
+
+    def _file(self, root: Path) -> Path:
+        path = root / self._path
+        if not path.is_file():
+            raise UsageError(f"{path} is missing; put the table there, or name its place with --data DIR")
+        return path
+
+    def _encoded(self, root: Path) -> Encoded:
+        path = self._file(root)
+        table = _read(path)
+        for column in (self._label, *self._drop, *([self._split] if self._split else [])):
+            if column not in table:
+                raise unknown(f"column of {path.name}", column, map(str, table))
+        labels = labels_of(table[self._label].to_numpy(), self._regression, f"{path.name}, {self._label}")
+        splits = (
+            by_name(table[self._split].tolist(), f"{path.name}, {self._split}")
+            if self._split
+            else dealt(labels, *self._shares, path.name)
+        )
+        rest = table.drop(columns=[self._label, *self._drop, *([self._split] if self._split else [])])
+        inputs, columns, encoding = _encode(rest, splits[TRAIN].numpy(), path.name)
+        return {
+            "inputs": inputs,
+            "labels": labels.values,
+            "names": list(labels.names),
+            "columns": columns,
+            "encoding": encoding,
+            **splits,
+        }
+
+
+def _read(path: Path) -> "pd.DataFrame":
+    import pandas as pd
+
+    try:
+        table = pd.read_parquet(path) if path.suffix in (".parquet", ".pq") else pd.read_csv(path)
+    except Exception as error:  # pandas and pyarrow fail in ways of their own
+        raise UsageError(f"{path} cannot be read as a table ({first_line(error)})") from error
+    if not len(table):
+        raise UsageError(f"{path} has no rows")
+    return table
+
+
+def _encode(table: "pd.DataFrame", train: Any, name: str) -> tuple[torch.Tensor, list[str], dict[str, Any]]:
+    """Inputs ``[n, columns]``, what their columns are called, and what they were encoded with."""
+    from pandas.api.types import is_numeric_dtype
+    from sklearn.compose import make_column_transformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    if not len(table.columns):
+        raise UsageError(f"{name} has no column beside the label; a model needs at least one")
+    table = table.rename(columns=str)
+    names = list(map(str, table.columns))
+    numbers = [column for column in names if is_numeric_dtype(table[column])]
+    words = [column for column in names if column not in numbers]
+    plain = table.assign(**{column: table[column].astype(float) for column in numbers})
+    plain = plain.assign(**{column: table[column].astype(object).map(_word) for column in words})
+    for column in numbers:
+        if np.isinf(plain[column]).any():
+            raise UsageError(f"{name}: column {column!r} holds an infinite number")
+    for column in words:
+        if (kinds := plain[column].iloc[train].nunique()) > _MOST:
+            raise UsageError(
+                f"{name}: column {column!r} has {kinds} different words; leave it out "
+                f"(drop=[{column!r}]), or encode it yourself and use Tensors"
+            )
+    filling, scaling = SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
+    kinds_of = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    encoder = make_column_transformer((make_pipeline(filling, scaling), numbers), (kinds_of, words))
+    encoder.fit(plain.iloc[train])
+    columns = list(numbers)
+    encoding: dict[str, Any] = {}
+    if numbers:
+        scaled = encoder.transformers_[0][1]
+        fitted = zip(numbers, scaled[0].statistics_, scaled[1].mean_, scaled[1].scale_, strict=True)
+        encoding |= {n: {"missing": float(m), "mean": float(a), "scale": float(s)} for n, m, a, s in fitted}
+    if words:
+        for column, kinds in zip(words, encoder.transformers_[-1][1].categories_, strict=True):
+            columns += [f"{column}={kind}" for kind in kinds]
+            encoding[column] = {"categories": list(map(str, kinds))}
+    return torch.from_numpy(np.asarray(encoder.transform(plain))).float(), columns, encoding
+
+
+def _word(value: Any) -> str:
+    """A category's name; a missing value's is empty."""
+    return "" if value is None or value != value else str(value)

@@ -1,0 +1,110 @@
+"""Texts of a user's in a CSV file, with any labels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from typing_extensions import override
+
+from dropattack import Settings, UsageError, setting
+from dropattack.errors import unknown
+from trainables.adapters.dealing import SPLITS, by_name
+from trainables.data import files
+from trainables.data.dataset import Data
+from trainables.data.text import TextSettings
+from trainables.datasets.documents import Corpus, Documents
+from trainables.datasets.texts import TextDataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnTextSettings(TextSettings):
+    """How texts become token ids; without word vectors unless some are named."""
+
+    vectors: str = setting(
+        "", "Word vectors in ROOT/glove, plain or .gz, trained further; empty for random ones."
+    )
+
+
+class Texts(TextDataset):
+    """A CSV file with a text and a label in each row; a text that stands in two splits counts in one.
+
+    Args:
+        path: The file, below the data root unless it is absolute; ``.gz`` is decompressed.
+        text: Column of the text.
+        label: Column of the label; labels may say anything.
+        split: Column that names each row's split: train, valid or test. Without it rows are dealt.
+        valid: Share of the rows to validate on, where they are dealt.
+        test: Share to test on.
+        positive: What the label of the positive class says, for binary F1.
+        name: See `Dataset`; the file's own name unless told.
+    """
+
+    settings_type = OwnTextSettings
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        text: str = "text",
+        label: str = "label",
+        split: str = "",
+        valid: float = 0.2,
+        test: float = 0.2,
+        positive: Any = None,
+        name: str = "",
+    ) -> None:
+        if not (0 < valid < 1 and 0 < test < 1 and valid + test < 1):
+            raise UsageError(f"the shares valid={valid:g} and test={test:g} leave no texts to train on")
+        self._path, self._text, self._label, self._split = Path(path), text, label, split
+        self._shares, self._says = (valid, test), None if positive is None else str(positive)
+        self.name = name or Path(path).name.partition(".")[0]
+        self.positive = None if positive is None else 0  # which one is known with the labels; see `load`
+
+    @override
+    def sources(self, root: Path, settings: Any) -> list[Path]:
+        path = root / self._path
+        if not path.is_file():
+            raise UsageError(f"{path} is missing; put the texts there, or name their place with --data DIR")
+        return [path]
+
+    @override
+    def classes_of(self, root: Path, settings: Any) -> int:
+        return len(self._labels(root, settings))
+
+    @override
+    def read(self, root: Path, settings: Any) -> Corpus:
+        (path,) = self.sources(root, settings)
+        labels = self._labels(root, settings)
+        rows = [row for _, row in files.rows(path, self._columns)]
+        whole = Documents.of((row[self._text], labels.index(row[self._label])) for row in rows)
+        if not self._split:
+            valid, test, train = whole.parted(*self._shares)
+            return train, valid, test
+        splits = by_name([row[self._split] for row in rows], f"{path.name}, {self._split}")
+        train, valid, test = (whole.take(splits[split].tolist()) for split in SPLITS)
+        return train, valid, test
+
+    @override
+    def load(self, root: Path, settings: Settings) -> Data:
+        data = super().load(root, settings)
+        labels = self._labels(root, settings)
+        if self._says is not None and self._says not in labels:
+            raise unknown(f"label of {self.name}", self._says, labels)
+        positive = None if self._says is None else labels.index(self._says)
+        extras: Mapping[str, Any] = {**data.extras, "labels": labels}
+        return replace(data, extras=extras, positive=positive)
+
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self._text, self._label, self._split)))
+
+    def _labels(self, root: Path, settings: Any) -> list[str]:
+        """What labels say, in order; numbers by their value."""
+        (path,) = self.sources(root, settings)
+        found = {row[self._label] for _, row in files.rows(path, self._columns)}
+        if "" in found:
+            raise UsageError(f"{path.name} has a row without a label in {self._label!r}; leave it out")
+        if len(found) < 2:
+            raise UsageError(f"{path.name} has one class only, {min(found)}; classes need at least two")
+        return sorted(found, key=lambda said: (not said.isdigit(), int(said) if said.isdigit() else 0, said))

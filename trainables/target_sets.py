@@ -1,0 +1,88 @@
+"""Targets by name, pattern and group: ``conv1.w``, ``layer1.*``, ``norms``."""
+
+import re
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from dropattack import INPUT, UsageError
+from dropattack.errors import nearest
+
+_NORM = re.compile(r"(^|[._])(bn|ln|gn|norm|batch_?norm|layer_?norm|group_?norm)\d*($|[._])", re.IGNORECASE)
+_ATTENTION = re.compile(r"(^|[._])(attn|attention|query|key|value|[qkvo]_(proj|lin))($|[._])", re.IGNORECASE)
+_BIAS = re.compile(r"(^|[._])(bias(_\w+)?|b)$")
+_LISTED = 10
+
+GROUPS = {
+    "norms": "weights and biases of normalisation layers",
+    "biases": "biases of all layers",
+    "attention": "queries, keys, values and outputs of attention",
+    "first": "the layer nearest to the input",
+    "last": "the layer that gives the outputs",
+}
+"""Names of groups, and what they are."""
+
+
+def expanded(name: str, targets: Mapping[str, str], valid: Sequence[str], owner: str) -> list[str]:
+    """The targets that a name, a pattern or a group stands for, in order of depth.
+
+    Args:
+        name: As it stands in a sweep; ``*``, ``?`` and ``[…]`` match as in a shell.
+        targets: See `Architecture.targets`.
+        valid: Every name of a target.
+        owner: Whose targets they are, for messages.
+
+    Raises:
+        UsageError: It stands for none.
+
+    Example:
+        >>> names = {f"layer{i}.{kind}": "" for i in (1, 2) for kind in ("weight", "bias")}
+        >>> expanded("layer1.*", names, list(names), "mine")
+        ['layer1.weight', 'layer1.bias']
+        >>> expanded("biases", names, list(names), "mine")
+        ['layer1.bias', 'layer2.bias']
+    """
+    if name in valid:
+        return [name]
+    if any(sign in name for sign in "*?["):
+        found = [target for target in valid if fnmatchcase(target, name)]
+        if not found:
+            raise UsageError(f"no target of {owner} matches {name!r}; {_valid(valid)}")
+        return found
+    if name in GROUPS:
+        found = [
+            target for target, parameter in targets.items() if _belongs(name, target, parameter, targets)
+        ]
+        if not found:
+            raise UsageError(f"{owner} has no {name} ({GROUPS[name]}); {_valid(valid)}")
+        return found
+    below = [target for target in valid if target.startswith(f"{name}.")]
+    ending = [target for target in valid if target.endswith(f".{name}")]
+    if below:
+        hint = f"did you mean {name + '.*'!r}, which are {len(below)}?"
+    else:
+        close = ending[:3] or nearest(name, [*valid, *GROUPS])
+        hint = f"did you mean {' or '.join(map(repr, close))}?" if close else ""
+    raise UsageError(f"unknown target of {owner} {name!r}; {' '.join(filter(None, [hint, _valid(valid)]))}")
+
+
+def _belongs(group: str, target: str, parameter: str, targets: Mapping[str, str]) -> bool:
+    both = (target, parameter)
+    if group == "norms":
+        return any(map(_NORM.search, both))
+    if group == "attention":
+        return any(map(_ATTENTION.search, both))
+    if group == "biases":
+        return any(map(_BIAS.search, both))
+    layers = list(dict.fromkeys(_layer(path) for name, path in targets.items() if name != INPUT))
+    ends = {"first": layers[:1], "last": layers[-1:]}
+    return target != INPUT and _layer(parameter) in ends[group]
+
+
+def _layer(parameter: str) -> str:
+    return parameter.rpartition(".")[0]
+
+
+def _valid(valid: Sequence[str]) -> str:
+    more = len(valid) - _LISTED
+    listed = ", ".join(valid[:_LISTED])
+    return f"valid: {listed}" + (f" and {more} more; `dropattack targets` lists them" if more > 0 else "")
