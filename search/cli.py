@@ -34,6 +34,7 @@ from search.console.options import (
     StoreOption,
     SweepName,
     TrackingOption,
+    VersionOption,
 )
 
 if TYPE_CHECKING:
@@ -49,20 +50,8 @@ app = typer.Typer(
 )
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
-        from importlib.metadata import version
-
-        print(f"dropattack {version('dropattack')}")
-        raise typer.Exit
-
-
 @app.callback()
-def _every_command(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
+def _every_command(version: VersionOption = False) -> None:
     """Hyperparameter search for DropAttack, masked weight adversarial training, and its relatives."""
 
 
@@ -270,8 +259,7 @@ def robustness(
         _say(place.remarks.values())
 
 
-app.command()(init)
-for light in (sweeps, workloads, methods, targets, doctor):
+for light in (sweeps, workloads, methods, targets, doctor, init):
     app.command()(light)
 app.add_typer(data_app, name="data")
 app.add_typer(store_app, name="store")

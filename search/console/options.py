@@ -33,5 +33,18 @@ RetryOption = Annotated[
 ]
 FormatOption = Annotated[str, typer.Option("--format", help="Any of html,md,png,svg,csv,parquet,tex.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"dropattack {version('dropattack')}")
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+]
 STORE, DATA = Path("runs"), Path("data")
 """Where a store and the datasets are, where nothing else is said."""
