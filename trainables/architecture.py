@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from torch import nn
@@ -43,6 +43,11 @@ class Architecture(Settings, ABC):
         ``input`` stands for the batch itself unless it is mapped to a parameter, as text models map it to
         their embedding matrix.
         """
+
+    @property
+    def norms(self) -> Collection[str] | None:
+        """Targets that belong to normalisation layers; ``None`` where their names tell."""
+        return None
 
     @property
     def words(self) -> bool:

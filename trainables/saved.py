@@ -78,7 +78,8 @@ def load_model(path: str | Path, workload: Workload | None = None) -> SavedModel
     try:
         model.load_state_dict(saved["model"])
     except (RuntimeError, TypeError) as error:
-        raise UsageError(f"{path} does not hold the parameters that {trial.workload} has now") from error
+        whose = workload.name or "this workload"
+        raise UsageError(f"{path} does not hold the parameters that {whose} has now") from error
     return SavedModel(
         model.eval(), trial, saved["metrics"], saved["test"], saved["confusion"], saved["extras"]
     )

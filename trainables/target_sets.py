@@ -1,13 +1,16 @@
 """Targets by name, pattern and group: ``conv1.w``, ``layer1.*``, ``norms``."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from dropattack import INPUT, UsageError
 from dropattack.errors import nearest
 
-_NORM = re.compile(r"(^|[._])(bn|ln|gn|norm|batch_?norm|layer_?norm|group_?norm)\d*($|[._])", re.IGNORECASE)
+_NORM = re.compile(
+    r"(^|[._])((bn|ln|gn|norm|batch_?norm|layer_?norm|group_?norm)\d*|(downsample|shortcut)\.1)($|[._])",
+    re.IGNORECASE,
+)
 _ATTENTION = re.compile(r"(^|[._])(attn|attention|query|key|value|[qkvo]_(proj|lin))($|[._])", re.IGNORECASE)
 _BIAS = re.compile(r"(^|[._])(bias(_\w+)?|b)$")
 _LISTED = 10
@@ -15,14 +18,20 @@ _LISTED = 10
 GROUPS = {
     "norms": "weights and biases of normalisation layers",
     "biases": "biases of all layers",
-    "attention": "queries, keys, values and outputs of attention",
-    "first": "the layer nearest to the input",
-    "last": "the layer that gives the outputs",
+    "attention": "layers that are called query, key, value, attention or so",
+    "first": "the layer whose parameters the model lists first, but for the input's embedding",
+    "last": "the layer whose parameters it lists last",
 }
 """Names of groups, and what they are."""
 
 
-def expanded(name: str, targets: Mapping[str, str], valid: Sequence[str], owner: str) -> list[str]:
+def expanded(
+    name: str,
+    targets: Mapping[str, str],
+    valid: Sequence[str],
+    owner: str,
+    norms: Collection[str] | None = None,
+) -> list[str]:
     """The targets that a name, a pattern or a group stands for, in order of depth.
 
     Args:
@@ -30,6 +39,7 @@ def expanded(name: str, targets: Mapping[str, str], valid: Sequence[str], owner:
         targets: See `Architecture.targets`.
         valid: Every name of a target.
         owner: Whose targets they are, for messages.
+        norms: See `Architecture.norms`.
 
     Raises:
         UsageError: It stands for none.
@@ -49,9 +59,10 @@ def expanded(name: str, targets: Mapping[str, str], valid: Sequence[str], owner:
             raise UsageError(f"no target of {owner} matches {name!r}; {_valid(valid)}")
         return found
     if name in GROUPS:
-        found = [
-            target for target, parameter in targets.items() if _belongs(name, target, parameter, targets)
-        ]
+        if name == "norms" and norms is not None:
+            found = [target for target in targets if target in norms]
+        else:
+            found = [target for target, path in targets.items() if _belongs(name, target, path, targets)]
         if not found:
             raise UsageError(f"{owner} has no {name} ({GROUPS[name]}); {_valid(valid)}")
         return found
@@ -85,4 +96,5 @@ def _layer(parameter: str) -> str:
 def _valid(valid: Sequence[str]) -> str:
     more = len(valid) - _LISTED
     listed = ", ".join(valid[:_LISTED])
-    return f"valid: {listed}" + (f" and {more} more; `dropattack targets` lists them" if more > 0 else "")
+    rest = f" and {more} more; `dropattack targets` lists them" if more > 0 else ""
+    return f"valid: {listed}{rest}; groups: {', '.join(GROUPS)}"

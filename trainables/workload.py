@@ -21,6 +21,7 @@ from trainables.recipe.splitting import FIXED, LEAVE_ONE_GROUP_OUT, REDRAWN
 from trainables.target_sets import expanded
 
 S = TypeVar("S", bound=Settings)
+_SUCH = {"objective": "Regression()", "training": "TrainingSettings(epochs=10)"}
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,12 @@ class Workload:
     def __post_init__(self, model: Builder | None) -> None:
         if not isinstance(self.dataset, Dataset):
             raise UsageError("a Workload needs a dataset, such as Tensors(inputs, labels)")
+        for name, kind in (("objective", Objective), ("training", TrainingSettings)):
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                raise UsageError(
+                    f"a Workload's {name} is a {kind.__name__}, such as {_SUCH[name]}, not {value!r}"
+                )
         if (model is None) == (self.architecture is None):
             raise UsageError("a Workload needs either model, a function that builds it, or architecture")
         if model is not None:
@@ -202,7 +209,8 @@ class Workload:
         valid = self.target_names(model)
         targets = (model or self.architecture).targets
         spelt = [papers_spelling(name, valid) for name in parse_targets(text)]
-        sets = [expanded(name, targets, valid, self.name) for name in spelt]
+        norms = (model or self.architecture).norms if "norms" in spelt else None
+        sets = [expanded(name, targets, valid, self.name, norms) for name in spelt]
         several = any(len(names) > 1 for names in sets)
         names = [name for names in sets for name in names]
         return canonical_targets("+".join(dict.fromkeys(names) if several else names))

@@ -61,9 +61,10 @@ def _imported(name: str) -> Workload:
     try:
         found = getattr(importlib.import_module(module_name), function)
     except ModuleNotFoundError as error:
-        raise UsageError(
-            f"workload {name!r}: there is no module {error.name!r}; is its folder on PYTHONPATH?"
-        ) from error
+        said = f"workload {name!r}: there is no module {error.name!r}"
+        if module_name.endswith(".py"):
+            raise UsageError(f"{said}; write it without .py: {module_name[:-3]}:{function}") from error
+        raise UsageError(f"{said}; is its folder on PYTHONPATH?") from error
     except AttributeError as error:
         raise UsageError(f"workload {name!r}: module {module_name!r} has no {function!r}") from error
     except UsageError:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from dropattack import UsageError
-from trainables import Tensors, Workload
+from trainables import Data, ImageSplit, Tensors, Workload
 from trainables.target_sets import GROUPS, expanded
 from trainables.workloads import workload_named
 
@@ -91,3 +91,30 @@ def test_an_empty_group_is_refused() -> None:
 def test_each_group_has_a_meaning() -> None:
     for group in GROUPS:
         assert expanded(group, OWN.targets, OWN.target_names(), "own")
+
+
+class Sequence(nn.Sequential):
+    """Norms that only their classes tell: by their names they are layers 1 and 3."""
+
+
+def unnamed(data: object) -> nn.Module:
+    return Sequence(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 4), nn.LayerNorm(4), nn.Linear(4, 2))
+
+
+def test_norms_are_known_by_their_classes_where_the_model_is_a_function() -> None:
+    own = Workload("own", dataset=Tensors(torch.rand(20, 4), torch.arange(20) % 2), model=unnamed)
+    assert targets("norms", own) == ["1.bias", "1.weight", "3.bias", "3.weight"]
+
+
+@pytest.mark.parametrize("name", ["cifar10-vgg16", "cifar10-resnet18", "cifar10-resnet20"])
+def test_norms_of_shipped_models_are_those_of_their_classes(name: str) -> None:
+    workload = workload_named(name)
+    pixels = ImageSplit(torch.zeros(2, 3, 32, 32, dtype=torch.uint8), torch.arange(2))
+    model = workload.architecture.build(Data(pixels, pixels, pixels, 10, "x"))
+    norms = {
+        f"{path}.{kind}"
+        for path, module in model.named_modules()
+        if isinstance(module, nn.BatchNorm2d)
+        for kind in ("weight", "bias")
+    }
+    assert {workload.targets[target] for target in targets("norms", workload)} == norms

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from dropattack import Settings, UsageError
 from dropattack.robustness import Bounds
-from trainables.adapters.dealing import SPLITS, TRAIN, Labels, dealt, extras, labels_of
+from trainables.adapters.dealing import SPLITS, TRAIN, Labels, array_of, dealt, extras, labels_of
 from trainables.data.dataset import Data, Dataset
 from trainables.data.splits import TensorSplit
 from trainables.digest import digest
@@ -75,7 +75,7 @@ class Tensors(Dataset):
             if len(part) != len(own):
                 raise UsageError(f"{name} has {len(part)} inputs and {len(own)} labels")
         self._inputs = torch.cat(rows)
-        joined = np.concatenate([_array(own) for _, own in parts]) if len(parts) > 1 else _array(parts[0][1])
+        joined = np.concatenate([array_of(own, name) for _, own in parts])
         self._labels = labels_of(joined, regression, name)
         self._sizes = [len(part) for part in rows] if labels is None else None
 
@@ -153,12 +153,8 @@ def _ends(tensor: Tensor) -> tuple[float, float]:
     return float(tensor.min()), float(tensor.max())
 
 
-def _array(raw: Any) -> Any:
-    return raw.detach().cpu().numpy() if isinstance(raw, Tensor) else np.asarray(raw)
-
-
 def _numbers(raw: Any, name: str) -> Tensor:
-    values = _array(raw)
+    values = array_of(raw, name)
     if values.dtype.kind not in "fiub":
         raise UsageError(f"{name}: inputs must be numbers, not {values.dtype}; encode them, or name a Table")
     found = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
@@ -197,6 +193,8 @@ def examples(dataset: MapDataset, name: str = "examples") -> tuple[Tensor, Tenso
         >>> len(Tensors(*examples(pairs)).load(Path(), Settings()).train)
         6
     """
+    if not (hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")):
+        raise UsageError(f"{name}: {type(dataset).__name__} has no items by number; name a map-style dataset")
     items = [dataset[index] for index in range(len(dataset))]
     odd = next(
         (i for i, item in enumerate(items) if not isinstance(item, tuple | list) or len(item) != 2), None

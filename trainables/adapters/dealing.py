@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dropattack import UsageError
+from dropattack.errors import first_line
 from trainables.data.splits import stratified_subset
 
 _SEED = 0
@@ -49,7 +50,7 @@ def labels_of(raw: Any, regression: bool | None, where: str) -> Labels:
     Raises:
         UsageError: One is missing, there are fewer than two classes, or words are to be numbers.
     """
-    values = raw.detach().cpu().numpy() if isinstance(raw, Tensor) else np.asarray(raw)
+    values = array_of(raw, where)
     if not len(values):
         raise UsageError(f"{where} has no examples")
     missing = _missing(values)
@@ -60,7 +61,11 @@ def labels_of(raw: Any, regression: bool | None, where: str) -> Labels:
     if numbers:
         if not (numeric or values.dtype.kind == "b"):
             raise UsageError(f"{where}: the label {str(values.flat[0])!r} is no number")
-        return Labels(torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)), ())
+        found = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+        if not torch.isfinite(found).all():
+            row = int((~torch.isfinite(found)).flatten(1 if found.ndim > 1 else 0).nonzero()[0][0]) + 1
+            raise UsageError(f"{where}: the label of example {row} is no finite number; leave it out")
+        return Labels(found, ())
     kinds = values if numeric or values.dtype.kind == "b" else values.astype(str)
     names, numbered = np.unique(kinds, return_inverse=True)
     if len(names) < 2:
@@ -68,13 +73,28 @@ def labels_of(raw: Any, regression: bool | None, where: str) -> Labels:
     return Labels(torch.from_numpy(numbered.reshape(-1)).long(), tuple(names.tolist()))
 
 
-def _missing(values: NDArray[Any]) -> NDArray[Any]:
-    if values.dtype.kind == "f":
-        found: NDArray[Any] = np.isnan(values).reshape(len(values), -1).any(1)
+def array_of(raw: Any, where: str) -> NDArray[Any]:
+    """A tensor, an array or a list as an array.
+
+    Raises:
+        UsageError: Rows of a list have different lengths.
+    """
+    if isinstance(raw, Tensor):
+        plain = raw.detach().cpu()
+        found: NDArray[Any] = (plain.float() if plain.is_floating_point() else plain).numpy()
         return found
-    if values.dtype.kind == "O":
-        return np.array([value is None or value != value for value in values.reshape(len(values), -1)[:, 0]])
-    return np.zeros(len(values), dtype=bool)
+    try:
+        return np.asarray(raw)
+    except ValueError as error:
+        raise UsageError(f"{where}: its rows have different lengths ({first_line(error)})") from None
+
+
+def _missing(values: NDArray[Any]) -> NDArray[Any]:
+    import pandas as pd
+
+    if values.dtype.kind not in "fO":
+        return np.zeros(len(values), dtype=bool)
+    return np.asarray(np.asarray(pd.isna(values)).reshape(len(values), -1).any(1))
 
 
 def dealt(labels: Labels, valid: float, test: float, where: str) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,8 +49,8 @@ class ImageFolder(Dataset):
     ) -> None:
         if channels not in (1, 3):
             raise UsageError(f"channels must be 1 or 3, not {channels}")
-        if size < 1:
-            raise UsageError(f"size must be at least 1, not {size}")
+        if type(size) is not int or size < 1:
+            raise UsageError(f"size must be a whole number of pixels, at least 1, not {size!r}")
         self.name = name or Path(path).name
         self._path, self._size, self._channels, self._shares = Path(path), size, channels, (valid, test)
 
@@ -119,12 +120,24 @@ class ImageFolder(Dataset):
 
         try:
             with Image.open(path) as image:
-                plain = image.convert("RGB" if self._channels == 3 else "L")
+                if image.mode in ("I", "F"):
+                    raise UsageError(f"{path} has pixels of 32 bits; convert it to 8 or 16 bits")
+                narrow = _of_8_bits(image) if image.mode.startswith("I;16") else image
+                plain = narrow.convert("RGB" if self._channels == 3 else "L")
                 fitted = ImageOps.fit(plain, (self._size, self._size))
+        except UsageError:
+            raise
         except Exception as error:  # Pillow's decoders fail in ways of their own
             raise UsageError(f"{path} cannot be read as an image ({first_line(error)})") from error
         pixels = np.asarray(fitted, dtype=np.uint8).reshape(self._size, self._size, self._channels)
         return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _of_8_bits(image: Any) -> Any:
+    """An image of 16 bits a pixel in 8 bits, which Pillow would cut off instead."""
+    from PIL import Image
+
+    return Image.fromarray((np.asarray(image).astype(np.float64) / 257).round().astype(np.uint8))
 
 
 def _is_split(folder: Path) -> bool:

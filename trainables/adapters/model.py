@@ -1,12 +1,13 @@
 """A model that a function of the user's builds: keyword defaults are settings, parameters are targets."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, make_dataclass
 from typing import Any, ClassVar, cast
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
 from typing_extensions import override
 
 from dropattack import INPUT, UsageError, setting
@@ -27,25 +28,39 @@ class FunctionModel(Architecture):
     sample: ClassVar[Callable[[], Data]]
     """Data to build a model for where only its parameters' names are asked for."""
     reads_words: ClassVar[bool]
-    built: ClassVar[dict[tuple[Any, ...], Mapping[str, str]]]
-    """Targets by values of the settings, as far as models have been built."""
+    built: ClassVar[dict[tuple[Any, ...], "Names"]]
+    """By values of the settings, what is known of models that have been built."""
 
     @override
     def build(self, data: Data) -> nn.Module:
         model = type(self).builder(data, **self.to_dict())
         if not isinstance(model, nn.Module):
             raise UsageError(f"the model's function must return an nn.Module, not {type(model).__name__}")
-        type(self).built[tuple(self.to_dict().values())] = self._targets(model)
+        type(self).built[self._values] = Names(self._targets(model), _norms(model))
         return model
 
     @property
     @override
     def targets(self) -> Mapping[str, str]:
         """Every parameter that trains under its own name; for texts, ``input`` is the first embedding's."""
-        known, values = type(self).built, tuple(self.to_dict().values())
-        if values not in known:
+        return self._names.targets
+
+    @property
+    @override
+    def norms(self) -> Collection[str]:
+        """See `Architecture.norms`; by the classes of the layers."""
+        return self._names.norms
+
+    @property
+    def _values(self) -> tuple[Any, ...]:
+        return tuple(self.to_dict().values())
+
+    @property
+    def _names(self) -> "Names":
+        known = type(self).built
+        if self._values not in known:
             self._build_sample()
-        return known[values]
+        return known[self._values]
 
     @property
     @override
@@ -75,6 +90,29 @@ class FunctionModel(Architecture):
         return {INPUT: f"{first}.weight", **{n: p for n, p in named.items() if n != f"{first}.weight"}}
 
 
+@dataclass(frozen=True)
+class Names:
+    """What a model's parameters are called.
+
+    Attributes:
+        targets: See `Architecture.targets`.
+        norms: See `Architecture.norms`.
+    """
+
+    targets: Mapping[str, str]
+    norms: Collection[str]
+
+
+def _norms(model: nn.Module) -> frozenset[str]:
+    """Parameters of normalisation layers: torch's, and classes that are called so."""
+    return frozenset(
+        f"{path}.{name}" if path else name
+        for path, module in model.named_modules()
+        if isinstance(module, _NormBase | nn.GroupNorm | nn.LayerNorm) or "Norm" in type(module).__name__
+        for name, _ in module.named_parameters(recurse=False)
+    )
+
+
 def model_of(builder: Builder, sample: Callable[[], Data], words: bool = False) -> Architecture:
     """An architecture of a function, which knows its parameters' names once it has been built for a sample.
 
@@ -93,6 +131,8 @@ def model_of(builder: Builder, sample: Callable[[], Data], words: bool = False) 
         >>> model_of(net, lambda: None).to_dict()
         {'width': 64}
     """
+    if isinstance(builder, nn.Module):
+        raise UsageError("model must be a function that builds the model, not a model: model=lambda data: …")
     name = getattr(builder, "__name__", type(builder).__name__)
     try:
         first, *rest = inspect.signature(builder).parameters.values()

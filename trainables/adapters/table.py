@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _VERSION = 1
+_MOSTLY = 0.9
+"""Share of a column's words that make it one of numbers or dates."""
 _MOST = 100
 """Categories of a column beyond which it looks like a name or a number of the row."""
 
@@ -107,7 +109,7 @@ class Table(Dataset):
 
     def _encoded(self, root: Path) -> Encoded:
         path = self._file(root)
-        table = _read(path)
+        table = _read(path, self._label)
         for column in (self._label, *self._drop, *([self._split] if self._split else [])):
             if column not in table:
                 raise unknown(f"column of {path.name}", column, map(str, table))
@@ -129,11 +131,17 @@ class Table(Dataset):
         }
 
 
-def _read(path: Path) -> "pd.DataFrame":
+def _read(path: Path, label: str) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        table = pd.read_parquet(path) if path.suffix in (".parquet", ".pq") else pd.read_csv(path)
+        if path.suffix in (".parquet", ".pq"):
+            table = pd.read_parquet(path)
+        else:
+            table = pd.read_csv(path)
+            if label in table:  # whose words "None" and "n/a" are words
+                said = pd.read_csv(path, usecols=[label], dtype=str, keep_default_na=False)
+                table[label] = _numbers_or_words(said[label])
     except Exception as error:  # pandas and pyarrow fail in ways of their own
         raise UsageError(f"{path} cannot be read as a table ({first_line(error)})") from error
     if not len(table):
@@ -155,17 +163,16 @@ def _encode(table: "pd.DataFrame", train: Any, name: str) -> tuple[torch.Tensor,
     names = list(map(str, table.columns))
     numbers = [column for column in names if is_numeric_dtype(table[column])]
     words = [column for column in names if column not in numbers]
+    if unfit := [why for column in words if (why := _unfit(column, table[column]))]:
+        raise UsageError(
+            f"{name}: {'; '.join(unfit)}; clean that, leave it out (drop=[…]), or encode it yourself and use "
+            "Tensors"
+        )
     plain = table.assign(**{column: table[column].astype(float) for column in numbers})
     plain = plain.assign(**{column: table[column].astype(object).map(_word) for column in words})
     for column in numbers:
         if np.isinf(plain[column]).any():
             raise UsageError(f"{name}: column {column!r} holds an infinite number")
-    for column in words:
-        if (kinds := plain[column].iloc[train].nunique()) > _MOST:
-            raise UsageError(
-                f"{name}: column {column!r} has {kinds} different words; leave it out "
-                f"(drop=[{column!r}]), or encode it yourself and use Tensors"
-            )
     filling, scaling = SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
     kinds_of = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     encoder = make_column_transformer((make_pipeline(filling, scaling), numbers), (kinds_of, words))
@@ -183,6 +190,39 @@ def _encode(table: "pd.DataFrame", train: Any, name: str) -> tuple[torch.Tensor,
     return torch.from_numpy(np.asarray(encoder.transform(plain))).float(), columns, encoding
 
 
+def _numbers_or_words(labels: "pd.Series[str]") -> "pd.Series[Any]":
+    """Labels of a CSV file as numbers where all are; one that is empty is missing."""
+    import pandas as pd
+
+    stated = labels.where(labels.str.strip() != "", None)
+    numbers = pd.to_numeric(stated, errors="coerce")
+    return numbers if (numbers.notna() | stated.isna()).all() else stated
+
+
 def _word(value: Any) -> str:
     """A category's name; a missing value's is empty."""
-    return "" if value is None or value != value else str(value)
+    import pandas as pd
+
+    return "" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
+
+
+def _unfit(column: str, values: "pd.Series[Any]") -> str:
+    """Why a column of words is none of categories; nothing where it is."""
+    import pandas as pd
+
+    if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
+        return f"{column!r} holds times"
+    stated = values.dropna()
+    if not stated.map(pd.api.types.is_scalar).all():
+        return f"{column!r} holds lists"
+    words = stated.astype(str).str.strip()
+    numbers = pd.to_numeric(words, errors="coerce").notna()
+    if len(words) and numbers.mean() >= _MOSTLY:
+        odd = words[~numbers]
+        but = f" but for {odd.iloc[0]!r}" if len(odd) else ""
+        return f"{column!r} holds numbers{but}, and not as numbers"
+    if len(words) and words.str.match(r"\d{4}-\d\d-\d\d").mean() >= _MOSTLY:
+        return f"{column!r} holds dates"
+    if (kinds := words.nunique()) > _MOST:
+        return f"{column!r} has {kinds} different words"
+    return ""

@@ -122,7 +122,8 @@ def check_classes(labels: Tensor, classes: int) -> None:
         kind = str(labels.dtype).removeprefix("torch.")
         raise UsageError(
             f"classification needs class numbers as labels, of type int64, and they are {kind}; "
-            "give the workload objective=Regression() or MultiLabel() where they are no classes"
+            "give the workload objective=Regression() or MultiLabel() where they are no classes, and the "
+            "dataset regression=False where they are"
         )
     if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         raise UsageError(

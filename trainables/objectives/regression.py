@@ -28,7 +28,10 @@ class Regression(Objective):
     def loss(self, train: Split, data: Data, smoothing: float) -> Loss:
         if not train.labels.is_floating_point():
             kind = str(train.labels.dtype).removeprefix("torch.")
-            raise UsageError(f"regression needs numbers as labels, of type float32, and they are {kind}")
+            raise UsageError(
+                f"regression needs numbers as labels, of type float32, and they are {kind}; "
+                "give the dataset regression=True where they are whole numbers"
+            )
         if smoothing:
             raise UsageError("label_smoothing is for classes; leave it at 0 in a regression")
         return _squared_error

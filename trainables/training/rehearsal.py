@@ -14,6 +14,7 @@ from trainables.data.dataset import Data
 from trainables.data.splits import Split
 from trainables.recipe.augmentation import check_range
 from trainables.recipe.batches import KEEP
+from trainables.recipe.fitting import evaluating
 from trainables.recipe.splitting import FIXED, split_for
 from trainables.saved import load_model
 from trainables.tensors import save_atomically
@@ -69,6 +70,7 @@ def _rehearse(trial: Trial, few: Data) -> None:
         training = Training(trial, few)
         if (augment := trial.augmentation) is not None:
             check_range(trial.training_settings.augment, augment, training.train, training.data.bounds)
+        _check_outputs(training, name)
         training.epoch()
         content = training.result()
     except (UsageError, DivergedError):
@@ -93,6 +95,23 @@ def _rehearse(trial: Trial, few: Data) -> None:
                 f"a model of {name} has another {metric} once it is loaded back ({value:g}, not {before:g}); "
                 "keep what it computes with in parameters, buffers or Data.extras"
             )
+
+
+def _check_outputs(training: Training, name: str) -> None:
+    """Refuses outputs that are no logits of the classes there are, where the objective classifies."""
+    if not training.objective.classifies:
+        return
+    inputs, labels = next(training.train.batches(2))
+    with evaluating(training.model):
+        outputs = training.model(*inputs) if isinstance(inputs, tuple) else training.model(inputs)
+    classes = training.data.classes
+    if isinstance(outputs, torch.Tensor) and tuple(outputs.shape) == (len(labels), classes):
+        return
+    given = list(outputs.shape) if isinstance(outputs, torch.Tensor) else f"a {type(outputs).__name__}"
+    raise UsageError(
+        f"the model of {name} gives {given} for {len(labels)} examples of {classes} classes; it must give one "
+        f"number for each class, [{len(labels)}, {classes}]"
+    )
 
 
 def _close(one: float, other: float) -> bool:

@@ -151,6 +151,22 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {},
         r"has another loss once it is loaded back",
     ),
+    "outputs that are fewer than the classes": (
+        {"build": "return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))"},
+        {},
+        r"gives \[16, 1\] for 16 examples of 2 classes; it must give one number for each class, \[16, 2\]",
+    ),
+    "several outputs": (
+        {
+            "build": build(
+                "model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))",
+                "model.register_forward_hook(lambda module, args, out: (out, out))",
+                "return model",
+            )
+        },
+        {},
+        r"gives a tuple for 16 examples of 2 classes",
+    ),
     "numbers as classes": ({"labels": "inputs.sum(1)"}, {}, r"needs class numbers as labels"),
     "classes as numbers": ({"objective": "Regression()"}, {}, r"needs numbers as labels"),
     "more classes than there are": ({"labels": "torch.arange(90) % 3"}, {}, r"labels go from . to 2"),

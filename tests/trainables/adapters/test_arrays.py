@@ -112,3 +112,28 @@ def test_data_without_one_shape_say_so() -> None:
     assert data.shape == (1, 2, 2)
     with pytest.raises(UsageError, match="no rows of numbers"):
         _ = data.features
+
+
+@pytest.mark.parametrize(
+    ("inputs", "labels", "message"),
+    [
+        ([[1.0], [1.0, 2.0]], [0, 1], "its rows have different lengths"),
+        (INPUTS, [1.0, float("inf")] + [0.5] * 18, "the label of example 2 is no finite number"),
+        (INPUTS, np.array([[1.0, 2.0]] * 19 + [[1.0, np.inf]]), "the label of example 20 is no finite"),
+    ],
+)
+def test_ragged_rows_and_infinite_labels_are_refused(inputs: Any, labels: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Tensors(inputs, labels)
+
+
+def test_tensors_of_half_precision_are_taken() -> None:
+    assert torch.equal(
+        torch.cat([x for x, _ in loaded(Tensors(INPUTS.bfloat16(), LABELS)).train.batches(50)]).sum(),
+        torch.cat([x for x, _ in loaded(Tensors(INPUTS, LABELS)).train.batches(50)]).sum(),
+    )
+
+
+def test_a_stream_of_examples_is_refused() -> None:
+    with pytest.raises(UsageError, match="generator has no items by number; name a map-style dataset"):
+        examples(pair for pair in [(1, 2)])  # type: ignore[arg-type]

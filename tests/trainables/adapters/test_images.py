@@ -75,3 +75,22 @@ def test_folders_without_images_and_broken_images_are_named(tmp_path: Path) -> N
     (tmp_path / "pictures" / "red" / "3.png").write_bytes(b"\x89PNG no more")
     with pytest.raises(UsageError, match=r"red/3\.png cannot be read as an image"):
         loaded(tmp_path)
+
+
+def test_sixteen_bits_are_scaled_and_thirty_two_are_refused(tmp_path: Path) -> None:
+    painted(tmp_path / "pictures")
+    grey = np.full((8, 8), 0x7F7F, dtype=np.uint16)
+    for path in (tmp_path / "pictures" / "red").iterdir():
+        Image.fromarray(grey).save(path)
+    data = loaded(tmp_path)
+    images, labels = next(data.train.batches(100))
+    assert (images[labels == 1] * 255).round().unique().tolist() == [0x7F]
+    Image.fromarray(np.full((8, 8), 70_000, dtype=np.int32)).save(tmp_path / "pictures" / "red" / "0.tif")
+    with pytest.raises(UsageError, match=r"0\.tif has pixels of 32 bits; convert it"):
+        loaded(tmp_path)
+
+
+@pytest.mark.parametrize("size", ["24", (24, 24), 0, 2.5])
+def test_a_size_is_a_number_of_pixels(size: object) -> None:
+    with pytest.raises(UsageError, match="size must be a whole number of pixels"):
+        ImageFolder("pictures", size=size)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from dropattack import INPUT, UsageError
-from trainables import Data, Table, Tensors, TextSplit, Workload
+from trainables import Data, Regression, Table, Tensors, TextSplit, Workload
 from trainables.adapters.model import model_of
 from trainables.data.place import rooted
 
@@ -132,3 +132,17 @@ def test_a_model_that_was_built_knows_its_names_without_data(tmp_path: Path) -> 
     architecture.build(own.load(tmp_path))
     assert "3.bias" in architecture.targets
     assert not architecture.words
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": nn.Linear(1, 1)}, "a function that builds the model, not a model"),
+        ({"model": net, "objective": "classification"}, r"objective is .* such as Regression\(\)"),
+        ({"model": net, "objective": Regression}, r"objective is .* such as Regression\(\)"),
+        ({"model": net, "training": {"epochs": 1}}, r"training is .* such as TrainingSettings\(epochs=10\)"),
+    ],
+)
+def test_what_is_of_another_kind_is_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Workload("own", dataset=TENSORS, **options)

@@ -94,10 +94,47 @@ def test_tables_that_cannot_be_learnt_are_refused_in_a_line(
         loaded(tmp_path, rows, **options)
 
 
-def test_a_column_of_names_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    many = pd.DataFrame({"name": [f"person {i}" for i in range(300)], "churned": ["yes", "no"] * 150})
-    with pytest.raises(UsageError, match=r"180 different words; leave it out \(drop=\['name'\]\)"):
-        loaded(tmp_path, many, drop=[], split="")
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ([f"person {i}" for i in range(300)], "'it' has 300 different words"),
+        ([str(i % 7) for i in range(299)] + ["unknown"], "'it' holds numbers but for 'unknown'"),
+        ([f"2020-01-{i % 28 + 1:02}" for i in range(300)], "'it' holds dates"),
+        (pd.date_range("2020-01-01", periods=300), "'it' holds times"),
+        ([[1, 2]] * 300, "'it' holds lists"),
+    ],
+)
+def test_columns_that_are_no_categories_are_refused_with_what_to_do(
+    tmp_path: Path, column: Any, message: str
+) -> None:
+    many = pd.DataFrame({"it": column, "name": [f"x{i}" for i in range(300)], "churned": ["a", "b"] * 150})
+    with pytest.raises(UsageError, match=message) as refused:
+        loaded(tmp_path, many, "parquet", drop=[], split="")
+    assert "'name' has 300 different words" in str(refused.value), "all at once"
+    assert "drop=[…]" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["None", "n/a"] * 20, ["None", "n/a"]),
+        (["1", "2"] * 20, [1, 2]),
+        (["True", "False"] * 20, ["False", "True"]),
+        (["1", "two"] * 20, ["1", "two"]),
+    ],
+)
+def test_labels_of_a_csv_file_are_what_they_say(tmp_path: Path, labels: list[str], names: list[Any]) -> None:
+    rows = pd.DataFrame({"a": range(40), "churned": labels})
+    assert loaded(tmp_path, rows, drop=[], split="").extras["labels"] == names
+    rows.loc[3, "churned"] = ""
+    with pytest.raises(UsageError, match="example 4 has no label"):
+        loaded(tmp_path, rows, drop=[], split="")
+
+
+def test_missing_words_of_a_parquet_file_are_a_category_of_their_own(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"kind": pd.array(["a", None] * 20, dtype="string"), "churned": [0, 1] * 20})
+    data = loaded(tmp_path, rows, "parquet", drop=[], split="")
+    assert data.extras["columns"] == ["kind=", "kind=a"]
 
 
 @pytest.mark.parametrize(
