@@ -154,7 +154,7 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "outputs that are fewer than the classes": (
         {"build": "return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))"},
         {},
-        r"gives \[16, 1\] for 16 examples of 2 classes; it must give one number for each class, \[16, 2\]",
+        r"gives \[2, 1\] for 2 examples of 2 classes; it must give one number for each class, \[2, 2\]",
     ),
     "several outputs": (
         {
@@ -165,7 +165,7 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
             )
         },
         {},
-        r"gives a tuple for 16 examples of 2 classes",
+        r"gives a tuple for 2 examples of 2 classes",
     ),
     "numbers as classes": ({"labels": "inputs.sum(1)"}, {}, r"needs class numbers as labels"),
     "classes as numbers": ({"objective": "Regression()"}, {}, r"needs numbers as labels"),
