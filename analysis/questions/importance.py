@@ -1,6 +1,7 @@
 """Which hyperparameters matter: Optuna's importances, with bootstrap intervals over configurations."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import optuna
 import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
+from optuna.trial import FrozenTrial
 
 from analysis.records import CONFIGURATION, RELATIVE, Records, one_per_training, scale_of
 from analysis.statistics import ALPHA
@@ -69,9 +71,11 @@ def _bootstrapped(
     if evaluator == "fANOVA":
         usable = [name for name in names if means[name].notna().all()]
         means = means.assign(**{name: _as_positions(means[name]) for name in usable})
-    whole = _evaluate(means, usable, mode, evaluator)
+    spaces = {name: _distribution(means[name].dropna()) for name in usable}
+    trials = [_frozen(row, spaces) for row in means.to_dict("records")]
+    whole = _evaluate(trials, mode, evaluator)
     draws = [
-        _evaluate(means.iloc[rng.integers(0, len(means), len(means))], usable, mode, evaluator)
+        _evaluate([trials[i] for i in rng.integers(0, len(trials), len(trials))], mode, evaluator)
         for _ in range(resamples if whole else 0)
     ]
     table = pd.DataFrame(draws).reindex(columns=list(whole))
@@ -96,10 +100,10 @@ def _as_positions(values: pd.Series) -> pd.Series:
     return values.map(order).astype(float)
 
 
-def _evaluate(means: pd.DataFrame, names: list[str], mode: str, evaluator: str) -> dict[str, float]:
-    if means["value"].nunique() < 2 or not names:
+def _evaluate(trials: Sequence[FrozenTrial], mode: str, evaluator: str) -> dict[str, float]:
+    if len({trial.value for trial in trials}) < 2 or not any(trial.params for trial in trials):
         return {}
-    study = _study(means, names, mode)
+    study = _study(trials, mode)
     tool = (
         FanovaImportanceEvaluator(n_trees=_TREES, seed=0)
         if evaluator == "fANOVA"
@@ -113,20 +117,19 @@ def _evaluate(means: pd.DataFrame, names: list[str], mode: str, evaluator: str) 
         return {}
 
 
-def _study(means: pd.DataFrame, names: list[str], mode: str) -> optuna.Study:
+def _study(trials: Sequence[FrozenTrial], mode: str) -> optuna.Study:
     """A finished study in memory that holds these configurations."""
-    spaces = {name: _distribution(means[name].dropna()) for name in names}
     previous = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         study = optuna.create_study(direction="maximize" if mode == "max" else "minimize")
     finally:
         optuna.logging.set_verbosity(previous)
-    study.add_trials([_frozen(row, spaces) for row in means.to_dict("records")])
+    study.add_trials(trials)
     return study
 
 
-def _frozen(row: dict[Any, Any], spaces: dict[str, BaseDistribution]) -> optuna.trial.FrozenTrial:
+def _frozen(row: dict[Any, Any], spaces: dict[str, BaseDistribution]) -> FrozenTrial:
     present = {name: row[name] for name in spaces if row[name] is not None and row[name] == row[name]}
     return optuna.trial.create_trial(
         params=present, distributions={name: spaces[name] for name in present}, value=row["value"]

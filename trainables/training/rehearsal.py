@@ -109,8 +109,8 @@ def _check_outputs(training: Training, name: str) -> None:
         return
     given = list(outputs.shape) if isinstance(outputs, torch.Tensor) else f"a {type(outputs).__name__}"
     raise UsageError(
-        f"the model of {name} gives {given} for {len(labels)} examples of {classes} classes; it must give one "
-        f"number for each class, [{len(labels)}, {classes}]"
+        f"the model of {name} gives {given} for {len(labels)} examples of {classes} classes; it must give "
+        f"one number for each class, [{len(labels)}, {classes}]"
     )
 
 
