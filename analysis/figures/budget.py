@@ -37,7 +37,10 @@ def gain_by_passes(table: pd.DataFrame, names: pd.Series, metric: Metric) -> Fig
                 color=MUTED,
             )
     axes.axhline(0, color=INK, lw=1)
-    axes.set(xlabel="forward-backward passes per step (standard training: 1)", ylabel=metric.gain_label)
+    axes.set(
+        xlabel="forward-backward passes per step (standard training: 1)",
+        ylabel=metric.gain_label.replace("; ", "\n"),
+    )
     light_grid(axes)
     axes.tick_params(length=0)
     entries = names.nunique()

@@ -63,7 +63,7 @@ def marginals(tables: dict[str, pd.DataFrame], metric: Metric, *, gain: bool) ->
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         light_grid(axes)
         axes.tick_params(length=0, which="both")
-    panels[0][0].set_ylabel(metric.gain_label if gain else metric.label)
+    panels[0][0].set_ylabel((metric.gain_label if gain else metric.label).replace("; ", "\n"))
     _legend(figure, panels[0][0], len(names))
     return figure
 

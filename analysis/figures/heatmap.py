@@ -12,9 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.figures.style import INK, MUTED, PAPER, canvas, colormap, on_color, plain_bar
+from analysis.notation import digits_of, number
 from analysis.records import Metric, rows, size_label
 
-_FADED = 0.25
+_HATCH = "////"
+"""Over cells whose gain is not significant."""
 
 
 def epsilon_p_map(cells: pd.DataFrame, metric: Metric, *, gain: bool) -> Figure:
@@ -23,32 +25,34 @@ def epsilon_p_map(cells: pd.DataFrame, metric: Metric, *, gain: bool) -> Figure:
     Args:
         cells: The cells of one panel, as `analysis.questions.sensitivity.epsilon_p_cells` gives them.
         metric: What is shown.
-        gain: Show gains over the baseline, on a diverging map centred on 0 with cells faded that are not
+        gain: Show gains over the baseline, on a diverging map centred on 0 with cells hatched that are not
             significant, rather than values.
 
     Returns:
-        A figure; a cell holds mean, half width of the 95 % interval, and n where it is not the usual one.
+        A figure; a cell holds mean, half width of the 95 % interval, and n.
     """
     epsilons, ps = sorted(cells["epsilon"].unique()), sorted(cells["p"].unique())
     width = 1.6 + 0.78 * max(len(epsilons), 4)
     figure, axes = canvas(width, 1.3 + 0.5 * max(len(ps), 2))
     column = "gain" if gain else "mean"
     norm, colors = _scale(cells[column] * metric.scale, gain)
-    usual = int(cells.loc[cells["n"] > 0, "n"].mode().max()) if (cells["n"] > 0).any() else 0
     for cell in rows(cells):
         x, y = epsilons.index(cell["epsilon"]), ps.index(cell["p"])
-        number = cell[column] * metric.scale
-        if np.isnan(number):
+        value = cell[column] * metric.scale
+        if np.isnan(value):
             _empty(axes, x, y, cell)
             continue
-        faded = gain and not cell["significant"]
-        color = colors(norm(number))
-        axes.add_patch(
-            Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=color, alpha=_FADED if faded else 1, lw=0)
-        )
-        ink = INK if faded else on_color(color)
+        told = not gain or bool(cell["significant"])
+        color = colors(norm(value))
+        axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=color, lw=0))
+        if not told:
+            cover = Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor="none", edgecolor=on_color(color), lw=0)
+            cover.set(hatch=_HATCH, alpha=0.25)
+            axes.add_patch(cover)
         half = (cell[f"{'gain_' if gain else ''}high"] - cell[column]) * metric.scale
-        _write(axes, x, y, number, half, cell, usual, ink, signed=gain, bold=gain and not faded)
+        digits = 0 if abs(value) >= 1000 else digits_of(metric)
+        texts = number(value, digits, signed=gain), "" if np.isnan(half) else f"±{half:.{digits}f}"
+        _write(axes, x, y, texts, cell, on_color(color), bold=gain and told)
     for edge in range(1, len(epsilons)):
         axes.axvline(edge - 0.5, color=PAPER, lw=2)
     for edge in range(1, len(ps)):
@@ -82,22 +86,19 @@ def _write(
     axes: Axes,
     x: int,
     y: int,
-    number: float,
-    half: float,
+    texts: tuple[str, str],
     cell: Mapping[str, Any],
-    usual: int,
     ink: str,
     *,
-    signed: bool,
     bold: bool,
 ) -> None:
-    digits = 2 if abs(number) < 1000 else 0
-    text = f"{number:+.{digits}f}".replace("-", "−") if signed else f"{number:.{digits}f}"
-    axes.text(x, y + 0.13, text, ha="center", va="center", color=ink, fontweight="bold" if bold else "normal")
-    notes = [] if np.isnan(half) else [f"±{half:.{digits}f}"]
-    notes += [f"n={cell['n']}"] if cell["n"] != usual or np.isnan(half) else []
-    notes += [f"{cell['failed']} failed"] if cell["failed"] else []
-    axes.text(x, y - 0.22, " ".join(notes[:2]), ha="center", va="center", color=ink, fontsize=6.5)
+    """A cell's value, and below it half its interval, n and how many trials failed."""
+    value, half = texts
+    weight = "bold" if bold else "normal"
+    axes.text(x, y + 0.2, value, ha="center", va="center", color=ink, fontweight=weight)
+    notes = [f"n={cell['n']}", *([f"{cell['failed']} failed"] if cell["failed"] else [])]
+    for text, below in ((half, 0.07), (", ".join(notes), 0.31)):
+        axes.text(x, y - below, text, ha="center", va="center", color=ink, fontsize=6)
 
 
 def _empty(axes: Axes, x: int, y: int, cell: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from analysis.questions.answers import Effect
+from analysis.questions.answers import Effect, Outcome, Scale, answer
 from analysis.questions.arms import Arm, Compared
 from analysis.scoring import FLATTERED, FRESH, TIERS
 from analysis.statistics import ALPHA, estimate
@@ -15,7 +15,7 @@ class Why(StrEnum):
 
     BETTER = "shown to be better than plain training"
     CHEAPER = "as good as what costs more, as far as is known"
-    UNSHOWN = "nothing is shown to be better"
+    UNSHOWN = "nothing is shown to be better by a difference that matters"
     ALONE = "there is no plain training to compare with"
 
 
@@ -37,18 +37,18 @@ class Recommendation:
     best_of: int = 0
 
 
-def recommend(compared: Compared) -> Recommendation | None:
+def recommend(compared: Compared, scale: Scale) -> Recommendation | None:
     """What to use in a workload; nothing where there is neither plain training nor a method.
 
-    Candidates are plain training and what is shown to be better than it, Holm-corrected, or better than a
-    method that is. The best of them is the one of largest gain. What costs no more and is not shown to be
+    Candidates are plain training and what helps beside it, by a difference that matters, or is better than a
+    method that does. The best of them is the one of largest gain. What costs no more and is not shown to be
     worse than that is preferred, the cheapest first and of equals plain training. So what lost to plain
     training, or is not told apart from it, is never recommended beside it.
     """
     baseline, method = compared.baseline, compared.method
     if baseline is None:
         return None if method is None else Recommendation(method, Why.ALONE, best_of=_best_of(compared))
-    shown = [arm for arm in compared.arms if _is_better(arm.over_baseline)]
+    shown = [arm for arm in compared.arms if answer(arm.over_baseline, scale).outcome is Outcome.HELPS]
     if method in shown:
         shown += [arm for arm in compared.arms if arm not in shown and _beats_method(arm)]
     lost = method.over_baseline if method is not None and _lost(method.over_baseline) else None
@@ -58,10 +58,6 @@ def recommend(compared: Compared) -> Recommendation | None:
     leader = max(shown, key=lambda arm: arm.over_baseline.gain)
     arm = _cheapest(leader, shown)
     return Recommendation(arm, Why.BETTER if arm is leader else Why.CHEAPER, lost, best_of)
-
-
-def _is_better(effect: Effect) -> bool:
-    return effect.has_interval and effect.gain > 0 and effect.p < ALPHA
 
 
 def _beats_method(control: Arm) -> bool:

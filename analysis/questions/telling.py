@@ -168,7 +168,7 @@ def _use(verdict: Conclusion) -> str:
         known = "it is shown to be better than plain training" if use.arm.is_chosen else gain
         known += ", and nothing is shown to be better still" * (use.why is Why.CHEAPER)
         return f"{use_this}: {known}."
-    return f"{use_this}: nothing is shown to be better. {_choice(verdict, use)}".strip()
+    return f"{use_this}: nothing is shown to be better by what matters. {_choice(verdict, use)}".strip()
 
 
 def _choice(verdict: Conclusion, use: Recommendation) -> str:

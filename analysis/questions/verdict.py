@@ -99,7 +99,7 @@ def _verdict(
         cost_control=control,
         beaten_by=_beaten_by(found),
         equal_epochs=equal_epochs,
-        use=recommend(found),
+        use=recommend(found, scale),
         layers=layers.get(found.workload),
         next=next_step(records, found, equal_cost, equal_epochs),
     )

@@ -8,7 +8,7 @@ from analysis.document import Figure, Section, Table, gain_column, number_column
 from analysis.figures.curves import marginals
 from analysis.figures.heatmap import epsilon_p_map
 from analysis.figures.surrogate import surrogate_map
-from analysis.notation import number, seeds_text
+from analysis.notation import digits_of, number, seeds_text
 from analysis.questions.sensitivity import AXES, epsilon_p_cells, marginal, panel_columns
 from analysis.questions.surrogate import Surrogate, surrogates
 from analysis.records import CONTROL, RELATIVE, Metric, Records, describe, labels, rows
@@ -82,12 +82,12 @@ def _finding(cells: pd.DataFrame, metric: Metric) -> list[str]:
         why = f"at most {seeds_text(seeds)}" if seeds < FEWEST else "gains that show no spread"
         return [
             f"{run} of {tried} ε×p combinations ran, each with {why}: the largest gain in {metric.name} "
-            f"is {number(most, signed=True)}, and nobody can tell it from luck."
+            f"is {number(most, digits_of(metric), signed=True)}, and nobody can tell it from luck."
         ]
     return [
         f"Of {testable} tested ε×p combinations {better} {'is' if better == 1 else 'are'} significantly "
         f"better than the baseline and {worse} worse in {metric.name} (paired t tests, Holm-corrected within "
-        f"a map); the largest mean gain is {number(most, signed=True)}."
+        f"a map); the largest mean gain is {number(most, digits_of(metric), signed=True)}."
     ]
 
 
@@ -99,31 +99,33 @@ def _maps(cells: pd.DataFrame, name: str, metric: Metric) -> list[Figure | Table
     peak = "".join(f" Best cell: ε {best['epsilon']:.3g}, p {best['p']:.3g}." for best in ordered[:1])
     holes = int(cells["missing"].sum())
     hatched = f" {holes} hatched cells have no complete trial." if holes else ""
-    figures: list[Figure | Table] = [
+    values: list[Figure | Table] = [
         Figure(
             f"map-{panel}-value",
             name,
             f"Mean {metric.label} per cell with the half width of its 95 % t interval.",
-            "The brightest cell is the luckiest of many as well as perhaps the best; "
-            "cells whose intervals overlap widely are not told apart.",
+            f"The {'brightest' if metric.larger_is_better else 'darkest'} cell is the luckiest of many as "
+            "well as perhaps the best; cells whose intervals overlap widely are not told apart.",
             f"Heat map of {metric.name}, {shapes}.{peak}{hatched}",
             partial(epsilon_p_map, cells, metric, gain=False),
         )
     ]
+    gains: list[Figure | Table] = []
     if cells["gain"].notna().any():
-        figures.append(
+        gains.append(
             Figure(
                 f"map-{panel}-gain",
                 f"{name}, gain",
-                "The same cells as gain over the baseline of the same seeds; blue is better, red is worse.",
-                "Faded cells are not significantly different from the baseline (Holm within the map): "
+                f"Gain in {metric.label} over the baseline of the same seeds with the half width of its "
+                "95 % t interval; blue is better, red is worse.",
+                "Hatched cells are not significantly different from the baseline (Holm within the map): "
                 "do not read their colour as an effect.",
                 f"Heat map of the {metric.gain_label}, {shapes}; "
                 f"{int(cells['significant'].sum())} cells are significant.{hatched}",
                 partial(epsilon_p_map, cells, metric, gain=True),
             )
         )
-    return figures
+    return gains + values
 
 
 def _surrogate(fitted: Surrogate, metric: Metric) -> Figure:

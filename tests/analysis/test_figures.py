@@ -90,3 +90,25 @@ def test_a_fitted_map_of_noise_is_told_and_not_drawn() -> None:
     assert not [p for p in found.parts if p.name.startswith("surrogate")]
     assert any("no map is drawn of the 40 scattered trials" in note for note in found.notes)
     assert any("n = 40 trials" in caption for caption in captions(records))
+
+
+@pytest.mark.parametrize("significant", [True, False])
+def test_what_is_not_significant_is_hatched_in_colours_that_the_bar_has(significant: bool) -> None:
+    frame = synthetic.trials(targets=["input"], epsilons=[1, 5], ps=[0.3, 0.7], seeds=range(3))
+    cells = sensitivity.epsilon_p_cells(synthetic.records(frame), METRIC).assign(significant=significant)
+    axes, _ = epsilon_p_map(cells, METRIC, gain=True).axes
+    hatched = [patch for patch in axes.patches if patch.get_hatch()]
+    assert len(hatched) == (0 if significant else 4)
+    assert all(patch.get_alpha() is None for patch in axes.patches if not patch.get_hatch())
+    texts = [text.get_text() for text in axes.texts]
+    assert sum("n=3" in text for text in texts) == 4
+
+
+def test_cells_of_small_differences_have_the_decimals_of_their_metric() -> None:
+    metric = Metric("valid_rmse")
+    frame = synthetic.trials(targets=["input"], epsilons=[1, 5], ps=[0.3, 0.7], seeds=range(3))
+    cells = sensitivity.epsilon_p_cells(synthetic.records(frame), METRIC).assign(
+        gain=-0.00004, gain_high=0.001
+    )
+    axes, _ = epsilon_p_map(cells, metric, gain=True).axes
+    assert [text.get_text() for text in axes.texts if "." in text.get_text()][:2] == ["0.0000", "±0.0010"]
