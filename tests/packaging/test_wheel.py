@@ -67,7 +67,8 @@ def test_the_demo_runs_from_an_empty_folder_and_leaves_its_store_there(user: Use
     assert set(status["states"]) <= {"complete", "pruned"}
     assert list(status["best"]) == ["digits-lenet5"]
     assert f"{promised} trials: " in ran
-    assert "best configuration on validation: " in ran
+    assert "At equal cost" in ran
+    assert "`dropattack best demo` prints what to use" in ran
     assert [path.name for path in user.work.iterdir()] == ["runs"]
 
 
