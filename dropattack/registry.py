@@ -1,13 +1,13 @@
 """Every training method by name: those that ship, those of installed packages, and ``module:Class``."""
 
-import importlib
 import inspect
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
-from dropattack.errors import UsageError, first_line, unknown
+from dropattack.errors import UsageError, unknown
+from dropattack.imported import imported
 from dropattack.method import Method
 from dropattack.task import Task
 
@@ -53,18 +53,7 @@ def method_named(name: str) -> type[Method[Any]]:
 @cache
 def _imported(name: str) -> type[Method[Any]]:
     """The method that ``module:Class`` names."""
-    module, _, attribute = name.partition(":")
-    if not module or not attribute:
-        raise UsageError(f"method {name!r} must read module:Class")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"method {name!r}: there is no module {error.name!r}; is its folder on PYTHONPATH?"
-        ) from error
-    except AttributeError as error:
-        raise UsageError(f"method {name!r}: {first_line(error)}") from error
-    return _checked(found, f"method {name!r}")
+    return _checked(imported("method", name, "module:Class"), f"method {name!r}")
 
 
 @cache

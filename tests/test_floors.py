@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 ROOMS = {
     "dropattack": (
-        "errors settings attack_settings perturbation modes scaling task targets passes gradients "
+        "errors imported settings attack_settings perturbation modes scaling task targets passes gradients "
         "step_result method registry methods robustness catalogue"
     ),
     "trainables": (

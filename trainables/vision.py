@@ -47,11 +47,7 @@ def timm() -> ModuleType:
     Raises:
         UsageError: It is not installed.
     """
-    _mend()
-    try:
-        return importlib.import_module("timm")
-    except ImportError as error:
-        raise UsageError("timm is not installed; pip install 'dropattack[timm]'") from error
+    return _extra("timm")
 
 
 def transformers() -> ModuleType:
@@ -60,17 +56,21 @@ def transformers() -> ModuleType:
     Raises:
         UsageError: It is not installed.
     """
-    _mend()
-    try:
-        return importlib.import_module("transformers")
-    except ImportError as error:
-        raise UsageError("transformers is not installed; pip install 'dropattack[transformers]'") from error
+    return _extra("transformers")
 
 
 def torchmetrics() -> ModuleType:
     """``torchmetrics``, which imports torchvision."""
     _mend()
     return importlib.import_module("torchmetrics")
+
+
+def _extra(name: str) -> ModuleType:
+    """A library that an extra of its name brings."""
+    try:
+        return _module(name)
+    except ImportError as error:
+        raise UsageError(f"{name} is not installed; pip install 'dropattack[{name}]'") from error
 
 
 def _module(name: str) -> ModuleType:

@@ -1,14 +1,12 @@
 """Workloads by name: those that ship, those of installed packages, and ``module:function`` of one's own."""
 
-import importlib
-import traceback
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
-from pathlib import Path
 
 from dropattack import UsageError
-from dropattack.errors import first_line, unknown
+from dropattack.errors import unknown
+from dropattack.imported import fails, imported
 from trainables.papers import PAPERS
 from trainables.recipe.settings import TrainingSettings
 from trainables.workload import Workload
@@ -55,38 +53,16 @@ def workload_named(name: str) -> Workload:
 @cache
 def _imported(name: str) -> Workload:
     """The workload that ``module:function`` gives, under that name."""
-    module_name, _, function = name.partition(":")
-    if not module_name or not function:
-        raise UsageError(f"workload {name!r} must read module:function")
-    try:
-        found = getattr(importlib.import_module(module_name), function)
-    except ModuleNotFoundError as error:
-        said = f"workload {name!r}: there is no module {error.name!r}"
-        if module_name.endswith(".py"):
-            raise UsageError(f"{said}; write it without .py: {module_name[:-3]}:{function}") from error
-        raise UsageError(f"{said}; is its folder on PYTHONPATH?") from error
-    except AttributeError as error:
-        raise UsageError(f"workload {name!r}: module {module_name!r} has no {function!r}") from error
-    except UsageError:
-        raise
-    except Exception as error:
-        raise _fails(name, f"importing {module_name}", error) from error
+    found, function = imported("workload", name, "module:function"), name.partition(":")[2]
     try:
         workload = found if isinstance(found, Workload) else found()
     except UsageError:
         raise
     except Exception as error:
-        raise _fails(name, f"{function}()", error) from error
+        raise fails(f"workload {name!r}", f"{function}()", error) from error
     if not isinstance(workload, Workload):
         raise UsageError(f"workload {name!r} must give a Workload, not {type(workload).__name__}")
     return Workload(**{**vars(workload), "name": name})
-
-
-def _fails(name: str, what: str, error: Exception) -> UsageError:
-    """An error in a user's own code: what it is, and the line that raised it."""
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    at = "" if isinstance(error, SyntaxError) else f" ({Path(where.filename).name}, line {where.lineno})"
-    return UsageError(f"workload {name!r}: {what} ends in {type(error).__name__}: {first_line(error)}{at}")
 
 
 @cache

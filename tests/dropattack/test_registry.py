@@ -1,5 +1,6 @@
 """Methods by name, of a user's module and of an installed package."""
 
+import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -86,7 +87,7 @@ def test_a_class_of_a_users_module_trains_under_module_and_class() -> None:
     ("name", "message"),
     [
         ("nowhere_at_all:Halved", "there is no module 'nowhere_at_all'; is its folder on PYTHONPATH"),
-        ("halved_method:Halve", "has no attribute 'Halve'"),
+        ("halved_method:Halve", "module 'halved_method' has no 'Halve'"),
         ("halved_method:function", "must name a subclass of dropattack.Method, not function"),
         ("halved_method:broken", "must name a subclass of dropattack.Method, not int"),
         ("halved_method:Nameless", "needs a name"),
@@ -98,6 +99,34 @@ def test_a_class_of_a_users_module_trains_under_module_and_class() -> None:
 def test_what_is_no_method_is_refused_in_a_line(name: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         method_named(name)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            "import torch\ntorch.nowhere\n",
+            r"importing broken_method ends in AttributeError: .*broken_method\.py, line 2",
+        ),
+        ("1 / 0\n", r"importing broken_method ends in ZeroDivisionError.*line 1"),
+        ("def f(:\n", "importing broken_method ends in SyntaxError"),
+        ("import no_such_library\n", "there is no module 'no_such_library'"),
+    ],
+)
+def test_a_fault_of_a_methods_module_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, message: str
+) -> None:
+    (tmp_path / "broken_method.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "broken_method", raising=False)
+    with pytest.raises(UsageError, match=message) as refused:
+        method_named("broken_method:Mine")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_in_place_of_a_module_is_said_to_be_one() -> None:
+    with pytest.raises(UsageError, match=r"write it without \.py: mine:Mine"):
+        method_named("mine.py:Mine")
 
 
 @pytest.mark.usefixtures("mine")

@@ -88,12 +88,15 @@ class Texts(TextDataset):
     @override
     def load(self, root: Path, settings: Settings) -> Data:
         data = super().load(root, settings)
+        extras: Mapping[str, Any] = {**data.extras, "labels": self._labels(root, settings)}
+        return replace(data, extras=extras)
+
+    @override
+    def positive_of(self, root: Path, settings: Any) -> int | None:
         labels = self._labels(root, settings)
         if self._says is not None and self._says not in labels:
             raise unknown(f"label of {self.name}", self._says, labels)
-        positive = None if self._says is None else labels.index(self._says)
-        extras: Mapping[str, Any] = {**data.extras, "labels": labels}
-        return replace(data, extras=extras, positive=positive)
+        return None if self._says is None else labels.index(self._says)
 
     @property
     def _columns(self) -> tuple[str, ...]:

@@ -90,7 +90,7 @@ class Tokenized(Dataset):
             test,
             classes=self._texts.classes_of(root, self._reading),
             checksum=content,
-            positive=self.positive,
+            positive=self._texts.positive_of(root, self._reading),
             extras={"configuration": entry["configuration"], "pad": entry["pad"], "pretrained": str(folder)},
             facts=entry["facts"],
             groups=self._texts.groups_of(root, self._reading),

@@ -76,11 +76,15 @@ class TextDataset(Dataset):
             test=splits["test"],
             classes=self.classes_of(root, settings),
             checksum=content,
-            positive=self.positive,
+            positive=self.positive_of(root, settings),
             extras={name: entry[name] for name in ("vocabulary_size", "words", "known", "vectors")},
             facts=entry["facts"],
             groups=self.groups_of(root, settings),
         )
+
+    def positive_of(self, root: Path, settings: Any) -> int | None:
+        """The positive class; a dataset that knows it with its files overrides this."""
+        return self.positive
 
     def groups_of(self, root: Path, settings: TextSettings) -> Groups | None:
         """The group of each text, where they have some; kept apart from the encoding."""

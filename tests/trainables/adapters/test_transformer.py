@@ -173,3 +173,11 @@ def test_a_pretrained_encoder_learns_tweets(data_root: Path) -> None:
     )
     model = made.architecture.build(made.load(data_root))
     assert model(*next(made.load(data_root).valid.batches(4))[0]).shape == (4, 2)
+
+
+@pytest.mark.parametrize(("says", "place"), [("good", 1), ("bad", 0), (None, None)])
+def test_the_positive_class_is_the_one_that_the_texts_name(
+    folder: Path, says: str | None, place: int | None
+) -> None:
+    made = Tokenized(Texts(folder / "reviews.csv", positive=says), folder / "small-bert")
+    assert made.load(folder, made.settings_type()).positive == place
