@@ -14,6 +14,20 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A point or cell of a figure that a page says more of.
+
+    Attributes:
+        text: What it shows, in words.
+        trials: The rows of `Records.trials` behind it: those that make its value, and those that failed or
+            were stopped.
+    """
+
+    text: str
+    trials: Sequence[int]
+
+
+@dataclass(frozen=True)
 class Figure:
     """A drawing that is made when it is needed.
 
@@ -24,6 +38,8 @@ class Figure:
         caution: What not to conclude.
         alt: What is shown, for those who cannot see it.
         draw: Makes it.
+        marks: What a page says of its points and cells, in the order in which the drawing numbers them; see
+            `analysis.figures.style.marked`.
     """
 
     name: str
@@ -32,6 +48,7 @@ class Figure:
     caution: str
     alt: str
     draw: Callable[[], Drawing]
+    marks: Sequence[Mark] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +93,11 @@ class Table:
     def visible(self) -> list[dict[str, Any]]:
         """The rows that a page shows."""
         return rows(self.frame.head(self.shown))
+
+    @property
+    def data(self) -> pd.DataFrame:
+        """What becomes a file: all but which rows of `Records.trials` are behind a row."""
+        return self.frame.drop(columns="trials", errors="ignore")
 
     @property
     def hidden(self) -> int:

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure as Drawing
 
 from analysis.document import Column, Figure, Row, Section, Table
+from analysis.explorer import Explorer
 from analysis.figures.style import inline_svg, png, svg
 from analysis.latex import latex_table
 from analysis.records import COMPLETE, Records
@@ -104,6 +105,7 @@ class Document:
         environment.tests["figure"] = lambda part: isinstance(part, Figure)
         environment.tests["wide"] = lambda part: self.drawings[part.name].get_figwidth() > _COLUMN
         template = environment.get_template("report.html")
+        explorer = Explorer(self.records)
         return template.render(
             records=self.records,
             sections=self.sections,
@@ -114,7 +116,8 @@ class Document:
             file=self._file,
             command=self._command,
             style=Markup(_template("report.css")),
-            script=Markup(_template("report.js")),
+            explorer=explorer,
+            script=Markup("\n".join(map(_template, ("report.js", "trials.js", "marks.js")))),
         )
 
     def markdown(self) -> str:
@@ -159,7 +162,8 @@ class Document:
         directory.mkdir(parents=True, exist_ok=True)
         for part in self._parts():
             if isinstance(part, Table):
-                part.frame.to_csv(directory / f"{file_name(part.name)}.csv", index=False, lineterminator="\n")
+                path = directory / f"{file_name(part.name)}.csv"
+                part.data.to_csv(path, index=False, lineterminator="\n")
 
     def write_latex(self, directory: Path) -> None:
         """Writes every table, as the page shows it, as ``NAME.tex``."""
@@ -174,7 +178,9 @@ class Document:
 
     def _inline(self, figure: Figure) -> Markup:
         drawing = self.drawings[figure.name]
-        text = inline_svg(drawing, file_name(figure.name), str(escape(figure.title)), str(escape(figure.alt)))
+        marks = [(str(escape(mark.text)), " ".join(map(str, mark.trials))) for mark in figure.marks]
+        words = (str(escape(figure.title)), str(escape(figure.alt)))
+        text = inline_svg(drawing, file_name(figure.name), *words, marks)
         return Markup(text)
 
     def _facts(self) -> list[tuple[str, str]]:

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.style import INK, MARKERS, SERIES, canvas, light_grid, literal, title
-from analysis.records import ABSOLUTE, RELATIVE, Metric, size_label
+from analysis.figures.style import INK, MARKERS, SERIES, canvas, hit_area, light_grid, literal, title
+from analysis.records import ABSOLUTE, RELATIVE, Metric, rows, size_label
 
 
 def learning(table: pd.DataFrame, metrics: list[Metric]) -> Figure:
@@ -48,7 +48,11 @@ def marginals(tables: dict[str, pd.DataFrame], metric: Metric, *, gain: bool) ->
     figure, panels = canvas(max(3.2 * len(tables), 4.2), 3.1, 1, len(tables), squeeze=False, sharey=True)
     center = ("gain", "gain_low", "gain_high") if gain else ("mean", "low", "high")
     names = list(dict.fromkeys(m for table in tables.values() for m in table["method"]))
+    drawn = 0
     for axes, (name, table) in zip(panels[0], tables.items(), strict=True):
+        for point in rows(table):
+            hit_area(axes, point["value"], point[center[0]] * metric.scale, drawn)
+            drawn += 1
         for i, method in enumerate(names):
             _bars(axes, table[table["method"] == method], center, metric.scale, i, method)
         values = table["value"].to_numpy(dtype=float)
@@ -82,8 +86,8 @@ def robustness(table: pd.DataFrame, attacks: list[str], metric: Metric) -> Figur
     for axes, attack in zip(panels[0], attacks, strict=True):
         shown = table[table["attack"].isin(["clean", attack])]
         for i, name in enumerate(names):
-            rows = shown[shown["label"] == name]
-            _band(axes, rows[["epsilon", "mean", "low", "high"]], "epsilon", metric.scale, i, name)
+            own = shown[shown["label"] == name]
+            _band(axes, own[["epsilon", "mean", "low", "high"]], "epsilon", metric.scale, i, name)
         title(axes, attack)
         axes.set_xlabel("ε")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
@@ -103,29 +107,31 @@ _SYMBOLS = {
 }
 
 
-def _band(axes: Axes, rows: pd.DataFrame, x: str, scale: float, index: int, label: str) -> None:
-    rows = rows.rename(columns={"mean": "center", "low": "lower", "high": "upper"}).sort_values(x)
+def _band(axes: Axes, table: pd.DataFrame, x: str, scale: float, index: int, label: str) -> None:
+    table = table.rename(columns={"mean": "center", "low": "lower", "high": "upper"}).sort_values(x)
     color = SERIES[index % len(SERIES)]
-    marker = MARKERS[index % len(MARKERS)] if len(rows) <= 12 else ""
-    axes.plot(rows[x], rows["center"] * scale, color=color, marker=marker, markersize=4, label=literal(label))
-    low, high = rows["lower"] * scale, rows["upper"] * scale
+    marker = MARKERS[index % len(MARKERS)] if len(table) <= 12 else ""
+    axes.plot(
+        table[x], table["center"] * scale, color=color, marker=marker, markersize=4, label=literal(label)
+    )
+    low, high = table["lower"] * scale, table["upper"] * scale
     if not np.isnan(low).all():
-        axes.fill_between(rows[x], low, high, color=color, alpha=0.18, lw=0)
+        axes.fill_between(table[x], low, high, color=color, alpha=0.18, lw=0)
 
 
 def _bars(
-    axes: Axes, rows: pd.DataFrame, columns: Sequence[str], scale: float, index: int, label: str
+    axes: Axes, table: pd.DataFrame, columns: Sequence[str], scale: float, index: int, label: str
 ) -> None:
     """A curve with an interval at every point that has one, be it that its neighbours have none."""
-    rows = rows.sort_values("value")
-    center, low, high = (rows[column].to_numpy(dtype=float) * scale for column in columns)
+    table = table.sort_values("value")
+    center, low, high = (table[column].to_numpy(dtype=float) * scale for column in columns)
     axes.errorbar(
-        rows["value"],
+        table["value"],
         center,
         yerr=[center - low, high - center],
         color=SERIES[index % len(SERIES)],
         marker=MARKERS[index % len(MARKERS)],
-        linestyle=":" if rows["sampled"].any() else "-",
+        linestyle=":" if table["sampled"].any() else "-",
         markersize=4,
         elinewidth=1.2,
         capsize=2.5,

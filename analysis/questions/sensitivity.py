@@ -41,8 +41,8 @@ def epsilon_p_cells(records: Records, metric: Metric) -> pd.DataFrame:
         One row per cell: `panel_columns`, ``panel`` (a number), ``scale`` (what its ε is measured in, see
         `analysis.records.scale_of`), ``epsilon``, ``p``, `CONTROL`, the columns of
         `summarise` with ``p_holm`` (Holm within the map) and ``significant``, ``failed``, ``pruned`` (counts
-        of trials), ``grid`` (whether the map is a grid rather than scattered trials) and ``missing`` (a cell
-        of a grid that has no complete trial).
+        of trials; ``trials`` holds their rows too), ``grid`` (whether the map is a grid rather than scattered
+        trials) and ``missing`` (a cell of a grid that has no complete trial).
     """
     trials = records.trials
     if not set(AXES) <= set(trials.columns):
@@ -60,9 +60,11 @@ def epsilon_p_cells(records: Records, metric: Metric) -> pd.DataFrame:
     table = summarise(with_gain(records, usable, metric), ["panel", *AXES])
     unusable = (attacks["state"] == FAILED) | ((attacks["state"] == COMPLETE) & attacks["value"].isna())
     states = attacks.assign(failed=unusable, pruned=attacks["state"] == PRUNED).groupby(["panel", *AXES])
-    counts = states[["failed", "pruned"]].sum().join(states[CONTROL].first()).reset_index()
+    counts = states[["failed", "pruned"]].sum().join(states[CONTROL].first())
+    counts = counts.assign(trials=states.apply(lambda own: tuple(own.index))).reset_index()
     stages = attacks.groupby("panel")["stage"].first()
-    cells = _complete_grids(counts, stages.isin(records.grids)).merge(table, on=["panel", *AXES], how="left")
+    cells = _complete_grids(counts, stages.isin(records.grids))
+    cells = cells.merge(table.drop(columns="trials"), on=["panel", *AXES], how="left")
     cells[["n", "gain_n", "failed", "pruned"]] = (
         cells[["n", "gain_n", "failed", "pruned"]].fillna(0).astype(int)
     )

@@ -18,6 +18,7 @@ from analysis.document import (
     text_column,
 )
 from analysis.figures.ranking import critical_difference, gain_forest
+from analysis.marks import marks_of
 from analysis.notation import number, p_value, seeds_text, with_interval
 from analysis.questions.layer_sizes import FACTOR, Confounding, confounding
 from analysis.questions.layers import (
@@ -167,6 +168,7 @@ def _forest(name: str, group: pd.DataFrame, metric: Metric) -> Figure:
         "Neighbours whose intervals overlap are not ordered by these data.",
         f"Ranked gains in {metric.name} of {len(shown)} target sets; first {shown.iloc[0]['targets']}.",
         partial(gain_forest, shown, list(names), metric),
+        marks_of(shown, list(names), metric, gain=True),
     )
 
 

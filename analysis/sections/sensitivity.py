@@ -4,10 +4,20 @@ from functools import partial
 
 import pandas as pd
 
-from analysis.document import Figure, Section, Table, gain_column, number_column, score_column, text_column
+from analysis.document import (
+    Figure,
+    Mark,
+    Section,
+    Table,
+    gain_column,
+    number_column,
+    score_column,
+    text_column,
+)
 from analysis.figures.curves import marginals
 from analysis.figures.heatmap import epsilon_p_map
 from analysis.figures.surrogate import surrogate_map
+from analysis.marks import marks_of, settings_labels
 from analysis.notation import digits_of, number, seeds_text
 from analysis.questions.sensitivity import AXES, epsilon_p_cells, marginal, panel_columns
 from analysis.questions.surrogate import Surrogate, surrogates
@@ -93,6 +103,7 @@ def _finding(cells: pd.DataFrame, metric: Metric) -> list[str]:
 
 def _maps(cells: pd.DataFrame, name: str, metric: Metric) -> list[Figure | Table]:
     panel = int(cells["panel"].iloc[0])
+    named = settings_labels(cells, AXES)
     shapes = f"{cells['epsilon'].nunique()} values of ε by {cells['p'].nunique()} of p"
     attacks = cells[cells[CONTROL] == ""].dropna(subset="mean")
     ordered = rows(attacks.sort_values("mean", ascending=metric.sign < 0))
@@ -108,6 +119,7 @@ def _maps(cells: pd.DataFrame, name: str, metric: Metric) -> list[Figure | Table
             "well as perhaps the best; cells whose intervals overlap widely are not told apart.",
             f"Heat map of {metric.name}, {shapes}.{peak}{hatched}",
             partial(epsilon_p_map, cells, metric, gain=False),
+            marks_of(cells, named, metric, gain=False),
         )
     ]
     gains: list[Figure | Table] = []
@@ -123,6 +135,7 @@ def _maps(cells: pd.DataFrame, name: str, metric: Metric) -> list[Figure | Table
                 f"Heat map of the {metric.gain_label}, {shapes}; "
                 f"{int(cells['significant'].sum())} cells are significant.{hatched}",
                 partial(epsilon_p_map, cells, metric, gain=True),
+                marks_of(cells, named, metric, gain=True),
             )
         )
     return gains + values
@@ -203,9 +216,19 @@ def _marginals(curves: dict[str, pd.DataFrame], metric: Metric, mapped: set[str]
                 f"An average over bad settings of the others can hide a good region{maps}.",
                 f"Curves of {metric.name} over {', '.join(own)}.",
                 partial(marginals, own, metric, gain=gain),
+                _curve_marks(own, metric, gain),
             )
         )
     return figures
+
+
+def _curve_marks(curves: dict[str, pd.DataFrame], metric: Metric, gain: bool) -> list[Mark]:
+    """The points of all curves, one panel after the other."""
+    marks: list[Mark] = []
+    for name, table in curves.items():
+        named = [f"{row['method']}, {_SYMBOLS[name]} {row['value']:.4g}" for row in rows(table)]
+        marks += marks_of(table, named, metric, gain=gain)
+    return marks
 
 
 def _how(points: pd.DataFrame, gain: bool) -> str:
