@@ -1,5 +1,6 @@
 """What a report is made of, before it becomes HTML, Markdown, images or tables."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -124,6 +125,11 @@ class Section:
     parts: Sequence[Figure | Table] = ()
     notes: Sequence[str] = field(default=())
     on_measuring: bool = False
+
+
+def file_name(name: str) -> str:
+    """A name that is safe in files, ids and addresses."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "part"
 
 
 def overlapping(table: pd.DataFrame, low: str, high: str) -> int:

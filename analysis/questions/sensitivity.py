@@ -61,7 +61,8 @@ def epsilon_p_cells(records: Records, metric: Metric) -> pd.DataFrame:
     unusable = (attacks["state"] == FAILED) | ((attacks["state"] == COMPLETE) & attacks["value"].isna())
     states = attacks.assign(failed=unusable, pruned=attacks["state"] == PRUNED).groupby(["panel", *AXES])
     counts = states[["failed", "pruned"]].sum().join(states[CONTROL].first())
-    counts = counts.assign(trials=states.apply(lambda own: tuple(own.index))).reset_index()
+    rows = {place: tuple(own) for place, own in states.groups.items()}
+    counts = counts.assign(trials=pd.Series(rows)).reset_index()
     stages = attacks.groupby("panel")["stage"].first()
     cells = _complete_grids(counts, stages.isin(records.grids))
     cells = cells.merge(table.drop(columns="trials"), on=["panel", *AXES], how="left")

@@ -28,7 +28,7 @@ def _forest(records: Records, verdict: Verdict) -> Figure | None:
     arms = [arm for arm in verdict.arms if arm.is_baseline or arm.over_baseline.n]
     if len(arms) < 2 or not arms[0].is_baseline:
         return None
-    rows = [_row(arm, verdict) for arm in arms]
+    rows = [forest_row(arm, verdict) for arm in arms]
     names = ", ".join(f"{row.label} {row.told}" for row in rows)
     return Figure(
         f"verdict-{verdict.workload}",
@@ -50,17 +50,24 @@ def _trials(records: Records, arm: Arm) -> list[int]:
     return [int(row) for row in trials.index[trials[CONFIGURATION] == arm.identity]]
 
 
-def _row(arm: Arm, verdict: Verdict) -> ForestRow:
+def forest_row(arm: Arm, verdict: Verdict, sweep: str = "") -> ForestRow:
+    """A way to train as a row of a figure.
+
+    Args:
+        arm: The way.
+        verdict: The verdict that compares it.
+        sweep: Which sweep it is of, where a figure shows several.
+    """
     marked = verdict.use is not None and verdict.use.arm is arm
-    cost = f"{arm.passes:.3g}×"
+    before, cost = f"{sweep}: " if sweep else "", f"{arm.passes:.3g}×"
     if arm.is_baseline:
-        return ForestRow(
-            f"plain training, {cost}", 0.0, float("nan"), 0.0, (), _level(arm, verdict.metric), marked
-        )
+        level = _level(arm, verdict.metric)
+        nothing = float("nan")
+        return ForestRow(f"{before}plain training, {cost}", 0.0, nothing, nothing, (), level, marked)
     effect = arm.over_baseline
     told = with_interval(effect.gain, effect.low, effect.high, verdict.metric, signed=True)
-    label = arm.control or arm.family
-    return ForestRow(f"{label}, {cost}", effect.gain, effect.low, effect.high, effect.values, told, marked)
+    label = f"{before}{arm.control or arm.family}, {cost}"
+    return ForestRow(label, effect.gain, effect.low, effect.high, effect.values, told, marked)
 
 
 def _level(arm: Arm, metric: Metric) -> str:

@@ -169,7 +169,7 @@ const trials = (() => {
       words.value = "";
       for (const select of selects) select.value = "\0";
       again(() => { state.words = []; state.picked.clear(); state.marked = { rows, text }; });
-      document.getElementById("trials").scrollIntoView();
+      document.getElementById("all-trials").scrollIntoView();
     },
     // Seed, validation value and gain of some trials, a line each; what is not complete says so.
     seeds(rows) {
