@@ -100,9 +100,8 @@ def test_the_table_filters_sorts_and_opens_in_a_browser(tmp_path: Path) -> None:
         const input = document.querySelector("#explorer input");
         const type = (text) => { input.value = text; input.dispatchEvent(new Event("input")); };
         say(rows());
-        for (const text of ["p=0.5", "input p>=0.7", "ε=5 targets=conv1.w", "state=failed", "gone", "nowhere", ""]) {
-          type(text); say(rows());
-        }
+        const words = ["p=0.5", "input p>=0.7", "ε=5 targets=conv1.w", "state=failed", "gone", "nowhere", ""];
+        for (const text of words) { type(text); say(rows()); }
         const head = [...document.querySelectorAll("#explorer th")];
         const seed = head.findIndex((each) => each.textContent.trim() === "seed");
         head[seed].querySelector("button").click();
@@ -136,14 +135,18 @@ def test_a_cell_tells_its_seeds_and_leads_to_its_trials(tmp_path: Path) -> None:
     said = browser.after(
         write_report(records, tmp_path),
         """
-        const named = (mark) => { mark.dispatchEvent(new PointerEvent("pointerenter")); return document.getElementById("tip"); };
+        const named = (mark) => {
+          mark.dispatchEvent(new PointerEvent("pointerenter"));
+          return document.getElementById("tip");
+        };
         const marks = [...document.querySelectorAll("#sensitivity .mark")];
         const text = marks.map((mark) => [...named(mark).children].map((line) => line.textContent).join("|"));
         const at = text.findIndex((each) => each.includes("failed"));
         say(text[at]);
         marks[at].dispatchEvent(new MouseEvent("click", { bubbles: true }));
         say(document.querySelector("#explorer .caption").textContent);
-        say([...document.querySelectorAll("#explorer tbody tr")].map((row) => row.textContent.includes("failed")).join());
+        const rows = [...document.querySelectorAll("#explorer tbody tr")];
+        say(rows.map((row) => row.textContent.includes("failed")).join());
         document.querySelector("#explorer .chip").click();
         say(document.querySelector("#explorer .caption").textContent);
         say(document.querySelectorAll("#verdict .mark.leads").length);
