@@ -22,12 +22,13 @@ def with_gain(records: Records, trials: pd.DataFrame, metric: Metric) -> pd.Data
     A gain is positive where the trial is better, whichever way the metric points; it is missing where no
     baseline of that seed is recorded, and for the baseline itself, under whatever name, whose gain over
     itself is no hypothesis that corrections should count. Several records of one baseline are averaged.
-    ``least`` and ``most`` are what a score can be (`Metric.bounds`); ``row`` is the row of `Records.trials`.
+    ``least`` and ``most`` are what a score can be (`Metric.bounds`); ``row`` is the row of `Records.trials`,
+    the index unless ``trials`` has such a column.
     """
     column = records.values(metric)
     least, most = metric.bounds
     scored = trials.assign(score=trials[column].astype(float), is_baseline=records.plain(trials))
-    scored = scored.assign(least=least, most=most, row=trials.index)
+    scored = scored.assign(least=least, most=most, row=trials.get("row", trials.index))
     baseline = records.baselines().groupby(records.pair, dropna=False)[column].mean().rename("baseline")
     if baseline.empty:
         return scored.assign(baseline=np.nan, gain=np.nan)

@@ -63,6 +63,7 @@ def scored_families(
         setting=groups(trials, ["workload", *records.training]),
         fresh=trials["stage"].isin(records.confirmations),
         survivor=_survivors(records, trials),
+        row=trials.index,
     )
     attack = ~records.plain(trials)
     trials = trials[attack | ~attack.groupby(groups(trials, ["setting", *by])).transform("any")]
