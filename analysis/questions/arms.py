@@ -144,7 +144,8 @@ def compared(records: Records, metric: Metric) -> list[Compared]:
         setting = _setting(own, best)
         names = ["method", *(c for c in records.hyperparameters if c != "control")]
         names += [c for c in records.training if own[c].nunique(dropna=False) > 1]
-        attack = None if best is None else _described(records, own, best, names, int(candidates.get(workload, 0)))
+        among = int(candidates.get(workload, 0))
+        attack = None if best is None else _described(records, own, best, names, among)
         arms = [_arm(row, attack, names) for row in tables[setting]]
         arms = sorted(_one_baseline(arms), key=lambda arm: not arm.is_baseline)
         found.append(Compared(str(workload), arms, attack, of_setting[setting]))

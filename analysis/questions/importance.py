@@ -11,6 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial
 
+from analysis.recipes import set_by_budget
 from analysis.records import CONFIGURATION, RELATIVE, Records, one_per_training, scale_of
 from analysis.statistics import ALPHA
 
@@ -24,6 +25,7 @@ _TREES = 8
 def importances(records: Records, *, resamples: int | None = None, seed: int = 0) -> pd.DataFrame:
     """Share of the spread of results that each hyperparameter explains, by fANOVA and by PED-ANOVA.
 
+    Numbers and words of the recipe that were searched too are hyperparameters like those of the method.
     Trials that ran in full only; one value per configuration, the mean over seeds, of at most 60
     configurations drawn at random. fANOVA is over hyperparameters that all configurations of a method have,
     with words as positions in sorted order, since a column per word makes it slow; PED-ANOVA, which asks
@@ -38,12 +40,13 @@ def importances(records: Records, *, resamples: int | None = None, seed: int = 0
         than two hyperparameters varied.
     """
     trials = records.exploring()
+    recipe = [c for c in records.training if c not in set_by_budget(records)]
     rng = np.random.default_rng(seed)
     found: list[pd.DataFrame] = []
     for (workload, method, scale), group in trials.groupby(
         ["workload", "method", scale_of(trials)], sort=True
     ):
-        names = [c for c in records.hyperparameters if group[c].nunique() > 1]
+        names = [c for c in (*records.hyperparameters, *recipe) if group[c].nunique() > 1]
         if len(names) < 2:
             continue
         own = one_per_training(group).groupby(CONFIGURATION)

@@ -106,9 +106,7 @@ def optimism(records: Records) -> pd.DataFrame:
             continue
         names = [c for c in records.spelling if c != "workload" and group[c].nunique(dropna=False) > 1]
         chosen = group[group["place"] == group["place"].min()]
-        others = scored_families(
-            as_one, group.drop(columns=records.training), records.selected, ["workload"]
-        )
+        others = scored_families(as_one, group.drop(columns=records.training), records.selected, ["workload"])
         others = others[others["scored_on"] == HELD_OUT]
         held_out = estimate(others.groupby("seed")["score"].mean())
         fresh = attacks[
@@ -129,7 +127,7 @@ def optimism(records: Records) -> pd.DataFrame:
 
 
 def tried(records: Records) -> pd.DataFrame:
-    """Configurations of attacks that were searched, also those of which all trials were pruned: a row each."""
+    """A row for each configuration of an attack that was searched, also where all its trials were pruned."""
     trials = records.trials
     candidates = trials["state"].isin([COMPLETE, PRUNED]) & trials["value"].notna() & (trials[CONTROL] == "")
     candidates &= ~trials["stage"].isin(records.confirmations) & (trials["method"] != BASELINE)

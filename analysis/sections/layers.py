@@ -172,7 +172,6 @@ def _forest(name: str, group: pd.DataFrame, metric: Metric) -> Figure:
 
 def _table(ranked: pd.DataFrame, metric: Metric) -> Table:
     workload = [text_column("workload", "workload")] if ranked["workload"].nunique() > 1 else []
-    training = [text_column("training", "training")] if ranked["training"].nunique() > 1 else []
     sizes = (
         [number_column("relative size", "relative_size", 3)] if ranked["relative_size"].notna().any() else []
     )
@@ -185,7 +184,7 @@ def _table(ranked: pd.DataFrame, metric: Metric) -> Table:
         [
             number_column("rank", "rank"),
             *workload,
-            *training,
+            *_recipes(ranked),
             *_scales(ranked),
             text_column("targets", "targets"),
             number_column("n", "gain_n"),
@@ -205,6 +204,11 @@ def _scales(table: pd.DataFrame) -> list[Column]:
     return [text_column("ε is", "scale")] if (table["scale"] != ABSOLUTE).any() else []
 
 
+def _recipes(table: pd.DataFrame) -> list[Column]:
+    """A column that says under which settings of training, data and model, where there are several."""
+    return [text_column("recipe", "training")] if table["training"].nunique() > 1 else []
+
+
 def _depth(depth: pd.DataFrame) -> Table:
     def interval(row: Row) -> str:
         return f"{number(row['seed_rho'])} [{number(row['low'])}, {number(row['high'])}]"
@@ -218,6 +222,7 @@ def _depth(depth: pd.DataFrame) -> Table:
         depth,
         [
             text_column("workload", "workload"),
+            *_recipes(depth),
             *_scales(depth),
             number_column("targets", "targets"),
             number_column("rho", "rho", 2),
@@ -243,6 +248,7 @@ def _interactions(pairs: pd.DataFrame, metric: Metric) -> Table:
         pairs.sort_values("synergy", ascending=False, kind="stable"),
         [
             text_column("workload", "workload"),
+            *_recipes(pairs),
             *_scales(pairs),
             text_column("first", "a"),
             text_column("second", "b"),

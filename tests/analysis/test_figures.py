@@ -21,7 +21,7 @@ METRIC = Metric("valid_accuracy")
 
 
 def test_a_point_has_its_interval_whatever_its_neighbours_have() -> None:
-    curve = pd.DataFrame({"value": [1.0, 2, 3], "method": "m", "sampled": False, "mean": [0.5, 0.6, 0.7]})
+    curve = pd.DataFrame({"value": [1.0, 2, 3], "name": "m", "sampled": False, "mean": [0.5, 0.6, 0.7]})
     curve = curve.assign(low=[np.nan, 0.55, np.nan], high=[np.nan, 0.65, np.nan])
     (axes,) = marginals({"p": curve}, METRIC, gain=False).axes
     bars = [c for c in axes.collections if isinstance(c, LineCollection)]

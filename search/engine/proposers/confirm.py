@@ -17,7 +17,6 @@ from search.engine.proposers.base import Before, Proposal, Proposer, Scope
 from search.records.record import Record, State
 from trainables.trial import Trial
 
-
 _Asked = tuple[str, Mapping[str, Any], Options]
 """Method, hyperparameters and options of a trial, which lacks its seed."""
 
@@ -46,17 +45,15 @@ class ConfirmProposer(Proposer):
     def propose(self, records: list[Record], before: Before) -> Proposal | None:
         known = {record.key for record in records}
         candidates = self._candidates(before)
-        wanted = [
-            *self._baselines(candidates),
-            *((trial.method, trial.hyperparameters, _options(trial)) for trial, _ in candidates),
-            *(
-                (*_control(trial, control), _options(trial))
-                for trial, _ in candidates
-                for control in self._search.controls
-            ),
+        wanted = self._baselines(candidates)
+        wanted += [(trial.method, trial.hyperparameters, _options(trial)) for trial, _ in candidates]
+        wanted += [
+            (*_control(trial, control), _options(trial))
+            for trial, _ in candidates
+            for control in self._search.controls
         ]
-        for seed, asked in itertools.product(self._search.seeds, wanted):
-            confirmed = self.scope.trial(*asked, seed)
+        for seed, (method, hyperparameters, options) in itertools.product(self._search.seeds, wanted):
+            confirmed = self.scope.trial(method, hyperparameters, options, seed)
             if confirmed.key not in known:
                 return Proposal(confirmed)
         return None
