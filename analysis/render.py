@@ -91,7 +91,8 @@ class Document:
 
     @property
     def _command(self) -> str:
-        return f"dropattack run {self._file}"
+        """What was typed; where that was not recorded, what runs the file."""
+        return self.records.command or f"dropattack run {self._file}"
 
     def html(self) -> str:
         """The whole page; it needs no other file and no network."""
@@ -138,7 +139,8 @@ class Document:
                 else:
                     lines += _markdown_table(part, self.columns(part))
         if self.definition:
-            lines += ["## Reproduce", "", f"    {self._command}", "", f"with this in {self._file}:", ""]
+            lines += ["## Reproduce", "", f"    {self._command}", ""]
+            lines += [f"Or `dropattack run {self._file}`, with this in {self._file}:", ""]
             lines += [f"    {line}" for line in self.definition.splitlines()] + [""]
         lines += [
             f"- {_plain(name)} {_plain(version)}" for name, version in sorted(self.records.versions.items())
