@@ -55,6 +55,7 @@ def section(records: Records) -> Section | None:
     if len(depth):
         parts.append(_depth(depth))
     pairs = interactions(scored)
+    pairs = pairs[pairs["n"] >= FEWEST] if len(pairs) else pairs
     if len(pairs):
         parts.append(_interactions(pairs, metric))
     for scale, own in ranked.groupby("scale", sort=True):
@@ -244,7 +245,7 @@ def _interactions(pairs: pd.DataFrame, metric: Metric) -> Table:
         "interactions",
         "Which targets help together",
         "Synergy is the gain of the pair beyond the sum of both single gains; over the better one, what the "
-        "pair adds to its better member. Both are paired by seed.",
+        "pair adds to its better member. Both are paired by seed; fewer than three seeds would tell nothing.",
         pairs.sort_values("synergy", ascending=False, kind="stable"),
         [
             text_column("workload", "workload"),

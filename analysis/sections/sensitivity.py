@@ -177,7 +177,7 @@ def _cells_table(cells: pd.DataFrame, records: Records, metric: Metric) -> Table
             gain_column(metric),
             number_column("failed", "failed"),
         ],
-        shown=6,
+        shown=3,
     )
 
 

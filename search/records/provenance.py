@@ -137,7 +137,7 @@ def command_line(arguments: Sequence[str]) -> str:
 
 
 def _word(word: str, home: str) -> str:
-    """A word for a shell, which knows ``~`` at a word's start alone and ``$HOME`` not within single quotes."""
+    """A word for a shell, which knows ``~`` at the start alone and ``$HOME`` not within single quotes."""
     parts = re.split(rf"{re.escape(home)}(?![\w.-])", word) if home else [word]
     if len(parts) == 1:
         return shlex.quote(word)

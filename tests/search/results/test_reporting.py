@@ -14,6 +14,7 @@ from analysis.sections import landscape as part
 from search.definition.source import bundled_sweeps
 from search.definition.sweep import Sweep
 from search.definition.sweepfile import load_sweep
+from search.engine.plan import remarks_on_definition
 from search.records.provenance import Provenance
 from search.records.store import Store
 from search.results.reporting import report_sweep
@@ -57,6 +58,16 @@ def test_every_sweep_is_reproduced_from_its_report(name: str, tmp_path: Path) ->
         store.define(definition)
         page = report_sweep(definition.name, store, NO_SERVER).read_text(encoding="utf-8")
         assert run_again(page, tmp_path) == definition
+
+
+def test_the_answer_of_the_demo_is_a_short_read(tmp_path: Path) -> None:
+    """At most 900 words before how it was measured, and no remark about a batch that is as good as any."""
+    definition = load_sweep("demo")
+    page = report_sweep("demo", recorded(tmp_path, definition), NO_SERVER).read_text(encoding="utf-8")
+    answer = page[page.index("<main") : page.index("How this was measured")]
+    words = re.sub(r"<[^>]+>", " ", re.sub(r"<svg.*?</svg>", " ", answer, flags=re.DOTALL)).split()
+    assert 300 < len(words) <= 900
+    assert remarks_on_definition(definition, tmp_path) == []
 
 
 def test_a_definition_in_a_store_can_be_run(tmp_path: Path) -> None:
