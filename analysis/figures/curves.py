@@ -1,5 +1,6 @@
 """Curves with bands: learning curves, results along one hyperparameter, accuracy under attack."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -45,9 +46,10 @@ def marginals(tables: dict[str, pd.DataFrame], metric: Metric, *, gain: bool) ->
     """
     if gain:
         tables = {n: t.assign(gain=t["gain"].mask(t["is_baseline"], 0.0)) for n, t in tables.items()}
-    figure, panels = canvas(max(3.2 * len(tables), 4.2), 3.1, 1, len(tables), squeeze=False, sharey=True)
-    center = ("gain", "gain_low", "gain_high") if gain else ("mean", "low", "high")
     names = list(dict.fromkeys(name for table in tables.values() for name in table["name"]))
+    size = max(3.2 * len(tables), 4.2), 3.1 + 0.2 * math.ceil((len(names) - 1) / 2)
+    figure, panels = canvas(*size, 1, len(tables), squeeze=False, sharey=True)
+    center = ("gain", "gain_low", "gain_high") if gain else ("mean", "low", "high")
     for axes, (name, table) in zip(panels[0], tables.items(), strict=True):
         for i, curve in enumerate(names):
             _bars(axes, table[table["name"] == curve], center, metric.scale, i, curve)
