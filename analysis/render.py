@@ -110,7 +110,8 @@ class Document:
                     lines += _markdown_table(part, self.columns(part))
         for each in self.subject.definitions:
             if each.text:
-                lines += ["## Reproduce", "", f"    {each.command}", "", f"with this in {each.file}:", ""]
+                lines += ["## Reproduce", "", f"    {each.typed}", ""]
+                lines += [f"Or `{each.command}`, with this in {each.file}:", ""]
                 lines += [f"    {line}" for line in each.text.splitlines()] + [""]
         lines += [
             f"- {_plain(name)} {_plain(found)}" for name, found in sorted(self.subject.versions.items())

@@ -1,5 +1,6 @@
 """Curves with bands: learning curves, results along one hyperparameter, accuracy under attack."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,23 +39,24 @@ def marginals(tables: dict[str, pd.DataFrame], metric: Metric, *, gain: bool) ->
     """Results along hyperparameters, one panel each; dotted where the values were sampled.
 
     Args:
-        tables: Rows of `analysis.questions.sensitivity.marginal` per hyperparameter, each of one workload;
-            those of a relative ε are called ``relative epsilon``.
+        tables: Rows of `analysis.questions.sensitivity.marginal` per hyperparameter, each of one workload,
+            with the ``name`` of their curve; those of a relative ε are called ``relative epsilon``.
         metric: What is shown.
         gain: Show the gain over the baseline instead of the value; that of the baseline itself is 0.
     """
     if gain:
         tables = {n: t.assign(gain=t["gain"].mask(t["is_baseline"], 0.0)) for n, t in tables.items()}
-    figure, panels = canvas(max(3.2 * len(tables), 4.2), 3.1, 1, len(tables), squeeze=False, sharey=True)
+    names = list(dict.fromkeys(name for table in tables.values() for name in table["name"]))
+    size = max(3.2 * len(tables), 4.2), 3.1 + 0.2 * math.ceil((len(names) - 1) / 2)
+    figure, panels = canvas(*size, 1, len(tables), squeeze=False, sharey=True)
     center = ("gain", "gain_low", "gain_high") if gain else ("mean", "low", "high")
-    names = list(dict.fromkeys(m for table in tables.values() for m in table["method"]))
     drawn = 0
     for axes, (name, table) in zip(panels[0], tables.items(), strict=True):
         for point in rows(table):
             hit_area(axes, point["value"], point[center[0]] * metric.scale, drawn)
             drawn += 1
-        for i, method in enumerate(names):
-            _bars(axes, table[table["method"] == method], center, metric.scale, i, method)
+        for i, curve in enumerate(names):
+            _bars(axes, table[table["name"] == curve], center, metric.scale, i, curve)
         values = table["value"].to_numpy(dtype=float)
         if values.min() > 0 and values.max() / values.min() >= 20:
             axes.set_xscale("log")
@@ -62,7 +64,7 @@ def marginals(tables: dict[str, pd.DataFrame], metric: Metric, *, gain: bool) ->
             axes.set_xscale("symlog", linthresh=float(values[values > 0].min()))
         if gain:
             axes.axhline(0, color=INK, lw=1)
-        axes.set_xlabel(_SYMBOLS.get(name, name))
+        axes.set_xlabel(_SYMBOLS.get(name, name.replace("_", " ")))
         if name == "k":
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         light_grid(axes)

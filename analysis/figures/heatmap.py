@@ -49,7 +49,8 @@ def epsilon_p_map(cells: pd.DataFrame, metric: Metric, *, gain: bool) -> Figure:
             cover = Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor="none", edgecolor=on_color(color), lw=0)
             cover.set(hatch=_HATCH, alpha=0.25)
             axes.add_patch(cover)
-        half = (cell[f"{'gain_' if gain else ''}high"] - cell[column]) * metric.scale
+        low, high = (cell[f"{'gain_' if gain else ''}{end}"] for end in ("low", "high"))
+        half = max(high - cell[column], cell[column] - low) * metric.scale  # one end may stop at a bound
         digits = 0 if abs(value) >= 1000 else digits_of(metric)
         texts = number(value, digits, signed=gain), "" if np.isnan(half) else f"±{half:.{digits}f}"
         _write(axes, x, y, texts, cell, on_color(color), bold=gain and told)

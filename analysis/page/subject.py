@@ -16,13 +16,18 @@ class Definition:
 
     Attributes:
         file: What it is called.
-        command: What runs it.
+        typed: The command that was typed; where that was not recorded, what runs the file.
         text: What it holds; "" where that was not recorded.
     """
 
     file: str
-    command: str
+    typed: str
     text: str
+
+    @property
+    def command(self) -> str:
+        """What runs the file."""
+        return f"dropattack run {self.file}"
 
 
 @dataclass(frozen=True)
@@ -99,8 +104,8 @@ class Subject:
 def _definition(records: Records) -> Definition:
     file = f"{file_name(records.name)}.yaml"
     if "stages" not in records.sweep:
-        return Definition(file, "", "")
+        return Definition(file, records.command, "")
     text = yaml.safe_dump(
         dict(records.sweep), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
     )
-    return Definition(file, f"dropattack run {file}", str(text))
+    return Definition(file, records.command or f"dropattack run {file}", str(text))

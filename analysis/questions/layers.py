@@ -163,7 +163,7 @@ def interactions(scored: pd.DataFrame) -> pd.DataFrame:
 
 
 def across_workloads(ranked: pd.DataFrame, treatment: str) -> tuple[list[str], Friedman] | None:
-    """Friedman's test of treatments that every workload has, on their mean gains.
+    """Friedman's test of treatments that every workload has, on their mean gains over recipes and seeds.
 
     Args:
         ranked: What `rank_target_sets` gave; those without a rank are left out, and so is a treatment that is
@@ -179,6 +179,8 @@ def across_workloads(ranked: pd.DataFrame, treatment: str) -> tuple[list[str], F
     table = alike.pivot_table(index="setting", columns=treatment, values="gain").dropna(axis=1)
     sample = alike.pivot(index="setting", columns=treatment, values="sample")[table.columns]
     table = table.loc[:, ~sample.T.duplicated().to_numpy()]
+    workload = alike.groupby("setting")["workload"].first()
+    table = table.groupby(workload[table.index].to_numpy()).mean()
     if len(table) < 2 or table.shape[1] < 3:
         return None
     return [str(name) for name in table.columns], friedman(table)
