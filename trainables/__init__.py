@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from trainables.adapters.images import ImageFolder
     from trainables.adapters.table import Table
     from trainables.adapters.texts import Texts
-    from trainables.adapters.transformer import Tokenized, transformer
+    from trainables.adapters.tokenized import Tokenized
+    from trainables.adapters.transformer import TransformerArchitecture, transformer
     from trainables.architecture import Architecture, named
     from trainables.data.cache import cached
     from trainables.data.dataset import Data, Dataset
@@ -54,8 +55,9 @@ _HOMES = {
     "Tensors": "trainables.adapters.arrays",
     "TextSplit": "trainables.data.splits",
     "Texts": "trainables.adapters.texts",
-    "Tokenized": "trainables.adapters.transformer",
+    "Tokenized": "trainables.adapters.tokenized",
     "TrainingSettings": "trainables.recipe.settings",
+    "TransformerArchitecture": "trainables.adapters.transformer",
     "Workload": "trainables.workload",
     "cached": "trainables.data.cache",
     "examples": "trainables.adapters.arrays",
@@ -90,6 +92,7 @@ __all__ = [
     "Texts",
     "Tokenized",
     "TrainingSettings",
+    "TransformerArchitecture",
     "Workload",
     "cached",
     "examples",

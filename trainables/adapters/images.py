@@ -2,14 +2,15 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass, make_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from typing_extensions import override
 
-from dropattack import Settings, UsageError
+from dropattack import Settings, UsageError, setting
 from dropattack.errors import first_line
 from trainables.adapters.dealing import SPLITS, Labels, by_name, dealt, extras, labels_of
 from trainables.data import files
@@ -23,6 +24,13 @@ _ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", "
 _FOLDERS = {"train", "valid", "validation", "val", "test"}
 
 
+@dataclass(frozen=True, kw_only=True)
+class ImageSettings(Settings):
+    """How images become what a model gets."""
+
+    size: int = setting(64, "Height and width of the images that models get.", low=1)
+
+
 class ImageFolder(Dataset):
     """``FOLDER/CLASS/IMAGE``, which are dealt to the splits, or ``FOLDER/{train,valid,test}/CLASS/IMAGE``.
 
@@ -30,7 +38,7 @@ class ImageFolder(Dataset):
 
     Args:
         path: The folder, below the data root unless it is absolute.
-        size: Height and width of the images that models get.
+        size: Height and width of the images that models get; the default of ``data.size``.
         channels: 3 for colours, 1 for greys.
         valid: Share of the images to validate on, where they are dealt.
         test: Share to test on.
@@ -52,7 +60,13 @@ class ImageFolder(Dataset):
         if type(size) is not int or size < 1:
             raise UsageError(f"size must be a whole number of pixels, at least 1, not {size!r}")
         self.name = name or Path(path).name
-        self._path, self._size, self._channels, self._shares = Path(path), size, channels, (valid, test)
+        self._size = size
+        self._path, self._channels, self._shares = Path(path), channels, (valid, test)
+        said = setting(size, "Height and width of the images that models get.", low=1)
+        made = make_dataclass(
+            "ImageSettings", [("size", int, said)], bases=(ImageSettings,), frozen=True, kw_only=True
+        )
+        self.settings_type = cast(type[Settings], made)
 
     @override
     def checksum(self, root: Path, settings: Settings) -> str:
@@ -60,13 +74,14 @@ class ImageFolder(Dataset):
         folder = self._folder(root)
         for path in self._images(folder):
             found.update(f"{path.relative_to(folder).as_posix()} {files.content_digest(path)}\n".encode())
-        options = (self._size, self._channels, self._shares)
+        options = (self._size_in(settings), self._channels, self._shares)
         return digest(self.name, _VERSION, found.hexdigest(), options)
 
     @override
     def load(self, root: Path, settings: Settings) -> Data:
+        size = self._size_in(settings)
         checksum = self.checksum(root, settings)
-        entry = cached(self.name, checksum, lambda: self._encoded(root))
+        entry = cached(self.name, checksum, lambda: self._encoded(root, size))
         whole = ImageSplit(entry["images"], entry["labels"])
         labels = Labels(entry["labels"], tuple(entry["names"]))
         train, valid, test = (whole.subset(entry[split]) for split in SPLITS)
@@ -78,6 +93,9 @@ class ImageFolder(Dataset):
             checksum=checksum,
             extras=extras(labels, shape=list(entry["images"].shape[1:])),
         )
+
+    def _size_in(self, settings: Settings) -> int:
+        return settings.size if isinstance(settings, ImageSettings) else self._size
 
     def _folder(self, root: Path) -> Path:
         folder = root / self._path
@@ -98,7 +116,7 @@ class ImageFolder(Dataset):
             raise UsageError(f"{folder} holds no images as {shape}")
         yield from found
 
-    def _encoded(self, root: Path) -> Encoded:
+    def _encoded(self, root: Path, size: int) -> Encoded:
         folder = self._folder(root)
         paths = list(self._images(folder))
         labels = labels_of([path.parent.name for path in paths], False, str(folder))
@@ -107,7 +125,7 @@ class ImageFolder(Dataset):
             if _is_split(folder)
             else dealt(labels, *self._shares, str(folder))
         )
-        images = np.stack([self._pixels(path) for path in paths])
+        images = np.stack([self._pixels(path, size) for path in paths])
         return {
             "images": torch.from_numpy(images),
             "labels": labels.values,
@@ -115,7 +133,7 @@ class ImageFolder(Dataset):
             **splits,
         }
 
-    def _pixels(self, path: Path) -> "np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]":
+    def _pixels(self, path: Path, size: int) -> "np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]":
         from PIL import Image, ImageOps
 
         try:
@@ -124,12 +142,12 @@ class ImageFolder(Dataset):
                     raise UsageError(f"{path} has pixels of 32 bits; convert it to 8 or 16 bits")
                 narrow = _of_8_bits(image) if image.mode.startswith("I;16") else image
                 plain = narrow.convert("RGB" if self._channels == 3 else "L")
-                fitted = ImageOps.fit(plain, (self._size, self._size))
+                fitted = ImageOps.fit(plain, (size, size))
         except UsageError:
             raise
         except Exception as error:  # Pillow's decoders fail in ways of their own
             raise UsageError(f"{path} cannot be read as an image ({first_line(error)})") from error
-        pixels = np.asarray(fitted, dtype=np.uint8).reshape(self._size, self._size, self._channels)
+        pixels = np.asarray(fitted, dtype=np.uint8).reshape(size, size, self._channels)
         return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
