@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trainables.adapters.arrays import Tensors, examples
     from trainables.adapters.classifiers import timm_model, torchvision_model
+    from trainables.adapters.huggingface import HuggingFace
     from trainables.adapters.images import ImageFolder
     from trainables.adapters.table import Table
     from trainables.adapters.texts import Texts
@@ -42,6 +43,7 @@ _HOMES = {
     "Data": "trainables.data.dataset",
     "Dataset": "trainables.data.dataset",
     "Groups": "trainables.data.groups",
+    "HuggingFace": "trainables.adapters.huggingface",
     "ImageFolder": "trainables.adapters.images",
     "ImageSplit": "trainables.data.splits",
     "Measure": "trainables.objectives",
@@ -77,6 +79,7 @@ __all__ = [
     "Data",
     "Dataset",
     "Groups",
+    "HuggingFace",
     "ImageFolder",
     "ImageSplit",
     "Measure",

@@ -128,21 +128,50 @@ def dealt(labels: Labels, valid: float, test: float, where: str) -> dict[str, Te
     return {TRAIN: order[ends[1] :], VALID: order[ends[0] : ends[1]], TEST: order[: ends[0]]}
 
 
-def by_name(names: Sequence[Any], where: str) -> dict[str, Tensor]:
+def by_name(names: Sequence[Any], labels: Labels, valid: float, test: float, where: str) -> dict[str, Tensor]:
     """Deals examples to the splits that they name, such as ``train``, ``valid`` and ``test``.
 
+    A split that none names, of validation or test, is dealt from those of training.
+
+    Args:
+        names: Of each example.
+        labels: Of all examples.
+        valid: Share of the training examples to validate on, where none are named.
+        test: Share to test on, where none are named.
+        where: What is dealt, for messages.
+
+    Returns:
+        Indices by split.
+
     Raises:
-        UsageError: A name is no split's, or a split has none.
+        UsageError: A name is no split's, training has none, or none are left to train on.
     """
     spelt = [_ALSO.get(str(name).lower(), str(name).lower()) for name in names]
     odd = next((name for name in spelt if name not in SPLITS), None)
     if odd is not None:
         raise UsageError(f"{where} names a split {odd!r}; splits are {', '.join(SPLITS)}")
-    found = {split: torch.tensor([i for i, name in enumerate(spelt) if name == split]) for split in SPLITS}
-    for split, indices in found.items():
-        if not len(indices):
-            raise UsageError(f"{where} has no example of the split {split!r}")
+    if set(spelt) == {TRAIN}:
+        return dealt(labels, valid, test, where)
+    places = {split: [i for i, name in enumerate(spelt) if name == split] for split in SPLITS}
+    found = {split: torch.tensor(listed, dtype=torch.int64) for split, listed in places.items()}
+    if not len(found[TRAIN]):
+        raise UsageError(f"{where} has no example of the split {TRAIN!r}")
+    for split, share in ((TEST, test), (VALID, valid)):
+        if not len(found[split]):
+            found[split], found[TRAIN] = _dealt_from(found[TRAIN], labels, share, f"{where}, {split}")
     return found
+
+
+def _dealt_from(train: Tensor, labels: Labels, share: float, where: str) -> tuple[Tensor, Tensor]:
+    """A stratified share of training examples, and those that are left."""
+    if not 0 < share < 1:
+        raise UsageError(f"{where}: the share {share:g} must lie between 0 and 1")
+    count = max(1, round(len(train) * share))
+    if count >= len(train):
+        raise UsageError(f"{where}: {len(train)} examples of training with {share:g} leave none to train on")
+    strata = labels.values[train] if labels.names else torch.zeros(len(train), dtype=torch.int64)
+    order = stratified_subset(strata, len(train), _SEED)
+    return train[order[:count]], train[order[count:]]
 
 
 def plain(names: Sequence[Any]) -> list[Any]:

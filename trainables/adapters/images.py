@@ -1,10 +1,10 @@
 """Images of a user's in a folder for each class."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, make_dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import torch
@@ -29,6 +29,27 @@ class ImageSettings(Settings):
     """How images become what a model gets."""
 
     size: int = setting(64, "Height and width of the images that models get.", low=1)
+
+
+Source = Path | tuple[str, BinaryIO]
+"""A file, or what it is called in messages and its bytes."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Images that are not read yet.
+
+    Attributes:
+        where: What holds them, for messages.
+        labels: The name of each one's class.
+        splits: The name of each one's split; empty where they are to be dealt.
+        sources: Each image.
+    """
+
+    where: str
+    labels: Sequence[Any]
+    splits: Sequence[str]
+    sources: Iterable[Source]
 
 
 class ImageFolder(Dataset):
@@ -70,12 +91,8 @@ class ImageFolder(Dataset):
 
     @override
     def checksum(self, root: Path, settings: Settings) -> str:
-        found = hashlib.sha256()
-        folder = self._folder(root)
-        for path in self._images(folder):
-            found.update(f"{path.relative_to(folder).as_posix()} {files.content_digest(path)}\n".encode())
         options = (self._size_in(settings), self._channels, self._shares)
-        return digest(self.name, _VERSION, found.hexdigest(), options)
+        return digest(self.name, _VERSION, self._content(root), options)
 
     @override
     def load(self, root: Path, settings: Settings) -> Data:
@@ -93,6 +110,21 @@ class ImageFolder(Dataset):
             checksum=checksum,
             extras=extras(labels, shape=list(entry["images"].shape[1:])),
         )
+
+    def _content(self, root: Path) -> str:
+        """Digest of the images and of how they are called."""
+        found = hashlib.sha256()
+        folder = self._folder(root)
+        for path in self._images(folder):
+            found.update(f"{path.relative_to(folder).as_posix()} {files.content_digest(path)}\n".encode())
+        return found.hexdigest()
+
+    def _pictures(self, root: Path) -> "Pictures":
+        """Where the images are, and what folders say of them."""
+        folder = self._folder(root)
+        paths = list(self._images(folder))
+        splits = [path.relative_to(folder).parts[0] for path in paths] if _is_split(folder) else []
+        return Pictures(str(folder), [path.parent.name for path in paths], splits, paths)
 
     def _size_in(self, settings: Settings) -> int:
         return settings.size if isinstance(settings, ImageSettings) else self._size
@@ -117,15 +149,16 @@ class ImageFolder(Dataset):
         yield from found
 
     def _encoded(self, root: Path, size: int) -> Encoded:
-        folder = self._folder(root)
-        paths = list(self._images(folder))
-        labels = labels_of([path.parent.name for path in paths], False, str(folder))
+        found = self._pictures(root)
+        labels = labels_of(found.labels, False, found.where)
         splits = (
-            by_name([path.relative_to(folder).parts[0] for path in paths], str(folder))
-            if _is_split(folder)
-            else dealt(labels, *self._shares, str(folder))
+            by_name(found.splits, labels, *self._shares, found.where)
+            if found.splits
+            else dealt(labels, *self._shares, found.where)
         )
-        images = np.stack([self._pixels(path, size) for path in paths])
+        images = np.empty((len(found.labels), self._channels, size, size), dtype=np.uint8)
+        for image, source in zip(images, found.sources, strict=True):
+            image[:] = self._pixels(source, size)
         return {
             "images": torch.from_numpy(images),
             "labels": labels.values,
@@ -133,20 +166,21 @@ class ImageFolder(Dataset):
             **splits,
         }
 
-    def _pixels(self, path: Path, size: int) -> "np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]":
+    def _pixels(self, source: Source, size: int) -> "np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]":
         from PIL import Image, ImageOps
 
+        where, file = source if isinstance(source, tuple) else (str(source), source)
         try:
-            with Image.open(path) as image:
+            with Image.open(file) as image:
                 if image.mode in ("I", "F"):
-                    raise UsageError(f"{path} has pixels of 32 bits; convert it to 8 or 16 bits")
+                    raise UsageError(f"{where} has pixels of 32 bits; convert it to 8 or 16 bits")
                 narrow = _of_8_bits(image) if image.mode.startswith("I;16") else image
                 plain = narrow.convert("RGB" if self._channels == 3 else "L")
                 fitted = ImageOps.fit(plain, (size, size))
         except UsageError:
             raise
         except Exception as error:  # Pillow's decoders fail in ways of their own
-            raise UsageError(f"{path} cannot be read as an image ({first_line(error)})") from error
+            raise UsageError(f"{where} cannot be read as an image ({first_line(error)})") from error
         pixels = np.asarray(fitted, dtype=np.uint8).reshape(size, size, self._channels)
         return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from dropattack import INPUT, Settings, UsageError, setting
+from dropattack.errors import first_line
 from trainables import vision
 from trainables.adapters.pretrained import folder_of, quietly, read
 from trainables.adapters.tokenized import TokenSettings
@@ -46,22 +47,25 @@ def transformer(adapt: Callable[[nn.Module], nn.Module] | None = None) -> Callab
     """The model of a `Workload` whose dataset is `Tokenized`: the pretrained one with a new last layer.
 
     Args:
-        adapt: Changes the model before it trains, such as PEFT's ``lambda model: get_peft_model(model,
-            LoraConfig(target_modules=["query", "value"]))``: what trains then are targets, and what is frozen
-            is none.
+        adapt: Changes the model before it trains, such as one of PEFT's other configurations does: ``lambda
+            model: get_peft_model(model, IA3Config(task_type="SEQ_CLS"))``. What trains then are targets, and
+            what is frozen is none.
 
     Returns:
-        A function for ``Workload(model=…)``, with the setting ``pretrained``: whether weights are the
-        pretrained ones, or drawn.
+        A function for ``Workload(model=…)``, with the settings ``pretrained``: whether weights are the
+        pretrained ones, or drawn; and ``lora``: the rank of adapters (Hu et al., 2022) in the places that
+        PEFT has for this kind of model, which train alone with the last layer. 0 is for none; more needs the
+        extra ``peft``.
     """
 
-    def build(data: Data, pretrained: bool = True) -> nn.Module:
+    def build(data: Data, pretrained: bool = True, lora: int = 0) -> nn.Module:
         if "configuration" not in data.extras:
             raise UsageError(
                 "a transformer needs the tokens of a pretrained model: dataset=Tokenized(texts, FOLDER), or "
                 "data.pretrained=FOLDER"
             )
         model = _from_files(data, pretrained)
+        model = _with_adapters(model, lora) if lora else model
         return Transformer(model if adapt is None else adapt(model), data.extras["pad"])
 
     return build
@@ -188,6 +192,19 @@ def _from_files(data: Data, pretrained: bool) -> nn.Module:
         else:
             model = _classifier(library).from_config(kind)
     return model
+
+
+def _with_adapters(model: nn.Module, rank: int) -> nn.Module:
+    """Freezes all but new adapters of a rank, whose product is scaled by 2, and the last layer."""
+    library: Any = vision.peft()
+    if rank < 1:
+        raise UsageError(f"lora is a rank of at least 1, or 0 for no adapters, not {rank}")
+    try:
+        adapters = library.LoraConfig(task_type="SEQ_CLS", r=rank, lora_alpha=2 * rank)
+        found: nn.Module = library.get_peft_model(model, adapters)
+    except ValueError as error:
+        raise UsageError(f"PEFT knows no places for adapters in this model ({first_line(error)})") from error
+    return found
 
 
 def _classifier(library: Any) -> Any:
