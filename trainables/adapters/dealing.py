@@ -1,5 +1,6 @@
 """How examples of a user's become the three splits, and their labels classes."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -125,7 +126,20 @@ def dealt(labels: Labels, valid: float, test: float, where: str) -> dict[str, Te
     strata = labels.values if labels.names else torch.zeros(count, dtype=torch.int64)
     order = stratified_subset(strata, count, _SEED)
     ends = (sizes[TEST], sizes[TEST] + sizes[VALID])
-    return {TRAIN: order[ends[1] :], VALID: order[ends[0] : ends[1]], TEST: order[: ends[0]]}
+    found = {TRAIN: order[ends[1] :], VALID: order[ends[0] : ends[1]], TEST: order[: ends[0]]}
+    _check_classes(labels, found[TRAIN], where)
+    return found
+
+
+def _check_classes(labels: Labels, train: Tensor, where: str) -> None:
+    """Refuses classes of which there is nothing to learn from."""
+    if labels.names and len(there := labels.values[train].unique()) < len(labels.names):
+        lacking = next(place for place in range(len(labels.names)) if not (there == place).any())
+        count = int((labels.values == lacking).sum())
+        raise UsageError(
+            f"{where}: training has no example of class {labels.names[lacking]!s}, which has {count}; leave "
+            "it out, or name the splits yourself"
+        )
 
 
 def by_name(names: Sequence[Any], labels: Labels, valid: float, test: float, where: str) -> dict[str, Tensor]:
@@ -159,6 +173,7 @@ def by_name(names: Sequence[Any], labels: Labels, valid: float, test: float, whe
     for split, share in ((TEST, test), (VALID, valid)):
         if not len(found[split]):
             found[split], found[TRAIN] = _dealt_from(found[TRAIN], labels, share, f"{where}, {split}")
+    _check_classes(labels, found[TRAIN], where)
     return found
 
 
@@ -172,6 +187,22 @@ def _dealt_from(train: Tensor, labels: Labels, share: float, where: str) -> tupl
     strata = labels.values[train] if labels.names else torch.zeros(len(train), dtype=torch.int64)
     order = stratified_subset(strata, len(train), _SEED)
     return train[order[:count]], train[order[count:]]
+
+
+def repetitions(rows: Tensor, splits: Mapping[str, Tensor]) -> dict[str, float]:
+    """How many examples of validation and of test stand in training too, for `Data.facts`.
+
+    Args:
+        rows: ``[n, ...]``, all examples; equal ones are equal to the bit.
+        splits: Indices by split.
+    """
+    seen = {split: _digests(rows, splits[split]) for split in SPLITS}
+    known = set(seen[TRAIN])
+    return {f"{split}_in_train": sum(each in known for each in seen[split]) for split in (VALID, TEST)}
+
+
+def _digests(rows: Tensor, indices: Tensor) -> list[bytes]:
+    return [hashlib.blake2b(rows[i].numpy().tobytes(), digest_size=16).digest() for i in indices.tolist()]
 
 
 def plain(names: Sequence[Any]) -> list[Any]:

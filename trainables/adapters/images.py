@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from dropattack import Settings, UsageError, setting
 from dropattack.errors import first_line
-from trainables.adapters.dealing import SPLITS, Labels, by_name, dealt, extras, labels_of
+from trainables.adapters.dealing import SPLITS, Labels, by_name, dealt, extras, labels_of, repetitions
 from trainables.data import files
 from trainables.data.cache import Encoded, cached
 from trainables.data.dataset import Data, Dataset
@@ -109,6 +109,7 @@ class ImageFolder(Dataset):
             classes=labels.classes,
             checksum=checksum,
             extras=extras(labels, shape=list(entry["images"].shape[1:])),
+            facts=entry.get("facts", {}),
         )
 
     def _content(self, root: Path) -> str:
@@ -159,8 +160,10 @@ class ImageFolder(Dataset):
         images = np.empty((len(found.labels), self._channels, size, size), dtype=np.uint8)
         for image, source in zip(images, found.sources, strict=True):
             image[:] = self._pixels(source, size)
+        pixels = torch.from_numpy(images)
         return {
-            "images": torch.from_numpy(images),
+            "images": pixels,
+            "facts": repetitions(pixels, splits),
             "labels": labels.values,
             "names": list(labels.names),
             **splits,

@@ -12,7 +12,7 @@ from typing_extensions import override
 from dropattack import Settings, UsageError
 from dropattack.errors import first_line, unknown
 from trainables.adapters.arrays import data_of
-from trainables.adapters.dealing import SPLITS, TRAIN, Labels, by_name, dealt, labels_of
+from trainables.adapters.dealing import SPLITS, TRAIN, Labels, by_name, dealt, labels_of, repetitions
 from trainables.data import files
 from trainables.data.cache import Encoded, cached
 from trainables.data.dataset import Data, Dataset
@@ -101,6 +101,7 @@ class Table(Dataset):
             columns=entry["columns"],
             encoding=entry["encoding"],
         )
+        data = replace(data, facts=entry.get("facts", {}))
         if not self._groups:
             return data
         parts = ([entry["groups"][i] for i in splits[split].tolist()] for split in SPLITS)
@@ -150,6 +151,7 @@ class Table(Dataset):
         inputs, columns, encoding = _encode(table.drop(columns=others), splits[TRAIN].numpy(), where)
         return {
             "inputs": inputs,
+            "facts": repetitions(inputs, splits),
             "labels": labels.values,
             "names": list(labels.names),
             "columns": columns,

@@ -84,7 +84,8 @@ def labels(count: int) -> Labels:
 
 
 def test_a_column_may_name_the_splits_in_usual_words() -> None:
-    found = by_name(["train", "val", "TEST", "validation", "train"], labels(5), 0.2, 0.2, "mine")
+    of = Labels(torch.tensor([0, 0, 0, 0, 1]), ("a", "b"))
+    found = by_name(["train", "val", "TEST", "validation", "train"], of, 0.2, 0.2, "mine")
     assert {name: indices.tolist() for name, indices in found.items()} == {
         "train": [0, 4],
         "valid": [1, 3],
@@ -120,3 +121,13 @@ def test_where_all_are_of_training_they_are_dealt_as_without_names() -> None:
 def test_other_splits_are_refused(names: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         by_name(names, labels(len(names)), 0.2, 0.2, "mine")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_class_of_which_nothing_is_left_to_learn_from_is_named(count: int) -> None:
+    few = Labels(torch.tensor([0] * 30 + [1] * count), ("common", "rare"))
+    names = ["train"] * 20 + ["valid"] * 5 + ["test"] * (5 + count)
+    with pytest.raises(UsageError, match=f"mine: training has no example of class rare, which has {count}"):
+        by_name(names, few, 0.2, 0.2, "mine")
+    found = dealt(few, 0.2, 0.2, "mine")
+    assert (few.values[found["train"]] == 1).any(), "dealing keeps one for training"
