@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trainables.adapters.classifiers import timm_model, torchvision_model
     from trainables.adapters.huggingface import HuggingFace
     from trainables.adapters.images import ImageFolder
+    from trainables.adapters.named import NamedTensors
     from trainables.adapters.table import Table
     from trainables.adapters.texts import Texts
     from trainables.adapters.tokenized import Tokenized
@@ -48,6 +49,7 @@ _HOMES = {
     "ImageSplit": "trainables.data.splits",
     "Measure": "trainables.objectives",
     "MultiLabel": "trainables.objectives",
+    "NamedTensors": "trainables.adapters.named",
     "Objective": "trainables.objectives",
     "Regression": "trainables.objectives",
     "SavedModel": "trainables.saved",
@@ -84,6 +86,7 @@ __all__ = [
     "ImageSplit",
     "Measure",
     "MultiLabel",
+    "NamedTensors",
     "Objective",
     "Regression",
     "SavedModel",

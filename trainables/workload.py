@@ -134,6 +134,11 @@ class Workload:
                 f"name none; set it to {REDRAWN} or {FIXED}"
             )
         (model or self.architecture).check()
+        named = {"augment": NONE, "examples": CLEAN, "robustness": ""} if self.dataset.inputs else {}
+        if changed := [name for name, usual in named.items() if getattr(training, name) != usual]:
+            raise UsageError(
+                f"training.{changed[0]} changes one input, and {self.name} has several; leave it out"
+            )
         words = (model or self.architecture).words
         self.augmentation(training.augment)
         if not words:
@@ -201,7 +206,8 @@ class Workload:
 
     def target_names(self, model: Architecture | None = None) -> list[str]:
         """Every name that may stand in a set of targets; of the model in its default sizes by default."""
-        return list(dict.fromkeys([INPUT, *(model or self.architecture).targets]))
+        inputs = [f"{INPUT}.{name}" for name in self.dataset.inputs]
+        return list(dict.fromkeys([INPUT, *inputs, *(model or self.architecture).targets]))
 
     def canonical_targets(self, text: str, model: Architecture | None = None) -> str:
         """The one spelling of a set of targets: patterns and groups are the targets that they stand for.

@@ -14,12 +14,14 @@ from dropattack import Settings, UsageError, setting
 from dropattack.errors import first_line
 from trainables.adapters.dealing import SPLITS, Labels, by_name, dealt, extras, labels_of, repetitions
 from trainables.data import files
-from trainables.data.cache import Encoded, cached
+from trainables.data.cache import Encoded, cached, remembered
 from trainables.data.dataset import Data, Dataset
 from trainables.data.splits import ImageSplit
 from trainables.digest import digest
 
 _VERSION = 1
+_LAYOUT = "split by split"
+"""How images lie in the cache, so that splits are parts of what is mapped into memory."""
 _ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 _FOLDERS = {"train", "valid", "validation", "val", "test"}
 
@@ -98,10 +100,10 @@ class ImageFolder(Dataset):
     def load(self, root: Path, settings: Settings) -> Data:
         size = self._size_in(settings)
         checksum = self.checksum(root, settings)
-        entry = cached(self.name, checksum, lambda: self._encoded(root, size))
-        whole = ImageSplit(entry["images"], entry["labels"])
+        entry = cached(self.name, digest(checksum, _LAYOUT), lambda: self._encoded(root, size))
         labels = Labels(entry["labels"], tuple(entry["names"]))
-        train, valid, test = (whole.subset(entry[split]) for split in SPLITS)
+        parts = zip(*(entry[name].split(entry["sizes"]) for name in ("images", "labels")), strict=True)
+        train, valid, test = (ImageSplit(*part) for part in parts)
         return Data(
             train,
             valid,
@@ -109,16 +111,23 @@ class ImageFolder(Dataset):
             classes=labels.classes,
             checksum=checksum,
             extras=extras(labels, shape=list(entry["images"].shape[1:])),
-            facts=entry.get("facts", {}),
+            facts=entry["facts"],
         )
 
     def _content(self, root: Path) -> str:
         """Digest of the images and of how they are called."""
-        found = hashlib.sha256()
         folder = self._folder(root)
-        for path in self._images(folder):
-            found.update(f"{path.relative_to(folder).as_posix()} {files.content_digest(path)}\n".encode())
-        return found.hexdigest()
+        paths = list(self._images(folder))
+
+        def find() -> str:
+            found = hashlib.sha256()
+            for path in paths:
+                with path.open("rb") as file:
+                    own = hashlib.file_digest(file, "sha256").hexdigest()
+                found.update(f"{path.relative_to(folder).as_posix()} {own}\n".encode())
+            return found.hexdigest()
+
+        return remembered(f"{self.name}-{digest(str(folder.resolve()), files.fingerprint(paths))}", find)
 
     def _pictures(self, root: Path) -> "Pictures":
         """Where the images are, and what folders say of them."""
@@ -157,16 +166,18 @@ class ImageFolder(Dataset):
             if found.splits
             else dealt(labels, *self._shares, found.where)
         )
-        images = np.empty((len(found.labels), self._channels, size, size), dtype=np.uint8)
-        for image, source in zip(images, found.sources, strict=True):
-            image[:] = self._pixels(source, size)
-        pixels = torch.from_numpy(images)
+        order = torch.cat([splits[split] for split in SPLITS])
+        images = np.empty((len(order), self._channels, size, size), dtype=np.uint8)
+        for place, source in zip(order.argsort().tolist(), found.sources, strict=True):
+            images[place] = self._pixels(source, size)
+        pixels, sizes = torch.from_numpy(images), [len(splits[split]) for split in SPLITS]
+        places = dict(zip(SPLITS, torch.arange(len(order)).split(sizes), strict=True))
         return {
             "images": pixels,
-            "facts": repetitions(pixels, splits),
-            "labels": labels.values,
+            "labels": labels.values[order],
+            "sizes": sizes,
             "names": list(labels.names),
-            **splits,
+            "facts": repetitions(pixels, places),
         }
 
     def _pixels(self, source: Source, size: int) -> "np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]":

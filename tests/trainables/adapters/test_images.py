@@ -117,3 +117,11 @@ def test_a_folder_of_images_trains_as_a_workload_that_ships(tmp_path: Path) -> N
     inputs, _ = next(data.train.batches(2))
     assert torch.equal(model(inputs), same(inputs))
     assert list(workload.targets.values()) == [name for name, _ in same.named_parameters()]
+
+
+def test_splits_are_mapped_from_the_cache_and_no_copies(tmp_path: Path) -> None:
+    """So that trials on one node share their pages."""
+    painted(tmp_path / "pictures", count=10)
+    data = loaded(tmp_path)
+    held = {split.images.untyped_storage().data_ptr() for split in (data.train, data.valid, data.test)}
+    assert len(held) == 1
