@@ -13,7 +13,6 @@ from typing_extensions import override
 from dropattack import Settings, UsageError, setting
 from dropattack.errors import first_line
 from trainables.adapters.dealing import SPLITS, Labels, by_name, dealt, extras, labels_of, repetitions
-from trainables.data import files
 from trainables.data.cache import Encoded, cached, remembered
 from trainables.data.dataset import Data, Dataset
 from trainables.data.splits import ImageSplit
@@ -117,17 +116,19 @@ class ImageFolder(Dataset):
     def _content(self, root: Path) -> str:
         """Digest of the images and of how they are called."""
         folder = self._folder(root)
-        paths = list(self._images(folder))
+        paths = {path.relative_to(folder).as_posix(): path for path in self._images(folder)}
 
         def find() -> str:
             found = hashlib.sha256()
-            for path in paths:
+            for name, path in paths.items():
                 with path.open("rb") as file:
                     own = hashlib.file_digest(file, "sha256").hexdigest()
-                found.update(f"{path.relative_to(folder).as_posix()} {own}\n".encode())
+                found.update(f"{name} {own}\n".encode())
             return found.hexdigest()
 
-        return remembered(f"{self.name}-{digest(str(folder.resolve()), files.fingerprint(paths))}", find)
+        stats = [(name, path.stat()) for name, path in paths.items()]
+        seen = digest(str(folder.resolve()), [[name, s.st_size, s.st_mtime_ns] for name, s in stats])
+        return remembered(f"{self.name}-{seen}", find)
 
     def _pictures(self, root: Path) -> "Pictures":
         """Where the images are, and what folders say of them."""

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-NamedBatch = tuple[dict[str, Tensor], Tensor]
-"""Inputs by name, each ``[batch, ...]``, and labels."""
+NamedBatch = tuple[Any, Tensor]
+"""A dictionary of inputs by name, each ``[batch, ...]``, and labels."""
 
 
 @dataclass(frozen=True)
