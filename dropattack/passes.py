@@ -54,7 +54,10 @@ class Passes(Generic[S]):
         """
         with self._passing(model, labels.device):
             several = isinstance(inputs, tuple) and not isinstance(inputs, PackedSequence)
-            outputs = model(*inputs) if several else model(inputs)
+            if isinstance(inputs, dict):
+                outputs = model(**inputs)
+            else:
+                outputs = model(*inputs) if several else model(inputs)
             loss = self.task.loss(outputs, labels)
         if not isinstance(loss, Tensor) or loss.dim() != 0:
             shape = f"has shape {list(loss.shape)}" if isinstance(loss, Tensor) else f"is {loss!r}"
