@@ -62,6 +62,7 @@ class Column:
         order: What the column is sorted by; None for the text.
         href: Address that the cell links to, "" for none.
         numeric: Whether cells are set to the right.
+        leads: Whether it comes first, behind the row's name, where a narrow screen shows a row as a card.
     """
 
     label: str
@@ -69,6 +70,7 @@ class Column:
     order: Callable[[Row], Any] | None = None
     href: Callable[[Row], str] | None = None
     numeric: bool = False
+    leads: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,7 @@ def gain_column(metric: Metric, label: str = "gain over the baseline") -> Column
         gain = (row["gain"], row["gain_low"], row["gain_high"], row["gain_n"], row["gain_sd"])
         return values_or_interval(*gain, metric, signed=True)
 
-    return Column(label, text, lambda row: row["gain"], numeric=True)
+    return Column(label, text, lambda row: row["gain"], numeric=True, leads=True)
 
 
 def p_column(label: str, key: str) -> Column:

@@ -175,10 +175,13 @@ def _html_cell(column: Column, row: Row) -> Markup:
     if href.startswith(("http://", "https://")):
         text = Markup('<a href="{}">{}</a>').format(href, text)
     order = "" if column.order is None else _order(column.order(row))
-    kind = "number" if column.numeric else "long" if len(column.text(row)) > _LONG else ""
-    opening = Markup("<td{}{}>").format(
+    kinds = ["number" if column.numeric else "long" if len(column.text(row)) > _LONG else ""]
+    kinds += ["leads"] if column.leads else []
+    kind = " ".join(filter(None, kinds))
+    opening = Markup('<td{}{} data-label="{}">').format(
         Markup(' class="{}"').format(kind) if kind else "",
         Markup(' data-order="{}"').format(order) if column.order is not None else "",
+        column.label,
     )
     return opening + text + Markup("</td>")
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.style import INK, MUTED, PAPER, SERIES, canvas, hit_area, light_grid, literal
@@ -51,23 +52,33 @@ def gains_forest(rows: Sequence[ForestRow], metric: Metric) -> Figure:
         face = color if row.marked else "none"
         axes.plot(row.gain * scale, y, "o", color=color, markerfacecolor=face, markersize=7)
         hit_area(axes, row.gain * scale, y, y)
-        axes.text(
-            0,
-            y - 0.2,
-            literal(f"{row.label}   {row.told}"),
-            transform=axes.get_yaxis_transform(),
-            fontsize=8.5,
-            color=INK,
-            va="bottom",
-            bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.6},
-            fontweight="bold" if row.marked else "normal",
-        )
+        named_row(axes, y, f"{row.label}   {row.told}", bold=row.marked)
+    gain_axis(axes, len(rows), metric.gain_label)
+    return figure
+
+
+def named_row(axes: Axes, y: int, text: str, *, bold: bool) -> None:
+    """Sets a row's name above its line, so that a figure is narrow enough for a phone."""
+    axes.text(
+        0,
+        y - 0.2,
+        literal(text),
+        transform=axes.get_yaxis_transform(),
+        fontsize=8.5,
+        color=INK,
+        va="bottom",
+        bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.6},
+        fontweight="bold" if bold else "normal",
+    )
+
+
+def gain_axis(axes: Axes, count: int, label: str) -> None:
+    """Rows downwards on an axis of gains, with a line at none."""
     axes.axvline(0, color=INK, lw=1)
     light_grid(axes, "x")
     axes.set_yticks([])
     axes.tick_params(length=0)
     axes.spines[["left"]].set_visible(False)
-    axes.set_ylim(len(rows) - 0.6, -0.8)
+    axes.set_ylim(count - 0.6, -0.8)
     axes.margins(x=0.08)
-    axes.set_xlabel(metric.gain_label)
-    return figure
+    axes.set_xlabel(label)

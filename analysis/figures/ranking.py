@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.style import INK, MUTED, SERIES, canvas, hit_area, light_grid, literal
+from analysis.figures.forest import gain_axis, named_row
+from analysis.figures.style import INK, MUTED, SERIES, canvas, hit_area, literal
 from analysis.records import Metric, rows
 
 
@@ -18,9 +19,10 @@ def gain_forest(table: pd.DataFrame, labels: Sequence[str], metric: Metric) -> F
         labels: A name per row.
         metric: What the gains are of.
     """
-    figure, axes = canvas(7.6, 0.9 + 0.27 * max(len(table), 2))
+    figure, axes = canvas(5.2, 0.9 + 0.4 * max(len(table), 2))
     scale = metric.scale
-    for y, row in enumerate(rows(table)):
+    for y, (row, label) in enumerate(zip(rows(table), labels, strict=True)):
+        named_row(axes, y, label, bold=bool(row["significant"]))
         if np.isnan(row["gain"]):
             axes.text(0, y, "no pair with the baseline", color=MUTED, va="center", fontsize=7.5)
             continue
@@ -32,13 +34,7 @@ def gain_forest(table: pd.DataFrame, labels: Sequence[str], metric: Metric) -> F
         face = color if row["significant"] else "none"
         axes.plot(row["gain"] * scale, y, "o", color=color, markerfacecolor=face, markersize=6.5)
         hit_area(axes, row["gain"] * scale, y, y)
-    axes.axvline(0, color=INK, lw=1)
-    light_grid(axes, "x")
-    axes.set_yticks(range(len(table)), [literal(label) for label in labels])
-    axes.tick_params(length=0)
-    axes.spines[["left"]].set_visible(False)
-    axes.set_ylim(len(table) - 0.4, -0.6)
-    axes.set_xlabel(metric.gain_label)
+    gain_axis(axes, len(table), metric.gain_label)
     return figure
 
 

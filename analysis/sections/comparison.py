@@ -116,7 +116,7 @@ def _table(table: pd.DataFrame, first: Records, second: Records, name: str) -> T
         number_column("n", "n"),
         number_column(first.name, "first", digits_of(metric), metric.scale),
         number_column(second.name, "second", digits_of(metric), metric.scale),
-        Column("change", change, lambda row: row["change"], numeric=True),
+        Column("change", change, lambda row: row["change"], numeric=True, leads=True),
         p_column("p (Holm)", "p_holm"),
     ]
     caption = f"{metric.label}, paired by seed; a positive change is better in {second.name}."

@@ -106,7 +106,10 @@ const trials = (() => {
       const link = field.name === "method" && data.links[row];
       const text = told(field, row);
       const inner = link ? element("a", { href: link, textContent: text }) : text;
-      made.append(element("td", { className: field.numeric ? "number" : text.length > 24 ? "long" : "" }, inner));
+      const cell = element("td", { className: field.numeric ? "number" : text.length > 24 ? "long" : "" }, inner);
+      cell.dataset.label = field.label;
+      if (field.name === "gain" || field.name === "valid") cell.classList.add("leads");
+      made.append(cell);
     }
     return made;
   }

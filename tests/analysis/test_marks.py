@@ -79,8 +79,9 @@ def test_cells_name_what_failed_and_what_was_stopped(records: Records) -> None:
 def test_a_point_of_a_curve_has_the_value_in_its_text(records: Records) -> None:
     for mark, trials in marks(records, "marginals-"):
         label = mark.text.partition(": ")[0]
-        column = {"ε": "epsilon", "p": "p"}[label.split()[1]]
-        assert {f"{value:g}" for value in trials[column]} == {label.split()[2]}
+        symbol, value = label.rpartition(", ")[2].split()
+        column = {"ε": "epsilon", "p": "p", "epochs": "training.epochs", "rho": "rho"}[symbol]
+        assert {f"{found:g}" for found in trials[column]} == {value}
 
 
 def test_every_number_of_a_forest_has_a_point_to_hover(records: Records) -> None:

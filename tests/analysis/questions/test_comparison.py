@@ -96,7 +96,7 @@ def test_a_page_of_three_has_the_answer_of_each_and_two_comparisons(tmp_path: Pa
         "## c&lt;b&gt; beside a",
     ]
     assert "<h1>a, b, c&lt;b&gt;</h1>" in page
-    assert page.count("dropattack run ") == 3
+    assert page.count('<pre tabindex="0">dropattack run ') == 3
     assert {path.name for path in (tmp_path / "tables").iterdir()} == {
         f"{name}.{kind}" for name in ("settings", "changes-1", "changes-2") for kind in ("csv", "tex")
     }
