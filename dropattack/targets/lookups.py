@@ -9,6 +9,9 @@ from torch.utils.hooks import RemovableHandle
 from dropattack.errors import UsageError
 from dropattack.task import WordsOf
 
+MASK = "attention_mask"
+"""The argument by which models of Hugging Face tell words, 1, from padding, 0."""
+
 
 class Words:
     """Tells words from padding among the tokens that a model looks up.
@@ -17,17 +20,22 @@ class Words:
         model: Called with the inputs that ``tell`` reads.
         embedding: Its ``padding_idx`` decides where nothing else tells.
         tell: See `Task.words`.
+        of_input: Whether the embedding is the one of the model's input, so that an argument
+            ``attention_mask`` tells where ``tell`` is ``None``.
     """
 
-    def __init__(self, model: nn.Module, embedding: nn.Embedding, tell: WordsOf | None) -> None:
+    def __init__(
+        self, model: nn.Module, embedding: nn.Embedding, tell: WordsOf | None, of_input: bool = False
+    ) -> None:
         self._model, self._embedding, self._tell = model, embedding, tell
+        self._follows = of_input or tell is not None
         self._inputs: Any = None
         self._handle: RemovableHandle | None = None
 
     def attach(self) -> None:
         """Begins to follow what the model is called with."""
-        if self._tell is not None:
-            self._handle = self._model.register_forward_pre_hook(self._enter)
+        if self._follows:
+            self._handle = self._model.register_forward_pre_hook(self._enter, with_kwargs=True)
 
     def detach(self) -> None:
         """Ceases to follow it."""
@@ -38,12 +46,18 @@ class Words:
     def among(self, tokens: Tensor) -> Tensor | None:
         """Which of these are words, shaped as they are; ``None`` where all are. See `told`."""
         if self._tell is None:
+            mask = self._inputs.get(MASK) if isinstance(self._inputs, dict) else None
+            if isinstance(mask, Tensor) and mask.shape == tokens.shape:
+                return mask.to(tokens.device, torch.bool, non_blocking=True)
             padding = self._embedding.padding_idx
             return None if padding is None else tokens != padding
         return told(self._tell, self._inputs, tokens)
 
-    def _enter(self, _: nn.Module, args: tuple[Any, ...]) -> None:
-        self._inputs = args if len(args) > 1 else args[0]
+    def _enter(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if kwargs:
+            self._inputs = (*args, kwargs) if args else kwargs
+        else:
+            self._inputs = args if len(args) > 1 else args[0]
 
 
 def told(tell: WordsOf, inputs: Any, tokens: Tensor) -> Tensor:

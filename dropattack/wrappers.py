@@ -1,0 +1,98 @@
+"""Models inside of other modules: data parallelism and `torch.compile` rename a model's parameters."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+_COMPILED = "_orig_mod"
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model itself, without `nn.DataParallel`, `DistributedDataParallel` or `torch.compile` around it."""
+    while True:
+        if isinstance(model, nn.DataParallel | DistributedDataParallel):
+            model = cast(nn.Module, model.module)
+        elif isinstance(inner := model._modules.get(_COMPILED), nn.Module):
+            model = inner
+        else:
+            return model
+
+
+def own_name(name: str) -> str:
+    """A parameter's name without what wrappers add to it."""
+    return name.removeprefix("module.").replace(f"{_COMPILED}.", "").removeprefix("module.")
+
+
+def hides_hooks(model: nn.Module) -> bool:
+    """Whether compiled passes of a model take no notice of hooks inside it that come and go.
+
+    Generated code looks for them where ``torch._dynamo.config.skip_nnmodule_hook_guards`` is false.
+    """
+    while isinstance(model, nn.DataParallel | DistributedDataParallel):
+        model = cast(nn.Module, model.module)
+    if _COMPILED not in model._modules and model._compiled_call_impl is None:
+        return False
+    return bool(torch._dynamo.config.skip_nnmodule_hook_guards)
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model's first parameter is; the CPU for a model that has none."""
+    first = next(model.parameters(), None)
+    return torch.device("cpu") if first is None else first.device
+
+
+def shares_gradients(model: nn.Module) -> bool:
+    """Whether a backward pass of the model would average gradients over processes now."""
+    return isinstance(model, DistributedDataParallel) and bool(model.require_backward_grad_sync)
+
+
+@contextmanager
+def in_one_process(model: nn.Module) -> Iterator[None]:
+    """Keeps the passes inside from averaging gradients over processes; see `average_gradients`.
+
+    Each of them would exchange the whole gradient, and those that compute a target's gradient alone would
+    leave the exchange unfinished.
+    """
+    if not isinstance(model, DistributedDataParallel):
+        yield
+        return
+    with model.no_sync():
+        yield
+
+
+def average_gradients(model: nn.Module, overflow: Tensor | None = None) -> None:
+    """Averages every ``.grad`` over the processes of a `DistributedDataParallel`; of other models, nothing.
+
+    A parameter that this process has not used counts as zeros.
+
+    Args:
+        model: The wrapper.
+        overflow: 0-dimensional; becomes the largest of all processes, so that all leave the same updates out.
+    """
+    if not isinstance(model, DistributedDataParallel):
+        return
+    from torch import distributed
+
+    group = model.process_group
+    gradients = []
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            elif parameter.grad.is_sparse:
+                parameter.grad = parameter.grad.to_dense()
+            gradients.append(parameter.grad)
+    flat = [gradient.contiguous() for gradient in gradients]
+    waiting = [distributed.all_reduce(tensor, group=group, async_op=True) for tensor in flat]
+    if overflow is not None:
+        distributed.all_reduce(overflow, distributed.ReduceOp.MAX, group=group)
+    for work in waiting:
+        work.wait()
+    torch._foreach_div_(flat, distributed.get_world_size(group))
+    for gradient, tensor in zip(gradients, flat, strict=True):
+        if tensor is not gradient:
+            gradient.copy_(tensor)
