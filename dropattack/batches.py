@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves
 
 from dropattack.errors import UsageError
 from dropattack.task import Arguments, Batch, Labels, Loss, Task
+from dropattack.wrappers import takes
 
 LABELS = "labels"
 
@@ -25,7 +26,7 @@ class Labelled(NamedTuple):
     further: tuple[Any, ...]
 
 
-def arranged(batch: Any, task: Task) -> Batch:
+def arranged(batch: Any, task: Task, model: nn.Module) -> Batch:
     """A loader's batch as inputs and labels.
 
     Args:
@@ -34,6 +35,7 @@ def arranged(batch: Any, task: Task) -> Batch:
             tuple or a list (``model(*inputs)``), or a mapping (``model(**inputs)``).
         task: Says whether the loss is the model's own. Any other one gets what a mapping has under
             ``labels``.
+        model: One that takes no argument ``labels`` has no loss of its own.
 
     Returns:
         Labels are ``None`` where the model computes its loss.
@@ -43,7 +45,7 @@ def arranged(batch: Any, task: Task) -> Batch:
     """
     if isinstance(batch, Mapping):
         named = dict(batch)
-        own = task.loss is F.cross_entropy or task.compute is not None
+        own = task.compute is not None or (task.loss is F.cross_entropy and takes(model, LABELS))
         return named, None if own else named.pop(LABELS, None)
     if isinstance(batch, Tensor | PackedSequence):
         return batch, None

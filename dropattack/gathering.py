@@ -118,7 +118,7 @@ class Gathering(Passes[S]):
     ) -> tuple[StepResult, GradientsBefore, list[Tensor | None], float | Tensor]:
         """What a step saw, the gradients of before, the step's own, and what they are to be multiplied by."""
         self.check_handing_over()
-        ready = self.ready(batch)
+        ready = self.ready(model, batch)
         lent = LossScale(scale) if isinstance(scale, Tensor) else None
         before = GradientsBefore(model)
         try:
@@ -158,13 +158,13 @@ class Gathering(Passes[S]):
         """Whether `accumulate` can: whether a step is one update, the optimizer's, of what `gather` gives."""
         return True
 
-    def ready(self, batch: Any) -> Batch:
+    def ready(self, model: nn.Module, batch: Any) -> Batch:
         """A loader's batch as inputs and labels; see `arranged`.
 
         Raises:
             UsageError: It is empty, or is no batch.
         """
-        found = arranged(batch, self.task)
+        found = arranged(batch, self.task, model)
         if not size_of(found):
             raise UsageError("the batch is empty, and an empty batch has no loss; leave it out")
         return found

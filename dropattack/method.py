@@ -91,7 +91,7 @@ class Method(Gathering[S]):
             UsageError: The batch is empty or no batch, float16 has no `Task.scaling`, `until` is not set, or
                 the optimizer is LBFGS.
         """
-        ready = self.ready(batch)
+        ready = self.ready(model, batch)
         _check_optimizer(optimizer)
         with self.stepping(model) as attacks:
             return (self.own_step if attacks else self._plain_step)(model, ready, optimizer)
@@ -119,7 +119,7 @@ class Method(Gathering[S]):
             return self.step(model, batches[0], optimizer)
         if not self.accumulates(self.settings):
             raise UsageError(f"{self.name} makes its own updates from batch to batch; set accumulate to 1")
-        ready = [self.ready(batch) for batch in batches]
+        ready = [self.ready(model, batch) for batch in batches]
         _check_optimizer(optimizer)
         sizes = [size_of(batch) for batch in ready]
         with self.stepping(model) as attacks:

@@ -1,14 +1,17 @@
 """Models inside of other modules: data parallelism and `torch.compile` rename a model's parameters."""
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import cast
+from functools import cache
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 _COMPILED = "_orig_mod"
+_P = inspect.Parameter
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -25,6 +28,27 @@ def unwrapped(model: nn.Module) -> nn.Module:
 def own_name(name: str) -> str:
     """A parameter's name without what wrappers add to it."""
     return name.removeprefix("module.").replace(f"{_COMPILED}.", "").removeprefix("module.")
+
+
+def argument_names(model: nn.Module) -> tuple[str, ...]:
+    """What a model calls the arguments that it takes by place, in their order."""
+    return _declared(type(unwrapped(model)).forward)[0]
+
+
+def takes(model: nn.Module, name: str) -> bool:
+    """Whether a model may be called with an argument of this name."""
+    names, named, others = _declared(type(unwrapped(model)).forward)
+    return others or name in names or name in named
+
+
+@cache
+def _declared(forward: Callable[..., Any]) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    """Arguments of ``forward`` by place, those by name alone, and whether there may be others."""
+    _, *declared = inspect.signature(forward).parameters.values()
+    kinds = {p.name: p.kind for p in declared}
+    by_place = tuple(n for n, k in kinds.items() if k in (_P.POSITIONAL_ONLY, _P.POSITIONAL_OR_KEYWORD))
+    by_name = tuple(n for n, k in kinds.items() if k is _P.KEYWORD_ONLY)
+    return by_place, by_name, _P.VAR_KEYWORD in kinds.values()
 
 
 def hides_hooks(model: nn.Module) -> bool:

@@ -14,6 +14,9 @@ from dropattack.integrations.course import Course
 from dropattack.method import Method
 from dropattack.task import Arguments, Labels
 
+_IGNORED = -100
+"""What stands for no label in Hugging Face's batches."""
+
 
 class Attacked:
     """Stands before `transformers.Trainer`, or before a subclass with a ``compute_loss`` of its own.
@@ -22,7 +25,9 @@ class Attacked:
     training step is the method's, whose backward pass leaves the method's gradient. Evaluation is the
     Trainer's own. Checkpoints hold the method's state beside the Trainer's.
 
-    With accumulation each batch is attacked by itself, and counts as a step of the method.
+    With accumulation each batch is attacked by itself, and counts as a step of the method. The loss of an
+    update is the mean over the labels of all its batches, whether or not the model's own loss can be told
+    how many these are.
 
     Args:
         *args: The Trainer's.
@@ -47,8 +52,8 @@ class Attacked:
         self.method.check_handing_over()
         self._course = Course(self.method)
         self._trains = False
-        self._items: Any = None
         super().__init__(*args, **kwargs)
+        self.loss_is_scaled_for_ga = True
 
     @property
     def _trainer(self) -> Any:
@@ -77,19 +82,41 @@ class Attacked:
         if not self._trains:
             plain: Any = super()
             return plain.compute_loss(model, inputs, return_outputs, num_items_in_batch=num_items_in_batch)
-        self._items = num_items_in_batch
         scaler = getattr(self._trainer.accelerator, "scaler", None)
         scale = None if scaler is None else scaler.scale(torch.ones((), device=self._trainer.args.device))
         seen = self.method.deferred(model, inputs, scale)
-        return (seen.loss, seen.outputs) if return_outputs else seen.loss
+        loss = seen.loss * self._share(inputs, num_items_in_batch)
+        return (loss, seen.outputs) if return_outputs else loss
 
     def _computed(self, model: nn.Module, inputs: Arguments, _: Labels) -> tuple[Tensor, Any]:
         """See `Task.compute`."""
         plain: Any = super()
         found: tuple[Tensor, Any] = plain.compute_loss(
-            model, dict(cast(Mapping[str, Any], inputs)), True, num_items_in_batch=self._items
+            model, dict(cast(Mapping[str, Any], inputs)), True, num_items_in_batch=None
         )
         return found
+
+    def _share(self, inputs: Mapping[str, Any], items: Any) -> float | Tensor:
+        """The part that a batch's mean loss has in the loss of its update.
+
+        Args:
+            inputs: The batch.
+            items: Labels of the whole update, of all processes where the Trainer averages over them; ``None``
+                where nobody can count them, and each batch counts alike.
+        """
+        trainer = self._trainer
+        if items is None:
+            return 1 / float(trainer.current_gradient_accumulation_steps)
+        labels = inputs.get("shift_labels")
+        if labels is None:
+            labels = (
+                inputs["labels"][..., 1:]
+                if getattr(trainer, "_loss_shifts_labels", False)
+                else inputs["labels"]
+            )
+        processes = trainer.accelerator.num_processes if trainer.args.average_tokens_across_devices else 1
+        share: Tensor = labels.ne(_IGNORED).sum() * processes / items
+        return share
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         cast(Any, super())._save_optimizer_and_scheduler(output_dir)

@@ -1,12 +1,11 @@
 """What a model is called with, by the names that the model has for it."""
 
-import inspect
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from torch import Tensor, nn
 
-from dropattack.wrappers import unwrapped
+from dropattack.wrappers import argument_names
 
 _BESIDES = ("labels", "label", "label_ids")
 _MASK = "mask"
@@ -19,13 +18,9 @@ def is_float(value: Any) -> TypeGuard[Tensor]:
 
 def arguments(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a call by name, in their order; by number where ``forward`` has no name for them."""
-    if not args:
-        return dict(kwargs)
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    declared = inspect.signature(unwrapped(model).forward).parameters.values()
-    names = [parameter.name for parameter in declared if parameter.kind in positional]
-    names += map(str, range(len(names), len(args)))
-    return {**dict(zip(names, args, strict=False)), **kwargs}
+    known = argument_names(model)[: len(args)]
+    names = [*known, *map(str, range(len(known), len(args)))]
+    return {**dict(zip(names, args, strict=True)), **kwargs}
 
 
 def floats(given: Mapping[str, Any]) -> dict[str, Tensor]:

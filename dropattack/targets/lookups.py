@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from dropattack.errors import UsageError
+from dropattack.targets.arguments import arguments
 from dropattack.task import WordsOf
 
 MASK = "attention_mask"
@@ -30,6 +31,7 @@ class Words:
         self._model, self._embedding, self._tell = model, embedding, tell
         self._follows = of_input or tell is not None
         self._inputs: Any = None
+        self._mask: Tensor | None = None
         self._handle: RemovableHandle | None = None
 
     def attach(self) -> None:
@@ -39,21 +41,22 @@ class Words:
 
     def detach(self) -> None:
         """Ceases to follow it."""
-        self._inputs = None
+        self._inputs = self._mask = None
         if self._handle is not None:
             self._handle.remove()
 
     def among(self, tokens: Tensor) -> Tensor | None:
         """Which of these are words, shaped as they are; ``None`` where all are. See `told`."""
         if self._tell is None:
-            mask = self._inputs.get(MASK) if isinstance(self._inputs, dict) else None
-            if isinstance(mask, Tensor) and mask.shape == tokens.shape:
-                return mask.to(tokens.device, torch.bool, non_blocking=True)
+            if self._mask is not None and self._mask.shape == tokens.shape:
+                return self._mask.to(tokens.device, torch.bool, non_blocking=True)
             padding = self._embedding.padding_idx
             return None if padding is None else tokens != padding
         return told(self._tell, self._inputs, tokens)
 
     def _enter(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        mask = None if self._tell is not None else arguments(self._model, args, kwargs).get(MASK)
+        self._mask = mask if isinstance(mask, Tensor) else None
         if kwargs:
             self._inputs = (*args, kwargs) if args else kwargs
         else:
