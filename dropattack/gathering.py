@@ -17,7 +17,7 @@ from dropattack.scaling import LossScale
 from dropattack.settings import Settings
 from dropattack.step_result import StepResult
 from dropattack.task import Batch, Task
-from dropattack.wrappers import average_gradients, device_of, in_one_process, shares_gradients
+from dropattack.wrappers import average_gradients, averaged, device_of, in_one_process, shares_gradients
 
 S = TypeVar("S", bound=Settings)
 
@@ -111,7 +111,7 @@ class Gathering(Passes[S]):
             factor = factor / scale  # 1, or not finite after an overflow
             gradients = [None if g is None else g * factor for g in gradients]
         before.put_back()
-        return replace(seen, loss=in_loss(seen.loss, before.parameters, gradients))
+        return replace(seen, loss=in_loss(seen.loss, before.parameters, averaged(model, gradients)))
 
     def _gathered(
         self, model: nn.Module, batch: Any, scale: float | Tensor

@@ -1,13 +1,13 @@
 """Models inside of other modules: data parallelism and `torch.compile` rename a model's parameters."""
 
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 _COMPILED = "_orig_mod"
@@ -74,6 +74,11 @@ def shares_gradients(model: nn.Module) -> bool:
     return isinstance(model, DistributedDataParallel) and bool(model.require_backward_grad_sync)
 
 
+def eagerly(model: nn.Module) -> AbstractContextManager[object]:
+    """Runs passes without generated code where that would not see hooks; see `hides_hooks`."""
+    return torch.compiler.set_stance("force_eager") if hides_hooks(model) else nullcontext()
+
+
 @contextmanager
 def in_one_process(model: nn.Module) -> Iterator[None]:
     """Keeps the passes inside from averaging gradients over processes; see `average_gradients`.
@@ -91,32 +96,41 @@ def in_one_process(model: nn.Module) -> Iterator[None]:
 def average_gradients(model: nn.Module, overflow: Tensor | None = None) -> None:
     """Averages every ``.grad`` over the processes of a `DistributedDataParallel`; of other models, nothing.
 
-    A parameter that this process has not used counts as zeros.
-
     Args:
         model: The wrapper.
         overflow: 0-dimensional; becomes the largest of all processes, so that all leave the same updates out.
     """
     if not isinstance(model, DistributedDataParallel):
         return
-    from torch import distributed
-
-    group = model.process_group
-    gradients = []
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-            elif parameter.grad.is_sparse:
-                parameter.grad = parameter.grad.to_dense()
-            gradients.append(parameter.grad)
-    flat = [gradient.contiguous() for gradient in gradients]
-    waiting = [distributed.all_reduce(tensor, group=group, async_op=True) for tensor in flat]
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter, mean in zip(trained, averaged(model, [p.grad for p in trained]), strict=True):
+        parameter.grad = mean
     if overflow is not None:
-        distributed.all_reduce(overflow, distributed.ReduceOp.MAX, group=group)
+        distributed.all_reduce(overflow, distributed.ReduceOp.MAX, group=model.process_group)
+
+
+def averaged(model: nn.Module, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """Gradients averaged over the processes of a `DistributedDataParallel`; of other models, as they are.
+
+    Args:
+        model: The wrapper.
+        gradients: One for each trained parameter; ``None``, of one that this process has not used, counts as
+            zeros. Dense ones are averaged in place.
+    """
+    if not isinstance(model, DistributedDataParallel):
+        return list(gradients)
+    trained = (parameter for parameter in model.parameters() if parameter.requires_grad)
+    found = [
+        torch.zeros_like(parameter) if gradient is None else gradient.to_dense()
+        for parameter, gradient in zip(trained, gradients, strict=True)
+    ]
+    flat = [gradient.contiguous() for gradient in found]
+    group = model.process_group
+    waiting = [distributed.all_reduce(tensor, group=group, async_op=True) for tensor in flat]
     for work in waiting:
         work.wait()
     torch._foreach_div_(flat, distributed.get_world_size(group))
-    for gradient, tensor in zip(gradients, flat, strict=True):
+    for gradient, tensor in zip(found, flat, strict=True):
         if tensor is not gradient:
             gradient.copy_(tensor)
+    return list(found)
