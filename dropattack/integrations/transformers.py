@@ -18,6 +18,15 @@ _IGNORED = -100
 """What stands for no label in Hugging Face's batches."""
 
 
+def _predicts_next(model: Any) -> bool:
+    """Whether a model's own loss compares each word with the one before, so that a first word is no label.
+
+    The Trainer asks for the name of the loss, which models such as GPT-2 do not say, though they have it.
+    """
+    decodes = getattr(getattr(model, "config", None), "is_encoder_decoder", False)
+    return not decodes and getattr(getattr(model, "loss_function", None), "__name__", "") == "ForCausalLMLoss"
+
+
 class Attacked:
     """Stands before `transformers.Trainer`, or before a subclass with a ``compute_loss`` of its own.
 
@@ -54,6 +63,7 @@ class Attacked:
         self._trains = False
         super().__init__(*args, **kwargs)
         self.loss_is_scaled_for_ga = True
+        self._loss_shifts_labels = _predicts_next(self._trainer.model)
 
     @property
     def _trainer(self) -> Any:
@@ -109,11 +119,7 @@ class Attacked:
             return 1 / float(trainer.current_gradient_accumulation_steps)
         labels = inputs.get("shift_labels")
         if labels is None:
-            labels = (
-                inputs["labels"][..., 1:]
-                if getattr(trainer, "_loss_shifts_labels", False)
-                else inputs["labels"]
-            )
+            labels = inputs["labels"][..., 1:] if self._loss_shifts_labels else inputs["labels"]
         processes = trainer.accelerator.num_processes if trainer.args.average_tokens_across_devices else 1
         share: Tensor = labels.ne(_IGNORED).sum() * processes / items
         return share
