@@ -47,8 +47,7 @@ class Attacked:
         UsageError: The method's task has a loss, or the method makes updates of its own.
 
     Example:
-        >>> class AttackedTrainer(Attacked, transformers.Trainer):  # doctest: +SKIP
-        ...     pass
+        >>> class AttackedTrainer(Attacked, transformers.Trainer): ...  # doctest: +SKIP
         >>> AttackedTrainer(model, args, train_dataset=data, method=create("fgm")).train()  # doctest: +SKIP
     """
 

@@ -116,6 +116,8 @@ class InputTarget(ActivationTarget):
         argument: The one to attack, by the name that the model has for it; ``None`` for all; see `floats`.
     """
 
+    instead = "weights, or call the model once with all that it is called with"
+
     def __init__(self, name: str, model: nn.Module, argument: str | None = None) -> None:
         super().__init__(name)
         self._model, self._argument = model, argument

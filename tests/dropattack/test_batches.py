@@ -192,6 +192,14 @@ def test_a_task_computes_what_a_pass_is() -> None:
     torch.testing.assert_close(result.loss, expected.detach())
 
 
+def test_an_input_of_two_calls_is_one_line() -> None:
+    def compute(model: nn.Module, inputs: Any, labels: Any) -> tuple[Tensor, Any]:
+        return F.cross_entropy(model(inputs) + model(-inputs), labels), None
+
+    with pytest.raises(UsageError, match="used twice in one pass; attack weights, or call the model once"):
+        step(Linear(), (X, Y), "fgm", compute=compute)
+
+
 def test_several_mappings_are_one_update() -> None:
     model, whole = Linear(), Linear()
     batches = [{"x": X, "labels": Y}, {"x": X[:1] + 1, "labels": Y[:1]}]
