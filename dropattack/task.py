@@ -39,9 +39,10 @@ class Task:
             its labels follows them. The default is cross entropy, and where a batch has no labels the loss
             that the model computes, ``outputs.loss``.
         names: Readable target name to parameter name, such as ``{"conv1.w": "conv1.weight"}``. A target
-            that is not listed is taken as the parameter's own name. ``input`` is the batch itself unless
-            it is listed here: as the embedding matrix of a text model, or as one of several inputs by the
-            model's name for it, ``{"input": "input.image"}``.
+            that is not listed is taken as the parameter's own name. ``input`` is the batch itself (of a tuple
+            its first floating-point tensor, of a mapping all of them) unless it is listed here: as the
+            embedding matrix of a text model, or as one of several inputs by the model's name for it,
+            ``{"input": "input.image"}``.
         generator: Source of all masks and noise, on the model's device; ``None`` takes torch's default. What
             the model itself draws in a pass, such as dropout's masks, follows from its initial seed, the step
             and the pass, so that methods which draw more or less train on the same dropout.

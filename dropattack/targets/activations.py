@@ -107,13 +107,13 @@ class ActivationTarget(Target):
 class InputTarget(ActivationTarget):
     """Floating-point arguments of the model: pixels or any others, ``[batch, …]``.
 
-    Where there are several, the value holds all of them, ``[batch, numbers]``: an attack has one norm for all
-    that an example consists of.
+    Of a call by place, the first of them; of a call by name, all. Where these are several, the value holds
+    all of them, ``[batch, numbers]``: an attack has one norm for all that an example consists of.
 
     Args:
         name: See `Target`.
         model: Called with them.
-        argument: The one to attack, by the name that the model has for it; ``None`` for all; see `floats`.
+        argument: The one to attack, by the name that the model has for it; ``None`` for those above.
     """
 
     instead = "weights, or call the model once with all that it is called with"
@@ -132,7 +132,7 @@ class InputTarget(ActivationTarget):
         if len(args) == 1 and not kwargs and self._argument is None and is_float(args[0]):
             return (self._through(args[0]),), kwargs
         given = arguments(self._model, args, kwargs)
-        found = floats(given) if self._argument is None else {self._argument: self._named(given)}
+        found = self._chosen(given, bool(args))
         if not found:
             first = next(iter(given.values()), None)
             kind = first.dtype if isinstance(first, Tensor) else type(first).__name__
@@ -146,15 +146,18 @@ class InputTarget(ActivationTarget):
             name: seen.get(name, value) for name, value in kwargs.items()
         }
 
-    def _named(self, given: dict[str, Any]) -> Tensor:
-        assert self._argument is not None
+    def _chosen(self, given: dict[str, Any], by_place: bool) -> dict[str, Tensor]:
+        """Those of the arguments that are attacked."""
+        if self._argument is None:
+            found = floats(given)
+            return dict([*found.items()][:1]) if by_place else found
         if self._argument not in given:
             raise unknown("input", self._argument, dict.fromkeys(floats(given)))
         value = given[self._argument]
         if not is_float(value):
             kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
             raise UsageError(f"target {self.name!r} needs a floating-point input, not {kind}")
-        return value
+        return {self._argument: value}
 
     def _seen(self, values: list[Tensor]) -> list[Tensor]:
         """What the model sees instead of these values."""

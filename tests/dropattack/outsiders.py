@@ -65,8 +65,8 @@ class Outsider:
             embedding: Any = self.model.get_input_embeddings()  # type: ignore[operator]
             vectors: Tensor = embedding.weight.detach()[self.inputs["input_ids"]]
             return vectors * self.kept
-        floats = [value for value in self.inputs.values() if value.is_floating_point()]
-        return torch.cat([value.flatten(1) for value in floats], 1) if len(floats) > 1 else floats[0]
+        (point,) = (value for value in self.inputs.values() if value.is_floating_point())
+        return point
 
     @property
     def kept(self) -> Tensor:
@@ -85,10 +85,8 @@ class Outsider:
             name = next(n for n, p in self.model.named_parameters() if p is self._embedding.weight)
             kwargs[self.words] = leaves[name][kwargs.pop("input_ids")] + by
         else:
-            floats = [name for name, value in kwargs.items() if value.is_floating_point()]
-            parts = by.split([kwargs[n][0].numel() for n in floats], 1) if len(floats) > 1 else [by]
-            for name, part in zip(floats, parts, strict=True):
-                kwargs[name] = kwargs[name] + part.reshape_as(kwargs[name])
+            (name,) = (name for name, value in kwargs.items() if value.is_floating_point())
+            kwargs[name] = kwargs[name] + by
         outputs = functional_call(self.copy(), leaves, (), kwargs)
         loss = self.loss(getattr(outputs, "logits", outputs), self.labels)
         *found, last = torch.autograd.grad(loss, [*leaves.values(), by])
@@ -114,16 +112,16 @@ class Residual(nn.Module):
 
 
 class Table(nn.Module):
-    """Two inputs of numbers, and one of kinds."""
+    """Numbers, and the ids of kinds."""
 
     def __init__(self) -> None:
         super().__init__()
         self.kinds = nn.Embedding(5, 3)
-        self.hidden = nn.Linear(9, 6)
+        self.hidden = nn.Linear(7, 6)
         self.last = nn.Linear(6, 1)
 
-    def forward(self, numbers: Tensor, kind: Tensor, shares: Tensor) -> Tensor:
-        joined = torch.cat([numbers, self.kinds(kind), shares], 1)
+    def forward(self, kind: Tensor, numbers: Tensor) -> Tensor:
+        joined = torch.cat([numbers, self.kinds(kind)], 1)
         logits: Tensor = self.last(torch.tanh(self.hidden(joined))).squeeze(1)
         return logits
 
@@ -169,7 +167,7 @@ def outsider(name: str) -> Outsider:
     if name == "residual":
         return Outsider(_ready(Residual()), {"x": _drawn(4, 3, 5, 5)}, classes, "block.weight")
     if name == "table":
-        inputs = {"numbers": _drawn(4, 4), "kind": torch.tensor([0, 4, 2, 1]), "shares": _drawn(4, 2)}
+        inputs = {"kind": torch.tensor([0, 4, 2, 1]), "numbers": _drawn(4, 4)}
         weighted = nn.BCEWithLogitsLoss(pos_weight=torch.tensor(3.0))
         return Outsider(_ready(Table()), inputs, torch.tensor([0.0, 1, 1, 0]), "hidden.weight", weighted)
     if name == "signal":

@@ -45,7 +45,8 @@ def seen_by(model: nn.Module, name: str, batch: Any, task: Task | None = None, *
         names = ("image", "kind", "text", "mask")
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         clean = {"image": IMAGE, "text": TEXT, "mask": MASK}
-        passes.append({key: given[key].detach() - value for key, value in clean.items()})
+        moved = {key: given.get(key, value).detach() - value for key, value in clean.items()}
+        passes.append(moved)
 
     method = dropattack.create(name, task=task, **values)
     forward = model.forward
@@ -63,10 +64,22 @@ def by(model: nn.Module) -> dict[str, Tensor]:
     return dict(zip(leaves, torch.autograd.grad(loss, [*leaves.values()]), strict=True))
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_input_alone_is_all_numbers_under_one_norm_and_no_mask(form: str) -> None:
+@pytest.mark.parametrize("batch", [FORMS["tuple"], ((IMAGE.long(), KINDS, TEXT), Y)])
+def test_input_alone_is_the_first_numbers_of_a_tuple(batch: Any) -> None:
+    class Whole(Two):
+        def forward(self, image: Tensor, kind: Tensor, text: Tensor, mask: Tensor | None = None) -> Tensor:
+            return super().forward(image.double(), kind, text, mask)
+
+    first, other = ("image", "text") if batch[0][0] is IMAGE else ("text", "image")
+    clean, attacked = seen_by(make(Whole), "fgm", batch, epsilon=0.5)
+    assert (attacked[first] - clean[first]).norm(dim=1).sub(0.5).abs().max() < 1e-9
+    assert torch.equal(attacked[other], clean[other])
+    assert not attacked["mask"].any()
+
+
+def test_input_alone_is_all_numbers_of_a_mapping_under_one_norm_and_no_mask() -> None:
     model = make(Two)
-    _, attacked = seen_by(model, "fgm", FORMS[form], epsilon=0.5)
+    _, attacked = seen_by(model, "fgm", FORMS["mapping"], epsilon=0.5)
     found = by(model)
     length = torch.cat([found["image"], found["text"]], 1).norm(dim=1, keepdim=True)
     for name in ("image", "text"):
