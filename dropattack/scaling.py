@@ -36,8 +36,8 @@ class LossScale:
     ) -> None:
         self._growth, self._backoff, self._interval = growth, backoff, interval
         self._factor = torch.as_tensor(initial, dtype=torch.float32)
-        self._clean = torch.zeros((), dtype=torch.int32)
-        self._overflow = torch.zeros((), dtype=torch.float32)
+        self._clean = torch.zeros((), dtype=torch.int32, device=self._factor.device)
+        self._overflow = torch.zeros((), dtype=torch.float32, device=self._factor.device)
 
     @property
     def factor(self) -> Tensor:

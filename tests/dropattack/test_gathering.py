@@ -10,6 +10,7 @@ from torch import Tensor, nn
 import dropattack
 from dropattack import LossScale, StepResult, Task, UsageError
 from tests.dropattack.toys import HYPERPARAMETERS, Images, Texts, make, method_for
+from tests.pretended import AWAY, pretended
 
 OWN_UPDATES = {"apb", "freeat"}
 METHODS = sorted(set(dropattack.registered()) - OWN_UPDATES)
@@ -238,3 +239,24 @@ def test_a_loss_of_many_gradients_is_one_of_a_kind() -> None:
 def test_every_method_is_tried() -> None:
     assert {name for name in dropattack.registered() if name not in METHODS} == OWN_UPDATES
     assert set(HYPERPARAMETERS) <= set(dropattack.registered())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_on_a_gpu_nothing_is_mixed_and_the_host_does_not_wait(name: str) -> None:
+    here, there = make(Images).float(), make(Images).float()
+    images, labels = here.batch()
+    method_for(name, here).accumulate(here, (images.float(), labels), torch.tensor(4.0))
+    with pretended() as watch:
+        there.to(AWAY)
+        batch = images.float().to(AWAY), labels.to(AWAY)
+        scale = torch.tensor(4.0).to(AWAY)
+        generator = torch.Generator(AWAY).manual_seed(11)
+        method = method_for(name, there, task={"generator": generator})
+        watch.waits.clear()
+        method.accumulate(there, batch, scale)
+        method.deferred(there, batch, scale).loss.backward()
+        waited = dict(watch.waits)
+        reached = {n for n, p in there.named_parameters() if p.grad is not None}
+    assert not watch.faults
+    assert not waited
+    assert reached == set(gradients(here))
