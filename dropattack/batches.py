@@ -43,6 +43,8 @@ def arranged(batch: Any, task: Task, model: nn.Module) -> Batch:
     Raises:
         UsageError: The batch is something else.
     """
+    if type(batch) is tuple and len(batch) == 2 and isinstance(batch[0], Tensor):
+        return batch
     if isinstance(batch, Mapping):
         named = dict(batch)
         own = task.compute is not None or (task.loss is F.cross_entropy and takes(model, LABELS))
@@ -67,6 +69,8 @@ def arranged(batch: Any, task: Task, model: nn.Module) -> Batch:
 def size_of(batch: Batch) -> int:
     """How many examples an arranged batch has: the length of its first tensor, labels before inputs."""
     inputs, labels = batch
+    if isinstance(labels, Tensor) and labels.dim():
+        return len(labels) if labels.numel() else 0
     for part in (labels, inputs):
         for leaf in (part,) if isinstance(part, Tensor) else tree_leaves(part):
             if isinstance(leaf, Tensor) and leaf.dim():

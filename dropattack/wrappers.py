@@ -1,8 +1,8 @@
 """Models inside of other modules: data parallelism and `torch.compile` rename a model's parameters."""
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, cast
 
@@ -79,18 +79,13 @@ def eagerly(model: nn.Module) -> AbstractContextManager[object]:
     return torch.compiler.set_stance("force_eager") if hides_hooks(model) else nullcontext()
 
 
-@contextmanager
-def in_one_process(model: nn.Module) -> Iterator[None]:
+def in_one_process(model: nn.Module) -> AbstractContextManager[object]:
     """Keeps the passes inside from averaging gradients over processes; see `average_gradients`.
 
     Each of them would exchange the whole gradient, and those that compute a target's gradient alone would
     leave the exchange unfinished.
     """
-    if not isinstance(model, DistributedDataParallel):
-        yield
-        return
-    with model.no_sync():
-        yield
+    return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()
 
 
 def average_gradients(model: nn.Module, overflow: Tensor | None = None) -> None:

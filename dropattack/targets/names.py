@@ -161,7 +161,7 @@ def _computing(model: nn.Module, name: str) -> nn.Module | None:
         owner = unwrapped(model).get_submodule(head)
     except AttributeError:
         return None
-    if not parametrize.is_parametrized(owner, tensor):
+    if tensor in owner._parameters or not parametrize.is_parametrized(owner, tensor):
         return None
     computing: nn.Module = getattr(owner.parametrizations, tensor)
     return computing
