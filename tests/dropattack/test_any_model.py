@@ -128,3 +128,34 @@ def test_dropattack_is_the_sum_of_three_gradients(kind: str) -> None:
     targets = f"input+{given.hidden}"
     found = stepped(given, "dropattack", "mapping", targets=targets, epsilon=0.7, p=1.0)
     assert_is(found, added(clean, one, other))
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_dropen_doubles_a_batch_of_any_form(kind: str) -> None:
+    """Two masks of a model without dropout are one: the similarity is 1, and the loss is that of one."""
+    given = outsider(kind)
+    for form in FORMS:
+        model = given.copy()
+        method = given.method("dropen", compare="masks", k=1, smoothness=0.0)
+        result = method.step(model, given.batch(form), torch.optim.SGD(model.parameters(), lr=0.0))
+        plain = given.copy()
+        optimizer = torch.optim.SGD(plain.parameters(), lr=0.0)
+        expected = given.method("standard").step(plain, given.batch(form), optimizer)
+        torch.testing.assert_close(result.loss, expected.loss)
+        assert float(result.log["cosine"]) == pytest.approx(1.0)
+
+
+def test_batches_of_different_lengths_are_one_update() -> None:
+    """Outputs that do not fit together stay apart; the update is of the mean by examples."""
+    given = outsider("bert")
+    short = {
+        name: value[:1, :3] if value.dim() > 1 else value[:1] for name, value in given.batch("hf").items()
+    }
+    model, alone = given.copy(), given.copy()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    seen = given.method("fgm").step_on(model, [given.batch("hf"), short], optimizer)
+    for batch, share in ((given.batch("hf"), 4 / 5), (short, 1 / 5)):
+        given.method("fgm").accumulate(alone, batch, share)
+    assert_is(model, gradients(alone))
+    assert seen.outputs.logits.shape == (5, 3)
+    assert seen.outputs.loss.shape == (2,)

@@ -39,6 +39,7 @@ def test_data_parallel_on_one_device_is_the_model_itself(name: str, kind: Any) -
     assert torch.equal(trained(nn.DataParallel(core), core, name, batch), trained(plain, plain, name, batch))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ["fgm", "sam", "freelb", "dropattack", "dropout", "apb"])
 def test_compiled_models_keep_names_and_steps(name: str) -> None:
     """With a backend that generates nothing, the wrapper is there all the same."""
@@ -61,6 +62,7 @@ class Words(nn.Module):
         return logits
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("in_place", [True, False])
 @pytest.mark.parametrize(
     ("name", "values"),
@@ -94,6 +96,7 @@ def test_code_that_was_compiled_without_an_attack_is_attacked_all_the_same(
     torch.testing.assert_close(found[1], found[0], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.heavy
 def test_parts_that_are_compiled_have_their_own_names() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 3)).double()
     names = [name for name, _ in model.named_parameters()]
@@ -107,6 +110,7 @@ def test_parts_that_are_compiled_have_their_own_names() -> None:
         dropattack.create("dropattack", targets="none").step(model, (X, Y), optimizer)
 
 
+@pytest.mark.heavy
 def test_wrappers_come_off_in_any_order() -> None:
     core = nn.Linear(2, 2)
     assert unwrapped(nn.DataParallel(torch.compile(core, backend="eager"))) is core  # type: ignore[arg-type]

@@ -219,8 +219,7 @@ class Stops(transformers.TrainerCallback):  # type: ignore[misc,name-defined]
     ("name", "values", "stop"),
     [
         ("dropattack", {"p": 0.5, "start": 0.4, "dropout": "same"}, 7),
-        ("dropen", {"k": 1}, 3),
-        ("rwp", {"interval": 2}, 5),
+        ("dropen", {"k": 1, "interval": 2}, 3),
     ],
 )
 def test_a_run_that_broke_off_reaches_the_same_weights(
