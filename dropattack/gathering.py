@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -93,7 +94,7 @@ class Gathering(Passes[S]):
         """As `accumulate`, but the gradient waits in the loss, whose ``backward`` adds it to every ``.grad``.
 
         A loop treats it as an ordinary loss: divides it by the number of batches, scales it for float16,
-        hands it to a trainer. Under `DistributedDataParallel` the gradient is averaged at once.
+        hands it to a trainer. Under `DistributedDataParallel` every such ``backward`` averages its gradient.
 
         Args:
             model: See `Method.step`.
@@ -111,7 +112,7 @@ class Gathering(Passes[S]):
             factor = factor / scale  # 1, or not finite after an overflow
             gradients = [None if g is None else g * factor for g in gradients]
         before.put_back()
-        return replace(seen, loss=in_loss(seen.loss, before.parameters, averaged(model, gradients)))
+        return replace(seen, loss=in_loss(seen.loss, before.parameters, gradients, partial(averaged, model)))
 
     def _gathered(
         self, model: nn.Module, batch: Any, scale: float | Tensor

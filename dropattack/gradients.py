@@ -1,6 +1,6 @@
 """Gradients of several batches, added up beside those that a model holds; and gradients inside of a loss."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -77,13 +77,18 @@ class GradientsBefore:
                 parameter.grad.add_(scaled)
 
 
+Shared = Callable[[Sequence[Tensor | None]], Sequence[Tensor | None]]
+
+
 class _InLoss(torch.autograd.Function):
     """A loss with a gradient of its own."""
 
     @staticmethod
     @override
-    def forward(ctx: Any, loss: Tensor, gradients: Sequence[Tensor | None], *_: Tensor) -> Tensor:
-        ctx.gradients = gradients
+    def forward(
+        ctx: Any, loss: Tensor, gradients: Sequence[Tensor | None], shared: Shared, *_: Tensor
+    ) -> Tensor:
+        ctx.gradients, ctx.shared = gradients, shared
         return loss.clone()
 
     @staticmethod
@@ -91,16 +96,19 @@ class _InLoss(torch.autograd.Function):
     @override
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
         gradients = [None if g is None else g * outer.to(g.dtype) for g in ctx.gradients]
-        return None, None, *gradients
+        return None, None, None, *ctx.shared(gradients)
 
 
-def in_loss(loss: Tensor, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> Tensor:
+def in_loss(
+    loss: Tensor, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None], shared: Shared
+) -> Tensor:
     """A loss whose ``backward`` adds these gradients to the ``.grad`` of the parameters.
 
     Args:
         loss: 0-dimensional, without a graph.
         parameters: Leaves.
         gradients: One for each.
+        shared: What becomes of them behind the factors that the loss is given, such as a mean over processes.
     """
-    found: Tensor = _InLoss.apply(loss, gradients, *parameters)  # type: ignore[no-untyped-call]  # torch's
+    found: Tensor = _InLoss.apply(loss, gradients, shared, *parameters)  # type: ignore[no-untyped-call]  # torch's
     return found
