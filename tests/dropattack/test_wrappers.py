@@ -244,6 +244,22 @@ for name in sorted(dropattack.registered()):
             if take == "deferred":
                 seen.loss.backward()
             found[name, take] = [p.grad.clone() for p in core.parameters()]
+class Inside(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.model, self.method = network(), dropattack.create("sam")
+
+    def forward(self, batch):
+        return self.method.deferred(self.model, batch).loss
+
+core = Inside()
+model = DistributedDataParallel(core)
+optimizer = torch.optim.SGD(core.parameters(), lr=0.1, momentum=0.9)
+for _ in range(2):
+    optimizer.zero_grad()
+    model(halves()[rank]).backward()
+    optimizer.step()
+found["inside"] = [p.detach().clone() for p in core.parameters()]
 scaling = dropattack.LossScale(4.0)
 core = network()
 model = DistributedDataParallel(core)
@@ -268,7 +284,10 @@ def halves() -> list[tuple[Tensor, Tensor]]:
 
 @pytest.mark.heavy
 def test_processes_attack_by_themselves_and_average_gradients(tmp_path: Any) -> None:
-    """Expected: one process that takes each half by itself, and moves by the mean of both gradients."""
+    """Expected: one process that takes each half by itself, and moves by the mean of both gradients.
+
+    The step may be inside of what is wrapped, as with Lightning, whose modules compute their loss there.
+    """
     meeting = tmp_path / "meeting"
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-c", PARALLEL]
@@ -284,6 +303,8 @@ def test_processes_attack_by_themselves_and_average_gradients(tmp_path: Any) -> 
             assert torch.equal(one, other), key
     assert all(torch.equal(p, q) for p, q in zip(network().parameters(), found[0]["overflow"], strict=False))
     assert found[0]["overflow"][-1] == 2.0
+    for one, other in zip(found[0]["sam"], found[0]["inside"], strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
     for name in sorted(set(dropattack.registered()) - {"freeat", "apb"}):
         core = network()
         optimizer = torch.optim.SGD(core.parameters(), lr=0.1, momentum=0.9)
