@@ -1,5 +1,6 @@
 """What a report is made of, before it becomes HTML, Markdown, images or tables."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,20 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A point or cell of a figure that a page says more of.
+
+    Attributes:
+        text: What it shows, in words.
+        trials: The rows of `Records.trials` behind it: those that make its value, and those that failed or
+            were stopped.
+    """
+
+    text: str
+    trials: Sequence[int]
+
+
+@dataclass(frozen=True)
 class Figure:
     """A drawing that is made when it is needed.
 
@@ -24,6 +39,8 @@ class Figure:
         caution: What not to conclude.
         alt: What is shown, for those who cannot see it.
         draw: Makes it.
+        marks: What a page says of its points and cells, in the order in which the drawing numbers them; see
+            `analysis.figures.style.marked`.
     """
 
     name: str
@@ -32,6 +49,7 @@ class Figure:
     caution: str
     alt: str
     draw: Callable[[], Drawing]
+    marks: Sequence[Mark] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +96,11 @@ class Table:
         return rows(self.frame.head(self.shown))
 
     @property
+    def data(self) -> pd.DataFrame:
+        """What becomes a file: all but which rows of `Records.trials` are behind a row."""
+        return self.frame.drop(columns="trials", errors="ignore")
+
+    @property
     def hidden(self) -> int:
         """How many rows a page leaves out."""
         return max(len(self.frame) - self.shown, 0)
@@ -102,6 +125,11 @@ class Section:
     parts: Sequence[Figure | Table] = ()
     notes: Sequence[str] = field(default=())
     on_measuring: bool = False
+
+
+def file_name(name: str) -> str:
+    """A name that is safe in files, ids and addresses."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "part"
 
 
 def overlapping(table: pd.DataFrame, low: str, high: str) -> int:

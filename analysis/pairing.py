@@ -17,17 +17,18 @@ def groups(frame: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
 
 
 def with_gain(records: Records, trials: pd.DataFrame, metric: Metric) -> pd.DataFrame:
-    """Adds ``score`` (the metric), ``baseline``, ``is_baseline``, ``gain``, ``least`` and ``most`` to trials.
+    """Adds ``score`` (the metric), ``baseline``, ``is_baseline``, ``gain``, ``least``, ``most`` and ``row``.
 
     A gain is positive where the trial is better, whichever way the metric points; it is missing where no
     baseline of that seed is recorded, and for the baseline itself, under whatever name, whose gain over
     itself is no hypothesis that corrections should count. Several records of one baseline are averaged.
-    ``least`` and ``most`` are what a score can be (`Metric.bounds`).
+    ``least`` and ``most`` are what a score can be (`Metric.bounds`); ``row`` is the row of `Records.trials`,
+    the index unless ``trials`` has such a column.
     """
     column = records.values(metric)
     least, most = metric.bounds
     scored = trials.assign(score=trials[column].astype(float), is_baseline=records.plain(trials))
-    scored = scored.assign(least=least, most=most)
+    scored = scored.assign(least=least, most=most, row=trials.get("row", trials.index))
     baseline = records.baselines().groupby(records.pair, dropna=False)[column].mean().rename("baseline")
     if baseline.empty:
         return scored.assign(baseline=np.nan, gain=np.nan)
@@ -62,8 +63,8 @@ def summarise(scored: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         ``gain_n, gain, gain_sd, gain_low, gain_high, p_value`` of the gain; intervals are missing where
         n < `analysis.statistics.FEWEST`. They end where scores, and gains, can be no larger or smaller: the
         mean that they are to hold lies within, so that cutting what is beyond loses no coverage.
-        ``is_baseline`` says whether the group is the baseline itself, and ``sample`` is that of
-        `samples`.
+        ``is_baseline`` says whether the group is the baseline itself, ``sample`` is that of `samples`, and
+        ``trials`` holds its rows of `Records.trials`.
     """
     if "spent" not in scored:
         scored = scored.assign(spent=0)
@@ -92,6 +93,7 @@ def summarise(scored: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         p_value=t_p_value(table["gain_n"], table["gain"], table["gain_sd"], spent),
         is_baseline=is_baseline,
         sample=samples(scored, by),
+        trials=scored.groupby(list(by), dropna=False, sort=True)["row"].agg(tuple),
     )
     return table.reset_index()
 

@@ -1,7 +1,6 @@
 """A document as HTML, Markdown, images, CSV and LaTeX."""
 
 import html
-import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
@@ -9,15 +8,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure as Drawing
 
-from analysis.document import Column, Figure, Row, Section, Table
+from analysis.document import Column, Figure, Row, Section, Table, file_name
 from analysis.figures.style import inline_svg, png, svg
 from analysis.latex import latex_table
-from analysis.records import COMPLETE, Records
+from analysis.page.subject import Subject
 from dropattack import UsageError
 
 _COLUMN = 6.2
@@ -34,15 +32,15 @@ class Document:
     """A report before it is written.
 
     Args:
-        records: Where it comes from.
+        subject: What it is about.
         sections: Its parts, in order.
 
     Raises:
         UsageError: Two sections, or two of their figures and tables, have one name.
     """
 
-    def __init__(self, records: Records, sections: Sequence[Section]) -> None:
-        self.records = records
+    def __init__(self, subject: Subject, sections: Sequence[Section]) -> None:
+        self.subject = subject
         self.sections = sections
         for named in (self.sections, self._parts()):
             names = Counter(file_name(part.name) for part in named)
@@ -66,32 +64,9 @@ class Document:
         return {part.name: part.draw() for part in self._parts() if isinstance(part, Figure)}
 
     def columns(self, table: Table) -> list[Column]:
-        """The columns that people see: that of the workload only where the sweep has several."""
-        several = self.records.trials["workload"].nunique() > 1
+        """The columns that people see: that of the workload only where there are several."""
+        several = self.subject.workloads > 1
         return [column for column in table.columns if several or column.label != "workload"]
-
-    @property
-    def definition(self) -> str:
-        """A sweep file that runs what was run, with every override in it; "" where that was not recorded."""
-        if "stages" not in self.records.sweep:
-            return ""
-        return str(
-            yaml.safe_dump(
-                dict(self.records.sweep),
-                sort_keys=False,
-                allow_unicode=True,
-                default_flow_style=None,
-                width=100,
-            )
-        )
-
-    @property
-    def _file(self) -> str:
-        return f"{file_name(self.records.name)}.yaml"
-
-    @property
-    def _command(self) -> str:
-        return f"dropattack run {self._file}"
 
     def html(self) -> str:
         """The whole page; it needs no other file and no network."""
@@ -105,24 +80,20 @@ class Document:
         environment.tests["wide"] = lambda part: self.drawings[part.name].get_figwidth() > _COLUMN
         template = environment.get_template("report.html")
         return template.render(
-            records=self.records,
+            subject=self.subject,
             sections=self.sections,
-            facts=self._facts(),
             drawing=self._inline,
             columns=self.columns,
-            definition=self.definition,
-            file=self._file,
-            command=self._command,
             style=Markup(_template("report.css")),
-            script=Markup(_template("report.js")),
+            script=Markup("\n".join(map(_template, ("report.js", "trials.js", "marks.js")))),
         )
 
     def markdown(self) -> str:
         """The same in Markdown; figures are linked as the files that `write_figures` writes."""
-        lines = [f"# {_plain(self.records.name)}", ""]
-        if summary := str(self.records.sweep.get("summary") or ""):
-            lines += [f"Its file says: {_plain(summary)}", ""]
-        lines += [" · ".join(f"{count} {name}" for name, count in self._facts()), ""]
+        lines = [f"# {_plain(self.subject.name)}", ""]
+        if self.subject.summary:
+            lines += [f"Its file says: {_plain(self.subject.summary)}", ""]
+        lines += [" · ".join(f"{_plain(count)} {_plain(name)}" for name, count in self.subject.facts), ""]
         for section in self.sections:
             lines += [
                 f"## {_plain(section.title)}",
@@ -137,11 +108,13 @@ class Document:
                     lines += _markdown_figure(part, self.files[part.name])
                 else:
                     lines += _markdown_table(part, self.columns(part))
-        if self.definition:
-            lines += ["## Reproduce", "", f"    {self._command}", "", f"with this in {self._file}:", ""]
-            lines += [f"    {line}" for line in self.definition.splitlines()] + [""]
+        for each in self.subject.definitions:
+            if each.text:
+                lines += ["## Reproduce", "", f"    {each.typed}", ""]
+                lines += [f"Or `{each.command}`, with this in {each.file}:", ""]
+                lines += [f"    {line}" for line in each.text.splitlines()] + [""]
         lines += [
-            f"- {_plain(name)} {_plain(version)}" for name, version in sorted(self.records.versions.items())
+            f"- {_plain(name)} {_plain(found)}" for name, found in sorted(self.subject.versions.items())
         ]
         return "\n".join(lines) + "\n"
 
@@ -159,7 +132,8 @@ class Document:
         directory.mkdir(parents=True, exist_ok=True)
         for part in self._parts():
             if isinstance(part, Table):
-                part.frame.to_csv(directory / f"{file_name(part.name)}.csv", index=False, lineterminator="\n")
+                path = directory / f"{file_name(part.name)}.csv"
+                part.data.to_csv(path, index=False, lineterminator="\n")
 
     def write_latex(self, directory: Path) -> None:
         """Writes every table, as the page shows it, as ``NAME.tex``."""
@@ -174,24 +148,10 @@ class Document:
 
     def _inline(self, figure: Figure) -> Markup:
         drawing = self.drawings[figure.name]
-        text = inline_svg(drawing, file_name(figure.name), str(escape(figure.title)), str(escape(figure.alt)))
+        marks = [(str(escape(mark.text)), " ".join(map(str, mark.trials))) for mark in figure.marks]
+        words = (str(escape(figure.title)), str(escape(figure.alt)))
+        text = inline_svg(drawing, file_name(figure.name), *words, marks)
         return Markup(text)
-
-    def _facts(self) -> list[tuple[str, str]]:
-        trials = self.records.trials
-        return [
-            ("trials", f"{len(trials):,}"),
-            ("trainings", f"{trials['key'].nunique():,}"),
-            ("complete", f"{int((trials['state'] == COMPLETE).sum()):,}"),
-            ("failed", f"{int((trials['state'] == 'failed').sum()):,}"),
-            ("workloads", f"{trials['workload'].nunique()}"),
-            ("seeds", f"{trials['seed'].nunique()}"),
-        ]
-
-
-def file_name(name: str) -> str:
-    """A name that is safe in files, ids and addresses."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "part"
 
 
 def _template(name: str) -> str:

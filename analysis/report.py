@@ -10,9 +10,11 @@ from pathlib import Path
 from analysis import render
 from analysis.document import Section
 from analysis.export import write_trials
+from analysis.page.subject import Subject
 from analysis.records import Records
 from analysis.sections import (
     budget,
+    comparison,
     controls,
     importance,
     layers,
@@ -72,7 +74,7 @@ def write_report(
             figure below ``figures/``, ``csv`` every table, whole, below ``tables/`` and ``trials.csv`` with a
             row for each trial, ``parquet`` the same rows as ``trials.parquet``, ``tex`` every table as the
             page shows it, for LaTeX, below ``tables/``.
-        extra: Further answers, such as loss landscapes or a comparison with another sweep.
+        extra: Further answers, such as loss landscapes.
 
     Returns:
         The page; the directory where ``html`` was not asked for.
@@ -80,14 +82,44 @@ def write_report(
     Raises:
         UsageError: A format is unknown or the directory cannot be written.
     """
+    wanted = _known(formats)
+    found = sections(records)
+    answers = [section for section in found if not section.on_measuring]
+    measuring = [section for section in found if section.on_measuring]
+    document = render.Document(Subject.of(records), [*answers, *extra, *measuring])
+    return _write(document, directory, wanted, records)
+
+
+def write_comparison(several: Sequence[Records], directory: Path, formats: Iterable[str] = ("html",)) -> Path:
+    """Writes a page of several sweeps beside each other.
+
+    Args:
+        several: What each recorded; the first is what the others are compared with.
+        directory: Where to; made if it is not there.
+        formats: See `write_report`; there is no row for each trial here.
+
+    Returns:
+        The page; the directory where ``html`` was not asked for.
+
+    Raises:
+        UsageError: A format is unknown or the directory cannot be written.
+    """
+    wanted = _known(formats)
+    document = render.Document(Subject.of_several(several), comparison.sections(several))
+    return _write(document, directory, wanted)
+
+
+def _known(formats: Iterable[str]) -> list[str]:
     wanted = list(dict.fromkeys(formats))
     for name in wanted:
         if name not in FORMATS:
             raise unknown("format", name, FORMATS)
-    found = sections(records)
-    answers = [section for section in found if not section.on_measuring]
-    measuring = [section for section in found if section.on_measuring]
-    document = render.Document(records, [*answers, *extra, *measuring])
+    return wanted
+
+
+def _write(
+    document: render.Document, directory: Path, wanted: Sequence[str], records: Records | None = None
+) -> Path:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if "html" in wanted:
@@ -100,7 +132,7 @@ def write_report(
         if "tex" in wanted:
             document.write_latex(directory / "tables")
         for name in ("csv", "parquet"):
-            if name in wanted:
+            if name in wanted and records is not None:
                 write_trials(records, directory, name)
     except OSError as error:
         raise UsageError(

@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.choice import Choice
 from analysis.pairing import adjusted, groups, summarise, with_gain
+from analysis.recipes import recipes
 from analysis.records import CONFIGURATION, PRUNED, Metric, Records, labels
 
 FRESH, HELD_OUT, FIXED, SAME = "fresh seeds", "other seeds", "one setting", "the same seeds"
@@ -63,6 +64,7 @@ def scored_families(
         setting=groups(trials, ["workload", *records.training]),
         fresh=trials["stage"].isin(records.confirmations),
         survivor=_survivors(records, trials),
+        row=trials.index,
     )
     attack = ~records.plain(trials)
     trials = trials[attack | ~attack.groupby(groups(trials, ["setting", *by])).transform("any")]
@@ -71,11 +73,10 @@ def scored_families(
     trials = trials.sort_values("survivor", kind="stable").drop_duplicates(["config", "seed", "fresh"])
     trials = with_gain(records, trials.reset_index(drop=True), metric)
     table = _chosen(trials, groups(trials, ["setting", *by]), records.selected.sign)
-    varied = [c for c in records.training if table[c].nunique(dropna=False) > 1]
     names = [c for c in records.spelling if c not in ("workload", *by, *records.training)]
     first = table.drop_duplicates("config").set_index("config")
     named = pd.DataFrame({"configuration": labels(first, names)}, index=first.index)
-    named["training"] = labels(first, varied) if varied else ""
+    named["training"] = recipes(records, first)
     table["merit"] = metric.sign * table["score"]
     return table.merge(named.reset_index(), on="config").sort_values(
         [*FAMILY, *by, "seed"], ignore_index=True

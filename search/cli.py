@@ -7,11 +7,8 @@ nothing started.
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -26,7 +23,6 @@ from search.console.options import (
     STORE,
     AnySweepName,
     DataOption,
-    FormatOption,
     JsonOption,
     RetryOption,
     ScaleOption,
@@ -36,10 +32,8 @@ from search.console.options import (
     TrackingOption,
     VersionOption,
 )
-
-if TYPE_CHECKING:
-    from search.definition.sweep import Sweep
-    from search.records.store import Store
+from search.console.remarks import changed_code, say
+from search.console.reported import report
 
 app = typer.Typer(
     name="dropattack",
@@ -140,7 +134,7 @@ def plan(
             planned = plan_sweep(definition, Store(store), data, tracking_uri)
         if as_json:
             print_json([stage.to_dict() for stage in planned.stages])
-            _say(planned.remarks)
+            say(planned.remarks)
         else:
             show_plan(terminal(), definition, planned)
 
@@ -170,38 +164,10 @@ def status(sweep: AnySweepName = "", store: StoreOption = STORE, as_json: JsonOp
         else:
             total, running = found.status.total, found.running
             presentation.show_status(terminal(), found.sweep, found.records, total, running, verdict)
-        _say([*place.remarks.values(), *_changed_code(place, found.sweep)])
+        say([*place.remarks.values(), *changed_code(place, found.sweep)])
 
 
-@app.command()
-def report(
-    sweep: SweepName,
-    store: StoreOption = STORE,
-    formats: FormatOption = "html",
-    against: Annotated[str, typer.Option(metavar="SWEEP", help="Another sweep to compare with.")] = "",
-    landscape: Annotated[bool, typer.Option("--landscape", help="Draw loss landscapes; slow.")] = False,
-    watched: Annotated[
-        bool, typer.Option("--watch", help="Write it anew while the sweep runs; Ctrl-C ends it sooner.")
-    ] = False,
-    data: DataOption = DATA,
-    tracking_uri: TrackingOption = "",
-) -> None:
-    """Write a sweep's report from its records, also while it runs."""
-    with refusals():
-        from search.definition.source import sweep_name
-        from search.records.store import Store
-        from search.results.reporting import report_sweep
-
-        wanted = [name.strip() for name in formats.split(",")]
-        root, place, name = data if landscape else None, Store(store), sweep_name(sweep)
-        if watched:
-            from search.results.watching import watch
-
-            with suppress(KeyboardInterrupt):
-                watch(place, name, partial(report_sweep, name, place, tracking_uri, wanted, against, root))
-        else:
-            print(report_sweep(name, place, tracking_uri, wanted, against, root))
-        _say([*place.remarks.values(), *_changed_code(place, place.recorded(name))])
+app.command()(report)
 
 
 @app.command()
@@ -230,7 +196,7 @@ def best(
             print(best_yaml(definition, found), end="")
         else:
             show_best(terminal(), definition, found)
-        _say(place.remarks.values())
+        say(place.remarks.values())
 
 
 @app.command()
@@ -254,9 +220,9 @@ def robustness(
 
         name, place = sweep_name(sweep), Store(store)
         done = evaluate_sweep(name, place, data, attacks, tracking_uri, presentation.show_attacked)
-        _say(done.remarks)
+        say(done.remarks)
         print(report_sweep(name, place, tracking_uri))
-        _say(place.remarks.values())
+        say(place.remarks.values())
 
 
 for light in (sweeps, workloads, methods, targets, doctor, init):
@@ -293,19 +259,3 @@ def _overridden(overrides: list[str] | None) -> dict[str, Any]:
     from search.definition.sweepfile import parse_override
 
     return dict(map(parse_override, overrides or []))
-
-
-def _changed_code(store: "Store", sweep: "Sweep") -> list[str]:
-    """Lines on the user's code that has changed since a sweep last ran; what ships is not asked for."""
-    noted = store.code(sweep.name)
-    if not any(modules for methods in noted.values() for modules in methods.values()):
-        return []
-    from search.engine.code import remarks_on_changes
-
-    return remarks_on_changes(noted, sweep)
-
-
-def _say(lines: Iterable[str]) -> None:
-    """Lines on standard error, beside what was asked for."""
-    for line in lines:
-        print(f"dropattack: {line}", file=sys.stderr)

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trainables.adapters.arrays import Tensors, examples
     from trainables.adapters.classifiers import timm_model, torchvision_model
+    from trainables.adapters.huggingface import HuggingFace
     from trainables.adapters.images import ImageFolder
+    from trainables.adapters.named import NamedTensors
     from trainables.adapters.table import Table
     from trainables.adapters.texts import Texts
-    from trainables.adapters.transformer import Tokenized, transformer
+    from trainables.adapters.tokenized import Tokenized
+    from trainables.adapters.transformer import TransformerArchitecture, transformer
     from trainables.architecture import Architecture, named
     from trainables.data.cache import cached
     from trainables.data.dataset import Data, Dataset
@@ -41,10 +44,12 @@ _HOMES = {
     "Data": "trainables.data.dataset",
     "Dataset": "trainables.data.dataset",
     "Groups": "trainables.data.groups",
+    "HuggingFace": "trainables.adapters.huggingface",
     "ImageFolder": "trainables.adapters.images",
     "ImageSplit": "trainables.data.splits",
     "Measure": "trainables.objectives",
     "MultiLabel": "trainables.objectives",
+    "NamedTensors": "trainables.adapters.named",
     "Objective": "trainables.objectives",
     "Regression": "trainables.objectives",
     "SavedModel": "trainables.saved",
@@ -54,8 +59,9 @@ _HOMES = {
     "Tensors": "trainables.adapters.arrays",
     "TextSplit": "trainables.data.splits",
     "Texts": "trainables.adapters.texts",
-    "Tokenized": "trainables.adapters.transformer",
+    "Tokenized": "trainables.adapters.tokenized",
     "TrainingSettings": "trainables.recipe.settings",
+    "TransformerArchitecture": "trainables.adapters.transformer",
     "Workload": "trainables.workload",
     "cached": "trainables.data.cache",
     "examples": "trainables.adapters.arrays",
@@ -75,10 +81,12 @@ __all__ = [
     "Data",
     "Dataset",
     "Groups",
+    "HuggingFace",
     "ImageFolder",
     "ImageSplit",
     "Measure",
     "MultiLabel",
+    "NamedTensors",
     "Objective",
     "Regression",
     "SavedModel",
@@ -90,6 +98,7 @@ __all__ = [
     "Texts",
     "Tokenized",
     "TrainingSettings",
+    "TransformerArchitecture",
     "Workload",
     "cached",
     "examples",

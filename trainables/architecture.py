@@ -44,6 +44,21 @@ class Architecture(Settings, ABC):
         their embedding matrix.
         """
 
+    def on(self, data: Settings) -> "Architecture":
+        """These settings for such data; overridden where the names of targets depend on them.
+
+        Args:
+            data: The dataset's settings, complete.
+        """
+        return self
+
+    def check(self) -> None:
+        """Refuses to train where the model cannot be built.
+
+        Raises:
+            UsageError: A library that it needs is not installed.
+        """
+
     @property
     def norms(self) -> Collection[str] | None:
         """Targets that belong to normalisation layers; ``None`` where their names tell."""

@@ -2,6 +2,10 @@
 
 from dataclasses import replace
 
+from trainables.adapters.classifiers import ResNet18OfImages
+from trainables.adapters.images import ImageFolder
+from trainables.adapters.tokenized import Tokenized
+from trainables.adapters.transformer import TransformerArchitecture
 from trainables.data.text import TextSettings
 from trainables.datasets.agnews import AgNews
 from trainables.datasets.cifar10 import CIFAR10
@@ -34,6 +38,9 @@ _SAM = TrainingSettings(
     epochs=200,
 )
 _TABLE = TrainingSettings(epochs=60, batch_size=32)
+_TRANSFORMER = TrainingSettings(
+    optimizer="adamw", learning_rate=3e-4, schedule="linear", warmup=0.1, epochs=5, batch_size=32
+)
 _DROPEN = TrainingSettings(epochs=120, batch_size=1000)
 
 PAPERS = (
@@ -157,6 +164,41 @@ PAPERS = (
         dataset=CsvTexts(),
         architecture=RecurrentArchitecture(cell="gru", bidirectional=True, hidden=100, embedding_size=100),
         data=TextSettings(vectors=""),
+    ),
+    Workload(
+        name="imdb-transformer",
+        summary="Small BERT from scratch on IMDB reviews, or a pretrained one: data.pretrained=FOLDER.",
+        dataset=Tokenized(Imdb(), longest=256),
+        architecture=TransformerArchitecture(),
+        training=_TRANSFORMER,
+    ),
+    Workload(
+        name="pheme-transformer",
+        summary="Small BERT from scratch on PHEME rumours, or a pretrained one: data.pretrained=FOLDER.",
+        dataset=Tokenized(Pheme(), longest=64),
+        architecture=TransformerArchitecture(),
+        training=_TRANSFORMER,
+    ),
+    Workload(
+        name="agnews-transformer",
+        summary="Small BERT from scratch on AG News, or a pretrained one: data.pretrained=FOLDER.",
+        dataset=Tokenized(AgNews(), longest=128),
+        architecture=TransformerArchitecture(),
+        training=_TRANSFORMER,
+    ),
+    Workload(
+        name="texts-transformer",
+        summary="Small BERT, or a pretrained one, on your own texts as texts-bigru reads them.",
+        dataset=Tokenized(CsvTexts(), longest=256),
+        architecture=TransformerArchitecture(),
+        training=_TRANSFORMER,
+    ),
+    Workload(
+        name="images-resnet18",
+        summary="ResNet-18 on images of your own: ROOT/images/CLASS/IMAGE, or {train,valid,test} above that.",
+        dataset=ImageFolder("images"),
+        architecture=ResNet18OfImages(),
+        training=replace(_SAM, epochs=30),
     ),
 )
 """Every workload that ships."""

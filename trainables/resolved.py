@@ -65,7 +65,7 @@ class Resolved:
     @cached_property
     def architecture(self) -> Architecture:
         """The model's settings; the workload's defaults where a value is not given."""
-        return self.workload.model_settings(self._model)
+        return self.workload.model_settings(self._model, self._data)
 
     @cached_property
     def code(self) -> dict[str, str]:

@@ -72,9 +72,11 @@ def load_model(path: str | Path, workload: Workload | None = None) -> SavedModel
                 "with load_model(path, workload=…) and that workload"
             )
         workload = workload_named(trial.workload)
+    elif workload.name in workloads() and workload.name != trial.workload:
+        raise UsageError(f"{path} was trained by {trial.workload!r}, and not by {workload.name!r}")
     nothing = ImageSplit(torch.empty(0, 1, 1, 1, dtype=torch.uint8), torch.empty(0, dtype=torch.long))
     data = Data(nothing, nothing, nothing, saved["classes"], trial.checksum, extras=saved["extras"])
-    model = workload.model_settings(trial.model).build(data)
+    model = workload.model_settings(trial.model, trial.data).build(data)
     try:
         model.load_state_dict(saved["model"])
     except (RuntimeError, TypeError) as error:

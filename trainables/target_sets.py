@@ -76,6 +76,22 @@ def expanded(
     raise UsageError(f"unknown target of {owner} {name!r}; {' '.join(filter(None, [hint, _valid(valid)]))}")
 
 
+def layer_of(target: str) -> str:
+    """The layer that a target belongs to, of those that follow each other from the input to the output.
+
+    Example:
+        >>> [layer_of(name) for name in ("conv1.w", "lstm.ih.w", "layer1.0.conv1.w", "net.pooler.weight")]
+        ['conv1', 'lstm', 'layer1', 'net.pooler']
+        >>> layer_of("bert.encoder.layer.0.attention.query.weight")
+        'bert.encoder.layer.0'
+    """
+    *parts, last = target.split(".")
+    numbered = next((i for i, part in enumerate(parts) if any(map(str.isdigit, part))), None)
+    if numbered is not None:
+        return ".".join(parts[: numbered + 1])
+    return ".".join(parts) if parts and last in ("weight", "bias") else target.partition(".")[0]
+
+
 def _belongs(group: str, target: str, parameter: str, targets: Mapping[str, str]) -> bool:
     both = (target, parameter)
     if group == "norms":

@@ -59,6 +59,24 @@ def transformers() -> ModuleType:
     return _extra("transformers")
 
 
+def datasets() -> ModuleType:
+    """Hugging Face's ``datasets``.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    return _extra("datasets")
+
+
+def peft() -> ModuleType:
+    """``peft``, which imports transformers and so torchvision.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    return _extra("peft")
+
+
 def torchmetrics() -> ModuleType:
     """``torchmetrics``, which imports torchvision."""
     _mend()

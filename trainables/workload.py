@@ -68,12 +68,13 @@ class Workload:
             raise UsageError("a Workload needs either model, a function that builds it, or architecture")
         if model is not None:
             object.__setattr__(self, "architecture", model_of(model, self._sample, self.dataset.words))
+        object.__setattr__(self, "architecture", self.architecture.on(self.data_settings()))
         if not self.summary:
             object.__setattr__(self, "summary", f"a model of yours on {self.dataset.name}")
 
-    def _sample(self) -> Data:
+    def _sample(self, data: Settings) -> Data:
         """Data to build a model for, where only its parameters' names are asked for."""
-        return self.load(data_root())
+        return self.load(data_root(), data.to_dict())
 
     def data_settings(self, options: Mapping[str, Any] | None = None) -> Settings:
         """The dataset's settings: ``options`` where given, this workload's defaults elsewhere.
@@ -83,13 +84,21 @@ class Workload:
         """
         return self._completed("data", self.data or self.dataset.settings_type(), options)
 
-    def model_settings(self, options: Mapping[str, Any] | None = None) -> Architecture:
+    def model_settings(
+        self, options: Mapping[str, Any] | None = None, data: Mapping[str, Any] | None = None
+    ) -> Architecture:
         """The model's settings: ``options`` where given, this workload's defaults elsewhere.
+
+        Args:
+            options: Values by name.
+            data: Those of the data that it is for, see `data_settings`; what targets are called may depend on
+                them.
 
         Raises:
             UsageError: An option is unknown or out of range.
         """
-        return self._completed("model", self.architecture, options)
+        found = self._completed("model", self.architecture, options)
+        return found.on(self.data_settings(data)) if data else found
 
     def check_training(self, training: TrainingSettings, model: Architecture | None = None) -> None:
         """Refuses training settings that mean nothing for this workload's inputs or objective.
@@ -123,6 +132,12 @@ class Workload:
             raise UsageError(
                 f"training.split {training.split} needs a group of each example, and the data of {self.name} "
                 f"name none; set it to {REDRAWN} or {FIXED}"
+            )
+        (model or self.architecture).check()
+        named = {"augment": NONE, "examples": CLEAN, "robustness": ""} if self.dataset.inputs else {}
+        if changed := [name for name, usual in named.items() if getattr(training, name) != usual]:
+            raise UsageError(
+                f"training.{changed[0]} changes one input, and {self.name} has several; leave it out"
             )
         words = (model or self.architecture).words
         self.augmentation(training.augment)
@@ -191,7 +206,8 @@ class Workload:
 
     def target_names(self, model: Architecture | None = None) -> list[str]:
         """Every name that may stand in a set of targets; of the model in its default sizes by default."""
-        return list(dict.fromkeys([INPUT, *(model or self.architecture).targets]))
+        inputs = [f"{INPUT}.{name}" for name in self.dataset.inputs]
+        return list(dict.fromkeys([INPUT, *inputs, *(model or self.architecture).targets]))
 
     def canonical_targets(self, text: str, model: Architecture | None = None) -> str:
         """The one spelling of a set of targets: patterns and groups are the targets that they stand for.

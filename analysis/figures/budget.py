@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.style import INK, MARKERS, MUTED, SERIES, canvas, light_grid, literal
-from analysis.records import BASELINE, Metric, rows
+from analysis.records import Metric, rows
 
 
 def gain_by_passes(table: pd.DataFrame, names: pd.Series, metric: Metric) -> Figure:
@@ -13,10 +14,11 @@ def gain_by_passes(table: pd.DataFrame, names: pd.Series, metric: Metric) -> Fig
 
     Args:
         table: Rows with ``passes, gain, gain_low, gain_high`` and, for labels, ``k``.
-        names: What each row belongs to.
+        names: What each row belongs to; rows of one name are joined, so that they must be scored alike.
         metric: What the gains are of.
     """
-    figure, axes = canvas(5.6, 3.4)
+    entries = names.nunique()
+    figure, axes = canvas(5.6, 3.2 + 0.2 * (entries if entries > 1 else 0))
     for i, name in enumerate(dict.fromkeys(names)):
         own = table[names == name].sort_values("passes")
         color, marker = SERIES[i % len(SERIES)], MARKERS[i % len(MARKERS)]
@@ -41,28 +43,34 @@ def gain_by_passes(table: pd.DataFrame, names: pd.Series, metric: Metric) -> Fig
         xlabel="forward-backward passes per step (standard training: 1)",
         ylabel=metric.gain_label.replace("; ", "\n"),
     )
+    if whole(table["passes"]):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     light_grid(axes)
     axes.tick_params(length=0)
-    entries = names.nunique()
     if entries > 1:
-        figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False, labelcolor=INK)
+        figure.legend(loc="outside lower center", ncols=1, fontsize=8, frameon=False, labelcolor=INK)
     return figure
+
+
+def whole(passes: pd.Series) -> bool:
+    """Whether all are whole numbers, so that their axis has whole ticks."""
+    return bool(np.isclose(passes, np.round(passes)).all())
 
 
 def size_curves(curves: pd.DataFrame, metric: Metric) -> Figure:
     """Results against the number of training examples, mean and t interval over seeds.
 
     Args:
-        curves: One workload's rows ``method, size, mean, low, high``.
+        curves: One workload's rows ``name, size, mean, low, high``, a line per name in the order of rows.
         metric: What is shown.
     """
-    figure, axes = canvas(5.6, 3.4)
-    methods = sorted(set(curves["method"]), key=lambda name: (name != BASELINE, name))
-    for i, method in enumerate(methods):
-        own = curves[curves["method"] == method].sort_values("size")
+    names = list(dict.fromkeys(curves["name"]))
+    figure, axes = canvas(5.6, 3.2 + 0.2 * len(names))
+    for i, name in enumerate(names):
+        own = curves[curves["name"] == name].sort_values("size")
         color = SERIES[i % len(SERIES)]
         axes.plot(
-            own["size"], own["mean"] * metric.scale, color=color, marker=MARKERS[i % 7], label=literal(method)
+            own["size"], own["mean"] * metric.scale, color=color, marker=MARKERS[i % 7], label=literal(name)
         )
         if own["low"].notna().any():
             low, high = own["low"] * metric.scale, own["high"] * metric.scale
@@ -74,5 +82,5 @@ def size_curves(curves: pd.DataFrame, metric: Metric) -> Figure:
     axes.set(xlabel="training examples", ylabel=metric.label)
     light_grid(axes)
     axes.tick_params(length=0)
-    axes.legend(fontsize=8, frameon=False, labelcolor=INK)
+    figure.legend(loc="outside lower center", ncols=1, fontsize=8, frameon=False, labelcolor=INK)
     return figure

@@ -1,5 +1,6 @@
 """Curves with bands: learning curves, results along one hyperparameter, accuracy under attack."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.style import INK, MARKERS, SERIES, canvas, light_grid, literal, title
-from analysis.records import ABSOLUTE, RELATIVE, Metric, size_label
+from analysis.figures.style import INK, MARKERS, SERIES, canvas, hit_area, light_grid, literal, title
+from analysis.records import ABSOLUTE, RELATIVE, Metric, rows, size_label
 
 
 def learning(table: pd.DataFrame, metrics: list[Metric]) -> Figure:
@@ -38,19 +39,24 @@ def marginals(tables: dict[str, pd.DataFrame], metric: Metric, *, gain: bool) ->
     """Results along hyperparameters, one panel each; dotted where the values were sampled.
 
     Args:
-        tables: Rows of `analysis.questions.sensitivity.marginal` per hyperparameter, each of one workload;
-            those of a relative ε are called ``relative epsilon``.
+        tables: Rows of `analysis.questions.sensitivity.marginal` per hyperparameter, each of one workload,
+            with the ``name`` of their curve; those of a relative ε are called ``relative epsilon``.
         metric: What is shown.
         gain: Show the gain over the baseline instead of the value; that of the baseline itself is 0.
     """
     if gain:
         tables = {n: t.assign(gain=t["gain"].mask(t["is_baseline"], 0.0)) for n, t in tables.items()}
-    figure, panels = canvas(max(3.2 * len(tables), 4.2), 3.1, 1, len(tables), squeeze=False, sharey=True)
+    names = list(dict.fromkeys(name for table in tables.values() for name in table["name"]))
+    size = max(3.2 * len(tables), 4.2), 3.1 + 0.2 * math.ceil((len(names) - 1) / 2)
+    figure, panels = canvas(*size, 1, len(tables), squeeze=False, sharey=True)
     center = ("gain", "gain_low", "gain_high") if gain else ("mean", "low", "high")
-    names = list(dict.fromkeys(m for table in tables.values() for m in table["method"]))
+    drawn = 0
     for axes, (name, table) in zip(panels[0], tables.items(), strict=True):
-        for i, method in enumerate(names):
-            _bars(axes, table[table["method"] == method], center, metric.scale, i, method)
+        for point in rows(table):
+            hit_area(axes, point["value"], point[center[0]] * metric.scale, drawn)
+            drawn += 1
+        for i, curve in enumerate(names):
+            _bars(axes, table[table["name"] == curve], center, metric.scale, i, curve)
         values = table["value"].to_numpy(dtype=float)
         if values.min() > 0 and values.max() / values.min() >= 20:
             axes.set_xscale("log")
@@ -58,7 +64,7 @@ def marginals(tables: dict[str, pd.DataFrame], metric: Metric, *, gain: bool) ->
             axes.set_xscale("symlog", linthresh=float(values[values > 0].min()))
         if gain:
             axes.axhline(0, color=INK, lw=1)
-        axes.set_xlabel(_SYMBOLS.get(name, name))
+        axes.set_xlabel(_SYMBOLS.get(name, name.replace("_", " ")))
         if name == "k":
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         light_grid(axes)
@@ -82,8 +88,8 @@ def robustness(table: pd.DataFrame, attacks: list[str], metric: Metric) -> Figur
     for axes, attack in zip(panels[0], attacks, strict=True):
         shown = table[table["attack"].isin(["clean", attack])]
         for i, name in enumerate(names):
-            rows = shown[shown["label"] == name]
-            _band(axes, rows[["epsilon", "mean", "low", "high"]], "epsilon", metric.scale, i, name)
+            own = shown[shown["label"] == name]
+            _band(axes, own[["epsilon", "mean", "low", "high"]], "epsilon", metric.scale, i, name)
         title(axes, attack)
         axes.set_xlabel("ε")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
@@ -103,29 +109,31 @@ _SYMBOLS = {
 }
 
 
-def _band(axes: Axes, rows: pd.DataFrame, x: str, scale: float, index: int, label: str) -> None:
-    rows = rows.rename(columns={"mean": "center", "low": "lower", "high": "upper"}).sort_values(x)
+def _band(axes: Axes, table: pd.DataFrame, x: str, scale: float, index: int, label: str) -> None:
+    table = table.rename(columns={"mean": "center", "low": "lower", "high": "upper"}).sort_values(x)
     color = SERIES[index % len(SERIES)]
-    marker = MARKERS[index % len(MARKERS)] if len(rows) <= 12 else ""
-    axes.plot(rows[x], rows["center"] * scale, color=color, marker=marker, markersize=4, label=literal(label))
-    low, high = rows["lower"] * scale, rows["upper"] * scale
+    marker = MARKERS[index % len(MARKERS)] if len(table) <= 12 else ""
+    axes.plot(
+        table[x], table["center"] * scale, color=color, marker=marker, markersize=4, label=literal(label)
+    )
+    low, high = table["lower"] * scale, table["upper"] * scale
     if not np.isnan(low).all():
-        axes.fill_between(rows[x], low, high, color=color, alpha=0.18, lw=0)
+        axes.fill_between(table[x], low, high, color=color, alpha=0.18, lw=0)
 
 
 def _bars(
-    axes: Axes, rows: pd.DataFrame, columns: Sequence[str], scale: float, index: int, label: str
+    axes: Axes, table: pd.DataFrame, columns: Sequence[str], scale: float, index: int, label: str
 ) -> None:
     """A curve with an interval at every point that has one, be it that its neighbours have none."""
-    rows = rows.sort_values("value")
-    center, low, high = (rows[column].to_numpy(dtype=float) * scale for column in columns)
+    table = table.sort_values("value")
+    center, low, high = (table[column].to_numpy(dtype=float) * scale for column in columns)
     axes.errorbar(
-        rows["value"],
+        table["value"],
         center,
         yerr=[center - low, high - center],
         color=SERIES[index % len(SERIES)],
         marker=MARKERS[index % len(MARKERS)],
-        linestyle=":" if rows["sampled"].any() else "-",
+        linestyle=":" if table["sampled"].any() else "-",
         markersize=4,
         elinewidth=1.2,
         capsize=2.5,

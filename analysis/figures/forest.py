@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from analysis.figures.style import INK, MUTED, PAPER, SERIES, canvas, light_grid, literal
+from analysis.figures.style import INK, MUTED, PAPER, SERIES, canvas, hit_area, light_grid, literal
 from analysis.records import Metric
 
 
@@ -50,6 +50,7 @@ def gains_forest(rows: Sequence[ForestRow], metric: Metric) -> Figure:
             axes.plot([v * scale for v in row.values], [y] * len(row.values), "|", color=color, markersize=9)
         face = color if row.marked else "none"
         axes.plot(row.gain * scale, y, "o", color=color, markerfacecolor=face, markersize=7)
+        hit_area(axes, row.gain * scale, y, y)
         axes.text(
             0,
             y - 0.2,

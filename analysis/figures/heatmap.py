@@ -11,7 +11,7 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis.figures.style import INK, MUTED, PAPER, canvas, colormap, on_color, plain_bar
+from analysis.figures.style import INK, MUTED, PAPER, canvas, colormap, marked, on_color, plain_bar
 from analysis.notation import digits_of, number
 from analysis.records import Metric, rows, size_label
 
@@ -36,20 +36,21 @@ def epsilon_p_map(cells: pd.DataFrame, metric: Metric, *, gain: bool) -> Figure:
     figure, axes = canvas(width, 1.3 + 0.5 * max(len(ps), 2))
     column = "gain" if gain else "mean"
     norm, colors = _scale(cells[column] * metric.scale, gain)
-    for cell in rows(cells):
+    for place, cell in enumerate(rows(cells)):
         x, y = epsilons.index(cell["epsilon"]), ps.index(cell["p"])
         value = cell[column] * metric.scale
         if np.isnan(value):
-            _empty(axes, x, y, cell)
+            _empty(axes, x, y, cell, marked(place))
             continue
         told = not gain or bool(cell["significant"])
         color = colors(norm(value))
-        axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=color, lw=0))
+        axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=color, lw=0, gid=marked(place)))
         if not told:
             cover = Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor="none", edgecolor=on_color(color), lw=0)
             cover.set(hatch=_HATCH, alpha=0.25)
             axes.add_patch(cover)
-        half = (cell[f"{'gain_' if gain else ''}high"] - cell[column]) * metric.scale
+        low, high = (cell[f"{'gain_' if gain else ''}{end}"] for end in ("low", "high"))
+        half = max(high - cell[column], cell[column] - low) * metric.scale  # one end may stop at a bound
         digits = 0 if abs(value) >= 1000 else digits_of(metric)
         texts = number(value, digits, signed=gain), "" if np.isnan(half) else f"±{half:.{digits}f}"
         _write(axes, x, y, texts, cell, on_color(color), bold=gain and told)
@@ -101,7 +102,7 @@ def _write(
         axes.text(x, y - below, text, ha="center", va="center", color=ink, fontsize=6)
 
 
-def _empty(axes: Axes, x: int, y: int, cell: Mapping[str, Any]) -> None:
+def _empty(axes: Axes, x: int, y: int, cell: Mapping[str, Any], gid: str) -> None:
     """A cell without a number: densely hatched where all its trials failed, lightly where none ran.
 
     One that is the baseline, and so has no gain, is not hatched.
@@ -111,6 +112,7 @@ def _empty(axes: Axes, x: int, y: int, cell: Mapping[str, Any]) -> None:
     hatch = "xxxx" if failed else "...." if pruned else "////"
     if cell["is_baseline"]:
         word, hatch = "baseline", ""
-    axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor="none", edgecolor=MUTED, hatch=hatch, lw=0))
+    place = (x - 0.5, y - 0.5)
+    axes.add_patch(Rectangle(place, 1, 1, facecolor=PAPER, edgecolor=MUTED, hatch=hatch, lw=0, gid=gid))
     box = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.5}
     axes.text(x, y, word, ha="center", va="center", color=INK, fontsize=7, bbox=box)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.style import INK, MUTED, SERIES, canvas, light_grid, literal
+from analysis.figures.style import INK, MUTED, SERIES, canvas, hit_area, light_grid, literal
 from analysis.records import Metric, rows
 
 
@@ -31,6 +31,7 @@ def gain_forest(table: pd.DataFrame, labels: Sequence[str], metric: Metric) -> F
             )
         face = color if row["significant"] else "none"
         axes.plot(row["gain"] * scale, y, "o", color=color, markerfacecolor=face, markersize=6.5)
+        hit_area(axes, row["gain"] * scale, y, y)
     axes.axvline(0, color=INK, lw=1)
     light_grid(axes, "x")
     axes.set_yticks(range(len(table)), [literal(label) for label in labels])

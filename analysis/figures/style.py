@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import matplotlib
@@ -93,6 +94,16 @@ def literal(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+def marked(number: int) -> str:
+    """The ``gid`` of what stands for a figure's mark of this number; see `analysis.document.Mark`."""
+    return f"mark-{number}"
+
+
+def hit_area(axes: Axes, x: float, y: float, number: int) -> None:
+    """Lets a pointer that comes near a point find the mark of this number."""
+    axes.plot(x, y, "o", color=PAPER, alpha=0, markersize=16, markeredgewidth=0, gid=marked(number))
+
+
 def on_color(rgba: tuple[float, ...]) -> str:
     """A text colour that can be read on ``rgba``."""
     red, green, blue = rgba[:3]
@@ -113,7 +124,9 @@ def svg(figure: Figure, name: str) -> str:
     return text[text.index("<svg") :]
 
 
-def inline_svg(figure: Figure, name: str, title: str, description: str) -> str:
+def inline_svg(
+    figure: Figure, name: str, title: str, description: str, marks: Sequence[tuple[str, str]] = ()
+) -> str:
     """A figure as an SVG element for a page: it follows the page's colours and font, and can be read aloud.
 
     Args:
@@ -121,9 +134,12 @@ def inline_svg(figure: Figure, name: str, title: str, description: str) -> str:
         name: Unique within the page.
         title: Short name, already escaped for HTML.
         description: What the figure shows, already escaped for HTML.
+        marks: Of every mark, by its number, what it shows, already escaped for HTML, and the rows of its
+            trials.
     """
     text = svg(figure, name)
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'<g id="mark-(\d+)">', lambda found: _mark(marks, int(found[1])), text)
     text = _own_ids(text, name)
     text = re.sub(r"font: ([^;\"']*?)'DejaVu Sans'[^;\"]*", r"font: \1var(--sans)", text)
     for color, variable in _THEMED.items():
@@ -139,6 +155,14 @@ def inline_svg(figure: Figure, name: str, title: str, description: str) -> str:
         f'<title id="{name}-title">{title}</title><desc id="{name}-description">{description}</desc>'
     )
     return opening + text[head.end() :]
+
+
+def _mark(marks: Sequence[tuple[str, str]], number: int) -> str:
+    """The element of a mark, which browsers show the text of; a plain one where it says nothing."""
+    if number >= len(marks):
+        return "<g>"
+    text, trials = marks[number]
+    return f'<g class="mark" data-trials="{trials}"><title>{text}</title>'
 
 
 def _own_ids(text: str, name: str) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.questions.answers import NO_EFFECT, Effect
 from analysis.questions.controls import PLAIN, compare_methods, scored_methods
+from analysis.questions.selection import tried
 from analysis.records import BASELINE, CONFIGURATION, CONTROL, Metric, Records, describe, rows
 from analysis.scoring import places
 from dropattack.settings import EQUAL_PASSES
@@ -74,7 +75,7 @@ class Chosen:
         identity: See `Arm.identity`.
         valid: Mean validation value over the searched seeds; NaN where it ran on fresh ones alone.
         seeds: How many searched seeds it has.
-        candidates: Among how many configurations of attacks it was chosen.
+        candidates: Among how many configurations of attacks it was chosen, pruned ones too.
         training: What is particular to its training settings, for people; "" where there are no others.
     """
 
@@ -134,7 +135,7 @@ def compared(records: Records, metric: Metric) -> list[Compared]:
     columns = ["workload", *records.training]
     settings = scored.drop_duplicates("setting")[["setting", *columns]]
     trials = trials.merge(settings, on=columns, how="left").assign(plain=records.plain)
-    chosen = _chosen(records)
+    chosen, candidates = _chosen(records), tried(records)["workload"].value_counts()
     tables = _tables(scored, metric)
     of_setting = dict(tuple(trials.groupby("setting")))
     found = []
@@ -143,7 +144,8 @@ def compared(records: Records, metric: Metric) -> list[Compared]:
         setting = _setting(own, best)
         names = ["method", *(c for c in records.hyperparameters if c != "control")]
         names += [c for c in records.training if own[c].nunique(dropna=False) > 1]
-        attack = None if best is None else _described(records, own, best, names)
+        among = int(candidates.get(workload, 0))
+        attack = None if best is None else _described(records, own, best, names, among)
         arms = [_arm(row, attack, names) for row in tables[setting]]
         arms = sorted(_one_baseline(arms), key=lambda arm: not arm.is_baseline)
         found.append(Compared(str(workload), arms, attack, of_setting[setting]))
@@ -165,7 +167,9 @@ def _setting(own: pd.DataFrame, best: str | None) -> float:
     return float(of["setting"].mode().iloc[0])
 
 
-def _described(records: Records, own: pd.DataFrame, best: str, names: Sequence[str]) -> Chosen:
+def _described(
+    records: Records, own: pd.DataFrame, best: str, names: Sequence[str], candidates: int
+) -> Chosen:
     attacks = own[~own["plain"] & (own[CONTROL] == "")]
     searched = attacks[~attacks["stage"].isin(records.confirmations)]
     explored = searched[searched[CONFIGURATION] == best].drop_duplicates("seed")
@@ -176,7 +180,7 @@ def _described(records: Records, own: pd.DataFrame, best: str, names: Sequence[s
         best,
         float(explored["value"].mean()),
         len(explored),
-        searched[CONFIGURATION].nunique(),
+        candidates,
         describe(row, settings),
     )
 

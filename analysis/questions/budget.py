@@ -5,7 +5,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from analysis.pairing import samples
-from analysis.records import BASELINE, Metric, Records
+from analysis.recipes import recipes, set_by_budget
+from analysis.records import BASELINE, Metric, Records, scale_of
 from analysis.scoring import scored_families, summarise_families
 from analysis.statistics import estimate
 
@@ -15,41 +16,49 @@ SIZE = "training.train_size"
 def quality_by_passes(records: Records, metric: Metric) -> pd.DataFrame:
     """Results against K and its cost, of every method and target set that was tried with several K.
 
+    Only what shares a recipe and the scale of ε is a series over K.
+
     Returns:
-        The columns of `summarise_families` by ``method, targets, k``, and ``per_pass, per_pass_low,
+        The columns of `summarise_families` by ``method, targets, scale, k``, and ``per_pass, per_pass_low,
         per_pass_high``: the gain per forward-backward pass beyond the baseline's one.
     """
     trials = records.complete()
     if not {"k", "targets"} <= set(trials.columns):
         return pd.DataFrame()
     trials = trials[trials["k"].notna() & trials["targets"].notna()]
-    several = trials.groupby(["workload", "method", "targets"])["k"].transform("nunique") > 1
-    scored = scored_families(records, trials[several], metric, ["method", "targets", "k"])
+    trials = trials.assign(scale=scale_of(trials))
+    settings = [c for c in records.training if c not in set_by_budget(records)]
+    series = ["workload", *settings, "method", "targets", "scale"]
+    several = trials.groupby(series, dropna=False)["k"].transform("nunique") > 1
+    by = ["method", "targets", "scale", "k"]
+    scored = scored_families(records, trials[several], metric, by)
     if scored.empty:
         return scored
-    table = summarise_families(scored, ["method", "targets", "k"])
+    table = summarise_families(scored, by)
     extra = (table["passes"] - 1).where(table["passes"] > 1)
     per_pass = {f"per_pass{end}": table[f"gain{end}"] / extra for end in ("", "_low", "_high")}
     return table.assign(**per_pass)
 
 
 def training_size_curves(records: Records, metric: Metric) -> pd.DataFrame:
-    """Results of every method at several training-set sizes, one row per method, size and seed.
+    """Results of every method at several training-set sizes, one row per method, recipe, size and seed.
 
     Returns:
-        ``workload, method, size, seed, score, spent`` and ``sample``, equal for methods that are the same
-        trainings; empty where only one size was trained. A size of 0, which stands for all examples, is left
-        out, since records do not say how many those are.
+        ``workload, method, recipe`` (but for the size), ``size, seed, score, spent`` and ``sample``, equal
+        for methods that are the same trainings; empty where only one size was trained. A size of 0, which
+        stands for all examples, is left out, since records do not say how many those are.
     """
     trials = records.complete()
     if SIZE not in trials:
         return pd.DataFrame()
     trials = trials[trials[SIZE] > 0]
-    if trials[SIZE].nunique() < 2:
+    trials = trials.assign(recipe=recipes(records, trials, [SIZE]))
+    several = trials.groupby(["workload", "recipe"])[SIZE].transform("nunique") > 1
+    if not several.any():
         return pd.DataFrame()
-    scored = scored_families(records, trials, metric, ["method"])
+    scored = scored_families(records, trials[several], metric, ["method", "recipe"])
     scored = scored[(scored["method"] == BASELINE) | ~scored["is_baseline"]].rename(columns={SIZE: "size"})
-    by = ["workload", "method", "size"]
+    by = ["workload", "method", "recipe", "size"]
     scored = scored.merge(samples(scored, by).reset_index(), on=by)
     return scored[[*by, "seed", "score", "spent", "sample"]]
 
@@ -69,15 +78,17 @@ def data_saved(curves: pd.DataFrame, metric: Metric) -> pd.DataFrame:
         metric: What the scores are.
 
     Returns:
-        ``workload, method, size, sample, n`` (seeds), of which ``below`` are worse than standard training at
-        its smallest size, ``beyond`` better than it at any size, and ``inside`` between; and ``saved, low,
-        high``, missing unless all are inside.
+        ``workload, method, recipe, size, sample, n`` (seeds), of which ``below`` are worse than standard
+        training at its smallest size, ``beyond`` better than it at any size, and ``inside`` between; and
+        ``saved, low, high``, missing unless all are inside.
     """
     found = []
-    for (workload, method), group in curves.groupby(["workload", "method"]) if len(curves) else ():
+    same = ["workload", "recipe"]
+    for (workload, recipe, method), group in curves.groupby([*same, "method"]) if len(curves) else ():
         if method == BASELINE:
             continue
-        baseline = curves[(curves["workload"] == workload) & (curves["method"] == BASELINE)]
+        alike = (curves[same] == [workload, recipe]).all(axis=1)
+        baseline = curves[alike & (curves["method"] == BASELINE)]
         for size in sorted(group["size"].unique()):
             rows = group[group["size"] == size]
             curves_by_seed = {seed: own for seed, own in baseline.groupby("seed") if len(own) > 1}
@@ -90,7 +101,8 @@ def data_saved(curves: pd.DataFrame, metric: Metric) -> pd.DataFrame:
             censored = below + beyond > 0
             spent = float(rows["spent"].max()) if "spent" in rows else 0.0
             saved = estimate([] if censored else [1 - size / n for n in needed], spent)
-            row = {"workload": workload, "method": method, "size": size, "n": len(needed), "below": below}
+            row = {"workload": workload, "method": method, "recipe": recipe, "size": size}
+            row |= {"n": len(needed), "below": below}
             row |= {"inside": len(needed) - below - beyond, "beyond": beyond}
             row["sample"] = rows.get("sample", rows["method"]).iloc[0]
             found.append(row | {"saved": saved.mean, "low": saved.low, "high": saved.high})

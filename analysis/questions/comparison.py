@@ -1,4 +1,7 @@
-"""Two sweeps side by side: the same configurations, paired by seed."""
+"""Sweeps side by side: what their files ask for differently, and the same configurations, paired by seed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -54,6 +57,47 @@ def compare_sweeps(first: Records, second: Records) -> pd.DataFrame:
     table["p_holm"] = holm(table["p_value"])
     table["significant"] = table["p_holm"] < ALPHA
     return table.sort_values("change", key=abs, ascending=False, kind="stable").reset_index(drop=True)
+
+
+def differing_settings(several: Sequence[Records]) -> pd.DataFrame:
+    """What sweeps were asked for, or ran with, differently.
+
+    Returns:
+        One row per setting that is not the same in all: ``setting`` (its place in a sweep file, stages by
+        their names), and a column ``0, 1, …`` for each sweep with its value as text, "" where it has none.
+    """
+    found = [dict(_settings(records)) for records in several]
+    names = list(dict.fromkeys(name for each in found for name in each))
+    values = {name: [each.get(name, "") for each in found] for name in names}
+    rows = [
+        {"setting": name, **{str(at): value for at, value in enumerate(own)}}
+        for name, own in values.items()
+        if len(set(own)) > 1
+    ]
+    return pd.DataFrame(rows)
+
+
+def _settings(records: Records) -> Iterator[tuple[str, str]]:
+    asked = {name: value for name, value in records.sweep.items() if name not in ("name", "summary")}
+    stages = asked.pop("stages", ())
+    yield from _flat("", asked)
+    for stage in stages:
+        yield from _flat(f"{stage.get('name')}.", {k: v for k, v in stage.items() if k != "name"})
+    for name, version in sorted(records.versions.items()):
+        yield f"version of {name}", version
+    if records.runs:
+        last = records.runs[-1]
+        yield from ((name, str(last[name])) for name in ("commit", "tree", "cpu", "gpus") if last.get(name))
+
+
+def _flat(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Settings by their place in a sweep file; what is not set is left out."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _flat(f"{prefix}{name}.", inner)
+    elif value is not None:
+        text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        yield prefix.removesuffix("."), text
 
 
 def _scores(records: Records, columns: list[str], metric: Metric) -> pd.DataFrame:

@@ -23,9 +23,10 @@ def learning_curves(records: Records, keys: Sequence[str], metrics: Sequence[str
     trials = records.trials[records.trials["key"].isin(keys) & (records.trials["state"] == COMPLETE)]
     if trials.empty or not metrics:
         return pd.DataFrame()
-    names = [c for c in records.spelling if c != "workload" and "." not in c]
     trials = one_per_training(trials)
     first = trials.drop_duplicates(CONFIGURATION)
+    names = [c for c in records.spelling if c != "workload"]
+    names = [c for c in names if "." not in c or first[c].nunique(dropna=False) > 1]
     named = dict(zip(first[CONFIGURATION], labels(first, names), strict=True))
     rows = records.epochs.merge(trials[["key", "workload", CONFIGURATION]], on="key")
     by = ["workload", CONFIGURATION, "metric", "epoch"]

@@ -1,16 +1,19 @@
-"""Which hyperparameters matter: Optuna's importances, with bootstrap intervals over configurations."""
+"""Which hyperparameters matter: importances, with bootstrap intervals over configurations."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import optuna
 import pandas as pd
+from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
-from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
+from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial
 
+from analysis.questions.fanova import main_effects
+from analysis.recipes import set_by_budget
 from analysis.records import CONFIGURATION, RELATIVE, Records, one_per_training, scale_of
 from analysis.statistics import ALPHA
 
@@ -19,11 +22,14 @@ _FEWEST = 10
 RESAMPLES = 200
 """Bootstrap resamples behind an interval; the fewest whose outer fortieths are more than a few of them."""
 _TREES = 8
+_Evaluate = Callable[[NDArray[np.int64]], dict[str, float]]
+"""Importances by hyperparameter of the configurations at these places."""
 
 
 def importances(records: Records, *, resamples: int | None = None, seed: int = 0) -> pd.DataFrame:
     """Share of the spread of results that each hyperparameter explains, by fANOVA and by PED-ANOVA.
 
+    Numbers and words of the recipe that were searched too are hyperparameters like those of the method.
     Trials that ran in full only; one value per configuration, the mean over seeds, of at most 60
     configurations drawn at random. fANOVA is over hyperparameters that all configurations of a method have,
     with words as positions in sorted order, since a column per word makes it slow; PED-ANOVA, which asks
@@ -38,12 +44,13 @@ def importances(records: Records, *, resamples: int | None = None, seed: int = 0
         than two hyperparameters varied.
     """
     trials = records.exploring()
+    recipe = [c for c in records.training if c not in set_by_budget(records)]
     rng = np.random.default_rng(seed)
     found: list[pd.DataFrame] = []
     for (workload, method, scale), group in trials.groupby(
         ["workload", "method", scale_of(trials)], sort=True
     ):
-        names = [c for c in records.hyperparameters if group[c].nunique() > 1]
+        names = [c for c in (*records.hyperparameters, *recipe) if group[c].nunique() > 1]
         if len(names) < 2:
             continue
         own = one_per_training(group).groupby(CONFIGURATION)
@@ -67,17 +74,10 @@ def importances(records: Records, *, resamples: int | None = None, seed: int = 0
 def _bootstrapped(
     means: pd.DataFrame, names: list[str], mode: str, evaluator: str, resamples: int, rng: np.random.Generator
 ) -> pd.DataFrame:
-    usable = names
-    if evaluator == "fANOVA":
-        usable = [name for name in names if means[name].notna().all()]
-        means = means.assign(**{name: _as_positions(means[name]) for name in usable})
-    spaces = {name: _distribution(means[name].dropna()) for name in usable}
-    trials = [_frozen(row, spaces) for row in means.to_dict("records")]
-    whole = _evaluate(trials, mode, evaluator)
-    draws = [
-        _evaluate([trials[i] for i in rng.integers(0, len(trials), len(trials))], mode, evaluator)
-        for _ in range(resamples if whole else 0)
-    ]
+    evaluate = _fanova(means, names) if evaluator == "fANOVA" else _ped_anova(means, names, mode)
+    everything = np.arange(len(means))
+    whole = evaluate(everything)
+    draws = [evaluate(rng.choice(everything, len(means))) for _ in range(resamples if whole else 0)]
     table = pd.DataFrame(draws).reindex(columns=list(whole))
     found = pd.DataFrame(
         {
@@ -92,29 +92,54 @@ def _bootstrapped(
     return found.assign(low=found["low"].where(holds), high=found["high"].where(holds))
 
 
+def _fanova(means: pd.DataFrame, names: list[str]) -> _Evaluate:
+    """Importances of those configurations that are asked for, by hyperparameters that all of them have."""
+    usable = [name for name in names if means[name].notna().all()]
+    x = np.column_stack([_as_positions(means[name]) for name in usable]) if usable else np.empty((0, 0))
+    y = means["value"].to_numpy(dtype=float)
+
+    def evaluate(chosen: NDArray[np.int64]) -> dict[str, float]:
+        if not usable:
+            return {}
+        varied = np.ptp(x[chosen], axis=0) > 0
+        columns = [name for name, varies in zip(usable, varied, strict=True) if varies]
+        rng = np.random.default_rng(0)
+        shares = main_effects(x[chosen][:, varied], y[chosen], trees=_TREES, rng=rng) if columns else None
+        if shares is None:
+            return {}
+        total = shares.sum()
+        of_all = shares / total if total > 0 else np.full(len(shares), 1 / len(shares))
+        found = dict.fromkeys(usable, 0.0) | dict(zip(columns, map(float, of_all), strict=True))
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    return evaluate
+
+
+def _ped_anova(means: pd.DataFrame, names: list[str], mode: str) -> _Evaluate:
+    """Importances of those configurations that are asked for, for what sets the better half apart."""
+    spaces = {name: _distribution(means[name].dropna()) for name in names}
+    trials = [_frozen(row, spaces) for row in means.to_dict("records")]
+
+    def evaluate(chosen: NDArray[np.int64]) -> dict[str, float]:
+        sample = [trials[i] for i in chosen]
+        if len({trial.value for trial in sample}) < 2 or not any(trial.params for trial in sample):
+            return {}
+        tool = PedAnovaImportanceEvaluator(target_quantile=0.5)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it says where nothing sets the better half apart
+            return dict(
+                optuna.importance.get_param_importances(_study(sample, mode), evaluator=tool, params=None)
+            )
+
+    return evaluate
+
+
 def _as_positions(values: pd.Series) -> pd.Series:
     """Words as their position in sorted order, numbers as they are."""
     if values.dtype == float:
         return values
     order = {word: float(i) for i, word in enumerate(sorted(set(values)))}
     return values.map(order).astype(float)
-
-
-def _evaluate(trials: Sequence[FrozenTrial], mode: str, evaluator: str) -> dict[str, float]:
-    if len({trial.value for trial in trials}) < 2 or not any(trial.params for trial in trials):
-        return {}
-    study = _study(trials, mode)
-    tool = (
-        FanovaImportanceEvaluator(n_trees=_TREES, seed=0)
-        if evaluator == "fANOVA"
-        else PedAnovaImportanceEvaluator(target_quantile=0.5)
-    )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PED-ANOVA says that nothing sets the better half apart
-            return dict(optuna.importance.get_param_importances(study, evaluator=tool, params=None))
-    except RuntimeError:  # fANOVA's trees may split nothing, where nearly all values are equal
-        return {}
 
 
 def _study(trials: Sequence[FrozenTrial], mode: str) -> optuna.Study:

@@ -9,7 +9,8 @@ from analysis.pairing import samples
 from analysis.records import Metric, Records, scale_of
 from analysis.scoring import FAMILY, TIERS, best_first, scored_families, summarise_families
 from analysis.statistics import Friedman, estimate, friedman, holm, rank_correlation, seeds_needed
-from dropattack import INPUT, parse_targets
+from dropattack import INPUT, UsageError, parse_targets
+from trainables.target_sets import layer_of
 from trainables.workloads import workloads
 
 _SIZE = "train_relative_size"
@@ -78,15 +79,14 @@ def depths(workload: str, targets: Sequence[str]) -> dict[str, int]:
     """Depth of single targets: 0 for the input, then 1, 2, … per layer in the order of the forward pass.
 
     Weights and biases of one layer share a depth. A target that the workload does not have has none, and
-    so has every target of a workload that is not registered here.
+    so has every target of a workload that is not registered here, or whose data are not.
     """
-    known = workloads()[workload].target_names() if workload in workloads() else []
-    layers = list(dict.fromkeys(_layer(t) for t in known if t != INPUT))
-    return {t: 0 if t == INPUT else layers.index(_layer(t)) + 1 for t in targets if t in known}
-
-
-def _layer(target: str) -> str:
-    return target.partition(".")[0]
+    try:
+        known = workloads()[workload].target_names() if workload in workloads() else []
+    except UsageError:
+        known = []
+    layers = list(dict.fromkeys(layer_of(t) for t in known if t != INPUT))
+    return {t: 0 if t == INPUT else layers.index(layer_of(t)) + 1 for t in targets if t in known}
 
 
 def depth_and_gain(scored: pd.DataFrame) -> pd.DataFrame:
@@ -163,7 +163,7 @@ def interactions(scored: pd.DataFrame) -> pd.DataFrame:
 
 
 def across_workloads(ranked: pd.DataFrame, treatment: str) -> tuple[list[str], Friedman] | None:
-    """Friedman's test of treatments that every workload has, on their mean gains.
+    """Friedman's test of treatments that every workload has, on their mean gains over recipes and seeds.
 
     Args:
         ranked: What `rank_target_sets` gave; those without a rank are left out, and so is a treatment that is
@@ -179,6 +179,8 @@ def across_workloads(ranked: pd.DataFrame, treatment: str) -> tuple[list[str], F
     table = alike.pivot_table(index="setting", columns=treatment, values="gain").dropna(axis=1)
     sample = alike.pivot(index="setting", columns=treatment, values="sample")[table.columns]
     table = table.loc[:, ~sample.T.duplicated().to_numpy()]
+    workload = alike.groupby("setting")["workload"].first()
+    table = table.groupby(workload[table.index].to_numpy()).mean()
     if len(table) < 2 or table.shape[1] < 3:
         return None
     return [str(name) for name in table.columns], friedman(table)

@@ -1,5 +1,7 @@
 """The best configurations, chosen on validation, and how far the choice flatters itself."""
 
+from dataclasses import replace
+
 import pandas as pd
 
 from analysis.pairing import summarise, with_gain
@@ -80,15 +82,15 @@ def failures(records: Records) -> pd.DataFrame:
 
 
 def optimism(records: Records) -> pd.DataFrame:
-    """How far the search flatters its own choice.
+    """How far the search flatters its own choice: among all that it tried, recipes and models too.
 
     Returns:
-        One row per workload and training settings with at least two candidates: ``candidates``
-        (configurations of attacks that were tried, pruned ones too), ``configuration`` (the one that `Choice`
-        puts first), ``valid`` (its validation mean on the searched seeds), ``held_out, low, high, n``
-        (validation of each seed by the choice of the other seeds), ``test`` (the choice's test mean on the
-        searched seeds), ``fresh_test`` and ``fresh_n`` (on those of a confirmation), and ``optimism``
-        (``valid`` minus ``held_out``, positive where it flatters).
+        One row per workload with at least two candidates: ``candidates`` (configurations of attacks that were
+        tried, pruned ones too), ``configuration`` (the one that `Choice` puts first), ``valid`` (its
+        validation mean on the searched seeds), ``held_out, low, high, n`` (validation of each seed by the
+        choice of the other seeds), ``test`` (the choice's test mean on the searched seeds), ``fresh_test``
+        and ``fresh_n`` (on those of a confirmation), and ``optimism`` (``valid`` minus ``held_out``, positive
+        where it flatters).
     """
     complete = records.complete()
     attacks = complete[~records.plain(complete)]
@@ -96,15 +98,15 @@ def optimism(records: Records) -> pd.DataFrame:
     exploring = attacks[~attacks["stage"].isin(records.confirmations)]
     metric, sign = records.reported, records.selected.sign
     column = records.values(metric)
-    names = [c for c in records.spelling if c != "workload" and exploring[c].nunique(dropna=False) > 1]
     found = []
-    settings = ["workload", *records.training]
-    tried = _tried(records)
-    for _, group in exploring.groupby(settings, dropna=False, sort=True):
+    as_one = replace(records, trials=records.trials.drop(columns=records.training))
+    candidates = tried(records)["workload"].value_counts()
+    for workload, group in exploring.groupby("workload", sort=True):
         if group[CONFIGURATION].nunique() < 2:
             continue
+        names = [c for c in records.spelling if c != "workload" and group[c].nunique(dropna=False) > 1]
         chosen = group[group["place"] == group["place"].min()]
-        others = scored_families(records, group, records.selected, ["workload"])
+        others = scored_families(as_one, group.drop(columns=records.training), records.selected, ["workload"])
         others = others[others["scored_on"] == HELD_OUT]
         held_out = estimate(others.groupby("seed")["score"].mean())
         fresh = attacks[
@@ -113,8 +115,8 @@ def optimism(records: Records) -> pd.DataFrame:
         ]
         fresh, chosen = one_per_training(fresh), one_per_training(chosen)
         row = {
-            "workload": group["workload"].iloc[0],
-            "candidates": len(tried.merge(group[settings].head(1), on=settings)),
+            "workload": workload,
+            "candidates": int(candidates[workload]),
             "configuration": labels(chosen, names)[0],
         }
         row |= {"valid": chosen["value"].mean(), "held_out": held_out.mean, "low": held_out.low}
@@ -124,9 +126,9 @@ def optimism(records: Records) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def _tried(records: Records) -> pd.DataFrame:
-    """Configurations of attacks that were searched, also those of which all trials were pruned."""
+def tried(records: Records) -> pd.DataFrame:
+    """A row for each configuration of an attack that was searched, also where all its trials were pruned."""
     trials = records.trials
-    tried = trials["state"].isin([COMPLETE, PRUNED]) & trials["value"].notna() & (trials[CONTROL] == "")
-    tried &= ~trials["stage"].isin(records.confirmations) & (trials["method"] != BASELINE)
-    return trials[tried & ~records.plain(trials)].drop_duplicates(CONFIGURATION)
+    candidates = trials["state"].isin([COMPLETE, PRUNED]) & trials["value"].notna() & (trials[CONTROL] == "")
+    candidates &= ~trials["stage"].isin(records.confirmations) & (trials["method"] != BASELINE)
+    return trials[candidates & ~records.plain(trials)].drop_duplicates(CONFIGURATION)

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from analysis.pairing import adjusted, groups, summarise, with_gain
+from analysis.recipes import recipes, set_by_budget
 from analysis.records import COMPLETE, CONTROL, FAILED, PRUNED, Metric, Records, scale_of
 
 AXES = ("epsilon", "p")
 _GRID_SHARE = 0.5
 _BINS, _FEWEST = 8, 3
-_EPOCHS = "training.epochs"
 
 
 def panel_columns(records: Records) -> list[str]:
@@ -41,8 +41,8 @@ def epsilon_p_cells(records: Records, metric: Metric) -> pd.DataFrame:
         One row per cell: `panel_columns`, ``panel`` (a number), ``scale`` (what its ε is measured in, see
         `analysis.records.scale_of`), ``epsilon``, ``p``, `CONTROL`, the columns of
         `summarise` with ``p_holm`` (Holm within the map) and ``significant``, ``failed``, ``pruned`` (counts
-        of trials), ``grid`` (whether the map is a grid rather than scattered trials) and ``missing`` (a cell
-        of a grid that has no complete trial).
+        of trials; ``trials`` holds their rows too), ``grid`` (whether the map is a grid rather than scattered
+        trials) and ``missing`` (a cell of a grid that has no complete trial).
     """
     trials = records.trials
     if not set(AXES) <= set(trials.columns):
@@ -60,9 +60,12 @@ def epsilon_p_cells(records: Records, metric: Metric) -> pd.DataFrame:
     table = summarise(with_gain(records, usable, metric), ["panel", *AXES])
     unusable = (attacks["state"] == FAILED) | ((attacks["state"] == COMPLETE) & attacks["value"].isna())
     states = attacks.assign(failed=unusable, pruned=attacks["state"] == PRUNED).groupby(["panel", *AXES])
-    counts = states[["failed", "pruned"]].sum().join(states[CONTROL].first()).reset_index()
+    counts = states[["failed", "pruned"]].sum().join(states[CONTROL].first())
+    rows = {place: tuple(own) for place, own in states.groups.items()}
+    counts = counts.assign(trials=pd.Series(rows)).reset_index()
     stages = attacks.groupby("panel")["stage"].first()
-    cells = _complete_grids(counts, stages.isin(records.grids)).merge(table, on=["panel", *AXES], how="left")
+    cells = _complete_grids(counts, stages.isin(records.grids))
+    cells = cells.merge(table.drop(columns="trials"), on=["panel", *AXES], how="left")
     cells[["n", "gain_n", "failed", "pruned"]] = (
         cells[["n", "gain_n", "failed", "pruned"]].fillna(0).astype(int)
     )
@@ -96,29 +99,39 @@ def _complete_grids(counts: pd.DataFrame, laid_out: pd.Series) -> pd.DataFrame:
 
 
 def marginal(records: Records, hyperparameter: str, metric: Metric) -> pd.DataFrame:
-    """Curves over one hyperparameter, everything else averaged, seed by seed; of attacks, and p down to 0.
+    """Curves over one hyperparameter, seed by seed; of attacks, and p down to 0.
 
-    Of grids the largest full one is used: every point of a curve averages the very same other settings and
-    seeds. Only where no grid has several values, those that a search sampled are shown; where nearly every
-    trial has its own, up to eight bins of at least three trials are made, at their medians. Absolute and
-    relative ε have curves of their own.
+    Other hyperparameters of the method are averaged; each recipe has a curve of its own. Of grids the largest
+    full one is used: every point of a curve averages the very same other settings and seeds. Only where no
+    grid has several values, those that a search sampled are shown; where nearly every trial has its own, up
+    to eight bins of at least three trials are made, at their medians. Absolute and relative ε have curves of
+    their own.
+
+    Args:
+        records: What was recorded.
+        hyperparameter: A column of a method's settings, or of a recipe's that is a number.
+        metric: What the curves show.
 
     Returns:
-        One row per workload, method and value, of curves with at least two: ``value``, ``scale`` (for ε what
-        it is measured in, see `analysis.records.scale_of`, for others ""), the columns of `summarise` with n
-        in seeds, ``sampled`` (whether other settings differ from point to point) and
-        ``pruned`` (how many trials of the curve's stages were stopped early and are not in it).
+        One row per workload, method, recipe and value, of curves with at least two: ``value``, ``recipe``
+        (see `analysis.recipes.recipes`), ``name`` (of the curve: method and recipe), ``scale`` (for ε what it
+        is measured in, see `analysis.records.scale_of`, for others ""), the columns of `summarise` with n in
+        seeds, ``sampled`` (whether other settings differ from point to point) and ``pruned`` (how many trials
+        of the curve's stages were stopped early and are not in it).
     """
     trials = records.complete(controls=True)
     if hyperparameter not in trials:
         return pd.DataFrame()
-    trials = trials[_along(trials, hyperparameter) & trials[hyperparameter].notna()]
-    trials = trials[~trials["stage"].isin(records.confirmations)]
-    measured = hyperparameter == "epsilon"
-    trials = trials.assign(scale=scale_of(trials) if measured else "")
-    stopped = records.trials[records.trials["state"] == PRUNED]
-    stopped = stopped.assign(scale=scale_of(stopped) if measured else "")
-    kind = ["workload", "method", "scale"]
+    along = _along(trials, *({hyperparameter} & set(AXES))) & trials[hyperparameter].notna()
+    trials = trials[along & ~trials["stage"].isin(records.confirmations)]
+    if hyperparameter in records.training:
+        trials = trials[~records.plain(trials)]
+    recipe = recipes(records, records.trials, {hyperparameter, *set_by_budget(records)})
+    scale = scale_of(records.trials) if hyperparameter == "epsilon" else ""
+    named = records.trials[[]].assign(recipe=recipe, scale=scale)
+    trials = trials.join(named)
+    stopped = records.trials[records.trials["state"] == PRUNED].join(named)
+    kind = ["workload", "method", "recipe", "scale"]
     curves = []
     for _, own in trials.groupby(kind):
         laid_out = own["stage"].isin(records.grids)
@@ -133,14 +146,13 @@ def marginal(records: Records, hyperparameter: str, metric: Metric) -> pd.DataFr
         return pd.DataFrame()
     scored = with_gain(records, pd.concat(curves), metric)
     table = summarise(scored, [*kind, "sampled", "pruned", hyperparameter])
-    return table.rename(columns={hyperparameter: "value"})
+    names = [" · ".join(filter(None, row)) for row in zip(table["method"], table["recipe"], strict=True)]
+    return table.rename(columns={hyperparameter: "value"}).assign(name=names)
 
 
 def _others(records: Records, hyperparameter: str) -> list[str]:
     """What is equal at all points of a curve; not the epochs where a budget of passes sets them."""
-    stages = records.sweep.get("stages", ())
-    of_passes = {_EPOCHS} if any(stage.get("budget") == "passes" for stage in stages) else set()
-    return [c for c in (*records.spelling, "seed") if c not in {hyperparameter, *of_passes}]
+    return [c for c in (*records.spelling, "seed") if c not in {hyperparameter, *set_by_budget(records)}]
 
 
 def _largest_grid(trials: pd.DataFrame, hyperparameter: str, others: Sequence[str]) -> pd.DataFrame:

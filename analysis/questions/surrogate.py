@@ -11,6 +11,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
 from analysis.pairing import with_gain
+from analysis.recipes import recipes, set_by_budget
 from analysis.records import PRUNED, Metric, Records, one_per_training, scale_of
 
 _FEWEST = 8
@@ -27,6 +28,7 @@ class Surrogate:
         workload: Where the trials are from.
         method: What they trained with.
         scale: What ε is measured in; see `analysis.records.scale_of`.
+        recipe: Under which recipe; see `analysis.recipes.recipes`.
         epsilon: ``[steps]``, evenly spaced over log ε where ε spans a factor of 20, else over ε.
         p: ``[steps]``.
         mean: ``[p, epsilon]``, the expected score.
@@ -40,6 +42,7 @@ class Surrogate:
     workload: str
     method: str
     scale: str
+    recipe: str
     epsilon: NDArray[np.float64]
     p: NDArray[np.float64]
     mean: NDArray[np.float64]
@@ -60,10 +63,10 @@ class Surrogate:
 
 
 def surrogates(records: Records, cells: pd.DataFrame, metric: Metric) -> list[Surrogate]:
-    """One map per workload, method and scale of ε whose trials lie scattered; target sets and K are pooled.
+    """One map per workload, method, scale of ε and recipe whose trials lie scattered.
 
-    Only trials that ran in full are used, each training once. Anisotropic RBF kernel plus noise, fitted by
-    marginal likelihood; of more than 400 trials 400 are drawn.
+    Target sets and K are pooled, recipes are not. Only trials that ran in full are used, each training once.
+    Anisotropic RBF kernel plus noise, fitted by marginal likelihood; of more than 400 trials 400 are drawn.
 
     Args:
         records: What was recorded.
@@ -73,25 +76,28 @@ def surrogates(records: Records, cells: pd.DataFrame, metric: Metric) -> list[Su
     """
     if cells.empty:
         return []
-    kind = ["workload", "method", "scale"]
-    scattered = cells[~cells["grid"]][["stage", *kind]].drop_duplicates()
-    trials = records.exploring().dropna(subset=["epsilon", "p"])
-    trials = trials.assign(scale=scale_of(trials)).merge(scattered, on=["stage", *kind])
-    trials = with_gain(records, trials, metric)
-    pruned = records.trials[records.trials["state"] == PRUNED]
-    pruned = pruned.assign(scale=scale_of(pruned)).merge(scattered).drop_duplicates("key")
+    own = ["workload", "method", "scale"]
+    scattered = cells[~cells["grid"]][["stage", *own]].drop_duplicates()
+    recipe = recipes(records, records.trials, set_by_budget(records))
+    named = records.trials[[]].assign(recipe=recipe, scale=scale_of(records.trials))
+    trials = records.exploring().dropna(subset=["epsilon", "p"]).join(named)
+    trials = with_gain(records, trials.merge(scattered, on=["stage", *own]), metric)
+    pruned = records.trials[records.trials["state"] == PRUNED].join(named)
+    pruned = pruned.merge(scattered).drop_duplicates("key")
     found = []
+    kind = [*own, "recipe"]
     for name, group in trials.groupby(kind, sort=True):
         points = one_per_training(group)[["epsilon", "p", "score"]].dropna()
         points = points[points["epsilon"] > 0].reset_index(drop=True)
         if len(points) >= _FEWEST and points["epsilon"].nunique() > 2 and points["p"].nunique() > 2:
-            workload, method, scale = map(str, name)
-            stopped = (pruned[kind] == [workload, method, scale]).all(axis=1)
-            found.append(_fit(workload, method, scale, points, int(stopped.sum())))
+            stopped = (pruned[kind] == list(name)).all(axis=1)
+            found.append(_fit(*map(str, name), points=points, pruned=int(stopped.sum())))
     return found
 
 
-def _fit(workload: str, method: str, scale: str, points: pd.DataFrame, pruned: int) -> Surrogate:
+def _fit(
+    workload: str, method: str, scale: str, recipe: str, *, points: pd.DataFrame, pruned: int
+) -> Surrogate:
     rng = np.random.default_rng(0)
     sample = (
         points
@@ -121,6 +127,7 @@ def _fit(workload: str, method: str, scale: str, points: pd.DataFrame, pruned: i
         workload,
         method,
         scale,
+        recipe,
         epsilon,
         p,
         (mean * unit + y.mean()).reshape(shape),

@@ -202,7 +202,8 @@ def _layers(verdict: Conclusion) -> str:
     if not found.beaten:
         return f"Layers: none can be told apart; {found.leader} leads{gain} among {count}."
     if not found.alike:
-        return f"Layers: {found.leader}{gain} is better than all {count - 1} others."
+        others = found.beaten[0] if count == 2 else f"all {count - 1} others"
+        return f"Layers: {found.leader}{gain} is better than {others}."
     alike = ", ".join(found.alike[:_FEW_NAMES])
     more = f" and {len(found.alike) - _FEW_NAMES} more" if len(found.alike) > _FEW_NAMES else ""
     beaten = f"better than {len(found.beaten)} of {count - 1} others"

@@ -66,6 +66,12 @@ class Records:
         return str(self.sweep.get("name") or "sweep")
 
     @property
+    def command(self) -> str:
+        """What was typed to run the sweep last, for a shell; "" where that was not noted."""
+        typed = [str(run.get("command") or "") for run in self.runs]
+        return next(filter(None, reversed(typed)), "")
+
+    @property
     def hyperparameters(self) -> list[str]:
         """Columns that hold settings of methods, in a fixed order: targets, ε, p, K, then by name.
 

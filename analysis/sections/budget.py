@@ -1,5 +1,6 @@
 """What does it cost, in passes and in data?"""
 
+from collections.abc import Mapping
 from functools import partial
 
 import pandas as pd
@@ -19,9 +20,13 @@ from analysis.document import (
 from analysis.figures.budget import gain_by_passes, size_curves
 from analysis.notation import number, with_interval
 from analysis.questions.budget import data_saved, quality_by_passes, training_size_curves
-from analysis.records import Metric, Records, rows
-from analysis.scoring import FLATTERED
+from analysis.records import BASELINE, RELATIVE, Metric, Records, rows
+from analysis.scoring import FLATTERED, FRESH, HELD_OUT, TIERS
 from analysis.statistics import estimate
+
+_LINES = 5
+_SCORED = {TIERS[FRESH]: FRESH, TIERS[HELD_OUT]: "searched seeds", FLATTERED: "the seeds that chose it"}
+"""How the rows of a tier are scored, for people."""
 
 
 def passes(records: Records) -> Section | None:
@@ -32,19 +37,25 @@ def passes(records: Records) -> Section | None:
         return None
     parts: list[Figure | Table] = []
     for workload, group in table.groupby("workload", sort=True):
-        best = group.groupby(["method", "targets"])["gain"].max().sort_values(ascending=False, kind="stable")
-        shown = group.set_index(["method", "targets"]).loc[list(best.index[:5])].reset_index()
-        if shown["gain"].isna().all():
+        known = group[group["gain"].notna()]
+        if known.empty:
             continue
-        names = shown["method"] + " " + shown["targets"]
+        known = known.assign(name=_lines(known))
+        lines = known.groupby(["tier", "name"])["gain"].max().reset_index()
+        lines = lines.sort_values(["tier", "gain"], ascending=[True, False], kind="stable")
+        best = list(lines["name"].head(_LINES))
+        shown = known[known["name"].isin(best)]
+        shown = shown.sort_values("name", key=lambda name: name.map(best.index), kind="stable")
+        names = shown["name"]
+        left_out = f" The first {_LINES} of {len(lines)} lines are drawn." if len(lines) > _LINES else ""
         parts.append(
             Figure(
                 f"passes-{workload}",
                 f"{workload}: what more passes buy",
                 "Gain over the baseline against forward-backward passes per step, with 95 % paired t "
-                "intervals.",
+                f"intervals. A line joins what is scored alike under one recipe.{left_out}",
                 "A gain that standard training with as many passes also shows is not the attack's.",
-                f"Gain against passes per step for {names.nunique()} target sets.",
+                f"Gain against passes per step, {names.nunique()} lines.",
                 partial(gain_by_passes, shown, names, metric),
             )
         )
@@ -58,6 +69,7 @@ def passes(records: Records) -> Section | None:
                 text_column("workload", "workload"),
                 text_column("method", "method"),
                 text_column("targets", "targets"),
+                *_varied(table, {"recipe": "training", "ε is": "scale"}),
                 number_column("K", "k"),
                 number_column("passes", "passes", 1),
                 number_column("n", "n"),
@@ -70,10 +82,27 @@ def passes(records: Records) -> Section | None:
                     numeric=True,
                 ),
                 number_column("seconds per trial", "seconds", 1),
+                text_column("scored on", "scored_on"),
             ],
         )
     )
     return Section("passes", "K against cost", _finding(table, metric), parts)
+
+
+def _lines(table: pd.DataFrame) -> pd.Series:
+    """What each row is joined with, by name: the same attack and recipe, scored in one way."""
+    parts = [table["method"] + " " + table["targets"], table["training"]]
+    parts.append(table["scale"].map({RELATIVE: "relative ε"}).fillna(""))
+    if table["tier"].nunique() > 1:
+        parts.append(table["tier"].map(_SCORED))
+    return pd.Series(
+        [" · ".join(filter(None, row)) for row in zip(*parts, strict=True)], index=table.index, dtype=object
+    )
+
+
+def _varied(table: pd.DataFrame, columns: Mapping[str, str]) -> list[Column]:
+    """Columns by label of which there are several values."""
+    return [text_column(label, key) for label, key in columns.items() if table[key].nunique() > 1]
 
 
 def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
@@ -147,18 +176,21 @@ def training_size(records: Records) -> Section | None:
 
 def _summary(curves: pd.DataFrame) -> pd.DataFrame:
     found = []
-    for (method, size), group in curves.groupby(["method", "size"], sort=True):
+    for (recipe, method, size), group in curves.groupby(["recipe", "method", "size"], sort=True):
         result = estimate(group["score"], float(group["spent"].max()))
-        found.append(
-            {"method": method, "size": size, "mean": result.mean, "low": result.low, "high": result.high}
+        name, ends = (
+            " · ".join(filter(None, (str(method), str(recipe)))),
+            {"low": result.low, "high": result.high},
         )
-    return pd.DataFrame(found)
+        row = {"method": method, "name": name, "size": size, "mean": result.mean, **ends}
+        found.append({"recipe": recipe, "other": method != BASELINE, **row})
+    return pd.DataFrame(found).sort_values(["recipe", "other", "method", "size"], ignore_index=True)
 
 
 def _saved_finding(saved: pd.DataFrame) -> list[str]:
     if saved.empty or not saved["n"].sum():
         return ["No method shares a seed with the baseline's curve: data saved is unknown."]
-    saved = saved.drop_duplicates(["workload", "size", "sample"])
+    saved = saved.drop_duplicates(["workload", "recipe", "size", "sample"])
     below, inside, beyond = (int(saved[name].sum()) for name in ("below", "inside", "beyond"))
     where = (
         f"Of {below + inside + beyond} results of methods {inside} lie on the curve of standard training, "
@@ -197,6 +229,7 @@ def _saved_table(saved: pd.DataFrame) -> Table:
         [
             text_column("workload", "workload"),
             text_column("method", "method"),
+            *_varied(saved, {"recipe": "recipe"}),
             number_column("examples", "size"),
             number_column("n", "n"),
             number_column("below", "below"),

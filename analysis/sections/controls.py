@@ -18,6 +18,7 @@ from analysis.document import (
     text_column,
 )
 from analysis.figures.ranking import gain_forest
+from analysis.marks import marks_of
 from analysis.notation import number, with_interval
 from analysis.questions.controls import MEANING, PLAIN, compare_methods, generalisation_gap, scored_methods
 from analysis.questions.resolution import resolution
@@ -131,6 +132,7 @@ def _forest(setting: int, shown: pd.DataFrame, metric: Metric) -> Figure:
         f"All are at equal epochs but {' and '.join(PLAIN)}: standard training of as many passes.",
         f"Gains in {metric.name} of {', '.join(shown['family'])}.",
         partial(gain_forest, shown, list(shown["family"]), metric),
+        marks_of(shown, list(shown["family"]), metric, gain=True),
     )
 
 

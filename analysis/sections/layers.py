@@ -18,6 +18,7 @@ from analysis.document import (
     text_column,
 )
 from analysis.figures.ranking import critical_difference, gain_forest
+from analysis.marks import marks_of
 from analysis.notation import number, p_value, seeds_text, with_interval
 from analysis.questions.layer_sizes import FACTOR, Confounding, confounding
 from analysis.questions.layers import (
@@ -55,6 +56,7 @@ def section(records: Records) -> Section | None:
     if len(depth):
         parts.append(_depth(depth))
     pairs = interactions(scored)
+    pairs = pairs[pairs["n"] >= FEWEST] if len(pairs) else pairs
     if len(pairs):
         parts.append(_interactions(pairs, metric))
     for scale, own in ranked.groupby("scale", sort=True):
@@ -167,12 +169,12 @@ def _forest(name: str, group: pd.DataFrame, metric: Metric) -> Figure:
         "Neighbours whose intervals overlap are not ordered by these data.",
         f"Ranked gains in {metric.name} of {len(shown)} target sets; first {shown.iloc[0]['targets']}.",
         partial(gain_forest, shown, list(names), metric),
+        marks_of(shown, list(names), metric, gain=True),
     )
 
 
 def _table(ranked: pd.DataFrame, metric: Metric) -> Table:
     workload = [text_column("workload", "workload")] if ranked["workload"].nunique() > 1 else []
-    training = [text_column("training", "training")] if ranked["training"].nunique() > 1 else []
     sizes = (
         [number_column("relative size", "relative_size", 3)] if ranked["relative_size"].notna().any() else []
     )
@@ -185,7 +187,7 @@ def _table(ranked: pd.DataFrame, metric: Metric) -> Table:
         [
             number_column("rank", "rank"),
             *workload,
-            *training,
+            *_recipes(ranked),
             *_scales(ranked),
             text_column("targets", "targets"),
             number_column("n", "gain_n"),
@@ -205,6 +207,11 @@ def _scales(table: pd.DataFrame) -> list[Column]:
     return [text_column("ε is", "scale")] if (table["scale"] != ABSOLUTE).any() else []
 
 
+def _recipes(table: pd.DataFrame) -> list[Column]:
+    """A column that says under which settings of training, data and model, where there are several."""
+    return [text_column("recipe", "training")] if table["training"].nunique() > 1 else []
+
+
 def _depth(depth: pd.DataFrame) -> Table:
     def interval(row: Row) -> str:
         return f"{number(row['seed_rho'])} [{number(row['low'])}, {number(row['high'])}]"
@@ -218,6 +225,7 @@ def _depth(depth: pd.DataFrame) -> Table:
         depth,
         [
             text_column("workload", "workload"),
+            *_recipes(depth),
             *_scales(depth),
             number_column("targets", "targets"),
             number_column("rho", "rho", 2),
@@ -239,10 +247,11 @@ def _interactions(pairs: pd.DataFrame, metric: Metric) -> Table:
         "interactions",
         "Which targets help together",
         "Synergy is the gain of the pair beyond the sum of both single gains; over the better one, what the "
-        "pair adds to its better member. Both are paired by seed.",
+        "pair adds to its better member. Both are paired by seed; fewer than three seeds would tell nothing.",
         pairs.sort_values("synergy", ascending=False, kind="stable"),
         [
             text_column("workload", "workload"),
+            *_recipes(pairs),
             *_scales(pairs),
             text_column("first", "a"),
             text_column("second", "b"),

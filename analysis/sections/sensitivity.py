@@ -4,17 +4,29 @@ from functools import partial
 
 import pandas as pd
 
-from analysis.document import Figure, Section, Table, gain_column, number_column, score_column, text_column
+from analysis.document import (
+    Figure,
+    Mark,
+    Section,
+    Table,
+    gain_column,
+    number_column,
+    score_column,
+    text_column,
+)
 from analysis.figures.curves import marginals
 from analysis.figures.heatmap import epsilon_p_map
 from analysis.figures.surrogate import surrogate_map
+from analysis.marks import marks_of, settings_labels
 from analysis.notation import digits_of, number, seeds_text
+from analysis.questions.budget import SIZE
 from analysis.questions.sensitivity import AXES, epsilon_p_cells, marginal, panel_columns
 from analysis.questions.surrogate import Surrogate, surrogates
+from analysis.recipes import set_by_budget
 from analysis.records import CONTROL, RELATIVE, Metric, Records, describe, labels, rows
 from analysis.statistics import FEWEST
 
-_MAPS = 6
+_MAPS, _LINES = 6, 5
 _SYMBOLS = {"epsilon": "ε", "relative epsilon": "relative ε", "p": "p", "k": "K"}
 
 
@@ -30,7 +42,7 @@ def section(records: Records) -> Section | None:
     mapped: set[str] = set()
     findings = [
         f"No method was tried with several combinations of ε and p: there are curves over "
-        f"{', '.join(_SYMBOLS[name] for name in curves)}, and no map."
+        f"{', '.join(_SYMBOLS.get(name, name.replace('_', ' ')) for name in curves)}, and no map."
     ]
     if len(cells):
         findings = _finding(cells, metric)
@@ -93,6 +105,7 @@ def _finding(cells: pd.DataFrame, metric: Metric) -> list[str]:
 
 def _maps(cells: pd.DataFrame, name: str, metric: Metric) -> list[Figure | Table]:
     panel = int(cells["panel"].iloc[0])
+    named = settings_labels(cells, AXES)
     shapes = f"{cells['epsilon'].nunique()} values of ε by {cells['p'].nunique()} of p"
     attacks = cells[cells[CONTROL] == ""].dropna(subset="mean")
     ordered = rows(attacks.sort_values("mean", ascending=metric.sign < 0))
@@ -108,6 +121,7 @@ def _maps(cells: pd.DataFrame, name: str, metric: Metric) -> list[Figure | Table
             "well as perhaps the best; cells whose intervals overlap widely are not told apart.",
             f"Heat map of {metric.name}, {shapes}.{peak}{hatched}",
             partial(epsilon_p_map, cells, metric, gain=False),
+            marks_of(cells, named, metric, gain=False),
         )
     ]
     gains: list[Figure | Table] = []
@@ -123,6 +137,7 @@ def _maps(cells: pd.DataFrame, name: str, metric: Metric) -> list[Figure | Table
                 f"Heat map of the {metric.gain_label}, {shapes}; "
                 f"{int(cells['significant'].sum())} cells are significant.{hatched}",
                 partial(epsilon_p_map, cells, metric, gain=True),
+                marks_of(cells, named, metric, gain=True),
             )
         )
     return gains + values
@@ -130,7 +145,7 @@ def _maps(cells: pd.DataFrame, name: str, metric: Metric) -> list[Figure | Table
 
 def _surrogate(fitted: Surrogate, metric: Metric) -> Figure:
     return Figure(
-        f"surrogate-{fitted.workload}-{fitted.method}{'-relative' if fitted.scale == RELATIVE else ''}",
+        f"surrogate-{fitted.workload}-{_called(fitted)}",
         f"{fitted.workload}: {_called(fitted)}, fitted to scattered trials",
         f"A Gaussian process through the n = {len(fitted.points)} trials that ran in full (dots, on the same "
         f"colours), all target sets and K pooled; on the right how uncertain it is.{_stopped(fitted.pruned)}",
@@ -141,7 +156,8 @@ def _surrogate(fitted: Surrogate, metric: Metric) -> Figure:
 
 
 def _called(fitted: Surrogate) -> str:
-    return f"{fitted.method} at a relative ε" if fitted.scale == RELATIVE else fitted.method
+    relative = " at a relative ε" if fitted.scale == RELATIVE else ""
+    return f"{fitted.method}{relative}{f' ({fitted.recipe})' if fitted.recipe else ''}"
 
 
 def _untold(fitted: Surrogate) -> str:
@@ -174,18 +190,30 @@ def _cells_table(cells: pd.DataFrame, records: Records, metric: Metric) -> Table
             gain_column(metric),
             number_column("failed", "failed"),
         ],
-        shown=6,
+        shown=3,
     )
 
 
 def _curves(records: Records, metric: Metric) -> dict[str, pd.DataFrame]:
-    """`marginal` of every hyperparameter that gives a curve; a relative ε is one of its own."""
+    """`marginal` of every hyperparameter that gives a curve.
+
+    A relative ε has an axis of its own, and so has each number of the recipe that was searched.
+    """
     curves = {}
-    for name in (name for name in _SYMBOLS if name in records.trials):
-        table = marginal(records, name, metric)
+    for column in [*(name for name in _SYMBOLS if name in records.trials), *_searched_numbers(records)]:
+        table = marginal(records, column, metric)
         for scale, own in table.groupby("scale") if len(table) else ():
-            curves[f"relative {name}" if scale == RELATIVE else name] = own
+            axis = column.rpartition(".")[2]
+            curves[f"relative {axis}" if scale == RELATIVE else axis] = own
     return curves
+
+
+def _searched_numbers(records: Records) -> list[str]:
+    """Numbers of recipes of which attacks were tried with several, but for the training size."""
+    attacks, looked_at_elsewhere = records.exploring(), {SIZE, *set_by_budget(records)}
+    varied = [c for c in records.training if c not in looked_at_elsewhere and attacks[c].dtype == float]
+    several = attacks.groupby("workload")[varied].nunique().max() if varied else pd.Series(dtype=int)
+    return [c for c in varied if several[c] > 1]
 
 
 def _marginals(curves: dict[str, pd.DataFrame], metric: Metric, mapped: set[str]) -> list[Figure | Table]:
@@ -193,19 +221,43 @@ def _marginals(curves: dict[str, pd.DataFrame], metric: Metric, mapped: set[str]
     for workload in sorted({w for table in curves.values() for w in table["workload"]}):
         own = {name: table[table["workload"] == workload] for name, table in curves.items()}
         own = {name: table for name, table in own.items() if len(table)}
+        left_out = ""
+        if (lines := len({name for table in own.values() for name in table["name"]})) > _LINES:
+            own = _first_lines(own, metric)
+            left_out = f" {_LINES} of {lines} curves are drawn, those with the best points."
         gain = all(table["gain"].notna().any() for table in own.values())
         maps = "; the maps below show which" if workload in mapped else ""
         figures.append(
             Figure(
                 f"marginals-{workload}",
                 f"{workload}: along one hyperparameter at a time",
-                _how(pd.concat(own.values()), gain),
+                _how(pd.concat(own.values()), gain) + left_out,
                 f"An average over bad settings of the others can hide a good region{maps}.",
                 f"Curves of {metric.name} over {', '.join(own)}.",
                 partial(marginals, own, metric, gain=gain),
+                _curve_marks(own, metric, gain),
             )
         )
     return figures
+
+
+def _curve_marks(curves: dict[str, pd.DataFrame], metric: Metric, gain: bool) -> list[Mark]:
+    """The points of all curves, one panel after the other."""
+    marks: list[Mark] = []
+    for name, table in curves.items():
+        axis = _SYMBOLS.get(name, name.replace("_", " "))
+        named = [f"{row['name']}, {axis} {row['value']:.4g}" for row in rows(table)]
+        marks += marks_of(table, named, metric, gain=gain)
+    return marks
+
+
+def _first_lines(tables: dict[str, pd.DataFrame], metric: Metric) -> dict[str, pd.DataFrame]:
+    """The curves that have the best points."""
+    points = pd.concat(tables.values())
+    best = points.assign(merit=metric.sign * points["mean"]).groupby("name")["merit"].max()
+    shown = best.sort_values(ascending=False, kind="stable").index[:_LINES]
+    found = {axis: table[table["name"].isin(shown)] for axis, table in tables.items()}
+    return {axis: table for axis, table in found.items() if len(table)}
 
 
 def _how(points: pd.DataFrame, gain: bool) -> str:
@@ -217,7 +269,7 @@ def _how(points: pd.DataFrame, gain: bool) -> str:
     }
     told = []
     for sampled, own in points.groupby("sampled"):
-        told.append(kinds[bool(sampled)] + _stopped(int(own.groupby("method")["pruned"].max().sum())))
+        told.append(kinds[bool(sampled)] + _stopped(int(own.groupby("name")["pruned"].max().sum())))
     few = f"; a point of fewer than {FEWEST} seeds has none" if low.isna().any() else ""
     told.append(
         f"Bars are 95 % t intervals over seeds{few}."

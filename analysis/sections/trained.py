@@ -38,8 +38,7 @@ def origin(records: Records) -> list[str]:
     times = sum(int(run.get("times", 1)) for run in records.runs)
     when = f", last on {last['at'][:16].replace('T', ' ')} UTC" if last.get("at") else ""
     here = _place(last)
-    command = [last["command"]] if last.get("command") else []
-    lines = [f"Run {times} time{'s' * (times != 1)}{when}: {_SEPARATOR.join([*here, *command])}"]
+    lines = [f"Run {times} time{'s' * (times != 1)}{when}: {_SEPARATOR.join(here)}"]
     other = [part for part in dict.fromkeys(p for run in earlier for p in _place(run)) if part not in here]
     more = [f"and {len(other) - _FEW} more"] if len(other) > _FEW else []
     return [*lines, f"Earlier: {_SEPARATOR.join([*other[-_FEW:], *more])}"] if other else lines

@@ -2,12 +2,12 @@
 
 from functools import partial
 
-from analysis.document import Figure, Section
+from analysis.document import Figure, Mark, Section
 from analysis.figures.forest import ForestRow, gains_forest
-from analysis.notation import with_interval
+from analysis.notation import seeds_text, with_interval
 from analysis.questions.arms import Arm
 from analysis.questions.verdict import Verdict, verdicts
-from analysis.records import Metric, Records
+from analysis.records import CONFIGURATION, Metric, Records
 
 
 def section(records: Records) -> Section | None:
@@ -19,16 +19,16 @@ def section(records: Records) -> Section | None:
     findings = [
         f"{verdict.workload}: {line}" if several else line for verdict in found for line in verdict.lines()
     ]
-    figures = [figure for verdict in found if (figure := _forest(verdict)) is not None]
+    figures = [figure for verdict in found if (figure := _forest(records, verdict)) is not None]
     return Section("verdict", "The answer", findings, figures)
 
 
-def _forest(verdict: Verdict) -> Figure | None:
+def _forest(records: Records, verdict: Verdict) -> Figure | None:
     """Gains over plain training of all that was compared; nothing where nothing has a gain."""
     arms = [arm for arm in verdict.arms if arm.is_baseline or arm.over_baseline.n]
     if len(arms) < 2 or not arms[0].is_baseline:
         return None
-    rows = [_row(arm, verdict) for arm in arms]
+    rows = [forest_row(arm, verdict) for arm in arms]
     names = ", ".join(f"{row.label} {row.told}" for row in rows)
     return Figure(
         f"verdict-{verdict.workload}",
@@ -37,20 +37,37 @@ def _forest(verdict: Verdict) -> Figure | None:
         "",
         f"Gains in {verdict.metric.name}: {names}.",
         partial(gains_forest, rows, verdict.metric),
+        [
+            Mark(f"{row.label}: {row.told}, {seeds_text(arm.n)}", _trials(records, arm))
+            for row, arm in zip(rows, arms, strict=True)
+        ],
     )
 
 
-def _row(arm: Arm, verdict: Verdict) -> ForestRow:
+def _trials(records: Records, arm: Arm) -> list[int]:
+    """The rows of a way to train, on all its seeds."""
+    trials = records.trials
+    return [int(row) for row in trials.index[trials[CONFIGURATION] == arm.identity]]
+
+
+def forest_row(arm: Arm, verdict: Verdict, sweep: str = "") -> ForestRow:
+    """A way to train as a row of a figure.
+
+    Args:
+        arm: The way.
+        verdict: The verdict that compares it.
+        sweep: Which sweep it is of, where a figure shows several.
+    """
     marked = verdict.use is not None and verdict.use.arm is arm
-    cost = f"{arm.passes:.3g}×"
+    before, cost = f"{sweep}: " if sweep else "", f"{arm.passes:.3g}×"
     if arm.is_baseline:
-        return ForestRow(
-            f"plain training, {cost}", 0.0, float("nan"), 0.0, (), _level(arm, verdict.metric), marked
-        )
+        level = _level(arm, verdict.metric)
+        nothing = float("nan")
+        return ForestRow(f"{before}plain training, {cost}", 0.0, nothing, nothing, (), level, marked)
     effect = arm.over_baseline
     told = with_interval(effect.gain, effect.low, effect.high, verdict.metric, signed=True)
-    label = arm.control or arm.family
-    return ForestRow(f"{label}, {cost}", effect.gain, effect.low, effect.high, effect.values, told, marked)
+    label = f"{before}{arm.control or arm.family}, {cost}"
+    return ForestRow(label, effect.gain, effect.low, effect.high, effect.values, told, marked)
 
 
 def _level(arm: Arm, metric: Metric) -> str:

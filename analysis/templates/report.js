@@ -8,7 +8,7 @@ document.getElementById("theme").addEventListener("click", () => {
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = dark ? "light" : "dark";
 });
-for (const button of document.querySelectorAll("th button")) {
+for (const button of document.querySelectorAll("table:not(#explorer table) th button")) {
   button.addEventListener("click", () => {
     const heading = button.parentElement;
     const index = [...heading.parentElement.children].indexOf(heading);

@@ -8,11 +8,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from dropattack import INPUT, Method, method_named, registered
+from dropattack import INPUT, Method, UsageError, method_named, registered
 from dropattack.settings import Settings
 from search.console.columns import WIDTH, first_sentence, show_columns, show_facts
 from search.console.terminal import show_line
 from trainables.recipe.settings import TrainingSettings
+from trainables.target_sets import layer_of
 from trainables.workload import Workload
 from trainables.workloads import workload_named, workloads
 
@@ -33,7 +34,8 @@ def show_workloads(console: Console) -> None:
 def show_workload(console: Console, name: str) -> None:
     """One workload: its data, targets, metrics and settings."""
     values = plain_workload(name)
-    facts = [("dataset", values["dataset"]), ("targets", " ".join(values["targets"]))]
+    targets = values["targets"] or [_of_the_data(workload_named(name))]
+    facts = [("dataset", values["dataset"]), ("targets", " ".join(targets))]
     facts += [("metrics", " ".join(values["metrics"]))]
     usual = TrainingSettings().to_dict()
     training = {n: v for n, v in values["training"].items() if n in _ALWAYS_SHOWN or v != usual[n]}
@@ -63,13 +65,22 @@ def _plain_workload(workload: Workload) -> dict[str, Any]:
         "name": workload.name,
         "summary": workload.summary,
         "dataset": workload.dataset.name,
-        "targets": workload.target_names(),
+        "targets": None if _of_the_data(workload) else workload.target_names(),
         "metrics": list(workload.objective.names),
         "training": workload.training.to_dict(),
         "data": workload.data_settings().to_dict(),
         "model": workload.model_settings().to_dict(),
         "recommended": workload.name == START_WORKLOAD,
     }
+
+
+def _of_the_data(workload: Workload) -> str:
+    """Why it cannot be said what a workload's targets are, as far as that depends on data; else nothing."""
+    try:
+        workload.target_names()
+    except UsageError as error:
+        return f"named once the model can be built: {error}"
+    return ""
 
 
 def show_methods(console: Console) -> None:
@@ -158,7 +169,7 @@ def plain_targets(name: str, data: Path) -> list[dict[str, Any]]:
     # Word vectors need not be there to tell what a model's parameters are called.
     options = {"vectors": ""} if "vectors" in workload.data_settings().to_dict() else {}
     parameters = dict(workload.model_settings().build(workload.load(data, options)).named_parameters())
-    layers = list(dict.fromkeys(target.partition(".")[0] for target in workload.targets))
+    layers = list(dict.fromkeys(map(layer_of, workload.targets)))
     first = 0 if INPUT in workload.targets else 1
     found: list[dict[str, Any]] = []
     if first:
@@ -179,7 +190,7 @@ def plain_targets(name: str, data: Path) -> list[dict[str, Any]]:
                 "target": target,
                 "parameter": parameter,
                 "shape": list(tensor.shape),
-                "depth": layers.index(target.partition(".")[0]) + first,
+                "depth": layers.index(layer_of(target)) + first,
                 "size": tensor.numel(),
                 "initial_norm": tensor.norm().item(),
             }

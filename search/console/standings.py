@@ -9,8 +9,10 @@ from dropattack import UsageError
 from search.console.columns import show_columns
 from search.console.status import Status
 from search.console.terminal import show_line
+from search.console.verdict import first_words
 from search.definition.sweep import Sweep
 from search.records.journal import is_held
+from search.records.notes import VERDICT, NotedVerdicts
 from search.records.record import Record
 from search.records.store import Store
 
@@ -70,17 +72,21 @@ def show_standings(console: Console, store: Store) -> None:
     if not found:
         show_line(console, f"no sweep has been run in {store.root}; `dropattack run demo` runs a first one")
         return
-    show_columns(console, [_row(name, status) for name, status in found.items()])
+    verdicts = {name: store.noted(name, VERDICT) for name in found}
+    show_columns(console, [_row(name, found[name], verdicts[name]) for name in found])
     for name, status in found.items():
         if isinstance(status, str):
             show_line(console, f"{name}: {status}")
 
 
-def _row(name: str, status: Status | str) -> Sequence[str]:
+def _row(name: str, status: Status | str, noted: NotedVerdicts | None) -> Sequence[str]:
     if isinstance(status, str):
         return name, "damaged", "", ""
     failed = f"{len(status.failures)} failed" if status.failures else ""
-    parts = " · ".join(filter(None, [failed, status.stage, status.time_left]))
+    shown = first_words(noted)
+    if shown and noted is not None and noted["finished"] < status.finished:
+        shown += f" by the first {noted['finished']}"
+    parts = " · ".join(filter(None, [shown, failed, status.stage, status.time_left]))
     return name, status.standing, f"{status.finished}/{status.total}", parts
 
 
@@ -89,6 +95,12 @@ def plain_standings(store: Store) -> list[dict[str, Any]]:
     return [
         {"sweep": name, "standing": "damaged", "reason": status}
         if isinstance(status, str)
-        else status.to_dict()
+        else status.to_dict() | {"equal_cost": _outcomes(store.noted(name, VERDICT))}
         for name, status in standings(store).items()
     ]
+
+
+def _outcomes(noted: NotedVerdicts | None) -> dict[str, str]:
+    """By workload what the noted verdict says at equal cost."""
+    found = noted["verdicts"] if noted is not None else []
+    return {str(verdict["workload"]): str(verdict["equal_cost"]["outcome"]) for verdict in found}

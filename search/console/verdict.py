@@ -1,4 +1,6 @@
-"""A verdict in the terminal: the same five sentences as on the report's first screen."""
+"""A verdict in the terminal: the same five sentences as on the report's first screen, or its first words."""
+
+from collections import Counter
 
 from rich.console import Console
 
@@ -26,3 +28,26 @@ def show_verdict(console: Console, noted: NotedVerdicts | None, finished: int, s
     if noted["verdicts"] and noted["finished"] < finished:
         seen = f"this is of the first {noted['finished']} of {finished} finished trials"
         show_line(console, f"{seen}; `dropattack report {sweep}` looks at all of them")
+
+
+def first_words(noted: NotedVerdicts | None) -> str:
+    """What a sweep shows at equal cost, in a few words; nothing where no verdict was noted.
+
+    Example:
+        >>> words = {"workload": "digits-lenet5", "equal_cost": {"outcome": "undecided"}, "beaten_by": None}
+        >>> first_words({"finished": 9, "verdicts": [words]})
+        'undecided at equal cost'
+    """
+    if noted is None:
+        return ""
+    told = Counter(
+        f"beaten by {verdict['beaten_by']}"
+        if verdict["beaten_by"]
+        else f"{verdict['equal_cost']['outcome']} at equal cost"
+        for verdict in noted["verdicts"]
+    )
+    several = len(noted["verdicts"]) > 1
+    return ", ".join(
+        f"{words}{f' ({times} workloads)' if times > 1 else ' (1 workload)' * several}"
+        for words, times in told.items()
+    )

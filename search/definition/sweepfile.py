@@ -7,6 +7,7 @@ from typing import Any
 from dropattack import UsageError
 from dropattack.errors import unknown
 from search.definition.schema import check_schema
+from search.definition.selecting import with_own_metric
 from search.definition.source import read_source
 from search.definition.sweep import Sweep
 from search.definition.validity import check_meaning
@@ -48,6 +49,7 @@ def parse_sweep(raw: Any, source: str = "sweep") -> Sweep:
     """Checks a sweep that has been read already; see `load_sweep`."""
     sweep = check_schema(raw, source)
     try:
+        sweep = with_own_metric(sweep)
         check_meaning(sweep)
     except UsageError as error:
         raise UsageError(f"{source}: {error}") from None

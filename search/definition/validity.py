@@ -1,7 +1,7 @@
 """What a sweep's schema cannot see: whether the names exist and the values mean something together."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from search.definition.size import check_options, check_size
 from search.definition.space import Interval, Scalar, Space, bounds, combinations, witnesses
 from search.definition.sweep import SECTIONS, Confirm, Sampling, Search, Select, Stage, Sweep
 from search.definition.yamlfile import SUFFIXES
+from trainables.architecture import Architecture
 from trainables.recipe.settings import TrainingSettings
 from trainables.training.compiled import check_compilable
 from trainables.workload import Workload
@@ -83,8 +84,8 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
         for values in itertools.product(*together.values()):
             settings = dict(zip(together, values, strict=True))
             whole = TrainingSettings.from_dict({**workload.training.to_dict(), **settings, **selecting})
-            for options in combinations(model):
-                workload.check_training(whole, workload.model_settings(options))
+            for architecture in _models(workload, model, data):
+                workload.check_training(whole, architecture)
         _check_steps(data, workload.data_settings(), "data")
         _check_space(workload.data_settings, data, stage.search, "data")
         for name, spaces in stage.methods.items():
@@ -98,14 +99,19 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
                 _check_steps(space, method_named(name).settings_type(), name)
                 batches = bounds(training.get("accumulate", workload.training.accumulate))
                 _check_accumulation(name, space, max(map(float, batches)))
-                for options in combinations(model):
-                    architecture = workload.model_settings(options)
+                for architecture in _models(workload, model, data):
                     make = partial(workload.method_settings, name, model=architecture)
                     _check_space(make, space, stage.search, name)
     check_size(sweep, stage)
     if stage.scheduler is not None and len(bounds(sweep.section(stage, "training").get("epochs", 1))) > 1:
         raise UsageError("asha needs one number of training.epochs, not several")
     _check_exclusions(sweep, stage)
+
+
+def _models(workload: Workload, model: Space, data: Space) -> Iterator[Architecture]:
+    """The models at the bounds of both spaces."""
+    for options, of_data in itertools.product(combinations(model), combinations(data)):
+        yield workload.model_settings(options, of_data)
 
 
 def _check_accumulation(method: str, space: Space, batches: float) -> None:
@@ -184,10 +190,11 @@ def _check_exclusions(sweep: Sweep, stage: Stage) -> None:
 def _check_excluded(sweep: Sweep, stage: Stage, methods: list[str], name: str, value: Scalar) -> None:
     refusal = None
     for workload in map(workload_named, sweep.stage_workloads(stage)):
-        for model in combinations(option_spaces(sweep, stage, workload.name)["model"]):
+        _, data, model = option_spaces(sweep, stage, workload.name).values()
+        for architecture in _models(workload, model, data):
             for method in methods:
                 try:
-                    workload.method_settings(method, {name: value}, workload.model_settings(model))
+                    workload.method_settings(method, {name: value}, architecture)
                 except UsageError as error:
                     refusal = error
                 else:

@@ -17,7 +17,8 @@ _CORNERS = 256
 def dropattacks(sweep: Sweep, stage: Stage, workload: str) -> Iterator[tuple[DropAttackSettings, bool]]:
     """The settings of DropAttack at the corners of a stage's spaces, and whether the model reads words."""
     found = workload_named(workload)
-    model = found.model_settings(next(combinations(option_spaces(sweep, stage, workload)["model"])))
+    own = option_spaces(sweep, stage, workload)
+    model = found.model_settings(*(next(combinations(own[section])) for section in ("model", "data")))
     for method, spaces in stage.methods.items():
         if issubclass(method_named(method).settings_type, DropAttackSettings):
             for corner in (corner for space in spaces for corner in corners(space)):

@@ -44,7 +44,7 @@ def _check(sweep: Sweep, stage: Stage, workload: str, root: Path) -> None:
         for examples, size, last_batch in _leaving_one(spaces["training"], workload, sizes):
             some = data.train.subset(torch.arange(examples) % len(data.train))  # which may have fewer
             for model in combinations(spaces["model"]):
-                check_last_batch(found.model_settings(model).build(data), some, size, last_batch)
+                check_last_batch(found.model_settings(model, options).build(data), some, size, last_batch)
 
 
 def _leaving_one(training: Space, workload: str, there: set[int]) -> Iterator[tuple[int, int, str]]:

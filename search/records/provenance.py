@@ -122,7 +122,9 @@ def code_state(folder: Path) -> tuple[str, str]:
 
 
 def command_line(arguments: Sequence[str]) -> str:
-    """What was typed to start a process, for people to read.
+    """What was typed to start a process, for people to read and for a shell to do again.
+
+    Passwords are left out, and the home folder is ``~`` or ``$HOME``.
 
     Example:
         >>> command_line(["/opt/bin/dropattack", "run", "demo", "--tracking-uri", "http://ann:secret@host"])
@@ -130,9 +132,20 @@ def command_line(arguments: Sequence[str]) -> str:
     """
     program = Path(next(iter(arguments), "") or "python")
     start = ["python", "-m", program.parent.name] if program.name == "__main__.py" else [program.name]
-    typed = shlex.join([*start, *map(without_credentials, arguments[1:])])
-    home = re.escape(os.path.expanduser("~").rstrip("/"))  # noqa: PTH111  Path.home() may raise
-    return re.sub(rf"{home}(?![\w.-])", "~", typed) if home else typed
+    home = os.path.expanduser("~").rstrip("/")  # noqa: PTH111  Path.home() may raise
+    return " ".join(_word(word, home) for word in [*start, *map(without_credentials, arguments[1:])])
+
+
+def _word(word: str, home: str) -> str:
+    """A word for a shell, which knows ``~`` at the start alone and ``$HOME`` not within single quotes."""
+    parts = re.split(rf"{re.escape(home)}(?![\w.-])", word) if home else [word]
+    if len(parts) == 1:
+        return shlex.quote(word)
+    first, *others = (shlex.quote(part) if part else "" for part in parts)
+    at_start = not first and re.match(r"/|$", parts[1])
+    if at_start and len(parts) == 2:
+        return f"~{'/' * bool(parts[1])}{shlex.quote(parts[1][1:]) if parts[1][1:] else ''}"
+    return '"$HOME"'.join([first, *others])
 
 
 def cpu_model() -> str:

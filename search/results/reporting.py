@@ -1,4 +1,4 @@
-"""Reports of sweeps: from their records alone, also while they run, also beside another sweep."""
+"""Reports of sweeps: from their records alone, also while they run."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -52,7 +52,6 @@ def report_sweep(
     store: Store,
     tracking_uri: str = "",
     formats: Iterable[str] = ("html",),
-    against: str = "",
     landscape: Path | None = None,
 ) -> Path:
     """Writes the report of a sweep from its records.
@@ -62,25 +61,15 @@ def report_sweep(
         store: Where it is.
         tracking_uri: MLflow server that its links lead to; the store's own where it is empty.
         formats: See `analysis.report.write_report`.
-        against: Name of another sweep to compare with.
         landscape: Data root, where the loss landscapes of saved models are to be drawn: this evaluates the
             models at thousands of points.
 
     Raises:
         UsageError: A sweep has not been run, or a format is unknown.
     """
-    from analysis.sections import comparison
-
-    def tables_named(sweep_name: str) -> "Records":
-        sweep = store.recorded(sweep_name)
-        shown = shown_of(store, sweep_name, tracking_uri)
-        return tables_of(sweep, store, store.journal(sweep).records, shown)
-
     store.look_at_notes(name)
-    tables = tables_named(name)
-    extra = []
-    if against:
-        extra.append(comparison.section(tables_named(against), tables))
+    tables = tables_named(name, store, tracking_uri)
+    extra: list[Section] = []
     if landscape is not None:
         sweep = store.recorded(name)
         records = store.journal(sweep).records
@@ -110,6 +99,21 @@ def _render(
         note_report(path)
     note_verdicts(store, name, tables)
     return first
+
+
+def tables_named(name: str, store: Store, tracking_uri: str = "") -> "Records":
+    """A sweep's records as `analysis` reads them.
+
+    Args:
+        name: Name of the sweep.
+        store: Where it is.
+        tracking_uri: MLflow server that links lead to; the store's own where it is empty.
+
+    Raises:
+        UsageError: The sweep has not been run.
+    """
+    sweep = store.recorded(name)
+    return tables_of(sweep, store, store.journal(sweep).records, shown_of(store, name, tracking_uri))
 
 
 def tables_of(sweep: Sweep, store: Store, records: Sequence[Record], shown: ShownRuns) -> "Records":

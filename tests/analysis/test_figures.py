@@ -21,7 +21,7 @@ METRIC = Metric("valid_accuracy")
 
 
 def test_a_point_has_its_interval_whatever_its_neighbours_have() -> None:
-    curve = pd.DataFrame({"value": [1.0, 2, 3], "method": "m", "sampled": False, "mean": [0.5, 0.6, 0.7]})
+    curve = pd.DataFrame({"value": [1.0, 2, 3], "name": "m", "sampled": False, "mean": [0.5, 0.6, 0.7]})
     curve = curve.assign(low=[np.nan, 0.55, np.nan], high=[np.nan, 0.65, np.nan])
     (axes,) = marginals({"p": curve}, METRIC, gain=False).axes
     bars = [c for c in axes.collections if isinstance(c, LineCollection)]
@@ -112,3 +112,16 @@ def test_cells_of_small_differences_have_the_decimals_of_their_metric() -> None:
     )
     axes, _ = epsilon_p_map(cells, metric, gain=True).axes
     assert [text.get_text() for text in axes.texts if "." in text.get_text()][:2] == ["0.0000", "±0.0010"]
+
+
+def test_half_an_interval_is_the_longer_one_where_the_other_stops_at_a_bound() -> None:
+    """Accuracies near 1: the upper end stops at 1, and ± that distance would claim more than is known."""
+    frame = synthetic.trials(targets=["input"], epsilons=[1, 5], ps=[0.5, 0.7], seeds=range(3))
+    attacks = frame["epsilon"].notna()
+    frame.loc[attacks, "value"] = np.tile([0.999, 0.97, 0.999], int(attacks.sum()) // 3 + 1)[: attacks.sum()]
+    cells = sensitivity.epsilon_p_cells(synthetic.records(frame), METRIC)
+    cut = cells[cells["high"] == 1.0]
+    assert len(cut)
+    axes, _ = epsilon_p_map(cells, METRIC, gain=False).axes
+    drawn = {text.get_text() for text in axes.texts}
+    assert {f"±{100 * (row['mean'] - row['low']):.2f}" for _, row in cut.iterrows()} <= drawn

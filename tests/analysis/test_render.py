@@ -7,6 +7,7 @@ from typing import Any
 
 from analysis import render
 from analysis.document import Figure, Section
+from analysis.page.subject import Subject
 from analysis.report import sections, write_report
 from tests.analysis import synthetic
 
@@ -36,11 +37,11 @@ def test_figures_are_named_for_what_they_show(tmp_path: Path) -> None:
     records = synthetic.records(frame)
     write_report(records, tmp_path, ["svg"])
     names = {path.stem for path in (tmp_path / "figures").iterdir()}
-    document = render.Document(records, sections(records))
+    document = render.Document(Subject.of(records), sections(records))
     figures = [part for section in document.sections for part in section.parts if isinstance(part, Figure)]
     assert len(names) == len(figures) > 4
     assert {"layers-a-gain-by-attacked-layers", "layers-b-gain-by-attacked-layers"} <= names
     assert not any(re.fullmatch(r"[a-z]+-\d+(-[a-z]+)?", name) for name in names)
     same = [replace(figures[0], name=f"{figures[0].name}-{number}") for number in range(3)]
-    twice = render.Document(records, [Section("one", "One", [], same)])
+    twice = render.Document(Subject.of(records), [Section("one", "One", [], same)])
     assert len(set(twice.files.values())) == 3

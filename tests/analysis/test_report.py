@@ -1,5 +1,6 @@
 """Reports of ordinary, pathological and large records."""
 
+import html
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -71,6 +72,26 @@ def test_everything_a_report_is_made_of(tmp_path: Path) -> None:
     assert page.sources == []
     assert not re.search(r'(?:src|href)="(?!#|data:image/png|http://127\.0\.0\.1)', page.source)
     assert any(link.startswith("http://127.0.0.1:5000/#/run") for link in page.links)
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (["dropattack run demo --set 'seeds=[0, 1]'"], "dropattack run demo --set 'seeds=[0, 1]'"),
+        (["dropattack run demo", "", "python mine.py", ""], "python mine.py"),
+        ([""], "dropattack run synthetic.yaml"),
+    ],
+)
+def test_what_was_typed_is_what_reproduces(typed: list[str], told: str, tmp_path: Path) -> None:
+    """The page also says how its own file is run, for those who lack what was typed."""
+    records = synthetic.records(synthetic.trials(**SMALL), runs=[{"command": each} for each in typed])
+    page = report(records, tmp_path)
+    write_report(records, tmp_path, ["md"])
+    (command, _) = re.findall(r'<pre tabindex="0">(.*?)</pre>', page.source, flags=re.DOTALL)
+    assert html.unescape(command) == told
+    assert "dropattack run synthetic.yaml runs it" in page.text
+    markdown = (tmp_path / "report.md").read_text()
+    assert f"    {told}\n" in markdown
 
 
 def test_the_answer_is_the_first_screen(tmp_path: Path) -> None:

@@ -59,6 +59,17 @@ def test_a_saved_text_model_brings_its_vocabulary(tmp_path: Path) -> None:
     assert {"good", "bad"} < set(words)
 
 
+def test_another_workload_of_the_same_shapes_is_refused(tmp_path: Path) -> None:
+    """LeNet-5 of MNIST would take the parameters of digits."""
+    trial = Trial.make("digits-lenet5", "standard", {}, TrainingSettings(epochs=1, train_size=64), 0, "x")
+    training = Training(trial, workload_named("digits-lenet5").load(tmp_path))
+    training.epoch()
+    save_atomically(training.result(), tmp_path / "model.pt")
+    assert load_model(tmp_path / "model.pt", workload_named("digits-lenet5")).trial == trial
+    with pytest.raises(UsageError, match="trained by 'digits-lenet5', and not by 'mnist-lenet5'"):
+        load_model(tmp_path / "model.pt", workload_named("mnist-lenet5"))
+
+
 def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no model file"):
         load_model(tmp_path / "none.pt")

@@ -1,15 +1,18 @@
 """Classifiers of images by name: those of torchvision, and of timm where it is installed."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
-from dropattack import UsageError
+from dropattack import UsageError, setting
 from dropattack.errors import first_line, unknown
 from trainables import vision
 from trainables.data.dataset import Data
+from trainables.models.resnet import ResNet18Architecture
 
 _MEAN, _SPREAD = "pixel_mean", "pixel_spread"
 
@@ -42,6 +45,18 @@ def torchvision_model(name: str) -> Callable[..., nn.Module]:
         return _scaling(model, change.mean, change.std)
 
     return build
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResNet18OfImages(ResNet18Architecture):
+    """Torchvision's ResNet-18 as it is: for images of 64 pixels and more."""
+
+    pretrained: bool = setting(False, "Whether it starts from torchvision's own weights, fetched first.")
+
+    @override
+    def build(self, data: Data) -> nn.Module:
+        """See `torchvision_model`."""
+        return torchvision_model("resnet18")(data, pretrained=self.pretrained)
 
 
 def timm_model(name: str) -> Callable[..., nn.Module]:

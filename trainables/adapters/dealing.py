@@ -1,5 +1,6 @@
 """How examples of a user's become the three splits, and their labels classes."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -125,24 +126,83 @@ def dealt(labels: Labels, valid: float, test: float, where: str) -> dict[str, Te
     strata = labels.values if labels.names else torch.zeros(count, dtype=torch.int64)
     order = stratified_subset(strata, count, _SEED)
     ends = (sizes[TEST], sizes[TEST] + sizes[VALID])
-    return {TRAIN: order[ends[1] :], VALID: order[ends[0] : ends[1]], TEST: order[: ends[0]]}
+    found = {TRAIN: order[ends[1] :], VALID: order[ends[0] : ends[1]], TEST: order[: ends[0]]}
+    _check_classes(labels, found[TRAIN], where)
+    return found
 
 
-def by_name(names: Sequence[Any], where: str) -> dict[str, Tensor]:
+def _check_classes(labels: Labels, train: Tensor, where: str) -> None:
+    """Refuses classes of which there is nothing to learn from."""
+    if labels.names and len(there := labels.values[train].unique()) < len(labels.names):
+        lacking = next(place for place in range(len(labels.names)) if not (there == place).any())
+        count = int((labels.values == lacking).sum())
+        raise UsageError(
+            f"{where}: training has no example of class {labels.names[lacking]!s}, which has {count}; leave "
+            "it out, or name the splits yourself"
+        )
+
+
+def by_name(names: Sequence[Any], labels: Labels, valid: float, test: float, where: str) -> dict[str, Tensor]:
     """Deals examples to the splits that they name, such as ``train``, ``valid`` and ``test``.
 
+    A split that none names, of validation or test, is dealt from those of training.
+
+    Args:
+        names: Of each example.
+        labels: Of all examples.
+        valid: Share of the training examples to validate on, where none are named.
+        test: Share to test on, where none are named.
+        where: What is dealt, for messages.
+
+    Returns:
+        Indices by split.
+
     Raises:
-        UsageError: A name is no split's, or a split has none.
+        UsageError: A name is no split's, training has none, or none are left to train on.
     """
     spelt = [_ALSO.get(str(name).lower(), str(name).lower()) for name in names]
     odd = next((name for name in spelt if name not in SPLITS), None)
     if odd is not None:
         raise UsageError(f"{where} names a split {odd!r}; splits are {', '.join(SPLITS)}")
-    found = {split: torch.tensor([i for i, name in enumerate(spelt) if name == split]) for split in SPLITS}
-    for split, indices in found.items():
-        if not len(indices):
-            raise UsageError(f"{where} has no example of the split {split!r}")
+    if set(spelt) == {TRAIN}:
+        return dealt(labels, valid, test, where)
+    places = {split: [i for i, name in enumerate(spelt) if name == split] for split in SPLITS}
+    found = {split: torch.tensor(listed, dtype=torch.int64) for split, listed in places.items()}
+    if not len(found[TRAIN]):
+        raise UsageError(f"{where} has no example of the split {TRAIN!r}")
+    for split, share in ((TEST, test), (VALID, valid)):
+        if not len(found[split]):
+            found[split], found[TRAIN] = _dealt_from(found[TRAIN], labels, share, f"{where}, {split}")
+    _check_classes(labels, found[TRAIN], where)
     return found
+
+
+def _dealt_from(train: Tensor, labels: Labels, share: float, where: str) -> tuple[Tensor, Tensor]:
+    """A stratified share of training examples, and those that are left."""
+    if not 0 < share < 1:
+        raise UsageError(f"{where}: the share {share:g} must lie between 0 and 1")
+    count = max(1, round(len(train) * share))
+    if count >= len(train):
+        raise UsageError(f"{where}: {len(train)} examples of training with {share:g} leave none to train on")
+    strata = labels.values[train] if labels.names else torch.zeros(len(train), dtype=torch.int64)
+    order = stratified_subset(strata, len(train), _SEED)
+    return train[order[:count]], train[order[count:]]
+
+
+def repetitions(rows: Tensor, splits: Mapping[str, Tensor]) -> dict[str, float]:
+    """How many examples of validation and of test stand in training too, for `Data.facts`.
+
+    Args:
+        rows: ``[n, ...]``, all examples; equal ones are equal to the bit.
+        splits: Indices by split.
+    """
+    seen = {split: _digests(rows, splits[split]) for split in SPLITS}
+    known = set(seen[TRAIN])
+    return {f"{split}_in_train": sum(each in known for each in seen[split]) for split in (VALID, TEST)}
+
+
+def _digests(rows: Tensor, indices: Tensor) -> list[bytes]:
+    return [hashlib.blake2b(rows[i].numpy().tobytes(), digest_size=16).digest() for i in indices.tolist()]
 
 
 def plain(names: Sequence[Any]) -> list[Any]:

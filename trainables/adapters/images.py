@@ -1,26 +1,56 @@
 """Images of a user's in a folder for each class."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, make_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import torch
 from typing_extensions import override
 
-from dropattack import Settings, UsageError
+from dropattack import Settings, UsageError, setting
 from dropattack.errors import first_line
-from trainables.adapters.dealing import SPLITS, Labels, by_name, dealt, extras, labels_of
-from trainables.data import files
-from trainables.data.cache import Encoded, cached
+from trainables.adapters.dealing import SPLITS, Labels, by_name, dealt, extras, labels_of, repetitions
+from trainables.data.cache import Encoded, cached, remembered
 from trainables.data.dataset import Data, Dataset
 from trainables.data.splits import ImageSplit
 from trainables.digest import digest
 
 _VERSION = 1
+_LAYOUT = "split by split"
+"""How images lie in the cache, so that splits are parts of what is mapped into memory."""
 _ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 _FOLDERS = {"train", "valid", "validation", "val", "test"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSettings(Settings):
+    """How images become what a model gets."""
+
+    size: int = setting(64, "Height and width of the images that models get.", low=1)
+
+
+Source = Path | tuple[str, BinaryIO]
+"""A file, or what it is called in messages and its bytes."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Images that are not read yet.
+
+    Attributes:
+        where: What holds them, for messages.
+        labels: The name of each one's class.
+        splits: The name of each one's split; empty where they are to be dealt.
+        sources: Each image.
+    """
+
+    where: str
+    labels: Sequence[Any]
+    splits: Sequence[str]
+    sources: Iterable[Source]
 
 
 class ImageFolder(Dataset):
@@ -30,7 +60,7 @@ class ImageFolder(Dataset):
 
     Args:
         path: The folder, below the data root unless it is absolute.
-        size: Height and width of the images that models get.
+        size: Height and width of the images that models get; the default of ``data.size``.
         channels: 3 for colours, 1 for greys.
         valid: Share of the images to validate on, where they are dealt.
         test: Share to test on.
@@ -52,24 +82,27 @@ class ImageFolder(Dataset):
         if type(size) is not int or size < 1:
             raise UsageError(f"size must be a whole number of pixels, at least 1, not {size!r}")
         self.name = name or Path(path).name
-        self._path, self._size, self._channels, self._shares = Path(path), size, channels, (valid, test)
+        self._size = size
+        self._path, self._channels, self._shares = Path(path), channels, (valid, test)
+        said = setting(size, "Height and width of the images that models get.", low=1)
+        made = make_dataclass(
+            "ImageSettings", [("size", int, said)], bases=(ImageSettings,), frozen=True, kw_only=True
+        )
+        self.settings_type = cast(type[Settings], made)
 
     @override
     def checksum(self, root: Path, settings: Settings) -> str:
-        found = hashlib.sha256()
-        folder = self._folder(root)
-        for path in self._images(folder):
-            found.update(f"{path.relative_to(folder).as_posix()} {files.content_digest(path)}\n".encode())
-        options = (self._size, self._channels, self._shares)
-        return digest(self.name, _VERSION, found.hexdigest(), options)
+        options = (self._size_in(settings), self._channels, self._shares)
+        return digest(self.name, _VERSION, self._content(root), options)
 
     @override
     def load(self, root: Path, settings: Settings) -> Data:
+        size = self._size_in(settings)
         checksum = self.checksum(root, settings)
-        entry = cached(self.name, checksum, lambda: self._encoded(root))
-        whole = ImageSplit(entry["images"], entry["labels"])
+        entry = cached(self.name, digest(checksum, _LAYOUT), lambda: self._encoded(root, size))
         labels = Labels(entry["labels"], tuple(entry["names"]))
-        train, valid, test = (whole.subset(entry[split]) for split in SPLITS)
+        parts = zip(*(entry[name].split(entry["sizes"]) for name in ("images", "labels")), strict=True)
+        train, valid, test = (ImageSplit(*part) for part in parts)
         return Data(
             train,
             valid,
@@ -77,7 +110,35 @@ class ImageFolder(Dataset):
             classes=labels.classes,
             checksum=checksum,
             extras=extras(labels, shape=list(entry["images"].shape[1:])),
+            facts=entry["facts"],
         )
+
+    def _content(self, root: Path) -> str:
+        """Digest of the images and of how they are called."""
+        folder = self._folder(root)
+        paths = {path.relative_to(folder).as_posix(): path for path in self._images(folder)}
+
+        def find() -> str:
+            found = hashlib.sha256()
+            for name, path in paths.items():
+                with path.open("rb") as file:
+                    own = hashlib.file_digest(file, "sha256").hexdigest()
+                found.update(f"{name} {own}\n".encode())
+            return found.hexdigest()
+
+        stats = [(name, path.stat()) for name, path in paths.items()]
+        seen = digest(str(folder.resolve()), [[name, s.st_size, s.st_mtime_ns] for name, s in stats])
+        return remembered(f"{self.name}-{seen}", find)
+
+    def _pictures(self, root: Path) -> "Pictures":
+        """Where the images are, and what folders say of them."""
+        folder = self._folder(root)
+        paths = list(self._images(folder))
+        splits = [path.relative_to(folder).parts[0] for path in paths] if _is_split(folder) else []
+        return Pictures(str(folder), [path.parent.name for path in paths], splits, paths)
+
+    def _size_in(self, settings: Settings) -> int:
+        return settings.size if isinstance(settings, ImageSettings) else self._size
 
     def _folder(self, root: Path) -> Path:
         folder = root / self._path
@@ -98,38 +159,44 @@ class ImageFolder(Dataset):
             raise UsageError(f"{folder} holds no images as {shape}")
         yield from found
 
-    def _encoded(self, root: Path) -> Encoded:
-        folder = self._folder(root)
-        paths = list(self._images(folder))
-        labels = labels_of([path.parent.name for path in paths], False, str(folder))
+    def _encoded(self, root: Path, size: int) -> Encoded:
+        found = self._pictures(root)
+        labels = labels_of(found.labels, False, found.where)
         splits = (
-            by_name([path.relative_to(folder).parts[0] for path in paths], str(folder))
-            if _is_split(folder)
-            else dealt(labels, *self._shares, str(folder))
+            by_name(found.splits, labels, *self._shares, found.where)
+            if found.splits
+            else dealt(labels, *self._shares, found.where)
         )
-        images = np.stack([self._pixels(path) for path in paths])
+        order = torch.cat([splits[split] for split in SPLITS])
+        images = np.empty((len(order), self._channels, size, size), dtype=np.uint8)
+        for place, source in zip(order.argsort().tolist(), found.sources, strict=True):
+            images[place] = self._pixels(source, size)
+        pixels, sizes = torch.from_numpy(images), [len(splits[split]) for split in SPLITS]
+        places = dict(zip(SPLITS, torch.arange(len(order)).split(sizes), strict=True))
         return {
-            "images": torch.from_numpy(images),
-            "labels": labels.values,
+            "images": pixels,
+            "labels": labels.values[order],
+            "sizes": sizes,
             "names": list(labels.names),
-            **splits,
+            "facts": repetitions(pixels, places),
         }
 
-    def _pixels(self, path: Path) -> "np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]":
+    def _pixels(self, source: Source, size: int) -> "np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]":
         from PIL import Image, ImageOps
 
+        where, file = source if isinstance(source, tuple) else (str(source), source)
         try:
-            with Image.open(path) as image:
+            with Image.open(file) as image:
                 if image.mode in ("I", "F"):
-                    raise UsageError(f"{path} has pixels of 32 bits; convert it to 8 or 16 bits")
+                    raise UsageError(f"{where} has pixels of 32 bits; convert it to 8 or 16 bits")
                 narrow = _of_8_bits(image) if image.mode.startswith("I;16") else image
                 plain = narrow.convert("RGB" if self._channels == 3 else "L")
-                fitted = ImageOps.fit(plain, (self._size, self._size))
+                fitted = ImageOps.fit(plain, (size, size))
         except UsageError:
             raise
         except Exception as error:  # Pillow's decoders fail in ways of their own
-            raise UsageError(f"{path} cannot be read as an image ({first_line(error)})") from error
-        pixels = np.asarray(fitted, dtype=np.uint8).reshape(self._size, self._size, self._channels)
+            raise UsageError(f"{where} cannot be read as an image ({first_line(error)})") from error
+        pixels = np.asarray(fitted, dtype=np.uint8).reshape(size, size, self._channels)
         return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, make_dataclass
+from functools import cache
 from typing import Any, ClassVar, cast
 
 import torch
@@ -10,7 +11,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from typing_extensions import override
 
-from dropattack import INPUT, UsageError, setting
+from dropattack import INPUT, Settings, UsageError, setting
 from dropattack.errors import first_line
 from trainables.architecture import Architecture
 from trainables.data.dataset import Data
@@ -25,8 +26,9 @@ class FunctionModel(Architecture):
     """An architecture whose settings are the keyword defaults of a function; see `model_of`."""
 
     builder: ClassVar[Builder]
-    sample: ClassVar[Callable[[], Data]]
-    """Data to build a model for where only its parameters' names are asked for."""
+    sample: ClassVar[Callable[[Settings], Data]]
+    """Gives data of these settings, to build a model for where only its parameters' names are asked for."""
+    data: ClassVar[Settings]
     reads_words: ClassVar[bool]
     built: ClassVar[dict[tuple[Any, ...], "Names"]]
     """By values of the settings, what is known of models that have been built."""
@@ -51,6 +53,11 @@ class FunctionModel(Architecture):
         """See `Architecture.norms`; by the classes of the layers."""
         return self._names.norms
 
+    @override
+    def on(self, data: Settings) -> Architecture:
+        """See `Architecture.on`; a function may build other layers for other data."""
+        return self if data == type(self).data else _on(type(self), data)(**self.to_dict())
+
     @property
     def _values(self) -> tuple[Any, ...]:
         return tuple(self.to_dict().values())
@@ -69,7 +76,7 @@ class FunctionModel(Architecture):
         return type(self).reads_words
 
     def _build_sample(self) -> None:
-        data = type(self).sample()
+        data = type(self).sample(type(self).data)
         try:
             with torch.random.fork_rng(devices=[]):
                 self.build(data)
@@ -88,6 +95,12 @@ class FunctionModel(Architecture):
         if first is None:
             raise UsageError("a model of texts needs an nn.Embedding, which attacks on the input change")
         return {INPUT: f"{first}.weight", **{n: p for n, p in named.items() if n != f"{first}.weight"}}
+
+
+@cache
+def _on(model: type[FunctionModel], data: Settings) -> type[FunctionModel]:
+    """The same function's model for data of other settings."""
+    return cast(type[FunctionModel], type("FunctionModel", (model,), {"data": data, "built": {}}))
 
 
 @dataclass(frozen=True)
@@ -113,13 +126,14 @@ def _norms(model: nn.Module) -> frozenset[str]:
     )
 
 
-def model_of(builder: Builder, sample: Callable[[], Data], words: bool = False) -> Architecture:
+def model_of(builder: Builder, sample: Callable[[Settings], Data], words: bool = False) -> Architecture:
     """An architecture of a function, which knows its parameters' names once it has been built for a sample.
 
     Args:
         builder: See `Builder`. Numbers, words and truth values that its keywords default to are settings,
             which a sweep sets or searches under ``model:``.
-        sample: Gives data to build it for.
+        sample: Gives data of a dataset's settings to build it for; those of no settings at first, see
+            `Architecture.on`.
         words: Whether it reads texts, so that ``input`` is its embedding.
 
     Raises:
@@ -128,7 +142,7 @@ def model_of(builder: Builder, sample: Callable[[], Data], words: bool = False) 
     Example:
         >>> def net(data, width=64):
         ...     return nn.Linear(data.features, width)
-        >>> model_of(net, lambda: None).to_dict()
+        >>> model_of(net, lambda settings: None).to_dict()
         {'width': 64}
     """
     if isinstance(builder, nn.Module):
@@ -159,6 +173,7 @@ def model_of(builder: Builder, sample: Callable[[], Data], words: bool = False) 
     if clash is not None:
         raise UsageError(f"{clash} of the model's function {name} is a name of this program's; rename it")
     own: dict[str, Any] = {"builder": staticmethod(builder), "sample": staticmethod(sample), "built": {}}
+    own["data"] = Settings()
     own["reads_words"] = words
     made = make_dataclass(
         "FunctionModel", fields, bases=(FunctionModel,), namespace=own, frozen=True, kw_only=True

@@ -1,6 +1,7 @@
 """A table of a user's in a CSV or parquet file: numbers, categories, missing values."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,11 @@ from typing_extensions import override
 from dropattack import Settings, UsageError
 from dropattack.errors import first_line, unknown
 from trainables.adapters.arrays import data_of
-from trainables.adapters.dealing import SPLITS, TRAIN, Labels, by_name, dealt, labels_of
+from trainables.adapters.dealing import SPLITS, TRAIN, Labels, by_name, dealt, labels_of, repetitions
 from trainables.data import files
 from trainables.data.cache import Encoded, cached
 from trainables.data.dataset import Data, Dataset
+from trainables.data.groups import Groups
 from trainables.digest import digest
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class Table(Dataset):
         label: Column that is learnt.
         drop: Columns to leave out, such as a row's number.
         split: Column that names each row's split: train, valid or test. Without it rows are dealt.
+        groups: Column that names each row's group, such as a patient, of which trials may leave one out; no
+            input.
         valid: Share of the rows to validate on, where they are dealt.
         test: Share to test on.
         regression: See `Tensors`.
@@ -62,6 +66,7 @@ class Table(Dataset):
         *,
         drop: Sequence[str] = (),
         split: str = "",
+        groups: str = "",
         valid: float = 0.2,
         test: float = 0.2,
         regression: bool | None = None,
@@ -70,13 +75,15 @@ class Table(Dataset):
     ) -> None:
         self.name = name or Path(path).stem
         self._path, self._label, self._drop, self._split = Path(path), label, tuple(drop), split
+        self._groups, self.grouped = groups, bool(groups)
         self._shares, self._regression, self._says = (valid, test), regression, positive
         self.positive = None if positive is None else 0  # which one is known with the labels; see `load`
 
     @override
     def checksum(self, root: Path, settings: Settings) -> str:
-        content = files.content_digest(self._file(root))
-        options = (self._label, list(self._drop), self._split, self._shares, self._regression)
+        content = self._content(root)
+        options = [self._label, list(self._drop), self._split, self._shares, self._regression]
+        options += [self._groups] if self._groups else []
         return digest(self.name, _VERSION, content, options, None if self._says is None else str(self._says))
 
     @override
@@ -84,15 +91,29 @@ class Table(Dataset):
         checksum = self.checksum(root, settings)
         entry = cached(self.name, checksum, lambda: self._encoded(root))
         labels = Labels(entry["labels"], tuple(entry["names"]))
-        return data_of(
+        splits = {split: entry[split] for split in SPLITS}
+        data = data_of(
             entry["inputs"],
             labels,
-            {split: entry[split] for split in SPLITS},
+            splits,
             checksum,
             positive=self._positive(labels),
             columns=entry["columns"],
             encoding=entry["encoding"],
         )
+        data = replace(data, facts=entry.get("facts", {}))
+        if not self._groups:
+            return data
+        parts = ([entry["groups"][i] for i in splits[split].tolist()] for split in SPLITS)
+        return replace(data, groups=Groups.of(*parts))
+
+    def _grouped(self, table: "pd.DataFrame") -> list[str]:
+        """The group of each row."""
+        groups = [_word(value) for value in table[self._groups]]
+        if "" in groups:
+            row = groups.index("") + 1
+            raise UsageError(f"{self._path.name}: row {row} has no group in {self._groups!r}; leave it out")
+        return groups
 
     def _positive(self, labels: Labels) -> int | None:
         if self._says is None:
@@ -101,6 +122,14 @@ class Table(Dataset):
             raise unknown(f"label of {self.name}", str(self._says), map(str, labels.names))
         return labels.names.index(self._says)
 
+    def _content(self, root: Path) -> str:
+        """Digest of the table's content."""
+        return files.content_digest(self._file(root))
+
+    def _rows(self, root: Path) -> "pd.DataFrame":
+        """The table, with at least one row."""
+        return _read(self._file(root), self._label)
+
     def _file(self, root: Path) -> Path:
         path = root / self._path
         if not path.is_file():
@@ -108,25 +137,26 @@ class Table(Dataset):
         return path
 
     def _encoded(self, root: Path) -> Encoded:
-        path = self._file(root)
-        table = _read(path, self._label)
-        for column in (self._label, *self._drop, *([self._split] if self._split else [])):
+        table, where = self._rows(root), self._path.name
+        others = [self._label, *self._drop, *filter(None, (self._split, self._groups))]
+        for column in others:
             if column not in table:
-                raise unknown(f"column of {path.name}", column, map(str, table))
-        labels = labels_of(table[self._label].to_numpy(), self._regression, f"{path.name}, {self._label}")
+                raise _no_column(where, column, list(map(str, table)))
+        labels = labels_of(table[self._label].to_numpy(), self._regression, f"{where}, {self._label}")
         splits = (
-            by_name(table[self._split].tolist(), f"{path.name}, {self._split}")
+            by_name(table[self._split].tolist(), labels, *self._shares, f"{where}, {self._split}")
             if self._split
-            else dealt(labels, *self._shares, path.name)
+            else dealt(labels, *self._shares, where)
         )
-        rest = table.drop(columns=[self._label, *self._drop, *([self._split] if self._split else [])])
-        inputs, columns, encoding = _encode(rest, splits[TRAIN].numpy(), path.name)
+        inputs, columns, encoding = _encode(table.drop(columns=others), splits[TRAIN].numpy(), where)
         return {
             "inputs": inputs,
+            "facts": repetitions(inputs, splits),
             "labels": labels.values,
             "names": list(labels.names),
             "columns": columns,
             "encoding": encoding,
+            "groups": self._grouped(table) if self._groups else [],
             **splits,
         }
 
@@ -142,11 +172,20 @@ def _read(path: Path, label: str) -> "pd.DataFrame":
             if label in table:  # whose words "None" and "n/a" are words
                 said = pd.read_csv(path, usecols=[label], dtype=str, keep_default_na=False)
                 table[label] = _numbers_or_words(said[label])
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from error
     except Exception as error:  # pandas and pyarrow fail in ways of their own
         raise UsageError(f"{path} cannot be read as a table ({first_line(error)})") from error
     if not len(table):
         raise UsageError(f"{path} has no rows")
     return table
+
+
+def _no_column(where: str, column: str, columns: Sequence[str]) -> UsageError:
+    """The error of a column that is not there, which says so where columns are separated by other signs."""
+    if len(columns) == 1 and (sign := files.other_separator(columns[0])):
+        return UsageError(f"{where} separates its columns by {sign}; save it with commas")
+    return unknown(f"column of {where}", column, columns)
 
 
 def _encode(table: "pd.DataFrame", train: Any, name: str) -> tuple[torch.Tensor, list[str], dict[str, Any]]:

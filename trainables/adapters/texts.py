@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from typing_extensions import override
 
 from dropattack import Settings, UsageError, setting
 from dropattack.errors import unknown
-from trainables.adapters.dealing import SPLITS, by_name
+from trainables.adapters.dealing import SPLITS, Labels, by_name
 from trainables.data import files
 from trainables.data.dataset import Data
 from trainables.data.text import TextSettings
@@ -34,6 +35,7 @@ class Texts(TextDataset):
         text: Column of the text.
         label: Column of the label; labels may say anything.
         split: Column that names each row's split: train, valid or test. Without it rows are dealt.
+        groups: Column that names each text's group, such as its author, of which trials may leave one out.
         valid: Share of the rows to validate on, where they are dealt.
         test: Share to test on.
         positive: What the label of the positive class says, for binary F1.
@@ -49,17 +51,23 @@ class Texts(TextDataset):
         text: str = "text",
         label: str = "label",
         split: str = "",
+        groups: str = "",
         valid: float = 0.2,
         test: float = 0.2,
         positive: Any = None,
         name: str = "",
     ) -> None:
         if not (0 < valid < 1 and 0 < test < 1 and valid + test < 1):
-            raise UsageError(f"the shares valid={valid:g} and test={test:g} leave no texts to train on")
+            raise UsageError(
+                f"the shares valid={valid:g} and test={test:g} must be above 0, and together below 1"
+            )
         self._path, self._text, self._label, self._split = Path(path), text, label, split
+        self._groups, self.grouped = groups, bool(groups)
         self._shares, self._says = (valid, test), None if positive is None else str(positive)
+        self.reads = (text, label, split, groups, valid, test)
         self.name = name or Path(path).name.partition(".")[0]
         self.positive = None if positive is None else 0  # which one is known with the labels; see `load`
+        self._known: dict[str, list[str]] = {}
 
     @override
     def sources(self, root: Path, settings: Any) -> list[Path]:
@@ -74,14 +82,20 @@ class Texts(TextDataset):
 
     @override
     def read(self, root: Path, settings: Any) -> Corpus:
-        (path,) = self.sources(root, settings)
-        labels = self._labels(root, settings)
-        rows = [row for _, row in files.rows(path, self._columns)]
-        whole = Documents.of((row[self._text], labels.index(row[self._label])) for row in rows)
+        where = self._path.name
+        labels, rows = self._labels(root, settings), self._rows(root)
+        numbers = [labels.index(row[self._label]) for row in rows]
+        groups = [row[self._groups] for row in rows] if self._groups else []
+        if "" in groups:
+            place = groups.index("") + 1
+            raise UsageError(f"{where}: text {place} has no group in {self._groups!r}; leave it out")
+        whole = Documents([row[self._text] for row in rows], numbers, groups)
         if not self._split:
             valid, test, train = whole.parted(*self._shares)
             return train, valid, test
-        splits = by_name([row[self._split] for row in rows], f"{path.name}, {self._split}")
+        classes = Labels(torch.tensor(numbers), tuple(labels))
+        said = [row[self._split] for row in rows]
+        splits = by_name(said, classes, *self._shares, f"{where}, {self._split}")
         train, valid, test = (whole.take(splits[split].tolist()) for split in SPLITS)
         return train, valid, test
 
@@ -98,16 +112,23 @@ class Texts(TextDataset):
             raise unknown(f"label of {self.name}", self._says, labels)
         return None if self._says is None else labels.index(self._says)
 
-    @property
-    def _columns(self) -> tuple[str, ...]:
-        return tuple(filter(None, (self._text, self._label, self._split)))
+    def _rows(self, root: Path) -> list[dict[str, str]]:
+        """Text, label and whatever else a column is named for, of each text."""
+        columns = tuple(filter(None, (self._text, self._label, self._split, self._groups)))
+        (path,) = self.sources(root, None)
+        return [row for _, row in files.rows(path, columns)]
 
     def _labels(self, root: Path, settings: Any) -> list[str]:
-        """What labels say, in order; numbers by their value."""
-        (path,) = self.sources(root, settings)
-        found = {row[self._label] for _, row in files.rows(path, self._columns)}
+        """What labels say, in order; read once, as long as the files are unchanged."""
+        seen = files.fingerprint(self.sources(root, settings))
+        if seen not in self._known:
+            self._known[seen] = self._labels_in({row[self._label] for row in self._rows(root)})
+        return self._known[seen]
+
+    def _labels_in(self, found: set[str]) -> list[str]:
+        where = self._path.name
         if "" in found:
-            raise UsageError(f"{path.name} has a row without a label in {self._label!r}; leave it out")
+            raise UsageError(f"{where} has a row without a label in {self._label!r}; leave it out")
         if len(found) < 2:
-            raise UsageError(f"{path.name} has one class only, {min(found)}; classes need at least two")
+            raise UsageError(f"{where} has one class only, {min(found)}; classes need at least two")
         return sorted(found, key=lambda said: (not said.isdigit(), int(said) if said.isdigit() else 0, said))

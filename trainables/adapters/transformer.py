@@ -1,124 +1,23 @@
-"""Pretrained transformers of texts: their own tokens, their own weights. Needs the extra ``transformers``."""
+"""Transformers of texts, pretrained or from a configuration. Needs the extra ``transformers``."""
 
-import hashlib
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, make_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from dropattack import Settings, UsageError, setting
+from dropattack import INPUT, Settings, UsageError, setting
 from dropattack.errors import first_line
 from trainables import vision
-from trainables.data import files
-from trainables.data.cache import Encoded, cached
-from trainables.data.dataset import Data, Dataset
-from trainables.data.splits import PADDING, TextSplit
-from trainables.datasets.texts import TextDataset
-from trainables.digest import digest
-
-_VERSION = 1
-_NAMES = ("train", "valid", "test")
-_WEIGHTS = ("*.json", "*.safetensors", "*.txt", "*.model")
-"""Files of a pretrained model that are read; never a pickle."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TokenSettings(Settings):
-    """How texts become a pretrained model's tokens."""
-
-    pretrained: str = setting("", "Folder of a pretrained model, or its name at Hugging Face.")
-    longest: int = setting(128, "Tokens kept of each text, from its start.", low=1)
-
-
-class Tokenized(Dataset):
-    """The texts of another dataset in the tokens of a pretrained model.
-
-    Args:
-        texts: Such as `Texts`, or any that ships.
-        pretrained: Folder of the model, or its name at Hugging Face; the default of ``data.pretrained``.
-        longest: Tokens kept of each text; the default of ``data.longest``.
-        name: See `Dataset`; that of the texts unless told.
-    """
-
-    words = True
-
-    def __init__(
-        self, texts: TextDataset, pretrained: str | Path = "", longest: int = 128, name: str = ""
-    ) -> None:
-        self.name = name or texts.name
-        self.positive, self.grouped = texts.positive, texts.grouped
-        self._texts = texts
-        self._reading = texts.settings_type(vectors="")
-        defaults = [
-            (
-                "pretrained",
-                str,
-                setting(str(pretrained), "Folder of the model, or its name at Hugging Face."),
-            ),
-            ("longest", int, setting(longest, "Tokens kept of each text, from its start.", low=1)),
-        ]
-        self.settings_type = make_dataclass(
-            "TokenSettings", defaults, bases=(TokenSettings,), frozen=True, kw_only=True
-        )
-
-    @override
-    def checksum(self, root: Path, settings: Settings) -> str:
-        assert isinstance(settings, TokenSettings)
-        corpus = self._texts.corpus_digest(root, self._reading)
-        model = _content(_folder(settings.pretrained))
-        return digest(self.name, _VERSION, corpus, model, settings.longest)
-
-    @override
-    def load(self, root: Path, settings: Settings) -> Data:
-        assert isinstance(settings, TokenSettings)
-        content = self.checksum(root, settings)
-        folder = _folder(settings.pretrained)
-        entry = cached(self.name, content, lambda: self._encode(root, settings, folder))
-        train, valid, test = (
-            TextSplit(entry[f"{name}_tokens"], entry[f"{name}_lengths"], entry[f"{name}_labels"])
-            for name in _NAMES
-        )
-        return Data(
-            train,
-            valid,
-            test,
-            classes=self._texts.classes_of(root, self._reading),
-            checksum=content,
-            positive=self._texts.positive_of(root, self._reading),
-            extras={"configuration": entry["configuration"], "pad": entry["pad"], "pretrained": str(folder)},
-            facts=entry["facts"],
-            groups=self._texts.groups_of(root, self._reading),
-        )
-
-    def _encode(self, root: Path, settings: TokenSettings, folder: Path) -> Encoded:
-        corpus, facts = self._texts.documents(root, self._reading)
-        with _quietly() as library:
-            tokenizer = _read(library.AutoTokenizer.from_pretrained, folder)
-            configuration = _read(library.AutoConfig.from_pretrained, folder)
-        pad = tokenizer.pad_token_id
-        entry: Encoded = {
-            "configuration": configuration.to_json_string(),
-            "pad": 0 if pad is None else int(pad),
-            "facts": facts,
-        }
-        for name, part in zip(_NAMES, corpus, strict=True):
-            ids = tokenizer(list(part.texts), truncation=True, max_length=settings.longest)["input_ids"]
-            lengths = torch.tensor([len(tokens) for tokens in ids])
-            tokens = torch.full((len(ids), int(lengths.max())), PADDING, dtype=torch.int32)
-            for row, own in zip(tokens, ids, strict=True):
-                row[: len(own)] = torch.tensor(own, dtype=torch.int32)
-            entry |= {
-                f"{name}_tokens": tokens,
-                f"{name}_lengths": lengths,
-                f"{name}_labels": torch.tensor(part.labels),
-            }
-        return entry
+from trainables.adapters.pretrained import folder_of, quietly, read
+from trainables.adapters.tokenized import TokenSettings
+from trainables.architecture import Architecture
+from trainables.data.dataset import Data
 
 
 class Transformer(nn.Module):
@@ -148,77 +47,165 @@ def transformer(adapt: Callable[[nn.Module], nn.Module] | None = None) -> Callab
     """The model of a `Workload` whose dataset is `Tokenized`: the pretrained one with a new last layer.
 
     Args:
-        adapt: Changes the model before it trains, such as PEFT's ``lambda model: get_peft_model(model,
-            LoraConfig(target_modules=["query", "value"]))``: what trains then are targets, and what is frozen
-            is none.
+        adapt: Changes the model before it trains, such as one of PEFT's other configurations does: ``lambda
+            model: get_peft_model(model, IA3Config(task_type="SEQ_CLS"))``. What trains then are targets, and
+            what is frozen is none.
 
     Returns:
-        A function for ``Workload(model=…)``, with the setting ``pretrained``: whether weights are the
-        pretrained ones, or drawn.
+        A function for ``Workload(model=…)``, with the settings ``pretrained``: whether weights are the
+        pretrained ones, or drawn; and ``lora``: the rank of adapters (Hu et al., 2022) in the places that
+        PEFT has for this kind of model, which train alone with the last layer. 0 is for none; more needs the
+        extra ``peft``.
     """
 
-    def build(data: Data, pretrained: bool = True) -> nn.Module:
+    def build(data: Data, pretrained: bool = True, lora: int = 0) -> nn.Module:
         if "configuration" not in data.extras:
-            raise UsageError("a transformer needs a dataset that is Tokenized")
-        with _quietly() as library:
-            stated = json.loads(data.extras["configuration"])
-            kind = library.AutoConfig.for_model(stated.pop("model_type"), **stated)
-            kind.num_labels = data.classes
-            folder = Path(data.extras["pretrained"])
-            if pretrained and len(data.train):  # a saved model brings its own weights, and no examples
-                model = _read(_classifier(library).from_pretrained, folder, config=kind)
-            else:
-                model = _classifier(library).from_config(kind)
+            raise UsageError(
+                "a transformer needs the tokens of a pretrained model: dataset=Tokenized(texts, FOLDER), or "
+                "data.pretrained=FOLDER"
+            )
+        model = _from_files(data, pretrained)
+        model = _with_adapters(model, lora) if lora else model
         return Transformer(model if adapt is None else adapt(model), data.extras["pad"])
 
     return build
 
 
+@dataclass(frozen=True, kw_only=True)
+class TransformerArchitecture(Architecture):
+    """Sizes of a BERT that starts from drawn weights; a pretrained model, see `Tokenized`, has its own.
+
+    Parameters are called as in the library: ``model.bert.encoder.layer.0.attention.self.query.weight``.
+
+    Attributes:
+        pretrained: Folder or name of the pretrained model that the data are encoded for; none where empty.
+    """
+
+    pretrained: ClassVar[str] = ""
+    hidden: int = setting(128, "Width of the hidden state; a multiple of the heads.", low=1)
+    layers: int = setting(2, "Layers.", low=1)
+    heads: int = setting(2, "Heads of attention of each layer.", low=1)
+    dropout: float = setting(0.1, "Dropout of hidden states and attention.", low=0, high=1)
+
+    @override
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.hidden % self.heads:
+            raise UsageError(f"hidden must be a multiple of heads, {self.heads}, not {self.hidden}")
+        if type(self).pretrained and (sizes := self.stated()):
+            raise UsageError(
+                f"model.{next(iter(sizes))} is for a transformer that starts from drawn weights, and "
+                "data.pretrained names one that has its own; leave it out"
+            )
+
+    @override
+    def on(self, data: Settings) -> Architecture:
+        """See `Architecture.on`; targets are those of the pretrained model that the data are encoded for."""
+        assert isinstance(data, TokenSettings)
+        return _pretrained(data.model)(**self.to_dict()) if data.model else self
+
+    @override
+    def check(self) -> None:
+        """See `Architecture.check`."""
+        vision.transformers()
+
+    @override
+    def build(self, data: Data) -> Transformer:
+        if "configuration" in data.extras:
+            return Transformer(_from_files(data, True), data.extras["pad"])
+        with quietly() as library:
+            sizes = library.BertConfig(
+                vocab_size=data.extras["vocabulary_size"],
+                hidden_size=self.hidden,
+                num_hidden_layers=self.layers,
+                num_attention_heads=self.heads,
+                intermediate_size=4 * self.hidden,
+                max_position_embeddings=data.extras["longest"],
+                pad_token_id=data.extras["pad"],
+                hidden_dropout_prob=self.dropout,
+                attention_probs_dropout_prob=self.dropout,
+                num_labels=data.classes,
+            )
+            model = _classifier(library).from_config(sizes)
+        return Transformer(model, data.extras["pad"])
+
+    @property
+    @override
+    def words(self) -> bool:
+        """See `Architecture.words`."""
+        return True
+
+    @property
+    @override
+    def targets(self) -> Mapping[str, str]:
+        if type(self).pretrained:
+            return _names(type(self).pretrained)
+        encoder = "model.bert.encoder.layer"
+        layers = [f"{encoder}.{i}.{part}" for i in range(self.layers) for part in _PARTS]
+        both = [f"model.bert.embeddings.{_NORM}", *layers, "model.bert.pooler.dense", "model.classifier"]
+        names = [f"{layer}.{kind}" for layer in both for kind in ("weight", "bias")]
+        embeddings = [
+            f"model.bert.embeddings.{kind}_embeddings.weight" for kind in ("position", "token_type")
+        ]
+        first = "model.bert.embeddings.word_embeddings.weight"
+        return {INPUT: first, **{name: name for name in (*embeddings, *names)}}
+
+
+_NORM = "LayerNorm"
+_PARTS = (
+    *(f"attention.{part}" for part in ("self.query", "self.key", "self.value", "output.dense")),
+    f"attention.output.{_NORM}",
+    "intermediate.dense",
+    "output.dense",
+    f"output.{_NORM}",
+)
+"""What a layer of BERT is made of, in its order."""
+
+
+@cache
+def _pretrained(name: str) -> type[TransformerArchitecture]:
+    """The architecture whose targets are those of a pretrained model."""
+    made = type("TransformerArchitecture", (TransformerArchitecture,), {"pretrained": name})
+    return cast(type[TransformerArchitecture], made)
+
+
+@cache
+def _names(pretrained: str) -> Mapping[str, str]:
+    """Targets of a pretrained model; its configuration alone is read."""
+    with quietly() as library, torch.device("meta"):
+        configuration = read(library.AutoConfig.from_pretrained, folder_of(pretrained))
+        model = nn.ModuleDict({"model": _classifier(library).from_config(configuration)})
+    first = next(n for n, module in model.named_modules() if isinstance(module, nn.Embedding))
+    named = {name: name for name, _ in model.named_parameters() if name != f"{first}.weight"}
+    return {INPUT: f"{first}.weight", **named}
+
+
+def _from_files(data: Data, pretrained: bool) -> nn.Module:
+    """The model that data are encoded for, with its weights or with drawn ones."""
+    with quietly() as library:
+        stated = json.loads(data.extras["configuration"])
+        kind = library.AutoConfig.for_model(stated.pop("model_type"), **stated)
+        kind.num_labels = data.classes
+        model: nn.Module
+        if pretrained and len(data.train):  # a saved model brings its own weights, and no examples
+            model = read(_classifier(library).from_pretrained, Path(data.extras["pretrained"]), config=kind)
+        else:
+            model = _classifier(library).from_config(kind)
+    return model
+
+
+def _with_adapters(model: nn.Module, rank: int) -> nn.Module:
+    """Freezes all but new adapters of a rank, whose product is scaled by 2, and the last layer."""
+    library: Any = vision.peft()
+    if rank < 1:
+        raise UsageError(f"lora is a rank of at least 1, or 0 for no adapters, not {rank}")
+    try:
+        adapters = library.LoraConfig(task_type="SEQ_CLS", r=rank, lora_alpha=2 * rank)
+        found: nn.Module = library.get_peft_model(model, adapters)
+    except ValueError as error:
+        raise UsageError(f"PEFT knows no places for adapters in this model ({first_line(error)})") from error
+    return found
+
+
 def _classifier(library: Any) -> Any:
     return library.AutoModelForSequenceClassification
-
-
-@contextmanager
-def _quietly() -> Iterator[Any]:
-    """The library, which does not say what weights it makes anew."""
-    transformers: Any = vision.transformers()
-    before = transformers.logging.get_verbosity()
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    try:
-        yield transformers
-    finally:
-        transformers.logging.set_verbosity(before)
-
-
-def _folder(pretrained: str) -> Path:
-    """Where a pretrained model's files lie; those of a name are fetched first, once a machine."""
-    if not pretrained:
-        raise UsageError("name a pretrained model: data.pretrained=FOLDER, or its name at Hugging Face")
-    if Path(pretrained).is_dir():
-        return Path(pretrained)
-    try:
-        from huggingface_hub import snapshot_download
-
-        return Path(snapshot_download(pretrained, allow_patterns=list(_WEIGHTS)))
-    except ImportError as error:
-        raise UsageError("transformers is not installed; pip install 'dropattack[transformers]'") from error
-    except Exception as error:  # the library's own, and those of what it connects with
-        raise UsageError(
-            f"there is no folder {pretrained}, and Hugging Face does not give it ({first_line(error)})"
-        ) from error
-
-
-def _content(folder: Path) -> str:
-    """Digest of what a pretrained model is read from."""
-    found = hashlib.sha256()
-    for path in sorted(path for pattern in _WEIGHTS for path in folder.glob(pattern)):
-        found.update(f"{path.name} {files.content_digest(path)}\n".encode())
-    return found.hexdigest()
-
-
-def _read(load: Callable[..., Any], folder: Path, **options: Any) -> Any:
-    try:
-        return load(str(folder), local_files_only=True, **options)
-    except Exception as error:  # of many kinds, by what is missing or damaged
-        raise UsageError(f"{folder} is no pretrained model that can be read ({first_line(error)})") from error

@@ -96,6 +96,8 @@ class Dataset(ABC):
         published: How many examples the complete dataset has, where a part of it may be in use.
         positive: The class that binary F1 is about, where there is one.
         words: Whether examples are texts, whose ``input`` is the embedding of their words.
+        inputs: Names of the inputs of fractions, where a model is called with several by name; each is a
+            target, ``input.image``.
         grouped: Whether its data may name the group of each example; see `Data.groups`.
     """
 
@@ -103,6 +105,7 @@ class Dataset(ABC):
     words: bool = False
     published: int | None = None
     positive: int | None = None
+    inputs: tuple[str, ...] = ()
     grouped: bool = False
     settings_type: type[Settings] = Settings
 

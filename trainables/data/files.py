@@ -82,7 +82,7 @@ def text(content: bytes, name: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{name}, line {line}: not UTF-8 text ({error.reason}); convert the file") from error
+        raise UsageError(f"{name}, line {line}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
 
 
 def rows(
@@ -105,6 +105,8 @@ def rows(
         if header:
             names = next(reader, [])
             missing = [column for column in columns if column not in names]
+            if missing and len(names) == 1 and (sign := other_separator(names[0])):
+                raise UsageError(f"{path}, line 1: columns are separated by {sign}; save it with commas")
             if missing:
                 raise UsageError(
                     f"{path}, line 1: no column {missing[0]!r}; the header must hold {','.join(columns)}"
@@ -121,6 +123,14 @@ def rows(
         raise UsageError(f"{path}, line {end + 1}: not a CSV row ({error})") from error
     if not count:
         raise UsageError(f"{path} holds no rows; fetch it again")
+
+
+_SIGNS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+def other_separator(header: str) -> str:
+    """What separates the columns of a header in which there are no commas; empty where nothing does."""
+    return next((name for sign, name in _SIGNS.items() if sign in header), "")
 
 
 def label(value: str, where: str, valid: Sequence[str]) -> int:

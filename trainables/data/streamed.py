@@ -78,6 +78,9 @@ def placed(splits: Sequence[Split], device: torch.device) -> list[Split]:
 
 
 def size_of(split: Split) -> int:
-    """Bytes of a split's tensors, as far as they are its attributes."""
+    """Bytes of a split's tensors, as far as it tells them or they are its attributes."""
+    known = getattr(split, "nbytes", None)
+    if isinstance(known, int):
+        return known
     held = vars(split).values() if hasattr(split, "__dict__") else ()
     return sum(value.nbytes for value in held if isinstance(value, Tensor))

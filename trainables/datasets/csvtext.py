@@ -33,6 +33,12 @@ class CsvTexts(TextDataset):
         """Number of labels."""
         return len(self.labels)
 
+    @property
+    @override
+    def reads(self) -> tuple[str, ...]:  # type: ignore[override]  # read-only, as all of a frozen dataset is
+        """See `TextDataset.reads`."""
+        return self.labels
+
     @override
     def sources(self, root: Path, settings: TextSettings) -> list[Path]:
         names = ("train.csv", "valid.csv", "test.csv")

@@ -32,6 +32,8 @@ class TextDataset(Dataset):
     settings_type: type[TextSettings] = TextSettings
     classes: int
     positive: int | None = None
+    reads: tuple[Any, ...] = ()
+    """What a dataset was told about its files beside its settings, such as columns."""
 
     @abstractmethod
     def sources(self, root: Path, settings: Any) -> list[Path]:
@@ -90,7 +92,6 @@ class TextDataset(Dataset):
         """The group of each text, where they have some; kept apart from the encoding."""
         if not self.grouped:
             return None
-        seen = files.fingerprint(self.sources(root, settings))
 
         def find() -> Encoded:
             corpus, _ = self.documents(root, settings)
@@ -100,18 +101,22 @@ class TextDataset(Dataset):
             found = Groups.of(*(part.groups for part in corpus))
             return {"names": list(found.names), **{name: getattr(found, name) for name in _NAMES}}
 
-        entry = cached(f"{self.name}-groups", digest(seen, settings.to_dict(), _ENCODER_VERSION), find)
+        entry = cached(f"{self.name}-groups", self._seen(root, settings), find)
         return Groups(**entry) if entry["names"] else None
 
     def corpus_digest(self, root: Path, settings: TextSettings) -> str:
         """Digest of the split corpus, remembered as long as its files are unchanged."""
-        seen = files.fingerprint(self.sources(root, settings))
 
         def find() -> str:
             corpus, _ = self.documents(root, settings)
             return digest([[part.texts, part.labels] for part in corpus])
 
-        return remembered(f"{self.name}-{digest(seen, settings.to_dict(), _ENCODER_VERSION)}", find)
+        return remembered(f"{self.name}-{self._seen(root, settings)}", find)
+
+    def _seen(self, root: Path, settings: TextSettings) -> str:
+        """A short name of unchanged files that are read in one way."""
+        seen = files.fingerprint(self.sources(root, settings))
+        return digest(seen, settings.to_dict(), _ENCODER_VERSION, *map(str, self.reads))
 
     def documents(self, root: Path, settings: TextSettings) -> tuple[Corpus, dict[str, float]]:
         """The corpus with its splits apart, and how many texts that concerned; see `Data.facts`."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from dropattack import UsageError
 from dropattack.task import Loss
 from trainables.data.dataset import Data
+from trainables.data.named import called
 from trainables.data.splits import Split
 from trainables.recipe.fitting import evaluating, in_batches
 from trainables.recipe.measured import LOSS, Metrics
@@ -105,7 +106,7 @@ def outputs_of(model: nn.Module, split: Split) -> tuple[Any, Tensor]:
     def found(size: int) -> tuple[Any, Tensor]:
         outputs, labels = [], []
         for inputs, targets in split.batches(size):
-            outputs.append(model(*inputs) if isinstance(inputs, tuple) else model(inputs))
+            outputs.append(called(model, inputs))
             labels.append(targets)
         return torch.cat(outputs), torch.cat(labels)
 

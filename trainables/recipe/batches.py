@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dropattack import Batch, UsageError
+from trainables.data.named import called
 from trainables.data.splits import Split
 
 KEEP, DROP, MERGE = "keep", "drop", "merge"
@@ -63,7 +64,7 @@ def check_last_batch(model: nn.Module, split: Split, size: int, last_batch: str)
     trial = copy.deepcopy(model).train()
     with torch.no_grad(), torch.random.fork_rng([labels.device] if labels.is_cuda else []):
         try:
-            _ = trial(*inputs) if isinstance(inputs, tuple) else trial(inputs)
+            _ = called(trial, inputs)
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise

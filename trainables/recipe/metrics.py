@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainables.data.named import called
 from trainables.data.splits import Split
 from trainables.recipe.fitting import evaluating, in_batches
 from trainables.recipe.measured import Metrics
@@ -27,7 +28,7 @@ def _measured(model: nn.Module, split: Split, classes: int, size: int) -> tuple[
     loss = torch.zeros((), dtype=torch.float64, device=device)
     confusion = torch.zeros(classes * classes, dtype=torch.int64, device=device)
     for inputs, labels in split.batches(size):
-        outputs = model(*inputs) if isinstance(inputs, tuple) else model(inputs)
+        outputs = called(model, inputs)
         loss += F.cross_entropy(outputs, labels, reduction="sum")
         cell = labels * classes + outputs.argmax(1)
         confusion.index_add_(0, cell, torch.ones_like(cell))

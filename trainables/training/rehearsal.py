@@ -11,6 +11,7 @@ import torch
 from dropattack import UsageError
 from dropattack.errors import first_line
 from trainables.data.dataset import Data
+from trainables.data.named import called
 from trainables.data.splits import Split
 from trainables.recipe.augmentation import check_range
 from trainables.recipe.batches import KEEP
@@ -103,7 +104,7 @@ def _check_outputs(training: Training, name: str) -> None:
         return
     inputs, labels = next(training.train.batches(2))
     with evaluating(training.model):
-        outputs = training.model(*inputs) if isinstance(inputs, tuple) else training.model(inputs)
+        outputs = called(training.model, inputs)
     classes = training.data.classes
     if isinstance(outputs, torch.Tensor) and tuple(outputs.shape) == (len(labels), classes):
         return

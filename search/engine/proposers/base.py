@@ -72,7 +72,7 @@ class Scope:
         """A trial of this scope; ``options`` holds those of each of `SECTIONS`."""
         training, data, model = (options[section] for section in SECTIONS)
         workload = workload_named(self.workload)
-        architecture = workload.model_settings(model)
+        architecture = workload.model_settings(model, data)
         settings = workload.method_settings(method, hyperparameters, architecture)
         chosen = {**self.defaults["training"], **training, "best_by": self.sweep.select.metric}
         recipe = TrainingSettings.from_dict(chosen)

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from typing_extensions import override
@@ -10,14 +10,19 @@ from typing_extensions import override
 from analysis.choice import Choice
 from dropattack.methods.standard import SAME
 from dropattack.settings import SAME_UPDATES
+from search.definition.options import Options, option_spaces
+from search.definition.size import count
 from search.definition.sweep import Confirm, Stage
 from search.engine.proposers.base import Before, Proposal, Proposer, Scope
 from search.records.record import Record, State
 from trainables.trial import Trial
 
+_Asked = tuple[str, Mapping[str, Any], Options]
+"""Method, hyperparameters and options of a trial, which lacks its seed."""
+
 
 class ConfirmProposer(Proposer):
-    """The best configurations of the stages before, beside the baseline and controls, on fresh seeds."""
+    """The best configurations of the stages before, beside their baselines and controls, on fresh seeds."""
 
     def __init__(self, scope: Scope, search: Confirm) -> None:
         super().__init__(scope)
@@ -26,8 +31,10 @@ class ConfirmProposer(Proposer):
     @property
     @override
     def total(self) -> int:
+        """At most so many: configurations that share a baseline or a control need it once."""
         search = self._search
-        return (1 + search.top * (1 + len(search.controls))) * len(search.seeds)
+        baselines = search.top if self._settings_vary() else 1
+        return (baselines + search.top * (1 + len(search.controls))) * len(search.seeds)
 
     @override
     def ready(self, before: Before) -> bool:
@@ -38,27 +45,48 @@ class ConfirmProposer(Proposer):
     def propose(self, records: list[Record], before: Before) -> Proposal | None:
         known = {record.key for record in records}
         candidates = self._candidates(before)
-        wanted = [(trial.method, trial.hyperparameters, trial) for trial in candidates]
+        wanted = self._baselines(candidates)
+        wanted += [(trial.method, trial.hyperparameters, _options(trial)) for trial, _ in candidates]
         wanted += [
-            (*_control(trial, control), trial)
-            for trial in candidates[1:]
+            (*_control(trial, control), _options(trial))
+            for trial, _ in candidates
             for control in self._search.controls
         ]
-        for seed, (method, hyperparameters, trial) in itertools.product(self._search.seeds, wanted):
-            confirmed = self.scope.trial(method, hyperparameters, _options(trial), seed)
+        for seed, (method, hyperparameters, options) in itertools.product(self._search.seeds, wanted):
+            confirmed = self.scope.trial(method, hyperparameters, options, seed)
             if confirmed.key not in known:
                 return Proposal(confirmed)
         return None
 
-    def _candidates(self, before: Before) -> list[Trial]:
-        """Best configurations in the order of `Choice`, and the baseline with the first one's training.
+    def _settings_vary(self) -> bool:
+        """Whether configurations of the stages before may need baselines of their own."""
+        sweep, workload = self.scope.sweep, self.scope.workload
+        earlier = itertools.takewhile(lambda stage: stage is not self.scope.stage, sweep.stages)
+        stages = [s for s in earlier if s.methods and workload in sweep.stage_workloads(s)]
+        spaces = [option_spaces(sweep, stage, workload) for stage in stages]
+        searched = any(count(d) > 1 for each in spaces for space in each.values() for d in space.values())
+        of_passes = any(stage.budget == "passes" for stage in stages)
+        return searched or of_passes or any(each != spaces[0] for each in spaces)
 
-        Where the first one trained for a budget of passes, the baseline gets as many.
+    def _baselines(self, candidates: Sequence[tuple[Trial, Stage]]) -> list[_Asked]:
+        """Plain training under the settings of each candidate: what does not share them is no pair.
+
+        Where a candidate trained for a budget of passes, its baseline gets as many.
         """
+        asked: dict[str, _Asked] = {}
+        for trial, stage in candidates:
+            options = _options(trial)
+            if stage.budget == "passes":
+                options["training"] = {**trial.training, "epochs": math.floor(trial.passes_in_all)}
+            baseline = self.scope.trial("standard", {}, options, self._search.seeds[0])
+            asked.setdefault(baseline.identity.configuration, ("standard", {}, options))
+        return list(asked.values())
+
+    def _candidates(self, before: Before) -> list[tuple[Trial, Stage]]:
+        """Best configurations of attacks in the order of `Choice`, with the stages that asked for them."""
         select = self.scope.sweep.select
         choice = Choice()
-        trials: dict[str, Trial] = {}
-        stages: dict[str, Stage] = {}
+        found: dict[str, tuple[Trial, Stage]] = {}
         by_name = {stage.name: stage for stage in self.scope.sweep.stages}
         for record in (r for records in before for r in records):
             value = record.value(select)
@@ -66,20 +94,11 @@ class ConfirmProposer(Proposer):
             if not candidate or value is None or not math.isfinite(value):
                 continue
             configuration, stage = record.identity.configuration, by_name[record.stage]
-            trials.setdefault(configuration, record.trial)
-            stages.setdefault(configuration, stage)
+            found.setdefault(configuration, (record.trial, stage))
             merit, fresh = select.sign * value, isinstance(stage.search, Confirm)
             choice.add(configuration, record.trial.seed, record.key, merit, fresh=fresh)
-        attacks = (c for c in map(str, choice.order()) if trials[c].computed["method"] != "standard")
-        best = list(itertools.islice(attacks, self._search.top))
-        if not best:
-            return []
-        first = trials[best[0]]
-        options = _options(first)
-        if stages[best[0]].budget == "passes":
-            options["training"] = {**first.training, "epochs": math.floor(first.passes_in_all)}
-        baseline = self.scope.trial("standard", {}, options, first.seed)
-        return [baseline, *(trials[c] for c in best)]
+        attacks = (c for c in map(str, choice.order()) if found[c][0].computed["method"] != "standard")
+        return [found[c] for c in itertools.islice(attacks, self._search.top)]
 
 
 def _control(trial: Trial, control: str) -> tuple[str, Mapping[str, Any]]:

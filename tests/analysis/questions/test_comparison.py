@@ -1,4 +1,4 @@
-"""Two sweeps: equal ones are called equal, a planted change is found."""
+"""Sweeps side by side: equal ones are called equal, a planted change is found."""
 
 from pathlib import Path
 from typing import Any
@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.questions.comparison import compare_sweeps
+from analysis.questions.comparison import compare_sweeps, differing_settings
 from analysis.records import Records
-from analysis.report import write_report
+from analysis.report import write_comparison
 from analysis.sections import comparison
 from tests.analysis import synthetic
 
@@ -18,9 +18,11 @@ GRID: dict[str, Any] = {"targets": ["input"], "epsilons": [1, 5], "ps": [0.5]}
 
 def test_equal_sweeps_are_equal(tmp_path: Path) -> None:
     records = synthetic.records(synthetic.trials(**GRID))
-    section = comparison.section(records, records)
-    assert section.findings == ["All 3 shared configurations gave exactly the same test accuracy."]
-    assert "Changes" in write_report(records, tmp_path, extra=[section]).read_text()
+    settings, answers, changes = comparison.sections([records, records])
+    assert changes.findings == ["All 3 shared configurations gave exactly the same test accuracy."]
+    assert settings.findings == ["The sweeps were asked for the same, with the same versions."]
+    assert answers.findings[:3] == answers.findings[3:]
+    assert "Changes" in write_comparison([records, records], tmp_path).read_text()
 
 
 def test_change_equals_the_paired_t_test() -> None:
@@ -37,9 +39,8 @@ def test_sweeps_without_anything_in_common() -> None:
     one = synthetic.records(synthetic.trials(**GRID))
     other = synthetic.records(synthetic.trials(**GRID, workloads=["mnist-lenet5"]))
     assert compare_sweeps(one, other).empty
-    assert comparison.section(one, Records(pd.DataFrame())).findings == [
-        "The two sweeps share no configuration and seed."
-    ]
+    *_, changes = comparison.sections([one, Records(pd.DataFrame())])
+    assert changes.findings == ["The two sweeps share no configuration and seed."]
 
 
 def with_sam(rho: float, gain: float) -> Records:
@@ -57,3 +58,45 @@ def test_settings_that_differ_between_the_sweeps_alone_make_other_configurations
     same = compare_sweeps(with_sam(0.05, 0.0), with_sam(0.05, -0.05)).iloc[0]
     assert same["configuration"].startswith("sam")
     assert same["change"] == pytest.approx(-0.05)
+
+
+def asked(name: str, **changes: Any) -> Records:
+    stages = [{"name": "grid", "search": {"kind": "grid"}, "space": changes.pop("space", {"epsilon": [1]})}]
+    stages += changes.pop("more", [])
+    sweep = {"name": name, "summary": name, "stages": stages, **changes}
+    frame = synthetic.trials(**GRID, seeds=range(2))
+    return synthetic.records(
+        frame, sweep=sweep, versions={"torch": "1"}, runs=[{"commit": "abc", "host": name}]
+    )
+
+
+def test_only_what_differs_is_listed_by_its_place_in_the_file() -> None:
+    """Names, summaries and hosts always differ, and are no settings."""
+    several = [
+        asked("a", seeds=[0, 1], select={"metric": "accuracy"}),
+        asked("b", seeds=[0, 1], select={"metric": "loss"}, space={"epsilon": [1, 5]}),
+        asked("c", seeds=[0, 1], select={"metric": "loss"}, more=[{"name": "confirm", "top": 3, "of": None}]),
+    ]
+    table = differing_settings(several).set_index("setting")
+    assert table.to_dict("index") == {
+        "select.metric": {"0": "accuracy", "1": "loss", "2": "loss"},
+        "grid.space.epsilon": {"0": "1", "1": "1, 5", "2": "1"},
+        "confirm.top": {"0": "", "1": "", "2": "3"},
+    }
+
+
+def test_a_page_of_three_has_the_answer_of_each_and_two_comparisons(tmp_path: Path) -> None:
+    several = [asked("a"), asked("b"), asked("c<b>", space={"epsilon": [2]})]
+    page = write_comparison(several, tmp_path, ["html", "md", "csv", "tex"]).read_text(encoding="utf-8")
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if line.startswith("## ")][:4] == [
+        "## What differs in their settings",
+        "## The answers",
+        "## b beside a",
+        "## c&lt;b&gt; beside a",
+    ]
+    assert "<h1>a, b, c&lt;b&gt;</h1>" in page
+    assert page.count("dropattack run ") == 3
+    assert {path.name for path in (tmp_path / "tables").iterdir()} == {
+        f"{name}.{kind}" for name in ("settings", "changes-1", "changes-2") for kind in ("csv", "tex")
+    }

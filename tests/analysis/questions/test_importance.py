@@ -1,10 +1,14 @@
 """Which hyperparameters matter, and how surely."""
 
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
+from optuna.distributions import FloatDistribution
+from optuna.importance import FanovaImportanceEvaluator
 
 from analysis.questions import importance
+from analysis.questions.fanova import main_effects
 from analysis.records import Records
 from tests.analysis import synthetic
 
@@ -65,3 +69,32 @@ def test_results_that_are_all_but_equal_have_an_importance_or_none(other: float)
     frame.loc[attacks[0], "value"] = other
     table = importance.importances(synthetic.records(frame))
     assert table.empty or table["importance"].dropna().between(0, 1).all()
+
+
+def test_main_effects_by_hand() -> None:
+    """2x + y over the unit square, on a fine grid: variances 4/12 and 1/12. An interaction is nobody's."""
+    grid = np.stack(np.meshgrid(np.linspace(0, 1, 21), np.linspace(0, 1, 21)), axis=-1).reshape(-1, 2)
+    shares = main_effects(grid, grid @ [2.0, 1.0], trees=32, rng=np.random.default_rng(0))
+    assert shares == pytest.approx([0.8, 0.2], abs=0.03)
+    product = (grid[:, 0] - 0.5) * (grid[:, 1] - 0.5)
+    shares = main_effects(grid, product, trees=32, rng=np.random.default_rng(0))
+    assert shares == pytest.approx([0, 0], abs=0.03)
+    assert main_effects(grid, np.ones(len(grid)), trees=4, rng=np.random.default_rng(0)) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_fanova_is_that_of_optuna(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.uniform([0.1, 0, 1], [9, 1, 5], (60, 3))
+    y = 0.9 + 0.01 * x[:, 0] + 0.05 * x[:, 1] * (x[:, 2] > 2) + rng.normal(0, 0.005, 60)
+    study = optuna.create_study()
+    spaces = {
+        name: FloatDistribution(*map(float, (c.min(), c.max()))) for name, c in zip("abc", x.T, strict=True)
+    }
+    for row, value in zip(x, y, strict=True):
+        params = dict(zip("abc", map(float, row), strict=True))
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=spaces, value=float(value)))
+    tool = FanovaImportanceEvaluator(n_trees=64, seed=0)
+    theirs = optuna.importance.get_param_importances(study, evaluator=tool)
+    ours = main_effects(x, y, trees=64, rng=np.random.default_rng(0))
+    assert ours / ours.sum() == pytest.approx([theirs[name] for name in "abc"], abs=0.05)

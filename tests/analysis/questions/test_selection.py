@@ -1,9 +1,13 @@
 """What a report calls best is what the search chose."""
 
+import numpy as np
 import pandas as pd
+import pytest
 
 from analysis.questions.layers import scored_target_sets
 from analysis.questions.selection import configurations, optimism
+from analysis.questions.verdict import verdicts
+from analysis.records import CONFIGURATION
 from analysis.sections import selection
 from tests.analysis import synthetic
 
@@ -83,3 +87,26 @@ def test_a_tie_is_decided_alike_everywhere() -> None:
         assert f"p\xa0{first}" in told
         assert f"p\xa0{first}" in optimism(records)["configuration"].item()
         assert set(scored["p"]) == {first}
+
+
+def test_where_the_model_is_searched_too_the_page_names_one_winner() -> None:
+    """The choice flatters itself over all that was tried, as the search chose among all of it."""
+    parts = []
+    for place, width in enumerate((16, 32, 64)):
+        own = confirmed(place)
+        own = own.assign(key=f"{width}-" + own["key"], **{"model.width": width})
+        parts.append(own)
+    records = synthetic.records(pd.concat(parts, ignore_index=True))
+    (found,) = verdicts(records)
+    assert found.chosen is not None
+    table = optimism(records)
+    assert table["candidates"].tolist() == [found.chosen.candidates] == [9]
+    name = table["configuration"].item()
+    assert all(part in found.chosen.configuration.split(" · ") for part in name.split(" · "))
+    (told,) = selection.best(records).findings
+    assert all(part in told for part in name.split(" · "))
+
+    attacks = records.exploring()
+    by_seed = attacks.pivot_table(index=CONFIGURATION, columns="seed", values="value")
+    by_hand = [by_seed.loc[by_seed[1 - seed].idxmax(), seed] for seed in (0, 1)]
+    assert table["held_out"].item() == pytest.approx(np.mean(by_hand), abs=1e-12)

@@ -158,7 +158,8 @@ def test_marginal_of_sampled_values_is_binned() -> None:
 @pytest.mark.parametrize("samples", [4, 80])
 def test_marginal_of_a_grid_leaves_samples_beside_it_out(samples: int) -> None:
     grid = synthetic.trials(workloads=["w"], targets=["input"], epsilons=[1, 5], ps=[0.3, 0.7])
-    both = Records(pd.concat([grid, scattered(samples).trials]))
+    recipe = {"training.epochs": 5, "training.train_size": 0}
+    both = Records(pd.concat([grid, scattered(samples).trials.assign(**recipe)]))
     curve = sensitivity.marginal(both, "p", METRIC)
     assert curve["value"].tolist() == [0.3, 0.7]
     assert not curve["sampled"].any()

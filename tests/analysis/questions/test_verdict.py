@@ -2,12 +2,15 @@
 
 import itertools
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from analysis.questions.answers import Outcome
@@ -128,3 +131,83 @@ def test_no_interval_leaves_what_the_metric_can_be(seeds: int, level: float) -> 
 def test_nothing_recorded_is_no_verdict() -> None:
     assert verdicts(Records(pd.DataFrame())) == []
     assert verdicts(records(way("attack", around(0.9)).assign(state="failed", value=math.nan))) == []
+
+
+@pytest.mark.parametrize("missing", [[0], [1, 4], [0, 1, 2, 3]])
+def test_a_baseline_that_is_missing_for_some_seeds_pairs_with_the_others(missing: list[int]) -> None:
+    """Its seeds alone count at equal epochs; at equal cost, where it is not asked for, all do."""
+    results = {
+        name: around(mean) for name, mean in (("baseline", 0.90), ("attack", 0.93), ("equal-passes", 0.91))
+    }
+    there = {seed: value for seed, value in enumerate(results["baseline"]) if seed not in missing}
+    (found,) = verdicts(
+        records(
+            way("baseline", there),
+            way("attack", results["attack"]),
+            way("equal-passes", results["equal-passes"]),
+        )
+    )
+    gains = [results["attack"][seed] - there[seed] for seed in there]
+    effect = found.equal_epochs.effect
+    assert (effect.n, effect.gain) == (len(there), pytest.approx(np.mean(gains)))
+    assert effect.has_interval == (len(there) > 2)
+    assert found.equal_cost.effect.n == 6
+    assert found.equal_cost.effect.gain == pytest.approx(
+        np.mean(np.subtract(results["attack"], results["equal-passes"]))
+    )
+    if len(there) < 3:
+        assert found.equal_epochs.outcome is Outcome.UNDECIDED
+        assert found.use is not None
+        assert not found.use.arm.is_chosen
+
+
+@pytest.mark.parametrize("error", [3.0, 7.0])
+def test_where_lower_is_better_a_smaller_error_helps(error: float) -> None:
+    """Another metric with the same verdicts: an attack of 5 against plain training with errors around it."""
+    names = {"baseline": error, "attack": 5.0, "equal-passes": error}
+    frames = [way(name, around(mean, 0.2)) for name, mean in names.items()]
+    frames = [frame.rename(columns={"test_accuracy": "test_rmse"}) for frame in frames]
+    (found,) = verdicts(records(*frames, select="valid_rmse", mode="min"))
+    better = error > 5
+    assert found.equal_cost.outcome is (Outcome.HELPS if better else Outcome.HARMS)
+    assert found.equal_epochs.outcome is found.equal_cost.outcome
+    assert found.equal_epochs.effect.gain == pytest.approx(error - 5, abs=0.05)
+    assert found.use is not None
+    assert (found.use.arm.is_chosen, found.use.arm.is_baseline) == (better, not better)
+    assert all(arm.low >= 0 for arm in found.arms)
+    first = found.lines()[0]
+    assert ("it helps: +" in first) == better
+    assert "points" not in first
+
+
+_RESULT = st.floats(0, 1) | st.sampled_from([0.0, 1.0, math.nextafter(1, 0)])
+_RESULTS = st.integers(1, 5).flatmap(
+    lambda seeds: st.fixed_dictionaries(
+        {name: st.lists(_RESULT, min_size=seeds, max_size=seeds) for name in WAYS}
+    )
+)
+
+
+@given(results=_RESULTS)
+@settings(max_examples=8, deadline=None)
+def test_whatever_the_results_each_interval_holds_its_estimate_within_bounds(
+    results: dict[str, list[float]],
+) -> None:
+    (found,) = verdicts(records(*(way(name, own) for name, own in results.items())))
+    for arm in found.arms:
+        known = arm.n >= 3 and len(set(arm.results.values())) > 1
+        assert math.isnan(arm.low) == math.isnan(arm.high)
+        assert not math.isnan(arm.low) or not known
+        if not math.isnan(arm.low):
+            assert -1e-9 <= arm.low <= arm.mean + 1e-9
+            assert arm.mean - 1e-9 <= arm.high <= 1 + 1e-9
+        for effect in (arm.over_baseline, arm.method_over):
+            if effect.has_interval:
+                assert effect.n >= 3
+                assert -1 - 1e-9 <= effect.low <= effect.gain + 1e-9
+                assert effect.gain - 1e-9 <= effect.high <= 1 + 1e-9
+    text = " ".join(found.lines())
+    assert not re.search(r"−0\.0+(?!\d)|nan|inf\b", text)
+    if len(results["attack"]) < 3:
+        outcomes = {found.equal_cost.outcome, found.equal_epochs.outcome}
+        assert not outcomes & {Outcome.HELPS, Outcome.HARMS, Outcome.ALIKE}

@@ -1,9 +1,5 @@
 """Hugging Face's Trainer with a method: its losses, its updates, and its checkpoints."""
 
-import os
-import socket
-import subprocess
-import sys
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -272,81 +268,3 @@ def test_a_checkpoint_without_a_method_is_refused_in_one_line(tmp_path: Path) ->
 def test_what_cannot_be_is_refused_before_training(given: Any, words: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=words):
         AttackedTrainer(bert(), arguments(tmp_path), method=given)
-
-
-def test_adapters_of_peft_are_targets_and_nothing_else_moves(tmp_path: Path) -> None:
-    import peft
-
-    config = peft.LoraConfig(task_type="SEQ_CLS", target_modules=["query"], r=2)
-    model = peft.get_peft_model(bert(), config)
-    target = "base_model.model.bert.encoder.layer.0.attention.self.query.lora_B.default.weight"
-    taken = method("dropattack", targets=f"input+{target}", p=1.0)
-    before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    moved: list[float] = []
-    watched = model.get_parameter(target)
-    model.register_forward_pre_hook(lambda *_: moved.append(float((watched - before[target]).norm())))
-    AttackedTrainer(model, arguments(tmp_path, max_steps=1), train_dataset=words(), method=taken).train()
-    assert [shift > 0 for shift in moved] == [False, False, True]
-    changed = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
-    assert changed == {name for name, p in model.named_parameters() if p.requires_grad}
-
-
-def test_sam_trains_adapters() -> None:
-    import peft
-
-    config = peft.LoraConfig(task_type="SEQ_CLS", target_modules=["query", "value"], r=2)
-    model = peft.get_peft_model(bert(), config)
-    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
-    before = weights(model.base_model.model.bert.embeddings)
-    for name in sorted(set(dropattack.registered()) - {"apb"}):
-        result = method(name).step(model, collated(words()[:4]), optimizer)
-        assert result.log["skipped_updates"] == 0, name
-    assert torch.equal(before, weights(model.base_model.model.bert.embeddings))
-
-
-PARALLEL = """
-import sys
-from pathlib import Path
-
-import torch
-
-from tests.dropattack.integrations.test_transformers import gpt2, sentences, trained, weights
-
-torch.set_num_threads(1)
-model = gpt2()
-options = {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 2, "ddp_backend": "gloo"}
-trainer = trained(model, sentences(), Path(sys.argv[1]), "sam", **options)
-torch.save(weights(model), f"{sys.argv[1]}/weights{trainer.args.process_index}.pt")
-logged = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-torch.save(torch.tensor(logged), f"{sys.argv[1]}/losses{trainer.args.process_index}.pt")
-assert trainer.args.world_size == 2
-torch.distributed.barrier()
-torch.distributed.destroy_process_group()
-"""
-
-
-@pytest.mark.heavy
-def test_two_processes_are_a_plain_loop_too(tmp_path: Path) -> None:
-    """Two processes with two batches of one example each make the update of four such batches."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
-    shared |= {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", PARALLEL, str(tmp_path)],
-            env=os.environ | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        for rank in (0, 1)
-    ]
-    errors = [process.communicate()[1].decode() for process in running]
-    assert [process.returncode for process in running] == [0, 0], errors
-    alone = gpt2()
-    losses, expected = by_hand(alone, sentences(), 4, "sam")
-    for rank in (0, 1):
-        found = torch.load(tmp_path / f"weights{rank}.pt")
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
-    assert torch.load(tmp_path / "losses0.pt").tolist() == pytest.approx(losses, rel=1e-4)

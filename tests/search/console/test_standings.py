@@ -12,6 +12,7 @@ from click.testing import Result
 
 from search.engine.code import sweep_code
 from search.records.journal import exclusive, is_held
+from search.records.notes import VERDICT
 from search.records.store import Store
 from tests.search.simulation import Driver, KilledError, engine, sweep
 from trainables.workloads import _imported
@@ -58,6 +59,36 @@ def test_every_sweep_has_its_line(command: Command, store: Store) -> None:
     assert max(map(len, (broken, killed, running, whole))) <= 100
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "beaten_by", "words"),
+    [
+        (["undecided"], None, "undecided at equal cost"),
+        (["helps"], "p-one", "beaten by p-one"),
+        (["harms", "harms"], None, "harms at equal cost (2 workloads)"),
+        (["helps", "harms"], None, "helps at equal cost (1 workload), harms…"),
+        (["no difference that matters"], None, "no difference that matters at equal cost"),
+        ([], None, ""),
+    ],
+)
+def test_a_sweep_says_in_its_line_what_it_shows(
+    command: Command, store: Store, outcomes: list[str], beaten_by: str | None, words: str
+) -> None:
+    """Also of how much, where trials have finished since."""
+    verdicts = [
+        {"workload": f"w{i}", "equal_cost": {"outcome": outcome}, "beaten_by": beaten_by}
+        for i, outcome in enumerate(outcomes)
+    ]
+    store.note("whole", VERDICT, {"finished": 6, "verdicts": verdicts})
+    store.note("killed", VERDICT, {"finished": 1, "verdicts": verdicts})
+    _, killed, _, whole, _ = command("status").stdout.splitlines()
+    assert whole.split("6/6")[1].strip() == words
+    so_far = f"{words.rstrip('…')} by the first 1" if words else ""
+    assert so_far.startswith(killed.split("2/6")[1].strip().rstrip("…")[: len(so_far)])
+    assert words[:30] in killed
+    found = {each["sweep"]: each for each in json.loads(command("status", "--json").stdout)}
+    assert found["whole"]["equal_cost"] == {f"w{i}": outcome for i, outcome in enumerate(outcomes)}
+
+
 def test_programs_get_the_same(command: Command, store: Store) -> None:
     found = {each["sweep"]: each for each in json.loads(command("status", "--json").stdout)}
     assert {name: each["standing"] for name, each in found.items()} == {
@@ -68,6 +99,7 @@ def test_programs_get_the_same(command: Command, store: Store) -> None:
     }
     whole = json.loads(command("status", "whole", "--json").stdout)
     assert whole.pop("verdict") is None, "no report has been written"
+    assert found["whole"].pop("equal_cost") == {}
     assert found["whole"] == whole
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from dropattack import UsageError
+from search.engine.proposers import total_of
 from search.records.record import Record, State
 from tests.search.simulation import Driver, engine, sweep
 
@@ -138,6 +139,61 @@ def test_a_confirmation_changes_nothing_but_seeds(changes: dict[str, Any], messa
     sweep(stages=[_search(), confirm])
     with pytest.raises(UsageError, match=message):
         sweep(stages=[_search(), confirm | changes])
+
+
+def _beside_baselines(records: list[Record]) -> None:
+    """Every attack of the confirmation has one baseline on its seed, with its settings."""
+    fresh = [r for r in records if r.stage == "confirm"]
+    plain = [r for r in fresh if r.trial.method == "standard" and not r.identity.control]
+    for record in (r for r in fresh if r.trial.method != "standard" and not r.identity.control):
+        beside = [
+            r
+            for r in plain
+            if r.trial.seed == record.trial.seed
+            and (r.trial.model, r.trial.training, r.trial.data)
+            == (record.trial.model, record.trial.training, record.trial.data)
+        ]
+        assert len(beside) == 1
+
+
+@pytest.mark.parametrize(
+    ("searched", "settings"),
+    [
+        ({"training": {"learning_rate": [0.01, 0.001, 0.1]}}, 3),
+        ({"training": {"batch_size": [32, 64], "train_size": [100, 200]}}, 4),
+        ({"model": {"width": [16, 32]}}, 2),
+        ({}, 1),
+    ],
+)
+def test_each_of_the_best_has_a_baseline_of_its_own_settings(
+    tmp_path: Path, searched: dict[str, Any], settings: int
+) -> None:
+    """What a method gains is against plain training of the same model and recipe, on the same fresh seeds."""
+    search = _search(search="grid", methods={"dropattack": {"epsilon": [0.5, 1.0]}}, **searched)
+    seeds, top = [7, 8], 2 * settings
+    confirm = {"kind": "confirm", "top": top, "seeds": seeds, "controls": ["equal-passes"]}
+    stages = [search, {"name": "confirm", "search": confirm}]
+    records = _run(tmp_path, *stages, workloads=["breast-cancer-mlp"])
+    fresh = [r for r in records if r.stage == "confirm"]
+    plain = [r for r in fresh if r.trial.method == "standard" and not r.identity.control]
+    assert len(plain) == settings * len(seeds)
+    _beside_baselines(records)
+    most = total_of(sweep(stages=stages, workloads=["breast-cancer-mlp"]))
+    assert len(records) <= most
+    baselines = top if settings > 1 else 1
+    assert most == 2 * 2 * settings + (baselines + 2 * top) * len(seeds)
+
+
+def test_a_test_under_attack_asks_for_no_baseline_of_its_own(tmp_path: Path) -> None:
+    """It is no setting of the training."""
+    search = _search(search="grid", methods={"dropattack": {"epsilon": [0.5, 1.0]}})
+    tested = {
+        **_search(search="grid", methods={"dropattack": {"epsilon": [0.7, 0.9]}}),
+        **{"name": "tested", "training": {"robustness": "fgsm:0.1"}},
+    }
+    confirm = {"name": "confirm", "search": {"kind": "confirm", "top": 4, "seeds": [7]}}
+    fresh = [r for r in _run(tmp_path, search, tested, confirm) if r.stage == "confirm"]
+    assert [r.trial.method for r in fresh].count("standard") == 1
 
 
 def test_the_baseline_of_a_confirmation_gets_as_many_passes(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -190,7 +191,7 @@ def test_a_job_is_of_the_commit_that_was_submitted(monkeypatch: pytest.MonkeyPat
         ([], "python"),
         (
             ["dropattack", "--data=/home/ann/data", "/home/ann", "/home/anna"],
-            "dropattack --data=~/data ~ /home/anna",
+            'dropattack --data="$HOME"/data ~ /home/anna',
         ),
         (["d", "--tracking-uri", "http://ann:s3cr'et@host"], "d --tracking-uri http://host"),
         (["d", "postgresql:///db?user=ann&password=s3cret"], "d 'postgresql:///db?user=ann&password=***'"),
@@ -201,6 +202,25 @@ def test_a_command_reads_as_typed_without_passwords_and_homes(
 ) -> None:
     monkeypatch.setenv("HOME", "/home/ann")
     assert command_line(arguments) == text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["/home/ann/my sweep.yaml", "--store", "/home/ann"],
+        ["--store=/home/ann/it's", "/home/ann/a/home/ann/b", "/home/ann/"],
+        ["--set", "stages.confirm.search.seeds=[100, 101]", "--set", "x=$HOME;`ls`\n*"],
+        ["", "~", "~ann", "/home/ann:/home/ann", "/home/anna"],
+    ],
+)
+def test_a_shell_reads_a_command_as_it_was_typed(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    typed = command_line(["dropattack", *words])
+    assert "/home/ann" not in typed.replace("/home/anna", "")
+    read = f"{shlex.quote(sys.executable)} -c 'import json, sys; print(json.dumps(sys.argv[1:]))'"
+    script = read + typed.removeprefix("dropattack")
+    out = subprocess.run(["sh", "-c", script], capture_output=True, check=True, text=True)
+    assert json.loads(out.stdout) == words
 
 
 def test_a_home_at_the_root_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,11 +291,11 @@ def test_a_report_names_the_last_run_and_what_was_different_before() -> None:
     frame = synthetic.trials()
     assert origin(synthetic.records(frame)) == []
     assert origin(synthetic.records(frame, runs=[n2])) == [
-        "Run 1 time: host n2 · EPYC, 2 cores · 1 × L4 · commit 444444444444, clean · dropattack run x"
+        "Run 1 time: host n2 · EPYC, 2 cores · 1 × L4 · commit 444444444444, clean"
     ]
     assert origin(synthetic.records(frame, runs=[{"times": "0"}, n1, last])) == [
         "Run 4 times, last on 2026-11-03 14:02 UTC: host n2 · EPYC, 2 cores · 1 × L4 · "
-        "commit 444444444444, clean · dropattack run x",
+        "commit 444444444444, clean",
         "Earlier: host n1 · commit 333333333333, changed",
     ]
     many = [n1 | {"host": f"pod-{number}"} for number in range(20)]

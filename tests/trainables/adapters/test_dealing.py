@@ -79,8 +79,13 @@ def test_shares_that_leave_nothing_are_refused(valid: float, test: float) -> Non
         dealt(Labels(torch.zeros(10), ()), valid, test, "mine")
 
 
+def labels(count: int) -> Labels:
+    return Labels(torch.arange(count) % 2, ("a", "b"))
+
+
 def test_a_column_may_name_the_splits_in_usual_words() -> None:
-    found = by_name(["train", "val", "TEST", "validation", "train"], "mine")
+    of = Labels(torch.tensor([0, 0, 0, 0, 1]), ("a", "b"))
+    found = by_name(["train", "val", "TEST", "validation", "train"], of, 0.2, 0.2, "mine")
     assert {name: indices.tolist() for name, indices in found.items()} == {
         "train": [0, 4],
         "valid": [1, 3],
@@ -88,10 +93,41 @@ def test_a_column_may_name_the_splits_in_usual_words() -> None:
     }
 
 
+@pytest.mark.parametrize("missing", ["valid", "test"])
+def test_a_split_that_none_name_is_dealt_from_training_in_proportion(missing: str) -> None:
+    other = {"valid": "test", "test": "valid"}[missing]
+    names = ["train"] * 40 + [other] * 10
+    of = labels(50)
+    found = by_name(names, of, 0.25, 0.25, "mine")
+    assert found[other].tolist() == list(range(40, 50))
+    assert len(found[missing]) == 10
+    assert of.values[found[missing]].sum() == 5
+    assert sorted(torch.cat([found[missing], found["train"]]).tolist()) == list(range(40))
+
+
+def test_where_all_are_of_training_they_are_dealt_as_without_names() -> None:
+    named, plain = by_name(["train"] * 50, labels(50), 0.2, 0.1, "mine"), dealt(labels(50), 0.2, 0.1, "mine")
+    assert all(torch.equal(named[name], plain[name]) for name in plain)
+
+
 @pytest.mark.parametrize(
     ("names", "message"),
-    [(["train", "fold1"], "a split 'fold1'"), (["train", "valid"], "no example of the split 'test'")],
+    [
+        (["train", "fold1"], "a split 'fold1'"),
+        (["valid", "test"], "no example of the split 'train'"),
+        (["train", "valid"], "mine, test: 1 examples of training with 0.2 leave none to train on"),
+    ],
 )
 def test_other_splits_are_refused(names: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        by_name(names, "mine")
+        by_name(names, labels(len(names)), 0.2, 0.2, "mine")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_class_of_which_nothing_is_left_to_learn_from_is_named(count: int) -> None:
+    few = Labels(torch.tensor([0] * 30 + [1] * count), ("common", "rare"))
+    names = ["train"] * 20 + ["valid"] * 5 + ["test"] * (5 + count)
+    with pytest.raises(UsageError, match=f"mine: training has no example of class rare, which has {count}"):
+        by_name(names, few, 0.2, 0.2, "mine")
+    found = dealt(few, 0.2, 0.2, "mine")
+    assert (few.values[found["train"]] == 1).any(), "dealing keeps one for training"

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from dropattack import Settings, UsageError
-from trainables import Data, ImageFolder
+from trainables import Data, ImageFolder, vision, workload_named
 
 COLOURS = {"red": (255, 0, 0), "blue": (0, 0, 255)}
 
@@ -94,3 +94,34 @@ def test_sixteen_bits_are_scaled_and_thirty_two_are_refused(tmp_path: Path) -> N
 def test_a_size_is_a_number_of_pixels(size: object) -> None:
     with pytest.raises(UsageError, match="size must be a whole number of pixels"):
         ImageFolder("pictures", size=size)  # type: ignore[arg-type]
+
+
+def test_the_size_is_a_setting_that_a_sweep_may_set(tmp_path: Path) -> None:
+    painted(tmp_path / "pictures")
+    made = ImageFolder("pictures", 4)
+    assert made.settings_type().to_dict() == {"size": 4}
+    for size in (4, 6):
+        data = made.load(tmp_path, made.settings_type(size=size))
+        assert data.shape == (3, size, size)
+        assert data.checksum == ImageFolder("pictures", size).load(tmp_path, Settings()).checksum
+
+
+def test_a_folder_of_images_trains_as_a_workload_that_ships(tmp_path: Path) -> None:
+    painted(tmp_path / "images")
+    workload = workload_named("images-resnet18")
+    data = workload.load(tmp_path, {"size": 16})
+    torch.manual_seed(0)
+    model = workload.architecture.build(data)
+    torch.manual_seed(0)
+    same = vision.models().resnet18(num_classes=data.classes)
+    inputs, _ = next(data.train.batches(2))
+    assert torch.equal(model(inputs), same(inputs))
+    assert list(workload.targets.values()) == [name for name, _ in same.named_parameters()]
+
+
+def test_splits_are_mapped_from_the_cache_and_no_copies(tmp_path: Path) -> None:
+    """So that trials on one node share their pages."""
+    painted(tmp_path / "pictures", count=10)
+    data = loaded(tmp_path)
+    held = {split.images.untyped_storage().data_ptr() for split in (data.train, data.valid, data.test)}
+    assert len(held) == 1

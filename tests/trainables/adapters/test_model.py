@@ -60,13 +60,13 @@ def test_the_input_of_texts_is_the_first_embedding() -> None:
     def reader(data: Data, size: int = 5) -> nn.Module:
         return nn.ModuleDict({"words": nn.Embedding(9, size), "fc": nn.Linear(size, data.classes)})
 
-    assert model_of(reader, lambda: data, words=True).targets == {
+    assert model_of(reader, lambda _: data, words=True).targets == {
         INPUT: "words.weight",
         "fc.weight": "fc.weight",
         "fc.bias": "fc.bias",
     }
     with pytest.raises(UsageError, match=r"needs an nn\.Embedding"):
-        _ = model_of(lambda data: nn.Linear(1, 1), lambda: data, words=True).targets
+        _ = model_of(lambda data: nn.Linear(1, 1), lambda _: data, words=True).targets
 
 
 @pytest.mark.parametrize(

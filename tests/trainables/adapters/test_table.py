@@ -10,6 +10,7 @@ import torch
 
 from dropattack import Settings, UsageError
 from trainables import Data, Table
+from trainables.recipe.splitting import split_for
 
 ROWS = pd.DataFrame(
     {
@@ -80,11 +81,13 @@ def test_an_edited_table_and_another_option_have_other_checksums(tmp_path: Path)
     [
         (ROWS, {"label": "churn"}, "unknown column of people.csv 'churn'; did you mean 'churned'"),
         (ROWS, {"drop": ["rows"]}, "unknown column of people.csv 'rows'; did you mean 'row'"),
-        (ROWS.assign(part="train"), {}, "no example of the split 'valid'"),
+        (ROWS.assign(part="test"), {}, "no example of the split 'train'"),
         (ROWS.assign(age=np.inf), {}, "column 'age' holds an infinite number"),
         (ROWS[["churned", "part"]], {"drop": []}, "no column beside the label"),
         (ROWS.assign(churned=["yes"] + [None] * 9), {}, "example 2 has no label"),
         (ROWS[:0], {}, "has no rows"),
+        (ROWS, {"groups": "town"}, "row 3 has no group in 'town'; leave it out"),
+        (ROWS, {"groups": "twn"}, "unknown column of people.csv 'twn'; did you mean 'town'"),
     ],
 )
 def test_tables_that_cannot_be_learnt_are_refused_in_a_line(
@@ -138,7 +141,8 @@ def test_missing_words_of_a_parquet_file_are_a_category_of_their_own(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"", "cannot be read"), (b"\x00\xff\xfe", "cannot be read|column")]
+    ("content", "message"),
+    [(b"", "cannot be read"), (b"\x00\xff\xfe", "not UTF-8 text .*; save it as UTF-8")],
 )
 def test_files_that_are_no_tables_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "broken.csv").write_bytes(content)
@@ -146,3 +150,29 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path, content: bytes, me
         Table("broken.csv", "label").load(tmp_path, Settings())
     with pytest.raises(UsageError, match="is missing; put the table there"):
         Table("none.csv", "label").load(tmp_path, Settings())
+
+
+def test_a_column_may_name_groups_which_a_trial_leaves_out(tmp_path: Path) -> None:
+    rows = ROWS.assign(patient=["a", "a", "b", "b", "a", "c", "c", "b", "a", "c"])
+    data = loaded(tmp_path, rows, groups="patient")
+    assert data.groups is not None
+    assert list(data.groups.names) == ["a", "b", "c"]
+    assert data.groups.train.tolist() == [0, 0, 1, 1, 0, 2]
+    assert data.groups.test.tolist() == [0, 2]
+    assert data.features == loaded(tmp_path, rows, drop=["row", "spent", "patient"]).features
+    part = split_for("leave-one-group-out", 1, 0, data)
+    assert len(part.test) == 3
+    assert loaded(tmp_path, rows, groups="member").checksum != data.checksum
+
+
+@pytest.mark.parametrize(("sign", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
+def test_columns_that_no_comma_separates_are_told(tmp_path: Path, sign: str, name: str) -> None:
+    ROWS.to_csv(tmp_path / "t.csv", index=False, sep=sign)
+    with pytest.raises(UsageError, match=f"separates its columns by {name}; save it with commas"):
+        Table("t.csv", label="churned").load(tmp_path, Settings())
+
+
+def test_a_table_in_another_encoding_is_told(tmp_path: Path) -> None:
+    ROWS.assign(town="Zürich").to_csv(tmp_path / "t.csv", index=False, encoding="cp1252")
+    with pytest.raises(UsageError, match=r"t.csv is not UTF-8 text .*; save it as UTF-8"):
+        Table("t.csv", label="churned").load(tmp_path, Settings())

@@ -75,7 +75,7 @@ def test_files_that_cannot_be_learnt_are_refused_in_a_line(
 
 @pytest.mark.parametrize(("valid", "test"), [(0.5, 0.5), (0, 0.1), (0.1, 1)])
 def test_shares_that_leave_nothing_are_refused(valid: float, test: float) -> None:
-    with pytest.raises(UsageError, match="leave no texts"):
+    with pytest.raises(UsageError, match="above 0, and together below 1"):
         Texts("reviews.csv", valid=valid, test=test)
 
 
@@ -87,3 +87,39 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_no_word_vectors_are_needed() -> None:
     assert Texts("reviews.csv").settings_type().vectors == ""
     assert TextSettings().vectors != ""
+
+
+@pytest.mark.parametrize(("sign", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_columns_that_no_comma_separates_are_told(tmp_path: Path, sign: str, name: str) -> None:
+    (tmp_path / "t.csv").write_text(f"text{sign}label\ngood{sign}1\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=f"columns are separated by {name}; save it with commas"):
+        loaded(tmp_path, "t.csv")
+
+
+def test_columns_and_shares_are_part_of_what_is_read(tmp_path: Path) -> None:
+    """Of one file that stays as it is, each reading is its own, also in the node's cache."""
+    rows = [f"title{i},body{i},{i % 2},{i % 3}" for i in range(30)]
+    (tmp_path / "t.csv").write_text("\n".join(["title,body,label,other", *rows]), encoding="utf-8")
+    title, body = (loaded(tmp_path, "t.csv", text=column) for column in ("title", "body"))
+    assert title.checksum != body.checksum
+    assert all(word.startswith("title") for word in words(title)[2:])
+    assert all(word.startswith("body") for word in words(body)[2:])
+    assert loaded(tmp_path, "t.csv", text="title", label="other").classes == 3
+    assert len(loaded(tmp_path, "t.csv", text="title", valid=0.4).valid) == 12
+    assert len(title.valid) == 6
+
+
+def test_a_column_may_name_groups(tmp_path: Path) -> None:
+    rows = [f"text{i},{i % 2},{('ann', 'bob', 'cy')[i % 3]}" for i in range(30)]
+    (tmp_path / "t.csv").write_text("\n".join(["text,label,author", *rows]), encoding="utf-8")
+    dataset = Texts("t.csv", groups="author")
+    data = dataset.load(tmp_path, dataset.settings_type())
+    assert dataset.grouped
+    assert data.groups is not None
+    assert list(data.groups.names) == ["ann", "bob", "cy"]
+    texts, _ = dataset.documents(tmp_path, dataset.settings_type())
+    said = [int(text.removeprefix("text")) % 3 for text in texts[0].texts]
+    assert data.groups.train.tolist() == said
+    (tmp_path / "t.csv").write_text("text,label,author\na,1,\nb,0,x\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="text 1 has no group in 'author'"):
+        dataset.load(tmp_path, dataset.settings_type())

@@ -137,7 +137,6 @@ def test_other_weights_and_other_lengths_are_other_data(folder: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("pretrained", "message"),
     [
-        ("", "name a pretrained model"),
         ("no/such-model", "there is no folder no/such-model, and Hugging Face does not give it"),
         ("empty", "is no pretrained model that can be read"),
     ],
@@ -155,7 +154,7 @@ def test_models_that_are_not_there_are_refused_in_a_line(
 
 def test_a_transformer_needs_its_tokens(folder: Path) -> None:
     texts = Texts(folder / "reviews.csv")
-    with pytest.raises(UsageError, match="needs a dataset that is Tokenized"):
+    with pytest.raises(UsageError, match="needs the tokens of a pretrained model"):
         transformer()(texts.load(folder, texts.settings_type()))
     assert isinstance(texts.settings_type(), Settings)
 

@@ -1,0 +1,111 @@
+"""What a page is about: its head, and how to run again what it shows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import yaml
+
+from analysis.document import file_name
+from analysis.page.explorer import Explorer
+from analysis.records import COMPLETE, Records
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A sweep file that runs what was run, with every override in it.
+
+    Attributes:
+        file: What it is called.
+        typed: The command that was typed; where that was not recorded, what runs the file.
+        text: What it holds; "" where that was not recorded.
+    """
+
+    file: str
+    typed: str
+    text: str
+
+    @property
+    def command(self) -> str:
+        """What runs the file."""
+        return f"dropattack run {self.file}"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What stands around a page's sections.
+
+    Attributes:
+        kicker: What kind of page it is.
+        name: Its heading.
+        summary: What the sweep's file says of itself; "" where it says nothing.
+        facts: Counts for the head: what, and how many.
+        workloads: How many workloads it is about.
+        definitions: What runs it again.
+        versions: Of the libraries it ran with, by name.
+        closing: The last remark.
+        explorer: All trials; nothing where the page has no table of them.
+    """
+
+    kicker: str
+    name: str
+    summary: str
+    facts: Sequence[tuple[str, str]]
+    workloads: int
+    definitions: Sequence[Definition]
+    versions: Mapping[str, str]
+    closing: str
+    explorer: Explorer | None = None
+
+    @classmethod
+    def of(cls, records: Records) -> "Subject":
+        """The page of one sweep."""
+        trials = records.trials
+        facts = [
+            ("trials", f"{len(trials):,}"),
+            ("trainings", f"{trials['key'].nunique():,}"),
+            ("complete", f"{int((trials['state'] == COMPLETE).sum()):,}"),
+            ("failed", f"{int((trials['state'] == 'failed').sum()):,}"),
+            ("workloads", f"{trials['workload'].nunique()}"),
+            ("seeds", f"{trials['seed'].nunique()}"),
+        ]
+        closing = (
+            f"Selection used {records.selected.name} only. Intervals are 95 % Student's t over seeds; "
+            "comparisons are paired by seed."
+        )
+        return cls(
+            "DropAttack sweep",
+            records.name,
+            str(records.sweep.get("summary") or ""),
+            facts,
+            trials["workload"].nunique(),
+            [_definition(records)],
+            records.versions,
+            closing,
+            Explorer(records),
+        )
+
+    @classmethod
+    def of_several(cls, several: Sequence[Records]) -> "Subject":
+        """The page of several sweeps beside each other."""
+        workloads = {workload for records in several for workload in records.trials["workload"]}
+        facts = [(records.name, f"{len(records.trials):,} trials") for records in several]
+        return cls(
+            f"{len(several)} DropAttack sweeps",
+            ", ".join(records.name for records in several),
+            "",
+            facts,
+            len(workloads),
+            [_definition(records) for records in several],
+            {},
+            "Intervals are 95 % Student's t over seeds; comparisons are paired by seed.",
+        )
+
+
+def _definition(records: Records) -> Definition:
+    file = f"{file_name(records.name)}.yaml"
+    if "stages" not in records.sweep:
+        return Definition(file, records.command, "")
+    text = yaml.safe_dump(
+        dict(records.sweep), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
+    )
+    return Definition(file, records.command or f"dropattack run {file}", str(text))

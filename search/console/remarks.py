@@ -1,0 +1,25 @@
+"""Lines on standard error, beside what was asked for."""
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from search.definition.sweep import Sweep
+    from search.records.store import Store
+
+
+def say(lines: Iterable[str]) -> None:
+    """Prints each line on standard error."""
+    for line in lines:
+        print(f"dropattack: {line}", file=sys.stderr)
+
+
+def changed_code(store: "Store", sweep: "Sweep") -> list[str]:
+    """Lines on the user's code that has changed since a sweep last ran; what ships is not asked for."""
+    noted = store.code(sweep.name)
+    if not any(modules for methods in noted.values() for modules in methods.values()):
+        return []
+    from search.engine.code import remarks_on_changes
+
+    return remarks_on_changes(noted, sweep)
