@@ -1,28 +1,29 @@
 """What every training method is: an object whose one verb is `step`, most of them by one hook, `gather`."""
 
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
+from dropattack.batches import size_of
 from dropattack.errors import UsageError
+from dropattack.gathering import Gathering
 from dropattack.gradients import GatheredGradients
 from dropattack.modes import KeptStatistics
-from dropattack.passes import Passes
 from dropattack.perturbation import joint_norm
 from dropattack.settings import Settings
 from dropattack.step_result import StepResult, joined
-from dropattack.targets.spelling import INPUT
+from dropattack.targets.names import words_are_input
 from dropattack.task import Batch, Task
+from dropattack.wrappers import average_gradients
 
 S = TypeVar("S", bound=Settings)
 
 
-class Method(Passes[S]):
+class Method(Gathering[S]):
     """A training rule. Subclasses declare the class attributes and `gather`.
 
     A method changes a model's parameters only through the optimizer's update, but for those that it says it
@@ -51,33 +52,9 @@ class Method(Passes[S]):
     settings_type: ClassVar[type[Settings]] = Settings
 
     def __init__(self, settings: S, task: Task) -> None:
-        if settings.needs_pixels and INPUT in task.names:
+        if settings.needs_pixels and words_are_input(task):
             raise UsageError("clamp is for images: an embedding has no range to keep; leave it out")
         super().__init__(settings, task)
-        self._until: float | None = None
-
-    @property
-    def until(self) -> float:
-        """Share of the training that is done at the end of the epoch, in (0, 1].
-
-        It decides what a start leaves out. Who trains sets it before every epoch; where it decides nothing
-        it is 1 by itself.
-
-        Raises:
-            UsageError: There is a start, and nobody has set it.
-        """
-        if self._until is None and self._at(sys.float_info.min) != self._at(1):
-            raise UsageError(
-                "a start goes by epochs: set method.until = (epoch + 1) / epochs before each of them"
-            )
-        return 1.0 if self._until is None else self._until
-
-    @until.setter
-    def until(self, share: float) -> None:
-        self._until = share
-
-    def _at(self, until: float) -> tuple[bool, float]:
-        return self.settings.attacks_at(until, 0), self.settings.rounds_at(until)
 
     @classmethod
     def canonical(cls, settings: S, words: bool) -> tuple[str, Settings]:
@@ -95,27 +72,32 @@ class Method(Passes[S]):
         """
         return cls.name, settings
 
-    def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
+    def step(self, model: nn.Module, batch: Any, optimizer: torch.optim.Optimizer) -> StepResult:
         """Trains ``model`` on ``batch`` once, attacked or, where the settings leave this step out, plainly.
 
         An autocast context around it counts for the passes, as `Task.autocast` does, and for nothing else.
+        Under `DistributedDataParallel` each process attacks with its own batch alone, and the gradients of
+        the update are averaged.
 
         Args:
-            model: Called as ``model(inputs)``, or ``model(*inputs)`` where inputs are a tuple.
-            batch: ``(inputs, labels)``.
+            model: Called with the batch's inputs: ``model(inputs)``, ``model(*inputs)`` where they are a
+                tuple or a list, ``model(**inputs)`` where they are a mapping. `torch.compile`,
+                `nn.DataParallel` and `DistributedDataParallel` may be around it; targets keep their names.
+            batch: ``(inputs, labels)``; ``(inputs, labels, …)`` with more that the loss takes; or a mapping,
+                such as Hugging Face's, with which the model computes its loss. See `batches.arranged`.
             optimizer: Holds the model's parameters; its gradients are cleared first.
 
         Raises:
-            UsageError: The batch is empty, float16 has no `Task.scaling`, or `until` is not set.
+            UsageError: The batch is empty or no batch, float16 has no `Task.scaling`, `until` is not set, or
+                the optimizer is LBFGS.
         """
-        if not batch[1].numel():
-            raise UsageError("the batch is empty, and an empty batch has no loss; leave it out")
-        self.begin_step()
-        with self._stepping(batch[1].device.type) as attacks:
-            return (self.own_step if attacks else self._plain_step)(model, batch, optimizer)
+        ready = self.ready(model, batch)
+        _check_optimizer(optimizer)
+        with self.stepping(model) as attacks:
+            return (self.own_step if attacks else self._plain_step)(model, ready, optimizer)
 
     def step_on(
-        self, model: nn.Module, batches: Sequence[Batch], optimizer: torch.optim.Optimizer
+        self, model: nn.Module, batches: Sequence[Any], optimizer: torch.optim.Optimizer
     ) -> StepResult:
         """Trains ``model`` once on several batches: one update of the mean of their gradients.
 
@@ -137,15 +119,14 @@ class Method(Passes[S]):
             return self.step(model, batches[0], optimizer)
         if not self.accumulates(self.settings):
             raise UsageError(f"{self.name} makes its own updates from batch to batch; set accumulate to 1")
-        sizes = [len(batch[1]) for batch in batches]
-        if not all(sizes):
-            raise UsageError("a batch is empty, and an empty batch has no loss; leave it out")
-        self.begin_step()
-        with self._stepping(batches[0][1].device.type) as attacks:
+        ready = [self.ready(model, batch) for batch in batches]
+        _check_optimizer(optimizer)
+        sizes = [size_of(batch) for batch in ready]
+        with self.stepping(model) as attacks:
             statistics = KeptStatistics(model)
             gathered = GatheredGradients(optimizer)
             results = []
-            for batch, size in zip(batches, sizes, strict=True):
+            for batch, size in zip(ready, sizes, strict=True):
                 self.begin_batch()
                 optimizer.zero_grad(set_to_none=True)
                 results.append((self.gather if attacks else self.plain)(model, batch))
@@ -158,13 +139,10 @@ class Method(Passes[S]):
         """Whether a step may have several batches: whether it makes one update of what `gather` gives."""
         return cls.own_step is Method.own_step and cls.step is Method.step
 
-    @contextmanager
-    def _stepping(self, device: str) -> Iterator[bool]:
-        """What a step happens in; tells whether it attacks."""
-        attacks = self.settings.attacks_at(self.until, self.steps)
-        with self.own_autocast(device):
-            yield attacks
-        self.steps += 1
+    @classmethod
+    @override
+    def hands_over(cls, settings: S) -> bool:
+        return cls.accumulates(settings) and cls.update is Method.update
 
     def own_step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
         """See `step`: with what `gather` gives; a method that updates several times does so here."""
@@ -193,28 +171,10 @@ class Method(Passes[S]):
         statistics: KeptStatistics,
     ) -> StepResult:
         """Updates with what is gathered; puts statistics back where the update is left out."""
+        average_gradients(model, None if self.task.scaling is None else self.task.scaling.overflow)
         skipped = self.update(model, optimizer)
         statistics.restore(skipped > 0)
         return replace(seen, log={**seen.log, "skipped_updates": skipped})
-
-    def plain(self, model: nn.Module, batch: Batch) -> StepResult:
-        """Gathers as standard training does: one pass on the batch as it is; see `gather`."""
-        return StepResult(*self.forward_backward(model, *batch))
-
-    def gather(self, model: nn.Module, batch: Batch) -> StepResult:
-        """Fills every ``.grad``, which `step` has cleared, with the method's gradient; keeps the parameters.
-
-        Args:
-            model: See `step`.
-            batch: See `step`.
-
-        Returns:
-            What the first pass saw, and the method's own log.
-
-        Raises:
-            UsageError: The method defines neither this nor an `own_step`.
-        """
-        raise UsageError(f"method {self.name!r} defines neither `gather` nor `own_step`")
 
     def update(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensor:
         """Bounds the gathered gradient and lets the optimizer take its step, unless it is not finite.
@@ -240,11 +200,12 @@ class Method(Passes[S]):
             if not broken:
                 optimizer.step()
             return
-        optimizer.found_inf = broken.float()  # type: ignore[attr-defined]  # where fused optimizers look
+        own: Any = _own(optimizer)
+        own.found_inf = broken.float()  # where fused optimizers look
         try:
             optimizer.step()
         finally:
-            del optimizer.found_inf  # type: ignore[attr-defined]  # as above
+            del own.found_inf
 
     def owns(self, model: nn.Module) -> Mapping[str, nn.Parameter]:
         """Parameters, by name, that the method updates itself and keeps from the optimizer; none for most."""
@@ -289,3 +250,16 @@ class Method(Passes[S]):
             for grad in grads:
                 grad.masked_fill_(broken, 0)
         return broken.to(norm.dtype)
+
+
+def _own(optimizer: torch.optim.Optimizer) -> Any:
+    """The optimizer itself, without what Lightning and Accelerate wrap around it."""
+    inner = getattr(optimizer, "optimizer", None)
+    return inner if isinstance(inner, torch.optim.Optimizer) else optimizer
+
+
+def _check_optimizer(optimizer: torch.optim.Optimizer) -> None:
+    if isinstance(_own(optimizer), torch.optim.LBFGS):
+        raise UsageError(
+            "LBFGS computes its own gradients, several in a step; use another optimizer, such as SGD"
+        )

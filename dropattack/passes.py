@@ -6,14 +6,16 @@ from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence
 from torch.utils._pytree import tree_map_only
 
+from dropattack.batches import called, loss_of
 from dropattack.errors import UsageError
 from dropattack.modes import derived_seed, mixed_precision, model_draws
+from dropattack.scaling import LossScale
 from dropattack.settings import Settings
 from dropattack.targets.target import Target, watched
-from dropattack.task import Inputs, Task
+from dropattack.task import Arguments, Labels, Task
+from dropattack.wrappers import device_of
 
 S = TypeVar("S", bound=Settings)
 
@@ -36,6 +38,12 @@ class Passes(Generic[S]):
         self._autocast = task.autocast
         self._pass = self._first = 0
         self._began: Tensor | None = None
+        self._lent: LossScale | None = None
+
+    @property
+    def scaling(self) -> LossScale | None:
+        """What scales the losses of passes now: what `accumulate` was given, or the task's."""
+        return self._lent or self.task.scaling
 
     def begin_step(self) -> None:
         """The next pass is the first of a step."""
@@ -46,26 +54,27 @@ class Passes(Generic[S]):
         """The next pass is the first of a batch, of which a step may have several."""
         self._first, self._began = self._pass, None
 
-    def forward(self, model: nn.Module, inputs: Inputs, labels: Tensor) -> tuple[Tensor, Any]:
+    def forward(self, model: nn.Module, inputs: Arguments, labels: Labels) -> tuple[Tensor, Any]:
         """The loss, with its graph, and the outputs.
 
         Raises:
             UsageError: The loss is not a scalar.
         """
-        with self._passing(model, labels.device):
-            several = isinstance(inputs, tuple) and not isinstance(inputs, PackedSequence)
-            if isinstance(inputs, dict):
-                outputs = model(**inputs)
+        with self._passing(model, device_of(model)):
+            if self.task.compute is not None:
+                loss, outputs = self.task.compute(model, inputs, labels)
             else:
-                outputs = model(*inputs) if several else model(inputs)
-            loss = self.task.loss(outputs, labels)
+                outputs = called(model, inputs)
+                loss = loss_of(self.task.loss, outputs, labels)
+        if isinstance(model, nn.DataParallel) and isinstance(loss, Tensor) and loss.dim() == 1:
+            loss = loss.mean()  # it gathers one from each device
         if not isinstance(loss, Tensor) or loss.dim() != 0:
             shape = f"has shape {list(loss.shape)}" if isinstance(loss, Tensor) else f"is {loss!r}"
             raise UsageError(f"the loss must be a scalar tensor, but {shape}; average it over the batch")
         return loss, outputs
 
     def forward_backward(
-        self, model: nn.Module, inputs: Inputs, labels: Tensor, weight: float = 1.0
+        self, model: nn.Module, inputs: Arguments, labels: Labels, weight: float = 1.0
     ) -> tuple[Tensor, Any]:
         """Runs one pass: ``weight`` times the loss's gradient is added to every ``.grad``.
 
@@ -79,13 +88,13 @@ class Passes(Generic[S]):
     def propagate(self, value: Tensor, inputs: Sequence[Tensor] | None = None) -> None:
         """Adds the gradient of a loss, or of another scalar, to every ``.grad``.
 
-        This and `differentiated` are where a method propagates back: `Task.scaling` is divided out here.
+        This and `differentiated` are where a method propagates back: `scaling` is divided out here.
 
         Args:
             value: 0-dimensional, with its graph.
             inputs: Whose gradients alone to compute; all by default.
         """
-        scaling, only = self.task.scaling, None if inputs is None else list(inputs)
+        scaling, only = self.scaling, None if inputs is None else list(inputs)
         if scaling is None:
             value.backward(inputs=only)
             return
@@ -103,7 +112,7 @@ class Passes(Generic[S]):
             variables: What to differentiate by.
             create_graph: Whether the gradients are to be differentiated again.
         """
-        scaling = self.task.scaling
+        scaling = self.scaling
         if scaling is not None:
             value = scaling.scaled(value)
         found = torch.autograd.grad(value, list(variables), create_graph=create_graph, allow_unused=True)
@@ -114,8 +123,8 @@ class Passes(Generic[S]):
     def gradients(
         self,
         model: nn.Module,
-        inputs: Inputs,
-        labels: Tensor,
+        inputs: Arguments,
+        labels: Labels,
         targets: Sequence[Target],
         weight: float = 0.0,
     ) -> tuple[Tensor, Any, list[Tensor | None]]:
@@ -156,10 +165,10 @@ class Passes(Generic[S]):
         """
         outer = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
         self._autocast = self.task.autocast or outer
-        if self._autocast is torch.float16 and self.task.scaling is None:
+        if self._autocast is torch.float16 and self.scaling is None:
             raise UsageError(
                 "float16 needs its loss scaled: give the Task scaling=LossScale(), or ask autocast for "
-                "torch.bfloat16"
+                "torch.bfloat16; `accumulate` takes the scale of a GradScaler"
             )
         with torch.autocast(device, enabled=False) if outer is not None else nullcontext():
             yield

@@ -21,19 +21,23 @@ class LossScale:
     changes no digit of a float32 computation.
 
     Args:
-        initial: The first factor, > 0.
+        initial: The first factor, > 0; a number, or a 0-dimensional tensor.
         growth: What the factor is multiplied by after ``interval`` updates, ≥ 1.
         backoff: What the factor is multiplied by where an update is left out, in (0, 1).
         interval: Updates in a row without an inf or a nan before the factor grows.
     """
 
     def __init__(
-        self, initial: float = 2.0**16, growth: float = 2.0, backoff: float = 0.5, interval: int = 2000
+        self,
+        initial: float | Tensor = 2.0**16,
+        growth: float = 2.0,
+        backoff: float = 0.5,
+        interval: int = 2000,
     ) -> None:
         self._growth, self._backoff, self._interval = growth, backoff, interval
-        self._factor = torch.tensor(initial, dtype=torch.float32)
-        self._clean = torch.zeros((), dtype=torch.int32)
-        self._overflow = torch.zeros((), dtype=torch.float32)
+        self._factor = torch.as_tensor(initial, dtype=torch.float32)
+        self._clean = torch.zeros((), dtype=torch.int32, device=self._factor.device)
+        self._overflow = torch.zeros((), dtype=torch.float32, device=self._factor.device)
 
     @property
     def factor(self) -> Tensor:

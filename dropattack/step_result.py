@@ -36,5 +36,14 @@ def joined(results: Sequence[StepResult], sizes: Sequence[int]) -> StepResult:
         return torch.stack(weighted).sum(0)
 
     log = {name: mean([result.log[name] for result in results]) for name in results[0].log}
-    outputs = tree_map(lambda *parts: torch.cat(parts), *[result.outputs for result in results])
+    outputs = tree_map(_together, *[result.outputs for result in results])
     return StepResult(mean([result.loss for result in results]), outputs, log)
+
+
+def _together(*parts: Any) -> Any:
+    """The examples of all batches in one tensor; a tuple of what differs in shape or is no tensor."""
+    if not all(isinstance(part, Tensor) for part in parts):
+        return parts
+    if not parts[0].dim():
+        return torch.stack(parts)
+    return torch.cat(parts) if len({part.shape[1:] for part in parts}) == 1 else parts

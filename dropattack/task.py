@@ -6,13 +6,26 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from dropattack.scaling import LossScale
 
 Inputs = Tensor | tuple[Tensor, ...]
-Batch = tuple[Inputs, Tensor]
-Loss = Callable[[Any, Tensor], Tensor]
+"""The inputs of a dataset's batch."""
+
+Arguments = Tensor | tuple[Any, ...] | dict[str, Any]
+"""What a model is called with: ``model(inputs)``, ``model(*inputs)`` or ``model(**inputs)``."""
+
+Labels = Any
+"""What outputs are compared with, of any structure; ``None`` where the model computes its loss."""
+
+Batch = tuple[Any, Labels]
+"""A batch as methods see it: `Arguments` of the model, and labels."""
+
+Loss = Callable[..., Tensor]
+Compute = Callable[[nn.Module, Arguments, Labels], tuple[Tensor, Any]]
+"""``compute(model, inputs, labels)``; see `Task.compute`."""
+
 WordsOf = Callable[[Any], Tensor]
 """``words(inputs)``; see `Task.words`."""
 
@@ -22,10 +35,14 @@ class Task:
     """What a method trains on, besides the model: the loss, the names of targets, the random numbers.
 
     Attributes:
-        loss: ``loss(outputs, labels)`` with a scalar result, averaged over the batch.
+        loss: ``loss(outputs, labels)`` with a scalar result, averaged over the batch; what a batch has behind
+            its labels follows them. The default is cross entropy, and where a batch has no labels the loss
+            that the model computes, ``outputs.loss``.
         names: Readable target name to parameter name, such as ``{"conv1.w": "conv1.weight"}``. A target
-            that is not listed is taken as the parameter's own name. ``input`` is the batch itself unless
-            it is listed here (the embedding matrix of a text model).
+            that is not listed is taken as the parameter's own name. ``input`` is the batch itself (of a tuple
+            its first floating-point tensor, of a mapping all of them) unless it is listed here: as the
+            embedding matrix of a text model, or as one of several inputs by the model's name for it,
+            ``{"input": "input.image"}``.
         generator: Source of all masks and noise, on the model's device; ``None`` takes torch's default. What
             the model itself draws in a pass, such as dropout's masks, follows from its initial seed, the step
             and the pass, so that methods which draw more or less train on the same dropout.
@@ -40,6 +57,8 @@ class Task:
             same id, as with models that pad with their end of text, nor where the embedding has none.
         scaling: Scales the loss of every pass, for float16; ``None`` leaves it. It belongs to one training,
             whose checkpoint holds its state.
+        compute: What a pass computes, where that is not ``loss(model(inputs), labels)``: a function
+            ``compute(model, inputs, labels)`` that calls the model and gives its loss and outputs.
 
     Example:
         Inputs ``(tokens, lengths)`` of texts padded behind their end:
@@ -62,3 +81,4 @@ class Task:
     clip_norm: float | None = None
     words: WordsOf | None = None
     scaling: LossScale | None = None
+    compute: Compute | None = None

@@ -20,6 +20,7 @@ from dropattack.settings import Settings, setting
 from dropattack.step_result import StepResult
 from dropattack.targets.spelling import canonical_targets, parse_targets
 from dropattack.task import Batch, Task
+from dropattack.wrappers import unwrapped
 
 ALL = "all"
 
@@ -126,7 +127,7 @@ class APB(Method[APBSettings]):
         """
         found = {
             f"{name}.bias".removeprefix("."): module.bias
-            for name, module in model.named_modules()
+            for name, module in unwrapped(model).named_modules()
             if isinstance(module, nn.Linear) and module.bias is not None and module.bias.requires_grad
         }
         if not found:

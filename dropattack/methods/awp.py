@@ -78,7 +78,7 @@ class AWP(Method[AWPSettings]):
         settings = self.settings
         inputs, labels = batch
         weights = [t for t in trainable_targets(model, self.task) if t.parameter.dim() > 1]
-        inner: list[Target] = [find_input(model, self.task)] if settings.k else []
+        inner: list[Target] = [find_input(model, self.task, inputs)] if settings.k else []
         perturbation: Tensor | None = None
         shares: list[Tensor] = []
         with ExitStack() as stack:

@@ -6,8 +6,9 @@ one mask per step, lets each perturbation replace the one before, takes as its d
 gradients, and weighs each of K adversarial gradients by 1/K beside the clean gradient.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ from dropattack.settings import Settings
 from dropattack.step_result import StepResult
 from dropattack.targets.names import find_targets
 from dropattack.targets.target import Target, attached
-from dropattack.task import Batch, Inputs, Task
+from dropattack.task import Arguments, Batch, Labels, Task
 
 
 @register
@@ -59,23 +60,42 @@ class DropAttack(Method[DropAttackSettings]):
             self._standard.begin_epoch(progress)
 
     @override
-    def step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
+    def step(self, model: nn.Module, batch: Any, optimizer: torch.optim.Optimizer) -> StepResult:
         """See `Method.step`; where nothing can be attacked, one of standard training."""
         return self.step_on(model, [batch], optimizer)
 
     @override
     def step_on(
-        self, model: nn.Module, batches: Sequence[Batch], optimizer: torch.optim.Optimizer
+        self, model: nn.Module, batches: Sequence[Any], optimizer: torch.optim.Optimizer
     ) -> StepResult:
         """See `Method.step_on`, and `step`."""
         if self._standard is not None:
-            self._standard.until, self._standard.steps = self.until, self.steps
-            seen = self._standard.step_on(model, batches, optimizer)
-            self.steps = self._standard.steps
-            return seen
+            return self._by_standard(lambda standard: standard.step_on(model, batches, optimizer))
         if len(batches) == 1:
             return super().step(model, batches[0], optimizer)
         return super().step_on(model, batches, optimizer)
+
+    @override
+    def accumulate(self, model: nn.Module, batch: Any, scale: float | Tensor = 1.0) -> StepResult:
+        """See `Gathering.accumulate`; where nothing can be attacked, that of standard training."""
+        if self._standard is not None:
+            return self._by_standard(lambda standard: standard.accumulate(model, batch, scale))
+        return super().accumulate(model, batch, scale)
+
+    @override
+    def deferred(self, model: nn.Module, batch: Any, scale: Tensor | None = None) -> StepResult:
+        """See `Gathering.deferred`, and `accumulate`."""
+        if self._standard is not None:
+            return self._by_standard(lambda standard: standard.deferred(model, batch, scale))
+        return super().deferred(model, batch, scale)
+
+    def _by_standard(self, take: Callable[[Standard], StepResult]) -> StepResult:
+        """What standard training makes of this step."""
+        assert self._standard is not None
+        self._standard.until, self._standard.steps = self.until, self.steps
+        seen = take(self._standard)
+        self.steps = self._standard.steps
+        return seen
 
     @classmethod
     @override
@@ -89,7 +109,8 @@ class DropAttack(Method[DropAttackSettings]):
         settings = self.settings
         inputs, labels = batch
         names = [name for group in settings.groups for name in group]
-        targets = find_targets(model, names, self.task, tokens=settings.text_input == "tokens")
+        tokens = settings.text_input == "tokens"
+        targets = find_targets(model, names, self.task, tokens, inputs)
         total = settings.clean_weight + len(settings.groups) if settings.combine == "mean" else 1.0
         with attached(targets):
             loss, outputs, gradients = self.gradients(
@@ -118,8 +139,8 @@ class DropAttack(Method[DropAttackSettings]):
         group: Sequence[Target],
         attack: "Ascent",
         model: nn.Module,
-        inputs: Inputs,
-        labels: Tensor,
+        inputs: Arguments,
+        labels: Labels,
         weight: float,
     ) -> None:
         """Adds ``weight`` times the gradient of each of K attacked passes to every ``.grad``."""

@@ -8,7 +8,7 @@ from typing_extensions import override
 from dropattack.attack_settings import AttackSettings
 from dropattack.methods.standard import MORE, SAME, StandardSettings
 from dropattack.settings import EPS_ZERO, EQUAL_PASSES, SAME_UPDATES, decimal_product, setting
-from dropattack.targets.spelling import INPUT, canonical_targets, parse_targets
+from dropattack.targets.spelling import INPUT, canonical_targets, is_input, parse_targets
 
 P_ONE, P_ONE_NORM, P_ZERO, RANDOM_DIRECTION = "p-one", "p-one-norm", "p-zero", "random-direction"
 _UNMASKED = {P_ONE: 1.0, P_ONE_NORM: 0.5}
@@ -114,7 +114,7 @@ class DropAttackSettings(AttackSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "targets", canonical_targets(self.targets))
-        if INPUT not in parse_targets(self.targets):
+        if not any(map(is_input, parse_targets(self.targets))):
             object.__setattr__(self, "input_ratio", 1.0)
 
     @property
@@ -130,13 +130,13 @@ class DropAttackSettings(AttackSettings):
             return [names]
         if self.grouping == "per-target":
             return [(name,) for name in names]
-        hidden = tuple(name for name in names if name != INPUT)
-        return [group for group in ((INPUT,) if INPUT in names else (), hidden) if group]
+        inputs = tuple(filter(is_input, names))
+        return [group for group in (inputs, names[len(inputs) :]) if group]
 
     def epsilon_of(self, target: str) -> float:
         """ε of one target, after the control."""
         epsilon = self._controlled
-        return epsilon * self.input_ratio if target == INPUT else epsilon
+        return epsilon * self.input_ratio if is_input(target) else epsilon
 
     @property
     def _controlled(self) -> float:
@@ -204,7 +204,7 @@ class DropAttackSettings(AttackSettings):
             words: Whether ``input`` stands for an embedding matrix.
         """
         attacked = not (self.standard or self._untouched or self.input_ratio == 0 or self.control == EPS_ZERO)
-        batched = INPUT in parse_targets(self.targets) and (not words or self.text_input == "tokens")
+        batched = self._has_rows(words)
         return attacked and batched and self.norm in ("tensor", "joint") and self.epsilon_scale == "absolute"
 
     def canonical(self, words: bool) -> Self:
@@ -223,7 +223,7 @@ class DropAttackSettings(AttackSettings):
             found = replace(found, epsilon=epsilon, input_ratio=1.0)
         if not words or INPUT not in names:
             found = found.without("text_input")
-        rows = INPUT in names and (not words or found.text_input == "tokens")
+        rows = found._has_rows(words)
         if found.norm == "row" and rows and names == (INPUT,):
             found = replace(found, norm="sample")
         if found.norm == "sample" and not rows:
@@ -231,6 +231,11 @@ class DropAttackSettings(AttackSettings):
         if found.norm == "joint" and all(len(group) == 1 for group in found.groups):
             found = replace(found, norm="tensor")
         return found.without(*found._idle())
+
+    def _has_rows(self, words: bool) -> bool:
+        """Whether a target has one row for each example of the batch."""
+        whole = INPUT if words and self.text_input != "tokens" else ""
+        return any(is_input(name) and name != whole for name in parse_targets(self.targets))
 
     @property
     def _untouched(self) -> bool:

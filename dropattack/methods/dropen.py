@@ -1,7 +1,7 @@
 """Dropen: the TRS regularizer, unlike input gradients and small ones, on a network with dropout."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch.utils._pytree import tree_map_only
 from typing_extensions import override
 
 from dropattack.attack_settings import ScheduledSettings
+from dropattack.batches import size_of
 from dropattack.method import Method
 from dropattack.methods.balls import projected_step
 from dropattack.methods.standard import Standard, StandardSettings
@@ -22,7 +23,7 @@ from dropattack.step_result import StepResult
 from dropattack.targets.activations import ActivationTarget
 from dropattack.targets.names import find_input
 from dropattack.targets.target import attached, watched
-from dropattack.task import Batch, Inputs, Task
+from dropattack.task import Arguments, Batch, Labels, Task
 
 BATCHES, MASKS = "batches", "masks"
 
@@ -147,7 +148,7 @@ class Dropen(Method[DropenSettings]):
     @override
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         inputs, labels = batch
-        target = find_input(model, self.task)
+        target = find_input(model, self.task, inputs)
         log: dict[str, Tensor] = {}
         with twice_differentiable(model), attached([target]):
             if self.settings.penalised:
@@ -159,12 +160,12 @@ class Dropen(Method[DropenSettings]):
         return StepResult(loss, outputs, log)
 
     def _penalised_pass(
-        self, model: nn.Module, target: ActivationTarget, inputs: Inputs, labels: Tensor
+        self, model: nn.Module, target: ActivationTarget, inputs: Arguments, labels: Labels
     ) -> tuple[Tensor, Any, dict[str, Tensor]]:
-        settings, size = self.settings, len(labels)
+        settings, size = self.settings, size_of((inputs, labels))
         masks = settings.cosine > 0 and settings.compare == MASKS
         if masks:
-            inputs, labels = tree_map_only(Tensor, lambda t: torch.cat([t, t]), (inputs, labels))
+            inputs, labels = _of_each(size, lambda t: torch.cat([t, t]), (inputs, labels))
         loss, outputs, gradient, _ = self._differentiated(model, target, inputs, labels)
         total, log = loss, {}
         if settings.cosine > 0:
@@ -179,15 +180,16 @@ class Dropen(Method[DropenSettings]):
             log["smoothness"] = mean_square(gradient)
             total = total + settings.smoothness * log["smoothness"]
         self._propagate_to(model, total)
-        outputs = tree_map_only(Tensor, lambda t: t[:size].detach(), outputs)
+        outputs = tree_map_only(Tensor, lambda t: (t[:size] if t.dim() else t).detach(), outputs)
         return loss.detach(), outputs, {name: value.detach() for name, value in log.items()}
 
     def _attacked_passes(
-        self, model: nn.Module, target: ActivationTarget, inputs: Inputs, labels: Tensor
+        self, model: nn.Module, target: ActivationTarget, inputs: Arguments, labels: Labels
     ) -> dict[str, Tensor]:
-        half = len(labels) // 2
+        size = size_of((inputs, labels))
+        half = size // 2
         with frozen_batch_statistics(model):
-            second = tree_map_only(Tensor, lambda t: t[half:], (inputs, labels))
+            second = _of_each(size, lambda t: t[half:], (inputs, labels))
             perturbation, share = self._ascended(model, target, *second)
             target.shift(torch.cat([perturbation.new_zeros(half, *perturbation.shape[1:]), perturbation]))
             gradient = self._differentiated(model, target, inputs, labels)[2]
@@ -196,7 +198,7 @@ class Dropen(Method[DropenSettings]):
         return {"smoothness": smoothness.detach(), "skipped": share}
 
     def _ascended(
-        self, model: nn.Module, target: ActivationTarget, inputs: Inputs, labels: Tensor
+        self, model: nn.Module, target: ActivationTarget, inputs: Arguments, labels: Labels
     ) -> tuple[Tensor, Tensor]:
         """The perturbation that K steps reach, and the share left out."""
         radius, shares = self._epsilon, []
@@ -211,7 +213,9 @@ class Dropen(Method[DropenSettings]):
         assert perturbation is not None
         return perturbation, torch.stack(shares).mean()
 
-    def _ascent(self, model: nn.Module, target: ActivationTarget, inputs: Inputs, labels: Tensor) -> Tensor:
+    def _ascent(
+        self, model: nn.Module, target: ActivationTarget, inputs: Arguments, labels: Labels
+    ) -> Tensor:
         """The gradient by x of mean‖∇ₓℓᵢ‖², zero where that does not depend on x."""
         _, _, gradient, variable = self._differentiated(model, target, inputs, labels)
         value = mean_square(gradient)
@@ -224,7 +228,7 @@ class Dropen(Method[DropenSettings]):
             self.propagate(value, [p for p in model.parameters() if p.requires_grad])
 
     def _differentiated(
-        self, model: nn.Module, target: ActivationTarget, inputs: Inputs, labels: Tensor
+        self, model: nn.Module, target: ActivationTarget, inputs: Arguments, labels: Labels
     ) -> tuple[Tensor, Any, Tensor, Tensor]:
         """Loss, outputs, the gradients ∇ₓℓᵢ of each example's own loss, with their graph, and x."""
         with watched([target]):
@@ -235,7 +239,7 @@ class Dropen(Method[DropenSettings]):
         (gradient,) = self.differentiated(loss, [variable], create_graph=True)
         if gradient is None:
             raise target.unused()
-        return loss, outputs, target.select(gradient) * len(labels), variable
+        return loss, outputs, target.select(gradient) * size_of((inputs, labels)), variable
 
     @override
     def state_dict(self) -> dict[str, Any]:
@@ -246,6 +250,12 @@ class Dropen(Method[DropenSettings]):
         self._earlier = deque(
             (gradient.clone() for gradient in state.get("earlier", ())), maxlen=self.settings.memory
         )
+
+
+def _of_each(size: int, function: Callable[[Tensor], Tensor], batch: Batch) -> Batch:
+    """A batch of ``size`` examples with a function of each tensor that has a row for each of them."""
+    found: Batch = tree_map_only(Tensor, lambda t: function(t) if t.dim() and len(t) == size else t, batch)
+    return found
 
 
 def similarity(gradient: Tensor, others: list[Tensor]) -> Tensor:

@@ -17,6 +17,7 @@ from dropattack.registry import register
 from dropattack.settings import Settings, setting
 from dropattack.step_result import StepResult
 from dropattack.task import Batch
+from dropattack.wrappers import eagerly
 
 _PLACES = (nn.Linear, nn.RNNBase)
 
@@ -59,7 +60,7 @@ class Dropout(Method[DropoutSettings]):
         Raises:
             UsageError: The model has no fully connected or recurrent layer.
         """
-        with self._dropping(model):
+        with self._dropping(model), eagerly(model):
             return StepResult(*self.forward_backward(model, *batch))
 
     @contextmanager

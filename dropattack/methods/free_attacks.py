@@ -96,7 +96,7 @@ class FreeAT(Method[FreeATSettings]):
     @override
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         """See `Method.gather`: one replay at x + δ; then δ takes its own step."""
-        target = find_input(model, self.task)
+        target = find_input(model, self.task, batch[0])
         with attached([target]):
             target.shift(self._bounded)
             loss, outputs, (gradient,) = self.gradients(model, *batch, [target], 1)
@@ -179,7 +179,7 @@ class FreeLB(Method[FreeLBSettings]):
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         settings = self.settings
         inputs, labels = batch
-        target = find_input(model, self.task)
+        target = find_input(model, self.task, inputs)
         results, shares = [], []
         with ExitStack() as stack:
             stack.enter_context(attached([target]))

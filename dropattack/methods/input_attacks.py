@@ -27,7 +27,7 @@ from dropattack.perturbation import granularity, norm, scaled, sign_step
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
 from dropattack.step_result import StepResult
-from dropattack.targets.names import find_targets
+from dropattack.targets.names import find_targets, words_are_input
 from dropattack.targets.spelling import INPUT
 from dropattack.targets.target import Target, attached
 from dropattack.task import Batch
@@ -139,7 +139,7 @@ class InputAttack(Method[S]):
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         inputs, labels = batch
         settings = self.settings
-        targets = find_targets(model, [INPUT], self.task)
+        targets = find_targets(model, [INPUT], self.task, inputs=inputs)
         (target,) = targets
         first: list[tuple[Tensor, Any]] = []
         begun: list[Tensor] = []
@@ -277,7 +277,7 @@ class PGD(InputAttack[PGDSettings]):
     def begin(self, value: Tensor) -> Tensor:
         if self.settings.epsilon == 0:
             return super().begin(value)
-        by = granularity("sample", INPUT not in self.task.names, value)
+        by = granularity("sample", not words_are_input(self.task), value)
         epsilon, ball, generator = self.settings.epsilon, self.settings.norm, self.task.generator
         return random_point(value, epsilon, "element" if ball == "linf" else by, generator)
 

@@ -12,8 +12,7 @@ from typing_extensions import override
 from dropattack.errors import UsageError
 from dropattack.modes import recurrent_gradients
 from dropattack.perturbation import projected
-from dropattack.targets.names import find_input
-from dropattack.targets.spelling import INPUT
+from dropattack.targets.names import find_input, words_are_input
 from dropattack.targets.target import attached
 from dropattack.task import Inputs, Task
 
@@ -118,7 +117,7 @@ class Vectors(Victim):
 
 def victim(model: nn.Module, inputs: Inputs, task: Task, bounds: Bounds = UNIT) -> Victim:
     """The embedding vectors where the task maps ``input`` to an embedding's weight, else the pixels."""
-    return Vectors(model, inputs, task) if INPUT in task.names else Pixels(model, inputs, bounds)
+    return Vectors(model, inputs, task) if words_are_input(task) else Pixels(model, inputs, bounds)
 
 
 @contextmanager

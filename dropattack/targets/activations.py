@@ -1,13 +1,14 @@
-"""Activations as attacks see them: the pixels that enter a model, and the vectors of its tokens."""
+"""Activations as attacks see them: pixels and other inputs, vectors of tokens, weights that are computed."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from typing_extensions import override
 
-from dropattack.errors import UsageError
+from dropattack.errors import UsageError, unknown
+from dropattack.targets.arguments import arguments, floats, is_float
 from dropattack.targets.lookups import Words, by_hand
 from dropattack.targets.target import Perturbation, Target, made
 
@@ -21,6 +22,8 @@ class ActivationTarget(Target):
     """
 
     batched = True
+    instead: ClassVar[str] = "the matrix instead"
+    """What to attack where a pass meets the tensor twice, which leaves it no gradient of its own."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -93,7 +96,7 @@ class ActivationTarget(Target):
             activation = activation + self._perturbation
         if self._watched:
             if self._variable is not None:
-                raise UsageError(f"target {self.name!r} is used twice in one pass; attack the matrix instead")
+                raise UsageError(f"target {self.name!r} is used twice in one pass; attack {self.instead}")
             if not activation.requires_grad:
                 activation = activation.detach().requires_grad_()
             activation.retain_grad()
@@ -101,29 +104,74 @@ class ActivationTarget(Target):
         return activation
 
 
-class PixelTarget(ActivationTarget):
-    """The model's first argument: pixels or any other floating-point input, ``[batch, …]``."""
+class InputTarget(ActivationTarget):
+    """Floating-point arguments of the model: pixels or any others, ``[batch, …]``.
 
-    def __init__(self, name: str, model: nn.Module) -> None:
+    Of a call by place, the first of them; of a call by name, all. Where these are several, the value holds
+    all of them, ``[batch, numbers]``: an attack has one norm for all that an example consists of.
+
+    Args:
+        name: See `Target`.
+        model: Called with them.
+        argument: The one to attack, by the name that the model has for it; ``None`` for those above.
+    """
+
+    instead = "weights, or call the model once with all that it is called with"
+
+    def __init__(self, name: str, model: nn.Module, argument: str | None = None) -> None:
         super().__init__(name)
-        self._model = model
+        self._model, self._argument = model, argument
 
     @override
     def attach(self) -> None:
-        self._handle = self._model.register_forward_pre_hook(self._enter)
+        self._handle = self._model.register_forward_pre_hook(self._enter, with_kwargs=True)
 
-    def _enter(self, _: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        if not isinstance(args[0], Tensor) or not args[0].is_floating_point():
-            kind = args[0].dtype if isinstance(args[0], Tensor) else type(args[0]).__name__
+    def _enter(
+        self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if len(args) == 1 and not kwargs and self._argument is None and is_float(args[0]):
+            return (self._through(args[0]),), kwargs
+        given = arguments(self._model, args, kwargs)
+        found = self._chosen(given, bool(args))
+        if not found:
+            first = next(iter(given.values()), None)
+            kind = first.dtype if isinstance(first, Tensor) else type(first).__name__
             raise UsageError(
                 f"target {self.name!r} needs floating-point inputs, not {kind}; convert the images, "
                 f"or for token ids map {self.name!r} to the embedding's weight in Task.names"
             )
-        return (self._through(args[0]), *args[1:])
+        seen = dict(zip(found, self._seen(list(found.values())), strict=True))
+        names = list(given)[: len(args)]
+        return tuple(seen.get(name, given[name]) for name in names), {
+            name: seen.get(name, value) for name, value in kwargs.items()
+        }
+
+    def _chosen(self, given: dict[str, Any], by_place: bool) -> dict[str, Tensor]:
+        """Those of the arguments that are attacked."""
+        if self._argument is None:
+            found = floats(given)
+            return dict([*found.items()][:1]) if by_place else found
+        if self._argument not in given:
+            raise unknown("input", self._argument, dict.fromkeys(floats(given)))
+        value = given[self._argument]
+        if not is_float(value):
+            kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
+            raise UsageError(f"target {self.name!r} needs a floating-point input, not {kind}")
+        return {self._argument: value}
+
+    def _seen(self, values: list[Tensor]) -> list[Tensor]:
+        """What the model sees instead of these values."""
+        if len(values) == 1:
+            return [self._through(values[0])]
+        flat = [value.reshape(len(value), -1) for value in values]
+        parts = self._through(torch.cat(flat, 1)).split([part.shape[1] for part in flat], 1)
+        return [part.reshape_as(value).to(value.dtype) for part, value in zip(parts, values, strict=True)]
 
 
 class TokenTarget(ActivationTarget):
     """The vectors that an embedding gives for the tokens of the batch, ``[batch, length, width]``."""
+
+    inside = True
 
     def __init__(self, name: str, embedding: nn.Embedding, words: Words) -> None:
         super().__init__(name)
@@ -146,3 +194,19 @@ class TokenTarget(ActivationTarget):
     def _leave(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], vectors: Tensor) -> Tensor:
         self.words = self._among.among(args[0] if args else kwargs["input"])
         return self._through(vectors)
+
+
+class ComputedTarget(ActivationTarget):
+    """A weight that a parametrization computes from parameters, such as `weight_norm`'s g · v / ‖v‖."""
+
+    batched = False
+    inside = True
+    instead = "the parameters that it is computed from, `….parametrizations.….original0`"
+
+    def __init__(self, name: str, computing: nn.Module) -> None:
+        super().__init__(name)
+        self._computing = computing
+
+    @override
+    def attach(self) -> None:
+        self._handle = self._computing.register_forward_hook(lambda _, __, weight: self._through(weight))

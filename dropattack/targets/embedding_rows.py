@@ -29,6 +29,8 @@ class RowsTarget(ParameterTarget):
     adding up whole matrices would cost more than the attack. `detach` puts the sum into ``.grad``.
     """
 
+    inside = True
+
     def __init__(self, name: str, embedding: nn.Embedding, words: Words) -> None:
         super().__init__(name, embedding.weight)
         self._embedding, self._words = embedding, words

@@ -1,19 +1,27 @@
 """From the names of targets to what can be attacked."""
 
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from torch import nn
+from torch.nn.utils import parametrize
 
 from dropattack.errors import UsageError, unknown
-from dropattack.targets.activations import ActivationTarget, PixelTarget, TokenTarget
+from dropattack.targets.activations import ActivationTarget, ComputedTarget, InputTarget, TokenTarget
+from dropattack.targets.arguments import floats
 from dropattack.targets.embedding_rows import RowsTarget
 from dropattack.targets.lookups import Words, by_hand
-from dropattack.targets.spelling import INPUT
+from dropattack.targets.spelling import INPUT, is_input
 from dropattack.targets.target import ParameterTarget, Target
 from dropattack.task import Task
+from dropattack.wrappers import hides_hooks, own_name, unwrapped
+
+T = TypeVar("T", bound=Target)
 
 
-def find_targets(model: nn.Module, names: Sequence[str], task: Task, tokens: bool = False) -> list[Target]:
+def find_targets(
+    model: nn.Module, names: Sequence[str], task: Task, tokens: bool = False, inputs: Any = None
+) -> list[Target]:
     """What the names stand for in a model.
 
     Args:
@@ -22,6 +30,7 @@ def find_targets(model: nn.Module, names: Sequence[str], task: Task, tokens: boo
         task: Translates them.
         tokens: Takes ``input``, where it stands for an embedding matrix, as the vectors of the batch's
             tokens and not as the rows of the matrix.
+        inputs: See `find_input`.
 
     Raises:
         UsageError: A name is unknown, frozen, or the same tensor as another, or ``input`` is mapped to
@@ -29,9 +38,18 @@ def find_targets(model: nn.Module, names: Sequence[str], task: Task, tokens: boo
     """
     targets: list[Target] = []
     seen: dict[int, str] = {}
+    owners: dict[int, list[nn.Module]] = {}
     for name in names:
-        if name == INPUT and (tokens or INPUT not in task.names):
-            targets.append(find_input(model, task))
+        if name == INPUT and (tokens or not words_are_input(task)):
+            targets.append(find_input(model, task, inputs))
+            continue
+        computing = _computing(model, task.names.get(name, name))
+        if computing is not None:
+            targets.append(_told(ComputedTarget(name, computing), model))
+            continue
+        parameter = _found(model, name, task)
+        if parameter is None and is_input(name) and name != INPUT:
+            targets.append(InputTarget(name, model, _argument(name)))
             continue
         parameter = _parameter(model, name, task)
         if not parameter.requires_grad:
@@ -43,26 +61,43 @@ def find_targets(model: nn.Module, names: Sequence[str], task: Task, tokens: boo
                 f"targets {seen[id(parameter)]!r} and {name!r} are one tied tensor; name it once"
             )
         seen[id(parameter)] = name
-        owners = _owners(model)[id(parameter)]
-        if name == INPUT and not any(isinstance(owner, nn.Embedding | nn.EmbeddingBag) for owner in owners):
+        owners = owners or _owners(model)
+        owning = owners[id(parameter)]
+        if name == INPUT and not any(isinstance(owner, nn.Embedding | nn.EmbeddingBag) for owner in owning):
             raise by_hand(name)
-        targets.append(_rows_or_whole(name, parameter, owners, model, task))
+        targets.append(_rows_or_whole(name, parameter, owning, model, task))
     return targets
 
 
-def find_input(model: nn.Module, task: Task) -> ActivationTarget:
-    """The batch as an attack on single examples sees it: the pixels, or the vectors of the tokens.
+def words_are_input(task: Task) -> bool:
+    """Whether a task maps ``input`` to an embedding matrix, whose rows are no examples."""
+    return INPUT in task.names and not is_input(task.names[INPUT])
+
+
+def find_input(model: nn.Module, task: Task, inputs: Any = None) -> ActivationTarget:
+    """The batch as an attack on single examples sees it: its numbers, or the vectors of its tokens.
+
+    Args:
+        model: The model.
+        task: Says what ``input`` is; see `Task.names`.
+        inputs: Where the task says nothing, a model that names its embedding by ``get_input_embeddings``, as
+            those of Hugging Face do, is attacked there for inputs without floating-point tensors.
 
     Raises:
         UsageError: ``input`` is mapped to something that is not an embedding matrix.
     """
-    if INPUT not in task.names:
-        return PixelTarget(INPUT, model)
-    parameter = _parameter(model, INPUT, task)
-    for module in model.modules():
-        if isinstance(module, nn.Embedding) and module.weight is parameter:
-            return TokenTarget(INPUT, module, _words(module, model, task))
-    raise by_hand(INPUT)
+    if not words_are_input(task):
+        embedding = None if _has_floats(inputs) else _own_embedding(model)
+        if embedding is None or INPUT in task.names:
+            argument = _argument(task.names[INPUT]) if INPUT in task.names else None
+            return InputTarget(INPUT, model, argument)
+    else:
+        parameter = _parameter(model, INPUT, task)
+        shared = (m for m in model.modules() if isinstance(m, nn.Embedding) and m.weight is parameter)
+        embedding = next(shared, None)
+        if embedding is None:
+            raise by_hand(INPUT)
+    return _told(TokenTarget(INPUT, embedding, _words(embedding, model, task)), model)
 
 
 def trainable_targets(model: nn.Module, task: Task) -> list[ParameterTarget]:
@@ -70,17 +105,66 @@ def trainable_targets(model: nn.Module, task: Task) -> list[ParameterTarget]:
     owners = _owners(model)
     return [
         _rows_or_whole(name, parameter, owners[id(parameter)], model, task)
-        for name, parameter in model.named_parameters()
+        for name, parameter in unwrapped(model).named_parameters()
         if parameter.requires_grad
     ]
 
 
-def _parameter(model: nn.Module, name: str, task: Task) -> nn.Parameter:
+def _argument(name: str) -> str | None:
+    """The model's argument that ``input.image`` names; ``None`` for ``input``."""
+    return name.partition(".")[2] or None
+
+
+def _has_floats(inputs: Any) -> bool:
+    """Whether there is anything to attack in what a model is called with; where nothing is known, yes."""
+    if isinstance(inputs, dict):
+        return bool(floats(inputs))
+    parts = inputs if type(inputs) is tuple else (inputs,)
+    return inputs is None or bool(floats(dict(zip(map(str, range(len(parts))), parts, strict=True))))
+
+
+def _own_embedding(model: nn.Module) -> nn.Embedding | None:
+    """The embedding that a model says its tokens are looked up in."""
+    ask = getattr(unwrapped(model), "get_input_embeddings", None)
+    if ask is None:
+        return None
     try:
-        return model.get_parameter(task.names.get(name, name))
+        found = ask()
+    except NotImplementedError:  # what models of images say
+        return None
+    return found if isinstance(found, nn.Embedding) else None
+
+
+def _found(model: nn.Module, name: str, task: Task) -> nn.Parameter | None:
+    """The parameter of this name, whatever is wrapped around the model or its parts."""
+    wanted, core = task.names.get(name, name), unwrapped(model)
+    try:
+        return core.get_parameter(wanted)
     except AttributeError:
-        parameters = [full for full, _ in model.named_parameters()]
-        raise unknown("target", name, dict.fromkeys([INPUT, *(task.names or parameters)])) from None
+        own = own_name(wanted)
+        named = core.named_parameters(remove_duplicate=False)
+        return next((parameter for full, parameter in named if own_name(full) == own), None)
+
+
+def _parameter(model: nn.Module, name: str, task: Task) -> nn.Parameter:
+    parameter = _found(model, name, task)
+    if parameter is None:
+        parameters = [own_name(full) for full, _ in unwrapped(model).named_parameters()]
+        raise unknown("target", name, dict.fromkeys([INPUT, *(task.names or parameters)]))
+    return parameter
+
+
+def _computing(model: nn.Module, name: str) -> nn.Module | None:
+    """The parametrization that computes the tensor of this name; see `torch.nn.utils.parametrize`."""
+    head, _, tensor = own_name(name).rpartition(".")
+    try:
+        owner = unwrapped(model).get_submodule(head)
+    except AttributeError:
+        return None
+    if tensor in owner._parameters or not parametrize.is_parametrized(owner, tensor):
+        return None
+    computing: nn.Module = getattr(owner.parametrizations, tensor)
+    return computing
 
 
 def _rows_or_whole(
@@ -88,15 +172,23 @@ def _rows_or_whole(
 ) -> ParameterTarget:
     """The batch's rows of an embedding matrix that nothing else uses; of a tied one, all rows count."""
     if len(owners) == 1 and isinstance(owners[0], nn.Embedding):
-        return RowsTarget(name, owners[0], _words(owners[0], model, task))
+        return _told(RowsTarget(name, owners[0], _words(owners[0], model, task)), model)
     return ParameterTarget(name, parameter)
+
+
+def _told(target: T, model: nn.Module) -> T:
+    """A target with hooks inside of the model, which compiled passes may not see."""
+    target.eager = hides_hooks(model)
+    return target
 
 
 def _words(embedding: nn.Embedding, model: nn.Module, task: Task) -> Words:
     """What tells words among an embedding's tokens: of that of ``input`` the task, of others the padding."""
-    told = task.words is not None and INPUT in task.names
-    ours = told and _parameter(model, INPUT, task) is embedding.weight
-    return Words(model, embedding, task.words if ours else None)
+    if words_are_input(task):
+        ours = _parameter(model, INPUT, task) is embedding.weight
+    else:
+        ours = _own_embedding(model) is embedding
+    return Words(model, embedding, task.words if ours else None, ours)
 
 
 def _owners(model: nn.Module) -> dict[int, list[nn.Module]]:

@@ -25,7 +25,22 @@ def parse_targets(text: str) -> tuple[str, ...]:
         raise UsageError(f"targets {text!r} hold an empty name; write them as 'input+conv1.w'")
     if len(set(names)) < len(names):
         raise UsageError(f"targets {text!r} name one target twice")
-    return tuple(sorted(names, key=lambda name: (name != INPUT, natural_order(name))))
+    return tuple(sorted(names, key=lambda name: (not is_input(name), natural_order(name))))
+
+
+def is_input(name: str) -> bool:
+    """Whether a name stands for what a model is called with: ``input``, or one argument as ``input.image``.
+
+    Parameters of a layer that is called ``input`` are not: ``input.weight``, ``input.bias``.
+
+    Example:
+        >>> [is_input(name) for name in ("input", "input.image", "input.weight", "conv1.w")]
+        [True, True, False, False]
+    """
+    head, _, argument = name.partition(".")
+    if head != INPUT:
+        return False
+    return name == INPUT or (argument.isidentifier() and not argument.startswith(("weight", "bias")))
 
 
 def canonical_targets(text: str) -> str:

@@ -6,7 +6,7 @@ embedding matrix that the batch looks up, the pixels of the batch, or the vector
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import ClassVar
 
 import torch
@@ -25,9 +25,13 @@ class Target(ABC):
     Attributes:
         name: The name that people use.
         batched: Whether the value's first dimension counts examples.
+        inside: Whether it follows passes by hooks inside of the model.
+        eager: Whether passes must not be compiled while it does; see `wrappers.hides_hooks`.
     """
 
     batched: ClassVar[bool] = False
+    inside: ClassVar[bool] = False
+    eager: bool = False
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -153,15 +157,17 @@ def made(perturbation: Perturbation, value: Tensor) -> Tensor:
 @contextmanager
 def attached(targets: Sequence[Target]) -> Iterator[None]:
     """Lets targets follow the model's passes; at the end, errors included, every value is restored."""
-    try:
-        for target in targets:
-            target.attach()
-        yield
-        for target in targets:
-            target.confirm()
-    finally:
-        for target in targets:
-            target.detach()
+    eager = any(target.eager for target in targets)
+    with torch.compiler.set_stance("force_eager") if eager else nullcontext():
+        try:
+            for target in targets:
+                target.attach()
+            yield
+            for target in targets:
+                target.confirm()
+        finally:
+            for target in targets:
+                target.detach()
 
 
 @contextmanager

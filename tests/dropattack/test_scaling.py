@@ -40,6 +40,11 @@ def test_a_power_of_two_changes_no_bit_of_any_method(name, toy, factor):
         assert {n: float(v) for n, v in one.log.items()} == {n: float(v) for n, v in other.log.items()}
 
 
+def test_a_factor_that_is_a_tensor_has_everything_where_it_is():
+    scaling = LossScale(torch.tensor(4.0, device="meta"))
+    assert {t.device.type for t in (scaling.overflow, *scaling.state_dict().values())} == {"meta"}
+
+
 def test_sparse_gradients_are_unscaled_too():
     def stepped(scaling):
         torch.manual_seed(0)

@@ -89,7 +89,8 @@ class Evaluation:
         point = case.attack(victim(source, inputs, self.task, self.bounds), labels, case.epsilon, generator)
         with torch.no_grad():
             outputs = victim(model, inputs, self.task, self.bounds).outputs(point)
-        return (outputs.argmax(1) == labels).sum()
+        right: Tensor = (outputs.argmax(1) == labels).sum()
+        return right
 
 
 def attacked_part(split: Split, case: Case) -> Split:

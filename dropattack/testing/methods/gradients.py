@@ -58,6 +58,25 @@ class Gradients(MethodCases):
             case.on(model).step(model, batch, torch.optim.SGD(model.parameters(), lr=0.1))
         assert not moved(parameters_of(models[0]), models[1]), "a step must clear the gradients first"
 
+    def test_another_loop_gets_the_gradient_of_a_step(self, case: Case) -> None:
+        """By `accumulate`; a method that makes updates of its own refuses."""
+        models = [case.model(), case.model()]
+        batch = models[0].batch()
+        stepping, handing = (case.on(model) for model in models)
+        start = parameters_of(models[1])
+        if not handing.hands_over(handing.settings):
+            with pytest.raises(UsageError, match="makes its own updates"):
+                handing.accumulate(models[1], batch)
+            return
+        stepping.step(models[0], batch, standing(models[0]))
+        handing.accumulate(models[1], batch)
+        left = moved(start, models[1])
+        assert not left, f"`gather` must move no parameter, and moves {', '.join(left)}"
+        for one, other in zip(models[0].parameters(), models[1].parameters(), strict=True):
+            assert one.grad is not None
+            assert other.grad is not None
+            assert torch.equal(one.grad, other.grad), "`accumulate` must hand over what a step updates by"
+
     @pytest.mark.parametrize("factor", [float("nan"), float("inf")])
     def test_gradients_that_are_not_finite_never_reach_the_parameters(
         self, case: Case, factor: float

@@ -1,0 +1,199 @@
+"""What a method gathers from one batch, for an update of its own or one that another loop makes."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any, ClassVar, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from dropattack.batches import arranged, size_of
+from dropattack.errors import UsageError
+from dropattack.gradients import GradientsBefore, in_loss
+from dropattack.passes import Passes
+from dropattack.scaling import LossScale
+from dropattack.settings import Settings
+from dropattack.step_result import StepResult
+from dropattack.task import Batch, Task
+from dropattack.wrappers import average_gradients, averaged, device_of, in_one_process, shares_gradients
+
+S = TypeVar("S", bound=Settings)
+
+
+class Gathering(Passes[S]):
+    """Gathers the gradient of a method's step, and hands it over: into every ``.grad``, or inside of a loss.
+
+    Attributes:
+        name: See `Method`.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, settings: S, task: Task) -> None:
+        super().__init__(settings, task)
+        self._until: float | None = None
+
+    @property
+    def until(self) -> float:
+        """Share of the training that is done at the end of the epoch, in (0, 1].
+
+        It decides what a start leaves out. Who trains sets it before every epoch; where it decides nothing
+        it is 1 by itself.
+
+        Raises:
+            UsageError: There is a start, and nobody has set it.
+        """
+        if self._until is None and self._at(sys.float_info.min) != self._at(1):
+            raise UsageError(
+                "a start goes by epochs: set method.until = (epoch + 1) / epochs before each of them"
+            )
+        return 1.0 if self._until is None else self._until
+
+    @until.setter
+    def until(self, share: float) -> None:
+        self._until = share
+
+    def _at(self, until: float) -> tuple[bool, float]:
+        return self.settings.attacks_at(until, 0), self.settings.rounds_at(until)
+
+    def accumulate(self, model: nn.Module, batch: Any, scale: float | Tensor = 1.0) -> StepResult:
+        """Adds the method's gradient of ``batch``, times ``scale``, to every ``.grad``, and no more.
+
+        The caller clears, clips and updates. Each call counts as a step, in `steps` and for ``interval``.
+        Batches of one update are attacked one by one: directions and norms that a method takes over a whole
+        batch are those of each micro-batch.
+
+        Under `DistributedDataParallel` each process attacks with its own batch alone. The gradients, with
+        those that were there before, are averaged over processes, but for a call inside of ``no_sync``.
+
+        Args:
+            model: See `Method.step`.
+            batch: See `Method.step`.
+            scale: A number, such as 1/n for the mean of n batches. Or ``scaler.scale(torch.ones(()))`` of a
+                `torch.amp.GradScaler`: every pass then runs on a loss times it, so that small gradients
+                survive float16, and attacks do not see it. Where a pass overflows, the gradients are not
+                finite, and the GradScaler leaves the update out.
+
+        Returns:
+            Loss and outputs of the first pass, whatever the scale.
+
+        Raises:
+            UsageError: The method makes updates of its own, the batch is empty, or the task clips or scales.
+        """
+        shares = shares_gradients(model)
+        seen, before, gradients, factor = self._gathered(model, batch, scale)
+        before.add(gradients, factor)
+        if shares:
+            average_gradients(model)
+        return seen
+
+    def deferred(self, model: nn.Module, batch: Any, scale: Tensor | None = None) -> StepResult:
+        """As `accumulate`, but the gradient waits in the loss, whose ``backward`` adds it to every ``.grad``.
+
+        A loop treats it as an ordinary loss: divides it by the number of batches, scales it for float16,
+        hands it to a trainer. Under `DistributedDataParallel` every such ``backward`` averages its gradient.
+
+        Args:
+            model: See `Method.step`.
+            batch: See `Method.step`.
+            scale: See `accumulate`; the gradient does not contain it, as the GradScaler scales the loss.
+
+        Returns:
+            Loss, with that graph, and outputs of the first pass.
+
+        Raises:
+            UsageError: See `accumulate`.
+        """
+        seen, before, gradients, factor = self._gathered(model, batch, 1.0 if scale is None else scale)
+        if scale is not None and not (isinstance(factor, float) and factor == 1):
+            factor = factor / scale  # 1, or not finite after an overflow
+            gradients = [None if g is None else g * factor for g in gradients]
+        before.put_back()
+        return replace(seen, loss=in_loss(seen.loss, before.parameters, gradients, partial(averaged, model)))
+
+    def _gathered(
+        self, model: nn.Module, batch: Any, scale: float | Tensor
+    ) -> tuple[StepResult, GradientsBefore, list[Tensor | None], float | Tensor]:
+        """What a step saw, the gradients of before, the step's own, and what they are to be multiplied by."""
+        self.check_handing_over()
+        ready = self.ready(model, batch)
+        lent = LossScale(scale) if isinstance(scale, Tensor) else None
+        before = GradientsBefore(model)
+        try:
+            self._lent = lent
+            with self.stepping(model) as attacks:
+                seen = (self.gather if attacks else self.plain)(model, ready)
+            gradients = before.taken()
+        except BaseException:
+            before.put_back()
+            raise
+        finally:
+            self._lent = None
+        if lent is None:
+            return seen, before, gradients, scale
+        return seen, before, gradients, scale * torch.where(lent.overflow > 0, torch.inf, 1.0)
+
+    def check_handing_over(self) -> None:
+        """Makes sure that `accumulate` and `deferred` can do their part.
+
+        Raises:
+            UsageError: See `accumulate`.
+        """
+        if not self.hands_over(self.settings):
+            raise UsageError(
+                f"{self.name} makes its own updates and cannot leave them to another loop; use its `step`"
+            )
+        if self.task.clip_norm is not None:
+            raise UsageError("whoever makes the update clips its gradient; leave clip_norm out of the Task")
+        if self.task.scaling is not None:
+            raise UsageError(
+                "whoever makes the update scales the loss; leave scaling out of the Task, and give "
+                "`accumulate` the scale of a GradScaler"
+            )
+
+    @classmethod
+    def hands_over(cls, settings: S) -> bool:
+        """Whether `accumulate` can: whether a step is one update, the optimizer's, of what `gather` gives."""
+        return True
+
+    def ready(self, model: nn.Module, batch: Any) -> Batch:
+        """A loader's batch as inputs and labels; see `arranged`.
+
+        Raises:
+            UsageError: It is empty, or is no batch.
+        """
+        found = arranged(batch, self.task, model)
+        if not size_of(found):
+            raise UsageError("the batch is empty, and an empty batch has no loss; leave it out")
+        return found
+
+    @contextmanager
+    def stepping(self, model: nn.Module) -> Iterator[bool]:
+        """What a step happens in; tells whether it attacks."""
+        attacks = self.settings.attacks_at(self.until, self.steps)
+        self.begin_step()
+        with self.own_autocast(device_of(model).type), in_one_process(model):
+            yield attacks
+        self.steps += 1
+
+    def plain(self, model: nn.Module, batch: Batch) -> StepResult:
+        """Gathers as standard training does: one pass on the batch as it is; see `gather`."""
+        return StepResult(*self.forward_backward(model, *batch))
+
+    def gather(self, model: nn.Module, batch: Batch) -> StepResult:
+        """Fills every ``.grad``, which `step` has cleared, with the method's gradient; keeps the parameters.
+
+        Args:
+            model: See `step`.
+            batch: See `step`.
+
+        Returns:
+            What the first pass saw, and the method's own log.
+
+        Raises:
+            UsageError: The method defines neither this nor an `own_step`.
+        """
+        raise UsageError(f"method {self.name!r} defines neither `gather` nor `own_step`")

@@ -1,0 +1,52 @@
+"""How far a method's training has come, for a trainer that tells epochs, stops and goes on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dropattack.method import Method
+
+
+class Course:
+    """Tells a method its epochs, and holds what must outlive a restart.
+
+    Args:
+        method: Whose training it is.
+    """
+
+    def __init__(self, method: Method[Any]) -> None:
+        self.method = method
+        self._epoch, self._until = -1, 0.0
+
+    def begin(self, epoch: int, epochs: int | None) -> None:
+        """Tells the method, once for each epoch, that it begins.
+
+        Args:
+            epoch: Counted from 0.
+            epochs: Of the whole training; ``None`` where nobody knows, so that a ``start`` is refused.
+        """
+        if epoch == self._epoch:
+            return
+        self._epoch = epoch
+        if epochs is not None:
+            self._until = self.method.until = min(1.0, (epoch + 1) / epochs)
+        self.method.begin_epoch(0.0 if epochs is None else epoch / epochs)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The method's state and steps, its generator's state, and the epoch."""
+        generator = self.method.task.generator
+        return {
+            "method": self.method.state_dict(),
+            "steps": self.method.steps,
+            "generator": None if generator is None else generator.get_state(),
+            "epoch": self._epoch,
+            "until": self._until,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes back what `state_dict` gave."""
+        self.method.load_state_dict(state["method"])
+        self.method.steps, self._epoch = state["steps"], state["epoch"]
+        if state["until"]:
+            self._until = self.method.until = state["until"]
+        if self.method.task.generator is not None and state["generator"] is not None:
+            self.method.task.generator.set_state(state["generator"].cpu())
