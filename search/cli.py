@@ -4,8 +4,6 @@ Exit status 0: done; 1: some trials failed, or the run could not start or go on;
 nothing started.
 """
 
-import os
-import subprocess
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -17,7 +15,7 @@ import typer
 
 from search.console.begun import init
 from search.console.checked import store_app
-from search.console.command import carry_out, refusals
+from search.console.command import carry_out, refusals, say
 from search.console.doctor import doctor
 from search.console.fetched import data_app
 from search.console.lists import methods, sweeps, targets, workloads
@@ -27,7 +25,9 @@ from search.console.options import (
     AnySweepName,
     DataOption,
     FormatOption,
+    ImportOption,
     JsonOption,
+    PrivateOption,
     RetryOption,
     ScaleOption,
     SetOption,
@@ -36,6 +36,7 @@ from search.console.options import (
     TrackingOption,
     VersionOption,
 )
+from search.console.served import ui
 
 if TYPE_CHECKING:
     from search.definition.sweep import Sweep
@@ -51,8 +52,12 @@ app = typer.Typer(
 
 
 @app.callback()
-def _every_command(version: VersionOption = False) -> None:
+def _every_command(version: VersionOption = False, imports: ImportOption = None) -> None:
     """Hyperparameter search for DropAttack, masked weight adversarial training, and its relatives."""
+    if imports:
+        from dropattack.imported import give
+
+        give(imports)
 
 
 @app.command()
@@ -65,12 +70,14 @@ def run(
     tracking_uri: TrackingOption = "",
     verbose: Annotated[bool, typer.Option("--verbose", help="Show what Ray says.")] = False,
     retry_failed: RetryOption = False,
+    private: PrivateOption = False,
 ) -> None:
     """Run a sweep, or what remains of it; running it again never repeats what is recorded."""
     with refusals():
         from search.console import presentation
         from search.console.terminal import terminal
         from search.definition.sweepfile import load_sweep
+        from search.records.privacy import make_private
         from search.records.store import Store
         from search.service import run_sweep
         from trainables.data.place import rooted
@@ -78,6 +85,8 @@ def run(
         console = terminal()
         with rooted(data):
             definition = load_sweep(sweep, _overridden(overrides), scale)
+            if private:
+                make_private(store)
             outcome = run_sweep(definition, Store(store), data, console, tracking_uri, verbose, retry_failed)
         presentation.show_outcome(console, definition, outcome, store, tracking_uri)
         if outcome.failed or not outcome.done:
@@ -110,7 +119,7 @@ def submit(
             sweep, store, data, tracking_uri, overrides or [], project, scale, retry_failed
         )
         client = jobs.connect(address)
-        job, new = jobs.submit(client, definition.name, store, command, project)
+        job, new = jobs.submit(client, definition.name, store, command, project, say)
         print(f"{'submitted' if new else 'already running:'} {job}", flush=True)
         if wait:
             raise typer.Exit(jobs.follow(client, job, lambda text: print(text, end="", flush=True)))
@@ -259,29 +268,10 @@ def robustness(
         _say(place.remarks.values())
 
 
-for light in (sweeps, workloads, methods, targets, doctor, init):
+for light in (sweeps, workloads, methods, targets, doctor, init, ui):
     app.command()(light)
 app.add_typer(data_app, name="data")
 app.add_typer(store_app, name="store")
-
-
-@app.command()
-def ui(
-    store: StoreOption = STORE, port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000
-) -> None:
-    """Open MLflow's web interface on the records of a store."""
-    with refusals():
-        from dropattack import UsageError
-        from search.records.store import Store
-        from search.tracking.database import make_ready
-
-        if not (store / "mlflow.db").exists():
-            raise UsageError(f"{store} has no MLflow records; run a sweep first, or name another --store")
-        make_ready(Store(store))
-        address = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
-        uri = Store(store).tracking_uri
-        environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        raise typer.Exit(subprocess.call([*address, "--backend-store-uri", uri], env=environment))
 
 
 def main() -> None:
@@ -306,6 +296,5 @@ def _changed_code(store: "Store", sweep: "Sweep") -> list[str]:
 
 
 def _say(lines: Iterable[str]) -> None:
-    """Lines on standard error, beside what was asked for."""
     for line in lines:
-        print(f"dropattack: {line}", file=sys.stderr)
+        say(line)

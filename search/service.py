@@ -6,8 +6,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from dropattack.imported import given_only
 from search.console.doing import doing
 from search.console.terminal import show_line
+from search.definition.source import given
 from search.definition.sweep import Sweep
 from search.engine.code import remarks_on_code
 from search.engine.engine import Engine
@@ -27,6 +29,7 @@ from search.results.outcome import Outcome
 from search.tracking.settled import is_settled
 
 
+@given_only()
 @sigterm_interrupts()
 def run_sweep(
     sweep: Sweep,
@@ -38,6 +41,8 @@ def run_sweep(
     retry_failed: bool = False,
 ) -> Outcome:
     """Does what remains of a sweep, then writes its report.
+
+    No code is imported but what the sweep names, whatever the store holds.
 
     Ctrl-C and SIGTERM stop the trials, and what is recorded is reported; a second one skips that.
 
@@ -60,6 +65,7 @@ def run_sweep(
         KeyboardInterrupt: It was interrupted before its trials began, or once more after that.
     """
     started = time.monotonic()
+    given(sweep, "")
     check_job(store.root)
     folder = store.folder(sweep.name)
     with exclusive(folder):

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 TRAINING_VERSION = 6
 """Raised by every change that alters what a trial computes; recorded results of other versions stay apart."""
 
+_KINDS: Mapping[type, tuple[str, ...]] = {
+    str: ("workload", "method", "checksum"),
+    int: ("seed", "version"),
+    Mapping: ("hyperparameters", "training", "data", "model", "code"),
+}
+"""Fields by what they hold."""
+
 _MEASURED = ("robustness",)
 """Training settings that decide what is measured, and not what is trained."""
 
@@ -269,8 +276,17 @@ class Trial:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Trial":
-        """Takes back what `to_dict` gave; what is resolved from it waits until it is asked for."""
-        return cls(**values)
+        """Takes back what `to_dict` gave; what is resolved from it waits until it is asked for.
+
+        Raises:
+            TypeError: They are of another kind.
+        """
+        trial = cls(**values)
+        for kind, names in _KINDS.items():
+            for name in names:
+                if not isinstance(getattr(trial, name), kind):
+                    raise TypeError(f"a trial's {name} is no {kind.__name__}")
+        return trial
 
 
 def _resolved(workload: str, method: str, *values: Mapping[str, Any]) -> "Resolved":

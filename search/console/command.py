@@ -9,9 +9,10 @@ from contextlib import contextmanager
 
 import typer
 
-from search.console.spelling import spell_out
+from search.console.spelling import printable, spell_out
 from search.execution.interruption import INTERRUPTED, sigterm_interrupts
 from search.execution.shadows import shadow
+from search.records.redaction import without_credentials
 
 _WrongWords: type[Exception] = typer.BadParameter.__bases__[0]
 """What typer raises where the words typed are no command; typer itself keeps the name private."""
@@ -40,13 +41,18 @@ def carry_out(app: typer.Typer) -> int:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turns what ends a command early into one line on standard error and its exit status."""
+    """Turns what ends a command early into one line on standard error and its exit status.
+
+    No code is imported meanwhile but what a person gave.
+    """
     try:
         from dropattack import UsageError
+        from dropattack.imported import given_only
         from search.execution.errors import RunError
 
         try:
-            yield
+            with given_only():
+                yield
         except UsageError as error:
             raise _ended(str(error), 2) from None
         except RunError as error:
@@ -59,8 +65,13 @@ def refusals() -> Iterator[None]:
 
 
 def _ended(why: str, status: int) -> typer.Exit:
-    print(f"dropattack: {why}", file=sys.stderr)
+    say(why)
     return typer.Exit(status)
+
+
+def say(line: str) -> None:
+    """A line on standard error, beside what was asked for."""
+    print(f"dropattack: {printable(without_credentials(' '.join(line.split())))}", file=sys.stderr)
 
 
 def _words(error: Exception) -> str:
@@ -73,5 +84,5 @@ def _words(error: Exception) -> str:
 
 def _refused(why: str) -> int:
     if why:
-        print(f"dropattack: {why}", file=sys.stderr)
+        say(why)
     return 2

@@ -7,7 +7,7 @@ from typing import Any
 from dropattack import UsageError
 from dropattack.errors import unknown
 from search.definition.schema import check_schema
-from search.definition.source import read_source
+from search.definition.source import given, read_source
 from search.definition.sweep import Sweep
 from search.definition.validity import check_meaning
 from search.definition.yamlfile import read_yaml
@@ -46,7 +46,7 @@ def load_sweep(source: str, overrides: Mapping[str, Any] | None = None, scale: s
 
 def parse_sweep(raw: Any, source: str = "sweep") -> Sweep:
     """Checks a sweep that has been read already; see `load_sweep`."""
-    sweep = check_schema(raw, source)
+    sweep = given(check_schema(raw, source), source)
     try:
         check_meaning(sweep)
     except UsageError as error:

@@ -70,7 +70,7 @@ def _row(sweep: Sweep, record: Record, run_id: str) -> dict[str, Any]:
         "workload": trial.workload,
         "method": trial.method,
         "seed": trial.seed,
-        "passes": trial.passes,
+        "passes": record.passes,
         "run_id": run_id,
         "value": record.value(sweep.select),
         "best_epoch": best["epoch"] if best else None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from dropattack import UsageError
+from dropattack.imported import given_only
 from search.definition.sweep import Sweep
 from search.records.notes import VERDICT, note_report, report_is_whole, set_aside
 from search.records.record import Record
@@ -47,6 +48,7 @@ def standing_report(sweep: Sweep, store: Store) -> Path | None:
     return report if report.stat().st_mtime_ns >= newest else None
 
 
+@given_only()
 def report_sweep(
     name: str,
     store: Store,
@@ -55,7 +57,7 @@ def report_sweep(
     against: str = "",
     landscape: Path | None = None,
 ) -> Path:
-    """Writes the report of a sweep from its records.
+    """Writes the report of a sweep from its records; no code is imported that nobody gave.
 
     Args:
         name: Name of the sweep.

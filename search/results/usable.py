@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dropattack.imported import given_only
 from search.definition.options import default_options
 from search.definition.sweep import SECTIONS, Sweep
 from search.records.record import Record
@@ -48,6 +49,7 @@ class Usable:
         }
 
 
+@given_only()
 def usable(store: Store, name: str) -> list[Usable]:
     """What to use, by workload, as a sweep's records stand; none before anything is complete.
 
