@@ -12,6 +12,7 @@ from search.console.terminal import show_line
 from search.definition.source import given
 from search.definition.sweep import Sweep
 from search.engine.code import remarks_on_code
+from search.engine.datasets import remarks_on_incomplete_data
 from search.engine.engine import Engine
 from search.engine.plan import remarks_on_definition
 from search.engine.proposers import Checksum
@@ -21,7 +22,7 @@ from search.execution.interruption import check_interrupted, sigterm_interrupts
 from search.execution.job import check_job
 from search.execution.unanswered import ends_unanswered
 from search.records.journal import exclusive
-from search.records.notes import VERDICT
+from search.records.notes import DATA, VERDICT
 from search.records.provenance import provenance
 from search.records.record import Record
 from search.records.store import Store
@@ -89,6 +90,9 @@ def run_sweep(
                 _connect(sweep, store, data, checksum, verbose)
             store.note_run(sweep.name, provenance(sweep), begun=bool(journal.records))
         store.note_code(sweep.name, ready.code)
+        lacking = remarks_on_incomplete_data(sweep, data)
+        if lacking != (store.noted(sweep.name, DATA) or []):
+            store.note(sweep.name, DATA, lacking)
         store.define(sweep)
         store.note_total(sweep.name, engine.total)
         store.note_extent(sweep.name)

@@ -4,7 +4,7 @@ import atexit
 import logging
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import typer
@@ -32,11 +32,28 @@ def carry_out(app: typer.Typer) -> int:
     # Ray takes seconds to end, and then gives SIGTERM its default back. The exit status is decided by then:
     # no SIGTERM may replace it. What is registered before Ray is called after it.
     atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)
+    with sigterm_interrupts(after=signal.SIG_IGN):
+        return answer(app)
+
+
+def answer(app: typer.Typer, words: Sequence[str] | None = None) -> int:
+    """Carries out a command; what is wrong with its words is one line.
+
+    Args:
+        app: The commands.
+        words: What was typed; by default what this process was started with.
+
+    Returns:
+        Its exit status.
+    """
     try:
-        with sigterm_interrupts(after=signal.SIG_IGN):
-            return int(app(standalone_mode=False) or 0)
+        return int(app(words, standalone_mode=False) or 0)
     except _WrongWords as error:
         return _refused(_words(error))
+
+
+_LONGEST = 2_000
+"""Characters of a line, of which a request may be part."""
 
 
 @contextmanager
@@ -71,7 +88,10 @@ def _ended(why: str, status: int) -> typer.Exit:
 
 def say(line: str) -> None:
     """A line on standard error, beside what was asked for."""
-    print(f"dropattack: {printable(without_credentials(' '.join(line.split())))}", file=sys.stderr)
+    from dropattack.errors import shortened
+
+    told = shortened(" ".join(without_credentials(line).split()), _LONGEST)
+    print(f"dropattack: {printable(told)}", file=sys.stderr)
 
 
 def _words(error: Exception) -> str:

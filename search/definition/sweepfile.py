@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dropattack import UsageError
-from dropattack.errors import unknown
+from dropattack.errors import shortened, unknown
 from search.definition.schema import check_schema
 from search.definition.source import given, read_source
 from search.definition.sweep import Sweep
@@ -86,5 +86,5 @@ def parse_override(text: str) -> tuple[str, Any]:
     """
     path, separator, value = text.partition("=")
     if not separator or not path:
-        raise UsageError(f"--set takes path.to.key=value, not {text!r}")
+        raise UsageError(f"--set takes path.to.key=value, not {shortened(text)!r}")
     return path, read_yaml(value, f"--set {path}")

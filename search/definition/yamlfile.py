@@ -40,7 +40,8 @@ class _Loader(yaml.SafeLoader):
 
     @override
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event, before = self.peek_event(), self._values  # type: ignore[no-untyped-call]  # of PyYAML
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's own have no types
+        before = self._values
         anchor = getattr(event, "anchor", None)
         if isinstance(event, yaml.AliasEvent) and anchor in self._open:
             raise _wrong(f"*{anchor} stands inside of what it stands for", event)
@@ -48,7 +49,7 @@ class _Loader(yaml.SafeLoader):
             raise _wrong(f"it is nested more than {_DEEPEST} deep", event)
         self._depth += 1
         self._open.append(anchor or "")
-        node: yaml.Node | None = super().compose_node(parent, index)  # type: ignore[no-untyped-call]  # of PyYAML
+        node: yaml.Node | None = super().compose_node(parent, index)
         self._open.pop()
         self._depth -= 1
         if isinstance(event, yaml.AliasEvent):
@@ -61,8 +62,8 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-def _wrong(problem: str, event: yaml.Event) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+def _wrong(problem: str, at: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=at.start_mark)
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:

@@ -5,9 +5,7 @@ import re
 _USER_AND_PASSWORD = re.compile(
     r"(?<=://)(?:[^\s/@?#:]*:[^\s?#]*@|[^\s/@:]*:[^\s/]*@|[^/\s]*@)"  # a password may hold / @ ? and #
 )
-_SECRET = (
-    r"(?:passw(?:or)?d|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|credentials?|signature|sig)"
-)
+_SECRET = r"(?:passw(?:or)?d|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|credential|signature|sig)"
 _IN_A_QUERY = re.compile(rf"([?&;][\w.\[\]%-]*{_SECRET}=)[^&;\s'\"]*", re.IGNORECASE)
 _IN_WORDS = re.compile(r"(?<![\w.-])((?:ssl)?passw(?:or)?d=)[^&;\s'\"]*", re.IGNORECASE)
 
@@ -15,7 +13,7 @@ _IN_WORDS = re.compile(r"(?<![\w.-])((?:ssl)?passw(?:or)?d=)[^&;\s'\"]*", re.IGN
 def without_credentials(text: str) -> str:
     """A text whose URLs have lost user names, passwords and tokens.
 
-    Where a part of a URL could be either, such as ``1/a`` in ``http://host:1/a@b``, it is taken for a password.
+    What could be either, such as ``1/a`` in ``http://host:1/a@b``, is taken for a password.
 
     Example:
         >>> without_credentials("http://ann:secret@host:5000/?token=abc is down")

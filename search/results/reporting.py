@@ -10,7 +10,7 @@ import torch
 from dropattack import UsageError
 from dropattack.imported import given_only
 from search.definition.sweep import Sweep
-from search.records.notes import VERDICT, note_report, report_is_whole, set_aside
+from search.records.notes import DATA, VERDICT, note_report, report_is_whole, set_aside
 from search.records.record import Record
 from search.records.store import Store
 from search.results.best import best_by_workload
@@ -123,6 +123,7 @@ def tables_of(sweep: Sweep, store: Store, records: Sequence[Record], shown: Show
         store.versions(sweep.name),
         store.robustness(sweep.name),
         [run.of.facts | {"at": run.last, "times": str(run.times)} for run in store.runs(sweep.name)],
+        _lacking(store, sweep.name),
     )
 
 
@@ -160,3 +161,8 @@ def _say_progress(done: int, total: int) -> None:
     """A line on standard error at every tenth of the way."""
     if done * 10 // total > (done - 1) * 10 // total:
         print(f"landscape: {done}/{total} points", file=sys.stderr, flush=True)
+
+
+def _lacking(store: Store, name: str) -> Sequence[str]:
+    """Lines on the data of a sweep that were not all that was published."""
+    return store.noted(name, DATA) or ()

@@ -96,6 +96,11 @@ class Tokenized(Dataset):
             groups=self._texts.groups_of(root, self._reading),
         )
 
+    @override
+    def incomplete(self, root: Path, settings: Settings) -> str:
+        """See `Dataset.incomplete`; of the texts."""
+        return self._texts.incomplete(root, self._reading)
+
     def _encode(self, root: Path, settings: TokenSettings, folder: Path) -> Encoded:
         corpus, facts = self._texts.documents(root, self._reading)
         with _quietly() as library:
