@@ -57,8 +57,8 @@ def read_source(source: str) -> Any:
     """
     path = Path(source)
     if path.suffix in SUFFIXES:
-        if not path.is_file():
-            raise UsageError(f"there is no sweep file {source!r}")
+        if not _is_file(path):
+            raise UsageError(f"there is no sweep file {shortened(source)!r}")
         try:
             raw = read_yaml(path.read_text(encoding="utf-8"), source)
         except (OSError, UnicodeDecodeError) as error:
@@ -70,3 +70,11 @@ def read_source(source: str) -> Any:
         text = (resources.files("search") / "sweeps" / f"{source}.yaml").read_text(encoding="utf-8")
         return read_yaml(text, source)
     raise unknown("sweep", source, bundled_sweeps())
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is a file; also where none could have that name, not."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False

@@ -141,7 +141,7 @@ def _record(number: int, study: str, entry: dict[str, Any]) -> Record:
     epochs = [_metrics(value) for name, value in attributes.items() if name.startswith(EPOCH)]
     trial = Trial.from_dict(attributes["trial"])
     identity, former = read_identity(trial, attributes)
-    reused_from = attributes.get("reused_from", "")
+    reused_from = attributes.get("reused_from") or ""
     if not all(_KEY.fullmatch(key) for key in (identity.key, former or identity.key)):
         raise ValueError("a trial's key is no name of a file")
     if reused_from and not _STAGE.fullmatch(reused_from):

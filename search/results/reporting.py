@@ -101,6 +101,8 @@ def _render(
     from analysis.report import write_report as render
 
     path, wanted = store.report(name), list(formats)
+    if not path.parent.resolve().is_relative_to(store.root.resolve()):
+        raise UsageError(f"{path.parent} is a link that leads out of the store; remove it")
     try:
         path.read_bytes()
     except FileNotFoundError:

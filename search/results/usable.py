@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dropattack import UsageError
 from dropattack.imported import given_only
 from search.definition.options import default_options
 from search.definition.sweep import SECTIONS, Sweep
@@ -89,8 +90,13 @@ def sweep_file(sweep: Sweep, found: Sequence[Usable]) -> dict[str, Any]:
 
 def _stage(trial: Trial) -> dict[str, Any]:
     """What a stage says to train a trial's configuration: what differs from defaults, and the best known."""
-    found: dict[str, Any] = {"methods": {trial.computed["method"]: _hyperparameters(trial)}}
-    defaults = default_options(trial.workload)
+    try:
+        method, hyperparameters = trial.computed["method"], _hyperparameters(trial)
+        defaults = default_options(trial.workload)
+    except UsageError:  # of code that is not here, or that nobody gave: whatever was set is stated
+        method, hyperparameters = trial.method, dict(trial.hyperparameters)
+        defaults = {section: {} for section in SECTIONS}
+    found: dict[str, Any] = {"methods": {method: hyperparameters}}
     for section in SECTIONS:
         own = {
             name: value

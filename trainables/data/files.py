@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 import lzma
+import os
 import shutil
 import tarfile
 import zipfile
@@ -22,7 +23,12 @@ _LARGEST = 2**27
 """Bytes of a file in an archive that is read into memory."""
 _DAMAGED = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
-    *(ValueError, RuntimeError, OverflowError),  # of encrypted members, unknown compressions, odd headers
+    *(
+        ValueError,
+        RuntimeError,
+        OverflowError,
+        LookupError,
+    ),  # of encrypted members, unknown compressions, odd headers
 )
 """What reading an archive fails with."""
 
@@ -251,8 +257,15 @@ def archived(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, b
 
 def fingerprint(paths: Sequence[Path]) -> str:
     """Digest of names, sizes and times of files: cheap, and different whenever a file was changed."""
-    stats = [(str(path.resolve()), path.stat()) for path in paths]
+    stats = [(str(path.resolve()), _stat(path)) for path in paths]
     return digest([[name, found.st_size, found.st_mtime_ns] for name, found in stats])
+
+
+def _stat(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def content_digest(path: Path) -> str:
