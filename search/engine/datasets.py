@@ -40,7 +40,7 @@ def verified_data(sweep: Sweep, root: Path) -> Checksum:
 def remarks_on_incomplete_data(sweep: Sweep, root: Path) -> list[str]:
     """Lines that say which data of a sweep are not all that was published.
 
-    Example: ``agnews-textcnn trains on a part of its dataset: 400 of the 127,600 published examples``.
+    Example: ``agnews-bigru trains on a part of its dataset: 400 of the 127,600 published examples``.
     """
     found: dict[str, None] = {}
     for workload, options in data_options(sweep):

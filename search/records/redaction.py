@@ -7,7 +7,9 @@ _USER_AND_PASSWORD = re.compile(
 )
 _SECRET = r"(?:passw(?:or)?d|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|credential|signature|sig)"
 _IN_A_QUERY = re.compile(rf"([?&;][\w.\[\]%-]*{_SECRET}=)[^&;\s'\"]*", re.IGNORECASE)
-_IN_WORDS = re.compile(r"(?<![\w.-])((?:ssl)?passw(?:or)?d=)[^&;\s'\"]*", re.IGNORECASE)
+_IN_WORDS = re.compile(
+    r"(?<![\w.-])((?:ssl)?passw(?:or)?d=)(?:'[^']*'|\"[^\"]*\"|[^&;\s'\"]*)", re.IGNORECASE
+)
 
 
 def without_credentials(text: str) -> str:
