@@ -18,6 +18,7 @@ from dropattack.errors import UsageError, first_line
 
 _PACKAGES = {"site-packages", "dist-packages"}
 _given: set[str] = set()
+"""Names that may be imported: those that were given, and those whose code has run in this process anyway."""
 _closed: list[bool] = []
 """An entry for each `given_only` that holds; of the whole process, so that its threads are held too."""
 
@@ -53,6 +54,7 @@ def imported(what: str, name: str, form: str) -> Any:
     if not module_name or not attribute:
         raise UsageError(f"{what} {name!r} must read {form}")
     check_given(what, name)
+    _given.add(name)
     if _is_pythons(module_name):
         raise UsageError(f"{what} {name!r}: {module_name} is a module of Python's own; name one of yours")
     try:

@@ -203,6 +203,7 @@ def report(
 
         wanted = [name.strip() for name in formats.split(",")]
         root, place, name = data if landscape else None, Store(store), sweep_name(sweep)
+        against = sweep_name(against) if against else ""
         if watched:
             from search.results.watching import watch
 

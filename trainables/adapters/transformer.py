@@ -224,6 +224,6 @@ def _content(folder: Path) -> str:
 
 def _read(load: Callable[..., Any], folder: Path, **options: Any) -> Any:
     try:
-        return load(str(folder), local_files_only=True, **options)
+        return load(str(folder), local_files_only=True, trust_remote_code=False, **options)
     except Exception as error:  # of many kinds, by what is missing or damaged
         raise UsageError(f"{folder} is no pretrained model that can be read ({first_line(error)})") from error

@@ -19,6 +19,8 @@ from trainables.data.cache import remembered
 from trainables.digest import digest
 
 csv.field_size_limit(2**24)
+_LARGEST_CONTENT = 2**32
+"""Bytes that a ``.gz`` is unpacked to in memory at most."""
 _LARGEST = 2**27
 """Bytes of a file in an archive that is read into memory."""
 _DAMAGED = (
@@ -58,11 +60,16 @@ def read(path: Path) -> bytes:
     content = _bytes(path)
     if path.suffix == ".gz":
         try:
-            content = gzip.decompress(content)
+            with gzip.open(path) as packed:
+                content = packed.read(_LARGEST_CONTENT + 1)
         except (EOFError, OSError, zlib.error) as error:
             raise UsageError(f"{path} is truncated or not a gz file ({error}); fetch it again") from error
     if not content:
         raise UsageError(f"{path} is empty; fetch it again")
+    if len(content) > _LARGEST_CONTENT:
+        raise UsageError(
+            f"{path} unpacks to more than {_LARGEST_CONTENT / 2**30:.0f} GiB; unpack it yourself"
+        )
     return content
 
 
