@@ -66,8 +66,48 @@ OPTIONS = (
 )
 
 
+_PLAIN = "name: mine\nworkload: {workload}\nstages: [{{name: grid, methods: {{{method}: {{}}}}}}]\n"
+WHOLE = (
+    *(
+        "",
+        "~",
+        "3",
+        "[]",
+        "{}",
+        "a: 1",
+        "\ufeff",
+        "\x00",
+        "&a [*a]",
+        "a: &b {c: *b}",
+        "!!set {a, b}",
+        "? [a]\n: b",
+    ),
+    *("[" * 300 + "]" * 300, "{a: " * 300 + "1" + "}" * 300, "- " * 300 + "1", f"seeds: [{'9' * 5000}]"),
+    "a: &a ["
+    + "1," * 99
+    + "]\nb: &b ["
+    + "*a," * 99
+    + "]\nc: &c ["
+    + "*b," * 99
+    + "]\nd: ["
+    + "*c," * 99
+    + "]",
+    *(
+        _PLAIN.format(workload=name, method="standard")
+        for name in ("os:abort", "builtins:exit", "builtins:input", "okmod:x", "okmod:raises", "okmod:ends")
+    ),
+    *(_PLAIN.format(workload=name, method="standard") for name in ("exits:x", "raises:x", "x" * 300, "..:x")),
+    *(_PLAIN.format(workload="digits-lenet5", method=name) for name in ("os:abort", "okmod:x", "x" * 300)),
+    BASE.replace("name: mine", f"name: {'x' * 300}"),
+    BASE.replace("seeds: [0, 1]", f"seeds: [{'9' * 5000}]"),
+)
+"""Files that are wrong in ways of their own."""
+
+
 def sweep_text(number: int) -> str:
     """A sweep file that is not what it was."""
+    if number < len(WHOLE):
+        return WHOLE[number]
     draw = random.Random(number)
     text = BASE
     if number % 2:
