@@ -12,15 +12,15 @@ def make_private(root: Path) -> None:
     What lies in the folder already keeps its permissions, and cannot be reached by others.
 
     Args:
-        root: The store's folder; it is made where there is none.
+        root: The store's folder; where there is none, it will be closed when it is made.
 
     Raises:
-        UsageError: It is another user's, or cannot be made.
+        UsageError: It is another user's.
     """
     os.umask(0o077)
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        root.chmod(0o700)
+        if root.is_dir():
+            root.chmod(0o700)
     except OSError as error:
         raise UsageError(
             f"the store {root} cannot be closed to others ({error.strerror}); name another --store"

@@ -38,10 +38,8 @@ def shown_runs(uri: str, sweep: str, owner: str = "") -> ShownRuns:
         sweep: Name of the sweep.
         owner: Id of the store, where MLflow may show those of others too.
     """
-    if not is_there(uri):
-        return ShownRuns()
     try:
-        return _asked(MlflowClient(uri), uri, sweep, owner)
+        return _asked(MlflowClient(uri), uri, sweep, owner) if is_there(uri) else ShownRuns()
     except Exception:
         return ShownRuns()
 

@@ -221,6 +221,7 @@ def test_a_report_makes_no_database(tmp_path: Path) -> None:
     store = made(tmp_path / "runs")
     before = {path.name for path in store.root.iterdir()}
     report_sweep("small", store, f"sqlite:///{tmp_path}/none.db")
+    assert shown_of(store, "small", f"sqlite:///{'x' * 300}") == ShownRuns()
     for uri in ("", f"sqlite:///{tmp_path}/none.db", f"file://{tmp_path}/none", f"{tmp_path}/none"):
         assert shown_of(store, "small", uri) == ShownRuns()
         assert add_metrics(store, "small", uri, {"k": {"test_accuracy": 1.0}}) == ""

@@ -1,10 +1,11 @@
 """A store that is closed to others stays so, with all that is written into it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
 from dropattack import UsageError
 from search.console.options import store_folder
@@ -54,7 +55,18 @@ def test_a_store_that_was_open_is_closed_at_its_door(tmp_path: Path) -> None:
     assert (tmp_path / "runs").stat().st_mode & 0o777 == 0o700
 
 
-def test_one_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match=r"cannot be closed to others \(.*\); name another --store"):
-        make_private(tmp_path / "file")
+def test_one_of_another_user_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def chmod(path: Path, mode: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", chmod)
+    with pytest.raises(
+        UsageError, match=r"closed to others \(Operation not permitted\); name"
+    ):
+        make_private(tmp_path)
+
+
+def test_a_run_that_is_refused_leaves_none(command: Callable[..., Result], tmp_path: Path) -> None:
+    refused = command("run", "mnist-quick", "--private", "--data", str(tmp_path / "none"))
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert not list(tmp_path.iterdir())
