@@ -19,9 +19,10 @@ def test_own_modules_differ_as_their_sources_do(tmp_path: Path, monkeypatch: pyt
     own = tmp_path / "standing_pkg" / "own.py"
     for path in (own, own.with_name("__init__.py"), tmp_path / "standing_twin.py"):
         path.write_text(text)
-    noted = code_of(importlib.import_module("standing_twin"))
+    twin = "standing_twin"
+    noted = code_of(importlib.import_module(twin))
     assert noted is not None
-    digest = noted.modules["standing_twin"]
+    digest = noted.modules[twin]
     (tmp_path / "ran").unlink()
     assert not differs("standing_pkg.own", digest)
     own.write_text(f"# a remark\n{text}")
