@@ -80,9 +80,12 @@ def _forget() -> None:
 
 READING = (
     *(["status"], ["status", "attacked"], ["status", "attacked", "--json"], ["sweeps", "attacked"]),
-    *(["report", "attacked"], ["report", "attacked", "--format", "csv,parquet,tex,md"], ["store", "check"]),
-    *(["store", "check", "--mend"], ["best", "attacked"], ["best", "attacked", "--json"], ["sweeps"]),
-    *(["best", "attacked", "--yaml"], ["targets", "digits-lenet5", "--json"], ["workloads"], ["methods"]),
+    *(
+        ["report", "attacked", "--format", "html,csv,parquet,tex,md"],
+        ["store", "check", "--mend"],
+        ["sweeps"],
+    ),
+    *(["best", "attacked", "--yaml"], ["best", "attacked", "--json"], ["targets", "digits-lenet5"]),
 )
 NEEDING = (
     *(["report", "attacked", "--landscape"], ["robustness", "attacked", "--attacks", "fgsm:0.1"]),

@@ -60,9 +60,7 @@ def test_one_of_another_user_is_one_line(tmp_path: Path, monkeypatch: pytest.Mon
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(Path, "chmod", chmod)
-    with pytest.raises(
-        UsageError, match=r"closed to others \(Operation not permitted\); name"
-    ):
+    with pytest.raises(UsageError, match=r"closed to others \(Operation not permitted\); name"):
         make_private(tmp_path)
 
 
