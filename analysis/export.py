@@ -9,6 +9,7 @@ import pandas as pd
 from analysis.records import Records
 from analysis.records.tables import NUMBERS, TEXT
 from dropattack import Settings, UsageError, method_named
+from dropattack.imported import given_only
 from trainables.recipe.settings import TrainingSettings
 from trainables.workloads import workload_named
 
@@ -77,16 +78,22 @@ def _declared(trials: pd.DataFrame) -> dict[str, type | None]:
 
 
 def _settings(trials: pd.DataFrame) -> Iterator[tuple[str, Settings]]:
-    """Settings with defaults of methods and workloads that are known, and how their columns begin."""
+    """Settings with defaults of methods and workloads that are known, and how their columns begin.
+
+    No code is imported that nobody gave.
+    """
     yield "training.", TrainingSettings()
     for method in sorted(set(trials["method"])):
         try:
-            yield "", method_named(method).settings_type()
+            with given_only():
+                own = method_named(method).settings_type()
+            yield "", own
         except UsageError:
             continue
     for name in sorted(set(trials["workload"])):
         try:
-            workload: Any = workload_named(name)
+            with given_only():
+                workload: Any = workload_named(name)
         except UsageError:
             continue
         yield "data.", workload.data_settings()

@@ -84,5 +84,6 @@ def escaped(text: str) -> str:
         '$\\varepsilon$ 5 $\\cdot$ 90 \\% of conv1\\_w'
     """
     plain = re.sub(r"[^\S\N{NO-BREAK SPACE}]+", " ", text).strip()
-    cell = "".join(f"${_MATHS[c]}$" if c in _MATHS else _TEXT.get(c, c) for c in plain)
+    shown = (c for c in plain if c.isprintable() or c in _TEXT)
+    cell = "".join(f"${_MATHS[c]}$" if c in _MATHS else _TEXT.get(c, c) for c in shown)
     return f"{{}}{cell}" if cell.startswith("[") else cell

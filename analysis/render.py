@@ -215,4 +215,6 @@ def _markdown_table(table: Table, columns: Sequence[Column]) -> list[str]:
 
 def _plain(text: str) -> str:
     """Text that neither breaks a Markdown table nor becomes markup."""
-    return html.escape(" ".join(str(text).split()), quote=False).replace("|", "\\|")
+    told = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(str(text).split()))
+    line = html.escape(told, quote=False).replace("|", "\\|")
+    return line.replace("](", "]\\(").replace("]:", "]\\:")

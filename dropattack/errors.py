@@ -25,7 +25,18 @@ def unknown(kind: str, name: str, valid: Iterable[str]) -> UsageError:
     names = list(valid)
     near = nearest(name, names)
     hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ";"
-    return UsageError(f"unknown {kind} {name!r}{hint} valid: {', '.join(names) or '(none)'}")
+    return UsageError(f"unknown {kind} {shortened(name)!r}{hint} valid: {', '.join(names) or '(none)'}")
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """A text for a message: what is too long to be read loses its middle.
+
+    Example:
+        >>> shortened("x" * 1000, 5)
+        'xx…xx'
+    """
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]}…{text[-half:]}"
 
 
 def nearest(name: str, valid: Iterable[str]) -> list[str]:

@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from dropattack.errors import UsageError, unknown
-from dropattack.imported import imported
+from dropattack.imported import check_given, imported
 from dropattack.method import Method
 from dropattack.task import Task
 
@@ -44,6 +44,7 @@ def method_named(name: str) -> type[Method[Any]]:
         UsageError: There is none; the message lists those there are.
     """
     if ":" in name:
+        check_given("method", name)
         return _imported(name)
     if name not in registered():
         raise unknown("method", name, _METHODS)

@@ -4,8 +4,6 @@ Exit status 0: done; 1: some trials failed, or the run could not start or go on;
 nothing started.
 """
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +12,7 @@ import typer
 
 from search.console.begun import init
 from search.console.checked import store_app
-from search.console.command import carry_out, refusals
+from search.console.command import carry_out, refusals, say
 from search.console.doctor import doctor
 from search.console.fetched import data_app
 from search.console.lists import methods, sweeps, targets, workloads
@@ -23,7 +21,9 @@ from search.console.options import (
     STORE,
     AnySweepName,
     DataOption,
+    ImportOption,
     JsonOption,
+    PrivateOption,
     RetryOption,
     ScaleOption,
     SetOption,
@@ -32,8 +32,9 @@ from search.console.options import (
     TrackingOption,
     VersionOption,
 )
-from search.console.remarks import changed_code, say
+from search.console.remarks import changed_code, say_all
 from search.console.reported import report
+from search.console.served import ui
 
 app = typer.Typer(
     name="dropattack",
@@ -45,8 +46,12 @@ app = typer.Typer(
 
 
 @app.callback()
-def _every_command(version: VersionOption = False) -> None:
+def _every_command(version: VersionOption = False, imports: ImportOption = None) -> None:
     """Hyperparameter search for DropAttack, masked weight adversarial training, and its relatives."""
+    if imports:
+        from dropattack.imported import give
+
+        give(imports)
 
 
 @app.command()
@@ -59,12 +64,14 @@ def run(
     tracking_uri: TrackingOption = "",
     verbose: Annotated[bool, typer.Option("--verbose", help="Show what Ray says.")] = False,
     retry_failed: RetryOption = False,
+    private: PrivateOption = False,
 ) -> None:
     """Run a sweep, or what remains of it; running it again never repeats what is recorded."""
     with refusals():
         from search.console import presentation
         from search.console.terminal import terminal
         from search.definition.sweepfile import load_sweep
+        from search.records.privacy import make_private
         from search.records.store import Store
         from search.service import run_sweep
         from trainables.data.place import rooted
@@ -72,6 +79,8 @@ def run(
         console = terminal()
         with rooted(data):
             definition = load_sweep(sweep, _overridden(overrides), scale)
+            if private:
+                make_private(store)
             outcome = run_sweep(definition, Store(store), data, console, tracking_uri, verbose, retry_failed)
         presentation.show_outcome(console, definition, outcome, store, tracking_uri)
         if outcome.failed or not outcome.done:
@@ -104,7 +113,7 @@ def submit(
             sweep, store, data, tracking_uri, overrides or [], project, scale, retry_failed
         )
         client = jobs.connect(address)
-        job, new = jobs.submit(client, definition.name, store, command, project)
+        job, new = jobs.submit(client, definition.name, store, command, project, say)
         print(f"{'submitted' if new else 'already running:'} {job}", flush=True)
         if wait:
             raise typer.Exit(jobs.follow(client, job, lambda text: print(text, end="", flush=True)))
@@ -134,7 +143,7 @@ def plan(
             planned = plan_sweep(definition, Store(store), data, tracking_uri)
         if as_json:
             print_json([stage.to_dict() for stage in planned.stages])
-            say(planned.remarks)
+            say_all(planned.remarks)
         else:
             show_plan(terminal(), definition, planned)
 
@@ -164,7 +173,7 @@ def status(sweep: AnySweepName = "", store: StoreOption = STORE, as_json: JsonOp
         else:
             total, running = found.status.total, found.running
             presentation.show_status(terminal(), found.sweep, found.records, total, running, verdict)
-        say([*place.remarks.values(), *changed_code(place, found.sweep)])
+        say_all([*place.remarks.values(), *changed_code(place, found.sweep)])
 
 
 app.command()(report)
@@ -196,7 +205,7 @@ def best(
             print(best_yaml(definition, found), end="")
         else:
             show_best(terminal(), definition, found)
-        say(place.remarks.values())
+        say_all(place.remarks.values())
 
 
 @app.command()
@@ -220,34 +229,15 @@ def robustness(
 
         name, place = sweep_name(sweep), Store(store)
         done = evaluate_sweep(name, place, data, attacks, tracking_uri, presentation.show_attacked)
-        say(done.remarks)
+        say_all(done.remarks)
         print(report_sweep(name, place, tracking_uri))
-        say(place.remarks.values())
+        say_all(place.remarks.values())
 
 
-for light in (sweeps, workloads, methods, targets, doctor, init):
+for light in (sweeps, workloads, methods, targets, doctor, init, ui):
     app.command()(light)
 app.add_typer(data_app, name="data")
 app.add_typer(store_app, name="store")
-
-
-@app.command()
-def ui(
-    store: StoreOption = STORE, port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000
-) -> None:
-    """Open MLflow's web interface on the records of a store."""
-    with refusals():
-        from dropattack import UsageError
-        from search.records.store import Store
-        from search.tracking.database import make_ready
-
-        if not (store / "mlflow.db").exists():
-            raise UsageError(f"{store} has no MLflow records; run a sweep first, or name another --store")
-        make_ready(Store(store))
-        address = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
-        uri = Store(store).tracking_uri
-        environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        raise typer.Exit(subprocess.call([*address, "--backend-store-uri", uri], env=environment))
 
 
 def main() -> None:

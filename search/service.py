@@ -6,10 +6,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from dropattack.imported import given_only
 from search.console.doing import doing
 from search.console.terminal import show_line
+from search.definition.source import given
 from search.definition.sweep import Sweep
 from search.engine.code import remarks_on_code
+from search.engine.datasets import remarks_on_incomplete_data
 from search.engine.engine import Engine
 from search.engine.plan import remarks_on_definition
 from search.engine.proposers import Checksum
@@ -19,7 +22,7 @@ from search.execution.interruption import check_interrupted, sigterm_interrupts
 from search.execution.job import check_job
 from search.execution.unanswered import ends_unanswered
 from search.records.journal import exclusive
-from search.records.notes import VERDICT
+from search.records.notes import DATA, VERDICT
 from search.records.provenance import provenance
 from search.records.record import Record
 from search.records.store import Store
@@ -27,6 +30,7 @@ from search.results.outcome import Outcome
 from search.tracking.settled import is_settled
 
 
+@given_only()
 @sigterm_interrupts()
 def run_sweep(
     sweep: Sweep,
@@ -38,6 +42,8 @@ def run_sweep(
     retry_failed: bool = False,
 ) -> Outcome:
     """Does what remains of a sweep, then writes its report.
+
+    No code is imported but what the sweep names, whatever the store holds.
 
     Ctrl-C and SIGTERM stop the trials, and what is recorded is reported; a second one skips that.
 
@@ -60,6 +66,7 @@ def run_sweep(
         KeyboardInterrupt: It was interrupted before its trials began, or once more after that.
     """
     started = time.monotonic()
+    given(sweep, "")
     check_job(store.root)
     folder = store.folder(sweep.name)
     with exclusive(folder):
@@ -83,6 +90,9 @@ def run_sweep(
                 _connect(sweep, store, data, checksum, verbose)
             store.note_run(sweep.name, provenance(sweep), begun=bool(journal.records))
         store.note_code(sweep.name, ready.code)
+        lacking = remarks_on_incomplete_data(sweep, data)
+        if lacking != (store.noted(sweep.name, DATA) or []):
+            store.note(sweep.name, DATA, lacking)
         store.define(sweep)
         store.note_total(sweep.name, engine.total)
         store.note_extent(sweep.name)

@@ -1,10 +1,12 @@
 """What the plain values of a trial stand for: its method, workload and settings, as objects."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any
 
 from dropattack import Method, Settings, method_named
+from dropattack.imported import given_only
 from trainables.architecture import Architecture
 from trainables.recipe.settings import TrainingSettings
 from trainables.usercode import user_code
@@ -16,6 +18,8 @@ Values = Mapping[str, Any]
 
 class Resolved:
     """Looks each object up when it is first asked for; see `trainables.trial.Trial` for the arguments.
+
+    Of what was ``read`` from a file no code is imported that nobody gave.
 
     Raises:
         UsageError: When what is asked for has a name or value that is not known.
@@ -29,7 +33,10 @@ class Resolved:
         training: Values,
         data: Values,
         model: Values,
+        *,
+        read: bool,
     ) -> None:
+        self._read = read
         self._names = (workload, method)
         self._hyperparameters = hyperparameters
         self._training = training
@@ -39,12 +46,14 @@ class Resolved:
     @cached_property
     def workload(self) -> Workload:
         """The workload."""
-        return workload_named(self._names[0])
+        with self._held():
+            return workload_named(self._names[0])
 
     @cached_property
     def method(self) -> type[Method[Any]]:
         """The method."""
-        return method_named(self._names[1])
+        with self._held():
+            return method_named(self._names[1])
 
     @cached_property
     def settings(self) -> Settings:
@@ -70,4 +79,8 @@ class Resolved:
     @cached_property
     def code(self) -> dict[str, str]:
         """Digests of the code as it is now; see `user_code`."""
-        return user_code(*self._names)
+        with self._held():
+            return user_code(*self._names)
+
+    def _held(self) -> AbstractContextManager[None]:
+        return given_only() if self._read else nullcontext()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from dropattack import UsageError
+from trainables.architecture import Architecture
 from trainables.data.dataset import Data
 from trainables.data.splits import ImageSplit
 from trainables.tensors import DamagedError, load_whole
@@ -65,23 +66,27 @@ def load_model(path: str | Path, workload: Workload | None = None) -> SavedModel
         >>> model = load_model("runs/sweeps/demo/models/1f0c….pt").model  # doctest: +SKIP
     """
     saved, trial = _content(path)
-    if workload is None:
+    whose = workload
+    if whose is None:
         if trial.workload not in workloads():
             raise UsageError(
                 f"{path} was trained by {trial.workload!r}, which is not imported for a file's sake; load it "
                 "with load_model(path, workload=…) and that workload"
             )
-        workload = workload_named(trial.workload)
-    elif workload.name in workloads() and workload.name != trial.workload:
-        raise UsageError(f"{path} was trained by {trial.workload!r}, and not by {workload.name!r}")
+        whose = workload_named(trial.workload)
+    elif whose.name in workloads() and whose.name != trial.workload:
+        raise UsageError(f"{path} was trained by {trial.workload!r}, and not by {whose.name!r}")
     nothing = ImageSplit(torch.empty(0, 1, 1, 1, dtype=torch.uint8), torch.empty(0, dtype=torch.long))
     data = Data(nothing, nothing, nothing, saved["classes"], trial.checksum, extras=saved["extras"])
-    model = workload.model_settings(trial.model, trial.data).build(data)
+    other = UsageError(f"{path} does not hold the parameters that {whose.name or 'this workload'} has now")
+    architecture = whose.model_settings(trial.model, trial.data)
+    if workload is None and not _fits(architecture, data, saved["model"]):
+        raise other
+    model = architecture.build(data)
     try:
         model.load_state_dict(saved["model"])
     except (RuntimeError, TypeError) as error:
-        whose = workload.name or "this workload"
-        raise UsageError(f"{path} does not hold the parameters that {whose} has now") from error
+        raise other from error
     return SavedModel(
         model.eval(), trial, saved["metrics"], saved["test"], saved["confusion"], saved["extras"]
     )
@@ -98,12 +103,46 @@ def _content(path: str | Path) -> tuple[Mapping[str, Any], Trial]:
         raise UsageError(f"cannot read {path} ({error.strerror})") from error
     except DamagedError as error:
         raise other from error
-    if not saved.keys() >= _PARTS:
+    if not saved.keys() >= _PARTS or not _is_plain(saved):
         raise other
     try:
         return saved, Trial.from_dict(saved["trial"])
     except TypeError as error:
         raise other from error
+
+
+def _is_plain(saved: Mapping[str, Any]) -> bool:
+    """Whether the parts of a model's file are of the kinds that `Training.result` gives."""
+    numbers = (saved["metrics"], saved["test"])
+    named = (saved["trial"], saved["model"], saved["extras"], *numbers)
+    if not all(isinstance(part, Mapping) and all(type(name) is str for name in part) for part in named):
+        return False
+    rows = saved["confusion"]
+    return (
+        all(isinstance(value, Tensor) for value in saved["model"].values())
+        and all(type(value) in (int, float) for part in numbers for value in part.values())
+        and type(saved["classes"]) is int
+        and isinstance(rows, list)
+        and all(isinstance(row, list) and all(type(count) is int for count in row) for row in rows)
+        and all(isinstance(leaf, _HELD) for leaf in tree_leaves((saved["extras"], saved["trial"])))
+        and all(_is_whole(leaf) for leaf in tree_leaves(dict(saved)) if isinstance(leaf, Tensor))
+    )
+
+
+def _is_whole(tensor: Tensor) -> bool:
+    """Whether a tensor is no larger than what is stored of it: another one has few values, many times."""
+    stored = tensor.layout == torch.strided and not tensor.is_quantized
+    return stored and tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
+
+
+def _fits(architecture: Architecture, data: Data, parameters: Mapping[str, Tensor]) -> bool:
+    """Whether a model of these sizes has these parameters, found out without memory for them."""
+    try:
+        with torch.device("meta"):
+            shapes = {name: value.shape for name, value in architecture.build(data).state_dict().items()}
+    except Exception:  # a model that cannot be built so shows when it is built in full
+        return True
+    return shapes == {name: value.shape for name, value in parameters.items()}
 
 
 def encoding(extras: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,11 +38,12 @@ def load_whole(
         mapped: Maps them from disk instead of reading them.
 
     Raises:
-        DamagedError: The file is damaged, or another kind of file.
+        DamagedError: The file is damaged, another kind of file, or holds more than its own size.
         OSError: It cannot be read.
     """
     try:
         with zipfile.ZipFile(path) as archive:
+            _check_size(archive, path)
             broken = archive.testzip()
         if broken is not None:
             raise DamagedError(f"{path} is damaged: the checksum of {broken} in it is another")
@@ -56,3 +57,11 @@ def load_whole(
     if not isinstance(state, dict):
         raise DamagedError(f"{path} is damaged: it holds {type(state).__name__}, and no values by name")
     return state
+
+
+def _check_size(archive: zipfile.ZipFile, path: Path) -> None:
+    """Refuses parts that are compressed, or lie over each other: `torch.save` writes none, and bombs are."""
+    parts = archive.infolist()
+    size = sum(part.file_size for part in parts)
+    if any(part.compress_type for part in parts) or size > path.stat().st_size:
+        raise DamagedError(f"{path} is damaged: it unpacks to more than its size")

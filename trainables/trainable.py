@@ -13,6 +13,7 @@ from ray import tune
 from typing_extensions import override
 
 from dropattack.errors import first_line
+from dropattack.imported import give
 from trainables.data.dataset import Data
 from trainables.disk import checkpoint_path, model_path
 from trainables.gpu import NoGpuError, device_for, is_out_of_memory, keep_to_share
@@ -63,6 +64,7 @@ class StackTrainable(tune.Trainable):
         record, which wants all of its epochs.
         """
         trials = [Trial.from_dict(trial) for trial in new_config["trials"]]
+        give(name for trial in trials for name in (trial.workload, trial.method))
         self._trials = {trial.key: trial for trial in trials}
         self._data_root, self._folder = new_config["data"], new_config["folder"]
         recorded = zip(self._trials, new_config["recorded"], strict=True)

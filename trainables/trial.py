@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 TRAINING_VERSION = 6
 """Raised by every change that alters what a trial computes; recorded results of other versions stay apart."""
 
+_KINDS: Mapping[type, tuple[str, ...]] = {
+    str: ("workload", "method", "checksum"),
+    int: ("seed", "version"),
+    Mapping: ("hyperparameters", "training", "data", "model", "code"),
+}
+"""Fields by what they hold."""
+
 _MEASURED = ("robustness",)
 """Training settings that decide what is measured, and not what is trained."""
 
@@ -153,7 +160,13 @@ class Trial:
     @cached_property
     def _resolved(self) -> "Resolved":
         return _resolved(
-            self.workload, self.method, self.hyperparameters, self.training, self.data, self.model
+            self.workload,
+            self.method,
+            self.hyperparameters,
+            self.training,
+            self.data,
+            self.model,
+            read="_read" in vars(self),
         )
 
     @cached_property
@@ -269,11 +282,31 @@ class Trial:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Trial":
-        """Takes back what `to_dict` gave; what is resolved from it waits until it is asked for."""
-        return cls(**values)
+        """Takes back what `to_dict` gave; what is resolved from it waits until it is asked for.
+
+        No code is imported for it that nobody gave; see `dropattack.imported.give`.
+
+        Raises:
+            TypeError: They are of another kind.
+        """
+        trial = cls(**values)
+        for kind, names in _KINDS.items():
+            for name in names:
+                if not isinstance(getattr(trial, name), kind):
+                    raise TypeError(f"a trial's {name} is no {kind.__name__}")
+        vars(trial)["_read"] = True
+        return trial
 
 
-def _resolved(workload: str, method: str, *values: Mapping[str, Any]) -> "Resolved":
+def _resolved(
+    workload: str,
+    method: str,
+    hyperparameters: Mapping[str, Any],
+    training: Mapping[str, Any],
+    data: Mapping[str, Any],
+    model: Mapping[str, Any],
+    read: bool = False,
+) -> "Resolved":
     from trainables.resolved import Resolved
 
-    return Resolved(workload, method, *values)
+    return Resolved(workload, method, hyperparameters, training, data, model, read=read)

@@ -183,6 +183,10 @@ class Workload:
         """Digest of the data under these options; see `Dataset.checksum`."""
         return self.dataset.checksum(root, self.data_settings(options))
 
+    def incomplete(self, root: Path, options: Mapping[str, Any] | None = None) -> str:
+        """What is lacking of the published data under these options; see `Dataset.incomplete`."""
+        return self.dataset.incomplete(root, self.data_settings(options))
+
     def load(self, root: Path, options: Mapping[str, Any] | None = None) -> Data:
         """The data under these options; see `Dataset.load`.
 

@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 
 from dropattack import UsageError
 from dropattack.errors import unknown
-from dropattack.imported import fails, imported
+from dropattack.imported import check_given, fails, imported
 from trainables.papers import PAPERS
 from trainables.recipe.settings import TrainingSettings
 from trainables.workload import Workload
@@ -44,6 +44,7 @@ def workload_named(name: str) -> Workload:
         UsageError: There is none; the message lists those there are.
     """
     if ":" in name:
+        check_given("workload", name)
         return _imported(name)
     if name not in workloads():
         raise unknown("workload", name, workloads())
@@ -54,11 +55,15 @@ def workload_named(name: str) -> Workload:
 def _imported(name: str) -> Workload:
     """The workload that ``module:function`` gives, under that name."""
     found, function = imported("workload", name, "module:function"), name.partition(":")[2]
+    if not isinstance(found, Workload) and not callable(found):
+        raise UsageError(
+            f"workload {name!r} must name a Workload or a function that gives one, not {type(found).__name__}"
+        )
     try:
         workload = found if isinstance(found, Workload) else found()
     except UsageError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise fails(f"workload {name!r}", f"{function}()", error) from error
     if not isinstance(workload, Workload):
         raise UsageError(f"workload {name!r} must give a Workload, not {type(workload).__name__}")

@@ -45,6 +45,7 @@ class Records:
             ``tree``, ``host``, ``cpu``, ``cores``, ``gpus``, and of as many ``times`` as were alike the last,
             ``at``; "" or missing what is not known.
         run_url: Address of an MLflow run with ``{run_id}`` in it; "" where there is no server.
+        incomplete: Lines that say which datasets are not all that was published.
     """
 
     trials: pd.DataFrame
@@ -55,6 +56,7 @@ class Records:
     versions: Mapping[str, str] = field(default_factory=dict)
     runs: Sequence[Mapping[str, str]] = ()
     run_url: str = ""
+    incomplete: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "trials", _tidy_trials(self.trials))

@@ -21,10 +21,14 @@ def section(records: Records) -> Section:
     reused = int(((source != "") & (source != sweep)).sum())
     parts += [f"{reused} of them reused from other sweeps"] if reused else []
     same = f", {copies} of them the same training as another" if copies else ""
-    findings = [f"{len(trials)} trials{same}: {', '.join(parts)}."]
+    findings = [f"{len(trials)} trials{same}: {', '.join(parts)}.", *map(_sentence, records.incomplete)]
     if not counts.get(COMPLETE):
         findings.append("No trial is complete, so there is nothing to compare yet.")
     return Section("trials", "What was run", findings, [_table(trials)], _cautions(records))
+
+
+def _sentence(line: str) -> str:
+    return f"{line}."
 
 
 def _table(trials: pd.DataFrame) -> Table:

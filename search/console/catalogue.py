@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from dropattack import INPUT, Method, UsageError, method_named, registered
@@ -104,7 +103,7 @@ def show_method(console: Console, name: str) -> None:
     for each in _hyperparameters(method):
         default = each["default"]
         shown = f"{default:.4g}" if isinstance(default, float) else str(default)
-        table.add_row(f"  {each['name']}", escape(shown), escape(each["range"]), escape(each["doc"]))
+        table.add_row(f"  {each['name']}", shown, each["range"], each["doc"])
     console.print(table, width=min(console.width, WIDTH))
 
 

@@ -1,6 +1,5 @@
 """How the command line checks and mends a store."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +8,7 @@ import typer
 
 from search.console.command import refusals
 from search.console.options import STORE, JsonOption, StoreOption
+from search.console.spelling import printable
 
 store_app = typer.Typer(help="Check a store, and mend it.", no_args_is_help=True)
 
@@ -35,6 +35,7 @@ def store_check(
     Exit status 0: all are whole; 1: some are damaged, or were and are mended; 2: the request was wrong.
     """
     with refusals():
+        from search.console.terminal import print_json
         from search.definition.source import sweep_name
         from search.records.checking import check_sweep, left_behind, mend_sweep
         from search.records.store import Store
@@ -49,13 +50,14 @@ def store_check(
         findings = [finding for each in found.values() for finding in each]
         if as_json:
             plain = {name: [finding.to_dict() for finding in each] for name, each in found.items()}
-            print(json.dumps({"sweeps": plain, "left_behind": list(map(str, left))}, indent=2))
+            print_json({"sweeps": plain, "left_behind": list(map(str, left))})
         else:
             for each in findings:
                 done = f"mended: {each.mended}" if each.mended else f"--mend {each.mending}"
-                print(f"{each.path} {each.wrong}; lost is {each.lost}; {done}")
+                print(printable(f"{each.path} {each.wrong}; lost is {each.lost}; {done}"))
             for path in left:
-                print(f"{path} was left by a killed process; nothing is lost" + "; it is removed" * mend)
+                removed = "; it is removed" * mend
+                print(printable(f"{path} was left by a killed process; nothing is lost{removed}"))
             files = f"{len(findings)} {'file is' if len(findings) == 1 else 'files are'} damaged"
             damaged = files if findings else "all files are whole"
             print(f"{len(names)} {'sweep' if len(names) == 1 else 'sweeps'} checked: {damaged}")

@@ -4,14 +4,15 @@ import atexit
 import logging
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import typer
 
-from search.console.spelling import spell_out
+from search.console.spelling import printable, spell_out
 from search.execution.interruption import INTERRUPTED, sigterm_interrupts
 from search.execution.shadows import shadow
+from search.records.redaction import without_credentials
 
 _WrongWords: type[Exception] = typer.BadParameter.__bases__[0]
 """What typer raises where the words typed are no command; typer itself keeps the name private."""
@@ -31,22 +32,44 @@ def carry_out(app: typer.Typer) -> int:
     # Ray takes seconds to end, and then gives SIGTERM its default back. The exit status is decided by then:
     # no SIGTERM may replace it. What is registered before Ray is called after it.
     atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)
+    with sigterm_interrupts(after=signal.SIG_IGN):
+        return answer(app)
+
+
+def answer(app: typer.Typer, words: Sequence[str] | None = None) -> int:
+    """Carries out a command; what is wrong with its words is one line.
+
+    Args:
+        app: The commands.
+        words: What was typed; by default what this process was started with.
+
+    Returns:
+        Its exit status.
+    """
     try:
-        with sigterm_interrupts(after=signal.SIG_IGN):
-            return int(app(standalone_mode=False) or 0)
+        return int(app(words, standalone_mode=False) or 0)
     except _WrongWords as error:
         return _refused(_words(error))
 
 
+_LONGEST = 2_000
+"""Characters of a line, of which a request may be part."""
+
+
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turns what ends a command early into one line on standard error and its exit status."""
+    """Turns what ends a command early into one line on standard error and its exit status.
+
+    No code is imported meanwhile but what a person gave.
+    """
     try:
         from dropattack import UsageError
+        from dropattack.imported import given_only
         from search.execution.errors import RunError
 
         try:
-            yield
+            with given_only():
+                yield
         except UsageError as error:
             raise _ended(str(error), 2) from None
         except RunError as error:
@@ -59,8 +82,16 @@ def refusals() -> Iterator[None]:
 
 
 def _ended(why: str, status: int) -> typer.Exit:
-    print(f"dropattack: {why}", file=sys.stderr)
+    say(why)
     return typer.Exit(status)
+
+
+def say(line: str) -> None:
+    """A line on standard error, beside what was asked for."""
+    from dropattack.errors import shortened
+
+    told = shortened(" ".join(without_credentials(line).split()), _LONGEST)
+    print(f"dropattack: {printable(told)}", file=sys.stderr)
 
 
 def _words(error: Exception) -> str:
@@ -73,5 +104,5 @@ def _words(error: Exception) -> str:
 
 def _refused(why: str) -> int:
     if why:
-        print(f"dropattack: {why}", file=sys.stderr)
+        say(why)
     return 2

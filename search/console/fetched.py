@@ -6,6 +6,7 @@ import typer
 
 from search.console.command import refusals
 from search.console.options import DATA, DataOption
+from search.console.spelling import printable
 
 data_app = typer.Typer(help="Fetch and verify datasets.", no_args_is_help=True)
 DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="Such as mnist, imdb or glove.")]
@@ -30,6 +31,6 @@ def data_verify(dataset: DatasetName, data: DataOption = DATA) -> None:
 
 
 def _show_dataset(report: Any) -> None:
-    print(report.text)
+    print(printable(report.text))
     if not report.complete:
         raise typer.Exit(1)

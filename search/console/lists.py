@@ -37,9 +37,11 @@ def workloads(
 ) -> None:
     """List the workloads: dataset, model and training settings under one name; or show one in full."""
     with refusals():
+        from dropattack.imported import give
         from search.console import catalogue
         from search.console.terminal import print_json, terminal
 
+        give([workload])
         if as_json:
             print_json(catalogue.plain_workload(workload) if workload else catalogue.plain_workloads())
         elif workload:
@@ -56,9 +58,11 @@ def methods(
 ) -> None:
     """List the training methods, or show one with its hyperparameters and ranges."""
     with refusals():
+        from dropattack.imported import give
         from search.console import catalogue
         from search.console.terminal import print_json, terminal
 
+        give([method])
         if as_json:
             print_json(catalogue.plain_method(method) if method else catalogue.plain_methods())
         elif method:
@@ -74,9 +78,11 @@ def targets(
 ) -> None:
     """List what can be attacked in a workload's model."""
     with refusals():
+        from dropattack.imported import give
         from search.console import catalogue
         from search.console.terminal import print_json, terminal
 
+        give([workload])
         if as_json:
             print_json(catalogue.plain_targets(workload, data))
         else:

@@ -1,5 +1,6 @@
 """Arguments and options that several commands share."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +12,54 @@ SweepName = Annotated[
 AnySweepName = Annotated[
     str, typer.Argument(metavar="[SWEEP]", help="A bundled sweep's name, or a path; all sweeps by default.")
 ]
+_LONGEST_NAME, _LONGEST_PATH = 255, 4000
+"""Bytes of a file's name, and of a path, that file systems take."""
+
+
+def folder(text: str | Path) -> Path:
+    """A folder that an option names, be it there or not.
+
+    Raises:
+        BadParameter: No folder could have that name.
+    """
+    path, said = Path(text), os.fsencode(text)
+    if not said:
+        raise typer.BadParameter("it is empty; name a folder, such as . for this one")
+    if (
+        b"\0" in said
+        or len(said) > _LONGEST_PATH
+        or max(map(len, map(os.fsencode, path.parts))) > _LONGEST_NAME
+    ):
+        raise typer.BadParameter("no folder can have so long or odd a name; name another")
+    return path
+
+
+def store_folder(text: str | Path) -> Path:
+    """The folder of a store; of one that is closed to others (0700), what is written from now on is, too."""
+    path = folder(text)
+    if path.is_dir() and not path.stat().st_mode & 0o077:
+        os.umask(0o077)
+    return path
+
+
 StoreOption = Annotated[
-    Path, typer.Option("--store", envvar="DROPATTACK_STORE", help="Folder of all records.")
+    Path,
+    typer.Option(
+        "--store",
+        envvar="DROPATTACK_STORE",
+        parser=store_folder,
+        metavar="DIR",
+        help="Folder of all records.",
+    ),
+]
+PrivateOption = Annotated[
+    bool, typer.Option("--private", help="Close the store to other users of this machine: 0700, files 0600.")
 ]
 DataOption = Annotated[
-    Path, typer.Option("--data", envvar="DROPATTACK_DATA", help="Root folder of datasets.")
+    Path,
+    typer.Option(
+        "--data", envvar="DROPATTACK_DATA", parser=folder, metavar="DIR", help="Root folder of datasets."
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -45,6 +89,12 @@ def _show_version(asked: bool) -> None:
 
 VersionOption = Annotated[
     bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+]
+ImportOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--import", metavar="MODULE:NAME", help="Code of yours that a store's files name and that may run."
+    ),
 ]
 STORE, DATA = Path("runs"), Path("data")
 """Where a store and the datasets are, where nothing else is said."""

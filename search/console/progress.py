@@ -6,12 +6,12 @@ from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from search.console.results import metric_of, value_text
+from search.console.spelling import printable
 from search.console.status import Status, duration
 from search.console.terminal import show_line
 from search.definition.sweep import Sweep
@@ -64,8 +64,8 @@ class ProgressView:
     def update(self, record: Record) -> None:
         """Takes note of a record that is new or has changed."""
         if self._status.update(record) and record.state is State.FAILED:
-            text = f"[red]failed[/red] {escape(record.name)}: {escape(record.reason)}"
-            self._console.print(text, highlight=False, emoji=False, soft_wrap=True)
+            told = Text.assemble(("failed", "red"), printable(f" {record.name}: {record.reason}"))
+            self._console.print(told, soft_wrap=True)
         if self._live is not None:
             self._look()
         elif (now := time.monotonic()) >= self._next_line:
@@ -78,7 +78,7 @@ class ProgressView:
         head = Table.grid(padding=(0, 1))
         bar = ProgressBar(total=max(1, self._total), completed=self._finished, width=_BAR)
         head.add_row(bar, Text(f"{duration(time.monotonic() - self._started)} · {self._counts}"))
-        return Group(head, *map(Text, self._lines))
+        return Group(head, *(Text(printable(line)) for line in self._lines))
 
     def _look(self) -> None:
         """Takes down what `block` shows, which another thread asks for while records come in."""

@@ -1,18 +1,19 @@
 """Lines on standard error, beside what was asked for."""
 
-import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from search.console.command import say
 
 if TYPE_CHECKING:
     from search.definition.sweep import Sweep
     from search.records.store import Store
 
 
-def say(lines: Iterable[str]) -> None:
-    """Prints each line on standard error."""
+def say_all(lines: Iterable[str]) -> None:
+    """Prints each line on standard error, as `say` does."""
     for line in lines:
-        print(f"dropattack: {line}", file=sys.stderr)
+        say(line)
 
 
 def changed_code(store: "Store", sweep: "Sweep") -> list[str]:

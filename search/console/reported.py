@@ -8,7 +8,7 @@ import typer
 
 from search.console.command import refusals
 from search.console.options import DATA, STORE, DataOption, FormatOption, StoreOption, TrackingOption
-from search.console.remarks import changed_code, say
+from search.console.remarks import changed_code, say_all
 
 SweepNames = Annotated[
     list[str],
@@ -42,7 +42,7 @@ def report(
                 asked = "--landscape" if landscape else "--watch"
                 raise UsageError(f"{asked} is for the report of one sweep, not of {len(names)}; leave it out")
             print(report_comparison(names, place, wanted, tracking_uri))
-            say(place.remarks.values())
+            say_all(place.remarks.values())
             return
         from search.results.reporting import report_sweep
 
@@ -57,4 +57,4 @@ def report(
                 watch(place, name, write)
         else:
             print(write())
-        say([*place.remarks.values(), *changed_code(place, place.recorded(name))])
+        say_all([*place.remarks.values(), *changed_code(place, place.recorded(name))])

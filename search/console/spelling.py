@@ -1,6 +1,7 @@
-"""Symbols in words, for terminals whose encoding lacks them."""
+"""Text for terminals: symbols in words where the encoding lacks them, and no characters that control."""
 
 import codecs
+import json
 from io import TextIOWrapper
 from typing import Any
 
@@ -40,6 +41,8 @@ _WORDS = {
     "“": '"',
     "”": '"',
 }
+_BLANK = "\n\t\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}"
+"""What only leaves room."""
 _ERRORS = "dropattack.spelled"
 
 
@@ -48,6 +51,22 @@ def spell_out(stream: Any) -> None:
     if isinstance(stream, TextIOWrapper):
         codecs.register_error(_ERRORS, _spelled)
         stream.reconfigure(errors=_ERRORS)
+
+
+def printable(text: str) -> str:
+    r"""A text in which what a terminal would obey, or show in another order, is spelt as JSON escapes it.
+
+    Example:
+        >>> printable("\x1b[2J and \u202e")
+        '\\u001b[2J and \\u202e'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in _BLANK else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return json.dumps(character)[1:-1]
 
 
 def _spelled(error: UnicodeError) -> tuple[str, int]:

@@ -5,20 +5,32 @@ import sys
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
+from typing_extensions import override
+
+from search.console.spelling import printable
+
+
+class _Plain(Console):
+    """A console to which text is text: neither markup, nor emoji, nor control characters mean anything."""
+
+    @override
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text), **options)
 
 
 def terminal() -> Console:
     """The console; where output is not a terminal, wide enough for tables to stay readable."""
-    return Console(width=None if sys.stdout.isatty() else 140)
+    return _Plain(width=None if sys.stdout.isatty() else 140, markup=False, emoji=False)
 
 
 def print_json(values: Any) -> None:
     """Prints values for programs, in ASCII where the terminal's encoding may lack a letter."""
     whole = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    print(json.dumps(values, indent=2, ensure_ascii=not whole))
+    text = json.dumps(values, indent=2, ensure_ascii=not whole)
+    print("\n".join(map(printable, text.split("\n"))))
 
 
 def show_line(console: Console, text: str) -> None:
     """Prints a line as it is: unbroken, and without markup."""
-    console.print(escape(text), highlight=False, emoji=False, soft_wrap=True)
+    console.print(printable(text), markup=False, highlight=False, emoji=False, soft_wrap=True)

@@ -5,15 +5,40 @@ from pathlib import Path
 from typing import Any
 
 from dropattack import UsageError
-from dropattack.errors import unknown
+from dropattack.errors import shortened, unknown
+from dropattack.imported import give
 from search.definition.schema import check_schema
+from search.definition.sweep import NAME, NAME_RULE, Sweep
 from search.definition.yamlfile import SUFFIXES, read_yaml
 from trainables.sealing import CHECKSUM
 
 
 def sweep_name(source: str) -> str:
-    """The name of the sweep that ``source``, a name or a path to a file, stands for."""
-    return check_schema(read_source(source), source).name if Path(source).suffix in SUFFIXES else source
+    """The name of the sweep that ``source``, a name or a path to a file, stands for.
+
+    Whoever names a file of their own gives the code that it names; see `given`.
+
+    Raises:
+        UsageError: It is neither a file that can be read nor what a sweep could be called.
+    """
+    if Path(source).suffix in SUFFIXES:
+        return given(check_schema(read_source(source), source), source).name
+    if not NAME.fullmatch(source):
+        raise UsageError(f"{shortened(source)!r} is no YAML file, and a sweep's name {NAME_RULE}")
+    return source
+
+
+def given(sweep: Sweep, source: str) -> Sweep:
+    """Notes that a person gave the code that a sweep names, unless its file lies in a store.
+
+    Args:
+        sweep: What the file holds.
+        source: Where it is from.
+    """
+    path = Path(source)
+    if path.name != "sweep.json" or not (path.parent / "journal.log").exists():
+        give([*sweep.workloads, *(method for stage in sweep.stages for method in stage.methods)])
+    return sweep
 
 
 def bundled_sweeps() -> list[str]:
@@ -32,8 +57,8 @@ def read_source(source: str) -> Any:
     """
     path = Path(source)
     if path.suffix in SUFFIXES:
-        if not path.is_file():
-            raise UsageError(f"there is no sweep file {source!r}")
+        if not _is_file(path):
+            raise UsageError(f"there is no sweep file {shortened(source)!r}")
         try:
             raw = read_yaml(path.read_text(encoding="utf-8"), source)
         except (OSError, UnicodeDecodeError) as error:
@@ -45,3 +70,11 @@ def read_source(source: str) -> Any:
         text = (resources.files("search") / "sweeps" / f"{source}.yaml").read_text(encoding="utf-8")
         return read_yaml(text, source)
     raise unknown("sweep", source, bundled_sweeps())
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is a file; also where none could have that name, not."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False

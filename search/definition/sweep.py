@@ -5,9 +5,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from dropattack.errors import shortened
 from dropattack.robustness import Case
 from search.definition.space import Dimension, Space
 from trainables.recipe.measured import SMALLER_IS_BETTER
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+NAME_RULE = "may hold letters, digits, '.', '_' and '-' only, at most 64, the first a letter or a digit"
+"""What sweeps and stages may be called: their names are those of folders."""
 
 
 class _Model(BaseModel):
@@ -238,8 +243,8 @@ class Sweep(_Model):
     def _check(self) -> Self:
         for kind, names in (("sweep", [self.name]), ("stage", [stage.name for stage in self.stages])):
             for name in names:
-                if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-                    raise ValueError(f"{kind} name {name!r} may hold letters, digits, '.', '_' and '-' only")
+                if not NAME.fullmatch(name):
+                    raise ValueError(f"{kind} name {shortened(name)!r} {NAME_RULE}")
             if len(set(names)) < len(names):
                 raise ValueError("two stages have one name")
         if self.limits.gpu_hours is not None and not self.resources.gpus:

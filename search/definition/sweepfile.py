@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from dropattack import UsageError
-from dropattack.errors import unknown
+from dropattack.errors import shortened, unknown
 from search.definition.schema import check_schema
 from search.definition.selecting import with_own_metric
-from search.definition.source import read_source
+from search.definition.source import given, read_source
 from search.definition.sweep import Sweep
 from search.definition.validity import check_meaning
 from search.definition.yamlfile import read_yaml
@@ -47,7 +47,7 @@ def load_sweep(source: str, overrides: Mapping[str, Any] | None = None, scale: s
 
 def parse_sweep(raw: Any, source: str = "sweep") -> Sweep:
     """Checks a sweep that has been read already; see `load_sweep`."""
-    sweep = check_schema(raw, source)
+    sweep = given(check_schema(raw, source), source)
     try:
         sweep = with_own_metric(sweep)
         check_meaning(sweep)
@@ -88,5 +88,5 @@ def parse_override(text: str) -> tuple[str, Any]:
     """
     path, separator, value = text.partition("=")
     if not separator or not path:
-        raise UsageError(f"--set takes path.to.key=value, not {text!r}")
+        raise UsageError(f"--set takes path.to.key=value, not {shortened(text)!r}")
     return path, read_yaml(value, f"--set {path}")

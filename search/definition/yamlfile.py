@@ -1,31 +1,105 @@
-"""YAML as people expect it: plain values only, no key twice, and ``1e-3`` is a number."""
+"""YAML as people expect it: plain values only, no key twice, and ``1e-3`` is a number.
+
+A file from anywhere is read in bounded time and memory: how long and how deep it may be is limited, and how
+much its aliases stand for.
+"""
 
 import re
 from typing import Any
 
 import yaml
+from typing_extensions import override
 
 from dropattack import UsageError
+from dropattack.errors import shortened
 
 SUFFIXES = (".yaml", ".yml", ".json")
 """How names of sweep files end."""
 
+_LONGEST = 250_000
+"""Characters of a file."""
+_DEEPEST = 40
+"""Lists and mappings inside of each other."""
+_MOST = 50_000
+"""Values, those that aliases repeat included."""
+_LARGEST = 2**63
+"""Whole numbers are smaller than that."""
+_MOST_DIGITS = 80
+"""Of a number of any base that may be small enough."""
+_MERGE = "tag:yaml.org,2002:merge"
+
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with YAML 1.2's floats, and without silent overwriting."""
+    """PyYAML's safe loader with YAML 1.2's floats, without silent overwriting, and within limits."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._depth = self._values = 0
+        self._sizes: dict[int, int] = {}
+        self._open: list[str] = []
+
+    @override
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's own have no types
+        before = self._values
+        anchor = getattr(event, "anchor", None)
+        if isinstance(event, yaml.AliasEvent) and anchor in self._open:
+            raise _wrong(f"*{anchor} stands inside of what it stands for", event)
+        if self._depth >= _DEEPEST:
+            raise _wrong(f"it is nested more than {_DEEPEST} deep", event)
+        self._depth += 1
+        self._open.append(anchor or "")
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._open.pop()
+        self._depth -= 1
+        if isinstance(event, yaml.AliasEvent):
+            self._values += self._sizes[id(node)]
+        else:
+            self._values += 1
+            self._sizes[id(node)] = self._values - before
+        if self._values > _MOST:
+            raise _wrong(f"it holds more than {_MOST:,} values", event)
+        return node
+
+
+def _wrong(problem: str, at: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=at.start_mark)
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
-    twice = [key for number, key in enumerate(keys) if key in keys[:number]]
-    if twice:
-        raise yaml.MarkedYAMLError(
-            problem=f"key {twice[0]!r} stands there twice", problem_mark=node.start_mark
-        )
-    return loader.construct_mapping(node, deep=True)
+    own: set[Any] = set()
+    for key, _ in node.value:
+        if key.tag == _MERGE:
+            continue
+        if not isinstance(key, yaml.ScalarNode):
+            raise _wrong("a list or a mapping cannot be a key", key)
+        name = loader.construct_object(key)
+        if name in own:
+            raise _wrong(f"key {name!r} stands there twice", node)
+        own.add(name)
+    loader.flatten_mapping(node)
+    return {
+        loader.construct_object(key): loader.construct_object(value, deep=True) for key, value in node.value
+    }
 
 
+def _whole(loader: _Loader, node: yaml.ScalarNode) -> int:
+    value = loader.construct_yaml_int(node) if len(node.value) < _MOST_DIGITS else _LARGEST
+    if abs(value) >= _LARGEST:
+        raise _wrong(f"the number {shortened(node.value, 20)} is too large", node)
+    return int(value)
+
+
+_MOST_DIGITS = 80
+"""Of a number of any base that may be small enough."""
+
+_Loader.yaml_constructors = {  # none of sets, ordered mappings, pairs and bytes, which no key takes
+    tag: build
+    for tag, build in yaml.SafeLoader.yaml_constructors.items()
+    if tag is None or tag.rpartition(":")[2] not in ("set", "omap", "pairs", "binary")
+}
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"),
@@ -41,9 +115,13 @@ def read_yaml(text: str, source: str) -> Any:
         source: Where it is from, for messages.
 
     Raises:
-        UsageError: It is not valid YAML, a mapping has a key twice, or a date or number is none.
+        UsageError: It is not valid YAML, a mapping has a key twice, a date or number is none, or it is larger
+            than any sweep.
     """
+    if len(text) > _LONGEST:
+        raise UsageError(f"{source} has {len(text):,} characters, and {_LONGEST:,} are the most a sweep has")
     try:
         return yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError) as error:
-        raise UsageError(f"{source} is not valid YAML: {' '.join(str(error).split())}") from None
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
+        told = str(error) if isinstance(error, yaml.YAMLError | ValueError) else f"a value is none: {error}"
+        raise UsageError(f"{source} is not valid YAML: {shortened(' '.join(told.split()), 400)}") from None

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from dropattack import UsageError
 from search.definition.sweep import Sweep
 from search.records.code import SweepCode, expected
 from search.records.record import Record
+from trainables.code.standing import differs
 from trainables.usercode import changed, user_code
 
 
@@ -49,7 +49,7 @@ def remarks_on_code(apart: Iterable[Record], code: SweepCode) -> list[str]:
 def remarks_on_changes(noted: SweepCode, sweep: Sweep) -> list[str]:
     """Lines that say which modules differ now from those that a sweep last ran with.
 
-    Code that cannot be imported here is no change: results are read on other machines too.
+    Nothing is imported for that. Code that is not here is no change: results are read on other machines too.
 
     Example: ``mine.py has changed since small last ran; what is recorded is of the code before, and another
     run trains what changed anew``.
@@ -58,14 +58,11 @@ def remarks_on_changes(noted: SweepCode, sweep: Sweep) -> list[str]:
         noted: What it last ran with.
         sweep: The sweep as it was last run.
     """
-    found: set[str] = set()
-    for workload, methods in noted.items():
-        for method, modules in methods.items():
-            try:
-                now = user_code(workload, method)
-            except UsageError:
-                continue
-            found.update(changed(modules, now))
+    known: dict[str, str] = {}
+    for methods in noted.values():
+        for modules in methods.values():
+            known.update(modules)
+    found = [module for module, digest in known.items() if differs(module, digest)]
     if not found:
         return []
     files = " and ".join(map(_file, sorted(found)))

@@ -37,6 +37,19 @@ def verified_data(sweep: Sweep, root: Path) -> Checksum:
     return checksum
 
 
+def remarks_on_incomplete_data(sweep: Sweep, root: Path) -> list[str]:
+    """Lines that say which data of a sweep are not all that was published.
+
+    Example: ``agnews-bigru trains on a part of its dataset: 400 of the 127,600 published examples``.
+    """
+    found: dict[str, None] = {}
+    for workload, options in data_options(sweep):
+        lacking = workload_named(workload).incomplete(root, options)
+        if lacking:
+            found[f"{workload} trains on a part of its dataset: {lacking}"] = None
+    return list(found)
+
+
 def _check_sizes(sweep: Sweep, root: Path) -> None:
     """Loads data only where ``train_size`` asks for a part of them."""
     for stage in sweep.stages:

@@ -11,6 +11,7 @@ from search.definition.space import bounds
 from search.definition.sweep import Grid, Sweep
 from search.engine.code import remarks_on_code
 from search.engine.corners import corners
+from search.engine.datasets import remarks_on_incomplete_data
 from search.engine.proposers import Scope, grid_trials, proposer_for
 from search.engine.readiness import check_ready
 from search.engine.repetitions import remarks_on_repetitions
@@ -93,6 +94,7 @@ def remarks_on_definition(sweep: Sweep, data: Path) -> list[str]:
     """What to know of a sweep before it trains, whatever is recorded: a line for each."""
     return [
         *remarks_on_repetitions(sweep, data),
+        *remarks_on_incomplete_data(sweep, data),
         *remarks_on_short_batches(sweep, data),
         *remarks_on_summed_gradients(sweep),
     ]

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import torch
 
 from dropattack import UsageError
+from dropattack.errors import shortened
 from search.definition.sweep import Sweep
 from search.engine.code import sweep_code
 from search.engine.compatibility import check_belongs, check_extends, check_records, check_warm_starts
@@ -90,14 +91,18 @@ def check_address(tracking_uri: str) -> None:
     """
     if not tracking_uri:
         return
-    scheme = urlsplit(tracking_uri).scheme
+    shown = shortened(without_credentials(tracking_uri))
+    try:
+        scheme, host = urlsplit(tracking_uri).scheme, urlsplit(tracking_uri).hostname
+    except ValueError as error:
+        raise UsageError(f"the tracking address {shown!r} is none ({error})") from None
     if scheme.partition("+")[0] not in _SCHEMES:
         raise UsageError(
-            f"the tracking address {without_credentials(tracking_uri)!r} must begin with one of "
+            f"the tracking address {shown!r} must begin with one of "
             f"{', '.join(f'{name}:' for name in _SCHEMES)}"
         )
-    if scheme in ("http", "https") and not urlsplit(tracking_uri).hostname:
-        raise UsageError(f"the tracking address {tracking_uri!r} names no host; write http://HOST:5000")
+    if scheme in ("http", "https") and not host:
+        raise UsageError(f"the tracking address {shown!r} names no host; write http://HOST:5000")
 
 
 def _check_store(root: Path) -> None:

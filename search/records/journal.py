@@ -140,12 +140,12 @@ class Journal:
     ) -> Record:
         """Adds a trial in one append: as running, or already answered by another record of its key."""
         record = Record(-1, stage, trial, trial.identity, params or {}, distributions or {})
-        record.written_name = record.name
+        record.written_name, record.written_passes = record.name, record.trial.passes
         if answer is not None:
             record.state, record.epochs, record.former = answer.state, list(answer.epochs), answer.former
             record.reason, record.reused_from = answer.reason, reused_from
         attributes: dict[str, Any] = {"trial": trial.to_dict(), "reused_from": reused_from}
-        attributes |= {"name": record.name}
+        attributes |= {"name": record.name, "passes": record.passes}
         attributes |= written_identity(record)
         attributes |= {"reason": record.reason} if record.reason else {}
         attributes |= {f"{EPOCH}{int(metrics['epoch'])}": metrics for metrics in record.epochs}
@@ -198,7 +198,8 @@ class Journal:
         """
         again = replace(record, state=State.RUNNING, epochs=[], reason="", reused_from="")
         again.failures = [*record.failures, record]
-        attributes = {"trial": record.trial.to_dict(), "reused_from": "", "name": record.name}
+        attributes: dict[str, Any] = {"trial": record.trial.to_dict(), "reused_from": ""}
+        attributes |= {"name": record.name, "passes": record.passes}
         attributes |= written_identity(again)
         again.number = self._log.create(again, {**attributes, RETRIES: record.number})
         for records in (self.records, self._by_key[record.key]):

@@ -66,10 +66,11 @@ class NotedVerdicts(TypedDict):
 VERDICT = Note(
     "verdict.json", TypeAdapter(NotedVerdicts), "its verdict, which `dropattack report` writes anew"
 )
+DATA = Note("data.json", TypeAdapter(list[str]), "which of its datasets are not complete")
 EXTENT = Note(
     "journal.json", TypeAdapter(int), "how long its journal was, which shows when that is cut short"
 )
-NOTES: tuple[Note[Any], ...] = (RUNS, VERSIONS, CODE, TOTAL, ROBUSTNESS, REPORT, VERDICT, EXTENT)
+NOTES: tuple[Note[Any], ...] = (RUNS, VERSIONS, CODE, TOTAL, ROBUSTNESS, REPORT, VERDICT, DATA, EXTENT)
 
 
 def read_note(folder: Path, note: Note[T]) -> T | None:

@@ -3,15 +3,23 @@
 A line is one operation on a study or a trial. Trials are numbered in the order in which they were created.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dropattack import UsageError
+from search.definition.sweep import NAME
 from search.records.identity import read_identity
 from search.records.lines import CREATE_STUDY, CREATE_TRIAL, DELETE_STUDY, SET_ATTRIBUTE, SET_STATE, lines_of
 from search.records.record import Record, State
+from trainables.recipe.measured import Metrics
 from trainables.trial import Trial
+
+_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+"""What the key of a trial, which is part of files' names, may be."""
+_STAGE = re.compile(rf"{NAME.pattern}/.*", re.DOTALL)
+"""A sweep, whose folder is looked into, and a stage of it."""
 
 EPOCH = "epoch."
 """How the attributes that hold an epoch's metrics begin."""
@@ -130,9 +138,14 @@ def content_of(path: Path) -> bytes:
 
 def _record(number: int, study: str, entry: dict[str, Any]) -> Record:
     attributes = entry["user_attrs"]
-    epochs = [value for name, value in attributes.items() if name.startswith(EPOCH)]
+    epochs = [_metrics(value) for name, value in attributes.items() if name.startswith(EPOCH)]
     trial = Trial.from_dict(attributes["trial"])
     identity, former = read_identity(trial, attributes)
+    reused_from = attributes.get("reused_from") or ""
+    if not all(_KEY.fullmatch(key) for key in (identity.key, former or identity.key)):
+        raise ValueError("a trial's key is no name of a file")
+    if reused_from and not _STAGE.fullmatch(reused_from):
+        raise ValueError("what was reused is no stage of a sweep")
     return Record(
         number=number,
         stage=study.partition("/")[0],
@@ -142,8 +155,16 @@ def _record(number: int, study: str, entry: dict[str, Any]) -> Record:
         distributions=entry["distributions"],
         state=_STATES[entry["state"]],
         epochs=sorted(epochs, key=lambda metrics: metrics["epoch"]),
-        reason=attributes.get("reason", ""),
-        reused_from=attributes.get("reused_from", ""),
+        reason=str(attributes.get("reason", "")),
+        reused_from=reused_from,
         former=former,
-        written_name=attributes.get("name", ""),
+        written_name=str(attributes.get("name", "")),
+        written_passes=float(attributes.get("passes", 0)),
     )
+
+
+def _metrics(values: Mapping[str, float]) -> Metrics:
+    """The metrics of an epoch, which are numbers."""
+    if not all(type(value) in (int, float) for value in values.values()):
+        raise ValueError("a metric is no number")
+    return dict(values)

@@ -40,6 +40,7 @@ class Record:
         former: The key that an earlier version gave this training, where that was another one: files and
             MLflow runs from then bear it.
         written_name: What the journal calls the trial; nothing in journals of earlier versions.
+        written_passes: Passes that the journal says it costs; nothing in journals of earlier versions.
         failures: Records of the same trial that failed and that this one tries again, the oldest first.
     """
 
@@ -55,12 +56,18 @@ class Record:
     reused_from: str = ""
     former: str = ""
     written_name: str = ""
+    written_passes: float = 0.0
     failures: list["Record"] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         """See `run_name`."""
         return self.written_name or run_name(self.trial)
+
+    @property
+    def passes(self) -> float:
+        """See `Trial.passes`; read from the journal where it says it, so that no method's code is needed."""
+        return self.written_passes or self.trial.passes
 
     @property
     def key(self) -> str:

@@ -2,15 +2,24 @@
 
 import re
 
-_USER_AND_PASSWORD = re.compile(r"(?<=://)[^/\s]*@")
-_PASSWORD_OPTION = re.compile(r"(?<=[?&]password=)[^&\s]*")
+_USER_AND_PASSWORD = re.compile(
+    r"(?<=://)(?:[^\s/@?#:]*:[^\s?#]*@|[^\s/@:]*:[^\s/]*@|[^/\s]*@)"  # a password may hold / @ ? and #
+)
+_SECRET = r"(?:passw(?:or)?d|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|credential|signature|sig)"
+_IN_A_QUERY = re.compile(rf"([?&;][\w.\[\]%-]*{_SECRET}=)[^&;\s'\"]*", re.IGNORECASE)
+_IN_WORDS = re.compile(
+    r"(?<![\w.-])((?:ssl)?passw(?:or)?d=)(?:'[^']*'|\"[^\"]*\"|[^&;\s'\"]*)", re.IGNORECASE
+)
 
 
 def without_credentials(text: str) -> str:
-    """A text whose URLs have lost user names and passwords.
+    """A text whose URLs have lost user names, passwords and tokens.
+
+    What could be either, such as ``1/a`` in ``http://host:1/a@b``, is taken for a password.
 
     Example:
-        >>> without_credentials("http://ann:secret@host:5000 is down")
-        'http://host:5000 is down'
+        >>> without_credentials("http://ann:secret@host:5000/?token=abc is down")
+        'http://host:5000/?token=*** is down'
     """
-    return _PASSWORD_OPTION.sub("***", _USER_AND_PASSWORD.sub("", text))
+    plain = _USER_AND_PASSWORD.sub("", text)
+    return _IN_WORDS.sub(r"\1***", _IN_A_QUERY.sub(r"\1***", plain))

@@ -20,6 +20,7 @@ def records_for_analysis(
     versions: Mapping[str, str],
     later: Mapping[str, Mapping[str, float]] | None = None,
     runs: Sequence[Mapping[str, str]] = (),
+    incomplete: Sequence[str] = (),
 ) -> Records:
     """Builds what a report is made from.
 
@@ -30,6 +31,7 @@ def records_for_analysis(
         versions: What the sweep ran with.
         later: Metrics that were measured after the training, by trial key.
         runs: Where its runs came from, by name; see `analysis.records.Records`.
+        incomplete: Lines on data that are not all that was published.
     """
     measured = later or {}
     trials = pd.DataFrame(
@@ -50,6 +52,7 @@ def records_for_analysis(
         mode=sweep.select.direction,
         versions=versions,
         runs=runs,
+        incomplete=incomplete,
         run_url=shown.url,
     )
 
@@ -70,7 +73,7 @@ def _row(sweep: Sweep, record: Record, run_id: str) -> dict[str, Any]:
         "workload": trial.workload,
         "method": trial.method,
         "seed": trial.seed,
-        "passes": trial.passes,
+        "passes": record.passes,
         "run_id": run_id,
         "value": record.value(sweep.select),
         "best_epoch": best["epoch"] if best else None,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from dropattack import UsageError
+from dropattack.imported import given_only
 from search.definition.sweep import Sweep
-from search.records.notes import VERDICT, note_report, report_is_whole, set_aside
+from search.records.notes import DATA, VERDICT, note_report, report_is_whole, set_aside
 from search.records.record import Record
 from search.records.store import Store
 from search.results.best import best_by_workload
@@ -47,6 +48,7 @@ def standing_report(sweep: Sweep, store: Store) -> Path | None:
     return report if report.stat().st_mtime_ns >= newest else None
 
 
+@given_only()
 def report_sweep(
     name: str,
     store: Store,
@@ -54,7 +56,7 @@ def report_sweep(
     formats: Iterable[str] = ("html",),
     landscape: Path | None = None,
 ) -> Path:
-    """Writes the report of a sweep from its records.
+    """Writes the report of a sweep from its records; no code is imported that nobody gave.
 
     Args:
         name: Name of the sweep.
@@ -88,6 +90,8 @@ def _render(
     from analysis.report import write_report as render
 
     path, wanted = store.report(name), list(formats)
+    if not path.parent.resolve().is_relative_to(store.root.resolve()):
+        raise UsageError(f"{path.parent} is a link that leads out of the store; remove it")
     try:
         path.read_bytes()
     except FileNotFoundError:
@@ -125,6 +129,7 @@ def tables_of(sweep: Sweep, store: Store, records: Sequence[Record], shown: Show
         store.versions(sweep.name),
         store.robustness(sweep.name),
         [run.of.facts | {"at": run.last, "times": str(run.times)} for run in store.runs(sweep.name)],
+        _lacking(store, sweep.name),
     )
 
 
@@ -162,3 +167,8 @@ def _say_progress(done: int, total: int) -> None:
     """A line on standard error at every tenth of the way."""
     if done * 10 // total > (done - 1) * 10 // total:
         print(f"landscape: {done}/{total} points", file=sys.stderr, flush=True)
+
+
+def _lacking(store: Store, name: str) -> Sequence[str]:
+    """Lines on the data of a sweep that were not all that was published."""
+    return store.noted(name, DATA) or ()

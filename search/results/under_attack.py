@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from dropattack import UsageError
+from dropattack.imported import given_only
 from dropattack.robustness import Case, parse_grid
 from search.records.reading import CHECK
 from search.records.record import Record, State
@@ -53,6 +54,7 @@ class Attacked:
         return [*remarks, *self.left_out, *filter(None, [self.warning])]
 
 
+@given_only()
 def evaluate_sweep(
     name: str,
     store: Store,

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dropattack import UsageError
+from dropattack.imported import given_only
 from search.definition.options import default_options
 from search.definition.sweep import SECTIONS, Sweep
 from search.records.record import Record
@@ -27,11 +29,13 @@ class Usable:
         verdict: The verdict as plain values.
         record: Of what it recommends the trial with the best validation value, which gives the model.
         model: The model's file; nothing where it is not there.
+        stage: What a stage of a sweep says to train it.
     """
 
     verdict: Mapping[str, Any]
     record: Record
     model: Path | None
+    stage: Mapping[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -44,10 +48,11 @@ class Usable:
             "key": self.record.key,
             "seed": trial.seed,
             "model": None if self.model is None else str(self.model),
-            **_stage(trial),
+            **self.stage,
         }
 
 
+@given_only()
 def usable(store: Store, name: str) -> list[Usable]:
     """What to use, by workload, as a sweep's records stand; none before anything is complete.
 
@@ -64,7 +69,8 @@ def usable(store: Store, name: str) -> list[Usable]:
     found = []
     for verdict, record in recommended(sweep, records, noted):
         model = store.model(name, record)
-        found.append(Usable(verdict, record, model if model.exists() else None))
+        stage = _stage(record.trial, sweep)
+        found.append(Usable(verdict, record, model if model.exists() else None, stage))
     return found
 
 
@@ -74,7 +80,7 @@ def sweep_file(sweep: Sweep, found: Sequence[Usable]) -> dict[str, Any]:
     for each in found:
         own = {"workloads": [each.record.trial.workload]} if len(found) > 1 else {}
         name = f"best-{len(stages) + 1}" if len(found) > 1 else "best"
-        stages.append({"name": name, **own, **_stage(each.record.trial)})
+        stages.append({"name": name, **own, **each.stage})
     select = sweep.select.model_dump(exclude_defaults=True)
     return {
         "name": f"{sweep.name}-best"[-64:].lstrip("._-"),
@@ -85,18 +91,22 @@ def sweep_file(sweep: Sweep, found: Sequence[Usable]) -> dict[str, Any]:
     }
 
 
-def _stage(trial: Trial) -> dict[str, Any]:
-    """What a stage says to train a trial's configuration: what differs from defaults, and the best known."""
-    found: dict[str, Any] = {"methods": {trial.computed["method"]: _hyperparameters(trial)}}
-    defaults = default_options(trial.workload)
-    for section in SECTIONS:
-        own = {
-            name: value
-            for name, value in getattr(trial, section).items()
-            if name != _CHOSEN_BY and value != defaults[section].get(name)
-        }
-        found |= {section: own} if own else {}
-    return found
+def _stage(trial: Trial, sweep: Sweep) -> dict[str, Any]:
+    """What a stage says to train a trial's configuration: what differs from defaults, and the best known.
+
+    Of a workload whose code is not here, or that nobody gave, it says what its sweep set.
+    """
+    try:
+        method, hyperparameters = trial.computed["method"], _hyperparameters(trial)
+        defaults = default_options(trial.workload)
+    except UsageError:
+        method, hyperparameters = trial.method, dict(trial.hyperparameters)
+        chosen = {s: {n for stage in sweep.stages for n in sweep.section(stage, s)} for s in SECTIONS}
+        kept = {s: {n: v for n, v in getattr(trial, s).items() if n in chosen[s]} for s in SECTIONS}
+    else:
+        kept = {s: {n: v for n, v in getattr(trial, s).items() if v != defaults[s].get(n)} for s in SECTIONS}
+    own = {s: {n: v for n, v in values.items() if n != _CHOSEN_BY} for s, values in kept.items()}
+    return {"methods": {method: hyperparameters}, **{s: values for s, values in own.items() if values}}
 
 
 def _hyperparameters(trial: Trial) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from dropattack import UsageError
 from search.execution.errors import RunError
 from search.execution.job import CLIENT_PYTHON, python_version
 from search.records.provenance import CLIENT_CODE, code_state
-from search.submission.upload import pack
+from search.records.redaction import without_credentials
+from search.submission.upload import pack, what_is_sent
 from trainables.digest import digest
 
 _RECONNECT_SECONDS = 2.0
@@ -90,7 +91,7 @@ def run_command(
     for option, value in (("--store", store), ("--data", data)):
         if value and not Path(value).is_absolute():
             raise UsageError(f"{option} {value} must be an absolute path, as the cluster's nodes see it")
-    if "@" in tracking_uri:
+    if "@" in tracking_uri or without_credentials(tracking_uri) != tracking_uri:
         raise UsageError(
             "credentials in --tracking-uri would be seen in the job's command; "
             "put them into ~/.mlflow/credentials on the cluster"
@@ -103,7 +104,12 @@ def run_command(
 
 
 def submit(
-    client: JobSubmissionClient, sweep: str, store: str, command: Sequence[str], project: Path
+    client: JobSubmissionClient,
+    sweep: str,
+    store: str,
+    command: Sequence[str],
+    project: Path,
+    said: Callable[[str], object] = lambda line: None,
 ) -> tuple[str, bool]:
     """Starts a job that runs a sweep, unless one does already.
 
@@ -115,6 +121,7 @@ def submit(
         store: Its store on the cluster.
         command: See `run_command`.
         project: The folder to upload.
+        said: Told in a line what is sent, before it is.
 
     Returns:
         The job's id, and whether it is new.
@@ -131,6 +138,7 @@ def submit(
     job = f"{prefix}{number + 1}"
     with tempfile.TemporaryDirectory() as folder:
         package = pack(project, Path(folder) / "project.zip")
+        said(what_is_sent(project))
         variables = {CLIENT_PYTHON: python_version(), CLIENT_CODE: " ".join(code_state(project)).strip()}
         environment = {"working_dir": str(package), "env_vars": variables}
         try:

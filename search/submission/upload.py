@@ -29,6 +29,8 @@ _EXCLUDED = (
     "*.pem",
     "*.key",
 )
+_NAMED = 8
+"""Folders and files that are named in a line."""
 _IGNORE_FILES = (".gitignore", ".rayignore")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -85,6 +87,21 @@ def pack(root: Path, archive: Path) -> Path:
             entry.compress_type = zipfile.ZIP_DEFLATED
             package.writestr(entry, (root / path).read_bytes())
     return archive
+
+
+def what_is_sent(root: Path) -> str:
+    """A line that says which files `pack` takes: how many, how large, and in which folders."""
+    files = list(project_files(root))
+    size = sum((root / path).stat().st_size for path in files)
+    places = Counter(f"{path.parts[0]}/" if len(path.parts) > 1 else path.name for path in files)
+    named = [
+        f"{name} ({count})" if name.endswith("/") else name for name, count in places.most_common(_NAMED)
+    ]
+    more = [f"{len(places) - _NAMED} more"] if len(places) > _NAMED else []
+    return (
+        f"sends {len(files):,} files of {root} ({_mib(size)}) to the cluster, whose users can read them: "
+        f"{', '.join([*named, *more]) or 'none'}; .rayignore names what stays here"
+    )
 
 
 def _mib(size: int) -> str:

@@ -7,7 +7,7 @@ database itself, so that all that reads it finds the files: this program, ``mlfl
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from dropattack import UsageError
 from search.records.store import Store
@@ -45,6 +45,22 @@ def make_ready(store: Store) -> None:
         raise UsageError(f"{path} cannot be used ({error}); mend that, or {again}") from error
     except sqlite3.DatabaseError as error:
         raise UsageError(f"{path} is damaged ({error}); {again}") from error
+
+
+def is_there(uri: str) -> bool:
+    """Whether what a tracking address names could be asked; MLflow makes a database or folder that is not.
+
+    Args:
+        uri: A tracking address; of a server, it is taken to be there.
+    """
+    scheme, _, rest = uri.partition(":")
+    if scheme.partition("+")[0] == "sqlite":
+        path = Path(unquote(rest.partition("?")[0].removeprefix("///")))
+    elif scheme == "file":
+        path = Path(unquote(urlsplit(uri).path))
+    else:
+        return "://" in uri or scheme == "databricks"
+    return path.exists()
 
 
 def opened(path: Path, mode: str) -> sqlite3.Connection:

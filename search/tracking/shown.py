@@ -10,7 +10,7 @@ from mlflow.entities import Metric, Run, ViewType
 from dropattack import UsageError
 from search.records.redaction import without_credentials
 from search.records.store import Store
-from search.tracking.database import make_ready
+from search.tracking.database import is_there, make_ready
 from search.tracking.experiments import find_experiment
 from search.tracking.owner import known_owner_of
 from search.tracking.tags import KEY
@@ -39,7 +39,7 @@ def shown_runs(uri: str, sweep: str, owner: str = "") -> ShownRuns:
         owner: Id of the store, where MLflow may show those of others too.
     """
     try:
-        return _asked(MlflowClient(uri), uri, sweep, owner)
+        return _asked(MlflowClient(uri), uri, sweep, owner) if is_there(uri) else ShownRuns()
     except Exception:
         return ShownRuns()
 
@@ -79,6 +79,8 @@ def add_metrics(
     try:
         if not tracking_uri:
             make_ready(store)
+        if not is_there(uri):
+            return ""
         client = MlflowClient(uri)
         ids = _asked(client, uri, sweep, known_owner_of(store) if tracking_uri else "").ids
         for key, metrics in measured.items():

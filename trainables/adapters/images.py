@@ -13,6 +13,7 @@ from typing_extensions import override
 from dropattack import Settings, UsageError, setting
 from dropattack.errors import first_line
 from trainables.adapters.dealing import SPLITS, Labels, by_name, dealt, extras, labels_of, repetitions
+from trainables.data import files
 from trainables.data.cache import Encoded, cached, remembered
 from trainables.data.dataset import Data, Dataset
 from trainables.data.splits import ImageSplit
@@ -151,8 +152,7 @@ class ImageFolder(Dataset):
         found = sorted(
             path
             for path in folder.glob("/".join(["*"] * depth))
-            if path.suffix.lower() in _ENDINGS
-            and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+            if path.suffix.lower() in _ENDINGS and not files.is_hidden(path.relative_to(folder).as_posix())
         )
         if not found:
             shape = "{train,valid,test}/CLASS/IMAGE" if depth == 3 else "CLASS/IMAGE"
@@ -209,5 +209,7 @@ def _of_8_bits(image: Any) -> Any:
 
 def _is_split(folder: Path) -> bool:
     """Whether a folder's own folders are splits."""
-    inside = {path.name.lower() for path in folder.iterdir() if path.is_dir() and path.name[:1] != "."}
+    inside = {
+        path.name.lower() for path in folder.iterdir() if path.is_dir() and not files.is_hidden(path.name)
+    }
     return "train" in inside and inside <= _FOLDERS

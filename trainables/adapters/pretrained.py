@@ -67,6 +67,6 @@ def read(load: Callable[..., Any], folder: Path, **options: Any) -> Any:
         UsageError: A file is missing or damaged.
     """
     try:
-        return load(str(folder), local_files_only=True, **options)
+        return load(str(folder), local_files_only=True, trust_remote_code=False, **options)
     except Exception as error:  # of many kinds, by what is missing or damaged
         raise UsageError(f"{folder} is no pretrained model that can be read ({first_line(error)})") from error

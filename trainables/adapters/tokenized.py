@@ -97,6 +97,12 @@ class Tokenized(Dataset):
         return digest(self.name, _VERSION, corpus, model, settings.longest)
 
     @override
+    def incomplete(self, root: Path, settings: Settings) -> str:
+        """See `Dataset.incomplete`; of the texts."""
+        assert isinstance(settings, TokenSettings)
+        return self._texts.incomplete(root, self._reading(settings))
+
+    @override
     def load(self, root: Path, settings: Settings) -> Data:
         assert isinstance(settings, TokenSettings)
         content, reading = self.checksum(root, settings), self._reading(settings)

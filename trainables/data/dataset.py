@@ -124,3 +124,14 @@ class Dataset(ABC):
         Raises:
             UsageError: As `checksum` does.
         """
+
+    def incomplete(self, root: Path, settings: Settings) -> str:
+        """What is lacking of the published dataset, such as ``400 of the 127,600 published examples``.
+
+        Returns:
+            Nothing where it is complete, and where it is not known how much was published.
+
+        Raises:
+            UsageError: As `checksum` does.
+        """
+        return ""

@@ -4,11 +4,14 @@ import csv
 import gzip
 import hashlib
 import io
+import lzma
+import os
+import shutil
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
 from dropattack import UsageError
 from dropattack.errors import first_line
@@ -16,6 +19,20 @@ from trainables.data.cache import remembered
 from trainables.digest import digest
 
 csv.field_size_limit(2**24)
+_LARGEST_CONTENT = 2**32
+"""Bytes that a ``.gz`` is unpacked to in memory at most."""
+_LARGEST = 2**27
+"""Bytes of a file in an archive that is read into memory."""
+_DAMAGED = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
+    *(
+        ValueError,
+        RuntimeError,
+        OverflowError,
+        LookupError,
+    ),  # of encrypted members, unknown compressions, odd headers
+)
+"""What reading an archive fails with."""
 
 
 def require(path: Path, dataset: str) -> Path:
@@ -40,15 +57,39 @@ def read(path: Path) -> bytes:
     Raises:
         UsageError: The file is empty or its compressed content truncated or damaged.
     """
-    content = path.read_bytes()
+    content = _bytes(path)
     if path.suffix == ".gz":
         try:
-            content = gzip.decompress(content)
+            with gzip.open(path) as packed:
+                content = packed.read(_LARGEST_CONTENT + 1)
         except (EOFError, OSError, zlib.error) as error:
             raise UsageError(f"{path} is truncated or not a gz file ({error}); fetch it again") from error
     if not content:
         raise UsageError(f"{path} is empty; fetch it again")
+    if len(content) > _LARGEST_CONTENT:
+        raise UsageError(
+            f"{path} unpacks to more than {_LARGEST_CONTENT / 2**30:.0f} GiB; unpack it yourself"
+        )
     return content
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> UsageError:
+    if path.is_dir():
+        return UsageError(f"{path} is a folder where a file should be; move it away and fetch the file")
+    return UsageError(f"{path} cannot be read ({error.strerror or first_line(error)})")
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a path below a dataset's folder is a system's own: macOS's ``._3_7.txt``, ``__MACOSX/…``."""
+    parts = PurePosixPath(name).parts
+    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
 
 
 def lines(path: Path) -> Iterator[tuple[str, str]]:
@@ -61,13 +102,18 @@ def lines(path: Path) -> Iterator[tuple[str, str]]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             for number, line in enumerate(file, 1):
-                yield f"{path}, line {number}", line.decode().rstrip("\r\n")
+                yield (
+                    f"{path}, line {number}",
+                    line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n"),
+                )
     except UnicodeDecodeError as error:
         raise UsageError(
             f"{path}, line {number}: not UTF-8 text ({error.reason}); convert the file"
         ) from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UsageError(f"{path} is truncated or not a gz file ({error}); fetch it again") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
     if number == 0:
         raise UsageError(f"{path} is empty; fetch it again")
 
@@ -169,31 +215,58 @@ def unpack(archive: Path, folder: Path) -> None:
                 for name in packed.namelist():
                     if not (folder / name).resolve().is_relative_to(folder.resolve()):
                         raise UsageError(f"{archive}: member {name!r} points outside the target folder")
+                _check_room(archive, folder, sum(member.file_size for member in packed.infolist()))
                 packed.extractall(folder)
         else:
             with tarfile.open(archive) as tar:
+                _check_room(archive, folder, sum(member.size for member in tar))
                 tar.extractall(folder, filter="data")
     except tarfile.FilterError as error:
         raise UsageError(f"{archive}: {error}; the archive is not to be trusted") from error
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
+    except UsageError:
+        raise
+    except _DAMAGED as error:
         raise UsageError(
             f"{archive} is truncated or not an archive ({first_line(error)}); fetch it again"
         ) from error
 
 
-def archived(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and content of every file in a tar archive, in its order; nothing is written to disk.
+def _check_room(archive: Path, folder: Path, size: int) -> None:
+    """Refuses an archive that would fill the disk: a bomb, or too little room."""
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise UsageError(
+            f"{archive} unpacks to {size / 2**30:,.1f} GiB, and {folder} has room for {free / 2**30:,.1f}; "
+            "make room, or name another --data DIR"
+        )
+
+
+def archived(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    """Name and content of wanted files in a tar archive, in its order; nothing is written to disk.
+
+    Args:
+        path: The archive.
+        wanted: Whether a file is read, by its name without a leading ``./``; hidden ones never are.
 
     Raises:
-        UsageError: The archive is truncated, damaged or none.
+        UsageError: The archive is truncated, damaged or none, or a file in it is larger than a dataset's.
     """
     try:
         with tarfile.open(path) as tar:
             for member in tar:
-                file = tar.extractfile(member) if member.isfile() else None
+                name = PurePosixPath(member.name).as_posix()
+                if not member.isfile() or is_hidden(name) or not wanted(name):
+                    continue
+                if member.size > _LARGEST:
+                    raise UsageError(f"{path}: member {name} has {member.size:,} bytes, more than any has")
+                file = tar.extractfile(member)
                 if file is not None:
-                    yield member.name, file.read()
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+                    yield name, file.read()
+    except UsageError:
+        raise
+    except _DAMAGED as error:
+        if path.is_dir():
+            raise _unreadable(path, OSError()) from error
         raise UsageError(
             f"{path} is truncated or not an archive ({first_line(error)}); fetch it again"
         ) from error
@@ -201,15 +274,25 @@ def archived(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def fingerprint(paths: Sequence[Path]) -> str:
     """Digest of names, sizes and times of files: cheap, and different whenever a file was changed."""
-    stats = [(str(path.resolve()), path.stat()) for path in paths]
+    stats = [(str(path.resolve()), _stat(path)) for path in paths]
     return digest([[name, found.st_size, found.st_mtime_ns] for name, found in stats])
+
+
+def _stat(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def content_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, remembered in the node's cache as long as the file is unchanged."""
 
     def find() -> str:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
     return remembered(fingerprint([path]), find)

@@ -10,6 +10,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def vectors_file(root: Path, name: str) -> Path:
     for path in (folder / name, folder / f"{name}.gz"):
         if path.is_file():
             return path
-    there = sorted(path.name.removesuffix(".gz") for path in folder.glob("*.txt*"))
+    there = sorted(path.name.removesuffix(".gz") for path in folder.glob("[!.]*.txt*"))
     raise UsageError(
         f"{folder / name} is missing; run `dropattack data fetch glove --data DIR`, put the file there, "
         f"or set data.vectors to one that is there ({', '.join(there) or 'none'}) or to '' for random vectors"
@@ -142,15 +143,37 @@ def check_vectors(path: Path) -> tuple[int, int]:
 
 
 def _entries(path: Path) -> Iterator[tuple[str, str, str]]:
-    """Where each line of a file of vectors stands, its word, and its numbers, as many as the first line's."""
-    size = 0
-    for where, line in files.lines(path):
-        word, _, values = line.rstrip().partition(" ")
-        count = _count(values)
-        size = size or count
-        if count != size or not size:
-            raise UsageError(f"{where}: {count} numbers for {word!r}, not {size}")
-        yield where, word, values
+    """Where each line of a file of vectors stands, its word, and its numbers, as many as the first line's.
+
+    Words may hold spaces, as ``. . .`` of GloVe's does. A first line that counts words and numbers, as that
+    of fastText and word2vec does, is no vector.
+    """
+    size = said = 0
+    for number, (where, line) in enumerate(files.lines(path)):
+        line = line.rstrip(" \t")
+        if size and line.count(" ") == size:  # as nearly all are
+            word, _, rest = line.partition(" ")
+            yield where, word, rest
+            continue
+        word, *values = line.split(" ")
+        if not number and len(values) == 1 and word.isdecimal() and values[0].isdecimal():
+            said = int(values[0])
+            continue
+        size = size or said or sum(1 for _ in takewhile(_is_number, reversed(values))) or len(values)
+        more = len(values) - size
+        if more < 0 or not size or (more and all(map(_is_number, values[:more]))):
+            raise UsageError(f"{where}: {len(values)} numbers for {word!r}, not {size}")
+        yield where, " ".join([word, *values[:more]]), " ".join(values[more:])
+    if not size:
+        raise UsageError(f"{path} holds no vectors; fetch it again")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _count(values: str) -> int:

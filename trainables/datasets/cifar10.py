@@ -96,7 +96,7 @@ class CifarDataset(Dataset):
 
 def _archived(path: Path, folder: str, names: list[str]) -> dict[str, tuple[str, bytes]]:
     """Where each member stands, for messages, and its content."""
-    contents = dict(files.archived(path))
+    contents = dict(files.archived(path, {f"{folder}/{name}" for name in names}.__contains__))
     for name in names:
         if f"{folder}/{name}" not in contents:
             raise UsageError(f"{path} has no member {folder}/{name}; fetch it again")

@@ -1,5 +1,6 @@
 """Fetching and verifying datasets: once per data root, whole or not at all, and never inside a trial."""
 
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ _IMDB = Web(
     {"aclImdb_v1.tar.gz": "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"},
     {"aclImdb_v1.tar.gz": "md5:7c2ac02c03563afcf9b574c7e56c153a"},
 )
+_GLOVE_6B, _PUBLISHED_VECTORS = re.compile(r"glove\.6B\.\d+d\.txt(\.gz)?"), 400_000
+"""What files of the published vectors are called, and how many each holds."""
 _AGNEWS = Web(
     {
         f"ag_news_csv/{half}.csv": "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/"
@@ -206,12 +209,17 @@ def _texts(dataset: TextDataset, hashes: Mapping[str, str]) -> Callable[[Path], 
 
 
 def _glove(root: Path) -> Report:
-    found = sorted((root / "glove").glob("*.txt*")) if (root / "glove").is_dir() else []
+    found = sorted((root / "glove").glob("[!.]*.txt*")) if (root / "glove").is_dir() else []
     if not found:
         raise UsageError(f"no word vectors in {root / 'glove'}; run `dropattack data fetch glove --data DIR`")
     sizes = {path.name: text.check_vectors(path) for path in found}
-    listed = (f"{name} ({count:,} vectors of {size} numbers)" for name, (count, size) in sizes.items())
-    return Report(f"glove: {', '.join(listed)}")
+    lacking = {n for n, (count, _) in sizes.items() if _GLOVE_6B.fullmatch(n) and count < _PUBLISHED_VECTORS}
+    listed = (
+        f"{name} ({count:,} {f'of the {_PUBLISHED_VECTORS:,} published ' if name in lacking else ''}vectors "
+        f"of {size} numbers)"
+        for name, (count, size) in sizes.items()
+    )
+    return Report(f"glove: {', '.join(listed)}", complete=not lacking)
 
 
 def _idx_web(base: str, folder: str) -> Web:

@@ -10,7 +10,7 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     "imdb": ("aclImdb_v1.tar.gz", "aclImdb/train", "IMDB_Dataset.csv"),
     "agnews": ("ag_news_csv/train.csv",),
     "pheme": ("PHEME/all-rnr-annotated-threads", "PHEME/pheme9_source_tweets.csv", "PHEME/2018_train.csv"),
-    "glove": ("glove/*.txt*",),
+    "glove": ("glove/[!.]*.txt*",),
 }
 """What is there where a dataset is: patterns below the data root, any of which will do."""
 

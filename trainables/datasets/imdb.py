@@ -1,5 +1,6 @@
 """IMDB reviews (Maas et al., 2011): the official archive, its unpacked tree, or a table of all reviews."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ _ARCHIVE, _FOLDER = "aclImdb_v1.tar.gz", "aclImdb"
 _TABLE = "IMDB_Dataset.csv"
 _LABELS, _SENTIMENTS = ("neg", "pos"), ("negative", "positive")
 _OFFICIAL_VALID = 0.1
+_REVIEW = re.compile(r"\d+_\d+\.txt")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ class Imdb(TextDataset):
             path
             for half in ("train", "test")
             for label in _LABELS
-            for path in sorted(files.require(folder / half / label, self.name).glob("*.txt"))
+            for path in sorted(files.require(folder / half / label, self.name).glob("[!.]*.txt"))
         ]
         if not found:
             raise UsageError(f"{folder} holds no reviews; fetch {self.name} again")
@@ -81,29 +83,38 @@ def _tabled(path: Path) -> Iterator[tuple[str, int]]:
 def _halves(root: Path, sources: list[Path]) -> list[list[tuple[str, int]]]:
     """Reviews of the training half and of the test half, in the order of their names."""
     archive = sources[0].name == _ARCHIVE
+    place = root / _ARCHIVE if archive else root / _FOLDER
     reviews = _archived(sources[0]) if archive else _unpacked(root / _FOLDER, sources)
     halves: dict[str, dict[str, tuple[str, int]]] = {"train": {}, "test": {}}
     for name, content in reviews:
-        half, label, _ = name.split("/")
+        half, label, file = name.split("/")
+        where = f"{place}: {_FOLDER}/{name}" if archive else str(place / name)
         if name in halves[half]:
-            raise UsageError(f"{root / _ARCHIVE}: member {_FOLDER}/{name} stands there twice")
-        where = str(root / (f"{_ARCHIVE}: {_FOLDER}/{name}" if archive else f"{_FOLDER}/{name}"))
+            raise UsageError(f"{place}: member {_FOLDER}/{name} stands there twice")
+        if not _REVIEW.fullmatch(file):
+            raise UsageError(
+                f"{where} is none of the published reviews, which are called ID_RATING.txt; is it a copy? "
+                "remove it"
+            )
         if not content.strip():
             raise UsageError(f"{where} is empty; fetch the dataset again")
         halves[half][name] = (files.text(content, where), _LABELS.index(label))
+    for half, found in halves.items():
+        if not found:
+            raise UsageError(
+                f"{place} holds no reviews {_FOLDER}/{half}/{{neg,pos}}/ID_RATING.txt; fetch it again"
+            )
     return [[review for _, review in sorted(half.items())] for half in halves.values()]
 
 
 def _archived(path: Path) -> Iterator[tuple[str, bytes]]:
     """Names below the top folder, and contents, of the reviews in the archive."""
-    for name, content in files.archived(path):
-        parts = name.split("/")
-        if _is_review(parts):
-            yield "/".join(parts[1:]), content
+    for name, content in files.archived(path, _is_review):
+        yield name.partition("/")[2], content
 
 
-def _is_review(parts: list[str]) -> bool:
-    match parts:
+def _is_review(name: str) -> bool:
+    match name.split("/"):
         case [top, "train" | "test", "neg" | "pos", name]:
             return top == _FOLDER and name.endswith(".txt")
     return False
@@ -111,4 +122,4 @@ def _is_review(parts: list[str]) -> bool:
 
 def _unpacked(folder: Path, paths: list[Path]) -> Iterator[tuple[str, bytes]]:
     for path in paths:
-        yield path.relative_to(folder).as_posix(), path.read_bytes()
+        yield path.relative_to(folder).as_posix(), files.read(path)

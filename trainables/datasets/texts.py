@@ -84,6 +84,22 @@ class TextDataset(Dataset):
             groups=self.groups_of(root, settings),
         )
 
+    @override
+    def incomplete(self, root: Path, settings: Settings) -> str:
+        """See `Dataset.incomplete`; counted once for files as they are."""
+        assert isinstance(settings, TextSettings)
+        if self.published is None:
+            return ""
+        seen = files.fingerprint(self.sources(root, settings))
+
+        def find() -> str:
+            return str(sum(map(len, self.read(root, settings))))
+
+        total = int(
+            remembered(f"{self.name}-size-{digest(seen, settings.to_dict(), _ENCODER_VERSION)}", find)
+        )
+        return f"{total:,} of the {self.published:,} published examples" if total < self.published else ""
+
     def positive_of(self, root: Path, settings: Any) -> int | None:
         """The positive class; a dataset that knows it with its files overrides this."""
         return self.positive

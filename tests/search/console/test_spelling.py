@@ -6,9 +6,11 @@ import subprocess
 import sys
 
 import pytest
+from rich.table import Table
 
 from dropattack import registered
-from search.console.spelling import spell_out
+from search.console.spelling import printable, spell_out
+from search.console.terminal import show_line, terminal
 
 
 @pytest.mark.parametrize(
@@ -58,6 +60,30 @@ def test_what_an_encoding_lacks_is_spelled_and_the_rest_stays(
     stream.write(text)
     stream.flush()
     assert under.getvalue() == written
+
+
+def test_nothing_that_controls_a_terminal_is_printed() -> None:
+    for character in map(
+        chr, [*range(32), *range(127, 160), 0xAD, *range(0x2028, 0x202F), *range(0x2066, 0x206A)]
+    ):
+        shown = printable(f"a{character}b")
+        assert shown.isprintable() or character in "\n\t"
+        assert shown[0] + shown[-1] == "ab"
+    assert printable("ε 5\N{NO-BREAK SPACE}% · 数据") == "ε 5\N{NO-BREAK SPACE}% · 数据"
+
+
+@pytest.mark.parametrize(
+    "text", ["[/x]", "[red]a[/red]", "[link=http://e]b[/link]", ":smile:", "\x1b[31mc", "\\["]
+)
+def test_text_is_text_to_the_console(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    console = terminal()
+    table = Table(text, title=text)
+    table.add_row(text)
+    console.print(table)
+    show_line(console, text)
+    shown = capsys.readouterr().out
+    assert shown.count(printable(text)) == 4
+    assert "\x1b" not in shown
 
 
 def test_a_stream_that_is_no_file_is_left_alone() -> None:

@@ -23,6 +23,7 @@ CONTENTS: dict[str, Any] = {
     "total.json": 28,
     "robustness.json": {"key": {"test_fgsm_0.1_accuracy": 0.25}},
     "report.json": "0f0f0f0f",
+    "data.json": ["agnews-bigru trains on a part of its dataset"],
     "verdict.json": {"finished": 4, "verdicts": [{"workload": "w", "lines": ["Use it."]}]},
     "journal.json": 4096,
 }

@@ -19,6 +19,24 @@ from tests.search.simulation import sweep
         ("no answer from https://ann:s3cret@host: gone", "no answer from https://host: gone"),
         ("sqlite:////runs/a@b/mlflow.db", "sqlite:////runs/a@b/mlflow.db"),
         ("http://host:5000", "http://host:5000"),
+        (
+            "postgresql://ann:s3/cr/et@host/db?sslpassword=s3cret&a=b",
+            "postgresql://host/db?sslpassword=***&a=b",
+        ),
+        ("http://ann:s3@cr/e@t@host/db", "http://host/db"),
+        ("http://ann:s3?cret@host/db http://ann:s3#cret@host", "http://host/db http://host"),
+        ("http://:s3/cret@host, https://s3cret@host/x", "http://host, https://host/x"),
+        ("https://host/?token=s3cret&x=1", "https://host/?token=***&x=1"),
+        ("https://host/?x=1&access_token=s3cret#a", "https://host/?x=1&access_token=***"),
+        (
+            "https://host/?X-Amz-Signature=s3cret;apiKey=s3cret",
+            "https://host/?X-Amz-Signature=***;apiKey=***",
+        ),
+        ("host=db password=s3cret sslPassword='s3'", "host=db password=*** sslPassword=***"),
+        ("run mine.yaml --set data.tokenizer=notebook", "run mine.yaml --set data.tokenizer=notebook"),
+        ("http://host:5000/x@y", "http://y"),
+        ("https://host/x@y?page=2", "https://host/x@y?page=2"),
+        ("see sqlite:////a:b@c and mail ann@host", "see sqlite:////a:b@c and mail ann@host"),
     ],
 )
 def test_user_names_and_passwords_leave_urls_and_nothing_else_does(text: str, clean: str) -> None:

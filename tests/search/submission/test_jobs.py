@@ -84,6 +84,20 @@ def test_a_job_says_what_runs_and_with_which_python_it_was_submitted(project: Pa
     assert job.runtime_env["env_vars"] == {CLIENT_PYTHON: python_version(), CLIENT_CODE: ""}
 
 
+def test_what_is_sent_is_said_before_it_is(project: Path) -> None:
+    client, said = Client(), []
+
+    def hear(line: str) -> None:
+        said.append((line, len(client.jobs)))
+
+    for _ in range(2):
+        jobs.submit(client, "demo", "/store", COMMAND, project, hear)  # type: ignore[arg-type]
+    ((line, before),) = said  # the second one joins, and sends nothing
+    assert before == 0
+    assert line.startswith("sends ")
+    assert "to the cluster" in line
+
+
 def test_a_running_job_is_joined_and_an_ended_one_followed_by_a_new_one(project: Path) -> None:
     client = Client()
     first, _ = _submit(client, project)

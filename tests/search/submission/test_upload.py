@@ -10,6 +10,10 @@ from dropattack import UsageError
 from search.submission import upload
 
 KEPT = ["mine.py", "pkg/model.py", "pkg/runs/sweep.yaml", "sweeps/mine.yaml"]
+SAID = (
+    "(0 MiB) to the cluster, whose users can read them: pkg/ (2), mine.py, sweeps/ (1); "
+    ".rayignore names what stays here"
+)
 LEFT_OUT = [
     ".env",
     ".git/config",
@@ -69,3 +73,14 @@ def test_this_project_fits_with_room_to_spare(tmp_path: Path) -> None:
     assert archive.stat().st_size < 5 * 2**20
     with zipfile.ZipFile(archive) as package:
         assert {"search/__main__.py", "search/sweeps/demo.yaml"} <= set(package.namelist())
+
+
+def test_what_is_sent_is_said(tmp_path: Path) -> None:
+    """As much as is packed, and nothing that is left out."""
+    root = _project(tmp_path / "mine")
+    assert upload.what_is_sent(root) == f"sends {len(KEPT)} files of {root} {SAID}"
+    for number in range(20):
+        (root / f"more{number}.py").write_text("x")
+    assert upload.what_is_sent(root).endswith("15 more; .rayignore names what stays here")
+    with zipfile.ZipFile(upload.pack(root, tmp_path / "p.zip")) as packed:
+        assert f"sends {len(packed.namelist())} files" in upload.what_is_sent(root)

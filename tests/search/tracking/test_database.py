@@ -163,6 +163,8 @@ def test_mlflows_interface_finds_the_files_of_a_store_that_was_moved(
     monkeypatch.setattr(subprocess, "call", call)
     result = CliRunner().invoke(app, ["ui", "--store", str(moved.root)])
     assert result.exit_code == 0
+    assert "http://127.0.0.1:5000 has no login: every user of this machine can" in result.stderr
+    assert started[0][started[0].index("--host") + 1] == "127.0.0.1"
     assert started[0][-2:] == ["--backend-store-uri", moved.tracking_uri]
     check(moved)
 

@@ -1,0 +1,26 @@
+"""Code that was noted earlier beside what is here now, found without importing any of it."""
+
+import re
+from importlib.metadata import PackageNotFoundError, distribution
+
+from dropattack import UsageError
+from trainables.code.modules import find, own_modules
+from trainables.code.origin import Origin, origin_of, version_of
+
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def differs(name: str, noted: str) -> bool:
+    """Whether a module or a distribution is another one now; one that is not here is not.
+
+    Args:
+        name: Name in `trainables.code.definition.Code.modules`.
+        noted: What stands there.
+    """
+    try:
+        spec = find(name) if _MODULE.fullmatch(name) else None
+        if spec is not None and origin_of(spec) is Origin.OWN:
+            return own_modules(spec)[name].digest != noted
+        return version_of(distribution(name)) != noted
+    except (UsageError, PackageNotFoundError, ValueError, OSError):
+        return False
