@@ -21,6 +21,8 @@ _INTERVAL_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 60.0
 _LAST_SECONDS = 5.0
 """How long closing waits for a thread where that was not waited for before, or where there is hurry."""
+_REFRESH_SECONDS = 10.0
+"""How far the means of configurations may be behind while many trials are to be shown."""
 _GLANCE_SECONDS = 0.2
 _TRUSTED_SECONDS = 10.0
 """How long what MLflow answered is taken for true; people change runs meanwhile."""
@@ -188,7 +190,7 @@ class Projection:
                 pause = _INTERVAL_SECONDS
 
     def _show_all(self) -> None:
-        runs = self._connected()
+        runs, refreshed = self._connected(), time.monotonic()
         while self._dirty and time.monotonic() < self._deadline:
             with self._lock:
                 key, record = next(iter(self._dirty.items()))
@@ -205,7 +207,12 @@ class Projection:
                     self._unshown.discard(key)
                 else:
                     self._dirty[key] = self._dirty.pop(key)
-        if not self._dirty:
+            if time.monotonic() > refreshed + _REFRESH_SECONDS:
+                runs.show_configurations(complete=False)
+                refreshed = time.monotonic()
+        complete = not self._dirty
+        runs.show_configurations(complete)
+        if complete:
             runs.tidy()
         runs.describe(self._headline())
 
