@@ -67,7 +67,7 @@ def test_a_recorded_epoch_is_one_write_to_disk(tmp_path: Path, monkeypatch: pyte
 def test_a_run_that_is_shown_once_takes_three_requests(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MLflow is told of a finished trial, and of a configuration, by creating a run, one batch, and ending it."""
+    """MLflow is told of a trial, and of a configuration, by creating a run, one batch, and ending it."""
     stages = [{"name": "grid", "methods": {"dropattack": {"epsilon": [0.1, 1.0], "p": [0.3, 0.7]}}}]
     definition = sweep(name="requests", stages=stages)
     tested = engine(tmp_path, definition)
