@@ -4,8 +4,6 @@ Exit status 0: done; 1: some trials failed, or the run could not start or go on;
 nothing started.
 """
 
-import os
-import subprocess
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search.console.begun import init
+from search.console.browse import ui
 from search.console.checked import store_app
 from search.console.command import carry_out, refusals
 from search.console.doctor import doctor
@@ -259,29 +258,10 @@ def robustness(
         _say(place.remarks.values())
 
 
-for light in (sweeps, workloads, methods, targets, doctor, init):
+for light in (sweeps, workloads, methods, targets, doctor, init, ui):
     app.command()(light)
 app.add_typer(data_app, name="data")
 app.add_typer(store_app, name="store")
-
-
-@app.command()
-def ui(
-    store: StoreOption = STORE, port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000
-) -> None:
-    """Open MLflow's web interface on the records of a store."""
-    with refusals():
-        from dropattack import UsageError
-        from search.records.store import Store
-        from search.tracking.database import make_ready
-
-        if not (store / "mlflow.db").exists():
-            raise UsageError(f"{store} has no MLflow records; run a sweep first, or name another --store")
-        make_ready(Store(store))
-        address = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
-        uri = Store(store).tracking_uri
-        environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        raise typer.Exit(subprocess.call([*address, "--backend-store-uri", uri], env=environment))
 
 
 def main() -> None:

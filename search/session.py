@@ -33,7 +33,7 @@ from search.tracking.owner import owner_of
 from search.tracking.projection import Projection
 from search.tracking.runs import Winner
 from search.tracking.settled import note_settled
-from search.tracking.told import verdict_tags
+from search.tracking.told import told
 from trainables.disk import checkpoint_path, write_atomically
 from trainables.saved import load_model
 from trainables.workloads import workload_named
@@ -126,7 +126,8 @@ def finish_sweep(
             raise
         finally:
             with interrupts_wait() as hurry:
-                behind = projection.close(files, winners, ending, hurry, verdict_tags(sweep.summary, verdict))
+                shows = told(sweep, engine.records, verdict)
+                behind = projection.close(files, winners, ending, hurry, shows)
                 warning = "; ".join(filter(None, [*broken, behind]))
                 _log.info("ended as %s: %s%s", ending, status.line(), f"; {warning}" if warning else "")
         if not warning and not tracking_uri:

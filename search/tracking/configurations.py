@@ -1,13 +1,12 @@
 """The runs of configurations in MLflow: each stands over its trials, and shows the mean over their seeds."""
 
 import math
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_SOURCE_NAME
 
 from analysis.records import CONFIGURATION, CONTROL
@@ -15,7 +14,7 @@ from analysis.statistics import estimate
 from search.definition.sweep import Confirm, Sweep
 from search.records.naming import run_name
 from search.records.record import Record, State
-from search.tracking.found import FoundRun, FoundRuns, same
+from search.tracking.found import FoundRun, FoundRuns, corrections, same
 from search.tracking.picture import BEST, STATUS, best_of, ended_at, params_of, started_at
 from search.tracking.tags import CONFIGURATIONS, KIND, SWEEP, TAG
 
@@ -131,12 +130,8 @@ class ConfigurationRuns:
             self._replace(own.run, untrue)
             own.run, own.known = self._create(own.first), True
             self._adopt(own.parts, own.run.run_id)
-        run, now = own.run, int(time.time() * 1000)
-        metrics = [
-            Metric(name, value, max(now, run.stamps.get(name, (0, 0))[1] + 1), 0)
-            for name, value in wanted.items()
-            if run.metrics.get(name) != value
-        ]
+        run = own.run
+        metrics = corrections(run, wanted)
         tags = {n: v for n, v in self._tags(own).items() if run.tags.get(n) != v}
         params = {n: v for n, v in _params(own.first).items() if n not in run.params}
         if metrics or tags or params:

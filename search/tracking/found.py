@@ -6,11 +6,12 @@ otherwise; what it lacks is added to it, and one that contradicts the record is 
 
 import json
 import math
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlflow.entities import Run
+from mlflow.entities import Metric, Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from analysis.records import CONFIGURATION
@@ -191,6 +192,25 @@ def contradiction(run: FoundRun, record: Record, epochs: Sequence[Mapping[str, f
         if not any(math.isclose(shown, each, rel_tol=_CLOSE) for each in [*before[-1:], *since]):
             return f"its metric {name} is {shown}, which is not on record"
     return ""
+
+
+def corrections(run: FoundRun, wanted: Mapping[str, float], at: int | None = None) -> list[Metric]:
+    """Metrics of one value each that a run lacks, or has another value of: MLflow shows the latest.
+
+    Args:
+        run: The run.
+        wanted: What it should show.
+        at: When the values came about, in milliseconds; now, where it is not known or there is another value.
+    """
+    now = int(time.time() * 1000)
+    found = []
+    for name, value in wanted.items():
+        shown = run.metrics.get(name)
+        if shown is None and math.isfinite(value):
+            found.append(Metric(name, value, at or now, 0))
+        elif shown is not None and shown != value and not (math.isnan(shown) and math.isnan(value)):
+            found.append(Metric(name, value, max(now, run.stamps.get(name, (0, 0))[1] + 1), 0))
+    return found
 
 
 def lacks_metrics(run: FoundRun, epochs: Sequence[Mapping[str, float]]) -> bool:

@@ -15,6 +15,7 @@ from search.records.record import Record, State
 from search.records.redaction import without_credentials
 from search.tracking.runs import SweepRuns, Winner
 from search.tracking.shown import ShownRuns, run_url
+from search.tracking.told import Told
 from search.tracking.trouble import AGAIN, advice, lasts, line
 
 _INTERVAL_SECONDS = 2.0
@@ -110,7 +111,7 @@ class Projection:
         winners: Sequence[Winner] = (),
         status: str = "FINISHED",
         hurry: threading.Event | None = None,
-        verdict: Mapping[str, str] | None = None,
+        verdict: Told | None = None,
     ) -> str:
         """Adds files to the parent run and the winners' models to their runs, and ends the parent run.
 
@@ -119,7 +120,7 @@ class Projection:
             winners: Trials that give the model of their workload's best configuration.
             status: How the sweep ended, in MLflow's words: FINISHED, FAILED or KILLED.
             hurry: Set when MLflow is to be waited for a few seconds more and no longer.
-            verdict: Tags of the parent run that say what the sweep shows.
+            verdict: What the sweep shows.
 
         Returns:
             What MLflow could not be told, and what to do; or nothing.

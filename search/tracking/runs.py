@@ -4,7 +4,6 @@ import json
 import logging
 import math
 import os
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,9 +14,16 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFL
 from search.definition.sweep import Sweep
 from search.records.record import Record, State
 from search.tracking.configurations import ConfigurationRuns
-from search.tracking.experiments import own_experiment
+from search.tracking.experiments import own_experiment, set_views
 from search.tracking.files import RunFiles
-from search.tracking.found import REPLACED, FoundRun, FoundRuns, contradiction, lacks_metrics
+from search.tracking.found import (
+    REPLACED,
+    FoundRun,
+    FoundRuns,
+    contradiction,
+    corrections,
+    lacks_metrics,
+)
 from search.tracking.picture import (
     STATUS,
     batches_of,
@@ -30,6 +36,7 @@ from search.tracking.picture import (
 )
 from search.tracking.shown import all_runs
 from search.tracking.tags import KIND, SWEEP, TAG
+from search.tracking.told import PARTS, Told
 
 _DEFINITION = "sweep.json"
 _STATE = f"{TAG}state"
@@ -76,6 +83,7 @@ class SweepRuns:
         self._sweep = sweep
         self._later = later or {}
         self.experiment, self._restored = own_experiment(self._client, sweep.name, artifacts, owner)
+        set_views(self._client, self.experiment, sweep)
         self.created = False
         self._runs: dict[str, FoundRun] = {}
         self._shown_headline = ""
@@ -119,7 +127,9 @@ class SweepRuns:
         run = self._runs[key]
         batches = batches_of(epochs[run.epochs :])
         goes_on = bool(batches) or run.tags.get(_STATE) != state.value
-        at_once = [] if state is State.RUNNING else self._best(run, epochs)
+        at_once: list[Metric] = []
+        if state is not State.RUNNING:
+            at_once = corrections(run, best_of(select, epochs), ended_at(epochs))
         at_once += self._measured_later(key, run)
         if at_once:
             batches = [*batches[:-1], [*(batches or [[]])[-1], *at_once]]
@@ -167,7 +177,7 @@ class SweepRuns:
         files: Sequence[Path],
         winners: Sequence[Winner],
         status: str,
-        verdict: Mapping[str, str] | None = None,
+        verdict: Told | None = None,
     ) -> None:
         """Adds files and the verdict to the parent run, models to the winners' runs, and ends the parent.
 
@@ -177,10 +187,10 @@ class SweepRuns:
             files: For the parent run.
             winners: Trials that give a model.
             status: How the sweep ended, in MLflow's words.
-            verdict: Tags of the parent run that say what the sweep shows; see `verdict_tags`.
+            verdict: What the sweep shows.
         """
-        if verdict:
-            self._client.log_batch(self.parent, tags=[RunTag(name, each) for name, each in verdict.items()])
+        if verdict is not None:
+            self._tell(verdict)
         for key, model in winners:
             for file in model if key in self._runs else ():
                 RunFiles(self._runs[key].files, self._uri).put(file, "model")
@@ -192,6 +202,13 @@ class SweepRuns:
                 run.status = STATUS[State.PRUNED]
         self._configurations.stop()
         self._client.set_terminated(self.parent, status)
+
+    def _tell(self, told: Told) -> None:
+        """Shows on the parent run what the sweep shows; numbers that it no longer has are NaN."""
+        gone = {name for name in self._parent.metrics if name.startswith(PARTS)} - told.metrics.keys()
+        wanted = {**told.metrics, **dict.fromkeys(gone if told.tags else (), math.nan)}
+        metrics = corrections(self._parent, wanted)
+        self._client.log_batch(self.parent, metrics, tags=[RunTag(*each) for each in told.tags.items()])
 
     def _find_parent(self) -> FoundRun:
         """The sweep's own run: the one there is, restored where it was deleted, or a new one."""
@@ -284,20 +301,6 @@ class SweepRuns:
             self._client.set_terminated(run.run_id, status, end)
             run.status, run.end = status, end
 
-    def _best(self, run: FoundRun, epochs: Sequence[Mapping[str, float]]) -> list[Metric]:
-        """What a trial is judged by, where its run says something else: MLflow shows the latest."""
-        at = int(epochs[-1]["recorded_at"] * 1000) if epochs else 0
-        return [
-            Metric(
-                name,
-                value,
-                max(int(time.time() * 1000), run.stamps[name][1] + 1) if name in run.stamps else at,
-                0,
-            )
-            for name, value in best_of(self._sweep.select, epochs).items()
-            if run.metrics.get(name) != value
-        ]
-
     def _untrue_best(self, run: FoundRun, epochs: Sequence[Mapping[str, float]]) -> str:
         """What is wrong with what a run is judged by, where a later value could not mend it."""
         for name, value in best_of(self._sweep.select, epochs).items():
@@ -307,9 +310,4 @@ class SweepRuns:
         return ""
 
     def _measured_later(self, key: str, run: FoundRun) -> list[Metric]:
-        now = int(time.time() * 1000)
-        return [
-            Metric(name, value, now, 0)
-            for name, value in (() if run.compared else self._later.get(key, {}).items())
-            if run.metrics.get(name) != value and math.isfinite(value)
-        ]
+        return [] if run.compared else corrections(run, self._later.get(key, {}))
