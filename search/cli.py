@@ -209,6 +209,11 @@ def best(
     store: StoreOption = STORE,
     as_yaml: Annotated[bool, typer.Option("--yaml", help="Print a sweep file that trains it.")] = False,
     as_json: JsonOption = False,
+    register: Annotated[
+        str, typer.Option(metavar="NAME", help="Register its model, and the baseline's, in MLflow.")
+    ] = "",
+    data: DataOption = DATA,
+    tracking_uri: TrackingOption = "",
 ) -> None:
     """Say what to use, as a configuration to paste, with its key and its model file."""
     with refusals():
@@ -229,6 +234,10 @@ def best(
             print(best_yaml(definition, found), end="")
         else:
             show_best(terminal(), definition, found)
+        if register:
+            from search.results import registering
+
+            _say(registering.register(place, name, data, tracking_uri, register))
         _say(place.remarks.values())
 
 
