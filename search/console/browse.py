@@ -69,7 +69,14 @@ def _mlflow(store: "Store", sweep: str, port: int) -> tuple[list[str], list[str]
     lines = [f"{n}, {VIEWS[k]}: {address(server, shown[n], k)}" for n in chosen for k in VIEWS]
     local = [f"{name}:*" for name in ("localhost", "127.0.0.1", _NAME)]
     command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--allowed-hosts", ",".join(local), "--cors-allowed-origins", f"http://{_NAME}:*"]
+    command += [
+        "--workers",
+        "1",
+        "--allowed-hosts",
+        ",".join(local),
+        "--cors-allowed-origins",
+        f"http://{_NAME}:*",
+    ]
     command += ["--backend-store-uri", store.tracking_uri]
     return command, lines or [server], {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 

@@ -3,9 +3,9 @@
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from mlflow.entities import Metric, RunStatus
+from mlflow.entities import Dataset, DatasetInput, Metric, RunStatus
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from analysis.records import CONFIGURATION, CONTROL
@@ -29,6 +29,7 @@ _TESTED = "test_"
 _BATCH = 1000
 """How many metrics MLflow takes at once."""
 _LONGEST_TAG = 5000
+_LONGEST_DIGEST = 36
 
 
 def trial_text(trial: Trial) -> str:
@@ -125,6 +126,17 @@ def best_of(select: Select, epochs: Sequence[Mapping[str, float]]) -> dict[str, 
     tested = f"{_TESTED}{select.metric}"
     found |= {f"{BEST}{tested}": epoch[tested] for epoch in epochs if tested in epoch}
     return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def datasets_of(found: Iterable[tuple[str, str, str]]) -> list[DatasetInput]:
+    """MLflow's form of datasets, each given by name, checksum and workload."""
+    return [
+        DatasetInput(
+            Dataset(name, checksum[:_LONGEST_DIGEST], "dropattack", json.dumps({"workload": workload})), []
+        )
+        for name, checksum, workload in found
+        if checksum
+    ]
 
 
 def started_at(record: Record) -> int:

@@ -28,6 +28,7 @@ from search.tracking.picture import (
     STATUS,
     batches_of,
     best_of,
+    datasets_of,
     ended_at,
     params_of,
     passing_tags,
@@ -209,6 +210,8 @@ class SweepRuns:
         wanted = {**told.metrics, **dict.fromkeys(gone if told.tags else (), math.nan)}
         metrics = corrections(self._parent, wanted)
         self._client.log_batch(self.parent, metrics, tags=[RunTag(*each) for each in told.tags.items()])
+        if told.datasets:
+            self._client.log_inputs(self.parent, datasets_of(told.datasets))
 
     def _find_parent(self) -> FoundRun:
         """The sweep's own run: the one there is, restored where it was deleted, or a new one."""

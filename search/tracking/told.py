@@ -1,13 +1,15 @@
 """What a sweep shows and has spent, as tags and metrics of its own run in MLflow."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dropattack import UsageError
 from search.definition.sweep import Sweep
 from search.records.notes import NotedVerdicts
 from search.records.record import Record
 from search.tracking.tags import TAG
+from trainables.workloads import workload_named
 
 PARTS = ("best/", "baseline/", "gain/")
 """What the verdict's metrics begin with."""
@@ -24,13 +26,15 @@ class Told:
         tags: The verdict as the run's description, and its parts in words.
         metrics: Its numbers: ``best/`` of what to use, ``baseline/``, ``gain/`` over plain training of as
             many passes and of as many epochs, ``spent/``. With several workloads each name ends with one.
+        datasets: What was trained on: name, checksum and workload of each.
     """
 
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
+    datasets: Sequence[tuple[str, str, str]] = ()
 
 
-def told(sweep: Sweep, records: Iterable[Record], noted: NotedVerdicts | None) -> Told:
+def told(sweep: Sweep, records: Sequence[Record], noted: NotedVerdicts | None) -> Told:
     """What a sweep's records show, and what they cost.
 
     Args:
@@ -39,7 +43,7 @@ def told(sweep: Sweep, records: Iterable[Record], noted: NotedVerdicts | None) -
         noted: What they show; nothing gives the costs alone.
     """
     tags: dict[str, str] = {}
-    metrics = _spent(records)
+    metrics: dict[str, float] = {}
     paragraphs: list[str] = []
     verdicts = noted["verdicts"] if noted is not None else []
     for verdict in verdicts:
@@ -51,7 +55,19 @@ def told(sweep: Sweep, records: Iterable[Record], noted: NotedVerdicts | None) -
         metrics |= {f"{name}{end}": value for name, value in _numbers(verdict).items() if value is not None}
     if verdicts:
         tags[_NOTE] = "\n\n".join([*paragraphs, sweep.summary])[:_LONGEST]
-    return Told(tags, metrics)
+    return Told(tags, metrics | _spent(records), _datasets(records))
+
+
+def _datasets(records: Iterable[Record]) -> list[tuple[str, str, str]]:
+    """Name, checksum and workload of each dataset; of a workload that is gone the name is its own."""
+    found = []
+    for workload, checksum in sorted({(r.trial.workload, r.trial.checksum) for r in records}):
+        try:
+            name = workload_named(workload).dataset.name
+        except UsageError:
+            name = workload
+        found.append((name, checksum, workload))
+    return found
 
 
 def _words(verdict: Mapping[str, Any]) -> dict[str, str]:
