@@ -10,7 +10,6 @@ from mlflow.entities import Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_SOURCE_NAME
 
 from analysis.records import CONFIGURATION, CONTROL
-from analysis.statistics import estimate
 from search.definition.sweep import Confirm, Sweep
 from search.records.naming import run_name
 from search.records.record import Record, State
@@ -200,10 +199,14 @@ def _means(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Means of metrics over trials, their 95 % intervals where there are enough, and how many trials."""
     found: dict[str, float] = {}
     for name in sorted({name for result in results for name in result}):
-        over = estimate([result[name] for result in results if name in result])
-        own = name.removeprefix(BEST)
-        each = {own: over.mean, f"{own}_low": over.low, f"{own}_high": over.high}
-        found |= {n: float(value) for n, value in each.items() if math.isfinite(value)}
+        values, own = [result[name] for result in results if name in result], name.removeprefix(BEST)
+        found[own] = math.fsum(values) / len(values)
+        if len(values) > 1:
+            from analysis.statistics import estimate  # with SciPy, which a search of one seed needs not
+
+            over = estimate(values)
+            each = {f"{own}_low": over.low, f"{own}_high": over.high}
+            found |= {n: float(value) for n, value in each.items() if math.isfinite(value)}
     return found | ({"seeds": float(len(results))} if results else {})
 
 

@@ -22,7 +22,7 @@ _INTERVAL_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 60.0
 _LAST_SECONDS = 5.0
 """How long closing waits for a thread where that was not waited for before, or where there is hurry."""
-_REFRESH_SECONDS = 10.0
+_REFRESH_SECONDS = 30.0
 """How far the means of configurations may be behind while many trials are to be shown."""
 _GLANCE_SECONDS = 0.2
 _TRUSTED_SECONDS = 10.0
