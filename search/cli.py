@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from search.console.begun import init
+from search.console.browse import ui
 from search.console.checked import store_app
 from search.console.command import carry_out, refusals, say
 from search.console.doctor import doctor
@@ -34,7 +35,6 @@ from search.console.options import (
 )
 from search.console.remarks import changed_code, say_all
 from search.console.reported import report
-from search.console.served import ui
 
 app = typer.Typer(
     name="dropattack",
@@ -185,6 +185,11 @@ def best(
     store: StoreOption = STORE,
     as_yaml: Annotated[bool, typer.Option("--yaml", help="Print a sweep file that trains it.")] = False,
     as_json: JsonOption = False,
+    register: Annotated[
+        str, typer.Option(metavar="NAME", help="Register its model, and the baseline's, in MLflow.")
+    ] = "",
+    data: DataOption = DATA,
+    tracking_uri: TrackingOption = "",
 ) -> None:
     """Say what to use, as a configuration to paste, with its key and its model file."""
     with refusals():
@@ -205,6 +210,10 @@ def best(
             print(best_yaml(definition, found), end="")
         else:
             show_best(terminal(), definition, found)
+        if register:
+            from search.results import registering
+
+            say_all(registering.register(place, name, data, tracking_uri, register))
         say_all(place.remarks.values())
 
 

@@ -2,8 +2,9 @@
 
 import json
 import logging
+import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,17 +25,16 @@ from search.records.notes import VERDICT, NotedVerdicts
 from search.records.reading import CHECK
 from search.records.record import Record
 from search.records.store import Store
-from search.results.best import best_by_workload
+from search.results.modelled import winners, write_mlflow_model
 from search.results.outcome import StoreError
-from search.results.recommended import recommended
 from search.results.reporting import standing_report, write_report
 from search.tracking.database import make_ready
 from search.tracking.owner import owner_of
 from search.tracking.projection import Projection
 from search.tracking.runs import Winner
 from search.tracking.settled import note_settled
-from search.tracking.told import verdict_tags
-from trainables.disk import checkpoint_path, write_atomically
+from search.tracking.told import told
+from trainables.disk import checkpoint_path
 from trainables.saved import load_model
 from trainables.workloads import workload_named
 
@@ -92,10 +92,10 @@ def finish_sweep(
     ]
     broken: list[str] = []
     files: list[Path] = []
-    winners: list[Winner] = []
+    models: list[Winner] = []
     verdict: NotedVerdicts | None = None
     ending = "FAILED"
-    with _run_errors(store), sweep_log(folder):
+    with _run_errors(store), sweep_log(folder), tempfile.TemporaryDirectory() as scratch:
         try:
             if noted is not None:
                 _log.info("run of %s with %s", noted.command, dict(noted.versions))
@@ -115,10 +115,12 @@ def finish_sweep(
                 with doing(console, "writing the report"):
                     report = write_report(sweep, store, engine.records, projection.shown())
             verdict = store.noted(sweep.name, VERDICT)
-            winners = [
-                (record.key, _winner_files(store.model(sweep.name, record), record.trial.workload, broken))
-                for record in _winners(sweep, engine.records, verdict)
-            ]
+            for record in winners(sweep, engine.records, verdict):
+                try:
+                    own = _winner_files(store, sweep, record, verdict, data, Path(scratch))
+                    models.append((record.key, own))
+                except UsageError as error:
+                    broken.append(f"a winner's model is not shown in MLflow ({error}; {CHECK})")
             files = [report, folder / "sweep.json"]
             ending = "KILLED" if not engine.done else "FAILED" if status.failures else "FINISHED"
         except KeyboardInterrupt:
@@ -126,7 +128,8 @@ def finish_sweep(
             raise
         finally:
             with interrupts_wait() as hurry:
-                behind = projection.close(files, winners, ending, hurry, verdict_tags(sweep.summary, verdict))
+                shows = told(sweep, engine.records, verdict)
+                behind = projection.close(files, models, ending, hurry, shows)
                 warning = "; ".join(filter(None, [*broken, behind]))
                 _log.info("ended as %s: %s%s", ending, status.line(), f"; {warning}" if warning else "")
         if not warning and not tracking_uri:
@@ -141,13 +144,6 @@ def _close_unanswered(view: ProgressView, projection: Projection, status: Status
     hurry.set()
     behind = projection.close((), (), "KILLED", hurry)
     _log.warning("ended as KILLED, unanswered: %s%s", status.line(), f"; {behind}" if behind else "")
-
-
-def _winners(sweep: Sweep, records: Sequence[Record], verdict: NotedVerdicts | None) -> list[Record]:
-    """Trials that give the models of what the verdict recommends, and of what validation chooses."""
-    found = [record for _, record in recommended(sweep, records, verdict)] if verdict else []
-    found += [best.record for best in best_by_workload(sweep, records).values()]
-    return list({record.key: record for record in found}.values())
 
 
 def _train(engine: Engine, folder: Path, data: Path, verbose: bool) -> None:
@@ -180,20 +176,27 @@ def _drop_checkpoint(folder: Path, journal: Journal, record: Record) -> None:
         checkpoint_path(folder, record.key).unlink(missing_ok=True)
 
 
-def _winner_files(model: Path, workload: str, broken: list[str]) -> list[Path]:
-    """A winner's model, and how it confuses the test split's classes; nothing where it is elsewhere.
+def _winner_files(
+    store: Store, sweep: Sweep, record: Record, verdict: NotedVerdicts | None, data: Path, place: Path
+) -> list[Path]:
+    """A winner's model as MLflow loads it, and how it confuses the test split's classes.
 
-    One that cannot be read is added to ``broken`` in a line.
+    Nothing where it is elsewhere; the model's file alone where there are no data to make an example of.
+
+    Raises:
+        UsageError: It cannot be read.
     """
+    model = store.model(sweep.name, record)
     if not model.exists():
         return []
+    rows = load_model(model, workload_named(record.trial.workload)).confusion
+    files = [place / record.key]
     try:
-        rows = load_model(model, workload_named(workload)).confusion
-    except UsageError as error:
-        broken.append(f"a winner's model is not shown in MLflow ({error}; {CHECK})")
-        return []
-    if not rows:
-        return [model]
-    confusion = model.with_suffix(".confusion.json")
-    write_atomically(confusion, json.dumps({"rows are labels, columns predictions": rows}).encode())
-    return [model, confusion]
+        write_mlflow_model(files[0], store, sweep, record, verdict, data)
+    except (UsageError, OSError) as error:
+        _log.warning("the model of %s has no example: %s", record.name, error)
+        files = [model]
+    if rows:
+        files.append(place / f"{record.key}.confusion.json")
+        files[1].write_bytes(json.dumps({"rows are labels, columns predictions": rows}).encode())
+    return files

@@ -21,6 +21,10 @@ _PAGE = 1000
 _RUNS_PER_REQUEST = 100
 _MOST_VALUES = 25_000
 _TAGS = ("key", CONFIGURATION, CONTROL, "sweep", "stage", "state", "reason", "reused_from")
+_TAGGED = ("best_epoch", "seconds", "train_seconds")
+"""Numbers that runs have as tags."""
+_BEST = "best/"
+"""What the metrics begin with that a trial is judged by."""
 _STATES = {"FINISHED": COMPLETE, "FAILED": "failed", "KILLED": "failed"}
 
 
@@ -28,11 +32,12 @@ def from_mlflow(tracking_uri: str, sweep: str) -> Records:
     """Reads a sweep back from MLflow.
 
     A sweep is an experiment of its name: a parent run tagged ``dropattack.kind=sweep``, ``dropattack.select``
-    and ``.mode``, with the artifact ``sweep.json``, and one child per training, tagged
+    and ``.mode``, with the artifact ``sweep.json``, and under it one run per training, tagged
     ``dropattack.kind=trial`` and ``dropattack.key``, ``.configuration_id``, ``.control_experiment``,
-    ``.stage``, ``.state``, ``.reason``, with hyperparameters and ``training.*`` as params, and metrics per
-    epoch (the step). A training that was asked for under several names is there under the one that trained
-    it. Runs come 1000 to a request, metric histories of up to 100 runs to a request.
+    ``.stage``, ``.state``, ``.reason``, with hyperparameters and ``training.*`` as params, metrics per epoch
+    (the step), and the best validation value as the metric ``best/valid_*``. A training that was asked for
+    under several names is there under the one that trained it. Runs come 1000 to a request, metric histories
+    of up to 100 runs to a request.
 
     Args:
         tracking_uri: A server's address, or a database such as ``sqlite:///runs/mlflow.db``.
@@ -60,13 +65,14 @@ def from_mlflow(tracking_uri: str, sweep: str) -> Records:
     mode = noted.get("dropattack.mode") or str(select.get("mode") or own)
     server = tracking_uri.startswith(("http://", "https://"))
     address = f"{tracking_uri.rstrip('/')}/#/experiments/{experiment.experiment_id}/runs/{{run_id}}"
-    trials = [_trial(run) for run in runs]
+    select_column = metric if metric.startswith("valid_") else f"valid_{metric}"
+    trials = [_trial(run, select_column) for run in runs]
     epochs = _epochs(client, runs, [str(trial["key"]) for trial in trials])
     return Records(
         trials=_with_seconds(pd.DataFrame(trials), epochs),
         epochs=epochs,
         sweep={"name": sweep, **raw},
-        select=metric if metric.startswith("valid_") else f"valid_{metric}",
+        select=select_column,
         mode=mode,
         versions=_prefixed(noted, "dropattack.version."),
         runs=[run] if run else [],
@@ -99,16 +105,24 @@ def _sweep_file(client: "MlflowClient", run_id: str) -> dict[str, Any]:
     return raw
 
 
-def _trial(run: "Run") -> dict[str, Any]:
+def _trial(run: "Run", select: str) -> dict[str, Any]:
     tags, metrics = run.data.tags, run.data.metrics
     row: dict[str, Any] = {name: tags.get(f"dropattack.{name}", "") for name in _TAGS}
     row |= {} if row[CONFIGURATION] else _identity(tags)
     row["key"] = row["key"] or run.info.run_id
     row["state"] = row["state"] or _STATES.get(run.info.status, "running")
     row["run_id"] = run.info.run_id
-    row["epochs"] = metrics.get("epoch")
-    final = {name: value for name, value in metrics.items() if name != "epoch"}
+    row["epochs"] = _epochs_of(run)
+    row |= {name: float(tags[f"dropattack.{name}"]) for name in _TAGGED if tags.get(f"dropattack.{name}")}
+    row["value"] = metrics.get(f"{_BEST}{select}", metrics.get("value"))
+    final = {n: v for n, v in metrics.items() if n not in ("epoch", "seconds") and not n.startswith(_BEST)}
     return {**final, **run.data.params, **{k: v for k, v in row.items() if v is not None}}
+
+
+def _epochs_of(run: "Run") -> int | None:
+    """How many epochs a run shows: the last step of a curve, and of runs of earlier versions a metric."""
+    steps = [m.step for m in run.data._metric_objs if m.key.startswith(("train_", "valid_"))]
+    return max(*steps, int(run.data.metrics.get("epoch", 0)), 0) or None
 
 
 def _identity(tags: Mapping[str, str]) -> dict[str, str]:
@@ -121,19 +135,20 @@ def _identity(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def _with_seconds(trials: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
-    """Gives trials the seconds of all their epochs; a run's own metric is its last epoch's."""
+    """Gives trials of earlier versions the seconds of all their epochs, which were a metric."""
     if "seconds" not in epochs:
         return trials
     whole = epochs.groupby("key")["seconds"].sum()
-    return trials.assign(seconds=trials["key"].map(whole))
+    seconds = trials["key"].map(whole)
+    return trials.assign(seconds=trials["seconds"].fillna(seconds) if "seconds" in trials else seconds)
 
 
 def _epochs(client: "MlflowClient", runs: list["Run"], trials: list[str]) -> pd.DataFrame:
     """Every metric's history, as one row per trial and epoch; ``trials`` are the runs' keys."""
     keys = {run.info.run_id: key for run, key in zip(runs, trials, strict=True)}
     names = sorted({name for run in runs for name in run.data.metrics} - {*NUMBERS, "epoch"} | {"seconds"})
-    names = [name for name in names if not name.startswith("test_")]
-    most = max((int(run.data.metrics.get("epoch", 1)) for run in runs), default=1)
+    names = [name for name in names if not name.startswith(("test_", _BEST))]
+    most = max((_epochs_of(run) or 1 for run in runs), default=1)
     together = max(min(_RUNS_PER_REQUEST, _MOST_VALUES // max(most, 1)), 1)
     values = [
         (keys[run_id], step, name, value)

@@ -139,7 +139,11 @@ class Journal:
         reused_from: str = "",
     ) -> Record:
         """Adds a trial in one append: as running, or already answered by another record of its key."""
-        record = Record(-1, stage, trial, trial.identity, params or {}, distributions or {})
+        if not params:
+            from search.records.optuna_log import told_params
+
+            params, distributions = told_params(trial)
+        record = Record(-1, stage, trial, trial.identity, params, distributions or {})
         record.written_name, record.written_passes = record.name, record.trial.passes
         if answer is not None:
             record.state, record.epochs, record.former = answer.state, list(answer.epochs), answer.former

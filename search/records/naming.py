@@ -14,12 +14,19 @@ def run_name(trial: Trial) -> str:
 
     Example: ``dropattack input+conv1.w ε=5 p=0.5 k=1 seed=0``.
     """
-    values: dict[str, Any] = dict(trial.hyperparameters)
+    values = telling(trial)
     targets = [str(values.pop("targets"))] if "targets" in values else []
-    defaults = _defaults(trial)
-    told = {n: v for n, v in values.items() if n in _ALWAYS_NAMED or v != defaults.get(n)}
-    named = [f"{_SYMBOLS.get(n, n)}={v:.4g}" if isinstance(v, float) else f"{n}={v}" for n, v in told.items()]
+    named = [
+        f"{_SYMBOLS.get(n, n)}={v:.4g}" if isinstance(v, float) else f"{n}={v}" for n, v in values.items()
+    ]
     return " ".join([trial.method, *targets, *named, f"seed={trial.seed}"])
+
+
+def telling(trial: Trial) -> dict[str, Any]:
+    """The hyperparameters that tell a trial from others; of a method that is gone, all of them."""
+    values, defaults = dict(trial.hyperparameters), _defaults(trial)
+    always = ("targets", *_ALWAYS_NAMED)
+    return {n: v for n, v in values.items() if n in always or n not in defaults or v != defaults[n]}
 
 
 def _defaults(trial: Trial) -> dict[str, Any]:

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, json_to_distribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    distribution_to_json,
+    json_to_distribution,
+)
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
@@ -17,7 +23,9 @@ from typing_extensions import override
 
 from search.definition.sweep import Select
 from search.records.lines import written
+from search.records.naming import telling
 from search.records.record import Record, State
+from trainables.trial import Trial
 
 _STATES = {
     State.RUNNING: TrialState.RUNNING,
@@ -152,6 +160,20 @@ class OptunaLog:
             with quiet_optuna():
                 self._studies[name] = self._storage.create_new_study([self._direction], name)
         return self._studies[name]
+
+
+def told_params(trial: Trial) -> tuple[dict[str, float], dict[str, str]]:
+    """A trial that no sampler drew, as Optuna's tools show it: its method, its seed, and what names it.
+
+    Numbers are in ranges of their own; whoever merges those of a study gets the range of all.
+    """
+    distributions: dict[str, BaseDistribution] = {}
+    values: dict[str, float] = {}
+    for name, value in {"method": trial.method, **telling(trial), "seed": trial.seed}.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        own = FloatDistribution(float(value), float(value)) if number else CategoricalDistribution((value,))
+        distributions[name], values[name] = own, own.to_internal_repr(value)
+    return values, {name: distribution_to_json(each) for name, each in distributions.items()}
 
 
 def drawn(record: Record) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:

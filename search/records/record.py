@@ -31,7 +31,7 @@ class Record:
         stage: Name of the stage that asked for it.
         trial: What is trained, as it was asked for.
         identity: What it is to those who count, pair and compare trials.
-        params: What the sampler drew, as Optuna stores it; empty where none was asked.
+        params: What the sampler drew, as Optuna stores it; where none was asked, what names the trial.
         distributions: What it drew from, as Optuna's JSON.
         state: Where it stands.
         epochs: Metrics of every finished epoch, in order.

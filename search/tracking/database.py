@@ -63,6 +63,20 @@ def is_there(uri: str) -> bool:
     return path.exists()
 
 
+def experiments(store: Store) -> dict[str, str]:
+    """Ids of the experiments that show sweeps of a store, by sweep; the one that was last changed first."""
+    with closing(opened(store.root / "mlflow.db", "ro")) as database:
+        found = database.execute(
+            "SELECT value, experiment_id FROM experiment_tags JOIN experiments USING (experiment_id) "
+            "WHERE key = ? AND lifecycle_stage = 'active' ORDER BY experiment_id DESC",
+            (SWEEP,),
+        ).fetchall()
+    known = {str(sweep): str(experiment) for sweep, experiment in reversed(found)}
+    journals = {name: store.journal_path(name) for name in known}
+    changed = {name: path.stat().st_mtime_ns if path.exists() else 0 for name, path in journals.items()}
+    return {name: known[name] for name in sorted(known, key=lambda name: -changed[name])}
+
+
 def opened(path: Path, mode: str) -> sqlite3.Connection:
     """Opens a database that is there, for reading (``ro``) or for writing as well (``rw``).
 

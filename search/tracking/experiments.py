@@ -8,7 +8,9 @@ from typing import NamedTuple
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, ViewType
 
+from search.definition.sweep import Sweep
 from search.tracking.tags import STORE, SWEEP
+from search.tracking.views import view_tags
 
 _SHORT = 8
 
@@ -99,3 +101,11 @@ def _may_be_of(experiment: Experiment, sweep: str, owner: str) -> bool:
 
 def _deleted(experiment: Experiment) -> bool:
     return bool(experiment.lifecycle_stage != "active")
+
+
+def set_views(client: MlflowClient, experiment_id: str, sweep: Sweep) -> None:
+    """Keeps the saved views of a sweep in its experiment; see `search.tracking.views`."""
+    experiment = client.get_experiment(experiment_id)
+    for tag, value in view_tags(sweep, int(experiment.creation_time or 0)).items():
+        if experiment.tags.get(tag) != value:
+            client.set_experiment_tag(experiment_id, tag, value)

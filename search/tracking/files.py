@@ -23,7 +23,10 @@ class RunFiles:
         self._repository = get_artifact_repository(place, tracking_uri=uri)
 
     def put(self, file: Path, folder: str = "") -> None:
-        """Writes a file among them, over one of its name."""
+        """Writes a file among them, or what a folder holds, over what is of that name."""
+        if file.is_dir():
+            self._repository.log_artifacts(str(file), folder or None)
+            return
         self._repository.log_artifact(str(file), folder or None)
 
     def put_text(self, name: str, text: str) -> None:

@@ -6,17 +6,18 @@ otherwise; what it lacks is added to it, and one that contradicts the record is 
 
 import json
 import math
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlflow.entities import Run
+from mlflow.entities import Metric, Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from analysis.records import CONFIGURATION
 from search.records.record import Record
-from search.tracking.picture import LAST_METRIC, params_of, trial_text
-from search.tracking.tags import KEY, KIND, TAG, TRIAL
+from search.tracking.picture import CURVES, is_shown, params_of, trial_text
+from search.tracking.tags import CONFIGURATIONS, KEY, KIND, TAG, TRIAL
 from trainables.trial import Trial
 
 REPLACED = f"{TAG}replaced"
@@ -33,6 +34,7 @@ class FoundRun:
         tags: Its tags.
         params: Its params.
         metrics: The last value of each of its metrics.
+        stamps: Step and time, in milliseconds, of each of these.
         status: MLflow's word for how it ended, or that it goes on.
         end: When it ended, in milliseconds.
         deleted: Whether it is among the deleted runs.
@@ -45,6 +47,7 @@ class FoundRun:
     tags: dict[str, str] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    stamps: dict[str, tuple[int, int]] = field(default_factory=dict)
     status: str = "RUNNING"
     end: int | None = None
     deleted: bool = False
@@ -61,10 +64,11 @@ class FoundRun:
             dict(data.tags),
             dict(data.params),
             dict(data.metrics),
+            {metric.key: (metric.step, metric.timestamp) for metric in data._metric_objs},
             info.status,
             info.end_time,
             info.lifecycle_stage != "active",
-            int(data.metrics.get(LAST_METRIC, 0)),
+            max((m.step for m in data._metric_objs if m.key.startswith(CURVES)), default=0),
             info.artifact_uri,
         )
 
@@ -80,11 +84,18 @@ class FoundRuns:
         found = [FoundRun.of(run) for run in runs]
         self.replaced = [run for run in found if REPLACED in run.tags and not run.deleted]
         kept = [run for run in found if REPLACED not in run.tags]
-        parents = Counter(run.tags.get(MLFLOW_PARENT_RUN_ID, "") for run in kept if KEY in run.tags)
+        own = [run for run in kept if KEY in run.tags or run.tags.get(KIND) == CONFIGURATIONS]
+        parents = Counter(run.tags.get(MLFLOW_PARENT_RUN_ID, "") for run in own)
         self.parents = [
             run
             for run in kept
-            if run.tags.get(KIND) == "sweep" or (run.run_id in parents and not _is_trial(run))
+            if run.tags.get(KIND) == "sweep"
+            or (
+                KIND not in run.tags
+                and MLFLOW_PARENT_RUN_ID not in run.tags
+                and run.run_id in parents
+                and not _is_trial(run)
+            )
         ]
         self.parents.sort(key=lambda run: (run.deleted, -parents[run.run_id]))
         self._all = [run for run in kept if run not in self.parents]
@@ -94,6 +105,8 @@ class FoundRuns:
         for run in self._trials:
             self._by_key[run.tags.get(KEY, "")].append(run)
             self._by_text[run.tags.get(TRIAL, "")].append(run)
+        self._by_configuration: dict[str, list[FoundRun]] = defaultdict(list)
+        self._sort_configurations()
         self._claimed: set[str] = set()
         self._keys: set[str] = set()
 
@@ -122,19 +135,45 @@ class FoundRuns:
         self._claimed.add(best.run_id)
         return best
 
+    def claim_configuration(self, configuration: str) -> FoundRun | None:
+        """The run of a configuration, the best of several; nothing where there is none."""
+        candidates = [r for r in self._by_configuration[configuration] if r.run_id not in self._claimed]
+        if not candidates:
+            return None
+        best = min(candidates, key=lambda run: (run.deleted, run.tags.get(KIND) != CONFIGURATIONS))
+        self._claimed.add(best.run_id)
+        self._configurations.add(configuration)
+        return best
+
+    def _sort_configurations(self) -> None:
+        """Finds the runs of configurations: by their tags, or else by the trials under them."""
+        self._configurations: set[str] = set()
+        own = [run for run in self._all if run.tags.get(KIND) == CONFIGURATIONS]
+        for run in own:
+            self._by_configuration[run.tags.get(f"{TAG}{CONFIGURATION}", "")].append(run)
+        others = {run.run_id: run for run in self._all if KIND not in run.tags and run not in self._trials}
+        for trial in self._trials:
+            found = others.pop(trial.tags.get(MLFLOW_PARENT_RUN_ID, ""), None)
+            if found is not None:
+                self._by_configuration[trial.tags.get(f"{TAG}{CONFIGURATION}", "")].append(found)
+
     def unclaimed(self) -> list[FoundRun]:
         """Runs that no record has claimed, whatever they are."""
         return [run for run in self._all if run.run_id not in self._claimed and not run.deleted]
 
     def left_over(self) -> list[FoundRun]:
-        """Runs of trials that have another one, and those that no longer say whose they are.
+        """Runs of trials and configurations that have another one, or no longer say whose they are.
 
         A run with the key of a trial that is not on record is another code's or another copy's: it stays.
         """
+        trials = {run.run_id for run in self._trials}
+        doubles = {run.run_id for name in self._configurations for run in self._by_configuration[name]}
+        doubles |= {run.run_id for run in self._by_configuration.get("", ())}
         return [
             run
             for run in self.unclaimed()
-            if run in self._trials and (run.tags.get(KEY, "") in self._keys or KEY not in run.tags)
+            if run.run_id in doubles
+            or (run.run_id in trials and (run.tags.get(KEY, "") in self._keys or KEY not in run.tags))
         ]
 
 
@@ -142,11 +181,11 @@ def contradiction(run: FoundRun, record: Record, epochs: Sequence[Mapping[str, f
     """What a run says that its record does not, and that MLflow lets nobody correct; or nothing."""
     wanted = _own_params(run, record)
     for name, value in run.params.items():
-        if name in wanted and not _same(value, wanted[name]):
+        if name in wanted and not same(value, wanted[name]):
             return f"its param {name} is {value}, not {wanted[name]}"
     if run.epochs > len(epochs):
         return f"it shows epoch {run.epochs}; {len(epochs)} are on record"
-    for name in {name for epoch in epochs for name in epoch} & run.metrics.keys():
+    for name in set(filter(is_shown, (name for epoch in epochs for name in epoch))) & run.metrics.keys():
         before = [epoch[name] for epoch in epochs[: run.epochs] if math.isfinite(epoch.get(name, math.nan))]
         since = [epoch[name] for epoch in epochs[run.epochs :] if name in epoch]
         shown = run.metrics[name]
@@ -155,10 +194,29 @@ def contradiction(run: FoundRun, record: Record, epochs: Sequence[Mapping[str, f
     return ""
 
 
+def corrections(run: FoundRun, wanted: Mapping[str, float], at: int | None = None) -> list[Metric]:
+    """Metrics of one value each that a run lacks, or has another value of: MLflow shows the latest.
+
+    Args:
+        run: The run.
+        wanted: What it should show.
+        at: When the values came about, in milliseconds; now, where it is not known or there is another value.
+    """
+    now = int(time.time() * 1000)
+    found = []
+    for name, value in wanted.items():
+        shown = run.metrics.get(name)
+        if shown is None and math.isfinite(value):
+            found.append(Metric(name, value, at or now, 0))
+        elif shown is not None and shown != value and not (math.isnan(shown) and math.isnan(value)):
+            found.append(Metric(name, value, max(now, run.stamps.get(name, (0, 0))[1] + 1), 0))
+    return found
+
+
 def lacks_metrics(run: FoundRun, epochs: Sequence[Mapping[str, float]]) -> bool:
     """Whether a run lacks metrics of an epoch that it shows."""
     shown = epochs[: run.epochs]
-    names = {n for epoch in shown for n, v in epoch.items() if math.isfinite(v)} - {"recorded_at"}
+    names = {n for epoch in shown for n, v in epoch.items() if math.isfinite(v) and is_shown(n)}
     return not names <= run.metrics.keys()
 
 
@@ -179,7 +237,8 @@ def _own_params(run: FoundRun, record: Record) -> dict[str, str]:
     return params_of(record.trial)
 
 
-def _same(one: str, other: str) -> bool:
+def same(one: str, other: str) -> bool:
+    """Whether two texts of params are one value."""
     try:
         return one == other or float(one) == float(other)
     except ValueError:

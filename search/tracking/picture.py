@@ -3,14 +3,14 @@
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from mlflow.entities import Metric, RunStatus
+from mlflow.entities import Dataset, DatasetInput, Metric, RunStatus
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from analysis.records import CONFIGURATION, CONTROL
-from search.definition.sweep import Sweep
-from search.records.record import Record, State
+from search.definition.sweep import Select, Sweep
+from search.records.record import CIRCUMSTANCES, Record, State
 from search.tracking.tags import KEY, KIND, SWEEP, TAG, TRIAL
 from trainables.trial import Trial
 
@@ -21,11 +21,15 @@ STATUS = {
     State.FAILED: RunStatus.to_string(RunStatus.FAILED),
 }
 """MLflow's word for a trial's state."""
-LAST_METRIC = "epoch"
-"""The metric that is logged last of an epoch: that it is there says that the rest is."""
-VALUE = "value"
-"""The metric that a finished trial is selected by."""
+BEST = "best/"
+"""What the metrics that matter begin with: MLflow sorts their charts first."""
+CURVES = ("train_", "valid_")
+"""How metrics begin that have a value per epoch."""
+_TESTED = "test_"
+_BATCH = 1000
+"""How many metrics MLflow takes at once."""
 _LONGEST_TAG = 5000
+_LONGEST_DIGEST = 36
 
 
 def trial_text(trial: Trial) -> str:
@@ -50,7 +54,13 @@ def standing_tags(record: Record, sweep: Sweep, parent: str) -> dict[str, str]:
     }
 
 
-def passing_tags(record: Record, state: State, epochs: Sequence[Mapping[str, float]]) -> dict[str, str]:
+_NUMBERS = tuple(f"{TAG}{name}" for name in ("epochs", "best_epoch", "seconds", "train_seconds"))
+"""Numbers of a trial that has ended; ``train_seconds`` are those of its last epoch."""
+
+
+def passing_tags(
+    record: Record, state: State, epochs: Sequence[Mapping[str, float]], select: Select
+) -> dict[str, str]:
     """Tags of a run that change with its record; one that has nothing to say is empty."""
     odd = [
         f"{name}@{epoch['epoch']:.0f}={value}"
@@ -58,11 +68,19 @@ def passing_tags(record: Record, state: State, epochs: Sequence[Mapping[str, flo
         for name, value in epoch.items()
         if not math.isfinite(value)
     ]
-    return {
+    found = {
         f"{TAG}state": state.value,
         f"{TAG}reason": record.reason[:_LONGEST_TAG],
         f"{TAG}not-finite": " ".join(odd),
+        **dict.fromkeys(_NUMBERS, ""),
     }
+    if state is not State.RUNNING and epochs:
+        best = max(epochs, key=lambda epoch: select.sign * epoch[select.column])
+        seconds = sum(epoch.get("seconds", 0.0) for epoch in epochs)
+        last = epochs[-1].get("train_seconds")
+        numbers = (len(epochs), int(best["epoch"]), f"{seconds:.6g}", "" if last is None else f"{last:.6g}")
+        found |= {name: str(number) for name, number in zip(_NUMBERS, numbers, strict=True)}
+    return found
 
 
 def params_of(trial: Trial) -> dict[str, str]:
@@ -73,15 +91,52 @@ def params_of(trial: Trial) -> dict[str, str]:
     return {name: str(value) for name, value in params.items()}
 
 
-def metrics_of(epochs: Sequence[Mapping[str, float]]) -> list[Metric]:
-    """MLflow's form of some epochs' metrics; it holds finite ones only."""
-    metrics = [
-        Metric(name, value, int(epoch["recorded_at"] * 1000), int(epoch["epoch"]))
-        for epoch in epochs
-        for name, value in epoch.items()
-        if math.isfinite(value) and name != "recorded_at"
+def is_shown(name: str) -> bool:
+    """Whether a metric of an epoch is one in MLflow; what says when, where and how fast has no chart."""
+    return name.startswith((*CURVES, _TESTED)) and name not in CIRCUMSTANCES
+
+
+def batches_of(epochs: Sequence[Mapping[str, float]]) -> list[list[Metric]]:
+    """MLflow's form of some epochs' metrics, finite ones only, in as few batches as MLflow takes.
+
+    A curve has a value per epoch, which is its step. A test figure is one value, at step 0. The curves of an
+    epoch come last and in one batch, which MLflow writes whole or not at all: where the step of a curve is
+    there, all of that epoch is.
+    """
+    batches: list[list[Metric]] = []
+    for epoch in epochs:
+        at = int(epoch["recorded_at"] * 1000)
+        shown = [(n, v) for n, v in epoch.items() if is_shown(n) and math.isfinite(v)]
+        tested = [Metric(name, value, at, 0) for name, value in shown if name.startswith(_TESTED)]
+        curves = [Metric(n, v, at, int(epoch["epoch"])) for n, v in shown if not n.startswith(_TESTED)]
+        for group in (*([metric] for metric in tested), *filter(None, [curves])):
+            if not batches or len(batches[-1]) + len(group) > _BATCH:
+                batches.append([])
+            batches[-1] += group
+    return batches
+
+
+def best_of(select: Select, epochs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """What a trial is judged by, as metrics: its best validation value, and the test value with that model.
+
+    Values that are not finite are left out.
+    """
+    values = [epoch[select.column] for epoch in epochs]
+    found = {f"{BEST}{select.column}": max(values, key=lambda v: select.sign * v, default=math.nan)}
+    tested = f"{_TESTED}{select.metric}"
+    found |= {f"{BEST}{tested}": epoch[tested] for epoch in epochs if tested in epoch}
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def datasets_of(found: Iterable[tuple[str, str, str]]) -> list[DatasetInput]:
+    """MLflow's form of datasets, each given by name, checksum and workload."""
+    return [
+        DatasetInput(
+            Dataset(name, checksum[:_LONGEST_DIGEST], "dropattack", json.dumps({"workload": workload})), []
+        )
+        for name, checksum, workload in found
+        if checksum
     ]
-    return sorted(metrics, key=lambda metric: (metric.step, metric.key == LAST_METRIC))
 
 
 def started_at(record: Record) -> int:

@@ -15,12 +15,15 @@ from search.records.record import Record, State
 from search.records.redaction import without_credentials
 from search.tracking.runs import SweepRuns, Winner
 from search.tracking.shown import ShownRuns, run_url
+from search.tracking.told import Told
 from search.tracking.trouble import AGAIN, advice, lasts, line
 
 _INTERVAL_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 60.0
 _LAST_SECONDS = 5.0
 """How long closing waits for a thread where that was not waited for before, or where there is hurry."""
+_REFRESH_SECONDS = 30.0
+"""How far the means of configurations may be behind while many trials are to be shown."""
 _GLANCE_SECONDS = 0.2
 _TRUSTED_SECONDS = 10.0
 """How long what MLflow answered is taken for true; people change runs meanwhile."""
@@ -108,7 +111,7 @@ class Projection:
         winners: Sequence[Winner] = (),
         status: str = "FINISHED",
         hurry: threading.Event | None = None,
-        verdict: Mapping[str, str] | None = None,
+        verdict: Told | None = None,
     ) -> str:
         """Adds files to the parent run and the winners' models to their runs, and ends the parent run.
 
@@ -117,7 +120,7 @@ class Projection:
             winners: Trials that give the model of their workload's best configuration.
             status: How the sweep ended, in MLflow's words: FINISHED, FAILED or KILLED.
             hurry: Set when MLflow is to be waited for a few seconds more and no longer.
-            verdict: Tags of the parent run that say what the sweep shows.
+            verdict: What the sweep shows.
 
         Returns:
             What MLflow could not be told, and what to do; or nothing.
@@ -188,7 +191,7 @@ class Projection:
                 pause = _INTERVAL_SECONDS
 
     def _show_all(self) -> None:
-        runs = self._connected()
+        runs, refreshed = self._connected(), time.monotonic()
         while self._dirty and time.monotonic() < self._deadline:
             with self._lock:
                 key, record = next(iter(self._dirty.items()))
@@ -205,7 +208,12 @@ class Projection:
                     self._unshown.discard(key)
                 else:
                     self._dirty[key] = self._dirty.pop(key)
-        if not self._dirty:
+            if time.monotonic() > refreshed + _REFRESH_SECONDS:
+                runs.show_configurations(complete=False)
+                refreshed = time.monotonic()
+        complete = not self._dirty
+        runs.show_configurations(complete)
+        if complete:
             runs.tidy()
         runs.describe(self._headline())
 

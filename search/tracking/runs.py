@@ -1,27 +1,35 @@
-"""The runs of a sweep in MLflow: one per trial key under a parent, each brought up to its record."""
+"""The runs of a sweep in MLflow: one per trial key under its configuration's, brought up to its record."""
 
 import json
 import logging
 import math
 import os
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
-from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_SOURCE_NAME
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_SOURCE_NAME
 
 from search.definition.sweep import Sweep
 from search.records.record import Record, State
-from search.tracking.experiments import own_experiment
+from search.tracking.configurations import ConfigurationRuns
+from search.tracking.experiments import own_experiment, set_views
 from search.tracking.files import RunFiles
-from search.tracking.found import REPLACED, FoundRun, FoundRuns, contradiction, lacks_metrics
+from search.tracking.found import (
+    REPLACED,
+    FoundRun,
+    FoundRuns,
+    contradiction,
+    corrections,
+    lacks_metrics,
+)
 from search.tracking.picture import (
     STATUS,
-    VALUE,
+    batches_of,
+    best_of,
+    datasets_of,
     ended_at,
-    metrics_of,
     params_of,
     passing_tags,
     standing_tags,
@@ -29,8 +37,8 @@ from search.tracking.picture import (
 )
 from search.tracking.shown import all_runs
 from search.tracking.tags import KIND, SWEEP, TAG
+from search.tracking.told import PARTS, Told
 
-_BATCH = 1000
 _DEFINITION = "sweep.json"
 _STATE = f"{TAG}state"
 _ENDED = ("FINISHED", "FAILED", "KILLED")
@@ -76,6 +84,7 @@ class SweepRuns:
         self._sweep = sweep
         self._later = later or {}
         self.experiment, self._restored = own_experiment(self._client, sweep.name, artifacts, owner)
+        set_views(self._client, self.experiment, sweep)
         self.created = False
         self._runs: dict[str, FoundRun] = {}
         self._shown_headline = ""
@@ -84,6 +93,9 @@ class SweepRuns:
             self._client.delete_run(run.run_id)
         self._parent = self._find_parent()
         self._client.update_run(self.parent, status="RUNNING")
+        self._configurations = ConfigurationRuns(
+            self._client, self.experiment, self.parent, sweep, self._replace, self._adopt
+        )
         definition = json.dumps(sweep.model_dump(mode="json"), indent=2, sort_keys=True)
         RunFiles(self._parent.files, uri).put_text(_DEFINITION, definition)
         select = {f"{TAG}select": sweep.select.column, f"{TAG}mode": sweep.select.direction}
@@ -104,21 +116,25 @@ class SweepRuns:
 
     def show(self, record: Record, state: State, epochs: Sequence[Mapping[str, float]]) -> None:
         """Brings one run up to its record."""
-        key = record.key
+        key, select = record.key, self._sweep.select
         if key not in self._runs and (found := self._found.claim(record)) is not None:
             self._take(record, found, epochs)
         if key not in self._runs:
             if record.reused_from and not record.reused_from.startswith(f"{self._sweep.name}/"):
+                self._configurations.run_of(record, self._found)
+                self._configurations.add(record, state, epochs)
                 return
             self._create(record)
         run = self._runs[key]
-        metrics = metrics_of(epochs[run.epochs :])
-        goes_on = bool(metrics) or run.tags.get(_STATE) != state.value
-        value = self._value(epochs)
-        if math.isfinite(value) and state is not State.RUNNING and run.metrics.get(VALUE) != value:
-            metrics.append(Metric(VALUE, value, self._time_of_value(run, epochs), 0))
-        metrics += self._measured_later(key, run)
-        passing = passing_tags(record, state, epochs)
+        batches = batches_of(epochs[run.epochs :])
+        goes_on = bool(batches) or run.tags.get(_STATE) != state.value
+        at_once: list[Metric] = []
+        if state is not State.RUNNING:
+            at_once = corrections(run, best_of(select, epochs), ended_at(epochs))
+        at_once += self._measured_later(key, run)
+        if at_once:
+            batches = [*batches[:-1], [*(batches or [[]])[-1], *at_once]]
+        passing = passing_tags(record, state, epochs, select)
         for name in [name for name, value in passing.items() if not value and name in run.tags]:
             self._client.delete_tag(run.run_id, name)
             del run.tags[name]
@@ -128,10 +144,15 @@ class SweepRuns:
         params = (
             [] if run.compared else [p for p in params_of(record.trial).items() if p[0] not in run.params]
         )
-        self._log(run, metrics, params, wanted)
+        self._log(run, batches, params, wanted)
         run.epochs = max(run.epochs, len(epochs))
         run.compared = True
         self._set_status(run, state, epochs, goes_on)
+        self._configurations.add(record, state, epochs)
+
+    def show_configurations(self, complete: bool) -> None:
+        """Brings the runs of configurations up to their trials; see `ConfigurationRuns.write`."""
+        self._configurations.write(complete)
 
     def tidy(self) -> None:
         """Takes away what stands there beside the runs of the records, once all of them are shown.
@@ -157,7 +178,7 @@ class SweepRuns:
         files: Sequence[Path],
         winners: Sequence[Winner],
         status: str,
-        verdict: Mapping[str, str] | None = None,
+        verdict: Told | None = None,
     ) -> None:
         """Adds files and the verdict to the parent run, models to the winners' runs, and ends the parent.
 
@@ -167,10 +188,10 @@ class SweepRuns:
             files: For the parent run.
             winners: Trials that give a model.
             status: How the sweep ended, in MLflow's words.
-            verdict: Tags of the parent run that say what the sweep shows; see `verdict_tags`.
+            verdict: What the sweep shows.
         """
-        if verdict:
-            self._client.log_batch(self.parent, tags=[RunTag(name, each) for name, each in verdict.items()])
+        if verdict is not None:
+            self._tell(verdict)
         for key, model in winners:
             for file in model if key in self._runs else ():
                 RunFiles(self._runs[key].files, self._uri).put(file, "model")
@@ -180,7 +201,17 @@ class SweepRuns:
             if run.tags.get(_STATE) == State.RUNNING.value and run.status != STATUS[State.PRUNED]:
                 self._client.set_terminated(run.run_id, STATUS[State.PRUNED])
                 run.status = STATUS[State.PRUNED]
+        self._configurations.stop()
         self._client.set_terminated(self.parent, status)
+
+    def _tell(self, told: Told) -> None:
+        """Shows on the parent run what the sweep shows; numbers that it no longer has are NaN."""
+        gone = {name for name in self._parent.metrics if name.startswith(PARTS)} - told.metrics.keys()
+        wanted = {**told.metrics, **dict.fromkeys(gone if told.tags else (), math.nan)}
+        metrics = corrections(self._parent, wanted)
+        self._client.log_batch(self.parent, metrics, tags=[RunTag(*each) for each in told.tags.items()])
+        if told.datasets:
+            self._client.log_inputs(self.parent, datasets_of(told.datasets))
 
     def _find_parent(self) -> FoundRun:
         """The sweep's own run: the one there is, restored where it was deleted, or a new one."""
@@ -201,7 +232,7 @@ class SweepRuns:
 
     def _take(self, record: Record, run: FoundRun, epochs: Sequence[Mapping[str, float]]) -> None:
         """Keeps a run that is there, unless it says what cannot be put right."""
-        untrue = contradiction(run, record, epochs) or self._untrue_value(run, epochs)
+        untrue = contradiction(run, record, epochs) or self._untrue_best(run, epochs)
         if untrue:
             if not run.deleted:
                 self._replace(run, untrue)
@@ -217,8 +248,14 @@ class SweepRuns:
         self._client.set_tag(run.run_id, REPLACED, why)
         self._client.delete_run(run.run_id)
 
+    def _adopt(self, keys: Iterable[str], parent: str) -> None:
+        """Puts the runs of trials under another run."""
+        for run in (self._runs[key] for key in keys if key in self._runs):
+            self._client.set_tag(run.run_id, MLFLOW_PARENT_RUN_ID, parent)
+            run.tags[MLFLOW_PARENT_RUN_ID] = parent
+
     def _create(self, record: Record) -> None:
-        tags = standing_tags(record, self._sweep, self.parent)
+        tags = standing_tags(record, self._sweep, self._configurations.run_of(record, self._found))
         tags |= {
             f"{TAG}state": State.RUNNING.value,
             MLFLOW_RUN_NAME: record.name,
@@ -230,26 +267,27 @@ class SweepRuns:
 
     def _standing_tags(self, record: Record, run: FoundRun) -> dict[str, str]:
         """Those of a record; of one that repeats another's training only what the run does not say."""
-        tags = standing_tags(record, self._sweep, self.parent)
+        tags = standing_tags(record, self._sweep, self._configurations.run_of(record, self._found))
         told = ("stage", "trial") if record.reused_from else ()
         return {n: v for n, v in tags.items() if n.removeprefix(TAG) not in told or n not in run.tags}
 
     def _log(
         self,
         run: FoundRun,
-        metrics: Sequence[Metric],
+        batches: Sequence[Sequence[Metric]],
         params: Sequence[tuple[str, str]],
         wanted: Mapping[str, str],
     ) -> None:
         """Logs what a run does not have yet; in MLflow a batch is written whole or not at all."""
         tags = {name: value for name, value in wanted.items() if run.tags.get(name) != value}
         new = [Param(name, value) for name, value in params]
-        for start in range(0, len(metrics), _BATCH) or ([0] if tags or new else []):
+        for metrics in batches or ([()] if tags or new else []):
             of_run = [RunTag(name, value) for name, value in tags.items()]
-            self._client.log_batch(run.run_id, metrics[start : start + _BATCH], new, of_run)
+            self._client.log_batch(run.run_id, metrics, new, of_run)
             new, tags = [], {}
+            run.metrics |= {metric.key: metric.value for metric in metrics}
+            run.stamps |= {metric.key: (metric.step, metric.timestamp) for metric in metrics}
         run.tags |= wanted
-        run.metrics |= {metric.key: metric.value for metric in metrics}
 
     def _set_status(
         self, run: FoundRun, state: State, epochs: Sequence[Mapping[str, float]], goes_on: bool
@@ -266,31 +304,13 @@ class SweepRuns:
             self._client.set_terminated(run.run_id, status, end)
             run.status, run.end = status, end
 
-    def _value(self, epochs: Sequence[Mapping[str, float]]) -> float:
-        """What a trial is selected by; NaN of one without epochs."""
-        select = self._sweep.select
-        return max((e[select.column] for e in epochs), key=lambda v: select.sign * v, default=math.nan)
-
-    def _untrue_value(self, run: FoundRun, epochs: Sequence[Mapping[str, float]]) -> str:
-        """What is wrong with the value that a run is selected by, where a later one could not mend it."""
-        shown = run.metrics.get(VALUE)
-        if shown is not None and shown != self._value(epochs):
-            history = self._client.get_metric_history(run.run_id, VALUE)
-            if any(metric.step > 0 for metric in history):
-                return f"its metric {VALUE} is {shown}, which is not on record"
+    def _untrue_best(self, run: FoundRun, epochs: Sequence[Mapping[str, float]]) -> str:
+        """What is wrong with what a run is judged by, where a later value could not mend it."""
+        for name, value in best_of(self._sweep.select, epochs).items():
+            shown = run.metrics.get(name, value)
+            if shown != value and run.stamps[name][0] > 0:
+                return f"its metric {name} is {shown}, which is not on record"
         return ""
 
-    def _time_of_value(self, run: FoundRun, epochs: Sequence[Mapping[str, float]]) -> int:
-        """When the value came about; where the run has another one, after that: MLflow shows the latest."""
-        if VALUE not in run.metrics:
-            return int(epochs[-1]["recorded_at"] * 1000)
-        history = self._client.get_metric_history(run.run_id, VALUE)
-        return max([int(time.time() * 1000), *(metric.timestamp + 1 for metric in history)])
-
     def _measured_later(self, key: str, run: FoundRun) -> list[Metric]:
-        now = int(time.time() * 1000)
-        return [
-            Metric(name, value, now, 0)
-            for name, value in (() if run.compared else self._later.get(key, {}).items())
-            if run.metrics.get(name) != value and math.isfinite(value)
-        ]
+        return [] if run.compared else corrections(run, self._later.get(key, {}))

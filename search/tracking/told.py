@@ -1,35 +1,108 @@
-"""What a sweep shows, as tags of its own run in MLflow."""
+"""What a sweep shows and has spent, as tags and metrics of its own run in MLflow."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dropattack import UsageError
+from search.definition.sweep import Sweep
 from search.records.notes import NotedVerdicts
+from search.records.record import Record
 from search.tracking.tags import TAG
+from trainables.workloads import workload_named
 
+PARTS = ("best/", "baseline/", "gain/")
+"""What the verdict's metrics begin with."""
 _NOTE = "mlflow.note.content"
 _LONGEST = 5000
+_SECONDS_PER_HOUR = 3600
 
 
-def verdict_tags(summary: str, noted: NotedVerdicts | None) -> dict[str, str]:
-    """The verdict for the description of a sweep's run, and its parts for tables of runs.
+@dataclass(frozen=True)
+class Told:
+    """What is told of a sweep.
+
+    Attributes:
+        tags: The verdict as the run's description, and its parts in words.
+        metrics: Its numbers: ``best/`` of what to use, ``baseline/``, ``gain/`` over plain training of as
+            many passes and of as many epochs, ``spent/``. With several workloads each name ends with one.
+        datasets: What was trained on: name, checksum and workload of each.
+    """
+
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+    datasets: Sequence[tuple[str, str, str]] = ()
+
+
+def told(sweep: Sweep, records: Sequence[Record], noted: NotedVerdicts | None) -> Told:
+    """What a sweep's records show, and what they cost.
 
     Args:
-        summary: What the sweep's file says of it.
-        noted: What its records show; nothing gives no tags.
+        sweep: The sweep.
+        records: All of its records; what another sweep trained costs nothing here.
+        noted: What they show; nothing gives the costs alone.
     """
-    if noted is None or not noted["verdicts"]:
-        return {}
-    several = len(noted["verdicts"]) > 1
-    paragraphs: list[str] = []
     tags: dict[str, str] = {}
-    for verdict in noted["verdicts"]:
+    metrics: dict[str, float] = {}
+    paragraphs: list[str] = []
+    verdicts = noted["verdicts"] if noted is not None else []
+    for verdict in verdicts:
+        several = len(verdicts) > 1
         end = f".{verdict['workload']}" if several else ""
         paragraphs += [f"**{verdict['workload']}**"] if several else []
         paragraphs += verdict["lines"]
-        for name in ("equal_cost", "equal_epochs"):
-            found = verdict[name]
-            tags[f"{TAG}verdict.{name}{end}"] = found["outcome"]
-            for part in ("gain", "low", "high", "n"):
-                value = found[part]
-                tags[f"{TAG}verdict.{name}.{part}{end}"] = "" if value is None else f"{value:.6g}"
-        use = verdict["use"]
-        tags[f"{TAG}verdict.use{end}"] = "" if use is None else use["name"]
-    tags[_NOTE] = "\n\n".join([*paragraphs, summary])
-    return {name: value[:_LONGEST] for name, value in tags.items()}
+        tags |= {f"{TAG}verdict.{name}{end}": value[:_LONGEST] for name, value in _words(verdict).items()}
+        metrics |= {f"{name}{end}": value for name, value in _numbers(verdict).items() if value is not None}
+    if verdicts:
+        tags[_NOTE] = "\n\n".join([*paragraphs, sweep.summary])[:_LONGEST]
+    return Told(tags, metrics | _spent(records), _datasets(records))
+
+
+def _datasets(records: Iterable[Record]) -> list[tuple[str, str, str]]:
+    """Name, checksum and workload of each dataset; of a workload that is gone the name is its own."""
+    found = []
+    for workload, checksum in sorted({(r.trial.workload, r.trial.checksum) for r in records}):
+        try:
+            name = workload_named(workload).dataset.name
+        except UsageError:
+            name = workload
+        found.append((name, checksum, workload))
+    return found
+
+
+def _words(verdict: Mapping[str, Any]) -> dict[str, str]:
+    found = {}
+    for name in ("equal_cost", "equal_epochs"):
+        answer = verdict[name]
+        found[name] = str(answer["outcome"])
+        for part in ("gain", "low", "high", "n"):
+            found[f"{name}.{part}"] = "" if answer[part] is None else f"{answer[part]:.6g}"
+    use, chosen, baseline = verdict["use"], verdict["chosen_by_validation"], verdict.get("baseline")
+    found["use"] = "" if use is None else use["name"]
+    found["use.configuration"] = "" if use is None else use["configuration_id"]
+    found["chosen"] = "" if chosen is None else chosen["configuration"]
+    found["baseline"] = "" if baseline is None else baseline["configuration_id"]
+    return found
+
+
+def _numbers(verdict: Mapping[str, Any]) -> dict[str, float | None]:
+    """The verdict's numbers; what is missing is nothing."""
+    metric, found = verdict["metric"], dict[str, float | None]()
+    for name, arm in (("best", verdict["use"]), ("baseline", verdict.get("baseline"))):
+        if arm is not None:
+            found |= {f"{name}/{metric}": arm["mean"], f"{name}/seeds": float(arm["n"])}
+            found |= {f"{name}/{metric}_{side}": arm[side] for side in ("low", "high")}
+    for name in ("equal_cost", "equal_epochs"):
+        answer = verdict[name]
+        found |= {f"gain/{name}": answer["gain"], f"gain/{name}_seeds": float(answer["n"])}
+        found |= {f"gain/{name}_{side}": answer[side] for side in ("low", "high")}
+    return found
+
+
+def _spent(records: Iterable[Record]) -> dict[str, float]:
+    """Passes over the training split, hours of training, and trials, of what was trained here."""
+    own = [record for record in records if not record.reused_from]
+    passes = sum(record.trial.passes_in(int(m["epoch"])) for record in own for m in record.epochs)
+    seconds = sum(metrics.get("seconds", 0.0) for record in own for metrics in record.epochs)
+    found = {"passes": passes, "hours": seconds / _SECONDS_PER_HOUR, "trials": len(own)}
+    return {f"spent/{name}": float(value) for name, value in found.items()}

@@ -64,10 +64,10 @@ def test_a_recorded_epoch_is_one_write_to_disk(tmp_path: Path, monkeypatch: pyte
     assert 0 < calls <= len(driver.ledger) + 2 * trials + 2
 
 
-def test_a_trial_that_is_shown_once_takes_three_requests(
+def test_a_run_that_is_shown_once_takes_three_requests(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MLflow is told of a finished trial by creating its run, one batch, and ending it."""
+    """MLflow is told of a trial, and of a configuration, by creating a run, one batch, and ending it."""
     stages = [{"name": "grid", "methods": {"dropattack": {"epsilon": [0.1, 1.0], "p": [0.3, 0.7]}}}]
     definition = sweep(name="requests", stages=stages)
     tested = engine(tmp_path, definition)
@@ -87,4 +87,6 @@ def test_a_trial_that_is_shown_once_takes_three_requests(
     projection.start(tested.records)
     projection.drain(PATIENCE_SECONDS)
     trials = len(tested.records)
-    assert len(requests) <= 3 * trials + 4, requests
+    configurations = len({record.identity.configuration for record in tested.records})
+    assert configurations < trials
+    assert len(requests) <= 3 * (trials + configurations) + 4, requests

@@ -178,15 +178,17 @@ def damage_to(sweeping: Sweeping) -> Damage:
     experiment = client.get_experiment_by_name("chaos")
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id], max_results=1000)
-    shown = [run.data.tags.get("dropattack.key", "") for run in runs]
-    assert shown.count("") == 1, "there is one parent run"
-    assert set(shown) == {"", *(record.key for record in records)}
+    shown = [run.data.tags["dropattack.key"] for run in runs if "dropattack.key" in run.data.tags]
+    kinds = Counter(run.data.tags["dropattack.kind"] for run in runs)
+    assert kinds["sweep"] == 1, "there is one parent run"
+    assert kinds["configuration"] == len({record.identity.configuration for record in records})
+    assert set(shown) == {record.key for record in records}
     return Damage(
         epochs=len(trained),
         lost=len({(k, e) for k, e, metrics in ledger if recorded.get((k, e)) != metrics}),
         done_again=sum(count - 1 for count in trained.values()),
         trials=len({record.key for record in records}),
-        runs=len(shown) - 1,
+        runs=len(shown),
         left_running=sum(run.info.status == "RUNNING" for run in runs),
     )
 

@@ -27,7 +27,7 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_run_in_one_line_and_loses_
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])
     shown = {run.info.status for run in runs if "dropattack.key" in run.data.tags}
-    parent = [run.info.status for run in runs if "dropattack.key" not in run.data.tags]
+    parent = [run.info.status for run in runs if run.data.tags["dropattack.kind"] == "sweep"]
     assert (shown, parent) == ({"KILLED"}, ["FAILED"])
     in_the_way.unlink()
     assert {record.state for record in sweeping.finish()} == {State.COMPLETE}

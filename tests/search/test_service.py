@@ -196,14 +196,15 @@ def test_mlflow_shows_a_run_that_broke_as_failed_and_goes_on_with_the_next(
 
 
 def _statuses(folder: Path) -> dict[str, list[str]]:
-    """Statuses of the runs in MLflow."""
+    """Statuses of the runs in MLflow, but for those of configurations."""
     client = MlflowClient(Store(folder / "runs").tracking_uri)
     experiment = client.get_experiment_by_name("small")
     assert experiment is not None
     found: dict[str, list[str]] = {"parent": [], "trial": []}
     for run in client.search_runs([experiment.experiment_id]):
-        kind = "trial" if "dropattack.key" in run.data.tags else "parent"
-        found[kind] = sorted([*found[kind], run.info.status])
+        kind = {"sweep": "parent"}.get(run.data.tags["dropattack.kind"], run.data.tags["dropattack.kind"])
+        found[kind] = sorted([*found.get(kind, []), run.info.status])
+    assert "RUNNING" not in found.pop("configuration", [])
     return found
 
 

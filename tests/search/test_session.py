@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import mlflow
 import pytest
 from mlflow import MlflowClient
 from rich.console import Console
@@ -89,7 +90,7 @@ def test_the_sweeps_run_tells_the_verdict_and_whoever_changes_it_is_put_right(
     """Terminal, MLflow and the note beside the journal say the same sentences."""
     monkeypatch.chdir(tmp_path)
     store, definition = Store(tmp_path / "runs"), trained.sweep(summary="Is it worth it?")
-    trained.run(definition, store)
+    engine = trained.run(definition, store)
 
     def told() -> dict[str, str]:
         outcome = run_sweep(definition, store, tmp_path, Console(quiet=True))
@@ -106,6 +107,17 @@ def test_the_sweeps_run_tells_the_verdict_and_whoever_changes_it_is_put_right(
         )
         assert tags["dropattack.verdict.equal_epochs.low"] == "", "two seeds have no interval"
         assert tags["dropattack.verdict.use"] == "plain training"
+        metrics, cost = run.data.metrics, verdict["equal_epochs"]
+        assert metrics["gain/equal_epochs"] == cost["gain"]
+        assert metrics["best/test_accuracy"] == verdict["use"]["mean"]
+        assert metrics["baseline/test_accuracy"] == verdict["baseline"]["mean"]
+        passes = sum(record.trial.passes for record in engine.records)
+        assert metrics["spent/passes"] == passes
+        seconds = sum(epoch["seconds"] for record in engine.records for epoch in record.epochs)
+        assert metrics["spent/hours"] == pytest.approx(seconds / 3600)
+        (used,) = run.inputs.dataset_inputs
+        assert (used.dataset.name, used.dataset.digest) == ("digits", engine.records[0].trial.checksum)
+        assert mlflow.pyfunc.load_model(f"{_winner(client, experiment.experiment_id)}/model")
         trials = client.search_runs([experiment.experiment_id], "tags.`dropattack.kind` = 'trial'")
         shown = {
             trial.data.tags["dropattack.method"]
@@ -119,9 +131,17 @@ def test_the_sweeps_run_tells_the_verdict_and_whoever_changes_it_is_put_right(
     found = told()
     client.set_tag(found["run"], "mlflow.note.content", "It works wonders.")
     client.set_tag(found["run"], "dropattack.verdict.use", "fgsm")
+    client.log_metric(found["run"], "gain/equal_epochs", 0.9, 4_000_000_000_000)
     assert not is_settled(store, definition.name)
     told()
     assert is_settled(store, definition.name)
     (store.folder(definition.name) / "verdict.json").unlink()
     assert not is_settled(store, definition.name)
     told()
+
+
+def _winner(client: MlflowClient, experiment: str) -> str:
+    """Where the files are of a run with a model."""
+    runs = client.search_runs([experiment], "tags.`dropattack.kind` = 'trial'")
+    shown = (run for run in runs if client.list_artifacts(run.info.run_id, "model"))
+    return str(next(shown).info.artifact_uri)

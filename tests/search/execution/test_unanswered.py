@@ -158,5 +158,5 @@ def test_mlflow_shows_a_run_that_stood_still_as_killed(tmp_path: Path) -> None:
     store, name = Store(tmp_path), trained.sweep().name
     client = MlflowClient(store.tracking_uri)
     (experiment,) = (e for e in client.search_experiments() if e.name == name)
-    assert [run.info.status for run in client.search_runs([experiment.experiment_id])] == ["KILLED"] * 2
+    assert [run.info.status for run in client.search_runs([experiment.experiment_id])] == ["KILLED"] * 3
     assert "ended as KILLED" in (store.folder(name) / "sweep.log").read_text(encoding="utf-8")

@@ -21,6 +21,7 @@ class Tamperer:
         self.experiment: Experiment = found
         runs = shown_by(f"sqlite:///{folder}/mlflow.db", NAME)
         self.trials = [r for r in runs if r.data.tags["dropattack.kind"] == "trial"]
+        self.means = [r for r in runs if r.data.tags["dropattack.kind"] == "configuration"]
         (self.parent,) = (r for r in runs if r.data.tags["dropattack.kind"] == "sweep")
         self.trial, self.other = self.trials[:2]
 
@@ -29,7 +30,7 @@ class Tamperer:
             self.client.delete_run(run.info.run_id)
 
     def delete_all_runs(self) -> None:
-        for run in [*self.trials, self.parent]:
+        for run in [*self.trials, *self.means, self.parent]:
             self.client.delete_run(run.info.run_id)
 
     def delete_trials_for_good(self) -> None:
@@ -49,7 +50,7 @@ class Tamperer:
 
     def delete_experiment_for_good(self) -> None:
         self.delete_experiment()
-        for run in [*self.trials, self.parent]:
+        for run in [*self.trials, *self.means, self.parent]:
             self.store._hard_delete_run(run.info.run_id)
         self.store._hard_delete_experiment(self.experiment.experiment_id)
 
@@ -102,10 +103,10 @@ class Tamperer:
         """The last epoch's, the selected value, and an epoch that was never trained."""
         at = 4_000_000_000_000
         self.client.log_metric(self.trials[0].info.run_id, "valid_accuracy", 0.999, at, 3)
-        self.client.log_metric(self.trials[1].info.run_id, "value", 0.999, at - at // 2, 0)
-        self.client.log_metric(self.trials[2].info.run_id, "value", 0.999, at, 70)
+        self.client.log_metric(self.trials[1].info.run_id, "best/valid_accuracy", 0.999, at - at // 2, 0)
+        self.client.log_metric(self.trials[2].info.run_id, "best/valid_accuracy", 0.999, at, 70)
         self.client.log_metric(self.trials[3].info.run_id, "valid_accuracy", 0.999, at, 70)
-        self.client.log_metric(self.trials[4].info.run_id, "epoch", 70, at, 70)
+        self.client.log_metric(self.trials[4].info.run_id, "best/valid_accuracy", 0.999, at, 0)
 
     def copy_runs(self) -> None:
         for run in self.trials[:2]:
@@ -120,6 +121,58 @@ class Tamperer:
     def copy_with_other_params(self) -> None:
         self._copy(self.trial, seed="77")
         self.client.delete_run(self.trial.info.run_id)
+
+    def delete_configurations(self) -> None:
+        for run in self.means[:2]:
+            self.client.delete_run(run.info.run_id)
+
+    def delete_configurations_for_good(self) -> None:
+        for run in self.means:
+            self.client.delete_run(run.info.run_id)
+            self.store._hard_delete_run(run.info.run_id)
+
+    def make_it_of_an_earlier_version(self) -> None:
+        """Trials stood right under the sweep, and had another name for what they are judged by."""
+        self.delete_configurations_for_good()
+        for run in self.trials:
+            self.client.set_tag(run.info.run_id, "mlflow.parentRunId", self.parent.info.run_id)
+            self.client.delete_tag(run.info.run_id, "dropattack.epochs")
+            self.client.log_metric(run.info.run_id, "value", run.data.metrics["best/valid_accuracy"])
+
+    def remove_tags_of_configurations(self) -> None:
+        for run in self.means:
+            for tag in run.data.tags:
+                if tag.startswith("dropattack."):
+                    self.client.delete_tag(run.info.run_id, tag)
+
+    def edit_tags_of_configurations(self) -> None:
+        for run in self.means:
+            for tag in ("dropattack.trials", "dropattack.sweep", "mlflow.parentRunId"):
+                self.client.set_tag(run.info.run_id, tag, "mine")
+
+    def swap_configurations(self) -> None:
+        tag = "dropattack.configuration_id"
+        for run, other in zip(self.means, [*self.means[1:], self.means[0]], strict=True):
+            self.client.set_tag(run.info.run_id, tag, other.data.tags[tag])
+
+    def change_means(self) -> None:
+        """A later value, one at a later step, one that no trial has."""
+        at = 4_000_000_000_000
+        self.client.log_metric(self.means[0].info.run_id, "best/valid_accuracy", 0.999, at // 2, 0)
+        self.client.log_metric(self.means[1].info.run_id, "best/valid_accuracy", 0.999, at, 70)
+        self.client.log_metric(self.means[2].info.run_id, "best/odd", 0.999, at, 0)
+
+    def change_status_of_configurations(self) -> None:
+        for run, status in zip(self.means, ("RUNNING", "FAILED", "SCHEDULED"), strict=False):
+            self.client.set_terminated(run.info.run_id, status, 1)
+
+    def copy_configurations(self) -> None:
+        for run in self.means[:2]:
+            self._copy(run)
+
+    def copy_configuration_with_other_params(self) -> None:
+        self._copy(self.means[0], epsilon="77")
+        self.client.delete_run(self.means[0].info.run_id)
 
     def copy_parent(self) -> None:
         self._copy(self.parent)

@@ -1,0 +1,98 @@
+"""Models of a sweep in MLflow: of what it recommends, of what validation chooses, of the baseline."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dropattack import Inputs
+from search.definition.sweep import Sweep
+from search.records.naming import telling
+from search.records.notes import NotedVerdicts
+from search.records.record import Record, State
+from search.records.store import Store
+from search.results.best import best_by_workload
+from search.results.recommended import recommended
+from search.tracking.models import Card, write_model
+from trainables.workloads import workload_named
+
+_EXAMPLES = 4
+"""Test examples that are asked for, of which a model's example takes the first."""
+
+
+def winners(sweep: Sweep, records: Sequence[Record], noted: NotedVerdicts | None) -> list[Record]:
+    """Trials that give the models of what is recommended, of what validation chooses, and of the baseline."""
+    found = [record for _, record in recommended(sweep, records, noted)] if noted else []
+    found += [best.record for best in best_by_workload(sweep, records).values()]
+    found += baselines(sweep, records, noted).values() if noted else []
+    return list({record.key: record for record in found}.values())
+
+
+def baselines(sweep: Sweep, records: Iterable[Record], noted: NotedVerdicts) -> Mapping[str, Record]:
+    """By workload, of the baseline's trials the one with the best validation value."""
+    wanted = {(v.get("baseline") or {}).get("configuration_id"): v["workload"] for v in noted["verdicts"]}
+    found: dict[str, Record] = {}
+    for record in records:
+        workload, value = wanted.get(record.identity.configuration), record.value(sweep.select)
+        if workload is None or record.state is not State.COMPLETE or value is None:
+            continue
+        known = found.get(workload)
+        best = None if known is None else known.value(sweep.select)
+        if best is None or sweep.select.sign * value > sweep.select.sign * best:
+            found[workload] = record
+    return found
+
+
+def write_mlflow_model(
+    folder: Path,
+    store: Store,
+    sweep: Sweep,
+    record: Record,
+    noted: NotedVerdicts | None,
+    data: Path,
+    graph: bool = False,
+) -> str:
+    """Writes the model of a trial into a folder, as MLflow loads it; see `write_model`.
+
+    Returns:
+        Its card.
+
+    Raises:
+        UsageError: The model or the data cannot be read.
+    """
+    trial = record.trial
+    workload = workload_named(trial.workload)
+    split = workload.load(data, trial.data).test
+    batch: Inputs
+    batch, _ = next(iter(split.batches(_EXAMPLES)))
+    card = Card(
+        f"{record.name} on {trial.workload}",
+        {
+            "sweep": sweep.name,
+            "key": record.key,
+            "configuration": record.identity.configuration,
+            "method": trial.method,
+            **{name: str(value) for name, value in telling(trial).items()},
+            "seed": str(trial.seed),
+        },
+        tuple(_lines(record, noted)),
+    )
+    write_model(folder, store.model(sweep.name, record), workload, batch, card, graph)
+    return card.text
+
+
+def _lines(record: Record, noted: NotedVerdicts | None) -> Iterable[str]:
+    """What the verdict says of a trial's configuration, and of its workload."""
+    for verdict in noted["verdicts"] if noted is not None else ():
+        if verdict["workload"] == record.trial.workload:
+            for arm in (verdict["use"], verdict.get("baseline")):
+                if arm is not None and arm["configuration_id"] == record.identity.configuration:
+                    yield _result(verdict, arm)
+                    break
+            yield from verdict["lines"]
+
+
+def _result(verdict: Mapping[str, Any], arm: Mapping[str, Any]) -> str:
+    interval = "" if arm["low"] is None else f", 95 % interval [{arm['low']:.4g}, {arm['high']:.4g}]"
+    seeds = verdict["equal_epochs"]["scored_on"] or "seeds"
+    mean = f"mean {verdict['metric']} of {arm['mean']:.4g}{interval}"
+    return f"Its configuration has a {mean} (n = {arm['n']} {seeds})."

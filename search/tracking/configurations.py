@@ -1,0 +1,230 @@
+"""The runs of configurations in MLflow: each stands over its trials, and shows the mean over their seeds."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mlflow import MlflowClient
+from mlflow.entities import Param, RunTag
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_SOURCE_NAME
+
+from analysis.records import CONFIGURATION, CONTROL
+from search.definition.sweep import Confirm, Sweep
+from search.records.naming import run_name
+from search.records.record import Record, State
+from search.tracking.found import FoundRun, FoundRuns, corrections, same
+from search.tracking.picture import BEST, STATUS, best_of, ended_at, params_of, started_at
+from search.tracking.tags import CONFIGURATIONS, KIND, SWEEP, TAG
+
+FRESH = "fresh/"
+"""What metrics over the seeds of a confirmation alone begin with."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What a trial adds to its configuration: its seed and state, its metrics by name, when it ended."""
+
+    seed: int
+    state: State
+    fresh: bool
+    best: Mapping[str, float]
+    end: int | None
+
+
+@dataclass
+class _Configuration:
+    """A configuration's run, its first record, and what its trials add.
+
+    ``known`` says whether the run was made here, or has been compared with all trials.
+    """
+
+    run: FoundRun
+    first: Record
+    known: bool
+    parts: dict[str, _Part] = field(default_factory=dict)
+
+
+class ConfigurationRuns:
+    """The runs of a sweep's configurations: found or made, then kept in step with their trials.
+
+    Args:
+        client: Tells MLflow.
+        experiment: Id of the sweep's experiment.
+        parent: Id of the sweep's own run.
+        sweep: The sweep.
+        replace: Moves a run that cannot be put right to MLflow's deleted ones, with the reason.
+        adopt: Puts the runs of trials, by their keys, under another run.
+    """
+
+    def __init__(
+        self,
+        client: MlflowClient,
+        experiment: str,
+        parent: str,
+        sweep: Sweep,
+        replace: Callable[[FoundRun, str], None],
+        adopt: Callable[[Iterable[str], str], None],
+    ) -> None:
+        self._client = client
+        self._experiment = experiment
+        self._parent = parent
+        self._sweep = sweep
+        self._replace = replace
+        self._adopt = adopt
+        self._fresh = {stage.name for stage in sweep.stages if isinstance(stage.search, Confirm)}
+        self._configurations: dict[str, _Configuration] = {}
+        self._changed: dict[str, None] = {}
+
+    def run_of(self, record: Record, found: FoundRuns) -> str:
+        """Id of the run of a record's configuration, which is made where there is none."""
+        name = record.identity.configuration
+        if name not in self._configurations:
+            run = found.claim_configuration(name)
+            if run is not None and (wrong := _wrong_param(run, record)):
+                if not run.deleted:
+                    self._replace(run, wrong)
+                run = None
+            if run is not None and run.deleted:
+                self._client.restore_run(run.run_id)
+            known = run is None
+            self._configurations[name] = _Configuration(run or self._create(record), record, known)
+        return self._configurations[name].run.run_id
+
+    def add(self, record: Record, state: State, epochs: Sequence[Mapping[str, float]]) -> None:
+        """Takes note of a trial whose configuration has a run."""
+        name = record.identity.configuration
+        own = self._configurations[name]
+        best = best_of(self._sweep.select, epochs) if state is State.COMPLETE else {}
+        fresh = record.stage in self._fresh
+        part = _Part(record.trial.seed, state, fresh, best, ended_at(epochs))
+        if own.parts.get(record.key) != part:
+            own.parts[record.key] = part
+            self._changed[name] = None
+
+    def write(self, complete: bool) -> None:
+        """Brings the runs of configurations whose trials have changed up to them.
+
+        Args:
+            complete: Whether all trials on record were added. Runs from before wait for that: until then they
+                would show the mean of a part of their seeds.
+        """
+        for name in list(self._changed):
+            own = self._configurations[name]
+            if complete or own.known:
+                self._bring_up(name, own)
+                self._changed.pop(name, None)
+
+    def stop(self) -> None:
+        """Shows configurations whose trials still run when their sweep ends as killed, until they go on."""
+        killed = STATUS[State.PRUNED]
+        for own in self._configurations.values():
+            if own.run.status == STATUS[State.RUNNING]:
+                self._client.set_terminated(own.run.run_id, killed)
+                own.run.status = killed
+
+    def _bring_up(self, name: str, own: _Configuration) -> None:
+        wanted = self._metrics(own.parts)
+        if not own.known and (untrue := _untrue(own.run, wanted)):
+            self._replace(own.run, untrue)
+            own.run, own.known = self._create(own.first), True
+            self._adopt(own.parts, own.run.run_id)
+        run = own.run
+        metrics = corrections(run, wanted)
+        tags = {n: v for n, v in self._tags(own).items() if run.tags.get(n) != v}
+        params = {n: v for n, v in _params(own.first).items() if n not in run.params}
+        if metrics or tags or params:
+            new = [Param(*each) for each in params.items()], [RunTag(*each) for each in tags.items()]
+            self._client.log_batch(run.run_id, metrics, *new)
+        run.tags |= tags
+        run.params |= params
+        run.metrics |= {metric.key: metric.value for metric in metrics}
+        run.stamps |= {metric.key: (0, metric.timestamp) for metric in metrics}
+        own.known = True
+        self._set_status(own)
+
+    def _create(self, record: Record) -> FoundRun:
+        tags = self._standing_tags(record) | {
+            MLFLOW_RUN_NAME: run_name(record.trial).rpartition(" seed=")[0],
+            MLFLOW_SOURCE_NAME: "dropattack",
+        }
+        run = self._client.create_run(self._experiment, start_time=started_at(record), tags=tags)
+        return FoundRun(run.info.run_id, tags, files=run.info.artifact_uri)
+
+    def _standing_tags(self, record: Record) -> dict[str, str]:
+        return {
+            MLFLOW_PARENT_RUN_ID: self._parent,
+            KIND: CONFIGURATIONS,
+            f"{TAG}{CONFIGURATION}": record.identity.configuration,
+            f"{TAG}{CONTROL}": record.identity.control,
+            SWEEP: self._sweep.name,
+            f"{TAG}workload": record.trial.workload,
+            f"{TAG}method": record.trial.method,
+        }
+
+    def _tags(self, own: _Configuration) -> dict[str, str]:
+        parts = own.parts.values()
+        counts = Counter(part.state.value for part in parts)
+        return self._standing_tags(own.first) | {
+            f"{TAG}trials": ", ".join(f"{counts[s.value]} {s.value}" for s in State if counts[s.value]),
+            f"{TAG}seeds": " ".join(str(seed) for seed in sorted({part.seed for part in parts})),
+        }
+
+    def _metrics(self, parts: Mapping[str, _Part]) -> dict[str, float]:
+        """Mean, interval and number of seeds; those of a confirmation also by themselves."""
+        by_seed: dict[int, _Part] = {}
+        for _, part in sorted(parts.items(), reverse=True):
+            if part.best:
+                by_seed[part.seed] = part
+        fresh = {seed: part for seed, part in by_seed.items() if part.fresh}
+        found = {f"{BEST}{n}": v for n, v in _means([part.best for part in by_seed.values()]).items()}
+        return found | {f"{FRESH}{n}": v for n, v in _means([part.best for part in fresh.values()]).items()}
+
+    def _set_status(self, own: _Configuration) -> None:
+        """Shows a configuration as running while a trial of it is, then as its best trial ended."""
+        states = {part.state for part in own.parts.values()}
+        order = (State.RUNNING, State.COMPLETE, State.PRUNED, State.FAILED)
+        status = STATUS[next(state for state in order if state in states)]
+        end = max((part.end for part in own.parts.values() if part.end is not None), default=None)
+        if status == STATUS[State.RUNNING]:
+            if own.run.status != status:
+                self._client.update_run(own.run.run_id, status=status)
+        elif own.run.status != status or end not in (None, own.run.end):
+            self._client.set_terminated(own.run.run_id, status, end)
+            own.run.end = end
+        own.run.status = status
+
+
+def _means(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Means of metrics over trials, their 95 % intervals where there are enough, and how many trials."""
+    found: dict[str, float] = {}
+    for name in sorted({name for result in results for name in result}):
+        values, own = [result[name] for result in results if name in result], name.removeprefix(BEST)
+        found[own] = math.fsum(values) / len(values)
+        if len(values) > 1:
+            from analysis.statistics import estimate  # with SciPy, which a search of one seed needs not
+
+            over = estimate(values)
+            each = {f"{own}_low": over.low, f"{own}_high": over.high}
+            found |= {n: float(value) for n, value in each.items() if math.isfinite(value)}
+    return found | ({"seeds": float(len(results))} if results else {})
+
+
+def _params(record: Record) -> dict[str, str]:
+    return {name: value for name, value in params_of(record.trial).items() if name != "seed"}
+
+
+def _wrong_param(run: FoundRun, record: Record) -> str:
+    """Which param of a run is not that of its configuration, or nothing."""
+    wanted = _params(record)
+    wrong = [name for name, value in run.params.items() if name in wanted and not same(value, wanted[name])]
+    return f"its param {wrong[0]} is {run.params[wrong[0]]}, not {wanted[wrong[0]]}" if wrong else ""
+
+
+def _untrue(run: FoundRun, wanted: Mapping[str, float]) -> str:
+    """What a run says that no later value could put right, or nothing."""
+    for name, value in run.metrics.items():
+        surplus = name.startswith((BEST, FRESH)) and name not in wanted
+        if surplus or (name in wanted and value != wanted[name] and run.stamps[name][0] > 0):
+            return f"its metric {name} is {value}, which is not on record"
+    return ""

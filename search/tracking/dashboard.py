@@ -1,0 +1,69 @@
+"""optuna-dashboard on the journal of a sweep, which it shows and does not change.
+
+    python -m search.tracking.dashboard JOURNAL OBJECTIVE PORT
+
+The dashboard offers to delete studies and to annotate trials. A journal is the truth about a sweep: here
+nothing is written to it.
+"""
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from typing_extensions import override
+
+_NAMES = "study:metric_names"
+"""Where a study says what its objective is called, as after `optuna.Study.set_metric_names`."""
+
+
+class _OnlyRead(JournalFileBackend):
+    """A journal that nobody adds to through it."""
+
+    @override
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Refuses.
+
+        Raises:
+            PermissionError: Always.
+        """
+        raise PermissionError("a sweep's journal is shown here, and not changed")
+
+
+class ShownJournal(JournalStorage):
+    """The journal of a sweep for those who look at it.
+
+    Args:
+        path: The journal file.
+        objective: What its trials are compared by.
+    """
+
+    def __init__(self, path: str, objective: str) -> None:
+        super().__init__(_OnlyRead(path))
+        self._objective = objective
+
+    @override
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        """What a study holds beside its trials, the name of the objective included."""
+        return {_NAMES: [self._objective], **super().get_study_system_attrs(study_id)}
+
+    @override
+    def get_all_studies(self) -> list[Any]:
+        """All studies, each with the name of its objective."""
+        studies = super().get_all_studies()
+        for study in studies:
+            study.system_attrs = {_NAMES: [self._objective], **study.system_attrs}
+        return studies
+
+
+def main(arguments: Iterable[str]) -> None:
+    """Serves optuna-dashboard until it is interrupted."""
+    from optuna_dashboard import run_server
+
+    path, objective, port = arguments
+    run_server(ShownJournal(path, objective), "127.0.0.1", int(port))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

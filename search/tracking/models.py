@@ -1,0 +1,109 @@
+"""Trained models in MLflow's form: a folder with a signature, an input example, a card, and no pickle."""
+
+import importlib.metadata
+import logging
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dropattack import Inputs
+from search.tracking.served import GRAPH, ServedModel
+from trainables.saved import load_model
+from trainables.workload import Workload
+from trainables.workloads import workloads
+
+_EXAMPLES = 2
+"""Inputs in the example; a graph is made for any number of them, which takes more than one."""
+CARD = "README.md"
+_LOADER = "search.tracking.served"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is told of a model beside its numbers.
+
+    Attributes:
+        title: What it is.
+        configuration: How it was trained, by name.
+        lines: What the configuration gave, in sentences.
+    """
+
+    title: str
+    configuration: Mapping[str, str]
+    lines: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The card as Markdown."""
+        table = [f"| {name} | {value} |" for name, value in self.configuration.items()]
+        lines = [f"# {self.title}", *self.lines, "\n".join(["| setting | value |", "|---|---|", *table])]
+        return "\n\n".join(lines) + "\n"
+
+
+def write_model(
+    folder: Path, file: Path, workload: Workload, inputs: Inputs, card: Card, graph: bool = False
+) -> None:
+    """Writes a saved model as an MLflow model, which `mlflow.pyfunc.load_model` loads.
+
+    It holds the file itself, and is loaded by `search.tracking.served`. A workload that is not installed is
+    not imported for a file's sake: its model is written as a graph too, where `torch.export` can.
+
+    Args:
+        folder: Where to; it must not be there yet.
+        file: The saved model.
+        workload: What trained it.
+        inputs: A batch of its inputs, of two examples at least.
+        card: What to tell of it.
+        graph: Whether a graph is wanted of an installed workload's model too.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    from mlflow import pyfunc
+    from mlflow.models import infer_signature
+
+    saved = load_model(file, workload)
+    given = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    arrays = [np.array(each[:_EXAMPLES]) for each in given]
+    example = arrays[0] if len(arrays) == 1 else {f"input_{i}": each for i, each in enumerate(arrays)}
+    outputs = ServedModel(saved.model).predict(example)
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    with tempfile.TemporaryDirectory() as name:
+        data = Path(name) / "saved"
+        data.mkdir()
+        shutil.copy2(file, data / file.name)
+        if graph or workload.name not in workloads():
+            _export(saved.model, tuple(map(torch.as_tensor, arrays)), data / GRAPH)
+        pyfunc.save_model(
+            folder,
+            loader_module=_LOADER,
+            data_path=str(data),
+            signature=infer_signature(example, outputs),
+            input_example=example,
+            pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in ("torch", "numpy")],
+            metadata={"title": card.title, **card.configuration},
+        )
+    (folder / CARD).write_text(card.text, encoding="utf-8")
+
+
+def _export(module: nn.Module, example: tuple[Tensor, ...], file: Path) -> bool:
+    """Writes a model as a graph for batches of any size; says whether that could be done.
+
+    A model whose steps depend on values, as those of an LSTM over packed texts do, has no graph.
+    """
+    auto = torch.export.Dim.AUTO
+    sizes = tuple({dim: auto for dim, size in enumerate(each.shape) if size > 1} for each in example)
+    try:
+        program = torch.export.export(module, example, dynamic_shapes=sizes)
+        program.example_inputs = None
+        torch.export.save(program, file)
+    except Exception:
+        file.unlink(missing_ok=True)
+        return False
+    return True

@@ -1,0 +1,60 @@
+"""What MLflow loads a model with: a file of tensors, or a graph that `torch.export` wrote, and no pickle.
+
+`mlflow.pyfunc.load_model` finds this module by the name that the model's ``MLmodel`` holds.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from trainables.saved import load_model
+
+GRAPH = "model.pt2"
+"""A model as a graph, which needs no code of whoever made it."""
+
+
+class ServedModel:
+    """A trained model that maps arrays to arrays.
+
+    Args:
+        module: In eval mode, on the CPU.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+
+    def predict(
+        self,
+        model_input: np.ndarray[Any, Any] | Mapping[str, np.ndarray[Any, Any]],
+        params: Mapping[str, Any] | None = None,
+    ) -> np.ndarray[Any, Any]:
+        """The model's outputs, such as logits ``[batch, classes]``.
+
+        Args:
+            model_input: A batch as the model's input example has it: images in [0, 1], rows of a table, or by
+                name the several inputs of a text model, in their order.
+            params: None are known.
+        """
+        arrays = list(model_input.values()) if isinstance(model_input, Mapping) else [model_input]
+        tensors = [torch.as_tensor(np.ascontiguousarray(array)) for array in arrays]
+        with torch.no_grad():
+            outputs: torch.Tensor = self._module(*tensors)
+        found: np.ndarray[Any, Any] = outputs.numpy()
+        return found
+
+
+def _load_pyfunc(path: str) -> ServedModel:
+    """Loads the files of a model; MLflow calls it by this name.
+
+    Raises:
+        UsageError: The file of tensors cannot be used; see `load_model`.
+    """
+    folder = Path(path)
+    if (folder / GRAPH).is_file():
+        return ServedModel(torch.export.load(folder / GRAPH).module())
+    (file,) = folder.glob("*.pt")
+    return ServedModel(load_model(file).model)

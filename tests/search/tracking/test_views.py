@@ -1,0 +1,62 @@
+"""The saved views of a sweep: which runs, in which order, with which columns."""
+
+import json
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from search.records.store import Store
+from search.tracking.database import experiments
+from search.tracking.runs import SweepRuns
+from search.tracking.views import address, view_tags
+from tests.search.simulation import sweep
+
+
+def _state(name: str, **changes: object) -> dict[str, object]:
+    tags = view_tags(sweep(**changes), 7)
+    view = json.loads(tags[f"mlflow.sharedViewState.dropattack-{name}"])
+    assert (view["name"], view["createdAt"]) == (f"small: {name}", 7)
+    state: dict[str, object] = json.loads(view["state"])
+    return state
+
+
+@pytest.mark.parametrize(("metric", "ascending"), [("accuracy", False), ("loss", True)])
+def test_the_best_by_the_sweeps_metric_comes_first(metric: str, ascending: bool) -> None:
+    for name in ("configurations", "trials"):
+        state = _state(name, select={"metric": metric})
+        assert (state["orderByKey"], state["orderByAsc"]) == (f"metrics.`best/valid_{metric}`", ascending)
+
+
+def test_columns_are_what_was_asked_for() -> None:
+    columns = _state("trials")["selectedColumns"]
+    params = ["method", "epsilon", "p", "k", "targets", "control", "seed"]
+    metrics = ["best/valid_accuracy", "best/test_accuracy"]
+    assert columns == [*(f"params.`{p}`" for p in params), *(f"metrics.`{m}`" for m in metrics)]
+    several = _state("trials", workloads=["digits-lenet5", "mnist-lenet5"])["selectedColumns"]
+    assert isinstance(several, list)
+    assert several[0] == "params.`workload`"
+
+
+def test_views_are_kept_in_the_experiment_and_put_right(tmp_path: Path, uri: str) -> None:
+    definition = sweep(name="viewed")
+    client = MlflowClient(uri)
+    for _ in range(2):
+        runs = SweepRuns(uri, definition, tmp_path / "artifacts", {})
+        tags = client.get_experiment(runs.experiment).tags
+        assert json.loads(tags["mlflow.sharedViewState.dropattack-trials"])["name"] == "viewed: trials"
+        client.set_experiment_tag(runs.experiment, "mlflow.sharedViewState.dropattack-trials", "mine")
+    assert f"/#/experiments/{runs.experiment}/runs?" in address("http://h:1/", runs.experiment)
+
+
+def test_sweeps_of_a_store_are_found_without_mlflow_the_last_changed_first(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for name in ("first", "second"):
+        SweepRuns(store.tracking_uri, sweep(name=name), store.artifacts, {})
+        store.folder(name).mkdir(parents=True)
+    store.journal_path("first").touch()
+    client = MlflowClient(store.tracking_uri)
+    ids = {e.name: e.experiment_id for e in client.search_experiments() if e.name != "Default"}
+    assert list(experiments(store).items()) == [("first", ids["first"]), ("second", ids["second"])]
+    client.delete_experiment(ids["first"])
+    assert list(experiments(store)) == ["second"]
