@@ -92,6 +92,7 @@ def _stage(stage: Stage) -> str:
     """Such as ``search: optuna, 20 trials, asha: dropattack (targets, epsilon, p, k)``."""
     how: list[str] = [stage.search.kind]
     if isinstance(stage.search, Sampling):
+        how += [stage.search.sampler.kind] if stage.search.sampler else []
         how.append(f"{stage.search.trials} trials")
     elif isinstance(stage.search, Confirm):
         how.append(f"best {stage.search.top} on seeds {' '.join(map(str, stage.search.seeds))}")

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from dropattack.robustness import Case
+from search.definition.samplers import Random, Sampler, Tpe
 from search.definition.space import Dimension, Space
 from trainables.recipe.measured import SMALLER_IS_BETTER
 
@@ -21,7 +22,7 @@ class Grid(_Model):
 
 
 class Sampling(_Model):
-    """``trials`` combinations drawn at random or by Optuna's TPE, trained with the sweep's first seed.
+    """``trials`` combinations that one of Optuna's samplers draws, trained with the sweep's first seed.
 
     The search ends early when ``patience`` trials in a row brought nothing better. ``warm_start`` names other
     sweeps of the store whose complete trials the sampler knows from the start.
@@ -29,9 +30,31 @@ class Sampling(_Model):
 
     kind: Literal["random", "optuna"]
     trials: int = Field(ge=1)
+    sampler: Sampler | None = None
     sampler_seed: int = 0
     patience: int | None = Field(default=None, ge=1)
     warm_start: tuple[str, ...] = ()
+
+    @property
+    def drawn_by(self) -> Sampler:
+        """The sampler: the one that is named, or the kind's own."""
+        return self.sampler or (Random() if self.kind == "random" else Tpe())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, raw: Any) -> Any:
+        """Lets ``sampler: tpe`` stand for its defaults."""
+        if isinstance(raw, dict) and isinstance(raw.get("sampler"), str):
+            return {**raw, "sampler": {"kind": raw["sampler"]}}
+        return raw
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.kind == "random" and self.drawn_by.kind != "random":
+            raise ValueError(
+                f"kind: random draws at random; for sampler: {self.drawn_by.kind} write kind: optuna"
+            )
+        return self
 
 
 class Confirm(_Model):

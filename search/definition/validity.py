@@ -10,6 +10,7 @@ from dropattack import Settings, UsageError, method_named
 from dropattack.errors import unknown
 from dropattack.robustness import Case
 from search.definition.options import default_options, option_spaces
+from search.definition.sampling import check_sampling
 from search.definition.size import check_options, check_size
 from search.definition.space import Interval, Scalar, Space, bounds, combinations, witnesses
 from search.definition.sweep import SECTIONS, Confirm, Sampling, Search, Select, Stage, Sweep
@@ -106,6 +107,7 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
     if stage.scheduler is not None and len(bounds(sweep.section(stage, "training").get("epochs", 1))) > 1:
         raise UsageError("asha needs one number of training.epochs, not several")
     _check_exclusions(sweep, stage)
+    check_sampling(sweep, stage)
 
 
 def _check_accumulation(method: str, space: Space, batches: float) -> None:

@@ -90,8 +90,8 @@ def _check_stage(old: Sweep, new: Sweep, before: Stage, after: Stage) -> None:
         raise _mixes(new, f"the workloads of stage {before.name!r}")
     sampled = isinstance(before.search, Sampling)
     if isinstance(before.search, Sampling) and isinstance(after.search, Sampling):
-        for name in ("sampler_seed", "warm_start"):
-            if getattr(before.search, name) != getattr(after.search, name):
+        for name, field in (("sampler", "drawn_by"), ("sampler_seed",) * 2, ("warm_start",) * 2):
+            if getattr(before.search, field) != getattr(after.search, field):
                 raise _mixes(new, f"the {name} of stage {before.name!r}")
         if before.methods.keys() != after.methods.keys():
             raise _mixes(new, f"the methods that stage {before.name!r} samples")

@@ -162,10 +162,10 @@ def drawn(record: Record) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
 
 
 @contextmanager
-def quiet_optuna() -> Iterator[None]:
-    """Keeps Optuna from announcing studies."""
+def quiet_optuna(least: int = optuna.logging.WARNING) -> Iterator[None]:
+    """Keeps Optuna from announcing studies, and from what is of less weight than ``least``."""
     level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(least)
     try:
         yield
     finally:

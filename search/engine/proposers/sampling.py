@@ -1,20 +1,21 @@
-"""Searches that draw from a space, at random or with Optuna's TPE."""
+"""Searches that draw from a space with a sampler of Optuna's."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import optuna
 from optuna.distributions import distribution_to_json
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import StudyDirection
-from optuna.trial import BaseTrial, TrialState, create_trial
+from optuna.trial import BaseTrial, FrozenTrial, TrialState, create_trial
 from typing_extensions import override
 
 from dropattack import method_named
 from search.definition.space import admits, sample
 from search.definition.sweep import SECTIONS, Sampling
 from search.engine.proposers.base import Before, Proposal, Proposer, Scope
+from search.engine.proposers.samplers import STATEFUL, sampler_for
 from search.records.optuna_log import drawn, quiet_optuna
 from search.records.record import Record, State
 from trainables.digest import digest
@@ -35,7 +36,10 @@ class SamplingProposer(Proposer):
     """Draws from the space with an Optuna sampler that knows all records of the scope.
 
     The draw depends on those records and on their number alone: the sampler lives for one draw, seeded by how
-    many came before, so that a rebuilt search goes on as the undisturbed one would have.
+    many came before, so that a rebuilt search goes on as the undisturbed one would have. A sampler that keeps
+    its own state in a study (`STATEFUL`) draws all trials again where a search is rebuilt, each knowing those
+    before it, and so comes to the state that it had; nothing of that state is stored. What it would not have
+    drawn, because trials ran side by side, it learns as another's.
 
     Args:
         scope: What to propose for.
@@ -51,6 +55,7 @@ class SamplingProposer(Proposer):
             self._study = optuna.create_study(direction=direction, sampler=RandomSampler())
         self._mirrored: list[int] = []
         self._untold: list[int] = []
+        self._known: list[FrozenTrial] = []
         for record in known:
             self._learn(record)
 
@@ -64,13 +69,22 @@ class SamplingProposer(Proposer):
         if len(records) >= self._search.trials or self._stale(records):
             return None
         self._mirror(records)
+        found = self._draw(len(records))
+        if found is None:
+            return None
+        asked, trial = found
+        self._mirrors(asked.number)
+        return Proposal(trial, *_stored(asked))
+
+    def _draw(self, drawn_before: int) -> tuple[optuna.Trial, Trial] | None:
+        """What the sampler draws next, in the study and as a trial; excluded draws fail in the study."""
         for attempt in range(_DRAWS):
-            self._study.sampler = self._sampler(len(records), attempt)
-            asked = self._study.ask()
+            self._study.sampler = self._sampler(drawn_before, attempt)
+            with quiet_optuna(optuna.logging.ERROR):
+                asked = self._study.ask()
             trial = self._trial(asked)
             if not self.scope.excludes(trial):
-                self._mirrors(asked.number)
-                return Proposal(trial, *_stored(asked))
+                return asked, trial
             self._study.tell(asked, state=TrialState.FAIL)
         return None
 
@@ -102,24 +116,39 @@ class SamplingProposer(Proposer):
         return self.scope.trial(method, hyperparameters, options, self.scope.sweep.seeds[0])
 
     def _sampler(self, drawn_before: int, attempt: int) -> BaseSampler:
-        name = self.scope.stage.name
-        seed = int(digest(self._search.sampler_seed, name, drawn_before, attempt), 16) % 2**32
-        if self._search.kind == "random" or attempt >= _MODEL_DRAWS:
+        name, chosen = self.scope.stage.name, self._search.sampler_seed
+        seed = int(digest(chosen, name, drawn_before, attempt), 16) % 2**32
+        if attempt >= _MODEL_DRAWS:
             return RandomSampler(seed=seed)
-        assert self._search.kind == "optuna", f"{self._search.kind} has no sampler"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
+        return sampler_for(self._search.drawn_by, seed, chosen % 2**32, self._known)
 
     def _mirror(self, records: list[Record]) -> None:
         """Brings the in-memory study that samplers read up to the records."""
-        select = self.scope.sweep.select
-        for record in records[len(self._mirrored) :]:
+        stateful = isinstance(self._search.drawn_by, STATEFUL)
+        for number in range(len(self._mirrored), len(records)):
+            params, distributions = drawn(records[number])
+            state: dict[str, Any] = {}
+            if stateful:
+                self._tell(records[:number])
+                found = self._draw(number)
+                if found is not None:
+                    asked, _ = found
+                    if asked.params == params:
+                        self._mirrors(asked.number)
+                        continue
+                    state = self._study.get_trials(deepcopy=False)[asked.number].system_attrs
+                    self._study.tell(asked, state=TrialState.FAIL)
             self._mirrors(len(self._study.get_trials(deepcopy=False)))
-            params, distributions = drawn(record)
             self._study.add_trial(
-                create_trial(state=TrialState.RUNNING, params=params, distributions=distributions)
+                create_trial(
+                    state=TrialState.RUNNING, params=params, distributions=distributions, system_attrs=state
+                )
             )
+        self._tell(records)
+
+    def _tell(self, records: list[Record]) -> None:
+        """Tells the study of records that have finished since."""
+        select = self.scope.sweep.select
         trials = self._study.get_trials(deepcopy=False)
         for index in [index for index in self._untold if records[index].finished]:
             record = records[index]
@@ -154,13 +183,11 @@ class SamplingProposer(Proposer):
         fixed = optuna.trial.FixedTrial(chosen)
         if replace(self._trial(fixed), seed=trial.seed).spelling != trial.spelling:
             return
-        self._study.add_trial(
-            create_trial(
-                value=record.value(self.scope.sweep.select),
-                params=fixed.params,
-                distributions=fixed.distributions,
-            )
-        )
+        value, all_of_them = record.value(self.scope.sweep.select), fixed.distributions
+        self._study.add_trial(create_trial(value=value, params=fixed.params, distributions=all_of_them))
+        free = {name: distribution for name, distribution in all_of_them.items() if not distribution.single()}
+        params = {name: fixed.params[name] for name in free}
+        self._known.append(create_trial(value=value, params=params, distributions=free))
 
 
 def _stored(asked: BaseTrial) -> tuple[dict[str, float], dict[str, str]]:
