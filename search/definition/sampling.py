@@ -18,6 +18,11 @@ def check_sampling(sweep: Sweep, stage: Stage) -> None:
     search = stage.search
     if not isinstance(search, Sampling):
         return
+    if search.seeds > len(set(sweep.seeds)):
+        raise UsageError(
+            f"search.seeds is {search.seeds}, and the sweep's seeds are {', '.join(map(str, sweep.seeds))}; "
+            "list more of them, or lower search.seeds"
+        )
     sampler = search.drawn_by
     if search.warm_start and search.sampler is not None and sampler.kind not in LEARNERS:
         raise UsageError(

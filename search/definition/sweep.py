@@ -22,14 +22,19 @@ class Grid(_Model):
 
 
 class Sampling(_Model):
-    """``trials`` combinations that one of Optuna's samplers draws, trained with the sweep's first seed.
+    """``trials`` combinations that one of Optuna's samplers draws, trained with the sweep's first ``seeds``.
 
-    The search ends early when ``patience`` trials in a row brought nothing better. ``warm_start`` names other
-    sweeps of the store whose complete trials the sampler knows from the start.
+    With ``race`` a combination gets its next seed only while it may still beat the best one. The sampler is
+    told a combination's mean over seeds, or the ``lower`` end of its 95 % interval. The search ends early
+    when ``patience`` combinations in a row brought nothing better. ``warm_start`` names other sweeps of the
+    store whose complete trials the sampler knows from the start.
     """
 
     kind: Literal["random", "optuna"]
     trials: int = Field(ge=1)
+    seeds: int = Field(default=1, ge=1)
+    race: bool = False
+    objective: Literal["mean", "lower"] = "mean"
     sampler: Sampler | None = None
     sampler_seed: int = 0
     patience: int | None = Field(default=None, ge=1)
@@ -50,6 +55,12 @@ class Sampling(_Model):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.race and self.seeds < 2:
+            raise ValueError("a race needs several seeds; write seeds: 8 beside race: true")
+        if self.objective == "lower" and (self.race or self.seeds < 3):
+            raise ValueError(
+                "objective: lower needs seeds: 3 or more of each trial, without a race; write objective: mean"
+            )
         if self.kind == "random" and self.drawn_by.kind != "random":
             raise ValueError(
                 f"kind: random draws at random; for sampler: {self.drawn_by.kind} write kind: optuna"

@@ -90,13 +90,14 @@ def _check_stage(old: Sweep, new: Sweep, before: Stage, after: Stage) -> None:
         raise _mixes(new, f"the workloads of stage {before.name!r}")
     sampled = isinstance(before.search, Sampling)
     if isinstance(before.search, Sampling) and isinstance(after.search, Sampling):
-        for name, field in (("sampler", "drawn_by"), ("sampler_seed",) * 2, ("warm_start",) * 2):
+        for name in ("sampler", "sampler_seed", "warm_start", "seeds", "race", "objective"):
+            field = "drawn_by" if name == "sampler" else name
             if getattr(before.search, field) != getattr(after.search, field):
                 raise _mixes(new, f"the {name} of stage {before.name!r}")
         if before.methods.keys() != after.methods.keys():
             raise _mixes(new, f"the methods that stage {before.name!r} samples")
-        if old.seeds[0] != new.seeds[0]:
-            raise _mixes(new, f"the first seed, which trains stage {before.name!r}")
+        if old.seeds[: before.search.seeds] != new.seeds[: before.search.seeds]:
+            raise _mixes(new, f"the first seeds, which train stage {before.name!r}")
     spaces: list[tuple[str, Space, Space]] = []
     for method, narrow in before.methods.items():
         wide = after.methods.get(method, ())

@@ -42,13 +42,20 @@ class _Part:
         from search.engine.rungs import Rungs
 
         select = scope.sweep.select
-        return Rungs(scope.stage.scheduler, scope.epochs, select, scope.resource, self.records)
+        known = filter(self.proposer.stoppable, self.records)
+        return Rungs(scope.stage.scheduler, scope.epochs, select, scope.resource, known)
+
+    def goes_on(self, record: Record, metrics: Metrics) -> bool:
+        """Lets the rungs know of an epoch, and says whether they let the trial go on."""
+        if self.rungs is None or not self.proposer.stoppable(record):
+            return True
+        return self.rungs.goes_on(record, metrics)
 
     def settle(self, record: Record) -> None:
         """Lets the rungs know of a record that another one answered."""
-        if record.finished and self.rungs is not None:
+        if record.finished:
             for metrics in record.epochs:
-                self.rungs.goes_on(record, metrics)
+                self.goes_on(record, metrics)
 
 
 class Engine:
@@ -169,7 +176,7 @@ class Engine:
         if epoch < len(record.epochs):
             return True
         last = epoch >= int(record.trial.training["epochs"]) or STOPPED_EARLY in metrics
-        goes_on = part.rungs is None or part.rungs.goes_on(record, metrics) or trained > epoch
+        goes_on = part.goes_on(record, metrics) or trained > epoch
         if last or not goes_on:
             self._close(record, State.COMPLETE if last else State.PRUNED)
             return False

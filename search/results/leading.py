@@ -69,7 +69,9 @@ class Leading:
     def __init__(self, sweep: Sweep) -> None:
         self._select = sweep.select
         self._seeds: dict[str, tuple[int, ...]] = {
-            stage.name: sweep.seeds[:1] if isinstance(stage.search, Sampling) else sweep.seeds
+            stage.name: (
+                sweep.seeds[: stage.search.seeds] if isinstance(stage.search, Sampling) else sweep.seeds
+            )
             for stage in sweep.stages
             if not isinstance(stage.search, Confirm)
         }

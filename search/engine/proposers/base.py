@@ -161,6 +161,10 @@ class Proposer(ABC):
         """Whether there is nothing more to propose for good, where there is nothing now."""
         return True
 
+    def stoppable(self, record: Record) -> bool:
+        """Whether rungs may stop a trial, and compare others with it."""
+        return True
+
     def ready(self, before: Before) -> bool:
         """Whether this proposer may start, given the records of the stages before."""
         return True

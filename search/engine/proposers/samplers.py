@@ -43,8 +43,7 @@ def sampler_for(sampler: Sampler, seed: int, sequence: int, known: Sequence[Froz
                 warn_independent_sampling=False,
             )
         if isinstance(sampler, CmaEs):
-            # Optuna imports it amid a draw.
-            import cmaes  # type: ignore[import-untyped]  # noqa: F401 - it has no types, and is not used here
+            import cmaes  # noqa: F401 - Optuna imports it amid a draw
 
             return CmaEsSampler(
                 seed=seed,

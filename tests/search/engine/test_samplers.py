@@ -116,7 +116,7 @@ def test_generations_follow_each_other_as_in_optuna_run_alone(
     assert max(theirs) > 2
     ours = _run(tmp_path, _sweep(sampler, 24), kills=(13,)).engine
     (part,) = ours._parts
-    assert _generations(part.proposer._study, key) == theirs  # type: ignore[attr-defined]  # the mirror
+    assert _generations(part.proposer._drawing.study, key) == theirs  # type: ignore[attr-defined]  # the mirror
 
 
 def test_a_sequence_is_that_of_another_implementation(tmp_path: Path) -> None:
