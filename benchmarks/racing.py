@@ -1,10 +1,10 @@
 """What racing over seeds saves and costs: searches with known means, raced and with all seeds.
 
-Prints the table of docs/sweeps.md. A search draws 40 configurations evenly from the unit square; the gain of
-one at distance r of the optimum is ``effect - 2 r²`` points, and with an effect of 0 every configuration equals
-the baseline. What is measured adds to that a part that a seed has for all, and one of its own, both normal and of
-one standard deviation. The choice is then confirmed on eight fresh seeds beside the baseline, and a gain is
-claimed where the 95 % interval of the paired differences is above 0.
+Prints the table of docs/sweeps.md. A search draws 40 configurations evenly from the unit square. One at
+distance r of the optimum has a gain of ``effect - 2 r²`` points; with an effect of 0 every configuration
+equals the baseline. What is measured adds a part that a seed has for all, and one of its own, both normal
+with the same standard deviation. The choice is then confirmed on eight fresh seeds beside the baseline. A
+gain is claimed where the 95 % interval of the paired differences is above 0.
 
     python -m benchmarks.racing [--repeats 200]
 """

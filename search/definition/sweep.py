@@ -125,6 +125,11 @@ class Stage(_Model):
     budget: Literal["epochs", "passes"] = "epochs"
     exclude: tuple[dict[str, Dimension], ...] = ()
 
+    @property
+    def races(self) -> bool:
+        """Whether candidates race for further seeds."""
+        return isinstance(self.search, Sampling) and self.search.race
+
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, raw: Any) -> Any:

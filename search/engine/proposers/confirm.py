@@ -69,7 +69,8 @@ class ConfirmProposer(Proposer):
             trials.setdefault(configuration, record.trial)
             stages.setdefault(configuration, stage)
             merit, fresh = select.sign * value, isinstance(stage.search, Confirm)
-            choice.add(configuration, record.trial.seed, record.key, merit, fresh=fresh)
+            race = stage.name if stage.races else None
+            choice.add(configuration, record.trial.seed, record.key, merit, fresh=fresh, race=race)
         attacks = (c for c in map(str, choice.order()) if trials[c].computed["method"] != "standard")
         best = list(itertools.islice(attacks, self._search.top))
         if not best:

@@ -1,4 +1,4 @@
-"""Searches on several seeds: killed at random points, raced and not, beside rungs and beside recorded trials."""
+"""Searches on several seeds: killed at random points, raced and not, with rungs and recorded trials."""
 
 import hashlib
 from pathlib import Path
@@ -65,7 +65,7 @@ WAYS = ["race", "race-asha", "race-cmaes-patience", "lower", "mean-patience"]
 
 
 @pytest.mark.parametrize("how", HOW, ids=WAYS)
-@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=2, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(kills=st.lists(st.integers(min_value=0, max_value=25), min_size=1, max_size=4))
 def test_killed_and_run_again_equals_undisturbed(
     tmp_path_factory: pytest.TempPathFactory, how: dict[str, Any], kills: list[int]
@@ -184,5 +184,5 @@ def test_races_that_cannot_be_run_are_refused(search: dict[str, Any], message: s
 @pytest.mark.parametrize("change", [{"seeds": 4}, {"race": False}, {"race": False, "objective": "lower"}])
 def test_another_race_is_another_search(change: dict[str, Any]) -> None:
     check_extends(_sweep(), _sweep(trials=20))
-    with pytest.raises(UsageError, match="the (seeds|race|objective) of stage 'search'"):
+    with pytest.raises(UsageError, match=r"the (seeds|race|objective) of stage 'search'"):
         check_extends(_sweep(), _sweep(**change))
