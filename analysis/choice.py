@@ -59,8 +59,8 @@ class Choice:
     seeds never chooses, so that it stays an unbiased result of what was chosen; a configuration that has
     nothing else comes last. In a race (`analysis.racing`) further seeds are what a configuration has earned:
     the more of them are missing to the most that one has, the further back it stands, and none is chosen for
-    one lucky seed. Of equals the one with more seeds is first, then the one with the smallest key: it does not
-    matter in which order results come.
+    one lucky seed. Of equals the one with more seeds is first, then the one with the smallest key: it does
+    not matter in which order results come.
     """
 
     def __init__(self) -> None:

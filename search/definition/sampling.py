@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dropattack import UsageError
 from search.definition.options import option_spaces
 from search.definition.samplers import LEARNERS, CmaEs, Nsga2, Random, Tpe
+from search.definition.searches import Sampling
 from search.definition.space import Dimension, Interval, values
-from search.definition.sweep import Sampling, Stage, Sweep
+from search.definition.sweep import Stage, Sweep
 
 
 def check_sampling(sweep: Sweep, stage: Stage) -> None:

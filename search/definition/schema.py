@@ -8,8 +8,9 @@ from pydantic import BaseModel, ValidationError
 from dropattack import UsageError
 from dropattack.errors import unknown
 from search.definition.samplers import SAMPLERS
+from search.definition.searches import BestOf, Confirm, Grid, Sampling
 from search.definition.space import FORMS, Interval, Subsets
-from search.definition.sweep import Asha, Confirm, Grid, Limits, Resources, Sampling, Select, Stage, Sweep
+from search.definition.sweep import Asha, Limits, Resources, Select, Stage, Sweep
 
 
 def check_schema(raw: Any, source: str) -> Sweep:
@@ -71,13 +72,15 @@ def _choices(expected: str) -> list[str]:
     return re.findall(r"'([^']*)'", expected)
 
 
-_TAGS = {"grid", "random", "optuna", "confirm", *SAMPLERS, *FORMS}
+_TAGS = {"best", "one", "grid", "random", "optuna", "confirm", *SAMPLERS, *FORMS}
 
 
 def _owner(location: tuple[int | str, ...]) -> type[BaseModel]:
     """The part of a sweep that holds the key at the end of ``location``."""
     if "sampler" in location[:-2]:
         return SAMPLERS[str(location[-2])]
+    if "enqueue" in location[:-1]:
+        return BestOf
     tagged: dict[str, type[BaseModel]] = {
         "grid": Grid,
         "confirm": Confirm,

@@ -6,79 +6,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from dropattack.robustness import Case
-from search.definition.samplers import Random, Sampler, Tpe
+from search.definition.searches import Grid, Sampling, Search
 from search.definition.space import Dimension, Space
 from trainables.recipe.measured import SMALLER_IS_BETTER
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Grid(_Model):
-    """Every combination of the space, once per seed of the sweep."""
-
-    kind: Literal["grid"] = "grid"
-
-
-class Sampling(_Model):
-    """``trials`` combinations that one of Optuna's samplers draws, trained with the sweep's first ``seeds``.
-
-    With ``race`` a combination gets its next seed only while it may still beat the best one. The sampler is
-    told a combination's mean over seeds, or the ``lower`` end of its 95 % interval. The search ends early
-    when ``patience`` combinations in a row brought nothing better. ``warm_start`` names other sweeps of the
-    store whose complete trials the sampler knows from the start.
-    """
-
-    kind: Literal["random", "optuna"]
-    trials: int = Field(ge=1)
-    seeds: int = Field(default=1, ge=1)
-    race: bool = False
-    objective: Literal["mean", "lower"] = "mean"
-    sampler: Sampler | None = None
-    sampler_seed: int = 0
-    patience: int | None = Field(default=None, ge=1)
-    warm_start: tuple[str, ...] = ()
-
-    @property
-    def drawn_by(self) -> Sampler:
-        """The sampler: the one that is named, or the kind's own."""
-        return self.sampler or (Random() if self.kind == "random" else Tpe())
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_forms(cls, raw: Any) -> Any:
-        """Lets ``sampler: tpe`` stand for its defaults."""
-        if isinstance(raw, dict) and isinstance(raw.get("sampler"), str):
-            return {**raw, "sampler": {"kind": raw["sampler"]}}
-        return raw
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.race and self.seeds < 2:
-            raise ValueError("a race needs several seeds; write seeds: 8 beside race: true")
-        if self.objective == "lower" and (self.race or self.seeds < 3):
-            raise ValueError(
-                "objective: lower needs seeds: 3 or more of each trial, without a race; write objective: mean"
-            )
-        if self.kind == "random" and self.drawn_by.kind != "random":
-            raise ValueError(
-                f"kind: random draws at random; for sampler: {self.drawn_by.kind} write kind: optuna"
-            )
-        return self
-
-
-class Confirm(_Model):
-    """The best configurations of the stages before, and the baseline, again on fresh seeds.
-
-    With ``controls``, plain training runs beside them on the same seeds with as many passes as each of the
-    configurations: in more updates (``equal-passes``) or in as many (``same-updates``).
-    """
-
-    kind: Literal["confirm"] = "confirm"
-    top: int = Field(default=1, ge=1)
-    seeds: tuple[int, ...] = Field(min_length=1)
-    controls: tuple[Literal["equal-passes", "same-updates"], ...] = ()
 
 
 class Asha(_Model):
@@ -90,9 +24,6 @@ class Asha(_Model):
     kind: Literal["asha"] = "asha"
     grace_period: int = Field(default=1, ge=1)
     reduction_factor: float = Field(default=3, gt=1)
-
-
-Search = Annotated[Grid | Sampling | Confirm, Field(discriminator="kind")]
 
 
 SECTIONS = ("training", "data", "model")

@@ -112,6 +112,11 @@ class Engine:
         return [record for part in self._parts for record in part.records]
 
     @property
+    def remarks(self) -> Sequence[str]:
+        """What to know of what searches start from: a line each."""
+        return [remark for part in self._parts for remark in part.proposer.remarks]
+
+    @property
     def limit(self) -> str:
         """The limit of the sweep that is reached, or nothing."""
         return self._spending.reached(self._training)

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from analysis.choice import Choice
-from search.definition.sweep import Confirm, Sweep
+from search.definition.searches import Confirm
+from search.definition.sweep import Sweep
 from search.records.record import Record, State
 
 _Rank = tuple[float, str, bool, bool, str, str]

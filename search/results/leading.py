@@ -5,7 +5,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from search.definition.sweep import Confirm, Sampling, Sweep
+from search.definition.searches import Confirm, Sampling
+from search.definition.sweep import Sweep
 from search.records.record import Record, State
 from trainables.trial import Trial
 

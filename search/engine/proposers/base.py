@@ -1,7 +1,7 @@
 """What all proposers share: what they propose, and for what."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
@@ -139,6 +139,9 @@ Before = list[list[Record]]
 
 class Proposer(ABC):
     """Proposes the trials of one scope, given the records of that scope so far."""
+
+    remarks: Sequence[str] = ()
+    """What to know of what it starts from: a line each."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from analysis.racing import CONTROLS, FAILED, REPEATED, STOPPED, Race
 from analysis.statistics import FEWEST, estimate
-from search.definition.sweep import Sampling, Select
+from search.definition.searches import Sampling
+from search.definition.sweep import Select
 from search.records.record import Record, State
 
 

@@ -10,7 +10,8 @@ from typing_extensions import override
 from analysis.choice import Choice
 from dropattack.methods.standard import SAME
 from dropattack.settings import SAME_UPDATES
-from search.definition.sweep import Confirm, Stage
+from search.definition.searches import Confirm
+from search.definition.sweep import Stage
 from search.engine.proposers.base import Before, Proposal, Proposer, Scope
 from search.records.record import Record, State
 from trainables.trial import Trial

@@ -1,20 +1,18 @@
 """Draws from a space: an in-memory study of Optuna's that knows what a search has recorded."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import optuna
-from optuna.distributions import distribution_to_json
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import StudyDirection
-from optuna.trial import BaseTrial, FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from dropattack import method_named
-from search.definition.space import admits, sample
-from search.definition.sweep import SECTIONS, Sampling
+from search.definition.searches import Sampling
 from search.engine.proposers.base import Proposal, Scope
 from search.engine.proposers.candidates import Told
+from search.engine.proposers.combination import as_stored, free, trial_of
 from search.engine.proposers.samplers import STATEFUL, sampler_for
 from search.records.optuna_log import drawn, quiet_optuna
 from search.records.record import Record, State
@@ -43,27 +41,36 @@ class Drawing:
     Args:
         scope: What to draw for.
         search: The search's settings.
-        known: Complete records of earlier sweeps that the sampler starts from.
+        known: Trials of earlier sweeps that the sampler starts from.
+        enqueued: Draws that come first, whatever the sampler would draw.
     """
 
-    def __init__(self, scope: Scope, search: Sampling, known: Sequence[Record]) -> None:
+    def __init__(
+        self, scope: Scope, search: Sampling, known: Sequence[FrozenTrial], enqueued: Sequence[Proposal]
+    ) -> None:
         self._scope, self._search = scope, search
         direction = StudyDirection.MAXIMIZE if scope.sweep.select.sign > 0 else StudyDirection.MINIMIZE
         with quiet_optuna():
             self.study = optuna.create_study(direction=direction, sampler=RandomSampler())
         self._numbers: list[int] = []
-        self._known: list[FrozenTrial] = []
-        for record in known:
-            self._learn(record)
+        self._known = known
+        self._enqueued = enqueued
+        for trial in known:
+            self.study.add_trial(trial)
 
     def draw(self) -> Proposal | None:
         """The next draw, of which `follow` hears when it is recorded; none where all draws are excluded."""
+        if len(self._numbers) < len(self._enqueued):
+            proposal = self._enqueued[len(self._numbers)]
+            params, distributions = drawn(proposal)
+            self._add(params, distributions, {})
+            return proposal
         found = self._ask(len(self._numbers))
         if found is None:
             return None
         asked, trial = found
         self._numbers.append(asked.number)
-        return Proposal(trial, *_stored(asked))
+        return Proposal(trial, *as_stored(asked))
 
     def follow(self, number: int, record: Record) -> None:
         """Takes note of a search's draw of that number, which may be one that `draw` has not drawn here."""
@@ -71,7 +78,7 @@ class Drawing:
             return
         params, distributions = drawn(record)
         state: dict[str, Any] = {}
-        if isinstance(self._search.drawn_by, STATEFUL):
+        if isinstance(self._search.drawn_by, STATEFUL) and number >= len(self._enqueued):
             found = self._ask(number)
             if found is not None:
                 asked, _ = found
@@ -80,12 +87,7 @@ class Drawing:
                     return
                 state = self.study.get_trials(deepcopy=False)[asked.number].system_attrs
                 self.study.tell(asked, state=TrialState.FAIL)
-        self._numbers.append(len(self.study.get_trials(deepcopy=False)))
-        self.study.add_trial(
-            create_trial(
-                state=TrialState.RUNNING, params=params, distributions=distributions, system_attrs=state
-            )
-        )
+        self._add(params, distributions, state)
 
     def tell(self, told: Told) -> None:
         """Tells the sampler how a draw ended."""
@@ -95,65 +97,32 @@ class Drawing:
             trial.report(metrics[self._scope.sweep.select.column], int(metrics["epoch"]))
         self.study.tell(trial, told.value, _OPTUNA_STATES[told.state])
 
+    def _add(
+        self, params: dict[str, Any], distributions: dict[str, BaseDistribution], state: dict[str, Any]
+    ) -> None:
+        """Adds a draw to the study that its sampler did not make here."""
+        self._numbers.append(len(self.study.get_trials(deepcopy=False)))
+        self.study.add_trial(
+            create_trial(
+                state=TrialState.RUNNING, params=params, distributions=distributions, system_attrs=state
+            )
+        )
+
     def _ask(self, drawn_before: int) -> tuple[optuna.Trial, Trial] | None:
         """What the sampler draws next, in the study and as a trial; excluded draws fail in the study."""
         for attempt in range(_DRAWS):
             self.study.sampler = self._sampler(drawn_before, attempt)
             with quiet_optuna(optuna.logging.ERROR):
                 asked = self.study.ask()
-            trial = self._trial(asked)
+            trial = trial_of(self._scope, asked)
             if not self._scope.excludes(trial):
                 return asked, trial
             self.study.tell(asked, state=TrialState.FAIL)
         return None
-
-    def _trial(self, asked: BaseTrial) -> Trial:
-        stage = self._scope.stage
-        names = list(stage.methods)
-        method = names[0] if len(names) == 1 else asked.suggest_categorical("method", names)
-        (space,) = stage.methods[method]
-        defaults = method_named(method).settings_type().to_dict()
-        hyperparameters = sample(asked, space, f"{method}.", defaults)
-        options = {
-            section: sample(asked, space, f"{section}.", self._scope.defaults[section])
-            for section, space in self._scope.spaces.items()
-        }
-        return self._scope.trial(method, hyperparameters, options, self._scope.sweep.seeds[0])
 
     def _sampler(self, drawn_before: int, attempt: int) -> BaseSampler:
         name, chosen = self._scope.stage.name, self._search.sampler_seed
         seed = int(digest(chosen, name, drawn_before, attempt), 16) % 2**32
         if attempt >= _MODEL_DRAWS:
             return RandomSampler(seed=seed)
-        return sampler_for(self._search.drawn_by, seed, chosen % 2**32, self._known)
-
-    def _learn(self, record: Record) -> None:
-        """Adds an earlier sweep's record, where this scope could have drawn it with all it leaves fixed."""
-        trial = record.trial
-        spaces = self._scope.stage.methods.get(trial.method)
-        if spaces is None:
-            return
-        given = [(f"{trial.method}.", spaces[0], trial.settings.to_dict())]
-        settings = (trial.training_settings, trial.data_settings, trial.architecture)
-        for section, own in zip(SECTIONS, settings, strict=True):
-            given.append((f"{section}.", self._scope.spaces[section], own.to_dict()))
-        if not all(admits(d, values[n]) for _, space, values in given for n, d in space.items()):
-            return
-        chosen = {prefix + name: values[name] for prefix, space, values in given for name in space}
-        if len(self._scope.stage.methods) > 1:
-            chosen["method"] = trial.method
-        fixed = optuna.trial.FixedTrial(chosen)
-        if replace(self._trial(fixed), seed=trial.seed).spelling != trial.spelling:
-            return
-        value, all_of_them = record.value(self._scope.sweep.select), fixed.distributions
-        self.study.add_trial(create_trial(value=value, params=fixed.params, distributions=all_of_them))
-        free = {name: distribution for name, distribution in all_of_them.items() if not distribution.single()}
-        params = {name: fixed.params[name] for name in free}
-        self._known.append(create_trial(value=value, params=params, distributions=free))
-
-
-def _stored(asked: BaseTrial) -> tuple[dict[str, float], dict[str, str]]:
-    """What was drawn, and what from, as a record holds them."""
-    distributions = asked.distributions
-    params = {name: distributions[name].to_internal_repr(value) for name, value in asked.params.items()}
-    return params, {name: distribution_to_json(d) for name, d in distributions.items()}
+        return sampler_for(self._search.drawn_by, seed, chosen % 2**32, list(map(free, self._known)))

@@ -1,14 +1,14 @@
 """Searches that draw from a space with a sampler of Optuna's, each draw on one seed or several."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from typing_extensions import override
 
-from search.definition.sweep import Sampling
+from search.definition.searches import Sampling
 from search.engine.proposers.base import Before, Proposal, Proposer, Scope
 from search.engine.proposers.candidates import Candidates
 from search.engine.proposers.drawing import Drawing
+from search.engine.proposers.known import Recorded, enqueued, known_trials
 from search.records.record import Record
 
 
@@ -21,13 +21,20 @@ class SamplingProposer(Proposer):
     Args:
         scope: What to propose for.
         search: The search's settings.
-        known: Complete records of earlier sweeps that the sampler starts from.
+        recorded: Gives the complete records of other sweeps, which the search may start from.
+
+    Attributes:
+        remarks: How many of them the sampler could use, a line for each sweep.
+
+    Raises:
+        UsageError: What it is to try first is outside of its space.
     """
 
-    def __init__(self, scope: Scope, search: Sampling, known: Sequence[Record] = ()) -> None:
+    def __init__(self, scope: Scope, search: Sampling, recorded: Recorded) -> None:
         super().__init__(scope)
         self._search = search
-        self._drawing = Drawing(scope, search, known)
+        known, self.remarks = known_trials(scope, search, recorded)
+        self._drawing = Drawing(scope, search, known, enqueued(scope, search, recorded))
         self._candidates = Candidates(search, scope.sweep.seeds, scope.sweep.select)
         self._followed = 0
 

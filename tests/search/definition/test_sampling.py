@@ -7,7 +7,8 @@ import pytest
 
 from dropattack import UsageError
 from search.definition.samplers import SAMPLERS
-from search.definition.sweep import Sampling, Sweep
+from search.definition.searches import Sampling
+from search.definition.sweep import Sweep
 from tests.search.simulation import sweep
 
 RANGES = {"epsilon": {"low": 0.1, "high": 5}, "p": {"low": 0.1, "high": 1.0}}
