@@ -8,7 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from search.definition.sweep import Sweep
+    from search.api.result import Best, Result
+    from search.api.running import plan, run, status
+    from search.api.sweep import Sweep
     from search.definition.sweepfile import load_sweep
     from search.execution.errors import RunError
     from search.records.store import Store
@@ -18,23 +20,33 @@ if TYPE_CHECKING:
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _HOMES = {
+    "Best": "search.api.result",
     "Outcome": "search.results.outcome",
+    "Result": "search.api.result",
     "RunError": "search.execution.errors",
     "Store": "search.records.store",
     "StoreError": "search.results.outcome",
-    "Sweep": "search.definition.sweep",
+    "Sweep": "search.api.sweep",
     "load_sweep": "search.definition.sweepfile",
+    "plan": "search.api.running",
+    "run": "search.api.running",
     "run_sweep": "search.service",
+    "status": "search.api.running",
 }
 
 __all__ = [
+    "Best",
     "Outcome",
+    "Result",
     "RunError",
     "Store",
     "StoreError",
     "Sweep",
     "load_sweep",
+    "plan",
+    "run",
     "run_sweep",
+    "status",
 ]
 
 
