@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from search.api.result import Best, Result
     from search.api.running import plan, run, status
+    from search.api.study import AskedTrial, Study
     from search.api.sweep import Sweep
     from search.definition.sweepfile import load_sweep
     from search.execution.errors import RunError
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _HOMES = {
+    "AskedTrial": "search.api.study",
     "Best": "search.api.result",
     "Outcome": "search.results.outcome",
     "Result": "search.api.result",
     "RunError": "search.execution.errors",
     "Store": "search.records.store",
     "StoreError": "search.results.outcome",
+    "Study": "search.api.study",
     "Sweep": "search.api.sweep",
     "load_sweep": "search.definition.sweepfile",
     "plan": "search.api.running",
@@ -35,12 +38,14 @@ _HOMES = {
 }
 
 __all__ = [
+    "AskedTrial",
     "Best",
     "Outcome",
     "Result",
     "RunError",
     "Store",
     "StoreError",
+    "Study",
     "Sweep",
     "load_sweep",
     "plan",

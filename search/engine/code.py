@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from dropattack import UsageError
 from search.definition.sweep import Sweep
-from search.records.code import SweepCode, expected
+from search.records.code import TRAINED_BY, SweepCode, expected
 from search.records.record import Record
 from trainables.usercode import changed, user_code
 
@@ -65,7 +65,7 @@ def remarks_on_changes(noted: SweepCode, sweep: Sweep) -> list[str]:
                 now = user_code(workload, method)
             except UsageError:
                 continue
-            found.update(changed(modules, now))
+            found.update(name for name in changed(modules, now) if name != TRAINED_BY)
     if not found:
         return []
     files = " and ".join(map(_file, sorted(found)))
@@ -81,4 +81,6 @@ def _records(count: int) -> str:
 
 def _file(module: str) -> str:
     """How people call a module: by its file."""
+    if module == TRAINED_BY:
+        return "what trains"
     return f"{module.replace('.', '/')}.py"

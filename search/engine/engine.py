@@ -67,6 +67,7 @@ class Engine:
         checksum: Gives the digest of a workload's data.
         elsewhere: Complete records of other sweeps by key, with the sweep's name: never trained again.
         recorded: Gives the complete records of another sweep by its name, for warm starts.
+        code: More code that all trials are trained with, as in `trainables.trial.Trial`.
 
     Attributes:
         listeners: Called with each record that was added or changed, after it is durable.
@@ -79,6 +80,7 @@ class Engine:
         checksum: Checksum,
         elsewhere: Mapping[str, tuple[str, Record]] | None = None,
         recorded: Recorded = lambda sweep: (),
+        code: Mapping[str, str] | None = None,
     ) -> None:
         self.sweep = sweep
         self.journal = journal
@@ -88,7 +90,7 @@ class Engine:
         self._training: dict[str, Record] = {}
         self._waiting: dict[str, list[Record]] = {}
         self._parts = [
-            self._part(Scope(sweep, stage, workload, checksum))
+            self._part(Scope(sweep, stage, workload, checksum, code or {}))
             for stage in sweep.stages
             for workload in sweep.stage_workloads(stage)
         ]
@@ -142,6 +144,10 @@ class Engine:
         if self._training or any(map(self._may_go_on, self._left_running)):
             return False
         return bool(self.limit) or all(part.exhausted for part in self._parts)
+
+    def trains(self, key: str) -> bool:
+        """Whether a trial was handed out and has not ended."""
+        return key in self._training
 
     def next(self) -> Record | None:
         """The next trial to train, or none for now; trials that need no training are answered on the way."""

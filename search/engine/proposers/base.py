@@ -39,12 +39,14 @@ class Scope:
         stage: Its stage.
         workload: Name of the workload.
         checksum: Gives the digest of the workload's data.
+        code: More code that its trials are trained with, beside the workload's and the method's.
     """
 
     sweep: Sweep
     stage: Stage
     workload: str
     checksum: Checksum
+    code: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def epochs(self) -> int:
@@ -93,7 +95,7 @@ class Scope:
     def _code(self, method: str) -> dict[str, str]:
         """The code of the workload and of a method, as it was when this scope first asked."""
         if method not in self._codes:
-            self._codes[method] = user_code(self.workload, method)
+            self._codes[method] = {**user_code(self.workload, method), **self.code}
         return self._codes[method]
 
     @cached_property
