@@ -1,7 +1,8 @@
 """Which configuration is best: one rule for reports, the console, MLflow's artifacts and loss landscapes."""
 
 import math
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from typing import Any
 
 _DIGITS = 12
 
@@ -13,11 +14,13 @@ class Standing:
         explored: By seed that was searched, the trial's key and validation value; larger is better. Of
             several trials of one seed, such as with and without a test under attack, the smallest key's.
         confirmed: Whether a confirmation has run it on fresh seeds.
+        race: The race that it is searched in, where that is its only search.
     """
 
     def __init__(self) -> None:
         self.explored: dict[Hashable, tuple[str, float]] = {}
         self.confirmed = False
+        self.race: Hashable | None = None
         self._rank: tuple[bool, bool, float, int, str] | None = None
 
     @property
@@ -26,8 +29,10 @@ class Standing:
         values = [value for _, value in self.explored.values()]
         return math.fsum(values) / len(values) if values else math.nan
 
-    def add(self, seed: Hashable, key: str, value: float, *, fresh: bool) -> None:
+    def add(self, seed: Hashable, key: str, value: float, *, fresh: bool, race: Hashable | None) -> None:
         """See `Choice.add`."""
+        if not fresh:
+            self.race = race if not self.explored or race == self.race else None
         if fresh:
             self.confirmed = True
         elif seed not in self.explored or key <= self.explored[seed][0]:
@@ -52,15 +57,26 @@ class Choice:
     A configuration is chosen by its mean over the seeds that were searched. Where some were confirmed, one of
     those is chosen: the others have shown nothing but that they are the best of many. What came out on fresh
     seeds never chooses, so that it stays an unbiased result of what was chosen; a configuration that has
-    nothing else comes last. Of equals the one with more seeds is first, then the one with the smallest key:
-    it does not matter in which order results come.
+    nothing else comes last. In a race (`analysis.racing`) further seeds are what a configuration has earned:
+    the more of them are missing to the most that one has, the further back it stands, and none is chosen for
+    one lucky seed. Of equals the one with more seeds is first, then the one with the smallest key: it does
+    not matter in which order results come.
     """
 
     def __init__(self) -> None:
         self._standings: dict[Hashable, Standing] = {}
         self._best: Hashable | None = None
 
-    def add(self, configuration: Hashable, seed: Hashable, key: str, value: float, *, fresh: bool) -> None:
+    def add(
+        self,
+        configuration: Hashable,
+        seed: Hashable,
+        key: str,
+        value: float,
+        *,
+        fresh: bool,
+        race: Hashable | None = None,
+    ) -> None:
         """Takes note of a complete trial.
 
         Args:
@@ -69,20 +85,36 @@ class Choice:
             key: Its own; a result that is added again under its key counts once.
             value: Its validation value, larger is better.
             fresh: Whether a confirmation ran it.
+            race: Names the race that it ran in, where it did.
         """
-        self._standings.setdefault(configuration, Standing()).add(seed, key, value, fresh=fresh)
+        standing = self._standings.setdefault(configuration, Standing())
+        standing.add(seed, key, value, fresh=fresh, race=race)
         self._best = None
 
     def order(self) -> list[Hashable]:
         """All configurations, the best first."""
-        return sorted(self._standings, key=lambda configuration: self._standings[configuration].rank)
+        return sorted(self._standings, key=self._ranks())
 
     @property
     def best(self) -> Hashable | None:
         """The first in order; none before the first result."""
         if self._best is None and self._standings:
-            self._best = min(self._standings, key=lambda configuration: self._standings[configuration].rank)
+            self._best = min(self._standings, key=self._ranks())
         return self._best
+
+    def _ranks(self) -> Callable[[Hashable], tuple[Any, ...]]:
+        most: dict[Hashable, int] = {}
+        for standing in self._standings.values():
+            if standing.race is not None:
+                most[standing.race] = max(most.get(standing.race, 0), len(standing.explored))
+
+        def rank(configuration: Hashable) -> tuple[Any, ...]:
+            standing = self._standings[configuration]
+            nothing, unconfirmed, *rest = standing.rank
+            missing = 0 if standing.race is None else most[standing.race] - len(standing.explored)
+            return nothing, unconfirmed, missing, *rest
+
+        return rank
 
     def standing(self, configuration: Hashable) -> Standing:
         """Where a configuration that was added stands."""

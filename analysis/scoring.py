@@ -37,7 +37,8 @@ def scored_families(
       validation value of the other seeds chooses;
     - *one setting*, where there is nothing to choose;
     - *the same seeds*, where several settings share one seed only, or where the trials come from a stage
-      that pruned others, so that being there at all is a choice: flattering, and said so.
+      that pruned others, so that being there at all is a choice: flattering, and said so. A race over seeds
+      is of this kind: a setting has its later seeds because its first ones were good.
 
     A configuration counts once, however many names it has in a family; the baseline is no setting of a
     family that has others.
@@ -65,6 +66,7 @@ def scored_families(
         fresh=trials["stage"].isin(records.confirmations),
         survivor=_survivors(records, trials),
         row=trials.index,
+        raced=trials["stage"].isin(records.races),
     )
     attack = ~records.plain(trials)
     trials = trials[attack | ~attack.groupby(groups(trials, ["setting", *by])).transform("any")]
@@ -94,19 +96,22 @@ def places(records: Records, trials: pd.DataFrame, config: pd.Series) -> pd.Seri
     choice = Choice()
     merit = records.selected.sign * trials["value"]
     fresh = trials["stage"].isin(records.confirmations)
-    for name, seed, key, value, again in zip(
-        config, trials["seed"], trials["key"], merit, fresh, strict=True
+    raced = trials["stage"].isin(records.races)
+    race = (trials["stage"] + "/" + trials["workload"]).where(raced)
+    for name, seed, key, value, again, own in zip(
+        config, trials["seed"], trials["key"], merit, fresh, race, strict=True
     ):
-        choice.add(name, seed, key, value, fresh=bool(again))
+        choice.add(name, seed, key, value, fresh=bool(again), race=None if pd.isna(own) else own)
     order = {name: place for place, name in enumerate(choice.order())}
     return config.map(order)
 
 
 def _survivors(records: Records, trials: pd.DataFrame) -> pd.Series:
-    """Whether each trial comes from a stage that pruned others: it would not be here, had it done worse."""
+    """Whether each trial comes from a stage that stopped others: it would not be here, had it done worse."""
     pruned = records.trials[records.trials["state"] == PRUNED]
     stages = pd.MultiIndex.from_frame(pruned[["stage", "workload"]])
-    return pd.Series(pd.MultiIndex.from_frame(trials[["stage", "workload"]]).isin(stages), trials.index)
+    stopped = pd.MultiIndex.from_frame(trials[["stage", "workload"]]).isin(stages)
+    return pd.Series(stopped, trials.index) | trials["stage"].isin(records.races)
 
 
 def _chosen(trials: pd.DataFrame, family: pd.Series, sign: int) -> pd.DataFrame:
@@ -118,7 +123,8 @@ def _chosen(trials: pd.DataFrame, family: pd.Series, sign: int) -> pd.DataFrame:
     others = ((total - explored) / (count - 1)).where(count > 1)
     confirmed = fresh.groupby(family).transform("any")
     several = config.groupby(family).transform("nunique") > 1
-    held_out = ~confirmed & several & others.notna().groupby(family).transform("any")
+    raced = trials["raced"].groupby(family).transform("any")
+    held_out = ~confirmed & several & ~raced & others.notna().groupby(family).transform("any")
     same = ~confirmed & several & ~held_out
     first = trials["place"] == trials["place"].groupby([family, fresh]).transform("min")
     kinds = {
@@ -129,7 +135,7 @@ def _chosen(trials: pd.DataFrame, family: pd.Series, sign: int) -> pd.DataFrame:
         FIXED: ~confirmed & ~several,
     }
     table = pd.concat([trials[mask].assign(scored_on=kind) for kind, mask in kinds.items()])
-    table = table.drop(columns="place")
+    table = table.drop(columns=["place", "raced"])
     survived = table.pop("survivor").groupby(family[table.index]).transform("any")
     table["scored_on"] = table["scored_on"].mask(survived, SAME)
     spent = table["scored_on"].map({HELD_OUT: 1.0, SAME: np.inf}).fillna(0.0)

@@ -8,7 +8,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from search.definition.sweep import Sweep
+    from search.api.result import Best, Result
+    from search.api.running import plan, run, status
+    from search.api.study import AskedTrial, Study
+    from search.api.sweep import Sweep
     from search.definition.sweepfile import load_sweep
     from search.execution.errors import RunError
     from search.records.store import Store
@@ -18,23 +21,37 @@ if TYPE_CHECKING:
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _HOMES = {
+    "AskedTrial": "search.api.study",
+    "Best": "search.api.result",
     "Outcome": "search.results.outcome",
+    "Result": "search.api.result",
     "RunError": "search.execution.errors",
     "Store": "search.records.store",
     "StoreError": "search.results.outcome",
-    "Sweep": "search.definition.sweep",
+    "Study": "search.api.study",
+    "Sweep": "search.api.sweep",
     "load_sweep": "search.definition.sweepfile",
+    "plan": "search.api.running",
+    "run": "search.api.running",
     "run_sweep": "search.service",
+    "status": "search.api.running",
 }
 
 __all__ = [
+    "AskedTrial",
+    "Best",
     "Outcome",
+    "Result",
     "RunError",
     "Store",
     "StoreError",
+    "Study",
     "Sweep",
     "load_sweep",
+    "plan",
+    "run",
     "run_sweep",
+    "status",
 ]
 
 

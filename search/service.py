@@ -80,7 +80,7 @@ def run_sweep(
         failed = failed_from_outside(engine.records) if retry_failed else []
         left = engine.left or bool(failed)
         remarks = [*elsewhere.left_out, *remarks_on_code(journal.apart, ready.code)]
-        remarks += remarks_on_definition(sweep, data) if left else []
+        remarks += [*engine.remarks, *remarks_on_definition(sweep, data)] if left else []
         for remark in remarks:
             show_line(console, remark)
         if left:

@@ -133,6 +133,12 @@ class Records:
         """Names of the stages that run every combination of their space."""
         return self._stages("grid")
 
+    @property
+    def races(self) -> list[str]:
+        """Names of the stages in which candidates race for further seeds."""
+        raced = {s.get("name") for s in self.sweep.get("stages", ()) if _races(s)}
+        return [stage for stage in sorted(set(self.trials["stage"])) if stage in raced]
+
     def complete(self, controls: bool = False) -> pd.DataFrame:
         """Trials that ran their whole budget and have a value: the only ones that statistics see.
 
@@ -198,6 +204,11 @@ def _is_metric(column: str) -> bool:
 def _kind(stage: Mapping[str, Any]) -> str:
     search = stage.get("search") or "grid"
     return str(search.get("kind", "grid") if isinstance(search, Mapping) else search)
+
+
+def _races(stage: Mapping[str, Any]) -> bool:
+    search = stage.get("search")
+    return isinstance(search, Mapping) and bool(search.get("race"))
 
 
 def _tidy_trials(trials: pd.DataFrame) -> pd.DataFrame:

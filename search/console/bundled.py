@@ -9,9 +9,10 @@ from rich.console import Console
 from search.console.columns import first_sentence, show_columns, show_facts
 from search.console.terminal import show_line
 from search.definition.schema import check_schema
+from search.definition.searches import Confirm, Sampling
 from search.definition.source import bundled_sweeps, read_source
 from search.definition.space import Dimension, Interval, Subsets
-from search.definition.sweep import Confirm, Sampling, Stage, Sweep
+from search.definition.sweep import Stage, Sweep
 from search.definition.yamlfile import SUFFIXES
 from search.records.store import Store
 
@@ -92,7 +93,10 @@ def _stage(stage: Stage) -> str:
     """Such as ``search: optuna, 20 trials, asha: dropattack (targets, epsilon, p, k)``."""
     how: list[str] = [stage.search.kind]
     if isinstance(stage.search, Sampling):
+        how += [stage.search.sampler.kind] if stage.search.sampler else []
         how.append(f"{stage.search.trials} trials")
+        if stage.search.seeds > 1:
+            how.append(f"{'a race over' if stage.search.race else 'each on'} {stage.search.seeds} seeds")
     elif isinstance(stage.search, Confirm):
         how.append(f"best {stage.search.top} on seeds {' '.join(map(str, stage.search.seeds))}")
         how += [f"beside {control}" for control in stage.search.controls]

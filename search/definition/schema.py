@@ -7,8 +7,10 @@ from pydantic import BaseModel, ValidationError
 
 from dropattack import UsageError
 from dropattack.errors import unknown
+from search.definition.samplers import SAMPLERS
+from search.definition.searches import BestOf, Confirm, Grid, Sampling
 from search.definition.space import FORMS, Interval, Subsets
-from search.definition.sweep import Asha, Confirm, Grid, Limits, Resources, Sampling, Select, Stage, Sweep
+from search.definition.sweep import Asha, Limits, Resources, Select, Stage, Sweep
 
 
 def check_schema(raw: Any, source: str) -> Sweep:
@@ -40,7 +42,8 @@ def _first_problem(error: ValidationError, raw: Any) -> str:
         message = str(unknown("key", str(location[-1]), _owner(location).model_fields))
         return f"{where.rpartition('.')[0] or 'top level'}: {message}"
     if kind == "union_tag_invalid":
-        valid = ("asha", "none") if location[-1] == "scheduler" else ("grid", "random", "optuna", "confirm")
+        kinds = {"scheduler": ("asha", "none"), "sampler": tuple(SAMPLERS)}
+        valid = kinds.get(str(location[-1]), ("grid", "random", "optuna", "confirm"))
         return f"{where}: {unknown('kind', str(problem['ctx']['tag']), valid)}"
     if kind == "literal_error":
         return f"{where}: {unknown('value', str(problem['input']), _choices(problem['ctx']['expected']))}"
@@ -69,11 +72,15 @@ def _choices(expected: str) -> list[str]:
     return re.findall(r"'([^']*)'", expected)
 
 
-_TAGS = {"grid", "random", "optuna", "confirm", *FORMS}
+_TAGS = {"best", "one", "grid", "random", "optuna", "confirm", *SAMPLERS, *FORMS}
 
 
 def _owner(location: tuple[int | str, ...]) -> type[BaseModel]:
     """The part of a sweep that holds the key at the end of ``location``."""
+    if "sampler" in location[:-2]:
+        return SAMPLERS[str(location[-2])]
+    if "enqueue" in location[:-1]:
+        return BestOf
     tagged: dict[str, type[BaseModel]] = {
         "grid": Grid,
         "confirm": Confirm,

@@ -4,8 +4,9 @@ import math
 
 from dropattack import UsageError
 from search.definition.options import option_spaces
+from search.definition.searches import Grid
 from search.definition.space import Dimension, Interval, Space, Subsets
-from search.definition.sweep import SECTIONS, Grid, Stage, Sweep
+from search.definition.sweep import SECTIONS, Stage, Sweep
 
 MOST_TRIALS = 100_000
 """What a grid may have."""

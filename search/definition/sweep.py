@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from dropattack.errors import shortened
 from dropattack.robustness import Case
+from search.definition.searches import Grid, Sampling, Search
 from search.definition.space import Dimension, Space
 from trainables.recipe.measured import SMALLER_IS_BETTER
 
@@ -19,39 +20,6 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Grid(_Model):
-    """Every combination of the space, once per seed of the sweep."""
-
-    kind: Literal["grid"] = "grid"
-
-
-class Sampling(_Model):
-    """``trials`` combinations drawn at random or by Optuna's TPE, trained with the sweep's first seed.
-
-    The search ends early when ``patience`` trials in a row brought nothing better. ``warm_start`` names other
-    sweeps of the store whose complete trials the sampler knows from the start.
-    """
-
-    kind: Literal["random", "optuna"]
-    trials: int = Field(ge=1)
-    sampler_seed: int = 0
-    patience: int | None = Field(default=None, ge=1)
-    warm_start: tuple[str, ...] = ()
-
-
-class Confirm(_Model):
-    """The best configurations of the stages before, and the baseline, again on fresh seeds.
-
-    With ``controls``, plain training runs beside them on the same seeds with as many passes as each of the
-    configurations: in more updates (``equal-passes``) or in as many (``same-updates``).
-    """
-
-    kind: Literal["confirm"] = "confirm"
-    top: int = Field(default=1, ge=1)
-    seeds: tuple[int, ...] = Field(min_length=1)
-    controls: tuple[Literal["equal-passes", "same-updates"], ...] = ()
-
-
 class Asha(_Model):
     """Asynchronous successive halving: at each rung the best 1/``reduction_factor`` go on.
 
@@ -61,9 +29,6 @@ class Asha(_Model):
     kind: Literal["asha"] = "asha"
     grace_period: int = Field(default=1, ge=1)
     reduction_factor: float = Field(default=3, gt=1)
-
-
-Search = Annotated[Grid | Sampling | Confirm, Field(discriminator="kind")]
 
 
 SECTIONS = ("training", "data", "model")
@@ -95,6 +60,11 @@ class Stage(_Model):
     model: Space = Field(default_factory=dict)
     budget: Literal["epochs", "passes"] = "epochs"
     exclude: tuple[dict[str, Dimension], ...] = ()
+
+    @property
+    def races(self) -> bool:
+        """Whether candidates race for further seeds."""
+        return isinstance(self.search, Sampling) and self.search.race
 
     @model_validator(mode="before")
     @classmethod

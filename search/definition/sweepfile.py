@@ -38,7 +38,7 @@ def load_sweep(source: str, overrides: Mapping[str, Any] | None = None, scale: s
         changes = [*scales[scale].items(), *changes]
         raw["name"] = f"{raw['name']}-{scale}"
     for path, value in changes:
-        _override(raw, path, value)
+        override(raw, path, value)
     told = [f"{path}={json.dumps(value, default=str)}" for path, value in changes if path != "summary"]
     if told and isinstance(raw.setdefault("summary", ""), str):
         raw["summary"] = f"{raw['summary']} Changed: {', '.join(told)}.".strip()
@@ -56,7 +56,12 @@ def parse_sweep(raw: Any, source: str = "sweep") -> Sweep:
     return sweep
 
 
-def _override(raw: Any, path: str, value: Any) -> None:
+def override(raw: Any, path: str, value: Any) -> None:
+    """Sets a key of a sweep's plain values by its dotted path; stages go by name.
+
+    Raises:
+        UsageError: There is no place of that name.
+    """
     *parents, last = path.split(".")
     node = raw
     for part in parents:

@@ -10,9 +10,11 @@ from dropattack import Settings, UsageError, method_named
 from dropattack.errors import unknown
 from dropattack.robustness import Case
 from search.definition.options import default_options, option_spaces
+from search.definition.sampling import check_sampling
+from search.definition.searches import Confirm, Sampling, Search
 from search.definition.size import check_options, check_size
 from search.definition.space import Interval, Scalar, Space, bounds, combinations, witnesses
-from search.definition.sweep import SECTIONS, Confirm, Sampling, Search, Select, Stage, Sweep
+from search.definition.sweep import SECTIONS, Select, Stage, Sweep
 from search.definition.yamlfile import SUFFIXES
 from trainables.architecture import Architecture
 from trainables.recipe.settings import TrainingSettings
@@ -106,6 +108,7 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
     if stage.scheduler is not None and len(bounds(sweep.section(stage, "training").get("epochs", 1))) > 1:
         raise UsageError("asha needs one number of training.epochs, not several")
     _check_exclusions(sweep, stage)
+    check_sampling(sweep, stage)
 
 
 def _models(workload: Workload, model: Space, data: Space) -> Iterator[Architecture]:

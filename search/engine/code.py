@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from search.definition.sweep import Sweep
-from search.records.code import SweepCode, expected
+from search.records.code import TRAINED_BY, SweepCode, expected
 from search.records.record import Record
 from trainables.code.standing import differs
 from trainables.usercode import changed, user_code
@@ -62,7 +62,7 @@ def remarks_on_changes(noted: SweepCode, sweep: Sweep) -> list[str]:
     for methods in noted.values():
         for modules in methods.values():
             known.update(modules)
-    found = [module for module, digest in known.items() if differs(module, digest)]
+    found = [module for module, digest in known.items() if module != TRAINED_BY and differs(module, digest)]
     if not found:
         return []
     files = " and ".join(map(_file, sorted(found)))
@@ -78,4 +78,6 @@ def _records(count: int) -> str:
 
 def _file(module: str) -> str:
     """How people call a module: by its file."""
+    if module == TRAINED_BY:
+        return "what trains"
     return f"{module.replace('.', '/')}.py"

@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterable
 
 from dropattack import UsageError
 from dropattack.errors import unknown
+from search.definition.searches import BestOf, Confirm, Sampling
 from search.definition.space import Dimension, Interval, Space, Subsets, values
-from search.definition.sweep import SECTIONS, Confirm, Sampling, Stage, Sweep
+from search.definition.sweep import SECTIONS, Stage, Sweep
 from search.engine.proposers import Checksum
 from search.records.record import Record
 from trainables.digest import digest
@@ -61,9 +62,12 @@ def check_warm_starts(sweep: Sweep, recorded: Collection[str]) -> None:
         UsageError: One of them is not.
     """
     for stage in sweep.stages:
-        for name in stage.search.warm_start if isinstance(stage.search, Sampling) else ():
-            if name not in recorded:
-                raise UsageError(f"stage {stage.name!r}: {unknown('sweep in warm_start', name, recorded)}")
+        if not isinstance(stage.search, Sampling):
+            continue
+        best = [start.best_of for start in stage.search.enqueue if isinstance(start, BestOf)]
+        for where, names in (("warm_start", stage.search.warm_start), ("enqueue", best)):
+            for name in (name for name in names if name not in recorded):
+                raise UsageError(f"stage {stage.name!r}: {unknown(f'sweep in {where}', name, recorded)}")
 
 
 def check_records(records: Iterable[Record], sweep: Sweep, checksum: Checksum) -> None:
@@ -90,13 +94,14 @@ def _check_stage(old: Sweep, new: Sweep, before: Stage, after: Stage) -> None:
         raise _mixes(new, f"the workloads of stage {before.name!r}")
     sampled = isinstance(before.search, Sampling)
     if isinstance(before.search, Sampling) and isinstance(after.search, Sampling):
-        for name in ("sampler_seed", "warm_start"):
-            if getattr(before.search, name) != getattr(after.search, name):
+        for name in ("sampler", "sampler_seed", "warm_start", "seeds", "race", "objective", "enqueue"):
+            field = "drawn_by" if name == "sampler" else name
+            if getattr(before.search, field) != getattr(after.search, field):
                 raise _mixes(new, f"the {name} of stage {before.name!r}")
         if before.methods.keys() != after.methods.keys():
             raise _mixes(new, f"the methods that stage {before.name!r} samples")
-        if old.seeds[0] != new.seeds[0]:
-            raise _mixes(new, f"the first seed, which trains stage {before.name!r}")
+        if old.seeds[: before.search.seeds] != new.seeds[: before.search.seeds]:
+            raise _mixes(new, f"the first seeds, which train stage {before.name!r}")
     spaces: list[tuple[str, Space, Space]] = []
     for method, narrow in before.methods.items():
         wide = after.methods.get(method, ())

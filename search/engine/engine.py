@@ -42,13 +42,20 @@ class _Part:
         from search.engine.rungs import Rungs
 
         select = scope.sweep.select
-        return Rungs(scope.stage.scheduler, scope.epochs, select, scope.resource, self.records)
+        known = filter(self.proposer.stoppable, self.records)
+        return Rungs(scope.stage.scheduler, scope.epochs, select, scope.resource, known)
+
+    def goes_on(self, record: Record, metrics: Metrics) -> bool:
+        """Lets the rungs know of an epoch, and says whether they let the trial go on."""
+        if self.rungs is None or not self.proposer.stoppable(record):
+            return True
+        return self.rungs.goes_on(record, metrics)
 
     def settle(self, record: Record) -> None:
         """Lets the rungs know of a record that another one answered."""
-        if record.finished and self.rungs is not None:
+        if record.finished:
             for metrics in record.epochs:
-                self.rungs.goes_on(record, metrics)
+                self.goes_on(record, metrics)
 
 
 class Engine:
@@ -60,6 +67,7 @@ class Engine:
         checksum: Gives the digest of a workload's data.
         elsewhere: Complete records of other sweeps by key, with the sweep's name: never trained again.
         recorded: Gives the complete records of another sweep by its name, for warm starts.
+        code: More code that all trials are trained with, as in `trainables.trial.Trial`.
 
     Attributes:
         listeners: Called with each record that was added or changed, after it is durable.
@@ -72,6 +80,7 @@ class Engine:
         checksum: Checksum,
         elsewhere: Mapping[str, tuple[str, Record]] | None = None,
         recorded: Recorded = lambda sweep: (),
+        code: Mapping[str, str] | None = None,
     ) -> None:
         self.sweep = sweep
         self.journal = journal
@@ -81,7 +90,7 @@ class Engine:
         self._training: dict[str, Record] = {}
         self._waiting: dict[str, list[Record]] = {}
         self._parts = [
-            self._part(Scope(sweep, stage, workload, checksum))
+            self._part(Scope(sweep, stage, workload, checksum, code or {}))
             for stage in sweep.stages
             for workload in sweep.stage_workloads(stage)
         ]
@@ -103,6 +112,11 @@ class Engine:
     def records(self) -> Sequence[Record]:
         """All records of this sweep's stages and workloads."""
         return [record for part in self._parts for record in part.records]
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What to know of what searches start from: a line each."""
+        return [remark for part in self._parts for remark in part.proposer.remarks]
 
     @property
     def limit(self) -> str:
@@ -130,6 +144,10 @@ class Engine:
         if self._training or any(map(self._may_go_on, self._left_running)):
             return False
         return bool(self.limit) or all(part.exhausted for part in self._parts)
+
+    def trains(self, key: str) -> bool:
+        """Whether a trial was handed out and has not ended."""
+        return key in self._training
 
     def next(self) -> Record | None:
         """The next trial to train, or none for now; trials that need no training are answered on the way."""
@@ -169,7 +187,7 @@ class Engine:
         if epoch < len(record.epochs):
             return True
         last = epoch >= int(record.trial.training["epochs"]) or STOPPED_EARLY in metrics
-        goes_on = part.rungs is None or part.rungs.goes_on(record, metrics) or trained > epoch
+        goes_on = part.goes_on(record, metrics) or trained > epoch
         if last or not goes_on:
             self._close(record, State.COMPLETE if last else State.PRUNED)
             return False

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from dropattack import method_named
+from search.definition.searches import Grid
 from search.definition.space import bounds
-from search.definition.sweep import Grid, Sweep
+from search.definition.sweep import Sweep
 from search.engine.code import remarks_on_code
 from search.engine.corners import corners
 from search.engine.datasets import remarks_on_incomplete_data
@@ -34,7 +35,8 @@ class StagePlan:
         recorded: How many are finished in this sweep.
         reused: How many more are trained already under another name, stage or sweep; known for grids only.
         passes: Forward-backward passes over the training split that are left, summed over trials. Exact for
-            grids; where a sampler decides, as if it drew evenly and no trial were stopped early.
+            grids; where a sampler decides, as if it drew evenly, no trial were stopped early and no candidate
+            lost a race.
         seconds: Training time for them on one slot, from what is recorded; ``None`` where nothing is.
     """
 
@@ -80,13 +82,19 @@ def plan_sweep(sweep: Sweep, store: Store, data: Path, tracking_uri: str = "") -
     records = [] if ready.journal is None else ready.journal.records
     elsewhere = store.complete_elsewhere(sweep)
     trained = set(elsewhere.records) | {r.key for r in records if r.state is State.COMPLETE}
-    stages = [
-        _plan(Scope(sweep, stage, workload, ready.checksum), records, trained)
+    scopes = [
+        Scope(sweep, stage, workload, ready.checksum)
         for stage in sweep.stages
         for workload in sweep.stage_workloads(stage)
     ]
+    proposers = [proposer_for(scope, store.complete) for scope in scopes]
+    stages = [
+        _plan(scope, proposer.total, records, trained)
+        for scope, proposer in zip(scopes, proposers, strict=True)
+    ]
     apart = [] if ready.journal is None else ready.journal.apart
     remarks = [*store.remarks.values(), *elsewhere.left_out, *remarks_on_code(apart, ready.code)]
+    remarks += [remark for proposer in proposers for remark in proposer.remarks]
     return Plan(stages, [*remarks, *remarks_on_definition(sweep, data)])
 
 
@@ -100,12 +108,12 @@ def remarks_on_definition(sweep: Sweep, data: Path) -> list[str]:
     ]
 
 
-def _plan(scope: Scope, journal: Sequence[Record], trained: set[str]) -> StagePlan:
+def _plan(scope: Scope, most: int, journal: Sequence[Record], trained: set[str]) -> StagePlan:
     """Plans one stage of one workload; what it would train is added to ``trained``."""
     stage, workload = scope.stage, scope.workload
     records = [r for r in journal if r.stage == stage.name and r.trial.workload == workload]
     recorded = sum(record.finished for record in records)
-    total, reused = max(proposer_for(scope).total, len(records)), 0
+    total, reused = max(most, len(records)), 0
     if isinstance(stage.search, Grid):
         finished = {record.trial.spelling for record in records if record.finished}
         still = [trial for trial in grid_trials(scope) if trial.spelling not in finished]

@@ -7,6 +7,9 @@ from trainables.trial import Trial
 SweepCode = Mapping[str, Mapping[str, Mapping[str, str]]]
 """Digests by module of what a user brought, by workload and method; see `trainables.usercode`."""
 
+TRAINED_BY = "trained by"
+"""Stands among the modules of a trial that another trainer than this project's trained, with its digest."""
+
 
 def expected(code: SweepCode, trial: Trial) -> Mapping[str, str] | None:
     """The code that a sweep has for a trial's workload and method; nothing where it has not both."""

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import optuna
 from optuna.distributions import (
@@ -176,18 +176,30 @@ def told_params(trial: Trial) -> tuple[dict[str, float], dict[str, str]]:
     return values, {name: distribution_to_json(each) for name, each in distributions.items()}
 
 
-def drawn(record: Record) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
-    """What the sampler drew for a record and what from, as a study has them."""
-    distributions = {name: json_to_distribution(text) for name, text in record.distributions.items()}
-    values = {name: distributions[name].to_external_repr(value) for name, value in record.params.items()}
+class Drawn(Protocol):
+    """What holds a draw as records do: `Record`, or a proposal of one."""
+
+    @property
+    def params(self) -> Mapping[str, float]:
+        """See `Record.params`."""
+
+    @property
+    def distributions(self) -> Mapping[str, str]:
+        """See `Record.distributions`."""
+
+
+def drawn(of: Drawn) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
+    """What the sampler drew and what from, as a study has them."""
+    distributions = {name: json_to_distribution(text) for name, text in of.distributions.items()}
+    values = {name: distributions[name].to_external_repr(value) for name, value in of.params.items()}
     return values, distributions
 
 
 @contextmanager
-def quiet_optuna() -> Iterator[None]:
-    """Keeps Optuna from announcing studies."""
+def quiet_optuna(least: int = optuna.logging.WARNING) -> Iterator[None]:
+    """Keeps Optuna from announcing studies, and from what is of less weight than ``least``."""
     level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(least)
     try:
         yield
     finally:

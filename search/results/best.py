@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from analysis.choice import Choice
-from search.definition.sweep import Confirm, Sweep
+from search.definition.searches import Confirm
+from search.definition.sweep import Sweep
 from search.records.record import Record, State
 
 _Rank = tuple[float, str, bool, bool, str, str]
@@ -37,6 +38,7 @@ class BestSoFar:
     def __init__(self, sweep: Sweep) -> None:
         self._select = sweep.select
         self._confirmations = {stage.name for stage in sweep.stages if isinstance(stage.search, Confirm)}
+        self._races = {stage.name for stage in sweep.stages if stage.races}
         self._choices: dict[str, Choice] = {}
         self._models: dict[str, tuple[_Rank, Record]] = {}
 
@@ -50,7 +52,8 @@ class BestSoFar:
         merit = self._select.sign * value
         choice = self._choices.setdefault(record.trial.workload, Choice())
         fresh = record.stage in self._confirmations
-        choice.add(configuration, record.trial.seed, record.key, merit, fresh=fresh)
+        race = record.stage if record.stage in self._races else None
+        choice.add(configuration, record.trial.seed, record.key, merit, fresh=fresh, race=race)
         rank = (-merit, record.key, *_name_rank(record))
         known = self._models.get(configuration)
         if known is None or rank < known[0]:

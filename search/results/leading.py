@@ -5,7 +5,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from search.definition.sweep import Confirm, Sampling, Sweep
+from search.definition.searches import Confirm, Sampling
+from search.definition.sweep import Sweep
 from search.records.record import Record, State
 from trainables.trial import Trial
 
@@ -69,7 +70,9 @@ class Leading:
     def __init__(self, sweep: Sweep) -> None:
         self._select = sweep.select
         self._seeds: dict[str, tuple[int, ...]] = {
-            stage.name: sweep.seeds[:1] if isinstance(stage.search, Sampling) else sweep.seeds
+            stage.name: (
+                sweep.seeds[: stage.search.seeds] if isinstance(stage.search, Sampling) else sweep.seeds
+            )
             for stage in sweep.stages
             if not isinstance(stage.search, Confirm)
         }

@@ -63,3 +63,36 @@ def test_two_records_of_one_configuration_and_seed_are_one_value() -> None:
             choice.add(configuration, seed, key, value, fresh=False)
         assert choice.order() == ["b", "a"]
         assert (choice.standing("a").mean, len(choice.standing("a").explored)) == (0.75, 2)
+
+
+def test_in_a_race_one_lucky_seed_chooses_nothing() -> None:
+    """However results come: who has fewer seeds than another of the race is behind, and who is not of it."""
+    results = [("lucky", 0, "k1", 0.99), ("first", 0, "k2", 0.9), ("first", 1, "k3", 0.9)]
+    results += [("second", 0, "k4", 0.91), ("second", 1, "k5", 0.87)]
+    for order in itertools.permutations(results):
+        choice = Choice()
+        choice.add("grid", 0, "g", 0.5, fresh=False)
+        for configuration, seed, key, value in order:
+            choice.add(configuration, seed, key, value, fresh=False, race="search")
+        assert choice.order() == ["first", "second", "grid", "lucky"]
+        assert choice.best == "first"
+
+
+def test_races_are_apart_and_a_grid_makes_up_for_one() -> None:
+    """One seed is the most of the other race, and what a grid searched too is judged as the grid's."""
+    choice = Choice()
+    results = [("a", 0, 0.5, "one"), ("a", 1, 0.5, "one"), ("b", 0, 0.6, "other"), ("c", 0, 0.7, "one")]
+    for configuration, seed, value, race in results:
+        choice.add(configuration, seed, f"{configuration}{seed}", value, fresh=False, race=race)
+    assert choice.order() == ["b", "a", "c"]
+    choice.add("c", 0, "c0", 0.7, fresh=False)
+    assert choice.order() == ["c", "b", "a"]
+
+
+def test_of_confirmed_candidates_of_a_race_the_one_with_most_seeds_is_first() -> None:
+    choice = Choice()
+    for configuration, seed, value in (("long", 0, 0.8), ("long", 1, 0.8), ("short", 0, 0.9)):
+        choice.add(configuration, seed, f"{configuration}{seed}", value, fresh=False, race="search")
+    for configuration in ("long", "short"):
+        choice.add(configuration, 7, f"{configuration}7", 0.5, fresh=True)
+    assert choice.order() == ["long", "short"]

@@ -1,16 +1,13 @@
 """Which trial comes next: one proposer for each kind of search, all rebuilt from the records alone."""
 
-from collections.abc import Callable, Sequence
-
 from dropattack import UsageError
-from search.definition.sweep import Confirm, Sampling, Sweep
+from search.definition.searches import Confirm, Sampling
+from search.definition.sweep import Sweep
 from search.engine.proposers.base import Before, Checksum, Proposal, Proposer, Scope
 from search.engine.proposers.confirm import ConfirmProposer
 from search.engine.proposers.grid import GridProposer, grid_trials
+from search.engine.proposers.known import Recorded
 from search.engine.proposers.sampling import SamplingProposer
-from search.records.record import Record
-
-Recorded = Callable[[str], Sequence[Record]]
 
 __all__ = [
     "Before",
@@ -30,17 +27,11 @@ def proposer_for(scope: Scope, recorded: Recorded = lambda sweep: ()) -> Propose
 
     Args:
         scope: What to propose for.
-        recorded: Gives the complete records of another sweep by its name, for a warm start.
+        recorded: Gives the complete records of another sweep by its name, for what a search starts from.
     """
     search = scope.stage.search
     if isinstance(search, Sampling):
-        known = [
-            record
-            for name in search.warm_start
-            for record in recorded(name)
-            if record.trial.workload == scope.workload
-        ]
-        return SamplingProposer(scope, search, known)
+        return SamplingProposer(scope, search, recorded)
     if isinstance(search, Confirm):
         return ConfirmProposer(scope, search)
     return GridProposer(scope)

@@ -1,7 +1,7 @@
 """What all proposers share: what they propose, and for what."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
@@ -39,12 +39,14 @@ class Scope:
         stage: Its stage.
         workload: Name of the workload.
         checksum: Gives the digest of the workload's data.
+        code: More code that its trials are trained with, beside the workload's and the method's.
     """
 
     sweep: Sweep
     stage: Stage
     workload: str
     checksum: Checksum
+    code: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def epochs(self) -> int:
@@ -93,7 +95,7 @@ class Scope:
     def _code(self, method: str) -> dict[str, str]:
         """The code of the workload and of a method, as it was when this scope first asked."""
         if method not in self._codes:
-            self._codes[method] = user_code(self.workload, method)
+            self._codes[method] = {**user_code(self.workload, method), **self.code}
         return self._codes[method]
 
     @cached_property
@@ -140,6 +142,9 @@ Before = list[list[Record]]
 class Proposer(ABC):
     """Proposes the trials of one scope, given the records of that scope so far."""
 
+    remarks: Sequence[str] = ()
+    """What to know of what it starts from: a line each."""
+
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
 
@@ -159,6 +164,10 @@ class Proposer(ABC):
 
     def ended(self, records: list[Record]) -> bool:
         """Whether there is nothing more to propose for good, where there is nothing now."""
+        return True
+
+    def stoppable(self, record: Record) -> bool:
+        """Whether rungs may stop a trial, and compare others with it."""
         return True
 
     def ready(self, before: Before) -> bool:

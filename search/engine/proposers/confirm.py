@@ -11,8 +11,9 @@ from analysis.choice import Choice
 from dropattack.methods.standard import SAME
 from dropattack.settings import SAME_UPDATES
 from search.definition.options import Options, option_spaces
+from search.definition.searches import Confirm
 from search.definition.size import count
-from search.definition.sweep import Confirm, Stage
+from search.definition.sweep import Stage
 from search.engine.proposers.base import Before, Proposal, Proposer, Scope
 from search.records.record import Record, State
 from trainables.trial import Trial
@@ -96,7 +97,8 @@ class ConfirmProposer(Proposer):
             configuration, stage = record.identity.configuration, by_name[record.stage]
             found.setdefault(configuration, (record.trial, stage))
             merit, fresh = select.sign * value, isinstance(stage.search, Confirm)
-            choice.add(configuration, record.trial.seed, record.key, merit, fresh=fresh)
+            race = stage.name if stage.races else None
+            choice.add(configuration, record.trial.seed, record.key, merit, fresh=fresh, race=race)
         attacks = (c for c in map(str, choice.order()) if found[c][0].computed["method"] != "standard")
         return [found[c] for c in itertools.islice(attacks, self._search.top)]
 

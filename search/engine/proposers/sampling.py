@@ -1,175 +1,86 @@
-"""Searches that draw from a space, at random or with Optuna's TPE."""
+"""Searches that draw from a space with a sampler of Optuna's, each draw on one seed or several."""
 
-import warnings
-from collections.abc import Sequence
 from dataclasses import replace
 
-import optuna
-from optuna.distributions import distribution_to_json
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-from optuna.study import StudyDirection
-from optuna.trial import BaseTrial, TrialState, create_trial
 from typing_extensions import override
 
-from dropattack import method_named
-from search.definition.space import admits, sample
-from search.definition.sweep import SECTIONS, Sampling
+from search.definition.searches import Sampling
 from search.engine.proposers.base import Before, Proposal, Proposer, Scope
-from search.records.optuna_log import drawn, quiet_optuna
-from search.records.record import Record, State
-from trainables.digest import digest
-from trainables.trial import Trial
-
-_OPTUNA_STATES = {
-    State.COMPLETE: TrialState.COMPLETE,
-    State.PRUNED: TrialState.PRUNED,
-    State.FAILED: TrialState.FAIL,
-}
-
-
-_MODEL_DRAWS, _DRAWS = 10, 1000
-"""How many excluded draws in a row are borne from the model, which may insist, and before giving up."""
+from search.engine.proposers.candidates import Candidates
+from search.engine.proposers.drawing import Drawing
+from search.engine.proposers.known import Recorded, enqueued, known_trials
+from search.records.record import Record
 
 
 class SamplingProposer(Proposer):
-    """Draws from the space with an Optuna sampler that knows all records of the scope.
+    """Draws from the space, knowing all records of the scope; what is drawn may get further seeds.
 
-    The draw depends on those records and on their number alone: the sampler lives for one draw, seeded by how
-    many came before, so that a rebuilt search goes on as the undisturbed one would have.
+    What is proposed depends on the records alone. Where a decision waits for a trial that is being trained,
+    the next candidate is drawn. Rungs stop first seeds only: whether there are others, the race decides.
 
     Args:
         scope: What to propose for.
         search: The search's settings.
-        known: Complete records of earlier sweeps that the sampler starts from.
+        recorded: Gives the complete records of other sweeps, which the search may start from.
+
+    Attributes:
+        remarks: How many of them the sampler could use, a line for each sweep.
+
+    Raises:
+        UsageError: What it is to try first is outside of its space.
     """
 
-    def __init__(self, scope: Scope, search: Sampling, known: Sequence[Record] = ()) -> None:
+    def __init__(self, scope: Scope, search: Sampling, recorded: Recorded) -> None:
         super().__init__(scope)
         self._search = search
-        direction = StudyDirection.MAXIMIZE if scope.sweep.select.sign > 0 else StudyDirection.MINIMIZE
-        with quiet_optuna():
-            self._study = optuna.create_study(direction=direction, sampler=RandomSampler())
-        self._mirrored: list[int] = []
-        self._untold: list[int] = []
-        for record in known:
-            self._learn(record)
+        known, self.remarks = known_trials(scope, search, recorded)
+        self._drawing = Drawing(scope, search, known, enqueued(scope, search, recorded))
+        self._candidates = Candidates(search, scope.sweep.seeds, scope.sweep.select)
+        self._followed = 0
 
     @property
     @override
     def total(self) -> int:
-        return self._search.trials
+        """All that there can be: a race, or patience, may end with fewer."""
+        return self._search.trials * self._search.seeds
 
     @override
     def propose(self, records: list[Record], before: Before) -> Proposal | None:
-        if len(records) >= self._search.trials or self._stale(records):
+        self._follow(records)
+        candidates = self._candidates
+        waiting, drawing = candidates.waiting, candidates.drawing
+        due = candidates.race.next(waiting, drawing)
+        if due is None and drawing:
+            proposal = self._drawing.draw()
+            if proposal is not None:
+                return proposal
+            due = candidates.race.next(waiting)
+        if due is None:
             return None
-        self._mirror(records)
-        for attempt in range(_DRAWS):
-            self._study.sampler = self._sampler(len(records), attempt)
-            asked = self._study.ask()
-            trial = self._trial(asked)
-            if not self.scope.excludes(trial):
-                self._mirrors(asked.number)
-                return Proposal(trial, *_stored(asked))
-            self._study.tell(asked, state=TrialState.FAIL)
-        return None
+        first = candidates.firsts[due]
+        trial = replace(first.trial, seed=candidates.next_seed(due))
+        return Proposal(trial, first.params, first.distributions)
 
     @override
     def ended(self, records: list[Record]) -> bool:
-        """See `Proposer.ended`; what is still being trained may be better than what patience waited for."""
-        return not self._stale(records) or all(record.finished for record in records)
+        """See `Proposer.ended`; what is still being trained may decide that there is more."""
+        return all(record.finished for record in records)
 
-    def _stale(self, records: list[Record]) -> bool:
-        """Whether the last ``patience`` finished trials brought nothing better."""
-        patience, select = self._search.patience, self.scope.sweep.select
-        if patience is None:
-            return False
-        finished = [r.value(select) for r in records if r.state in (State.COMPLETE, State.PRUNED)]
-        values = [select.sign * value for value in finished if value is not None]
-        return len(values) - _first_best(values) >= patience
+    @override
+    def stoppable(self, record: Record) -> bool:
+        """See `Proposer.stoppable`."""
+        return self._candidates.begins(record)
 
-    def _trial(self, asked: BaseTrial) -> Trial:
-        stage = self.scope.stage
-        names = list(stage.methods)
-        method = names[0] if len(names) == 1 else asked.suggest_categorical("method", names)
-        (space,) = stage.methods[method]
-        defaults = method_named(method).settings_type().to_dict()
-        hyperparameters = sample(asked, space, f"{method}.", defaults)
-        options = {
-            section: sample(asked, space, f"{section}.", self.scope.defaults[section])
-            for section, space in self.scope.spaces.items()
-        }
-        return self.scope.trial(method, hyperparameters, options, self.scope.sweep.seeds[0])
+    def _follow(self, records: list[Record]) -> None:
+        """Hears of records since the last time, in their order, as the undisturbed search did."""
+        self._settle()
+        for record in records[self._followed :]:
+            self._candidates.add(record)
+            if self._candidates.begins(record):
+                self._drawing.follow(len(self._candidates.firsts) - 1, record)
+            self._settle()
+        self._followed = len(records)
 
-    def _sampler(self, drawn_before: int, attempt: int) -> BaseSampler:
-        name = self.scope.stage.name
-        seed = int(digest(self._search.sampler_seed, name, drawn_before, attempt), 16) % 2**32
-        if self._search.kind == "random" or attempt >= _MODEL_DRAWS:
-            return RandomSampler(seed=seed)
-        assert self._search.kind == "optuna", f"{self._search.kind} has no sampler"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
-
-    def _mirror(self, records: list[Record]) -> None:
-        """Brings the in-memory study that samplers read up to the records."""
-        select = self.scope.sweep.select
-        for record in records[len(self._mirrored) :]:
-            self._mirrors(len(self._study.get_trials(deepcopy=False)))
-            params, distributions = drawn(record)
-            self._study.add_trial(
-                create_trial(state=TrialState.RUNNING, params=params, distributions=distributions)
-            )
-        trials = self._study.get_trials(deepcopy=False)
-        for index in [index for index in self._untold if records[index].finished]:
-            record = records[index]
-            trial = optuna.Trial(self._study, trials[self._mirrored[index]]._trial_id)
-            for metrics in record.epochs:
-                trial.report(metrics[select.column], int(metrics["epoch"]))
-            state = _OPTUNA_STATES[record.state]
-            value = record.value(select) if state is TrialState.COMPLETE else None
-            self._study.tell(trial, value, state)
-            self._untold.remove(index)
-
-    def _mirrors(self, number: int) -> None:
-        """Takes note that the study's trial of that number stands for the next record."""
-        self._untold.append(len(self._mirrored))
-        self._mirrored.append(number)
-
-    def _learn(self, record: Record) -> None:
-        """Adds an earlier sweep's record, where this scope could have drawn it with all it leaves fixed."""
-        trial = record.trial
-        spaces = self.scope.stage.methods.get(trial.method)
-        if spaces is None:
-            return
-        given = [(f"{trial.method}.", spaces[0], trial.settings.to_dict())]
-        settings = (trial.training_settings, trial.data_settings, trial.architecture)
-        for section, own in zip(SECTIONS, settings, strict=True):
-            given.append((f"{section}.", self.scope.spaces[section], own.to_dict()))
-        if not all(admits(d, values[n]) for _, space, values in given for n, d in space.items()):
-            return
-        chosen = {prefix + name: values[name] for prefix, space, values in given for name in space}
-        if len(self.scope.stage.methods) > 1:
-            chosen["method"] = trial.method
-        fixed = optuna.trial.FixedTrial(chosen)
-        if replace(self._trial(fixed), seed=trial.seed).spelling != trial.spelling:
-            return
-        self._study.add_trial(
-            create_trial(
-                value=record.value(self.scope.sweep.select),
-                params=fixed.params,
-                distributions=fixed.distributions,
-            )
-        )
-
-
-def _stored(asked: BaseTrial) -> tuple[dict[str, float], dict[str, str]]:
-    """What was drawn, and what from, as a record holds them."""
-    distributions = asked.distributions
-    params = {name: distributions[name].to_internal_repr(value) for name, value in asked.params.items()}
-    return params, {name: distribution_to_json(d) for name, d in distributions.items()}
-
-
-def _first_best(values: Sequence[float]) -> int:
-    """Position of the best value, counted from 1; the number of values where there are none."""
-    return values.index(max(values)) + 1 if values else 0
+    def _settle(self) -> None:
+        for told in self._candidates.settle():
+            self._drawing.tell(told)

@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 from analysis.questions.verdict import verdicts
 from analysis.records import Records
 from search.cli import app
-from search.definition.sweep import Confirm, Sweep
+from search.definition.searches import Confirm
+from search.definition.sweep import Sweep
 from search.definition.sweepfile import load_sweep, parse_override, parse_sweep
 from search.records.record import Record
 from search.records.store import Store

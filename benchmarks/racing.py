@@ -1,0 +1,112 @@
+"""What racing over seeds saves and costs: searches with known means, raced and with all seeds.
+
+Prints the table of docs/sweeps.md. A search draws 40 configurations evenly from the unit square. One at
+distance r of the optimum has a gain of ``effect - 2 r²`` points; with an effect of 0 every configuration
+equals the baseline. What is measured adds a part that a seed has for all, and one of its own, both normal
+with the same standard deviation. The choice is then confirmed on eight fresh seeds beside the baseline. A
+gain is claimed where the 95 % interval of the paired differences is above 0.
+
+    python -m benchmarks.racing [--repeats 200]
+"""
+
+import argparse
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.racing import Race
+from analysis.statistics import estimate
+
+CONFIGURATIONS, SEEDS = 40, 8
+NOISE, EFFECTS = (0.2, 0.6, 1.0), (0.0, 0.3, 1.0)
+_STEEP = 2.0
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one search ended.
+
+    Attributes:
+        chosen: True gain of what it chose, in points.
+        trials: How many trainings it took.
+        claimed: Whether fresh seeds claim a gain.
+    """
+
+    chosen: float
+    trials: int
+    claimed: bool
+
+
+def surface(rng: np.random.Generator, effect: float) -> Array:
+    """True gains over the baseline of the configurations that a search draws, in points."""
+    if effect == 0:
+        return np.zeros(CONFIGURATIONS)
+    optimum = rng.uniform(0.2, 0.8, 2)
+    distance = np.linalg.norm(rng.uniform(0, 1, (CONFIGURATIONS, 2)) - optimum, axis=1)
+    return np.asarray(effect - _STEEP * distance**2)
+
+
+def raced(measured: Array) -> tuple[int, int]:
+    """The choice of a race on values by configuration and seed, and how many of them it looked at."""
+    race, trials = Race(measured.shape[1]), 0
+    while True:
+        drawing = len(race) < len(measured)
+        candidate = race.next(drawing=drawing)
+        if candidate is None:
+            if not drawing:
+                break
+            candidate = race.enter()
+        race.add(candidate, float(measured[candidate, race.count(candidate)]))
+        trials += 1
+    assert race.incumbent is not None
+    return race.incumbent, trials
+
+
+def search(rng: np.random.Generator, effect: float, noise: float) -> dict[str, Outcome]:
+    """One search by each way of choosing, on the same values."""
+    gains = surface(rng, effect)
+    shape = (CONFIGURATIONS, SEEDS)
+    measured = gains[:, None] + rng.normal(0, noise, SEEDS) + rng.normal(0, noise, shape)
+    winner, trials = raced(measured)
+    ways = {
+        "one seed": (int(measured[:, 0].argmax()), CONFIGURATIONS),
+        "all seeds": (int(measured.mean(axis=1).argmax()), CONFIGURATIONS * SEEDS),
+        "race": (winner, trials),
+    }
+    noises = rng.normal(0, noise, (2, SEEDS))
+    return {
+        way: Outcome(gains[chosen], spent, estimate(gains[chosen] + noises[0] - noises[1]).low > 0)
+        for way, (chosen, spent) in ways.items()
+    }
+
+
+def main(repeats: int) -> None:
+    """Prints the table."""
+    print(
+        "| effect | noise | gain chosen: one seed | all seeds | race | race's trials | race claims a gain |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for effect, noise in itertools.product(EFFECTS, NOISE):
+        rng = np.random.default_rng([round(100 * effect), round(100 * noise)])
+        found = [search(rng, effect, noise) for _ in range(repeats)]
+        means = {way: np.mean([each[way].chosen for each in found]) for way in found[0]}
+        differences = [each["race"].chosen - each["all seeds"].chosen for each in found]
+        share = np.mean([each["race"].trials for each in found]) / (CONFIGURATIONS * SEEDS)
+        claims = np.mean([each["race"].claimed for each in found])
+        error = np.std(differences) / np.sqrt(repeats)
+        print(
+            f"| {effect:.1f} | {noise:.1f} | {means['one seed']:+.2f} | {means['all seeds']:+.2f} | "
+            f"{means['race']:+.2f} (± {error:.2f} beside all seeds) | {share:.0%} | {claims:.1%} |"
+        )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repeats", type=int, default=200)
+    main(parser.parse_args().repeats)

@@ -1,0 +1,91 @@
+"""Running, planning and looking at sweeps from Python."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from search.api.result import Result
+from search.api.sweep import Sweep, as_defined
+from search.console.standings import Standing, standing_of
+from search.console.terminal import terminal
+from search.definition import sweep as definition
+from search.definition.source import sweep_name
+from search.engine.plan import Plan, plan_sweep
+from search.records.store import Store
+from search.service import run_sweep
+from trainables.data.place import data_root, rooted
+
+
+def run(
+    sweep: definition.Sweep | str | Path,
+    store: str | Path = "runs",
+    data: str | Path | None = None,
+    *,
+    tracking_uri: str = "",
+    retry_failed: bool = False,
+    progress: bool = False,
+) -> Result:
+    """Does what remains of a sweep: trains, shows in MLflow, writes the report.
+
+    What is recorded is never trained again: a run that was killed, or ended by Ctrl-C, goes on when it is
+    called again. Trials that fail end no run; they are in `Result.failed`.
+
+    Args:
+        sweep: A sweep, the name of a bundled one, or the path of a sweep file.
+        store: Folder of all records.
+        data: Root folder of datasets; ``$DROPATTACK_DATA``, or ``data``, where it is not named.
+        tracking_uri: MLflow server; the store's own database where it is empty.
+        retry_failed: Whether to try again trials that failed for a reason outside of them.
+        progress: Whether to show in the terminal how far it is.
+
+    Raises:
+        UsageError: The request is wrong; nothing has been started.
+        RunError: Ray cannot start, or the run cannot go on; what is recorded is whole.
+        KeyboardInterrupt: It was interrupted before its trials began, or twice.
+    """
+    asked, place, root = as_defined(sweep), Store(Path(store)), _root(data)
+    console = terminal() if progress else Console(quiet=True)
+    with rooted(root):
+        outcome = run_sweep(asked, place, root, console, tracking_uri, retry_failed=retry_failed)
+    return Result(Sweep(**asked.model_dump()), place, outcome.limit, outcome.warning)
+
+
+def plan(
+    sweep: definition.Sweep | str | Path,
+    store: str | Path = "runs",
+    data: str | Path | None = None,
+    *,
+    tracking_uri: str = "",
+) -> Plan:
+    """Says what a run would do: trials, how many are recorded, passes, time. Starts and writes nothing.
+
+    Args:
+        sweep: See `run`.
+        store: Folder of all records.
+        data: See `run`.
+        tracking_uri: MLflow server.
+
+    Raises:
+        UsageError: The sweep could not be run.
+    """
+    root = _root(data)
+    with rooted(root):
+        return plan_sweep(as_defined(sweep), Store(Path(store)), root, tracking_uri)
+
+
+def status(sweep: definition.Sweep | str | Path, store: str | Path = "runs") -> Standing:
+    """Says how far a sweep is, also while another process runs it.
+
+    Args:
+        sweep: The sweep, its name, or its file.
+        store: Folder of all records.
+
+    Raises:
+        UsageError: It has not been run, or cannot be read.
+    """
+    name = sweep.name if isinstance(sweep, definition.Sweep) else sweep_name(str(sweep))
+    return standing_of(Store(Path(store)), name)
+
+
+def _root(data: str | Path | None) -> Path:
+    return data_root() if data is None else Path(data)

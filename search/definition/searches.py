@@ -1,0 +1,118 @@
+"""The ways in which a stage of a sweep searches, as data."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from search.definition.samplers import Random, Sampler, Tpe
+from search.definition.space import Scalar
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Grid(_Model):
+    """Every combination of the space, once per seed of the sweep."""
+
+    kind: Literal["grid"] = "grid"
+
+
+class BestOf(_Model):
+    """The ``top`` configurations that another sweep of the store chooses, in their order."""
+
+    best_of: str
+    top: int = Field(default=1, ge=1)
+
+
+class Configuration(BaseModel):
+    """One combination: a method, its hyperparameters beside it, and settings of training, data and model.
+
+    What it leaves out has the workload's or the method's default.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    method: str
+    training: dict[str, Scalar] = Field(default_factory=dict)
+    data: dict[str, Scalar] = Field(default_factory=dict)
+    model: dict[str, Scalar] = Field(default_factory=dict)
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """What is given of the method's own settings."""
+        return dict(self.model_extra or {})
+
+
+def _form_of_start(raw: Any) -> str:
+    return "best" if isinstance(raw, BestOf) or (isinstance(raw, dict) and "best_of" in raw) else "one"
+
+
+Start = Annotated[
+    Annotated[BestOf, Tag("best")] | Annotated[Configuration, Tag("one")], Discriminator(_form_of_start)
+]
+"""What a search tries first."""
+
+
+class Sampling(_Model):
+    """``trials`` combinations that one of Optuna's samplers draws, trained with the sweep's first ``seeds``.
+
+    With ``race`` a combination gets its next seed only while it may still beat the best one. The sampler is
+    told a combination's mean over seeds, or the ``lower`` end of its 95 % interval. The search ends early
+    when ``patience`` combinations in a row brought nothing better. ``warm_start`` names other sweeps of the
+    store whose complete trials the sampler knows from the start. ``enqueue`` holds what is tried first.
+    """
+
+    kind: Literal["random", "optuna"]
+    trials: int = Field(ge=1)
+    seeds: int = Field(default=1, ge=1)
+    race: bool = False
+    objective: Literal["mean", "lower"] = "mean"
+    sampler: Sampler | None = None
+    sampler_seed: int = 0
+    patience: int | None = Field(default=None, ge=1)
+    warm_start: tuple[str, ...] = ()
+    enqueue: tuple[Start, ...] = ()
+
+    @property
+    def drawn_by(self) -> Sampler:
+        """The sampler: the one that is named, or the kind's own."""
+        return self.sampler or (Random() if self.kind == "random" else Tpe())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, raw: Any) -> Any:
+        """Lets ``sampler: tpe`` stand for its defaults."""
+        if isinstance(raw, dict) and isinstance(raw.get("sampler"), str):
+            return {**raw, "sampler": {"kind": raw["sampler"]}}
+        return raw
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.race and self.seeds < 2:
+            raise ValueError("a race needs several seeds; write seeds: 8 beside race: true")
+        if self.objective == "lower" and (self.race or self.seeds < 3):
+            raise ValueError(
+                "objective: lower needs seeds: 3 or more of each trial, without a race; write objective: mean"
+            )
+        if self.kind == "random" and self.drawn_by.kind != "random":
+            raise ValueError(
+                f"kind: random draws at random; for sampler: {self.drawn_by.kind} write kind: optuna"
+            )
+        return self
+
+
+class Confirm(_Model):
+    """The best configurations of the stages before, and the baseline, again on fresh seeds.
+
+    With ``controls``, plain training runs beside them on the same seeds with as many passes as each of the
+    configurations: in more updates (``equal-passes``) or in as many (``same-updates``).
+    """
+
+    kind: Literal["confirm"] = "confirm"
+    top: int = Field(default=1, ge=1)
+    seeds: tuple[int, ...] = Field(min_length=1)
+    controls: tuple[Literal["equal-passes", "same-updates"], ...] = ()
+
+
+Search = Annotated[Grid | Sampling | Confirm, Field(discriminator="kind")]

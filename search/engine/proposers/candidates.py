@@ -1,0 +1,141 @@
+"""What became of the draws of a search: their seeds, their race, and what the sampler is told of them."""
+
+import math
+from dataclasses import dataclass
+
+from analysis.racing import CONTROLS, FAILED, REPEATED, STOPPED, Race
+from analysis.statistics import FEWEST, estimate
+from search.definition.searches import Sampling
+from search.definition.sweep import Select
+from search.records.record import Record, State
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a sampler is told of a draw.
+
+    Attributes:
+        candidate: Its number.
+        state: How it ended.
+        value: Its value where it is complete.
+        record: The record whose epochs are told with it: that of the first seed.
+    """
+
+    candidate: int
+    state: State
+    value: float | None
+    record: Record
+
+
+class Candidates:
+    """The draws of a search as its records have them, followed record by record in their order.
+
+    A record of the first seed is a draw, one of another seed belongs to the draw of its configuration. A
+    configuration that is drawn again gets no seeds of its own.
+
+    Args:
+        search: The search's settings.
+        seeds: The seeds that it trains with, in order.
+        select: What draws are compared by.
+
+    Attributes:
+        race: Their race.
+        firsts: The record of each draw's first seed.
+    """
+
+    def __init__(self, search: Sampling, seeds: tuple[int, ...], select: Select) -> None:
+        self._search, self._select = search, select
+        self._seeds = seeds[: search.seeds]
+        self.race = Race(len(self._seeds), search.race)
+        self.firsts: list[Record] = []
+        self._of: dict[str, int] = {}
+        self._twins: dict[int, int] = {}
+        self._running: dict[int, tuple[int, Record]] = {}
+        self._told: set[int] = set()
+
+    @property
+    def drawing(self) -> bool:
+        """Whether further candidates are to be drawn."""
+        return len(self.firsts) < self._search.trials and not self._stale()
+
+    @property
+    def waiting(self) -> set[int]:
+        """Candidates of which a seed is being trained."""
+        return {candidate for candidate, _ in self._running.values()}
+
+    def begins(self, record: Record) -> bool:
+        """Whether a record is a draw, and not a further seed of one."""
+        return record.trial.seed == self._seeds[0]
+
+    def next_seed(self, candidate: int) -> int:
+        """The seed that a candidate gets next."""
+        return self._seeds[self.race.count(candidate)]
+
+    def add(self, record: Record) -> None:
+        """Takes note of the next record; what it says is heard by `settle`."""
+        configuration = record.identity.configuration
+        if not self.begins(record):
+            candidate = self._of[configuration]
+        else:
+            candidate = self.race.enter()
+            self.firsts.append(record)
+            twin = self._of.setdefault(configuration, candidate)
+            if twin != candidate and len(self._seeds) > 1:
+                self._twins[candidate] = twin
+                self.race.close(candidate, REPEATED)
+        self._running[record.number] = candidate, record
+
+    def settle(self) -> list[Told]:
+        """Hears of records that have finished since; returns the draws that the sampler is told of."""
+        told: list[Told] = []
+        for number, (candidate, record) in list(self._running.items()):
+            if not record.finished:
+                continue
+            del self._running[number]
+            self._hear(candidate, record)
+            ended = self.race.ended(self.waiting, self.drawing)
+            new = [each for each in ended if each not in self._told]
+            self._told.update(new)
+            told += map(self._tell, new)
+        return told
+
+    def _hear(self, candidate: int, record: Record) -> None:
+        value = record.value(self._select)
+        if candidate in self._twins:
+            return
+        if record.state is State.PRUNED:
+            self.race.close(candidate, STOPPED)
+        elif record.state is State.FAILED or value is None or not math.isfinite(value):
+            self.race.close(candidate, FAILED)
+        else:
+            self.race.add(candidate, self._select.sign * value)
+        if record.identity.control and self._search.race:
+            self.race.close(candidate, CONTROLS)
+
+    def _tell(self, candidate: int) -> Told:
+        first = self.firsts[candidate]
+        if len(self._seeds) == 1:
+            value = first.value(self._select) if first.state is State.COMPLETE else None
+            return Told(candidate, first.state, value, first)
+        source = self._twins.get(candidate, candidate)
+        merits, why = self.race.values(source), self.race.why(source)
+        if self.firsts[source].state is State.PRUNED:
+            return Told(candidate, State.PRUNED, None, self.firsts[source])
+        if why == FAILED or not merits:
+            return Told(candidate, State.FAILED, None, first)
+        lower = self._search.objective == "lower" and len(merits) >= FEWEST
+        merit = estimate(merits).low if lower else math.fsum(merits) / len(merits)
+        return Told(candidate, State.COMPLETE, self._select.sign * merit, first)
+
+    def _stale(self) -> bool:
+        """Whether the last ``patience`` draws brought nothing better."""
+        patience, select = self._search.patience, self._select
+        if patience is None:
+            return False
+        if len(self._seeds) > 1:
+            best = max(self._told, key=lambda c: (self.race.mean(c), -c), default=0)
+            best = (self.race.incumbent or 0) if self._search.race else best
+            return sum(candidate > best for candidate in self._told) >= patience
+        finished = [r.value(select) for r in self.firsts if r.state in (State.COMPLETE, State.PRUNED)]
+        values = [select.sign * value for value in finished if value is not None]
+        return len(values) - (values.index(max(values)) + 1 if values else 0) >= patience

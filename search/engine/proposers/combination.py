@@ -1,0 +1,129 @@
+"""A combination of a stage's space: as a sampler draws it, as a study has it, and as a trial."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.trial import BaseTrial, FixedTrial, FrozenTrial, create_trial
+
+from dropattack import method_named
+from search.definition.space import Dimension, admits, sample
+from search.definition.sweep import SECTIONS
+from search.engine.proposers.base import Proposal, Scope
+from search.records.record import Record
+from trainables.trial import Trial
+
+
+@dataclass(frozen=True)
+class Given:
+    """A combination that was not drawn here.
+
+    Attributes:
+        method: Its method.
+        values: The method's settings under its name, and those of each of `SECTIONS`, all complete.
+        named: Those settings, in the same way, that somebody asked for; the others are defaults.
+    """
+
+    method: str
+    values: Mapping[str, Mapping[str, Any]]
+    named: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, trial: Trial) -> "Given":
+        """What a trial was trained with."""
+        settings = (trial.training_settings, trial.data_settings, trial.architecture)
+        values = {section: own.to_dict() for section, own in zip(SECTIONS, settings, strict=True)}
+        return cls(trial.method, {trial.method: trial.settings.to_dict(), **values})
+
+
+def trial_of(scope: Scope, asked: BaseTrial) -> Trial:
+    """The trial that a draw stands for, with the first seed of the sweep; what is not drawn yet, is drawn."""
+    stage = scope.stage
+    names = list(stage.methods)
+    method = names[0] if len(names) == 1 else asked.suggest_categorical("method", names)
+    (space,) = stage.methods[method]
+    defaults = method_named(method).settings_type().to_dict()
+    hyperparameters = sample(asked, space, f"{method}.", defaults)
+    options = {
+        section: sample(asked, space, f"{section}.", scope.defaults[section])
+        for section, space in scope.spaces.items()
+    }
+    return scope.trial(method, hyperparameters, options, scope.sweep.seeds[0])
+
+
+def as_stored(asked: BaseTrial) -> tuple[dict[str, float], dict[str, str]]:
+    """What was drawn, and what from, as a record holds them."""
+    distributions = asked.distributions
+    params = {name: distributions[name].to_internal_repr(value) for name, value in asked.params.items()}
+    return params, {name: distribution_to_json(d) for name, d in distributions.items()}
+
+
+def dimensions(scope: Scope, method: str) -> dict[tuple[str, str], Dimension]:
+    """What a stage sets or searches for one of its methods, by owner (the method or a section) and name."""
+    (space,) = scope.stage.methods[method]
+    spaces = {method: space, **scope.spaces}
+    return {(owner, name): dimension for owner, own in spaces.items() for name, dimension in own.items()}
+
+
+def outside(scope: Scope, given: Given) -> str:
+    """Where a combination lies outside of a stage's space, such as ``dropattack.epsilon``; or nothing."""
+    if given.method not in scope.stage.methods:
+        return "method"
+    found = dimensions(scope, given.method).items()
+    return next((f"{o}.{n}" for (o, n), dimension in found if not admits(dimension, given.values[o][n])), "")
+
+
+def fixed(scope: Scope, given: Given) -> tuple[FixedTrial, Trial]:
+    """A combination of a stage's space as a study has it, and as a trial."""
+    chosen = {f"{owner}.{name}": given.values[owner][name] for owner, name in dimensions(scope, given.method)}
+    if len(scope.stage.methods) > 1:
+        chosen["method"] = given.method
+    asked = FixedTrial(chosen)
+    return asked, trial_of(scope, asked)
+
+
+def proposal_of(scope: Scope, given: Given) -> Proposal:
+    """A combination of a stage's space as if it had been drawn."""
+    asked, trial = fixed(scope, given)
+    return Proposal(trial, *as_stored(asked))
+
+
+def learned(scope: Scope, record: Record) -> FrozenTrial | str:
+    """An earlier sweep's record as a study of this scope has it.
+
+    A scope learns from what it could have drawn with all that it leaves fixed.
+
+    Returns:
+        The trial, or why it is of no use, in words.
+    """
+    given = Given.of(record.trial)
+    if given.method not in scope.stage.methods:
+        return f"of method {given.method}"
+    if place := outside(scope, given):
+        return f"outside of the space in {place}"
+    asked, trial = fixed(scope, given)
+    if replace(trial, seed=record.trial.seed).spelling != record.trial.spelling:
+        return f"with another {_differing(trial, record.trial)}, which is fixed here"
+    value, distributions = record.value(scope.sweep.select), asked.distributions
+    return create_trial(value=value, params=asked.params, distributions=distributions)
+
+
+def free(trial: FrozenTrial) -> FrozenTrial:
+    """A trial without what has one value only."""
+    distributions: dict[str, BaseDistribution] = {
+        name: distribution for name, distribution in trial.distributions.items() if not distribution.single()
+    }
+    params = {name: trial.params[name] for name in distributions}
+    return create_trial(value=trial.value, params=params, distributions=distributions)
+
+
+def _differing(trial: Trial, other: Trial) -> str:
+    """The first setting that two trials of one method differ in; code, data or version where none does."""
+    parts = [(trial.method, trial.hyperparameters, other.hyperparameters)]
+    parts += [(section, getattr(trial, section), getattr(other, section)) for section in SECTIONS]
+    for owner, own, others in parts:
+        for name in own:
+            if own[name] != others.get(name):
+                return f"{owner}.{name}"
+    return "version of the code or the data"

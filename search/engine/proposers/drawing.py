@@ -1,0 +1,128 @@
+"""Draws from a space: an in-memory study of Optuna's that knows what a search has recorded."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from search.definition.searches import Sampling
+from search.engine.proposers.base import Proposal, Scope
+from search.engine.proposers.candidates import Told
+from search.engine.proposers.combination import as_stored, free, trial_of
+from search.engine.proposers.samplers import STATEFUL, sampler_for
+from search.records.optuna_log import drawn, quiet_optuna
+from search.records.record import Record, State
+from trainables.digest import digest
+from trainables.trial import Trial
+
+_OPTUNA_STATES = {
+    State.COMPLETE: TrialState.COMPLETE,
+    State.PRUNED: TrialState.PRUNED,
+    State.FAILED: TrialState.FAIL,
+}
+
+_MODEL_DRAWS, _DRAWS = 10, 1000
+"""How many excluded draws in a row are borne from the model, which may insist, and before giving up."""
+
+
+class Drawing:
+    """Draws combinations with an Optuna sampler that knows what it is told of those before.
+
+    A draw depends on what is told and on the number of draws alone: the sampler lives for one draw, seeded by
+    how many came before, so that a rebuilt search goes on as the undisturbed one would have. A sampler that
+    keeps its own state in a study (`STATEFUL`) draws all trials again where a search is rebuilt, each knowing
+    what was told before it, and so comes to the state that it had; nothing of that state is stored. What it
+    would not have drawn, because trials ran side by side, it learns as another's.
+
+    Args:
+        scope: What to draw for.
+        search: The search's settings.
+        known: Trials of earlier sweeps that the sampler starts from.
+        enqueued: Draws that come first, whatever the sampler would draw.
+    """
+
+    def __init__(
+        self, scope: Scope, search: Sampling, known: Sequence[FrozenTrial], enqueued: Sequence[Proposal]
+    ) -> None:
+        self._scope, self._search = scope, search
+        direction = StudyDirection.MAXIMIZE if scope.sweep.select.sign > 0 else StudyDirection.MINIMIZE
+        with quiet_optuna():
+            self.study = optuna.create_study(direction=direction, sampler=RandomSampler())
+        self._numbers: list[int] = []
+        self._known = known
+        self._enqueued = enqueued
+        for trial in known:
+            self.study.add_trial(trial)
+
+    def draw(self) -> Proposal | None:
+        """The next draw, of which `follow` hears when it is recorded; none where all draws are excluded."""
+        if len(self._numbers) < len(self._enqueued):
+            proposal = self._enqueued[len(self._numbers)]
+            params, distributions = drawn(proposal)
+            self._add(params, distributions, {})
+            return proposal
+        found = self._ask(len(self._numbers))
+        if found is None:
+            return None
+        asked, trial = found
+        self._numbers.append(asked.number)
+        return Proposal(trial, *as_stored(asked))
+
+    def follow(self, number: int, record: Record) -> None:
+        """Takes note of a search's draw of that number, which may be one that `draw` has not drawn here."""
+        if number < len(self._numbers):
+            return
+        params, distributions = drawn(record)
+        state: dict[str, Any] = {}
+        if isinstance(self._search.drawn_by, STATEFUL) and number >= len(self._enqueued):
+            found = self._ask(number)
+            if found is not None:
+                asked, _ = found
+                if asked.params == params:
+                    self._numbers.append(asked.number)
+                    return
+                state = self.study.get_trials(deepcopy=False)[asked.number].system_attrs
+                self.study.tell(asked, state=TrialState.FAIL)
+        self._add(params, distributions, state)
+
+    def tell(self, told: Told) -> None:
+        """Tells the sampler how a draw ended."""
+        frozen = self.study.get_trials(deepcopy=False)[self._numbers[told.candidate]]
+        trial = optuna.Trial(self.study, frozen._trial_id)
+        for metrics in told.record.epochs:
+            trial.report(metrics[self._scope.sweep.select.column], int(metrics["epoch"]))
+        self.study.tell(trial, told.value, _OPTUNA_STATES[told.state])
+
+    def _add(
+        self, params: dict[str, Any], distributions: dict[str, BaseDistribution], state: dict[str, Any]
+    ) -> None:
+        """Adds a draw to the study that its sampler did not make here."""
+        self._numbers.append(len(self.study.get_trials(deepcopy=False)))
+        self.study.add_trial(
+            create_trial(
+                state=TrialState.RUNNING, params=params, distributions=distributions, system_attrs=state
+            )
+        )
+
+    def _ask(self, drawn_before: int) -> tuple[optuna.Trial, Trial] | None:
+        """What the sampler draws next, in the study and as a trial; excluded draws fail in the study."""
+        for attempt in range(_DRAWS):
+            self.study.sampler = self._sampler(drawn_before, attempt)
+            with quiet_optuna(optuna.logging.ERROR):
+                asked = self.study.ask()
+            trial = trial_of(self._scope, asked)
+            if not self._scope.excludes(trial):
+                return asked, trial
+            self.study.tell(asked, state=TrialState.FAIL)
+        return None
+
+    def _sampler(self, drawn_before: int, attempt: int) -> BaseSampler:
+        name, chosen = self._scope.stage.name, self._search.sampler_seed
+        seed = int(digest(chosen, name, drawn_before, attempt), 16) % 2**32
+        if attempt >= _MODEL_DRAWS:
+            return RandomSampler(seed=seed)
+        return sampler_for(self._search.drawn_by, seed, chosen % 2**32, list(map(free, self._known)))

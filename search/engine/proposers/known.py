@@ -1,0 +1,138 @@
+"""What a search starts from: configurations that it tries first, and trials of other sweeps."""
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from analysis.choice import Choice
+from dropattack import UsageError, canonical_targets, method_named
+from dropattack.errors import unknown
+from search.definition.searches import BestOf, Configuration, Sampling
+from search.definition.space import Interval, values
+from search.definition.sweep import SECTIONS
+from search.engine.proposers.base import Proposal, Scope
+from search.engine.proposers.combination import Given, dimensions, learned, outside, proposal_of
+from search.records.record import Record
+from trainables.trial import Trial
+
+Recorded = Callable[[str], Sequence[Record]]
+"""Gives the complete records of another sweep by its name."""
+
+
+def enqueued(scope: Scope, search: Sampling, recorded: Recorded) -> list[Proposal]:
+    """What a search tries first, in order.
+
+    Raises:
+        UsageError: Something is outside of the stage's space, or excluded; the message names it.
+    """
+    found: list[Proposal] = []
+    for start in search.enqueue:
+        several = (
+            [(f"the best of {start.best_of}", given) for given in _best(scope, start, recorded)]
+            if isinstance(start, BestOf)
+            else [(f"entry {len(found) + 1}", _given(scope, start))]
+        )
+        for what, given in several:
+            if place := outside(scope, given):
+                raise _outside(scope, given, what, place)
+            proposal = proposal_of(scope, given)
+            if scope.excludes(proposal.trial):
+                raise _wrong(scope, f"{what} is one that the stage excludes; leave it out of one of them")
+            found.append(proposal)
+    return found
+
+
+def known_trials(scope: Scope, search: Sampling, recorded: Recorded) -> tuple[list[FrozenTrial], list[str]]:
+    """Trials of the sweeps in ``warm_start`` that a search can use, and a line for each of these sweeps."""
+    found: list[FrozenTrial] = []
+    lines = []
+    for name in search.warm_start:
+        records = [record for record in recorded(name) if record.trial.workload == scope.workload]
+        results = [learned(scope, record) for record in records]
+        used = [result for result in results if isinstance(result, FrozenTrial)]
+        found += used
+        count = f"{len(used)} of {len(records)} complete trials of {name}"
+        line = f"stage {scope.stage.name!r} starts from {count}"
+        why = Counter(result for result in results if isinstance(result, str))
+        lines.append("; ".join([line, *(f"{count} are {reason}" for reason, count in why.most_common(3))]))
+    return found, lines
+
+
+def _given(scope: Scope, start: Configuration) -> Given:
+    """A configuration of the user's, completed by defaults.
+
+    Raises:
+        UsageError: It names what there is not.
+    """
+    if start.method not in scope.stage.methods:
+        raise _wrong(scope, str(unknown("method of this stage", start.method, scope.stage.methods)))
+    default = method_named(start.method).settings_type().to_dict()
+    complete = {start.method: default, **scope.defaults}
+    named = {start.method: start.hyperparameters, **{name: getattr(start, name) for name in SECTIONS}}
+    spaces = dimensions(scope, start.method)
+    for owner, own in named.items():
+        for name, value in own.items():
+            if name not in complete[owner]:
+                raise _wrong(scope, str(unknown(f"setting of {owner}", name, complete[owner])))
+            if (owner, name) not in spaces and value != complete[owner][name]:
+                place = f"{owner}.{name}"
+                raise _wrong(
+                    scope,
+                    f"{place} is {value}, and the stage leaves it at {complete[owner][name]}; add {place} to "
+                    "its space",
+                )
+    filled = _with_fixed(scope, Given(start.method, complete))
+    for owner, own in named.items():
+        filled[owner] |= {name: _spelt(name, value) for name, value in own.items()}
+    return Given(start.method, filled, named)
+
+
+def _with_fixed(scope: Scope, given: Given) -> dict[str, dict[str, Any]]:
+    """The values of a combination, but for what the stage fixes, which is the stage's."""
+    filled = {owner: dict(own) for owner, own in given.values.items()}
+    for (owner, name), dimension in dimensions(scope, given.method).items():
+        choices = [] if isinstance(dimension, Interval) else values(dimension)
+        if len(choices) == 1:
+            filled[owner][name] = choices[0]
+    return filled
+
+
+def _spelt(name: str, value: object) -> object:
+    return canonical_targets(value) if name == "targets" and isinstance(value, str) else value
+
+
+def _best(scope: Scope, start: BestOf, recorded: Recorded) -> list[Given]:
+    """What validation chooses of another sweep's attacks on this scope's workload."""
+    choice, select = Choice(), scope.sweep.select
+    trials: dict[str, Trial] = {}
+    for record in recorded(start.best_of):
+        if record.identity.control or record.trial.workload != scope.workload:
+            continue
+        if record.trial.computed["method"] == "standard" or select.column not in record.epochs[0]:
+            continue
+        value = record.value(select)
+        if value is not None and math.isfinite(value):
+            configuration = record.identity.configuration
+            trials.setdefault(configuration, record.trial)
+            choice.add(configuration, record.trial.seed, record.key, select.sign * value, fresh=False)
+    best = [Given.of(trials[str(c)]) for c in itertools.islice(choice.order(), start.top)]
+    known = scope.stage.methods
+    return [Given(g.method, _with_fixed(scope, g)) if g.method in known else g for g in best]
+
+
+def _outside(scope: Scope, given: Given, what: str, place: str) -> UsageError:
+    if place == "method":
+        return _wrong(scope, f"{what} is of {given.method}, which is no method of the stage")
+    owner, name = place.split(".", 1)
+    value = given.values[owner][name]
+    named = name in given.named.get(owner, {name: value})
+    said = f"has {place} = {value}" if named else f"names no {place}, of which the default is {value}"
+    return _wrong(scope, f"{what} {said}, outside of the stage's space; widen that, or change the entry")
+
+
+def _wrong(scope: Scope, what: str) -> UsageError:
+    return UsageError(f"stage {scope.stage.name!r}: search.enqueue: {what}")

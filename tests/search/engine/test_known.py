@@ -1,0 +1,166 @@
+"""What a search starts from: configurations of the user, the best of another sweep, trials of others."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dropattack import UsageError
+from search.definition.sweep import Sweep
+from search.engine.compatibility import check_extends, check_warm_starts
+from search.records.record import Record
+from tests.search.simulation import Driver, KilledError, engine, sweep, table
+
+SPACE: dict[str, Any] = {
+    "epsilon": {"low": 0.1, "high": 5},
+    "p": {"low": 0.1, "high": 0.9, "step": 0.1},
+    "targets": ["input", "input+conv1.w"],
+    "k": 2,
+}
+
+
+def _sweep(*enqueue: dict[str, Any], trials: int = 6, name: str = "after", **stage: Any) -> Sweep:
+    search = {"kind": "optuna", "trials": trials, "enqueue": list(enqueue), **stage.pop("search", {})}
+    stages = [{"name": "search", "search": search, "methods": {"dropattack": SPACE}, **stage}]
+    return sweep(name=name, stages=stages, training={"epochs": 2})
+
+
+def _run(
+    folder: Path, definition: Sweep, recorded: Any = lambda name: (), epochs: int | None = None
+) -> Driver:
+    driver = Driver(engine(folder, definition, recorded=recorded))
+    driver.run(epochs)
+    return driver
+
+
+def _drawn(record: Record) -> tuple[Any, ...]:
+    return tuple(record.trial.hyperparameters[name] for name in ("epsilon", "p", "targets", "k"))
+
+
+FIRST = {"method": "dropattack", "epsilon": 0.5, "p": 0.3, "targets": "conv1.w+input"}
+SECOND = {"method": "dropattack", "epsilon": 5, "k": 2}
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "qmc", "random"])
+def test_what_is_enqueued_is_tried_first_and_killed_or_not_the_rest_is_the_same(
+    tmp_path: Path, sampler: str
+) -> None:
+    definition = _sweep(FIRST, SECOND, search={"sampler": sampler})
+    whole = _run(tmp_path / "whole", definition).engine.records
+    assert [_drawn(r) for r in whole[:2]] == [
+        (0.5, 0.3, "input+conv1.w", 2),
+        (5.0, 0.5, "input", 2),
+    ], "what is left out has its default, and what the stage fixes is fixed"
+    assert len({str(r.params) for r in whole}) == 6
+    for epochs in (1, 3, 2):
+        with pytest.raises(KilledError):
+            _run(tmp_path / "killed", definition, epochs=epochs)
+    assert table(_run(tmp_path / "killed", definition).engine.records) == table(whole)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"method": "dropatack"}, "unknown method of this stage 'dropatack'; did you mean 'dropattack'"),
+        (
+            {"method": "dropattack", "epsilom": 1},
+            "unknown setting of dropattack 'epsilom'; did you mean 'epsilon'",
+        ),
+        (
+            {"method": "dropattack", "epsilon": 7},
+            r"entry 1 has dropattack.epsilon = 7, outside of the stage's space",
+        ),
+        ({"method": "dropattack", "p": 0.33}, r"entry 1 has dropattack.p = 0.33, outside"),
+        (
+            {"method": "dropattack", "targets": "conv2.w"},
+            r"entry 1 has dropattack.targets = conv2.w, outside",
+        ),
+        ({"method": "dropattack", "k": 1}, r"entry 1 has dropattack.k = 1, outside"),
+        ({"method": "dropattack", "training": {"epochs": 3}}, r"entry 1 has training.epochs = 3, outside"),
+        (
+            {"method": "dropattack", "training": {"batch_size": 7}},
+            r"training.batch_size is 7, and the stage leaves",
+        ),
+        ({"method": "dropattack", "model": {"hiden1": 7}}, "unknown setting of model 'hiden1'"),
+        ({"method": "dropattack", "p": 0.9}, "entry 1 is one that the stage excludes"),
+    ],
+)
+def test_what_is_outside_of_the_space_is_named_in_a_line(
+    tmp_path: Path, entry: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message) as refused:
+        engine(tmp_path, _sweep(entry, exclude=[{"p": 0.9}]))
+    assert str(refused.value).startswith("stage 'search': search.enqueue: ")
+    assert "\n" not in str(refused.value)
+
+
+def test_an_entry_is_a_configuration_or_a_sweep() -> None:
+    with pytest.raises(UsageError, match=r"enqueue\.method: is missing"):
+        _sweep({"epsilon": 1})
+    with pytest.raises(UsageError, match="unknown key 'tops'; did you mean 'top'"):
+        _sweep({"best_of": "before", "tops": 2})
+    with pytest.raises(UsageError, match="unknown sweep in enqueue 'befor'; did you mean 'before'"):
+        check_warm_starts(_sweep({"best_of": "befor"}), ["before"])
+    check_warm_starts(_sweep({"best_of": "before"}), ["before"])
+
+
+def test_the_best_of_another_sweep_are_tried_with_what_this_one_fixes(tmp_path: Path) -> None:
+    """Trained for nine epochs there and for two here."""
+    before = sweep(
+        name="before",
+        stages=[
+            {"name": "grid", "methods": {"standard": {}, "dropattack": {**SPACE, "epsilon": [0.1, 1, 5]}}}
+        ],
+    )
+    found = _run(tmp_path / "before", before).engine.records
+    means: dict[tuple[Any, ...], list[float]] = {}
+    for record in found:
+        if record.trial.method == "dropattack":
+            means.setdefault(_drawn(record), []).append(record.value(before.select) or 0.0)
+    best = sorted(means, key=lambda drawn: -sum(means[drawn]) / len(means[drawn]))[:2]
+    asked: list[str] = []
+
+    def recorded(name: str) -> list[Record]:
+        asked.append(name)
+        return list(found)
+
+    records = _run(tmp_path / "after", _sweep({"best_of": "before", "top": 2}), recorded).engine.records
+    assert [_drawn(record) for record in records[:2]] == best
+    assert {record.trial.training["epochs"] for record in records} == {2}
+    assert set(asked) == {"before"}
+
+    narrow = {"dropattack": {**SPACE, "epsilon": {"low": 0.2, "high": 0.3}}}
+    with pytest.raises(UsageError, match=r"the best of before has dropattack.epsilon = .*outside"):
+        engine(tmp_path / "narrow", _sweep({"best_of": "before"}, methods=narrow), recorded=recorded)
+    other = {"sam": {"rho": {"low": 0.1, "high": 0.3}}}
+    with pytest.raises(
+        UsageError, match="the best of before is of dropattack, which is no method of the stage"
+    ):
+        engine(tmp_path / "other", _sweep({"best_of": "before"}, methods=other), recorded=recorded)
+
+
+def test_a_warm_start_says_what_it_could_use_and_why_not_the_others(tmp_path: Path) -> None:
+    space = {**SPACE, "epsilon": [0.5, 9], "targets": ["input"], "p": [0.5]}
+    stages = [
+        {"name": "same", "methods": {"dropattack": space, "standard": {}}},
+        {
+            "name": "longer",
+            "methods": {"dropattack": {**space, "epsilon": [1, 2, 3]}},
+            "training": {"epochs": 3},
+        },
+    ]
+    found = _run(
+        tmp_path, sweep(name="before", stages=stages, training={"epochs": 2}, seeds=[0])
+    ).engine.records
+    definition = _sweep(search={"warm_start": ["before"]})
+    (line,) = engine(tmp_path / "after", definition, recorded=lambda name: found).remarks
+    assert line == (
+        "stage 'search' starts from 1 of 6 complete trials of before; 3 are outside of the space in "
+        "training.epochs; 1 are outside of the space in dropattack.epsilon; 1 are of method standard"
+    )
+
+
+def test_other_starts_are_another_search() -> None:
+    check_extends(_sweep(FIRST), _sweep(FIRST, trials=9))
+    with pytest.raises(UsageError, match="the enqueue of stage 'search'"):
+        check_extends(_sweep(FIRST), _sweep(FIRST, SECOND))
