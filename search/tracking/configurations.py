@@ -10,7 +10,8 @@ from mlflow.entities import Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_SOURCE_NAME
 
 from analysis.records import CONFIGURATION, CONTROL
-from search.definition.searches import Confirm, Sweep
+from search.definition.searches import Confirm
+from search.definition.sweep import Sweep
 from search.records.naming import run_name
 from search.records.record import Record, State
 from search.tracking.found import FoundRun, FoundRuns, corrections, same
