@@ -28,7 +28,8 @@ def carry_out(app: typer.Typer) -> int:
     for stream in (sys.stdout, sys.stderr):
         spell_out(stream)
     if found := shadow():
-        return _refused(found)
+        print(f"dropattack: {found}", file=sys.stderr)  # of this project nothing more can be imported
+        return 2
     # Ray takes seconds to end, and then gives SIGTERM its default back. The exit status is decided by then:
     # no SIGTERM may replace it. What is registered before Ray is called after it.
     atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)

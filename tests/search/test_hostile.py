@@ -112,7 +112,7 @@ def test_no_text_is_obeyed(command: Command, tmp_path: Path, usual: dict[str, st
     assert (done.exit_code, done.stderr) == (0, "")
     folder = tmp_path / "runs/sweeps/small/report"
     page, plain = seen((folder / "report.html").read_text()), seen(usual[".html"])
-    assert page.elements.get("script") == plain.elements.get("script") == 1
+    assert page.elements.get("script") == plain.elements.get("script") == 2
     assert page.elements.keys() <= plain.elements.keys()
     assert page.attributes <= plain.attributes
     assert not {link for link in page.links if link.startswith(("javascript:", "data:text"))}

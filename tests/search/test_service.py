@@ -156,7 +156,7 @@ def test_whatever_happens_is_raised_for_what_it_is_and_closes_what_is_shown(
 
 
 @pytest.mark.parametrize(("error", "meant"), ERRORS[:6:3])
-@pytest.mark.parametrize("name", ["write_report", "best_by_workload"])
+@pytest.mark.parametrize("name", ["write_report", "winners"])
 def test_what_happens_after_the_training_does_so_too(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -3,16 +3,17 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from dropattack import UsageError
 from dropattack.errors import first_line
 from trainables.data.splits import stratified_subset
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _SEED = 0
 TRAIN, VALID, TEST = "train", "valid", "test"
@@ -51,6 +52,8 @@ def labels_of(raw: Any, regression: bool | None, where: str) -> Labels:
     Raises:
         UsageError: One is missing, there are fewer than two classes, or words are to be numbers.
     """
+    import numpy as np
+
     values = array_of(raw, where)
     if not len(values):
         raise UsageError(f"{where} has no examples")
@@ -74,7 +77,7 @@ def labels_of(raw: Any, regression: bool | None, where: str) -> Labels:
     return Labels(torch.from_numpy(numbered.reshape(-1)).long(), tuple(names.tolist()))
 
 
-def array_of(raw: Any, where: str) -> NDArray[Any]:
+def array_of(raw: Any, where: str) -> "NDArray[Any]":
     """A tensor, an array or a list as an array.
 
     Raises:
@@ -84,13 +87,16 @@ def array_of(raw: Any, where: str) -> NDArray[Any]:
         plain = raw.detach().cpu()
         found: NDArray[Any] = (plain.float() if plain.is_floating_point() else plain).numpy()
         return found
+    import numpy as np
+
     try:
         return np.asarray(raw)
     except ValueError as error:
         raise UsageError(f"{where}: its rows have different lengths ({first_line(error)})") from None
 
 
-def _missing(values: NDArray[Any]) -> NDArray[Any]:
+def _missing(values: "NDArray[Any]") -> "NDArray[Any]":
+    import numpy as np
     import pandas as pd
 
     if values.dtype.kind not in "fO":

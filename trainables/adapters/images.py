@@ -4,9 +4,8 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, make_dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-import numpy as np
 import torch
 from typing_extensions import override
 
@@ -18,6 +17,9 @@ from trainables.data.cache import Encoded, cached, remembered
 from trainables.data.dataset import Data, Dataset
 from trainables.data.splits import ImageSplit
 from trainables.digest import digest
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _VERSION = 1
 _LAYOUT = "split by split"
@@ -122,9 +124,7 @@ class ImageFolder(Dataset):
         def find() -> str:
             found = hashlib.sha256()
             for name, path in paths.items():
-                with path.open("rb") as file:
-                    own = hashlib.file_digest(file, "sha256").hexdigest()
-                found.update(f"{name} {own}\n".encode())
+                found.update(f"{name} {files.digest_of(path)}\n".encode())
             return found.hexdigest()
 
         stats = [(name, path.stat()) for name, path in paths.items()]
@@ -168,6 +168,8 @@ class ImageFolder(Dataset):
             else dealt(labels, *self._shares, found.where)
         )
         order = torch.cat([splits[split] for split in SPLITS])
+        import numpy as np
+
         images = np.empty((len(order), self._channels, size, size), dtype=np.uint8)
         for place, source in zip(order.argsort().tolist(), found.sources, strict=True):
             images[place] = self._pixels(source, size)
@@ -196,12 +198,15 @@ class ImageFolder(Dataset):
             raise
         except Exception as error:  # Pillow's decoders fail in ways of their own
             raise UsageError(f"{where} cannot be read as an image ({first_line(error)})") from error
+        import numpy as np
+
         pixels = np.asarray(fitted, dtype=np.uint8).reshape(size, size, self._channels)
         return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def _of_8_bits(image: Any) -> Any:
     """An image of 16 bits a pixel in 8 bits, which Pillow would cut off instead."""
+    import numpy as np
     from PIL import Image
 
     return Image.fromarray((np.asarray(image).astype(np.float64) / 257).round().astype(np.uint8))

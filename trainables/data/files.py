@@ -285,14 +285,19 @@ def _stat(path: Path) -> os.stat_result:
         raise _unreadable(path, error) from error
 
 
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file's bytes.
+
+    Raises:
+        UsageError: It cannot be read, or is a folder.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
 def content_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, remembered in the node's cache as long as the file is unchanged."""
-
-    def find() -> str:
-        try:
-            with path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise _unreadable(path, error) from error
-
-    return remembered(fingerprint([path]), find)
+    """`digest_of` a file, remembered in the node's cache as long as the file is unchanged."""
+    return remembered(fingerprint([path]), lambda: digest_of(path))

@@ -32,7 +32,7 @@ def test_a_workload_without_its_data_is_listed_and_says_what_is_missing(absent: 
     found = {each["name"]: each["targets"] for each in plain_workloads()}
     assert found[absent] is None
     assert all(targets for name, targets in found.items() if name != absent)
-    console = Console(record=True, width=200)
+    console = Console(record=True, width=1000)
     show_workload(console, absent)
     assert "absent.csv is missing" in console.export_text()
     with pytest.raises(UsageError, match=r"absent.csv is missing"):

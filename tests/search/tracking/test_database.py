@@ -98,7 +98,7 @@ def check(store: Store) -> None:
     best = best_record(trained.sweep(), store.journal(trained.sweep()).records)
     assert best is not None
     (winner,) = (r for r in runs if r.data.tags.get("dropattack.key") == best.key)
-    model = Path(download_artifacts(f"{winner.info.artifact_uri}/model/{best.key}.pt"))
+    model = Path(download_artifacts(f"{winner.info.artifact_uri}/model/data/saved/{best.key}.pt"))
     assert model.is_relative_to(artifacts)
     assert load_model(model).trial.key == best.key
     assert from_mlflow(store.tracking_uri, "attacked").sweep["seeds"] == [0, 1]
@@ -163,7 +163,7 @@ def test_mlflows_interface_finds_the_files_of_a_store_that_was_moved(
     monkeypatch.setattr(subprocess, "call", call)
     result = CliRunner().invoke(app, ["ui", "--store", str(moved.root)])
     assert result.exit_code == 0
-    assert "http://127.0.0.1:5000 has no login: every user of this machine can" in result.stderr
+    assert "port 5000 has no login: every user of this machine can" in result.stderr
     assert started[0][started[0].index("--host") + 1] == "127.0.0.1"
     assert started[0][-2:] == ["--backend-store-uri", moved.tracking_uri]
     check(moved)
