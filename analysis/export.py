@@ -10,6 +10,7 @@ from analysis.records import Records
 from analysis.records.tables import NUMBERS, TEXT
 from dropattack import Settings, UsageError, method_named
 from dropattack.imported import given_only
+from trainables.disk import write_atomically
 from trainables.recipe.settings import TrainingSettings
 from trainables.workloads import workload_named
 
@@ -48,9 +49,10 @@ def write_trials(records: Records, directory: Path, name: str) -> None:
     """
     table = trials_table(records)
     if name == "csv":
-        table.to_csv(directory / "trials.csv", index=False, lineterminator="\n")
+        content = table.to_csv(index=False, lineterminator="\n").encode()
     else:
-        table.to_parquet(directory / "trials.parquet", index=False)
+        content = table.to_parquet(index=False)
+    write_atomically(directory / f"trials.{name}", content)
 
 
 def _typed(column: pd.Series, kind: type | None) -> pd.Series:

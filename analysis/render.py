@@ -17,6 +17,7 @@ from analysis.figures.style import inline_svg, png, svg
 from analysis.latex import latex_table
 from analysis.page.subject import Subject
 from dropattack import UsageError
+from trainables.disk import write_atomically
 
 _COLUMN = 6.2
 """Widest figure, in inches, that stands beside another."""
@@ -110,9 +111,9 @@ class Document:
                     lines += _markdown_table(part, self.columns(part))
         for each in self.subject.definitions:
             if each.text:
-                lines += ["## Reproduce", "", f"    {each.typed}", ""]
+                lines += ["## Reproduce", "", *_indented(each.typed), ""]
                 lines += [f"Or `{each.command}`, with this in {each.file}:", ""]
-                lines += [f"    {line}" for line in each.text.splitlines()] + [""]
+                lines += [*_indented(each.text), ""]
         lines += [
             f"- {_plain(name)} {_plain(found)}" for name, found in sorted(self.subject.versions.items())
         ]
@@ -123,9 +124,9 @@ class Document:
         for name, drawing in self.drawings.items() if formats else ():
             directory.mkdir(parents=True, exist_ok=True)
             if "svg" in formats:
-                (directory / f"{self.files[name]}.svg").write_text(svg(drawing, name), encoding="utf-8")
+                write_atomically(directory / f"{self.files[name]}.svg", svg(drawing, name).encode())
             if "png" in formats:
-                (directory / f"{self.files[name]}.png").write_bytes(png(drawing))
+                write_atomically(directory / f"{self.files[name]}.png", png(drawing))
 
     def write_tables(self, directory: Path) -> None:
         """Writes every table, whole, as ``NAME.csv``."""
@@ -133,7 +134,7 @@ class Document:
         for part in self._parts():
             if isinstance(part, Table):
                 path = directory / f"{file_name(part.name)}.csv"
-                part.data.to_csv(path, index=False, lineterminator="\n")
+                write_atomically(path, part.data.to_csv(index=False, lineterminator="\n").encode())
 
     def write_latex(self, directory: Path) -> None:
         """Writes every table, as the page shows it, as ``NAME.tex``."""
@@ -141,7 +142,7 @@ class Document:
         for part in self._parts():
             if isinstance(part, Table):
                 text = latex_table(part, self.columns(part))
-                (directory / f"{file_name(part.name)}.tex").write_text(text, encoding="utf-8")
+                write_atomically(directory / f"{file_name(part.name)}.tex", text.encode())
 
     def _parts(self) -> list[Figure | Table]:
         return [part for section in self.sections for part in section.parts]
@@ -213,8 +214,16 @@ def _markdown_table(table: Table, columns: Sequence[Column]) -> list[str]:
     return [*lines, *(f"| {row} |" for row in rows), "", *more]
 
 
+def _indented(text: str) -> list[str]:
+    """Text as Markdown's code, of which no line stands outside."""
+    return [f"    {_printable(line)}" for line in text.splitlines()]
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def _plain(text: str) -> str:
     """Text that neither breaks a Markdown table nor becomes markup."""
-    told = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(str(text).split()))
-    line = html.escape(told, quote=False).replace("|", "\\|")
+    line = html.escape(_printable(" ".join(str(text).split())), quote=False).replace("|", "\\|")
     return line.replace("](", "]\\(").replace("]:", "]\\:")

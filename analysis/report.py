@@ -122,6 +122,9 @@ def _known(formats: Iterable[str]) -> list[str]:
 def _write(
     document: render.Document, directory: Path, wanted: Sequence[str], records: Records | None = None
 ) -> Path:
+    for part in (directory / "figures", directory / "tables"):
+        if not part.resolve().is_relative_to(directory.resolve()):
+            raise UsageError(f"{part} is a link that leads out of the report; remove it")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if "html" in wanted:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from dropattack import UsageError
+from dropattack.imported import given_only
 from search.api.sweep import Sweep
+from search.definition.schema import check_schema
 from search.records.record import Record, State
 from search.records.store import Store
 from search.results.reporting import tables_of
@@ -66,11 +68,12 @@ class Best:
         """The trained model, at the best epoch of the seed with the best validation value.
 
         Raises:
-            UsageError: Its file is not there or damaged.
+            UsageError: Its file is not there or damaged, or its workload is code that nobody gave.
         """
         if self.usable.model is None:
             raise UsageError(f"the model of trial {self.key} is not in the store; train the sweep there anew")
-        return load_model(self.usable.model, workload_named(self.workload))
+        with given_only():
+            return load_model(self.usable.model, workload_named(self.workload))
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,7 +100,7 @@ class Result:
             UsageError: It has not been run, or cannot be read.
         """
         place = Store(Path(store))
-        return cls(Sweep(**place.recorded(name).model_dump()), place)
+        return cls(Sweep.of(place.recorded(name)), place)
 
     @cached_property
     def records(self) -> Sequence[Record]:
@@ -185,7 +188,7 @@ class Result:
         return tables_of(self.sweep, self.store, self.records, shown_of(self.store, self.sweep.name, ""))
 
     def _trains(self, found: Usable) -> Sweep:
-        return Sweep(**sweep_file(self.sweep, [found]))
+        return Sweep.of(check_schema(sweep_file(self.sweep, [found]), self.sweep.name))
 
     def _first(self, found: Mapping[str, Any]) -> str:
         for workload in self.sweep.workloads:

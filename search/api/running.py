@@ -4,6 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from dropattack.imported import given_only
 from search.api.result import Result
 from search.api.sweep import Sweep, as_defined
 from search.console.standings import Standing, standing_of
@@ -47,9 +48,10 @@ def run(
     console = terminal() if progress else Console(quiet=True)
     with rooted(root):
         outcome = run_sweep(asked, place, root, console, tracking_uri, retry_failed=retry_failed)
-    return Result(Sweep(**asked.model_dump()), place, outcome.limit, outcome.warning)
+    return Result(Sweep.of(asked), place, outcome.limit, outcome.warning)
 
 
+@given_only()
 def plan(
     sweep: definition.Sweep | str | Path,
     store: str | Path = "runs",
@@ -73,6 +75,7 @@ def plan(
         return plan_sweep(as_defined(sweep), Store(Path(store)), root, tracking_uri)
 
 
+@given_only()
 def status(sweep: definition.Sweep | str | Path, store: str | Path = "runs") -> Standing:
     """Says how far a sweep is, also while another process runs it.
 

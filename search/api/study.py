@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from dropattack import UsageError
+from dropattack.imported import given_only
 from search.api.result import Result
 from search.api.sweep import Sweep, as_defined
 from search.definition import sweep as definition
@@ -89,6 +90,7 @@ class Study:
         self._folder = store.folder(sweep.name)
 
     @classmethod
+    @given_only()
     def open(
         cls,
         sweep: definition.Sweep | str | Path,
@@ -208,7 +210,7 @@ class Study:
     @property
     def result(self) -> Result:
         """What is recorded so far: verdict, trials, report."""
-        return Result(Sweep(**self._sweep.model_dump()), self._store, self._engine.limit)
+        return Result(Sweep.of(self._sweep), self._store, self._engine.limit)
 
     def close(self) -> None:
         """Lets the sweep's folder go; what is recorded stays, and trials half-way can be asked for again."""

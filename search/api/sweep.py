@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from dropattack import UsageError
+from dropattack.imported import give
 from search.definition import sweep as definition
-from search.definition.sweepfile import load_sweep, override, parse_sweep
+from search.definition.schema import check_schema
+from search.definition.source import named
+from search.definition.sweepfile import checked, load_sweep, override, parse_sweep
 
 
 class Sweep(definition.Sweep):
@@ -31,10 +34,17 @@ class Sweep(definition.Sweep):
     @classmethod
     def load(cls, source: str | Path, overrides: Mapping[str, Any] | None = None, scale: str = "") -> Self:
         """Reads a sweep by bundled name or path; see `search.definition.sweepfile.load_sweep`."""
-        return cls(**load_sweep(str(source), overrides, scale).model_dump())
+        return cls.of(load_sweep(str(source), overrides, scale))
+
+    @classmethod
+    def of(cls, sweep: definition.Sweep) -> Self:
+        """A sweep that was read, as it is; the code that it names is not taken for given."""
+        return cls.model_construct(set(sweep.model_fields_set), **dict(sweep))
 
     def set(self, path: str, value: Any) -> Self:
         """The same sweep with one key changed.
+
+        Code that the value names is imported; what the sweep of a store names is not for that.
 
         Args:
             path: Such as ``seeds`` or ``stages.search.search.trials``: stages go by name.
@@ -48,15 +58,19 @@ class Sweep(definition.Sweep):
             override(keys, path, value)
         except UsageError as error:
             raise UsageError(str(error).replace("--set ", "set ", 1)) from None
-        return type(self)(**keys)
+        changed = check_schema(keys, "Sweep")
+        give(named(changed) - named(self))
+        return type(self).of(checked(changed, "Sweep"))
 
 
 def as_defined(sweep: definition.Sweep | str | Path) -> definition.Sweep:
     """A sweep as the other packages know it, from whatever stands for one.
+
+    Whoever built a sweep, or named a file of their own, has given the code in it by then.
 
     Raises:
         UsageError: It is wrong in any way.
     """
     if isinstance(sweep, str | Path):
         return load_sweep(str(sweep))
-    return parse_sweep(sweep.model_dump(mode="json"), sweep.name)
+    return checked(check_schema(sweep.model_dump(mode="json"), sweep.name), sweep.name)

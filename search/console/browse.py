@@ -4,11 +4,13 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import webbrowser
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 _NAME = "dropattack.localhost"
 """A name of this machine, which browsers know without asking: MLflow opens its assistant at the others."""
+_DASHBOARD = Path(__file__).resolve().parents[1] / "tracking" / "dashboard.py"
+"""A program of its own, which imports nothing of this project."""
 _MOST = 5
 _LOOK_SECONDS, _PATIENCE_SECONDS = 0.5, 60.0
 
@@ -51,7 +55,7 @@ def ui(
         first = next(iter(addresses), "").rpartition(" ")[2]
         if first and _has_browser():
             threading.Thread(target=_open_when_served, args=(first,), daemon=True).start()
-        raise typer.Exit(subprocess.call(command, env=os.environ | more))
+        raise typer.Exit(_served(command, more))
 
 
 def _mlflow(store: "Store", sweep: str, port: int) -> tuple[list[str], list[str], Mapping[str, str]]:
@@ -100,9 +104,19 @@ def _dashboard(store: "Store", sweep: str, port: int) -> tuple[list[str], list[s
             f"name a sweep: dropattack ui SWEEP --optuna; there are {', '.join(known) or 'none'}"
         )
     name = sweep or known[0]
-    command = [sys.executable, "-m", "search.tracking.dashboard", str(store.journal_path(name))]
+    command = [sys.executable, str(_DASHBOARD), str(store.journal_path(name).resolve())]
     command += [store.recorded(name).select.column, str(port)]
     return command, [f"{name}: http://127.0.0.1:{port}/dashboard"], {}
+
+
+def _served(command: list[str], more: Mapping[str, str]) -> int:
+    """Serves until it ends; its exit status.
+
+    Python imports from the folder that it is started in, and that may be somebody else's: the server is
+    started in an empty one.
+    """
+    with tempfile.TemporaryDirectory(prefix="dropattack-ui-") as empty:
+        return subprocess.call(command, env=os.environ | more | {"PYTHONSAFEPATH": "1"}, cwd=empty)
 
 
 def _has_browser() -> bool:

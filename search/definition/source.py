@@ -37,8 +37,13 @@ def given(sweep: Sweep, source: str) -> Sweep:
     """
     path = Path(source)
     if path.name != "sweep.json" or not (path.parent / "journal.log").exists():
-        give([*sweep.workloads, *(method for stage in sweep.stages for method in stage.methods)])
+        give(named(sweep))
     return sweep
+
+
+def named(sweep: Sweep) -> set[str]:
+    """Names of a sweep's workloads and methods, those that are code among them."""
+    return {*sweep.workloads, *(method for stage in sweep.stages for method in stage.methods)}
 
 
 def bundled_sweeps() -> list[str]:

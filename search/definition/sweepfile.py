@@ -6,6 +6,7 @@ from typing import Any
 
 from dropattack import UsageError
 from dropattack.errors import shortened, unknown
+from dropattack.imported import given_only
 from search.definition.schema import check_schema
 from search.definition.selecting import with_own_metric
 from search.definition.source import given, read_source
@@ -47,7 +48,20 @@ def load_sweep(source: str, overrides: Mapping[str, Any] | None = None, scale: s
 
 def parse_sweep(raw: Any, source: str = "sweep") -> Sweep:
     """Checks a sweep that has been read already; see `load_sweep`."""
-    sweep = given(check_schema(raw, source), source)
+    return checked(given(check_schema(raw, source), source), source)
+
+
+@given_only()
+def checked(sweep: Sweep, source: str) -> Sweep:
+    """A sweep that means something, with what it selects by; no code is imported for it that nobody gave.
+
+    Args:
+        sweep: It has the form of one.
+        source: What to call it where it is wrong.
+
+    Raises:
+        UsageError: Any part of it is wrong; the message names the part.
+    """
     try:
         sweep = with_own_metric(sweep)
         check_meaning(sweep)

@@ -5,8 +5,11 @@ import re
 _USER_AND_PASSWORD = re.compile(
     r"(?<=://)(?:[^\s/@?#:]*:[^\s?#]*@|[^\s/@:]*:[^\s/]*@|[^/\s]*@)"  # a password may hold / @ ? and #
 )
-_SECRET = r"(?:passw(?:or)?d|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|credential|signature|sig)"
-_IN_A_QUERY = re.compile(rf"([?&;][\w.\[\]%-]*{_SECRET}=)[^&;\s'\"]*", re.IGNORECASE)
+_SECRET = (
+    r"(?:passw(?:or)?d|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|credential|signature|sig"
+    r"|(?<![a-z])(?:pass|auth))"
+)
+_IN_A_QUERY = re.compile(rf"([?&;#][\w.\[\]%-]*{_SECRET}=)[^&;\s'\"]*", re.IGNORECASE)
 _IN_WORDS = re.compile(
     r"(?<![\w.-])((?:ssl)?passw(?:or)?d=)(?:'[^']*'|\"[^\"]*\"|[^&;\s'\"]*)", re.IGNORECASE
 )

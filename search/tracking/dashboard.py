@@ -1,6 +1,6 @@
 """optuna-dashboard on the journal of a sweep, which it shows and does not change.
 
-    python -m search.tracking.dashboard JOURNAL OBJECTIVE PORT
+    python dashboard.py JOURNAL OBJECTIVE PORT
 
 The dashboard offers to delete studies and to annotate trials. A journal is the truth about a sweep: here
 nothing is written to it.

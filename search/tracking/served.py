@@ -1,9 +1,13 @@
 """What MLflow loads a model with: a file of tensors, or a graph that `torch.export` wrote, and no pickle.
 
+A graph is a program all the same: load those of people whose code you would run.
+
 `mlflow.pyfunc.load_model` finds this module by the name that the model's ``MLmodel`` holds.
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,9 @@ import torch
 from torch import nn
 
 from trainables.saved import load_model
+
+_FORCED = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+"""What torch.load asks for in the environment, and obeys above its own arguments."""
 
 GRAPH = "model.pt2"
 """A model as a graph, which needs no code of whoever made it."""
@@ -47,6 +54,19 @@ class ServedModel:
         return found
 
 
+@contextmanager
+def _unpickling_tensors_alone() -> Iterator[None]:
+    """Has torch unpickle no other objects; `torch.export.load` does where a part of the file needs it."""
+    before = os.environ.get(_FORCED)
+    os.environ[_FORCED] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_FORCED]
+        if before is not None:
+            os.environ[_FORCED] = before
+
+
 def _load_pyfunc(path: str) -> ServedModel:
     """Loads the files of a model; MLflow calls it by this name.
 
@@ -55,6 +75,7 @@ def _load_pyfunc(path: str) -> ServedModel:
     """
     folder = Path(path)
     if (folder / GRAPH).is_file():
-        return ServedModel(torch.export.load(folder / GRAPH).module())
+        with _unpickling_tensors_alone():
+            return ServedModel(torch.export.load(folder / GRAPH).module())
     (file,) = folder.glob("*.pt")
     return ServedModel(load_model(file).model)

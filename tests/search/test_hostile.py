@@ -224,3 +224,49 @@ def test_a_report_makes_no_database(tmp_path: Path) -> None:
         assert add_metrics(store, "small", uri, {"k": {"test_accuracy": 1.0}}) == ""
     assert {path.name for path in store.root.iterdir()} == before
     assert {path.name for path in tmp_path.iterdir()} == {"runs"}
+
+
+FORMATS = ("md", "svg", "csv", "parquet", "tex")
+
+
+def test_a_report_replaces_links_and_follows_none(tmp_path: Path) -> None:
+    """A store of somebody else's can hold links in place of every file that a report has."""
+    store = made(tmp_path / "runs")
+    report_sweep("small", store, formats=FORMATS)
+    folder, outside = store.report("small").parent, tmp_path / "outside"
+    outside.mkdir()
+    written = [path for path in folder.rglob("*") if path.is_file()]
+    assert {path.suffix[1:] for path in written} == set(FORMATS)
+    for path in written:
+        victim = outside / path.name
+        victim.write_text("mine")
+        path.unlink()
+        path.symlink_to(victim)
+    report_sweep("small", store, formats=FORMATS)
+    assert {path.read_text() for path in outside.iterdir()} == {"mine"}
+    assert not [path for path in written if path.is_symlink()]
+
+
+@pytest.mark.parametrize("part", ["figures", "tables"])
+def test_no_folder_of_a_report_leads_out_of_it(command: Command, tmp_path: Path, part: str) -> None:
+    folder, outside = made(tmp_path / "runs").report("small").parent, tmp_path / "outside"
+    outside.mkdir()
+    folder.mkdir(parents=True)
+    (folder / part).symlink_to(outside)
+    done = command("report", "small", "--format", "html,md,png,svg,csv,tex")
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert "is a link that leads out of the report" in done.stderr
+    assert not list(outside.iterdir())
+
+
+def test_no_line_of_a_command_leaves_its_block(tmp_path: Path) -> None:
+    """In Markdown what was typed stands as code, whatever lines it has."""
+    store = made(tmp_path / "runs")
+    ends = ["\n", "\n\n", "\r", "\x0b", "\x85", "\u2028", "\n\x1b]0;x\x07", "\u202e\n"]
+    facts = {"command": "".join(f"run{end}<script>{end}[x](javascript:1)" for end in ends), "host": "h"}
+    store.note_run("small", Provenance(**facts, commit="c", versions={}), begun=False)
+    report_sweep("small", store, formats=("md",))
+    lines = (store.report("small").parent / "report.md").read_text(encoding="utf-8").split("\n")
+    typed = [line for line in lines if "<script" in line or "](javascript" in line]
+    assert len(typed) == 2 * len(ends)
+    assert all(line.startswith("    ") and line.isprintable() for line in typed)

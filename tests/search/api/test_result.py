@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def test_the_best_is_loaded_and_can_be_trained_again(store: Path) -> None:
 
 def test_a_model_that_is_gone_is_one_line(store: Path) -> None:
     best = Result.load("attacked", store).best
-    gone = type(best)(type(best.usable)(best.usable.verdict, best.usable.record, None), best.trains)
+    gone = replace(best, usable=replace(best.usable, model=None))
     with pytest.raises(UsageError, match=f"the model of trial {best.key} is not in the store"):
         gone.load_model()
 

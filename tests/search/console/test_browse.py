@@ -1,13 +1,16 @@
 """What `ui` prints and serves."""
 
 import subprocess
+import sys
 import webbrowser
+from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from search.cli import app
+from search.console import browse
 from search.records.store import Store
 from search.tracking.runs import SweepRuns
 from tests.search.simulation import sweep
@@ -28,7 +31,7 @@ def _ui(monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[Any, list[str]]:
     """What the command says, and the command that it starts."""
     started: list[str] = []
 
-    def call(command: list[str], env: object) -> int:
+    def call(command: list[str], **how: object) -> int:
         started.extend(command)
         return 0
 
@@ -71,3 +74,17 @@ def test_what_cannot_be_shown_is_refused(
     assert (said.exit_code, started) == (2, [])
     assert line in said.stderr
     assert len(said.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "start", [["-m", "stranger"], ["-c", "import sys; sys.path[:0] = ['']; import stranger"]]
+)
+def test_what_serves_imports_nothing_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: list[str]
+) -> None:
+    """That may be somebody else's store; MLflow's server puts its folder before all others itself."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "stranger.py").write_text("raise SystemExit(3)\n")
+    command = [sys.executable, *start]
+    assert subprocess.call(command) == 3
+    assert browse._served(command, {}) == 1
