@@ -86,15 +86,16 @@ def find_input(model: nn.Module, task: Task, inputs: Any = None) -> ActivationTa
     Raises:
         UsageError: ``input`` is mapped to something that is not an embedding matrix.
     """
+    own = _own_embedding(model)
     if not words_are_input(task):
-        embedding = None if _has_floats(inputs) else _own_embedding(model)
+        embedding = None if _has_floats(inputs) else own
         if embedding is None or INPUT in task.names:
             argument = _argument(task.names[INPUT]) if INPUT in task.names else None
             return InputTarget(INPUT, model, argument)
     else:
         parameter = _parameter(model, INPUT, task)
-        shared = (m for m in model.modules() if isinstance(m, nn.Embedding) and m.weight is parameter)
-        embedding = next(shared, None)
+        owners = (m for m in (own, *model.modules()) if isinstance(m, nn.Embedding))
+        embedding = next((m for m in owners if m.weight is parameter), None)
         if embedding is None:
             raise by_hand(INPUT)
     return _told(TokenTarget(INPUT, embedding, _words(embedding, model, task)), model)
@@ -124,8 +125,15 @@ def _has_floats(inputs: Any) -> bool:
 
 
 def _own_embedding(model: nn.Module) -> nn.Embedding | None:
-    """The embedding that a model says its tokens are looked up in."""
-    ask = getattr(unwrapped(model), "get_input_embeddings", None)
+    """The embedding that a model says its tokens are looked up in.
+
+    Of an encoder and a decoder of Hugging Face it is the encoder's: the model itself names a matrix that both
+    share, in a module that nothing calls.
+    """
+    core = unwrapped(model)
+    if getattr(getattr(core, "config", None), "is_encoder_decoder", False):
+        core = unwrapped(core.get_encoder())
+    ask = getattr(core, "get_input_embeddings", None)
     if ask is None:
         return None
     try:
