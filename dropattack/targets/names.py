@@ -1,7 +1,7 @@
 """From the names of targets to what can be attacked."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from torch import nn
 from torch.nn.utils import parametrize
@@ -102,13 +102,20 @@ def find_input(model: nn.Module, task: Task, inputs: Any = None) -> ActivationTa
 
 
 def trainable_targets(model: nn.Module, task: Task) -> list[ParameterTarget]:
-    """Every parameter that is not frozen, each once."""
+    """Every parameter that is not frozen, each once.
+
+    Raises:
+        UsageError: All are frozen.
+    """
     owners = _owners(model)
-    return [
+    found = [
         _rows_or_whole(name, parameter, owners[id(parameter)], model, task)
         for name, parameter in unwrapped(model).named_parameters()
         if parameter.requires_grad
     ]
+    if not found:
+        raise UsageError("the model has no parameter that is trained: none has requires_grad")
+    return found
 
 
 def _argument(name: str) -> str | None:
@@ -132,7 +139,7 @@ def _own_embedding(model: nn.Module) -> nn.Embedding | None:
     """
     core = unwrapped(model)
     if getattr(getattr(core, "config", None), "is_encoder_decoder", False):
-        core = unwrapped(core.get_encoder())
+        core = unwrapped(cast(Any, core).get_encoder())
     ask = getattr(core, "get_input_embeddings", None)
     if ask is None:
         return None
@@ -158,6 +165,9 @@ def _parameter(model: nn.Module, name: str, task: Task) -> nn.Parameter:
     parameter = _found(model, name, task)
     if parameter is None:
         parameters = [own_name(full) for full, _ in unwrapped(model).named_parameters()]
+        if name in task.names:
+            told = unknown("parameter", task.names[name], parameters)
+            raise UsageError(f"Task.names maps {name!r} to what the model does not have: {told}")
         raise unknown("target", name, dict.fromkeys([INPUT, *(task.names or parameters)]))
     return parameter
 
