@@ -91,8 +91,8 @@ class Task:
         for name in ("loss", "compute", "words"):
             given = getattr(self, name)
             if isinstance(given, type):
-                kind = given.__name__
-                raise UsageError(f"Task({name}=…) takes a function, and {kind} is a class; give {kind}()")
+                own = given.__name__
+                raise UsageError(f"Task({name}=…) takes a function, and {own} is a class; give {own}()")
             if not callable(given) and (given is not None or name == "loss"):
                 raise UsageError(f"Task({name}=…) takes a function, not {type(given).__name__}")
         for name, kind, right in (

@@ -188,9 +188,14 @@ def _computing(model: nn.Module, name: str) -> nn.Module | None:
 def _rows_or_whole(
     name: str, parameter: nn.Parameter, owners: list[nn.Module], model: nn.Module, task: Task
 ) -> ParameterTarget:
-    """The batch's rows of an embedding matrix that nothing else uses; of a tied one, all rows count."""
-    if len(owners) == 1 and isinstance(owners[0], nn.Embedding):
-        return _told(RowsTarget(name, owners[0], _words(owners[0], model, task)), model)
+    """The batch's rows of an embedding matrix that nothing else uses; of a tied one, all rows count.
+
+    So they do where a class of embeddings has a ``forward`` of its own: what it is called with need not be
+    what it looks up. BART and Whisper call their learned positions with tokens, and count these.
+    """
+    if len(owners) == 1 and type(owners[0]).forward is nn.Embedding.forward:
+        embedding = cast(nn.Embedding, owners[0])
+        return _told(RowsTarget(name, embedding, _words(embedding, model, task)), model)
     return ParameterTarget(name, parameter)
 
 
