@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from numbers import Real
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -81,7 +82,8 @@ class Gathering(Passes[S]):
             Loss and outputs of the first pass, whatever the scale.
 
         Raises:
-            UsageError: The method makes updates of its own, the batch is empty, or the task clips or scales.
+            UsageError: The method makes updates of its own, the batch is empty, the task clips or scales, or
+                the scale is no number.
         """
         shares = shares_gradients(model)
         seen, before, gradients, factor = self._gathered(model, batch, scale)
@@ -119,6 +121,9 @@ class Gathering(Passes[S]):
     ) -> tuple[StepResult, GradientsBefore, list[Tensor | None], float | Tensor]:
         """What a step saw, the gradients of before, the step's own, and what they are to be multiplied by."""
         self.check_handing_over()
+        if scale.numel() != 1 if isinstance(scale, Tensor) else not isinstance(scale, Real):
+            given = f"a tensor of shape {[*scale.shape]}" if isinstance(scale, Tensor) else repr(scale)
+            raise UsageError(f"scale must be one number, or a tensor that holds one, not {given}")
         ready = self.ready(model, batch)
         lent = LossScale(scale) if isinstance(scale, Tensor) else None
         before = GradientsBefore(model)

@@ -89,7 +89,7 @@ class Method(Gathering[S]):
 
         Raises:
             UsageError: The batch is empty or no batch, float16 has no `Task.scaling`, `until` is not set, or
-                the optimizer is LBFGS.
+                the optimizer is LBFGS or none.
         """
         ready = self.ready(model, batch)
         _check_optimizer(optimizer)
@@ -259,6 +259,8 @@ def _own(optimizer: torch.optim.Optimizer) -> Any:
 
 
 def _check_optimizer(optimizer: torch.optim.Optimizer) -> None:
+    if not hasattr(optimizer, "param_groups") or not hasattr(optimizer, "zero_grad"):
+        raise UsageError(f"a step needs an optimizer of torch, not {type(optimizer).__name__}")
     if isinstance(_own(optimizer), torch.optim.LBFGS):
         raise UsageError(
             "LBFGS computes its own gradients, several in a step; use another optimizer, such as SGD"

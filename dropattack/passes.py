@@ -58,18 +58,19 @@ class Passes(Generic[S]):
         """The loss, with its graph, and the outputs.
 
         Raises:
-            UsageError: The loss is not a scalar.
+            UsageError: The loss is not a scalar, or `Task.compute` gives no pair of loss and outputs.
         """
         with self._passing(model, device_of(model)):
             if self.task.compute is not None:
-                loss, outputs = self.task.compute(model, inputs, labels)
+                loss, outputs = _pair(self.task.compute(model, inputs, labels))
             else:
                 outputs = called(model, inputs)
                 loss = loss_of(self.task.loss, outputs, labels)
         if isinstance(model, nn.DataParallel) and isinstance(loss, Tensor) and loss.dim() == 1:
             loss = loss.mean()  # it gathers one from each device
         if not isinstance(loss, Tensor) or loss.dim() != 0:
-            shape = f"has shape {list(loss.shape)}" if isinstance(loss, Tensor) else f"is {loss!r}"
+            kind = type(loss).__name__
+            shape = f"has shape {list(loss.shape)}" if isinstance(loss, Tensor) else f"is of type {kind}"
             raise UsageError(f"the loss must be a scalar tensor, but {shape}; average it over the batch")
         return loss, outputs
 
@@ -93,7 +94,11 @@ class Passes(Generic[S]):
         Args:
             value: 0-dimensional, with its graph.
             inputs: Whose gradients alone to compute; all by default.
+
+        Raises:
+            UsageError: Nothing that has a gradient is in it.
         """
+        _check_graph(value)
         scaling, only = self.scaling, None if inputs is None else list(inputs)
         if scaling is None:
             value.backward(inputs=only)
@@ -111,7 +116,11 @@ class Passes(Generic[S]):
             value: 0-dimensional, with its graph.
             variables: What to differentiate by.
             create_graph: Whether the gradients are to be differentiated again.
+
+        Raises:
+            UsageError: Nothing that has a gradient is in it.
         """
+        _check_graph(value)
         scaling = self.scaling
         if scaling is not None:
             value = scaling.scaled(value)
@@ -187,6 +196,25 @@ class Passes(Generic[S]):
         with mixed, model_draws(device, seed, self._began if repeats else None) as began:
             self._began, self._pass = began, self._pass + 1
             yield
+
+
+def _pair(computed: Any) -> tuple[Any, Any]:
+    if not isinstance(computed, tuple | list) or len(computed) != 2:
+        raise UsageError(
+            f"Task.compute must give two things, the loss and the outputs, not {type(computed).__name__}"
+        )
+    return computed[0], computed[1]
+
+
+def _check_graph(value: Tensor) -> None:
+    if value.requires_grad:
+        return
+    if not torch.is_grad_enabled():
+        raise UsageError("training needs gradients: call it outside of torch.no_grad and inference_mode")
+    raise UsageError(
+        "the loss depends on no parameter that is trained: is it computed from the model's outputs, without "
+        "detach, and has any parameter of the model requires_grad?"
+    )
 
 
 def _detached(outputs: Any) -> Any:

@@ -43,6 +43,8 @@ def method_named(name: str) -> type[Method[Any]]:
     Raises:
         UsageError: There is none; the message lists those there are.
     """
+    if not isinstance(name, str):
+        raise UsageError(f"a method is given by its name, such as 'dropattack', not by {type(name).__name__}")
     if ":" in name:
         check_given("method", name)
         return _imported(name)
@@ -81,7 +83,7 @@ def create(name: str, *, task: Task | None = None, **hyperparameters: Any) -> Me
         **hyperparameters: As the method's `settings_type` declares them.
 
     Raises:
-        UsageError: The method or a hyperparameter is unknown, or a value is out of range.
+        UsageError: The method or a hyperparameter is unknown, or a value is out of range or of another kind.
 
     Example:
         >>> from torch import nn, optim, randn, tensor
@@ -93,4 +95,6 @@ def create(name: str, *, task: Task | None = None, **hyperparameters: Any) -> Me
         torch.Size([3, 2])
     """
     method = method_named(name)
+    if not isinstance(task, Task | None):
+        raise UsageError(f"task must be a dropattack.Task, such as Task(loss=…), not {type(task).__name__}")
     return method(method.settings_type.from_dict(hyperparameters), task or Task())

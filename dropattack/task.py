@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dropattack.errors import UsageError
 from dropattack.scaling import LossScale
 
 Inputs = Tensor | tuple[Tensor, ...]
@@ -60,6 +61,9 @@ class Task:
         compute: What a pass computes, where that is not ``loss(model(inputs), labels)``: a function
             ``compute(model, inputs, labels)`` that calls the model and gives its loss and outputs.
 
+    Raises:
+        UsageError: Something is of another kind, or ``clip_norm`` is not positive.
+
     Example:
         Inputs ``(tokens, lengths)`` of texts padded behind their end:
 
@@ -82,3 +86,23 @@ class Task:
     words: WordsOf | None = None
     scaling: LossScale | None = None
     compute: Compute | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("loss", "compute", "words"):
+            given = getattr(self, name)
+            if isinstance(given, type):
+                own = given.__name__
+                raise UsageError(f"Task({name}=…) takes a function, and {own} is a class; give {own}()")
+            if not callable(given) and (given is not None or name == "loss"):
+                raise UsageError(f"Task({name}=…) takes a function, not {type(given).__name__}")
+        for name, kind, right in (
+            ("names", Mapping, "a mapping of target names to parameter names"),
+            ("generator", torch.Generator | None, "a torch.Generator"),
+            ("autocast", torch.dtype | None, "a type, such as torch.bfloat16"),
+            ("scaling", LossScale | None, "dropattack.LossScale(); `accumulate` takes a GradScaler's scale"),
+        ):
+            if not isinstance(given := getattr(self, name), kind):
+                raise UsageError(f"Task({name}=…) takes {right}, not {type(given).__name__}")
+        clip = self.clip_norm
+        if clip is not None and not (isinstance(clip, int | float) and clip > 0):
+            raise UsageError(f"Task(clip_norm=…) takes a positive number, or None for any norm, not {clip!r}")

@@ -3,7 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
+from dropattack.errors import UsageError
 from dropattack.method import Method
+
+
+def check_method(method: Any) -> None:
+    """Makes sure that a trainer is given a method.
+
+    Raises:
+        UsageError: It is given something else, such as a name.
+    """
+    if not isinstance(method, Method):
+        given = repr(method) if isinstance(method, str | None) else type(method).__name__
+        raise UsageError(f"method must be one, such as dropattack.create('sam'), not {given}")
 
 
 class Course:
@@ -11,9 +23,13 @@ class Course:
 
     Args:
         method: Whose training it is.
+
+    Raises:
+        UsageError: It is no method.
     """
 
     def __init__(self, method: Method[Any]) -> None:
+        check_method(method)
         self.method = method
         self._epoch, self._until = -1, 0.0
 

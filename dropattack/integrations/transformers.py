@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dropattack.errors import UsageError
-from dropattack.integrations.course import Course
+from dropattack.integrations.course import Course, check_method
 from dropattack.method import Method
 from dropattack.task import Arguments, Labels
 
@@ -44,7 +44,7 @@ class Attacked:
         **kwargs: The Trainer's.
 
     Raises:
-        UsageError: The method's task has a loss, or the method makes updates of its own.
+        UsageError: There is no method, its task has a loss, or it makes updates of its own.
 
     Example:
         >>> class AttackedTrainer(Attacked, transformers.Trainer): ...  # doctest: +SKIP
@@ -52,6 +52,7 @@ class Attacked:
     """
 
     def __init__(self, *args: Any, method: Method[Any], **kwargs: Any) -> None:
+        check_method(method)
         if method.task.loss is not F.cross_entropy or method.task.compute is not None:
             raise UsageError(
                 "the Trainer computes the loss: give it compute_loss_func=…, and leave loss out of the Task"

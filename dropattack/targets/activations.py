@@ -140,7 +140,7 @@ class InputTarget(ActivationTarget):
                 f"target {self.name!r} needs floating-point inputs, not {kind}; convert the images, "
                 f"or for token ids map {self.name!r} to the embedding's weight in Task.names"
             )
-        seen = dict(zip(found, self._seen(list(found.values())), strict=True))
+        seen = dict(zip(found, self._seen(found), strict=True))
         names = list(given)[: len(args)]
         return tuple(seen.get(name, given[name]) for name in names), {
             name: seen.get(name, value) for name, value in kwargs.items()
@@ -159,10 +159,18 @@ class InputTarget(ActivationTarget):
             raise UsageError(f"target {self.name!r} needs a floating-point input, not {kind}")
         return {self._argument: value}
 
-    def _seen(self, values: list[Tensor]) -> list[Tensor]:
+    def _seen(self, found: dict[str, Tensor]) -> list[Tensor]:
         """What the model sees instead of these values."""
+        values = list(found.values())
         if len(values) == 1:
             return [self._through(values[0])]
+        if len({value.shape[:1] for value in values}) > 1:
+            shapes = ", ".join(f"{name} {[*value.shape]}" for name, value in found.items())
+            one = next(iter(found))
+            raise UsageError(
+                f"target {self.name!r} stands for {shapes}, which do not have one row for each example; name "
+                f"what to attack, as by Task(names={{'input': 'input.{one}'}})"
+            )
         flat = [value.reshape(len(value), -1) for value in values]
         parts = self._through(torch.cat(flat, 1)).split([part.shape[1] for part in flat], 1)
         return [part.reshape_as(value).to(value.dtype) for part, value in zip(parts, values, strict=True)]

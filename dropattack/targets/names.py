@@ -1,7 +1,7 @@
 """From the names of targets to what can be attacked."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from torch import nn
 from torch.nn.utils import parametrize
@@ -86,28 +86,36 @@ def find_input(model: nn.Module, task: Task, inputs: Any = None) -> ActivationTa
     Raises:
         UsageError: ``input`` is mapped to something that is not an embedding matrix.
     """
+    own = _own_embedding(model)
     if not words_are_input(task):
-        embedding = None if _has_floats(inputs) else _own_embedding(model)
+        embedding = None if _has_floats(inputs) else own
         if embedding is None or INPUT in task.names:
             argument = _argument(task.names[INPUT]) if INPUT in task.names else None
             return InputTarget(INPUT, model, argument)
     else:
         parameter = _parameter(model, INPUT, task)
-        shared = (m for m in model.modules() if isinstance(m, nn.Embedding) and m.weight is parameter)
-        embedding = next(shared, None)
+        owners = (m for m in (own, *model.modules()) if isinstance(m, nn.Embedding))
+        embedding = next((m for m in owners if m.weight is parameter), None)
         if embedding is None:
             raise by_hand(INPUT)
     return _told(TokenTarget(INPUT, embedding, _words(embedding, model, task)), model)
 
 
 def trainable_targets(model: nn.Module, task: Task) -> list[ParameterTarget]:
-    """Every parameter that is not frozen, each once."""
+    """Every parameter that is not frozen, each once.
+
+    Raises:
+        UsageError: All are frozen.
+    """
     owners = _owners(model)
-    return [
+    found = [
         _rows_or_whole(name, parameter, owners[id(parameter)], model, task)
         for name, parameter in unwrapped(model).named_parameters()
         if parameter.requires_grad
     ]
+    if not found:
+        raise UsageError("the model has no parameter that is trained: none has requires_grad")
+    return found
 
 
 def _argument(name: str) -> str | None:
@@ -124,8 +132,15 @@ def _has_floats(inputs: Any) -> bool:
 
 
 def _own_embedding(model: nn.Module) -> nn.Embedding | None:
-    """The embedding that a model says its tokens are looked up in."""
-    ask = getattr(unwrapped(model), "get_input_embeddings", None)
+    """The embedding that a model says its tokens are looked up in.
+
+    Of an encoder and a decoder of Hugging Face it is the encoder's: the model itself names a matrix that both
+    share, in a module that nothing calls.
+    """
+    core = unwrapped(model)
+    if getattr(getattr(core, "config", None), "is_encoder_decoder", False):
+        core = unwrapped(cast(Any, core).get_encoder())
+    ask = getattr(core, "get_input_embeddings", None)
     if ask is None:
         return None
     try:
@@ -150,6 +165,9 @@ def _parameter(model: nn.Module, name: str, task: Task) -> nn.Parameter:
     parameter = _found(model, name, task)
     if parameter is None:
         parameters = [own_name(full) for full, _ in unwrapped(model).named_parameters()]
+        if name in task.names:
+            told = unknown("parameter", task.names[name], parameters)
+            raise UsageError(f"Task.names maps {name!r} to what the model does not have: {told}")
         raise unknown("target", name, dict.fromkeys([INPUT, *(task.names or parameters)]))
     return parameter
 
@@ -170,9 +188,14 @@ def _computing(model: nn.Module, name: str) -> nn.Module | None:
 def _rows_or_whole(
     name: str, parameter: nn.Parameter, owners: list[nn.Module], model: nn.Module, task: Task
 ) -> ParameterTarget:
-    """The batch's rows of an embedding matrix that nothing else uses; of a tied one, all rows count."""
-    if len(owners) == 1 and isinstance(owners[0], nn.Embedding):
-        return _told(RowsTarget(name, owners[0], _words(owners[0], model, task)), model)
+    """The batch's rows of an embedding matrix that nothing else uses; of a tied one, all rows count.
+
+    So they do where a class of embeddings has a ``forward`` of its own: what it is called with need not be
+    what it looks up. BART and Whisper call their learned positions with tokens, and count these.
+    """
+    if len(owners) == 1 and type(owners[0]).forward is nn.Embedding.forward:
+        embedding = cast(nn.Embedding, owners[0])
+        return _told(RowsTarget(name, embedding, _words(embedding, model, task)), model)
     return ParameterTarget(name, parameter)
 
 

@@ -263,6 +263,9 @@ def test_a_checkpoint_without_a_method_is_refused_in_one_line(tmp_path: Path) ->
         (dropattack.create("apb"), "apb makes its own updates"),
         (dropattack.create("fgm", task=Task(loss=F.mse_loss)), "give it compute_loss_func"),
         (dropattack.create("fgm", task=Task(clip_norm=1.0)), "leave clip_norm out"),
+        ("sam", r"such as dropattack\.create\('sam'\), not 'sam'"),
+        (None, "not None"),
+        (dropattack.method_named("fgm"), "not type"),
     ],
 )
 def test_what_cannot_be_is_refused_before_training(given: Any, words: str, tmp_path: Path) -> None:
