@@ -10,8 +10,6 @@ import statistics
 from collections.abc import Collection, Iterable
 from functools import cache
 
-from scipy import stats
-
 ALL_SEEDS = "has all seeds"
 NO_CHANCE = "no chance left against the best"
 RACING = "the race is not over"
@@ -151,4 +149,6 @@ class Race:
 
 @cache
 def _quantile(freedom: float) -> float:
+    from scipy import stats  # slow to import, and a plan without races needs none
+
     return float(stats.t.ppf(1 - _LEVEL, freedom))

@@ -1,10 +1,10 @@
 """What became of the draws of a search: their seeds, their race, and what the sampler is told of them."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.racing import CONTROLS, FAILED, REPEATED, STOPPED, Race
-from analysis.statistics import FEWEST, estimate
 from search.definition.searches import Sampling
 from search.definition.sweep import Select
 from search.records.record import Record, State
@@ -123,8 +123,7 @@ class Candidates:
             return Told(candidate, State.PRUNED, None, self.firsts[source])
         if why == FAILED or not merits:
             return Told(candidate, State.FAILED, None, first)
-        lower = self._search.objective == "lower" and len(merits) >= FEWEST
-        merit = estimate(merits).low if lower else math.fsum(merits) / len(merits)
+        merit = _lower_end(merits) if self._search.objective == "lower" else math.fsum(merits) / len(merits)
         return Told(candidate, State.COMPLETE, self._select.sign * merit, first)
 
     def _stale(self) -> bool:
@@ -139,3 +138,11 @@ class Candidates:
         finished = [r.value(select) for r in self.firsts if r.state in (State.COMPLETE, State.PRUNED)]
         values = [select.sign * value for value in finished if value is not None]
         return len(values) - (values.index(max(values)) + 1 if values else 0) >= patience
+
+
+def _lower_end(merits: Sequence[float]) -> float:
+    """The lower end of the 95 % interval of some seeds' mean; the mean of too few for one."""
+    from analysis.statistics import FEWEST, estimate  # slow to import, and most searches need none
+
+    found = estimate(merits)
+    return found.low if len(merits) >= FEWEST else found.mean
