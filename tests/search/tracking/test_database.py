@@ -156,7 +156,7 @@ def test_mlflows_interface_finds_the_files_of_a_store_that_was_moved(
     moved = Store(root.rename(tmp_path / "mo?ved"))
     started: list[list[str]] = []
 
-    def call(command: list[str], env: object) -> int:
+    def call(command: list[str], **_: object) -> int:
         started.append(command)
         return 0
 
