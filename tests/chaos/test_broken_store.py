@@ -10,6 +10,7 @@ from tests.chaos.harness import GRID, Sweeping, check
 
 
 @pytest.mark.heavy
+@pytest.mark.slow
 def test_a_checkpoint_that_cannot_be_written_ends_the_run_in_one_line_and_loses_nothing(
     tmp_path: Path,
 ) -> None:

@@ -64,9 +64,9 @@ def _statuses(folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("number", "moment", "times"),
     [
-        (signal.SIGTERM, "starting", 1),
         (signal.SIGTERM, "training", 1),
-        (signal.SIGTERM, "ending", 1),
+        pytest.param(signal.SIGTERM, "starting", 1, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, "ending", 1, marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, "reporting", 1, marks=pytest.mark.slow),
         pytest.param(signal.SIGINT, "reporting", 1, marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, "training", 2, marks=pytest.mark.slow),
