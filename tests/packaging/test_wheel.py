@@ -84,7 +84,7 @@ def test_the_report_is_written_in_every_format(user: User, ran: str) -> None:
 
 
 def test_the_winner_is_used_as_the_readme_says(user: User, ran: str) -> None:
-    (example,) = (code for code in examples("README.md", "python") if "load_model" in code)
+    (example,) = (code for code in examples("README.md", "python") if "KEY" in code)
     best = json.loads(user.dropattack("status", "demo", "--json"))["best"]["digits-lenet5"]
     asked = "import torch\nprint(model.training, *model(torch.zeros(2, 1, 28, 28)).shape)"
     printed = user.python(f"{example.replace('KEY', best['key'])}\n{asked}")
