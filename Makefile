@@ -36,7 +36,7 @@ test-extras: $(INSTALLED)
 
 # Sweeps killed at every named point and at random, in real processes; what it did to them goes to chaos.jsonl.
 chaos: $(INSTALLED)
-	CHAOS_FIGURES=$(CURDIR)/chaos.jsonl $(BIN)/python -m pytest tests/chaos -p no:xdist --durations=0
+	CHAOS_FIGURES=$(CURDIR)/chaos.jsonl $(BIN)/python -m pytest tests/chaos tests/search/test_killed.py -p no:xdist --durations=0
 
 # Thousands of sweep files, settings and command lines that nobody would write: each is refused or carried out.
 test-fuzz: $(INSTALLED)

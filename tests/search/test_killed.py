@@ -34,7 +34,7 @@ SWEEP: dict[str, Any] = {
 
 
 @pytest.mark.usefixtures("local_ray")
-@pytest.mark.parametrize("lanes", [1, 3])
+@pytest.mark.parametrize("lanes", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_a_driver_killed_half_way_and_run_again_ends_as_an_undisturbed_one(
     tmp_path: Path, command: Callable[..., Result], lanes: int
 ) -> None:
