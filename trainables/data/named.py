@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from trainables.data.splits import shuffled
 
 NamedBatch = tuple[Any, Tensor]
 """A dictionary of inputs by name, each ``[batch, ...]``, and labels."""
@@ -42,9 +44,7 @@ class NamedSplit:
 
     def order(self, size: int, generator: torch.Generator) -> Sequence[Tensor]:
         """See `Split.order`; on the split's device."""
-        shuffled = torch.randperm(len(self), generator=generator).to(self.labels.device)
-        batches: Sequence[Tensor] = shuffled.split(size)
-        return batches
+        return shuffled(self.labels, size, generator)
 
     def take(self, indices: Tensor) -> NamedBatch:
         """See `Split.take`."""
@@ -64,10 +64,3 @@ class NamedSplit:
         """See `Split.to`."""
         inputs = {name: each.to(device) for name, each in self.inputs.items()}
         return NamedSplit(inputs, self.labels.to(device))
-
-
-def called(model: nn.Module, inputs: Any) -> Any:
-    """What a model gives for a batch's inputs: a tensor, several in their order, or several by name."""
-    if isinstance(inputs, dict):
-        return model(**inputs)
-    return model(*inputs) if isinstance(inputs, tuple) else model(inputs)

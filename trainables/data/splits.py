@@ -45,6 +45,18 @@ class Split(Protocol):
         """The same split on ``device``."""
 
 
+def shuffled(labels: Tensor, size: int, generator: torch.Generator) -> Sequence[Tensor]:
+    """The indices of all examples in a drawn order, in batches of ``size``, on the device of their labels.
+
+    Args:
+        labels: ``[n, ...]``.
+        size: Examples of a batch; the last may have fewer.
+        generator: Draws the order; on the CPU, so that it is the same on every device.
+    """
+    batches: Sequence[Tensor] = torch.randperm(len(labels), generator=generator).to(labels.device).split(size)
+    return batches
+
+
 @dataclass(frozen=True)
 class ImageSplit:
     """Images as bytes, scaled to [0, 1] batch by batch.
@@ -72,9 +84,7 @@ class ImageSplit:
 
     def order(self, size: int, generator: torch.Generator) -> Sequence[Tensor]:
         """See `Split.order`; on the split's device."""
-        shuffled = torch.randperm(len(self), generator=generator).to(self.labels.device)
-        batches: Sequence[Tensor] = shuffled.split(size)
-        return batches
+        return shuffled(self.labels, size, generator)
 
     def take(self, indices: Tensor) -> Batch:
         """See `Split.take`; inputs are float32 in [0, 1]."""
@@ -118,9 +128,7 @@ class TensorSplit:
 
     def order(self, size: int, generator: torch.Generator) -> Sequence[Tensor]:
         """See `Split.order`; on the split's device."""
-        shuffled = torch.randperm(len(self), generator=generator).to(self.labels.device)
-        batches: Sequence[Tensor] = shuffled.split(size)
-        return batches
+        return shuffled(self.labels, size, generator)
 
     def take(self, indices: Tensor) -> Batch:
         """See `Split.take`."""

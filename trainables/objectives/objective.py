@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from dropattack import UsageError
+from dropattack.batches import called
 from dropattack.task import Loss
 from trainables.data.dataset import Data
-from trainables.data.named import called
 from trainables.data.splits import Split
 from trainables.recipe.fitting import evaluating, in_batches
 from trainables.recipe.measured import LOSS, Metrics

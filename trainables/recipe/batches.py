@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dropattack import Batch, UsageError
-from trainables.data.named import called
+from dropattack.batches import called
 from trainables.data.splits import Split
 
 KEEP, DROP, MERGE = "keep", "drop", "merge"

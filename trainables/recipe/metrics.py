@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.data.named import called
+from dropattack.batches import called
 from trainables.data.splits import Split
 from trainables.recipe.fitting import evaluating, in_batches
 from trainables.recipe.measured import Metrics

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 
 from dropattack import UsageError
+from dropattack.batches import called
 from dropattack.errors import first_line
 from trainables.data.dataset import Data
-from trainables.data.named import called
 from trainables.data.splits import Split
 from trainables.recipe.augmentation import check_range
 from trainables.recipe.batches import KEEP
