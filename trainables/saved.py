@@ -37,6 +37,8 @@ class SavedModel:
         test: Metrics on the test split.
         confusion: Counts on the test split, row = true class, column = predicted class; empty where the
             objective is no classification.
+        right: Whether it recognises each example of the test split, in its order; nothing where the objective
+            is no classification, and of models that were saved before this was kept.
         extras: What inputs are encoded with: the vocabulary's ``words`` of a text model.
     """
 
@@ -46,6 +48,7 @@ class SavedModel:
     test: Mapping[str, float]
     confusion: Sequence[Sequence[int]]
     extras: Mapping[str, Any]
+    right: Tensor | None = None
 
 
 def load_model(path: str | Path, workload: Workload | None = None) -> SavedModel:
@@ -88,8 +91,27 @@ def load_model(path: str | Path, workload: Workload | None = None) -> SavedModel
     except (RuntimeError, TypeError) as error:
         raise other from error
     return SavedModel(
-        model.eval(), trial, saved["metrics"], saved["test"], saved["confusion"], saved["extras"]
+        model=model.eval(),
+        trial=trial,
+        **{name: saved[name] for name in ("metrics", "test", "confusion", "extras")},
+        right=saved.get("right"),
     )
+
+
+def recognised(path: str | Path) -> Tensor | None:
+    """Which examples of the test split a saved model recognises, read without building the model.
+
+    Args:
+        path: See `load_model`.
+
+    Returns:
+        ``[examples]``, bool, in the split's order; nothing where it was not tested, or does not classify.
+
+    Raises:
+        UsageError: There is no such file, or it holds something else.
+    """
+    right = _content(path)[0].get("right")
+    return None if right is None else right.clone()
 
 
 def _content(path: str | Path) -> tuple[Mapping[str, Any], Trial]:
@@ -117,13 +139,14 @@ def _is_plain(saved: Mapping[str, Any]) -> bool:
     named = (saved["trial"], saved["model"], saved["extras"], *numbers)
     if not all(isinstance(part, Mapping) and all(type(name) is str for name in part) for part in named):
         return False
-    rows = saved["confusion"]
+    rows, right = saved["confusion"], saved.get("right")
     return (
         all(isinstance(value, Tensor) for value in saved["model"].values())
         and all(type(value) in (int, float) for part in numbers for value in part.values())
         and type(saved["classes"]) is int
         and isinstance(rows, list)
         and all(isinstance(row, list) and all(type(count) is int for count in row) for row in rows)
+        and (right is None or (isinstance(right, Tensor) and right.dtype == torch.bool and right.dim() == 1))
         and all(isinstance(leaf, _HELD) for leaf in tree_leaves((saved["extras"], saved["trial"])))
         and all(_is_whole(leaf) for leaf in tree_leaves(dict(saved)) if isinstance(leaf, Tensor))
     )

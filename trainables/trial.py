@@ -30,7 +30,7 @@ _KINDS: Mapping[type, tuple[str, ...]] = {
 }
 """Fields by what they hold."""
 
-_MEASURED = ("robustness",)
+_MEASURED = ("robustness", "test")
 """Training settings that decide what is measured, and not what is trained."""
 
 

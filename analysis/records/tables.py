@@ -21,7 +21,7 @@ COMPLETE, PRUNED, FAILED, RUNNING = "complete", "pruned", "failed", "running"
 BASELINE = "standard"
 _TARGETS = "targets"
 _FIRST = ("targets", "epsilon", "p", "k")
-_TESTED_WITH = "training.robustness"
+_TESTED_WITH = ("training.robustness", "training.test")
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,9 @@ class Records:
 
         What trained models are tested with is none of them.
         """
-        return sorted(c for c in self.trials.columns if "." in c and not _is_metric(c) and c != _TESTED_WITH)
+        return sorted(
+            c for c in self.trials.columns if "." in c and not _is_metric(c) and c not in _TESTED_WITH
+        )
 
     @property
     def spelling(self) -> list[str]:
@@ -224,7 +226,7 @@ def _tidy_trials(trials: pd.DataFrame) -> pd.DataFrame:
         others[column] = _plain(trials[column], column)
     tidy = pd.concat([tidy, pd.DataFrame(others, index=trials.index)], axis=1)
     settings = [column for column in others if not _is_metric(column)]
-    tidy = identified(tidy, ["workload", "method", *(c for c in settings if c != _TESTED_WITH)])
+    tidy = identified(tidy, ["workload", "method", *(c for c in settings if c not in _TESTED_WITH)])
     return tidy.loc[_in_order(tidy, settings)].reset_index(drop=True)
 
 

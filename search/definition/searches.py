@@ -102,17 +102,36 @@ class Sampling(_Model):
         return self
 
 
+Control = Literal["equal-passes", "same-updates", "eps-zero", "random-direction", "p-one", "p-one-norm"]
+"""A control experiment that a confirmation can run beside what it confirms."""
+
+
 class Confirm(_Model):
     """The best configurations of the stages before, and the baseline, again on fresh seeds.
 
     With ``controls``, plain training runs beside them on the same seeds with as many passes as each of the
-    configurations: in more updates (``equal-passes``) or in as many (``same-updates``).
+    configurations: in more updates (``equal-passes``) or in as many (``same-updates``). The other controls
+    are those of DropAttack, and run beside configurations of it.
+
+    With ``arms``, the stages before are ways to train that compete, plain training among them: the best
+    configuration of each is confirmed, and the best of those that ``arms`` names is set against the best of
+    the others. There is no baseline beside those, and ``controls`` are of the arm that is set against the
+    others.
     """
 
     kind: Literal["confirm"] = "confirm"
     top: int = Field(default=1, ge=1)
     seeds: tuple[int, ...] = Field(min_length=1)
-    controls: tuple[Literal["equal-passes", "same-updates"], ...] = ()
+    controls: tuple[Control, ...] = ()
+    arms: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.arms and self.top > 1:
+            raise ValueError("each arm has one configuration; leave out either top or arms")
+        if len(set(self.arms)) < len(self.arms):
+            raise ValueError("arms names a stage twice")
+        return self
 
 
 Search = Annotated[Grid | Sampling | Confirm, Field(discriminator="kind")]

@@ -9,6 +9,7 @@ from typing import Any
 from dropattack import Settings, UsageError, method_named
 from dropattack.errors import unknown
 from dropattack.robustness import Case
+from search.definition.confirming import check_confirmation
 from search.definition.options import default_options, option_spaces
 from search.definition.sampling import check_sampling
 from search.definition.searches import Confirm, Sampling, Search
@@ -45,18 +46,7 @@ def check_meaning(sweep: Sweep) -> None:
 
 def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
     if isinstance(stage.search, Confirm):
-        if index == 0:
-            raise UsageError("a confirmation needs stages before it")
-        if stage.methods or stage.scheduler or stage.exclude or stage.budget == "passes":
-            raise UsageError(
-                "a confirmation takes its configurations from the stages before, and trains in full"
-            )
-        if own := [section for section in SECTIONS if getattr(stage, section)]:
-            raise UsageError(f"a confirmation trains as the stages before it do; leave out its {own[0]}")
-        searches = [earlier.search for earlier in sweep.stages[:index]]
-        chose = {*sweep.seeds, *(seed for s in searches if isinstance(s, Confirm) for seed in s.seeds)}
-        if stale := sorted(chose & set(stage.search.seeds)):
-            raise UsageError(f"a confirmation needs fresh seeds, and seed {stale[0]} has helped to choose")
+        check_confirmation(sweep, stage, stage.search, sweep.stages[:index])
     elif not stage.methods:
         raise UsageError("its space is empty: name at least one method under `methods`")
     for name in stage.workloads:

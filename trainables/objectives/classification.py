@@ -93,13 +93,13 @@ class Classification(Objective):
 
     @override
     def measure(self, model: nn.Module, split: Split, data: Data) -> Measured:
-        loss, confusion = confusion_of(model, split, data.classes)
+        loss, confusion, right = confusion_of(model, split, data.classes)
         found = {LOSS: loss, **scores(confusion, data.positive)}
         further = {n: m for n, m in self.measures(data).items() if n not in found}
         if further:
             outputs, labels = outputs_of(model, split)
             found |= {name: number(name, each.of(outputs, labels)) for name, each in further.items()}
-        return Measured(found, confusion.tolist())
+        return Measured(found, confusion.tolist(), right)
 
     @override
     def hits(self, outputs: Any, labels: Tensor) -> Tensor | None:

@@ -38,10 +38,13 @@ class Measured(NamedTuple):
     Attributes:
         metrics: By name, the loss among them.
         confusion: Counts by class, row = label, column = prediction; empty where there are no classes.
+        right: ``[examples]``, bool, on the CPU: whether each example is recognised, in the split's order;
+            nothing where that means nothing.
     """
 
     metrics: Metrics
     confusion: list[list[int]]
+    right: Tensor | None = None
 
 
 class Objective(ABC):

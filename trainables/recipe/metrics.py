@@ -1,6 +1,7 @@
 """What is measured on a split: loss, and everything that a confusion matrix tells."""
 
 from functools import partial
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,32 +13,44 @@ from trainables.recipe.fitting import evaluating, in_batches
 from trainables.recipe.measured import Metrics
 
 
-def measure(model: nn.Module, split: Split, classes: int) -> tuple[float, Tensor]:
-    """Evaluates a model on a whole split, in eval mode, with one wait for the device.
+class Counted(NamedTuple):
+    """What a model does on a split.
 
-    Returns:
-        The mean cross entropy, and the confusion matrix ``[classes, classes]``, int64, on the CPU: row =
-        true class, column = predicted class.
+    Attributes:
+        loss: Mean cross entropy.
+        confusion: ``[classes, classes]``, int64, on the CPU: row = true class, column = predicted class.
+        right: ``[examples]``, bool, on the CPU: whether each example is recognised, in the split's order.
     """
+
+    loss: float
+    confusion: Tensor
+    right: Tensor
+
+
+def measure(model: nn.Module, split: Split, classes: int) -> Counted:
+    """Evaluates a model on a whole split, in eval mode."""
     with evaluating(model):
         return in_batches(partial(_measured, model, split, classes), split.labels.device)
 
 
-def _measured(model: nn.Module, split: Split, classes: int, size: int) -> tuple[float, Tensor]:
+def _measured(model: nn.Module, split: Split, classes: int, size: int) -> Counted:
     device = split.labels.device
     loss = torch.zeros((), dtype=torch.float64, device=device)
     confusion = torch.zeros(classes * classes, dtype=torch.int64, device=device)
+    right: list[Tensor] = []
     for inputs, labels in split.batches(size):
         outputs = called(model, inputs)
         loss += F.cross_entropy(outputs, labels, reduction="sum")
-        cell = labels * classes + outputs.argmax(1)
+        predicted = outputs.argmax(1)
+        cell = labels * classes + predicted
         confusion.index_add_(0, cell, torch.ones_like(cell))
-    return loss.item() / len(split), confusion.view(classes, classes).cpu()
+        right.append(predicted == labels)
+    return Counted(loss.item() / len(split), confusion.view(classes, classes).cpu(), torch.cat(right).cpu())
 
 
 def evaluate(model: nn.Module, split: Split, classes: int, positive: int | None = None) -> Metrics:
     """Loss, accuracy, macro F1 and, where there is a positive class, its F1; see `measure`."""
-    loss, confusion = measure(model, split, classes)
+    loss, confusion, _ = measure(model, split, classes)
     return {"loss": loss, **scores(confusion, positive)}
 
 

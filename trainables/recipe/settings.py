@@ -66,6 +66,11 @@ class TrainingSettings(optimizer.OptimizerSettings, schedule.ScheduleSettings, a
         "Attacks and their ε to test the best model with, as fgsm:0.1,0.3+pgd-20-of-1000:0.3, where "
         "-of- limits the examples; empty for none.",
     )
+    test: bool = setting(
+        True,
+        "Whether the best model is tested on the test split at the end. Stages that choose need no test; a "
+        "confirmation tests all the same.",
+    )
     last_batch: str = setting(
         KEEP,
         "What becomes of a batch that is shorter than batch_size: kept, dropped, or merged with another.",

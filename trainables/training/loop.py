@@ -19,14 +19,14 @@ from trainables.objectives.objective import better
 from trainables.recipe.augmentation import augmented, check_augmentation
 from trainables.recipe.batches import batch_count, check_last_batch, epoch_batches
 from trainables.recipe.examples import training_batch
-from trainables.recipe.measured import LEFT_OUT, STOPPED_EARLY, Metrics
-from trainables.recipe.metrics import recalls
+from trainables.recipe.measured import STOPPED_EARLY, Metrics
 from trainables.recipe.precision import arithmetic, autocast
 from trainables.recipe.splitting import left_out, split_for
 from trainables.recipe.updates import Updates
 from trainables.saved import encoding
 from trainables.training.compiled import check_compilable, compile_passes
 from trainables.training.generators import OwnDefault
+from trainables.training.tested import UNTESTED, tested
 from trainables.training.under_attack import Evaluation
 from trainables.trial import Trial
 
@@ -113,6 +113,8 @@ class Training:
         self.best_epoch = 0
         self.confusion: list[list[int]] = []
         """Of the best model on the test split, row = true class; empty until the last epoch, or for good."""
+        self.right: Tensor | None = None
+        """Whether the best model recognises each example of the test split; nothing until it is tested."""
 
     @property
     def optimizer(self) -> torch.optim.Optimizer:
@@ -248,19 +250,16 @@ class Training:
         """The best model's metrics on the test split, and its robustness on validation and test."""
         current = copy.deepcopy(self.model.state_dict())
         self.model.load_state_dict(self.best_model)
-        test, self.confusion = self.objective.measure(self.model, self.test, self.data)
-        test["examples"] = len(self.test)
-        if self._left_out:
-            test[f"{LEFT_OUT}{self._left_out}"] = len(self.test)
-        if self.confusion:
-            test |= recalls(torch.tensor(self.confusion))
-        valid: Metrics = {}
-        if cases := self.settings.cases:
+        cases, valid, test = self.settings.cases, Metrics(), UNTESTED
+        if self.settings.test:
+            parts = (self.model, self.test, self.data, self._left_out, self._attacks, cases)
+            test = tested(self.objective, *parts)
+        self.confusion, self.right = test.confusion, test.right
+        if cases:
             others = [case for case in cases if case != self.settings.best_case]
-            test |= self._attacks.metrics(self.model, self.test, cases)
             valid |= self._attacks.metrics(self.model, self.valid, others)
         self.model.load_state_dict(current)
-        found = {"valid": valid, "test": test}
+        found = {"valid": valid, "test": test.metrics}
         return {f"{split}_{name}": value for split, values in found.items() for name, value in values.items()}
 
     def state_dict(self) -> dict[str, Any]:
@@ -278,6 +277,7 @@ class Training:
             "best_model": self.best_model,
             "best_epoch": self.best_epoch,
             "confusion": self.confusion,
+            "right": self.right,
         }
 
     def result(self) -> dict[str, Any]:
@@ -288,6 +288,7 @@ class Training:
             "metrics": self.history[self.best_epoch - 1],
             "test": {name: value for name, value in self.history[-1].items() if name.startswith("test_")},
             "confusion": self.confusion,
+            "right": self.right,
             "classes": self.data.classes,
             "extras": encoding(self.data.extras),
         }
@@ -315,3 +316,4 @@ class Training:
         self.best_model = state["best_model"]
         self.best_epoch = state["best_epoch"]
         self.confusion = state["confusion"]
+        self.right = state.get("right")

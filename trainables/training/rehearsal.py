@@ -52,6 +52,7 @@ def rehearse(trial: Trial, data: Data) -> None:
         settings,
         epochs=1,
         split=FIXED,
+        test=True,
         train_size=0,
         batch_size=_BATCH,
         last_batch=KEEP,

@@ -3,6 +3,7 @@
 from dropattack import UsageError
 from search.definition.searches import Confirm, Sampling
 from search.definition.sweep import Sweep
+from search.engine.proposers.arms import ArmsProposer
 from search.engine.proposers.base import Before, Checksum, Proposal, Proposer, Scope
 from search.engine.proposers.confirm import ConfirmProposer
 from search.engine.proposers.grid import GridProposer, grid_trials
@@ -33,7 +34,7 @@ def proposer_for(scope: Scope, recorded: Recorded = lambda sweep: ()) -> Propose
     if isinstance(search, Sampling):
         return SamplingProposer(scope, search, recorded)
     if isinstance(search, Confirm):
-        return ConfirmProposer(scope, search)
+        return ArmsProposer(scope, search) if search.arms else ConfirmProposer(scope, search)
     return GridProposer(scope)
 
 

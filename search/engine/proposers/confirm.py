@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from analysis.choice import Choice
 from dropattack.methods.standard import SAME
-from dropattack.settings import SAME_UPDATES
+from dropattack.settings import EQUAL_PASSES, SAME_UPDATES
 from search.definition.options import Options, option_spaces
 from search.definition.searches import Confirm
 from search.definition.size import count
@@ -18,7 +18,7 @@ from search.engine.proposers.base import Before, Proposal, Proposer, Scope
 from search.records.record import Record, State
 from trainables.trial import Trial
 
-_Asked = tuple[str, Mapping[str, Any], Options]
+Asked = tuple[str, Mapping[str, Any], Options]
 """Method, hyperparameters and options of a trial, which lacks its seed."""
 
 
@@ -47,11 +47,12 @@ class ConfirmProposer(Proposer):
         known = {record.key for record in records}
         candidates = self._candidates(before)
         wanted = self._baselines(candidates)
-        wanted += [(trial.method, trial.hyperparameters, _options(trial)) for trial, _ in candidates]
+        wanted += [(trial.method, trial.hyperparameters, options_of(trial)) for trial, _ in candidates]
         wanted += [
-            (*_control(trial, control), _options(trial))
+            (*asked, options_of(trial))
             for trial, _ in candidates
             for control in self._search.controls
+            if (asked := control_of(trial, control)) is not None
         ]
         for seed, (method, hyperparameters, options) in itertools.product(self._search.seeds, wanted):
             confirmed = self.scope.trial(method, hyperparameters, options, seed)
@@ -69,14 +70,14 @@ class ConfirmProposer(Proposer):
         of_passes = any(stage.budget == "passes" for stage in stages)
         return searched or of_passes or any(each != spaces[0] for each in spaces)
 
-    def _baselines(self, candidates: Sequence[tuple[Trial, Stage]]) -> list[_Asked]:
+    def _baselines(self, candidates: Sequence[tuple[Trial, Stage]]) -> list[Asked]:
         """Plain training under the settings of each candidate: what does not share them is no pair.
 
         Where a candidate trained for a budget of passes, its baseline gets as many.
         """
-        asked: dict[str, _Asked] = {}
+        asked: dict[str, Asked] = {}
         for trial, stage in candidates:
-            options = _options(trial)
+            options = options_of(trial)
             if stage.budget == "passes":
                 options["training"] = {**trial.training, "epochs": math.floor(trial.passes_in_all)}
             baseline = self.scope.trial("standard", {}, options, self._search.seeds[0])
@@ -103,17 +104,22 @@ class ConfirmProposer(Proposer):
         return [found[c] for c in itertools.islice(attacks, self._search.top)]
 
 
-def _control(trial: Trial, control: str) -> tuple[str, Mapping[str, Any]]:
-    """Method and hyperparameters of plain training with as many passes as a trial has.
+def control_of(trial: Trial, control: str) -> tuple[str, Mapping[str, Any]] | None:
+    """Method and hyperparameters of a control of a trial; nothing where its method has no such control.
 
-    A method that has the control itself keeps its other settings beside it, which name what it stands beside.
+    Plain training with as many passes is a control of every method. A method that has the control itself
+    keeps its other settings beside it, which name what it stands beside.
     """
     own = trial.settings.ranges().get("control")
     if own is not None and control in (own.choices or ()):
         return trial.method, {**trial.hyperparameters, "control": control}
+    if control not in (EQUAL_PASSES, SAME_UPDATES):
+        return None
     updates = {"updates": SAME} if control == SAME_UPDATES else {}
     return "standard", {"rounds": trial.passes, **updates}
 
 
-def _options(trial: Trial) -> dict[str, Mapping[str, Any]]:
-    return {"training": trial.training, "data": trial.data, "model": trial.model}
+def options_of(trial: Trial) -> dict[str, Mapping[str, Any]]:
+    """The settings that a trial was trained with, as a confirmation takes them: it tests what it trains."""
+    training = {**trial.training, "test": True}
+    return {"training": training, "data": trial.data, "model": trial.model}
