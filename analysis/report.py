@@ -15,6 +15,7 @@ from analysis.records import Records
 from analysis.sections import (
     budget,
     comparison,
+    contest,
     controls,
     importance,
     layers,
@@ -35,6 +36,7 @@ FORMATS = ("html", "png", "svg", "csv", "parquet", "tex", "md")
 _Build = Callable[[Records], Section | None]
 _ANSWERS: tuple[_Build, ...] = (
     verdict.section,
+    contest.section,
     controls.section,
     layers.section,
     sensitivity.section,

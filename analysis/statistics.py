@@ -111,6 +111,27 @@ def t_p_value(n: ArrayLike, mean: ArrayLike, sd: ArrayLike, spent: ArrayLike = 0
     return np.where((freedom > 0) & (n >= FEWEST), p, np.nan)
 
 
+def equivalence_p(found: Estimate, margin: float) -> float:
+    """p-value of two one-sided t tests that a mean lies within ±``margin`` (TOST, Schuirmann 1987).
+
+    Args:
+        found: The mean of a sample.
+        margin: Means up to this do not matter; positive, in the sample's unit.
+
+    Returns:
+        The larger of the two p-values; small where the mean is shown to lie within. NaN where n < `FEWEST`
+        or there is no spread.
+
+    Example:
+        >>> round(equivalence_p(estimate([-0.1, 0.0, 0.1]), 0.3), 4)
+        0.0175
+    """
+    if found.n < FEWEST or not margin > 0 or without_spread(found.sd, found.mean):
+        return math.nan
+    error = found.sd / math.sqrt(found.n)
+    return float(stats.t.sf((margin - abs(found.mean)) / error, found.n - 1))
+
+
 def holm(p_values: ArrayLike) -> Array:
     """Holm's adjusted p-values: below α they bound the chance of any false claim by α.
 

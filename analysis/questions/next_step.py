@@ -61,6 +61,24 @@ def next_step(records: Records, compared: Compared, equal_cost: Answer, equal_ep
     return _more_seeds(stages, equal_cost.needed, on_fresh)
 
 
+def contest_step(records: Records, workload: str, found: int, needed: float) -> NextStep:
+    """What to do next where arms meet.
+
+    Args:
+        records: What was recorded.
+        workload: Its name.
+        found: Fresh seeds that both sides have.
+        needed: Seeds that would decide it; NaN where it is decided.
+    """
+    stages = _Stages(records, workload)
+    asked = stages.seeds(on_fresh=True)
+    if found < len(asked):
+        return NextStep(f"finish the confirmation, which has {found} of {len(asked)} seeds", stages.run)
+    if math.isnan(needed):
+        return NextStep("nothing more is needed to answer this")
+    return _more_seeds(stages, needed, on_fresh=True)
+
+
 class _Stages:
     """A sweep's stages as its file has them, and the command that runs it."""
 
@@ -74,11 +92,11 @@ class _Stages:
         )
         typed = [str(run.get("command") or "") for run in records.runs]
         typed = [command for command in typed if " run " in command]
-        self._run = typed[-1] if typed else f"dropattack run {shlex.quote(records.name)}"
+        self.run = typed[-1] if typed else f"dropattack run {shlex.quote(records.name)}"
 
     def command(self, path: str, value: str) -> str:
         """What was typed, with one setting more."""
-        return f"{self._run} --set {shlex.quote(f'{path}={value}')}"
+        return f"{self.run} --set {shlex.quote(f'{path}={value}')}"
 
     def seeds(self, on_fresh: bool) -> list[int]:
         """The seeds of the confirmation, or those that are searched."""

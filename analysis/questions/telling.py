@@ -7,6 +7,7 @@ from analysis.questions.answers import Answer, Effect, Outcome
 from analysis.questions.arms import Arm
 from analysis.questions.conclusion import Conclusion
 from analysis.questions.controls import MEANING, PLAIN
+from analysis.questions.next_step import NextStep
 from analysis.questions.recommendation import Recommendation, Why
 from analysis.records import Metric
 from analysis.scoring import FLATTERED, FRESH, HELD_OUT, TIERS
@@ -23,12 +24,12 @@ def told(verdict: Conclusion) -> list[tuple[str, str]]:
         ("Equal epochs", _equal_epochs(verdict)),
         ("What to use", _use(verdict)),
         ("Layers", _layers(verdict)),
-        ("Next", _next(verdict)),
+        ("Next", next_text(verdict.next)),
     ]
 
 
-def _next(verdict: Conclusion) -> str:
-    step = verdict.next
+def next_text(step: NextStep) -> str:
+    """What to do next, as a sentence, with its command."""
     return f"Next: {step.text}: `{step.command}`" if step.command else f"Next: {step.text}."
 
 

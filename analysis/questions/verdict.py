@@ -1,7 +1,7 @@
 """The answer of a sweep: does it help, what to use, on which layers, and what to do next."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -10,9 +10,11 @@ import pandas as pd
 from analysis.questions.answers import Answer, Effect, Outcome, Scale, answer
 from analysis.questions.arms import Arm, Compared, compared
 from analysis.questions.conclusion import Conclusion
+from analysis.questions.contest import Met, contests
+from analysis.questions.contest_telling import contest_told
 from analysis.questions.controls import PLAIN
 from analysis.questions.layer_choice import LayerChoice, layer_choices
-from analysis.questions.next_step import next_step
+from analysis.questions.next_step import contest_step, next_step
 from analysis.questions.recommendation import recommend
 from analysis.questions.telling import named, told
 from analysis.records import CONFIGURATION, CONTROL, Metric, Records
@@ -21,15 +23,24 @@ from analysis.statistics import ALPHA
 
 @dataclass(frozen=True)
 class Verdict(Conclusion):
-    """What a sweep shows of one workload, the same wherever it is told."""
+    """What a sweep shows of one workload, the same wherever it is told.
+
+    Attributes:
+        contest: What it shows where its stages are arms that compete; that is then its answer.
+    """
+
+    contest: Met | None = None
 
     def lines(self) -> list[str]:
-        """Five sentences: at equal cost, at equal epochs, what to use, which layers, what next."""
+        """Five sentences: at equal cost, at equal epochs, what to use, which layers, what next.
+
+        Of arms that compete: the primary contrast, who met, all arms, the mechanism, what next.
+        """
         return [text for _, text in self.headed_lines()]
 
     def headed_lines(self) -> list[tuple[str, str]]:
         """`lines`, each with its heading."""
-        return told(self)
+        return told(self) if self.contest is None else contest_told(self.contest, self.next)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what is missing is null. Gains are in the metric's own unit, not points."""
@@ -59,6 +70,7 @@ class Verdict(Conclusion):
             "layers": None if self.layers is None else _plain(asdict(self.layers)),
             "next": asdict(self.next),
             "margin": _plain(self.scale.margin),
+            "contest": None if self.contest is None else _plain_contest(self.contest),
         }
 
 
@@ -68,7 +80,19 @@ def verdicts(records: Records) -> list[Verdict]:
     found = compared(records, metric)
     searched = _on_searched_seeds(records, metric) if _lacks_a_pair(found) else {}
     layers = layer_choices(records, metric, _one_each(records, found))
-    return [_verdict(records, metric, each, searched.get(each.workload), layers) for each in found]
+    met = contests(records)
+    return [
+        _with_contest(records, _verdict(records, metric, each, searched.get(each.workload), layers), met)
+        for each in found
+    ]
+
+
+def _with_contest(records: Records, verdict: Verdict, found: Mapping[str, Met]) -> Verdict:
+    met = found.get(verdict.workload)
+    if met is None:
+        return verdict
+    step = contest_step(records, met.workload, met.contrast.effect.n, met.contrast.needed)
+    return replace(verdict, contest=met, next=step)
 
 
 def _verdict(
@@ -143,6 +167,18 @@ def _plain_baseline(arms: Sequence[Arm]) -> dict[str, Any] | None:
         return None
     numbers = {name: _plain(getattr(arm, name)) for name in ("mean", "low", "high")}
     return {"configuration_id": arm.identity, "n": arm.n, **numbers}
+
+
+def _plain_contest(met: Met) -> dict[str, Any]:
+    found = met.contrast
+    return {
+        "contender": met.contender.arm,
+        "rival": met.rival.arm,
+        "equivalence_p": _plain(found.equivalence),
+        "over_seeds_and_examples": _plain(found.crossed),
+        "margin": _plain(met.scale.margin),
+        **_plain_answer(Answer(found.outcome, found.effect, needed=found.needed)),
+    }
 
 
 def _plain_answer(found: Answer) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """What a sweep recorded, as two tidy tables: one row per trial, and one row per trial and epoch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.records.identity import CONFIGURATION, CONTROL, identified
 from analysis.records.metric import Metric
@@ -46,6 +47,8 @@ class Records:
             ``at``; "" or missing what is not known.
         run_url: Address of an MLflow run with ``{run_id}`` in it; "" where there is no server.
         incomplete: Lines that say which datasets are not all that was published.
+        recognised: Gives by a trial's key which examples of the test split its model recognises,
+            ``[examples]``, bool, in the split's order; nothing where that is not known.
     """
 
     trials: pd.DataFrame
@@ -57,6 +60,7 @@ class Records:
     runs: Sequence[Mapping[str, str]] = ()
     run_url: str = ""
     incomplete: Sequence[str] = ()
+    recognised: Callable[[str], NDArray[np.bool_] | None] = lambda key: None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "trials", _tidy_trials(self.trials))

@@ -98,7 +98,8 @@ def _stage(stage: Stage) -> str:
         if stage.search.seeds > 1:
             how.append(f"{'a race over' if stage.search.race else 'each on'} {stage.search.seeds} seeds")
     elif isinstance(stage.search, Confirm):
-        how.append(f"best {stage.search.top} on seeds {' '.join(map(str, stage.search.seeds))}")
+        each = f"best {stage.search.top}" if not stage.search.arms else "best of each stage"
+        how.append(f"{each} on seeds {' '.join(map(str, stage.search.seeds))}")
         how += [f"beside {control}" for control in stage.search.controls]
     how += [stage.scheduler.kind] if stage.scheduler else []
     how += [f"for {' '.join(stage.workloads)}"] if stage.workloads else []

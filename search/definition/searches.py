@@ -116,7 +116,7 @@ class Confirm(_Model):
     With ``arms``, the stages before are ways to train that compete, plain training among them: the best
     configuration of each is confirmed, and the best of those that ``arms`` names is set against the best of
     the others. There is no baseline beside those, and ``controls`` are of the arm that is set against the
-    others.
+    others. Differences up to ``margin``, in the metric's own unit, do not matter.
     """
 
     kind: Literal["confirm"] = "confirm"
@@ -124,11 +124,14 @@ class Confirm(_Model):
     seeds: tuple[int, ...] = Field(min_length=1)
     controls: tuple[Control, ...] = ()
     arms: tuple[str, ...] = ()
+    margin: float | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.arms and self.top > 1:
             raise ValueError("each arm has one configuration; leave out either top or arms")
+        if self.margin is not None and not self.arms:
+            raise ValueError("margin is for a comparison of arms; name those that are in question")
         if len(set(self.arms)) < len(self.arms):
             raise ValueError("arms names a stage twice")
         return self

@@ -102,6 +102,9 @@ def _check_stage(old: Sweep, new: Sweep, before: Stage, after: Stage) -> None:
             raise _mixes(new, f"the methods that stage {before.name!r} samples")
         if old.seeds[: before.search.seeds] != new.seeds[: before.search.seeds]:
             raise _mixes(new, f"the first seeds, which train stage {before.name!r}")
+    arms = [each.search.arms for each in (before, after) if isinstance(each.search, Confirm)]
+    if len(set(arms)) > 1:
+        raise _mixes(new, f"the arms of stage {before.name!r}")
     spaces: list[tuple[str, Space, Space]] = []
     for method, narrow in before.methods.items():
         wide = after.methods.get(method, ())

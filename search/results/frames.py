@@ -1,9 +1,11 @@
 """Records as the tidy tables that `analysis` reads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.records import CONFIGURATION, CONTROL, Records
 from search.definition.sweep import Sweep
@@ -21,6 +23,7 @@ def records_for_analysis(
     later: Mapping[str, Mapping[str, float]] | None = None,
     runs: Sequence[Mapping[str, str]] = (),
     incomplete: Sequence[str] = (),
+    recognised: Callable[[str], NDArray[np.bool_] | None] = lambda key: None,
 ) -> Records:
     """Builds what a report is made from.
 
@@ -32,6 +35,7 @@ def records_for_analysis(
         later: Metrics that were measured after the training, by trial key.
         runs: Where its runs came from, by name; see `analysis.records.Records`.
         incomplete: Lines on data that are not all that was published.
+        recognised: See `analysis.records.Records`.
     """
     measured = later or {}
     trials = pd.DataFrame(
@@ -53,6 +57,7 @@ def records_for_analysis(
         versions=versions,
         runs=runs,
         incomplete=incomplete,
+        recognised=recognised,
         run_url=shown.url,
     )
 

@@ -1,7 +1,8 @@
 """Reports of sweeps: from their records alone, also while they run."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,13 @@ from search.results.verdict import note_verdicts
 from search.tracking.shown import ShownRuns, shown_of
 from trainables.recipe.precision import arithmetic
 from trainables.recipe.splitting import split_for
-from trainables.saved import load_model
+from trainables.saved import load_model, recognised
 from trainables.workloads import workload_named
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from analysis.document import Section
     from analysis.records import Records
 
@@ -130,7 +134,19 @@ def tables_of(sweep: Sweep, store: Store, records: Sequence[Record], shown: Show
         store.robustness(sweep.name),
         [run.of.facts | {"at": run.last, "times": str(run.times)} for run in store.runs(sweep.name)],
         _lacking(store, sweep.name),
+        partial(_recognised, store, sweep.name, {record.key: record for record in records}),
     )
+
+
+def _recognised(
+    store: Store, sweep: str, records: Mapping[str, Record], key: str
+) -> "NDArray[np.bool_] | None":
+    """Which test examples the model of a trial recognises; nothing where it is gone or does not say."""
+    try:
+        right = recognised(store.model(sweep, records[key]))
+    except UsageError:
+        return None
+    return None if right is None else right.numpy()
 
 
 def _landscape(sweep: Sweep, store: Store, records: Sequence[Record], workload: str, data: Path) -> "Section":

@@ -1,4 +1,4 @@
-"""Arms confirmed: the best configuration of each stage before, on fresh seeds, and controls of one of them."""
+"""Arms confirmed: the best configuration of each stage before, on fresh seeds, and controls of one."""
 
 import itertools
 import math

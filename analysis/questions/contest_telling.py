@@ -1,0 +1,108 @@
+"""A contest in sentences that stand alone, for page, terminal and MLflow."""
+
+import math
+
+from analysis.notation import digits_of, number, p_value
+from analysis.questions.answers import Effect, Outcome
+from analysis.questions.contest import Entrant, Met
+from analysis.questions.controls import MEANING
+from analysis.questions.next_step import NextStep
+from analysis.questions.telling import gain_text, next_text
+from analysis.records import Metric
+from analysis.statistics import ALPHA
+
+_SAME_COST = 0.01
+"""Passes that differ by at most this part are as many: whole epochs rarely make the very same number."""
+
+
+def contest_told(met: Met, step: NextStep) -> list[tuple[str, str]]:
+    """Headings and sentences, in the order of what matters."""
+    lines = [("Primary contrast", _contrast(met)), ("Who met", _who(met)), ("All arms", _others(met))]
+    if met.controls:
+        lines.append(("Mechanism", _mechanism(met)))
+    return [
+        *lines,
+        ("Next", next_text(step)),
+    ]
+
+
+def _contrast(met: Met) -> str:
+    found, ours, theirs = met.contrast, met.contender.arm, met.rival.arm
+    if not found.effect.n:
+        return f"Not tested: {ours} and {theirs} share no fresh seed yet."
+    gain = gain_text(found.effect, met.metric)
+    margin = _amount(met.scale.margin, met.metric)
+    tests = f"p = {p_value(found.effect.p)}, and that it is within ±{margin} p = {p_value(found.equivalence)}"
+    tests = tests.replace("= <", "<")
+    crossed = ""
+    if not math.isnan(found.crossed[0]):
+        ends = (number(end * met.metric.scale, digits_of(met.metric), signed=True) for end in found.crossed)
+        crossed = f" Over seeds and test examples: [{', '.join(ends)}]."
+    difference = f"{ours} − {theirs} = {gain}; {tests}."
+    opening = {
+        Outcome.HELPS: f"It helps{_cost(met)}:",
+        Outcome.HARMS: f"It harms{_cost(met)}:",
+        Outcome.ALIKE: f"There is no difference that matters{_cost(met)}:",
+        Outcome.UNDECIDED: f"Undecided{_cost(met)}:",
+    }[found.outcome]
+    if found.outcome is Outcome.UNDECIDED and found.effect.p < ALPHA:
+        better = "better" if found.effect.gain > 0 else "worse"
+        opening = f"It is {better}{_cost(met)}, and by whether more than ±{margin} is undecided:"
+    return f"{opening} {difference}{crossed}"
+
+
+def _cost(met: Met) -> str:
+    ours, theirs = met.contender.passes, met.rival.passes
+    if math.isclose(ours, theirs, rel_tol=_SAME_COST):
+        return " at as many passes"
+    return f" at {ours:.3g} passes against {theirs:.3g}"
+
+
+def _who(met: Met) -> str:
+    by = "by validation, on the seeds that were searched"
+    return f"Who met: {_named(met.contender)} and {_named(met.rival)}, each the best of its side {by}."
+
+
+def _named(entrant: Entrant) -> str:
+    return f"{entrant.arm} ({entrant.configuration})"
+
+
+def _others(met: Met) -> str:
+    beaten, beating, alike = (_split(met, sign) for sign in (1, -1, 0))
+    parts = [f"{met.contender.arm} is better than {_and(beaten)}"] if beaten else []
+    parts += [f"worse than {_and(beating)}"] if beating else []
+    parts += [f"not told apart from {_and(alike)}"] if alike else []
+    if parts and not beaten:
+        parts[0] = f"{met.contender.arm} is {parts[0]}"
+    return (
+        f"All arms: {', '.join(parts)} (Holm over {len(met.over)})." if parts else "All arms: none is scored."
+    )
+
+
+def _split(met: Met, sign: int) -> list[str]:
+    return [arm for arm, effect in met.over.items() if effect.n and _direction(effect) == sign]
+
+
+def _direction(effect: Effect) -> int:
+    return 0 if not effect.p < ALPHA else 1 if effect.gain > 0 else -1
+
+
+def _mechanism(met: Met) -> str:
+    told = []
+    for control, effect in met.over_controls.items():
+        if not effect.n:
+            continue
+        known = {1: "better than", 0: "not told apart from", -1: "worse than"}[_direction(effect)]
+        told.append(f"{known} {control} ({MEANING[control]}), by {gain_text(effect, met.metric)}")
+    return (
+        f"Mechanism: {met.contender.arm} is {'; '.join(told)}." if told else "Mechanism: no control has run."
+    )
+
+
+def _and(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _amount(value: float, metric: Metric) -> str:
+    unit = " points" if metric.is_fraction else ""
+    return f"{number(value * metric.scale, digits_of(metric))}{unit}"

@@ -1,0 +1,147 @@
+"""Which arm is best at as many passes, and what of it makes it so?"""
+
+from collections.abc import Sequence
+from functools import partial
+
+import pandas as pd
+
+from analysis.document import Column, Figure, Mark, Row, Section, Table, number_column, p_column, text_column
+from analysis.figures.forest import ForestRow, gains_forest
+from analysis.notation import seeds_text, values_or_interval, with_interval
+from analysis.questions.answers import Effect
+from analysis.questions.contest import Entrant, Met, contests
+from analysis.questions.controls import MEANING
+from analysis.records import CONFIGURATION, Metric, Records
+
+
+def section(records: Records) -> Section | None:
+    """Every arm of every workload, against the best of the others; nothing without a contest."""
+    found = contests(records)
+    if not found:
+        return None
+    parts: list[Figure | Table] = []
+    for met in found.values():
+        parts += [_forest(records, met), _arms(met)]
+        parts += [_controls(met)] if met.controls else []
+    ahead = [f"{met.workload}: {met.contender.arm} met {met.rival.arm}." for met in found.values()]
+    notes = [
+        "Each arm is a stage that searched on validation for its best configuration. Those searches alone "
+        "decide who meets. All numbers here are of fresh seeds, which searched nothing.",
+        "One difference was planned: the first line of the answer. Those of the other arms, and of controls, "
+        "are secondary; Holm's method corrects them within their table.",
+    ]
+    return Section("contest", "The arms", ahead, parts, notes)
+
+
+def _effect_column(metric: Metric, label: str) -> Column:
+    def text(row: Row) -> str:
+        if row["gain"] != row["gain"]:
+            return "–"
+        numbers = (row["gain"], row["gain_low"], row["gain_high"], row["gain_n"], row["gain_sd"])
+        return values_or_interval(*numbers, metric, signed=True)
+
+    return Column(label, text, lambda row: row["gain"], numeric=True, leads=True)
+
+
+def _mean_column(metric: Metric) -> Column:
+    return Column(
+        metric.label,
+        lambda row: with_interval(row["mean"], row["low"], row["high"], metric),
+        lambda row: row["mean"],
+        numeric=True,
+    )
+
+
+def _row(entrant: Entrant, ahead: Effect | None) -> dict[str, object]:
+    nothing = float("nan")
+    effect = (
+        (nothing,) * 6
+        if ahead is None or not ahead.n
+        else (ahead.gain, ahead.low, ahead.high, ahead.n, ahead.sd, ahead.p)
+    )
+    names = ("gain", "gain_low", "gain_high", "gain_n", "gain_sd", "p_holm")
+    own = ("arm", "configuration", "tried", "spent", "passes", "n", "mean", "low", "high")
+    return {name: getattr(entrant, name) for name in own} | dict(zip(names, effect, strict=True))
+
+
+def _arms(met: Met) -> Table:
+    metric, contender = met.metric, met.contender
+    table = pd.DataFrame([_row(e, met.over.get(e.arm)) for e in met.entrants])
+    table = table.sort_values("mean", ascending=not metric.larger_is_better, kind="stable")
+    columns = [
+        text_column("arm", "arm"),
+        _effect_column(metric, f"what {contender.arm} has more"),
+        p_column("p (Holm)", "p_holm"),
+        _mean_column(metric),
+        number_column("seeds", "n"),
+        text_column("configuration", "configuration"),
+        number_column("passes", "passes"),
+        number_column("tried", "tried"),
+        number_column("passes to tune", "spent"),
+    ]
+    return Table(
+        f"arms-{met.workload}",
+        f"{met.workload}: all arms",
+        "The best configuration of each stage on the same fresh seeds, with 95 % intervals. Passes are of "
+        "one training, over the training split.",
+        table.reset_index(drop=True),
+        columns,
+        shown=len(table),
+    )
+
+
+def _controls(met: Met) -> Table:
+    table = pd.DataFrame([_row(e, met.over_controls.get(e.arm)) for e in met.controls])
+    table.insert(1, "meaning", table["arm"].map(MEANING))
+    columns = [
+        text_column("control", "arm"),
+        _effect_column(met.metric, f"what {met.contender.arm} has more"),
+        p_column("p (Holm)", "p_holm"),
+        _mean_column(met.metric),
+        number_column("seeds", "n"),
+        text_column("what it is", "meaning"),
+    ]
+    return Table(
+        f"mechanism-{met.workload}",
+        f"{met.workload}: controls of {met.contender.arm}",
+        f"Each is {met.contender.configuration} with one thing changed, on the same seeds.",
+        table,
+        columns,
+        shown=len(table),
+    )
+
+
+def _forest(records: Records, met: Met) -> Figure:
+    effects = {**met.over, **met.over_controls}
+    shown: Sequence[tuple[Entrant, Effect]] = [
+        (e, effects[e.arm]) for e in (*met.entrants, *met.controls) if e.arm in effects and effects[e.arm].n
+    ]
+    forest = [
+        ForestRow(
+            f"over {entrant.arm}",
+            effect.gain,
+            effect.low,
+            effect.high,
+            effect.values,
+            with_interval(effect.gain, effect.low, effect.high, met.metric, signed=True),
+            entrant is met.rival,
+        )
+        for entrant, effect in shown
+    ]
+    return Figure(
+        f"contest-{met.workload}",
+        f"{met.workload}: what {met.contender.arm} has more",
+        "Mean differences over fresh seeds with 95 % paired t intervals. Filled is the one that was planned.",
+        "",
+        f"Differences in {met.metric.name}: {', '.join(f'{row.label} {row.told}' for row in forest)}.",
+        partial(gains_forest, forest, met.metric),
+        [
+            Mark(f"{row.label}: {row.told}, {seeds_text(effect.n)}", _trials(records, entrant))
+            for row, (entrant, effect) in zip(forest, shown, strict=True)
+        ],
+    )
+
+
+def _trials(records: Records, entrant: Entrant) -> list[int]:
+    trials = records.trials
+    return [int(row) for row in trials.index[trials[CONFIGURATION] == entrant.identity]]
