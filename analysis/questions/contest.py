@@ -235,16 +235,27 @@ def _corrected(effects: Mapping[str, Effect]) -> dict[str, Effect]:
 def _contrast(records: Records, met: Met, p: float) -> Contrast:
     effect, margin = replace(met.contrast.effect, p=p), met.scale.margin
     equivalence = equivalence_p(estimate(effect.values), margin)
-    outcome = Outcome.UNDECIDED
-    if equivalence < ALPHA:
-        outcome = Outcome.ALIKE
-    elif p < ALPHA and abs(effect.gain) > margin:
-        outcome = Outcome.HELPS if effect.gain > 0 else Outcome.HARMS
+    outcome = judged(effect, equivalence, margin)
     needed = math.nan
     if outcome is Outcome.UNDECIDED:
         larger = float(np.nanmax([abs(effect.gain), margin]))
         needed = max(seeds_needed(larger, effect.sd), effect.n + 1.0)
     return Contrast(effect, outcome, equivalence, _crossed(records, met), needed)
+
+
+def judged(effect: Effect, equivalence: float, margin: float) -> Outcome:
+    """What a planned difference amounts to: it helps or harms only where it is shown, and beyond the margin.
+
+    Args:
+        effect: The difference, with its corrected p-value.
+        equivalence: p-value that it lies within the margin.
+        margin: Differences up to this do not matter.
+    """
+    if equivalence < ALPHA:
+        return Outcome.ALIKE
+    if effect.p < ALPHA and abs(effect.gain) > margin:
+        return Outcome.HELPS if effect.gain > 0 else Outcome.HARMS
+    return Outcome.UNDECIDED
 
 
 def _crossed(records: Records, met: Met) -> tuple[float, float]:

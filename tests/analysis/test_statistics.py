@@ -155,3 +155,19 @@ def test_ties_but_for_rounding_are_ties_of_ranks() -> None:
         stats.spearmanr([0, 1, 2, 3], [0.3, 0.3, 0.5, 0.7]).statistic
     )
     assert st.friedman([[0.3, tie, 0.5], [0.3, tie, 0.5]]).ranks == (2.5, 2.5, 1.0)
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.2, -0.25, 0.5])
+def test_equivalence_is_the_larger_of_two_one_sided_tests(mean: float) -> None:
+    values = np.array([-0.3, 0.1, 0.2, -0.1, 0.4, 0.0]) - 0.05 + mean
+    by_scipy = max(
+        stats.ttest_1samp(values, -0.3, alternative="greater").pvalue,
+        stats.ttest_1samp(values, 0.3, alternative="less").pvalue,
+    )
+    assert st.equivalence_p(st.estimate(values), 0.3) == pytest.approx(by_scipy, rel=1e-9)
+
+
+def test_equivalence_is_unknown_without_spread_or_seeds() -> None:
+    assert np.isnan(st.equivalence_p(st.estimate([0.1, 0.2]), 0.3))
+    assert np.isnan(st.equivalence_p(st.estimate([0.1, 0.1, 0.1]), 0.3))
+    assert np.isnan(st.equivalence_p(st.estimate([0.1, 0.2, 0.3]), float("nan")))

@@ -8,7 +8,7 @@ import torch
 from dropattack import UsageError
 from trainables.data import text
 from trainables.recipe.metrics import evaluate
-from trainables.saved import load_model
+from trainables.saved import load_model, recognised
 from trainables.tensors import save_atomically
 from trainables.training.loop import Training
 from trainables.trial import Trial
@@ -32,6 +32,10 @@ def test_a_saved_model_loads_as_a_plain_module_that_scores_the_same(tmp_path: Pa
     assert accuracy == saved.test["test_accuracy"] == training.history[-1]["test_accuracy"]
     hits = sum(row[label] for label, row in enumerate(saved.confusion))
     assert hits / len(data.test) == pytest.approx(accuracy)
+    right = recognised(tmp_path / "model.pt")
+    assert right is not None
+    assert right.double().mean().item() == pytest.approx(accuracy)
+    assert torch.equal(right, saved.right)
 
 
 def test_a_saved_text_model_brings_its_vocabulary(tmp_path: Path) -> None:

@@ -48,6 +48,13 @@ class TextSettings(Settings):
         "Word vectors in ROOT/glove, plain or .gz, trained further; empty for random ones.",
     )
 
+    def digested(self) -> dict[str, Any]:
+        """What of these settings goes into the digest of the data: all of them, by name.
+
+        A setting that comes later is left out at its default, so that no data are renamed.
+        """
+        return self.to_dict()
+
 
 def tokenizer(name: str) -> Callable[[str], list[str]]:
     """The tokenizer of that name; see `TextSettings`."""

@@ -5,10 +5,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from typing_extensions import override
 
 from dropattack import UsageError, setting
+from dropattack.errors import unknown
 from trainables.data import files
 from trainables.data.text import TextSettings
 from trainables.datasets.documents import Corpus, Documents
@@ -36,6 +38,23 @@ class PhemeSettings(TextSettings):
         f"replies; authors: the DropAttack authors' own texts and split, {', '.join(_AUTHORS)}.",
         choices=("source", "replies", "authors"),
     )
+    held_out: str = setting(
+        "",
+        "Events that are tested on and not trained on, joined by +, such as gurlitt+ottawashooting; "
+        "validation and training are dealt from the others. Empty for a split over all events.",
+    )
+
+    @override
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        events = sorted({event for event in self.held_out.split("+") if event})
+        object.__setattr__(self, "held_out", "+".join(events))
+
+    @override
+    def digested(self) -> dict[str, Any]:
+        """See `TextSettings.digested`; without events held out it is what it was before they could be."""
+        found = super().digested()
+        return found if self.held_out else {name: v for name, v in found.items() if name != "held_out"}
 
 
 class Pheme(TextDataset):
@@ -66,12 +85,16 @@ class Pheme(TextDataset):
     def read(self, root: Path, settings: PhemeSettings) -> Corpus:
         sources = self.sources(root, settings)
         if settings.threads == "authors":
+            if settings.held_out:
+                raise UsageError("data.held_out needs each thread's event; use it without threads=authors")
             return self._authors(sources)
         one_file = bool(sources) and sources[0].name == _TWEETS
         pairs = _rows(sources[0], "tweet_id") if one_file else _threads(sources)
         whole = Documents.grouped(
             (text, label, _NOT_IN_NAMES.sub("-", event)) for *_, text, label, event in _once(pairs)
         )
+        if settings.held_out:
+            return _by_event(whole, settings.held_out.split("+"))
         valid, test, train = whole.parted(643 / 6425, 637 / 6425)
         return train, valid, test
 
@@ -81,6 +104,20 @@ class Pheme(TextDataset):
         _once(row for rows in listed for row in rows)
         train, valid, test = (Documents.of((text, label) for *_, text, label, _ in rows) for rows in listed)
         return train, valid, test
+
+
+def _by_event(whole: Documents, held_out: list[str]) -> Corpus:
+    """Tests on some events, and parts the others as all are parted without."""
+    known = sorted(set(whole.groups))
+    for event in held_out:
+        if event not in known:
+            raise unknown("event in data.held_out", event, known)
+    tested = {i for i, event in enumerate(whole.groups) if event in held_out}
+    rest = whole.take(i for i in range(len(whole)) if i not in tested)
+    if not len(rest):
+        raise UsageError("data.held_out names all events, and none is left to train on; leave some out")
+    valid, train = rest.parted(643 / (6425 - 637))
+    return train, valid, whole.take(sorted(tested))
 
 
 _Row = tuple[str, str, str, int, str]

@@ -61,7 +61,7 @@ class TextDataset(Dataset):
         assert isinstance(settings, TextSettings)
         vectors = files.content_digest(text.vectors_file(root, settings.vectors)) if settings.vectors else ""
         corpus = self.corpus_digest(root, settings)
-        return digest(self.name, settings.to_dict(), corpus, vectors, _ENCODER_VERSION)
+        return digest(self.name, settings.digested(), corpus, vectors, _ENCODER_VERSION)
 
     @override
     def load(self, root: Path, settings: Settings) -> Data:
@@ -96,7 +96,7 @@ class TextDataset(Dataset):
             return str(sum(map(len, self.read(root, settings))))
 
         total = int(
-            remembered(f"{self.name}-size-{digest(seen, settings.to_dict(), _ENCODER_VERSION)}", find)
+            remembered(f"{self.name}-size-{digest(seen, settings.digested(), _ENCODER_VERSION)}", find)
         )
         return f"{total:,} of the {self.published:,} published examples" if total < self.published else ""
 
@@ -132,7 +132,7 @@ class TextDataset(Dataset):
     def _seen(self, root: Path, settings: TextSettings) -> str:
         """A short name of unchanged files that are read in one way."""
         seen = files.fingerprint(self.sources(root, settings))
-        return digest(seen, settings.to_dict(), _ENCODER_VERSION, *map(str, self.reads))
+        return digest(seen, settings.digested(), _ENCODER_VERSION, *map(str, self.reads))
 
     def documents(self, root: Path, settings: TextSettings) -> tuple[Corpus, dict[str, float]]:
         """The corpus with its splits apart, and how many texts that concerned; see `Data.facts`."""

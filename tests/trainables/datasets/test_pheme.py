@@ -152,3 +152,49 @@ def test_of_one_event_or_none_there_are_no_groups(tmp_path: Path) -> None:
     lines = [line.split(",") for line in path.read_text().splitlines()]
     path.write_text("".join(f"{text},{label},{number}\n" for text, label, _, number, *_ in lines))
     assert Pheme().load(tmp_path, PhemeSettings(**PLAIN)).groups is None
+
+
+def _events(root: Path) -> Path:
+    """40 tweets of four events in turn, and both classes of each."""
+    folder = root / "PHEME"
+    folder.mkdir()
+    lines = [f"source {i},{i // 4 % 2},{'abcd'[i % 4]},{i},true,exact\n" for i in range(40)]
+    (folder / "pheme9_source_tweets.csv").write_text(
+        "text,label,event,tweet_id,veracity,text_check\n" + "".join(lines)
+    )
+    return root
+
+
+def test_events_held_out_are_tested_on_and_not_trained_on(tmp_path: Path) -> None:
+    root = _events(tmp_path)
+    train, valid, test = Pheme().read(root, PhemeSettings(**PLAIN, held_out="d+b+d"))
+    assert set(test.groups) == {"b", "d"}
+    assert len(test) == 20
+    assert set(train.groups) | set(valid.groups) == {"a", "c"}
+    assert (len(train), len(valid)) == (18, 2)
+    assert len(set(train.texts) | set(valid.texts) | set(test.texts)) == 40
+
+
+def test_settings_without_events_held_out_are_those_of_before(tmp_path: Path) -> None:
+    """Digests of data are made of them: those of recorded trials must stay."""
+    assert "held_out" not in PhemeSettings().digested()
+    assert PhemeSettings(held_out="d+b").digested()["held_out"] == "b+d"
+    assert PhemeSettings.from_dict(PhemeSettings(held_out="b").to_dict()).held_out == "b"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"held_out": "a+e"}, "event in data.held_out 'e'"),
+        ({"held_out": "a+b+c+d"}, "names all events"),
+        ({"held_out": "a", "threads": "authors"}, "needs each thread"),
+    ],
+)
+def test_events_that_cannot_be_held_out_are_refused(
+    tmp_path: Path, settings: dict[str, str], message: str
+) -> None:
+    root = _events(tmp_path)
+    for name in ("2018_train.csv", "2018_val.csv", "2018_test.csv"):
+        (root / "PHEME" / name).write_text("eid,text,label\n1,a,0\n")
+    with pytest.raises(UsageError, match=message):
+        Pheme().read(root, PhemeSettings(**PLAIN, **settings))

@@ -158,6 +158,33 @@ def test_the_best_model_by_validation_is_the_one_tested(data: Data) -> None:
     assert training.history[-1] == metrics
 
 
+def test_a_training_without_a_test_leaves_the_test_split_unseen(data: Data) -> None:
+    """It is the same training: the metrics that choose are equal bit for bit."""
+    poisoned = replace(data, test=PoisonedSplit(data.test.images, data.test.labels))
+    tested, untested = Training(trial(), data), Training(trial(test=False), poisoned)
+    while not tested.finished:
+        own = {n: v for n, v in tested.epoch().items() if not n.startswith("test_") and "seconds" not in n}
+        assert {n: v for n, v in untested.epoch().items() if "seconds" not in n} == own
+    assert untested.finished
+    assert untested.result()["test"] == {}
+    assert untested.result()["right"] is None
+    assert tested.trial.identity.configuration == untested.trial.identity.configuration
+    assert tested.trial.key != untested.trial.key
+
+
+def test_a_result_says_which_test_examples_are_recognised(data: Data) -> None:
+    training = Training(trial(), data)
+    results(training)
+    result = training.result()
+    training.model.load_state_dict(result["model"])
+    with torch.no_grad():
+        outputs = training.model.eval()(data.test.images.double().div(255).float())
+    assert result["right"].tolist() == (outputs.argmax(1) == data.test.labels).tolist()
+    again = Training(trial(), data)
+    again.load_state_dict(training.state_dict())
+    assert torch.equal(again.result()["right"], result["right"])
+
+
 def test_a_loss_that_is_not_a_number_ends_the_training(data: Data) -> None:
     training = Training(trial("standard"), data)
     with torch.no_grad():

@@ -1,0 +1,185 @@
+"""A contest of arms, from records whose effects are planted."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.questions.answers import Effect, Outcome
+from analysis.questions.contest import Met, contests, judged
+from analysis.questions.verdict import verdicts
+from analysis.records import Records
+from analysis.report import sections
+from analysis.statistics import equivalence_p, estimate
+
+FRESH = 12
+
+
+def _trials(
+    stage: str, method: str, values: Sequence[float], first: int, **changes: Any
+) -> list[dict[str, Any]]:
+    """Trials of one configuration on the seeds from ``first``; the test has what validation has."""
+    row: dict[str, Any] = {
+        "workload": "w",
+        "stage": stage,
+        "state": "complete",
+        "method": method,
+        "passes": 1.0,
+        "epochs": 30.0,
+    }
+    row |= {"training.epochs": 30, "training.test": stage == "confirm", **changes}
+    tested = {"test_accuracy": None} if stage != "confirm" else {}
+    told = f"{row['workload']}/{stage}/{method}/{changes}"
+    return [
+        row | {"seed": first + i, "value": v, "test_accuracy": v, "key": f"{told}/{i}"} | tested
+        for i, v in enumerate(values)
+    ]
+
+
+def _records(
+    gain: float,
+    spread: float = 0.002,
+    rng: np.random.Generator | None = None,
+    controls: Mapping[str, float] | None = None,
+    workloads: Sequence[str] = ("w",),
+    seeds: int = FRESH,
+    **changes: Any,
+) -> Records:
+    """Two arms in question, of which layers is better, and two others, of which sam is."""
+    rng = rng or np.random.default_rng(0)
+    rows: list[dict[str, Any]] = []
+    for workload in workloads:
+        at = {"workload": workload}
+        rows += _trials("standard", "standard", [0.900, 0.902], 0, **at)
+        rows += _trials("sam", "sam", [0.910, 0.912], 0, rho=0.1, passes=2.0, **at)
+        rows += _trials("sam", "sam", [0.890, 0.890], 0, rho=1.0, passes=2.0, **at)
+        rows += _trials("input", "dropattack", [0.905, 0.907], 0, targets="input", epsilon=1.0, p=0.5, **at)
+        rows += _trials("layers", "dropattack", [0.908, 0.911], 0, targets="fc1.w", epsilon=2.0, p=0.5, **at)
+        luck = rng.normal(0.9, 0.01, seeds)
+
+        def fresh(mean: float, luck: Sequence[float] = tuple(luck)) -> list[float]:
+            return list(np.asarray(luck) + mean + rng.normal(0, spread / np.sqrt(2), len(luck)))
+
+        attack = {"targets": "fc1.w", "epsilon": 2.0, "p": 0.5}
+        rows += _trials("confirm", "standard", fresh(-0.01), 100, **at)
+        rows += _trials("confirm", "sam", fresh(0), 100, rho=0.1, passes=2.0, **at)
+        rows += _trials("confirm", "dropattack", fresh(-0.02), 100, targets="input", epsilon=1.0, p=0.5, **at)
+        rows += _trials("confirm", "dropattack", fresh(gain), 100, **attack, **at)
+        for control, less in (controls or {}).items():
+            rows += _trials("confirm", "dropattack", fresh(gain - less), 100, control=control, **attack, **at)
+    search = {
+        "kind": "confirm",
+        "arms": ["input", "layers"],
+        "margin": 0.003,
+        "seeds": [*range(100, 100 + seeds)],
+    }
+    stages = [{"name": name, "search": "grid"} for name in ("standard", "sam", "input", "layers")]
+    sweep = {"name": "s", "seeds": [0, 1], "stages": [*stages, {"name": "confirm", "search": search}]}
+    return Records(pd.DataFrame(rows), sweep=sweep, **changes)
+
+
+def _met(*arguments: Any, **changes: Any) -> Met:
+    (found,) = contests(_records(*arguments, **changes)).values()
+    return found
+
+
+def test_the_best_of_each_side_on_validation_meet_on_fresh_seeds() -> None:
+    met = _met(0.01)
+    assert (met.contender.arm, met.rival.arm) == ("layers", "sam")
+    assert [entrant.arm for entrant in met.entrants] == ["standard", "sam", "input", "layers"]
+    assert met.entrants[1].tried == 2
+    assert met.entrants[1].chosen_by == pytest.approx(0.911)
+    assert met.contender.n == FRESH
+    values = [met.contender.results[seed] - met.rival.results[seed] for seed in range(100, 100 + FRESH)]
+    assert met.contrast.effect.gain == pytest.approx(np.mean(values), abs=1e-12)
+    assert met.contrast.effect.values == pytest.approx(tuple(values))
+    assert met.over["standard"].gain > met.over["sam"].gain
+
+
+@pytest.mark.parametrize(
+    ("gain", "spread", "outcome"),
+    [
+        (0.01, 0.002, Outcome.HELPS),
+        (-0.01, 0.002, Outcome.HARMS),
+        (0.0, 0.001, Outcome.ALIKE),
+        (0.002, 0.0005, Outcome.ALIKE),
+        (0.0, 0.03, Outcome.UNDECIDED),
+        (0.0031, 0.0012, Outcome.HELPS),
+    ],
+)
+def test_a_difference_counts_only_beyond_the_margin(gain: float, spread: float, outcome: Outcome) -> None:
+    met = _met(gain, spread)
+    assert met.contrast.outcome is outcome
+    assert np.isnan(met.contrast.needed) == (outcome is not Outcome.UNDECIDED)
+
+
+def test_a_gain_below_the_margin_is_no_help_however_sure() -> None:
+    met = _met(0.0027, 0.0012)
+    assert met.contrast.effect.p < 0.05
+    assert met.contrast.outcome is Outcome.UNDECIDED
+
+
+def test_the_contrasts_of_several_workloads_are_corrected_together() -> None:
+    alone, both = _met(0.004, 0.004), contests(_records(0.004, 0.004, workloads=("w", "x")))
+    p = sorted(met.contrast.effect.p for met in both.values())
+    assert both["w"].contrast.effect.gain == pytest.approx(alone.contrast.effect.gain)
+    assert both["w"].contrast.effect.p in (pytest.approx(2 * alone.contrast.effect.p), p[-1])
+
+
+@pytest.mark.parametrize(
+    ("truth", "wrong"), [(0.0, (Outcome.HELPS, Outcome.HARMS)), (0.003, (Outcome.ALIKE,))]
+)
+def test_false_claims_are_as_rare_as_promised(truth: float, wrong: tuple[Outcome, ...]) -> None:
+    """No difference is not called one, nor one of the margin none, in more than 5 % of 600 worlds."""
+    rng = np.random.default_rng(2)
+    claims = 0
+    for _ in range(600):
+        found = estimate(truth + rng.normal(0, 0.004, 30))
+        effect = Effect(found.n, found.mean, found.low, found.high, found.sd, found.p)
+        claims += judged(effect, equivalence_p(found, 0.003), 0.003) in wrong
+    assert claims <= 43, "30 are expected, and more than 43 come up in 1 % of such runs"
+
+
+def test_controls_are_of_the_contender_and_tell_what_makes_it_so() -> None:
+    met = _met(0.01, controls={"eps-zero": 0.01, "p-one": 0.0})
+    assert [control.arm for control in met.controls] == ["eps-zero", "p-one"]
+    assert met.over_controls["eps-zero"].p < 0.05 < met.over_controls["p-one"].p
+    assert met.over_controls["eps-zero"].gain == pytest.approx(0.01, abs=0.003)
+
+
+def test_examples_widen_the_interval_where_it_is_known_which_are_recognised() -> None:
+    rng = np.random.default_rng(3)
+    right: dict[str, np.ndarray] = {}
+
+    def recognised(key: str) -> np.ndarray:
+        return right.setdefault(key, rng.random(500) < 0.9)
+
+    met = _met(0.01, recognised=recognised)
+    low, high = met.contrast.crossed
+    keys = [[side.keys[seed] for seed in sorted(side.keys)] for side in (met.contender, met.rival)]
+    ours, theirs = (np.stack([right[key] for key in side]) for side in keys)
+    assert low < ours.mean() - theirs.mean() < high
+    assert np.isnan(_met(0.01).contrast.crossed).all()
+
+
+def test_a_confirmation_that_is_not_over_says_what_is_missing() -> None:
+    records = _records(0.01)
+    part = records.trials[(records.trials["stage"] != "confirm") | (records.trials["seed"] < 104)]
+    (verdict,) = verdicts(Records(part, sweep=records.sweep))
+    assert "finish the confirmation, which has 4 of 12 seeds" in verdict.lines()[-1]
+    before = records.trials[records.trials["stage"] != "confirm"]
+    assert contests(Records(before, sweep=records.sweep)) == {}
+
+
+def test_it_is_the_answer_of_the_verdict_and_a_section_of_the_report() -> None:
+    records = _records(0.01, controls={"eps-zero": 0.01})
+    (verdict,) = verdicts(records)
+    lines = dict(verdict.headed_lines())
+    assert lines["Primary contrast"].startswith("It helps at 30 passes against 60: layers − sam = +")
+    assert "n = 12 fresh seeds" in lines["Primary contrast"]
+    assert "eps-zero" in lines["Mechanism"]
+    assert verdict.to_dict()["contest"]["outcome"] == "helps"
+    names = [section.name for section in sections(records)]
+    assert names[:2] == ["verdict", "contest"]
