@@ -23,7 +23,7 @@ ROOMS = {
         "trainable __main__"
     ),
     "analysis": (
-        "statistics choice racing records recipes notation pairing scoring questions published document "
+        "statistics choice contest crossed racing records recipes notation pairing scoring questions published document "
         "figures marks sections page latex export render report"
     ),
     "search": (
