@@ -107,3 +107,18 @@ def test_other_arms_under_the_same_name_are_refused() -> None:
     with pytest.raises(UsageError, match="the arms of stage 'confirm'"):
         check_extends(_definition(), _definition(arms=["input"]))
     check_extends(_definition(), _definition(seeds=[7, 8, 9, 10]))
+
+
+def test_a_confirmation_runs_the_controls_of_those_that_have_them(tmp_path: Path) -> None:
+    """SAM has no mask that could be left out."""
+    search = {"name": "grid", "methods": {"dropattack": {"epsilon": 1.0}, "sam": {}}}
+    confirm = {"kind": "confirm", "top": 2, "seeds": [7], "controls": ["eps-zero", "p-one"]}
+    driver = Driver(engine(tmp_path, sweep(stages=[search, {"name": "confirm", "search": confirm}])))
+    driver.run()
+    records = driver.engine.records
+    fresh = [(r.trial.method, r.identity.control) for r in records if r.stage == "confirm"]
+    controls = [("dropattack", "eps-zero"), ("dropattack", "p-one")]
+    assert sorted(fresh) == sorted([("standard", ""), ("sam", ""), ("dropattack", ""), *controls])
+    of_sam = [{"name": "grid", "methods": {"sam": {}}}, {"name": "confirm", "search": confirm}]
+    with pytest.raises(UsageError, match="sam has no control eps-zero; leave it out"):
+        sweep(stages=of_sam)

@@ -244,19 +244,6 @@ def test_a_confirmation_knows_no_other_controls() -> None:
         sweep(stages=[_search(), {"name": "confirm", "search": confirm}])
 
 
-def test_a_confirmation_runs_the_controls_of_those_that_have_them(tmp_path: Path) -> None:
-    """SAM has no mask that could be left out."""
-    search = {"name": "grid", "methods": {"dropattack": {"epsilon": 1.0}, "sam": {}}}
-    confirm = {"kind": "confirm", "top": 2, "seeds": [7], "controls": ["eps-zero", "p-one"]}
-    records = _run(tmp_path, search, {"name": "confirm", "search": confirm})
-    fresh = [(r.trial.method, r.identity.control) for r in records if r.stage == "confirm"]
-    controls = [("dropattack", "eps-zero"), ("dropattack", "p-one")]
-    assert sorted(fresh) == sorted([("standard", ""), ("sam", ""), ("dropattack", ""), *controls])
-    of_sam = [{"name": "grid", "methods": {"sam": {}}}, {"name": "confirm", "search": confirm}]
-    with pytest.raises(UsageError, match="sam has no control eps-zero; leave it out"):
-        sweep(stages=of_sam)
-
-
 def test_a_warm_start_teaches_the_sampler_what_another_sweep_found(tmp_path: Path) -> None:
     found = _run(tmp_path / "before", _search(search={"kind": "random", "trials": 30}))
     stage = _search(search={"kind": "optuna", "trials": 8, "warm_start": ["before"]})
