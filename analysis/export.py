@@ -1,14 +1,17 @@
-"""Trials for other tools: one row a trial, each column of one type."""
+"""Trials for other tools and for whoever wants to check: one row a trial, each column of one type."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from pyarrow.lib import ArrowException
 
-from analysis.records import Records
+from analysis.records import COMPLETE, Records
 from analysis.records.tables import NUMBERS, TEXT
 from dropattack import Settings, UsageError, method_named
+from dropattack.errors import first_line
 from dropattack.imported import given_only
 from trainables.disk import write_atomically
 from trainables.recipe.settings import TrainingSettings
@@ -42,6 +45,9 @@ def trials_table(records: Records) -> pd.DataFrame:
 def write_trials(records: Records, directory: Path, name: str) -> None:
     """Writes `trials_table` as ``trials.csv`` or ``trials.parquet``.
 
+    The parquet file is all that a report needs but learning curves: `from_parquet` reads it back. Its column
+    ``recognised`` says of confirmed trials which test examples their models recognise, eight to a byte.
+
     Args:
         records: What a sweep recorded.
         directory: Where to.
@@ -51,8 +57,59 @@ def write_trials(records: Records, directory: Path, name: str) -> None:
     if name == "csv":
         content = table.to_csv(index=False, lineterminator="\n").encode()
     else:
+        table = table.assign(**_recognised(records))
+        table.attrs = {name: getattr(records, name) for name in _BESIDE}
         content = table.to_parquet(index=False)
     write_atomically(directory / f"trials.{name}", content)
+
+
+def from_parquet(path: str | Path) -> Records:
+    """Reads back what ``dropattack report SWEEP --format parquet`` wrote, so that others recompute a report.
+
+    Args:
+        path: The file ``trials.parquet``.
+
+    Returns:
+        The records, without learning curves.
+
+    Raises:
+        UsageError: There is no such file, or it is another kind of file.
+
+    Example:
+        >>> verdicts(from_parquet("docs/evidence/mnist.parquet"))  # doctest: +SKIP
+    """
+    try:
+        table = pd.read_parquet(path)
+    except (OSError, ValueError, ArrowException) as error:
+        raise UsageError(f"cannot read {path}: {first_line(error)}") from error
+    beside = table.attrs
+    if not beside.keys() >= set(_BESIDE) or "key" not in table or not isinstance(beside["sweep"], dict):
+        raise UsageError(f"{path} holds no sweep; write it with `dropattack report SWEEP --format parquet`")
+    packed = {"key": "", "recognised": None, "recognised_of": 0}
+    known = table.reindex(columns=list(packed)).dropna()
+    right = {
+        str(key): np.unpackbits(np.frombuffer(bits, np.uint8), count=int(count)).astype(bool)
+        for key, bits, count in known.itertuples(index=False)
+    }
+    trials = table.drop(columns=["recognised", "recognised_of"], errors="ignore")
+    return Records(trials, recognised=right.get, **{name: beside[name] for name in _BESIDE})
+
+
+_BESIDE = ("sweep", "select", "mode", "versions", "incomplete")
+"""What of `Records` stands beside the table of trials."""
+
+
+def _recognised(records: Records) -> dict[str, pd.Series]:
+    """Which test examples confirmed trials recognise, and of how many; no columns where none says so."""
+    trials = records.trials
+    confirmed = trials["stage"].isin(records.confirmations) & (trials["state"] == COMPLETE)
+    found = {row: records.recognised(str(key)) for row, key in trials["key"][confirmed].items()}
+    known = {row: right for row, right in found.items() if right is not None}
+    if not known:
+        return {}
+    bits = pd.Series({row: np.packbits(right).tobytes() for row, right in known.items()}, dtype=object)
+    counts = pd.Series({row: len(right) for row, right in known.items()}, dtype="Int64")
+    return {"recognised": bits.reindex(trials.index), "recognised_of": counts.reindex(trials.index)}
 
 
 def _typed(column: pd.Series, kind: type | None) -> pd.Series:

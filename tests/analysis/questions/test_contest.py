@@ -1,18 +1,21 @@
 """A contest of arms, from records whose effects are planted."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.export import from_parquet
 from analysis.questions.answers import Effect, Outcome
 from analysis.questions.contest import Met, contests, judged
 from analysis.questions.verdict import verdicts
 from analysis.records import Records
-from analysis.report import sections
+from analysis.report import sections, write_report
 from analysis.statistics import equivalence_p, estimate
+from dropattack import UsageError
 
 FRESH = 12
 
@@ -183,3 +186,31 @@ def test_it_is_the_answer_of_the_verdict_and_a_section_of_the_report() -> None:
     assert verdict.to_dict()["contest"]["outcome"] == "helps"
     names = [section.name for section in sections(records)]
     assert names[:2] == ["verdict", "contest"]
+
+
+def test_a_contest_is_recomputed_from_its_parquet_file(tmp_path: Path) -> None:
+    """Also which examples were recognised, of confirmed trials; of a number that fills no whole bytes."""
+    rng = np.random.default_rng(3)
+    right: dict[str, np.ndarray] = {}
+
+    def recognised(key: str) -> np.ndarray:
+        return right.setdefault(key, rng.random(501) < 0.9)
+
+    records = _records(0.01, controls={"eps-zero": 0.01}, recognised=recognised)
+    write_report(records, tmp_path, ["parquet"])
+    again = from_parquet(tmp_path / "trials.parquet")
+    assert contests(again) == contests(records)
+    assert [verdict.lines() for verdict in verdicts(again)] == [v.lines() for v in verdicts(records)]
+    assert {key.split("/")[1] for key in right} == {"confirm"}
+
+
+@pytest.mark.parametrize("content", [b"", b"no parquet", None])
+def test_what_is_no_such_file_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "trials.parquet"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match="cannot read"):
+        from_parquet(path)
+    pd.DataFrame({"key": ["a"]}).to_parquet(path)
+    with pytest.raises(UsageError, match="holds no sweep"):
+        from_parquet(path)
