@@ -207,7 +207,7 @@ def _tables(scored: pd.DataFrame, metric: Metric) -> dict[float, list[_Row]]:
     for row in rows(compare_methods(scored)):
         name = (row["setting"], row["family"])
         over_baseline = _over_baseline(row, gains.get(name, {}))
-        each = _Row(row, trials[name], results[name], over_baseline, _method_over(row, metric))
+        each = _Row(row, trials[name], results.get(name, {}), over_baseline, _method_over(row, metric))
         found.setdefault(row["setting"], []).append(each)
     return found
 

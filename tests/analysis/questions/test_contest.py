@@ -23,7 +23,7 @@ FRESH = 12
 def _trials(
     stage: str, method: str, values: Sequence[float], first: int, **changes: Any
 ) -> list[dict[str, Any]]:
-    """Trials of one configuration on the seeds from ``first``; the test has what validation has."""
+    """Trials of one configuration, by its own recipe, on the seeds from ``first``, tested where confirmed."""
     row: dict[str, Any] = {
         "workload": "w",
         "stage": stage,
@@ -32,7 +32,10 @@ def _trials(
         "passes": 1.0,
         "epochs": 30.0,
     }
-    row |= {"training.epochs": 30, "training.test": stage == "confirm", **changes}
+    rates = {"rho": 0.01, "targets": 0.002}
+    rate = next((r * float(changes.get("epsilon", 1)) for name, r in rates.items() if name in changes), 0.001)
+    row |= {"training.learning_rate": rate, "training.epochs": 30, "training.test": stage == "confirm"}
+    row |= changes
     tested = {"test_accuracy": None} if stage != "confirm" else {}
     told = f"{row['workload']}/{stage}/{method}/{changes}"
     return [
@@ -60,6 +63,7 @@ def _records(
         rows += _trials("sam", "sam", [0.890, 0.890], 0, rho=1.0, passes=2.0, **at)
         rows += _trials("input", "dropattack", [0.905, 0.907], 0, targets="input", epsilon=1.0, p=0.5, **at)
         rows += _trials("layers", "dropattack", [0.908, 0.911], 0, targets="fc1.w", epsilon=2.0, p=0.5, **at)
+        rows += _trials("layers", "dropattack", [0.8, 0.8], 0, targets="fc1.w", epsilon=3.0, p=0.5, **at)
         luck = rng.normal(0.9, 0.01, seeds)
 
         def fresh(mean: float, luck: Sequence[float] = tuple(luck)) -> list[float]:
