@@ -116,14 +116,14 @@ class NFGSM(OneSignStep[NFGSMSettings]):
     @classmethod
     @override
     def canonical(cls, settings: NFGSMSettings, words: bool) -> tuple[str, Settings]:
-        """Without noise it is FGSM; without size it is PGD's random start without room."""
+        """Without noise it is FGSM, and without size PGD from a random start; images have no words."""
         if settings.noise == 0:
             alpha = decimal_product(settings.step, settings.epsilon)
             return FGSM.canonical(FGSMSettings(epsilon=alpha, **settings.shared), words)
         if settings.epsilon == 0:
             still = PGDSettings(epsilon=0.0, k=1, norm="linf", random_start=True, **settings.shared)
             return PGD.canonical(still, words)
-        return cls.name, settings
+        return cls.name, settings if words else settings.without("text_input")
 
     @override
     def begin(self, target: Target, value: Tensor) -> Tensor:

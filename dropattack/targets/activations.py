@@ -1,5 +1,6 @@
 """Activations as attacks see them: pixels and other inputs, vectors of tokens, weights that are computed."""
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 import torch
@@ -185,13 +186,24 @@ class InputTarget(ActivationTarget):
 
 
 class TokenTarget(ActivationTarget):
-    """The vectors that an embedding gives for the tokens of the batch, ``[batch, length, width]``."""
+    """The vectors that an embedding gives for the tokens of the batch, ``[batch, length, width]``.
+
+    Args:
+        name: See `Target`.
+        embedding: Looks the tokens up.
+        words: Tells words from padding.
+        shapes: Of the token ids that the model is called with. A model that looks them up transposed, as
+            XLNet does, is refused: norms would be over positions and not over texts. Where batch and length
+            are alike, nothing shows it.
+    """
 
     inside = True
 
-    def __init__(self, name: str, embedding: nn.Embedding, words: Words) -> None:
+    def __init__(
+        self, name: str, embedding: nn.Embedding, words: Words, shapes: Collection[torch.Size] = ()
+    ) -> None:
         super().__init__(name)
-        self._embedding, self._among = embedding, words
+        self._embedding, self._among, self._shapes = embedding, words, shapes
 
     @override
     def attach(self) -> None:
@@ -208,7 +220,13 @@ class TokenTarget(ActivationTarget):
         return by_hand(self.name) if self._value is None else super().unused()
 
     def _leave(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], vectors: Tensor) -> Tensor:
-        self.words = self._among.among(args[0] if args else kwargs["input"])
+        tokens = args[0] if args else kwargs["input"]
+        if tokens.dim() == 2 and tokens.shape not in self._shapes and tokens.shape[::-1] in self._shapes:
+            raise UsageError(
+                f"target {self.name!r} needs one row for each text, and the model looks its tokens up as "
+                f"[length, batch]; attack its weights instead, or a model that reads [batch, length]"
+            )
+        self.words = self._among.among(tokens)
         return self._through(vectors)
 
 

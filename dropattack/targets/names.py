@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
+import torch
 from torch import nn
 from torch.nn.utils import parametrize
+from torch.utils._pytree import tree_leaves
 
 from dropattack.errors import UsageError, unknown
 from dropattack.targets.activations import (
@@ -114,7 +116,7 @@ def find_input(
         if embedding is None:
             raise by_hand(INPUT)
     kind = NormalisedTokenTarget if normalised else TokenTarget
-    return _told(kind(INPUT, embedding, _words(embedding, model, task)), model)
+    return _told(kind(INPUT, embedding, _words(embedding, model, task), _shapes(inputs)), model)
 
 
 def trainable_targets(model: nn.Module, task: Task) -> list[ParameterTarget]:
@@ -137,6 +139,16 @@ def trainable_targets(model: nn.Module, task: Task) -> list[ParameterTarget]:
 def _argument(name: str) -> str | None:
     """The model's argument that ``input.image`` names; ``None`` for ``input``."""
     return name.partition(".")[2] or None
+
+
+def _shapes(inputs: Any) -> set[torch.Size]:
+    """Shapes of the token ids, ``[batch, length]``, among what a model is called with."""
+    found = tree_leaves(inputs) if isinstance(inputs, dict | tuple | torch.Tensor) else []
+    return {
+        leaf.shape
+        for leaf in found
+        if isinstance(leaf, torch.Tensor) and leaf.dim() == 2 and not leaf.is_floating_point()
+    }
 
 
 def _has_floats(inputs: Any) -> bool:
