@@ -70,13 +70,14 @@ class MSAM(Method[MSAMSettings]):
             for name, parameter in unwrapped(model).named_parameters()
             if parameter.requires_grad
         ]
+        moving = [weight for weight in weights if weight.name in self._momentum]
+        velocity = [self._momentum[weight.name].to(weight.parameter) for weight in moving]
         with attached(weights):
-            moving = [weight for weight in weights if weight.name in self._momentum]
-            velocity = [self._momentum[weight.name].to(weight.parameter) for weight in moving]
             if velocity:
                 length = joint_norm(velocity)
-                for weight, v in zip(moving, velocity, strict=True):
-                    weight.shift(scaled(v, -self.settings.rho, length)[0])
+                reach, _ = scaled(torch.ones_like(length), -self.settings.rho, length)
+                for weight, perturbation in zip(moving, torch._foreach_mul(velocity, reach), strict=True):
+                    weight.shift(perturbation)
             loss, outputs = self.forward_backward(model, *batch)
         self._follow({weight.name: g for weight in weights if (g := weight.gradient()) is not None})
         return StepResult(loss, outputs)
@@ -86,13 +87,18 @@ class MSAM(Method[MSAMSettings]):
         """Moves v to μ v + g, where all of g is finite."""
         if not gradients:
             return
-        finite = torch.isfinite(joint_norm(list(gradients.values())))
+        found = list(gradients.values())
+        before = [
+            self._momentum[name].to(g) if name in self._momentum else torch.zeros_like(g)
+            for name, g in gradients.items()
+        ]
+        finite = torch.isfinite(joint_norm(found))
         if finite.is_cpu and not finite:
             return
-        for name, g in gradients.items():
-            before = self._momentum[name].to(g) if name in self._momentum else torch.zeros_like(g)
-            moved = torch.add(g, before, alpha=self.settings.mu)
-            self._momentum[name] = moved if finite.is_cpu else torch.where(finite, moved, before)
+        moved = torch._foreach_add(found, before, alpha=self.settings.mu)
+        if not finite.is_cpu:
+            moved = [torch.where(finite, *pair) for pair in zip(moved, before, strict=True)]
+        self._momentum.update(zip(gradients, moved, strict=True))
 
     @override
     def state_dict(self) -> dict[str, Any]:
