@@ -95,7 +95,7 @@ class MSAM(Method[MSAMSettings]):
         finite = torch.isfinite(joint_norm(found))
         if finite.is_cpu and not finite:
             return
-        moved = torch._foreach_add(found, before, alpha=self.settings.mu)
+        moved = list(torch._foreach_add(found, before, alpha=self.settings.mu))
         if not finite.is_cpu:
             moved = [torch.where(finite, *pair) for pair in zip(moved, before, strict=True)]
         self._momentum.update(zip(gradients, moved, strict=True))
