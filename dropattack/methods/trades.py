@@ -1,7 +1,6 @@
 """TRADES: the loss on the clean batch, and the divergence of what the model says of the attacked one."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -112,7 +111,7 @@ class TRADES(Method[TRADESSettings]):
         """Shifts the target to x′ − x; the share of it that was left out, a mean over the steps."""
         settings, shares = self.settings, []
         perturbation = self._in_range(target, self._noise(target))
-        with self._mode(model):
+        with in_eval_mode(model) if settings.attack_mode == EVAL else nullcontext():
             if settings.attack_mode == EVAL:
                 with torch.no_grad():
                     clean = log_probabilities(self.forward(model, *batch)[1], batch, self.task)
@@ -126,13 +125,6 @@ class TRADES(Method[TRADESSettings]):
                 shares.append(share)
         target.shift(perturbation)
         return torch.stack(shares).mean()
-
-    @contextmanager
-    def _mode(self, model: nn.Module) -> Iterator[None]:
-        with ExitStack() as stack:
-            if self.settings.attack_mode == EVAL:
-                stack.enter_context(in_eval_mode(model))
-            yield
 
     def _noise(self, target: ActivationTarget) -> Tensor:
         value, generator = target.value, self.task.generator

@@ -2,27 +2,27 @@
 
 import dropattack
 from dropattack.testing import MethodContract
+from dropattack.testing.methods.models import Normalised, Recurrent
 from tests.dropattack.toys import HYPERPARAMETERS
 
 MORE = {
     "apb": [{}],
     "dropattack": [{}],
     "dropout": [{}],
-    "fgm": [{"text_input": "normalised"}, {"text_input": "tokens", "norm_over": "token"}],
-    "n-fgsm": [{"clean": True}, {"noise": 0}],
+    "fgm": [{"text_input": "normalised", "norm_over": "token"}],
     "pgd": [
         {"random_start": True, "k": 2},
-        {"random_start": True, "clean": False, "norm": "linf", "k": 1},
         {"random_start": True, "epsilon": 0},
         {"random_start": True, "epsilon": 0, "clean": False, "k": 1},
     ],
-    "sam": [{"targets": "hidden"}],
     "standard": [{"rounds": 3}],
-    "trades": [{"k": 1, "attack_mode": "eval", "noise": "uniform"}, {"k": 1, "kl_weight": 0}],
-    "vat": [{"text_input": "tokens"}],
+    "trades": [{"k": 1, "attack_mode": "eval", "noise": "uniform"}],
 }
 """Further hyperparameters to try a method with."""
 
+
+FEWER = dict.fromkeys(("fgsm-rs", "n-fgsm"), (Normalised, Recurrent))
+"""Models for methods that differ in numbers alone from one that all are tried on."""
 
 IDLE = {
     "asam": ({"rho": 0}, 1),
@@ -54,7 +54,14 @@ biases the optimizer never updates, and r-drop, whose two passes average the mod
 def suite(name):
     values = [HYPERPARAMETERS.get(name, {}), *MORE.get(name, [])]
     idle, multiple = IDLE.get(name, (None, 1))
-    declared = {"method": name, "hyperparameters": values, "idle": idle, "multiple": multiple}
+    models = FEWER.get(name, MethodContract.models)
+    declared = {
+        "models": models,
+        "method": name,
+        "hyperparameters": values,
+        "idle": idle,
+        "multiple": multiple,
+    }
     return type(name, (MethodContract,), declared)
 
 
