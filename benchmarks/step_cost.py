@@ -48,13 +48,23 @@ def contenders(bench: Bench) -> dict[str, tuple[Callable[[], object], list[str]]
         "fgm": [both, *plain],
         "pgd": [both, inner, inner, *plain],
         "freelb": [*tokens * 2, *plain],
+        "fgsm-rs": [inner, *plain],
+        "n-fgsm": [inner, *plain],
+        "trades": [*plain, *["input"] * 3, *plain],
+        "vat": [*plain, "input", *plain],
+        "r-drop": plain * 2,
+        "msam": plain,
         "sam": plain * 2,
         "asam": plain * 2,
         "esam-swp": plain * 2,
         "awp": [*["input"] * 3, *plain * 2],
         "dropen": ["twice", *["half twice"] * 6, "twice"],
     }
-    found = {name: (bench.attack(name), [*passes, *update]) for name, passes in needed.items()}
+    three = {"trades": {"k": 3}}
+    found = {
+        name: (bench.attack(name, **three.get(name, {})), [*passes, *update])
+        for name, passes in needed.items()
+    }
     found["freeat"] = bench.attack("freeat"), [*tokens * 3, *update * 3]
     found["dropattack"] = bench.attack("dropattack", **two), [both, *plain * 2, *update]
     found["apb, h = 625"] = bench.attack("apb", h=625), [*plain, *update]
@@ -183,12 +193,12 @@ the median of the rounds, and in brackets the quartiles.
   Each of Dropen's eight passes, six of them over half the batch, differentiates a gradient once more: its two
   penalties need that by the weights, the ascent by the input.
 - DropAttack attacks the input and one hidden weight (`conv1.w`, `lstm.ih.w`, `gru.ih.w`), T = 2, and K = 1
-  unless said; PGD, FreeAT, FreeLB and AWP have K = m = 3.
+  unless said; PGD, FreeAT, FreeLB, AWP and TRADES have K = m = 3.
 - *Authors' structure*: DropAttack with T = 2, K = 1 the way its authors' notebooks go about it, written anew:
   all graphs kept and propagated back twice, masks drawn by numpy over the whole embedding matrix.
-- L1, L2, SAM, ASAM, ESAM, RWP and AWP also do something to every weight, such as copying it or drawing a
-  random number for it. That is not in the bound, and does not grow with the batch, which is smaller here than
-  the papers'.
+- L1, L2, SAM, MSAM, ASAM, ESAM, RWP and AWP also do something to every weight, such as copying it or drawing
+  a random number for it. That is not in the bound, and does not grow with the batch, which is smaller here
+  than the papers'.
 
 """
 

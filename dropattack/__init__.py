@@ -20,12 +20,18 @@ if TYPE_CHECKING:
     from dropattack.methods.dropattack_settings import DropAttackSettings
     from dropattack.methods.dropen import Dropen
     from dropattack.methods.dropout import Dropout
+    from dropattack.methods.fast import FGSMRS, NFGSM
     from dropattack.methods.free_attacks import FreeAT, FreeLB
-    from dropattack.methods.input_attacks import FGM, FGSM, PGD
+    from dropattack.methods.input_attacks import FGM, FGSM
+    from dropattack.methods.msam import MSAM
     from dropattack.methods.penalties import L1, L2
+    from dropattack.methods.pgd import PGD
+    from dropattack.methods.r_drop import RDrop
     from dropattack.methods.rwp import RWP
     from dropattack.methods.sam import ASAM, ESAM, SAM
     from dropattack.methods.standard import Standard
+    from dropattack.methods.trades import TRADES
+    from dropattack.methods.vat import VAT
     from dropattack.registry import create, method_named, register, registered
     from dropattack.scaling import LossScale
     from dropattack.step_result import StepResult
@@ -44,20 +50,26 @@ _HOMES = {
     "ESAM": "dropattack.methods.sam",
     "FGM": "dropattack.methods.input_attacks",
     "FGSM": "dropattack.methods.input_attacks",
+    "FGSMRS": "dropattack.methods.fast",
     "FreeAT": "dropattack.methods.free_attacks",
     "FreeLB": "dropattack.methods.free_attacks",
     "Inputs": "dropattack.task",
     "L1": "dropattack.methods.penalties",
     "L2": "dropattack.methods.penalties",
     "LossScale": "dropattack.scaling",
+    "MSAM": "dropattack.methods.msam",
     "Method": "dropattack.method",
-    "PGD": "dropattack.methods.input_attacks",
+    "NFGSM": "dropattack.methods.fast",
+    "PGD": "dropattack.methods.pgd",
+    "RDrop": "dropattack.methods.r_drop",
     "RWP": "dropattack.methods.rwp",
     "SAM": "dropattack.methods.sam",
     "ScheduledSettings": "dropattack.attack_settings",
     "Standard": "dropattack.methods.standard",
     "StepResult": "dropattack.step_result",
+    "TRADES": "dropattack.methods.trades",
     "Task": "dropattack.task",
+    "VAT": "dropattack.methods.vat",
     "create": "dropattack.registry",
     "method_named": "dropattack.registry",
     "register": "dropattack.registry",
@@ -71,12 +83,17 @@ __all__ = [
     "ESAM",
     "FGM",
     "FGSM",
+    "FGSMRS",
     "INPUT",
     "L1",
     "L2",
+    "MSAM",
+    "NFGSM",
     "PGD",
     "RWP",
     "SAM",
+    "TRADES",
+    "VAT",
     "AttackSettings",
     "Batch",
     "DropAttack",
@@ -88,6 +105,7 @@ __all__ = [
     "Inputs",
     "LossScale",
     "Method",
+    "RDrop",
     "Range",
     "ScheduledSettings",
     "Settings",

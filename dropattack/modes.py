@@ -75,6 +75,20 @@ def _same_in_training(module: nn.RNNBase) -> bool:
 
 
 @contextmanager
+def in_eval_mode(model: nn.Module) -> Iterator[None]:
+    """Puts a model in eval mode for some passes, whose gradients pass recurrent layers too."""
+    modules = list(model.modules())
+    modes = [module.training for module in modules]
+    model.eval()
+    try:
+        with recurrent_gradients(model):
+            yield
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
+
+
+@contextmanager
 def twice_differentiable(model: nn.Module) -> Iterator[None]:
     """Runs recurrent layers without cuDNN, attention without fused kernels: they have no second derivative.
 

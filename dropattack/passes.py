@@ -84,7 +84,7 @@ class Passes(Generic[S]):
         """
         loss, outputs = self.forward(model, inputs, labels)
         self.propagate(loss if weight == 1.0 else loss * weight)
-        return loss.detach(), _detached(outputs)
+        return loss.detach(), detached(outputs)
 
     def propagate(self, value: Tensor, inputs: Sequence[Tensor] | None = None) -> None:
         """Adds the gradient of a loss, or of another scalar, to every ``.grad``.
@@ -164,7 +164,7 @@ class Passes(Generic[S]):
                 own = [target.gradient() for target in targets]
             if weight not in (0, 1):
                 own = [None if g is None else g / weight for g in own]
-        return loss.detach(), _detached(outputs), own
+        return loss.detach(), detached(outputs), own
 
     @contextmanager
     def own_autocast(self, device: str) -> Iterator[None]:
@@ -217,5 +217,6 @@ def _check_graph(value: Tensor) -> None:
     )
 
 
-def _detached(outputs: Any) -> Any:
+def detached(outputs: Any) -> Any:
+    """A model's outputs without their graph."""
     return outputs.detach() if isinstance(outputs, Tensor) else tree_map_only(Tensor, Tensor.detach, outputs)

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Granularity = Literal["tensor", "row"]
+Granularity = Literal["tensor", "row", "last"]
 
 
 def granularity(scope: str, batched: bool, value: Tensor) -> Granularity:
@@ -23,7 +23,7 @@ def granularity(scope: str, batched: bool, value: Tensor) -> Granularity:
 
 
 def norm(tensor: Tensor, by: Granularity = "tensor") -> Tensor:
-    """L2 norm over the whole tensor, 0-dimensional, or over each row, ``[rows, 1, …]``.
+    """L2 norm over the whole tensor, 0-dimensional, each row, ``[rows, 1, …]``, or the last dimension.
 
     Rows are summed up in double precision: an example that a model is sure of has a gradient whose squares
     single precision takes for zeros, and would seem to withstand every attack.
@@ -32,9 +32,9 @@ def norm(tensor: Tensor, by: Granularity = "tensor") -> Tensor:
     if by == "tensor":
         length = torch.linalg.vector_norm(tensor)
         return length
-    if tensor.dim() == 1:
+    if by == "row" and tensor.dim() == 1:
         return tensor.abs()
-    dims = tuple(range(1, tensor.dim()))
+    dims = (-1,) if by == "last" else tuple(range(1, tensor.dim()))
     length = torch.linalg.vector_norm(tensor, dim=dims, keepdim=True, dtype=torch.float64)
     return length.to(tensor.dtype)
 

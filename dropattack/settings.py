@@ -146,6 +146,11 @@ class Settings:
         """Whether these values mean something for images only, and nothing for the vectors of words."""
         return False
 
+    @property
+    def needs_distribution(self) -> bool:
+        """Whether the method compares distributions over classes, which a regression does not have."""
+        return False
+
     @classmethod
     def ranges(cls) -> dict[str, Range]:
         """The declared range of every hyperparameter, by name; a method's own before those that it shares."""

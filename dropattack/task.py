@@ -27,6 +27,9 @@ Loss = Callable[..., Tensor]
 Compute = Callable[[nn.Module, Arguments, Labels], tuple[Tensor, Any]]
 """``compute(model, inputs, labels)``; see `Task.compute`."""
 
+LogProbabilities = Callable[[Any], Tensor]
+"""``log_probabilities(outputs)``; see `Task.log_probabilities`."""
+
 WordsOf = Callable[[Any], Tensor]
 """``words(inputs)``; see `Task.words`."""
 
@@ -60,6 +63,9 @@ class Task:
             whose checkpoint holds its state.
         compute: What a pass computes, where that is not ``loss(model(inputs), labels)``: a function
             ``compute(model, inputs, labels)`` that calls the model and gives its loss and outputs.
+        log_probabilities: ``log_probabilities(outputs)`` gives the distributions that outputs stand for, as
+            logarithms ``[…, classes]``, to methods that compare distributions. ``None`` takes logits of
+            classes where labels are class numbers, and nothing elsewhere.
 
     Raises:
         UsageError: Something is of another kind, or ``clip_norm`` is not positive.
@@ -86,9 +92,10 @@ class Task:
     words: WordsOf | None = None
     scaling: LossScale | None = None
     compute: Compute | None = None
+    log_probabilities: LogProbabilities | None = None
 
     def __post_init__(self) -> None:
-        for name in ("loss", "compute", "words"):
+        for name in ("loss", "compute", "words", "log_probabilities"):
             given = getattr(self, name)
             if isinstance(given, type):
                 own = given.__name__

@@ -14,8 +14,9 @@ ROOT = Path(__file__).parents[1]
 
 ROOMS = {
     "dropattack": (
-        "errors imported settings attack_settings perturbation modes scaling task wrappers batches targets "
-        "passes gradients step_result gathering method registry methods integrations robustness catalogue"
+        "errors imported settings attack_settings perturbation modes scaling task wrappers batches "
+        "distributions targets passes gradients step_result gathering method registry methods integrations "
+        "robustness catalogue"
     ),
     "trainables": (
         "digest disk sealing tensors gpu vision data code architecture models datasets recipe objectives "

@@ -20,12 +20,12 @@ def scored_target_sets(records: Records, metric: Metric) -> pd.DataFrame:
     """What `scored_families` gives for target sets: one unbiased gain per target set and seed.
 
     Target sets attacked at an absolute and at a relative ε are ranked apart: ``scale`` says which, and each
-    has a ``setting`` of its own.
+    has a ``setting`` of its own. Those that SAM perturbs by its ρ are not ranked.
     """
     trials = records.complete()
-    if "targets" not in trials:
+    if not {"targets", "epsilon"} <= set(trials.columns):
         return pd.DataFrame()
-    trials = trials[trials["targets"].notna()]
+    trials = trials[trials["targets"].notna() & trials["epsilon"].notna()]
     found: list[pd.DataFrame] = []
     for scale, own in trials.groupby(scale_of(trials), sort=True):
         scored = scored_families(records, own, metric, ["targets"])

@@ -1,5 +1,6 @@
 """Where an attack inside a ball begins, and how it goes on."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -10,7 +11,11 @@ from dropattack.targets.target import Target
 
 
 def random_point(
-    value: Tensor, radius: float, by: Granularity | Literal["element"], generator: torch.Generator | None
+    value: Tensor,
+    radius: float,
+    by: Granularity | Literal["element"],
+    generator: torch.Generator | None,
+    kept: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """A perturbation drawn uniformly from the L2 ball around zero, or with ``element`` from the L∞ ball.
 
@@ -19,28 +24,51 @@ def random_point(
     Args:
         value: What will be perturbed.
         radius: Of the ball.
-        by: Whether the L2 ball is that of the whole ``tensor``, or each ``row`` has its own.
+        by: Whether the L2 ball is that of the whole ``tensor``, or each ``row`` or vector has its own.
         generator: Source of the draws.
+        kept: Puts zeros where nothing may be attacked, as `Target.kept` does; those are no dimensions.
     """
     if by == "element":
         drawn = torch.rand(value.shape, generator=generator, dtype=torch.float32, device=value.device)
         return drawn.mul_(2).sub_(1).mul_(radius).to(value.dtype)
     direction = noise_like(value, generator)
+    if kept is not None:
+        direction = kept(direction)
     length = norm(direction, by)
+    power: float | Tensor = length.numel() / max(1, value.numel())
+    if kept is not None:
+        power = 1 / norm(kept(torch.ones_like(direction, dtype=torch.float32)), by).square().clamp(min=1)
     share = torch.rand(length.shape, generator=generator, dtype=torch.float32, device=value.device)
-    distance = share.pow_(length.numel() / max(1, value.numel())).mul_(radius)
+    distance = share.pow(power).mul_(radius)
     return scaled(direction, distance.to(value.dtype), length)[0]
 
 
+def lengths(target: Target, gradient: Tensor, by: Granularity) -> Tensor:
+    """L2 norms to divide a gradient by; 1 at padding, where it is zero."""
+    length = norm(gradient, by)
+    if by != "last":
+        return length
+    return length.masked_fill(target.kept(torch.ones_like(length)) == 0, 1)
+
+
 def projected_step(
-    target: Target, perturbation: Tensor | None, gradient: Tensor, size: float, radius: float, ball: str
+    target: Target,
+    perturbation: Tensor | None,
+    gradient: Tensor,
+    size: float,
+    radius: float,
+    ball: str,
+    by: Granularity | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """One step of size ``size`` from a perturbation, back into the ball ``l2`` or ``linf`` of that radius."""
-    by = granularity("sample", target.batched, gradient)
+    """One step of size ``size`` from a perturbation, back into the ball ``l2`` or ``linf`` of that radius.
+
+    Each example has a ball of its own, and a parameter one as a whole, unless ``by`` says otherwise.
+    """
+    by = by or granularity("sample", target.batched, gradient)
     if ball == "linf":
         step, share = sign_step(gradient, size)
     else:
-        step, share = scaled(gradient, size, norm(gradient, by))
+        step, share = scaled(gradient, size, lengths(target, gradient, by))
     if perturbation is not None:
         step.add_(perturbation)
     return projected(step, radius, "element" if ball == "linf" else by), share

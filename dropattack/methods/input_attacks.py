@@ -1,17 +1,18 @@
-"""Attacks on the input, in one step or several: FGSM, FGM and PGD-K.
+"""Attacks on the input: what they share, and the two of one step, FGSM and FGM.
 
-For images they perturb the pixels, each image by itself; for text the rows of the embedding matrix, all
-together, as the widely used code for FGM and PGD on texts does.
+For images they perturb the pixels, each image by itself. For text they perturb the rows of the embedding
+matrix, all together, as the widely used code for FGM and PGD on texts does; or the vectors of tokens, as
+Miyato et al. do: see `InputAttackSettings`.
 
 They begin at the clean input, and train on the clean batch beside the attacked one, as that code does and as
 Goodfellow et al. and Miyato et al. do. Madry et al. begin at a random point, and train on the attacked batch
-alone: see `PGDSettings`. FGSM from a random start (Wong et al. 2020) is that with one step.
+alone: see `methods.pgd`.
 """
 
 from abc import abstractmethod
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,26 +20,42 @@ from typing_extensions import override
 
 from dropattack.attack_settings import AttackSettings
 from dropattack.method import Method
-from dropattack.methods.balls import projected_step, random_point
+from dropattack.methods.balls import lengths
 from dropattack.methods.dropattack import DropAttack
 from dropattack.methods.dropattack_settings import DropAttackSettings
 from dropattack.modes import frozen_batch_statistics
-from dropattack.perturbation import granularity, norm, scaled, sign_step
+from dropattack.perturbation import Granularity, granularity, scaled, sign_step
 from dropattack.registry import register
 from dropattack.settings import Settings, setting
 from dropattack.step_result import StepResult
-from dropattack.targets.names import find_targets, words_are_input
+from dropattack.targets.activations import TokenTarget
+from dropattack.targets.names import find_targets
 from dropattack.targets.spelling import INPUT
 from dropattack.targets.target import Target, attached
 from dropattack.task import Batch
 
+MATRIX, TOKENS, NORMALISED = "matrix", "tokens", "normalised"
+SENTENCE, TOKEN = "sentence", "token"
+
 
 @dataclass(frozen=True, kw_only=True)
 class InputAttackSettings(AttackSettings):
-    """What all input attacks share."""
+    """What all input attacks share.
+
+    Attributes:
+        text_input: For text, ``input`` is the rows of the embedding ``matrix`` that the batch looks up, all
+            together; the vectors of its ``tokens``, each text by itself; or these ``normalised``, so that ε
+            is in units of the words' standard deviations (Miyato et al. 2017; see `NormalisedTokenTarget`).
+            It means nothing for images.
+    """
 
     clean: bool = setting(True, "Train on the clean batch too, and not on the attacked one alone.")
     clamp: bool = setting(False, "Keep attacked pixels in [0, 1]; for images that are not normalised.")
+    text_input: str = setting(
+        MATRIX,
+        "For text, attack the embedding matrix, the tokens' vectors, or these normalised (Miyato et al.).",
+        choices=(MATRIX, TOKENS, NORMALISED),
+    )
 
     @property
     def attack(self) -> dict[str, Any]:
@@ -48,7 +65,7 @@ class InputAttackSettings(AttackSettings):
     @property
     @override
     def shared(self) -> dict[str, Any]:
-        return {**self.attack, "clean": self.clean, "clamp": self.clamp}
+        return {**self.attack, "clean": self.clean, "clamp": self.clamp, "text_input": self.text_input}
 
     @property
     @override
@@ -82,39 +99,38 @@ class FGSMSettings(InputAttackSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FGMSettings(InputAttackSettings):
-    """Hyperparameters of FGM."""
+class NormedAttackSettings(InputAttackSettings):
+    """What attacks of an L2 norm share."""
 
-    epsilon: float = setting(1.0, "L2 norm of the perturbation; try .5, 1 and 5.", low=0)
+    norm_over: str = setting(
+        SENTENCE,
+        "For vectors of tokens, one L2 norm for all of a sentence, or one for each token.",
+        choices=(SENTENCE, TOKEN),
+    )
+
+    def scope(self, target: Target, value: Tensor) -> Granularity:
+        """Over what norms are taken; see `granularity`."""
+        if self.norm_over == TOKEN and self.text_input != MATRIX and isinstance(target, TokenTarget):
+            return "last"
+        return granularity("sample", target.batched, value)
+
+    def spelt(self, words: bool, still: bool) -> Self:
+        """These settings with those of text at their defaults where they mean nothing.
+
+        Args:
+            words: See `Method.canonical`.
+            still: Whether nothing moves.
+        """
+        if not words or still:
+            return self.without("text_input", "norm_over")
+        return self.without("norm_over") if self.text_input == MATRIX else self
 
 
 @dataclass(frozen=True, kw_only=True)
-class PGDSettings(InputAttackSettings):
-    """Hyperparameters of PGD.
+class FGMSettings(NormedAttackSettings):
+    """Hyperparameters of FGM."""
 
-    The defaults are those of the code for texts; Madry et al. have ``norm: linf``, ``random_start: true`` and
-    ``clean: false``.
-    """
-
-    epsilon: float = setting(1.0, "Radius of the ball around the input.", low=0)
-    alpha: float = setting(0.3, "Size of one ascent step.", low=0)
-    k: int = setting(3, "Ascent steps K.", low=1)
-    norm: str = setting(
-        "l2", "Ball and step: L2, or L∞ with the gradient's sign (Madry et al.).", choices=("l2", "linf")
-    )
-    random_start: bool = setting(
-        False, "Begin at a uniform random point of the ball (Madry et al.), not at the input."
-    )
-
-    @property
-    @override
-    def steps(self) -> int:
-        return self.k
-
-    @property
-    @override
-    def noisy(self) -> bool:
-        return self.random_start
+    epsilon: float = setting(1.0, "L2 norm of the perturbation; try .5, 1 and 5.", low=0)
 
 
 S = TypeVar("S", bound=InputAttackSettings)
@@ -127,7 +143,7 @@ class InputAttack(Method[S]):
     the input alone. Without a clean pass, loss and outputs are those of the first pass at the random start.
     """
 
-    def begin(self, value: Tensor) -> Tensor:
+    def begin(self, target: Target, value: Tensor) -> Tensor:
         """The perturbation that an attack from a random point begins with, before clamping."""
         return torch.zeros_like(value)
 
@@ -139,14 +155,15 @@ class InputAttack(Method[S]):
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         inputs, labels = batch
         settings = self.settings
-        targets = find_targets(model, [INPUT], self.task, inputs=inputs)
+        text = settings.text_input
+        targets = find_targets(model, [INPUT], self.task, text != MATRIX, inputs, text == NORMALISED)
         (target,) = targets
         first: list[tuple[Tensor, Any]] = []
         begun: list[Tensor] = []
         shares: list[Tensor] = []
 
         def begin(value: Tensor) -> Tensor:
-            begun.append(self._in_range(value, self.begin(value)))
+            begun.append(self._in_range(value, self.begin(target, value)))
             return begun[-1]
 
         with attached(targets), ExitStack() as stack:
@@ -191,7 +208,9 @@ class FGSM(InputAttack[FGSMSettings]):
     @classmethod
     @override
     def canonical(cls, settings: FGSMSettings, words: bool) -> tuple[str, Settings]:
-        """An ε of 0 is that of every other attack."""
+        """An ε of 0 is that of every other attack, and images have no words."""
+        if not words:
+            settings = settings.without("text_input")
         if settings.epsilon == 0:
             still = FGMSettings(**settings.shared, epsilon=0.0)
             return FGM.canonical(still, words)
@@ -216,7 +235,8 @@ class FGM(InputAttack[FGMSettings]):
     @override
     def canonical(cls, settings: FGMSettings, words: bool) -> tuple[str, Settings]:
         """DropAttack of the input alone, with p = 1 and a norm for each example."""
-        if settings.clamp:
+        settings = settings.spelt(words, still=settings.epsilon == 0)
+        if settings.clamp or settings.text_input == NORMALISED or settings.norm_over == TOKEN:
             return cls.name, settings
         return DropAttack.canonical(
             DropAttackSettings(
@@ -224,6 +244,7 @@ class FGM(InputAttack[FGMSettings]):
                 p=1.0,
                 norm="sample",
                 clean_weight=float(settings.clean),
+                text_input=settings.text_input,
                 **settings.attack,
             ),
             words,
@@ -231,58 +252,5 @@ class FGM(InputAttack[FGMSettings]):
 
     @override
     def ascend(self, target: Target, perturbation: Tensor | None, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        by = granularity("sample", target.batched, gradient)
-        return scaled(gradient, self.settings.epsilon, norm(gradient, by))
-
-
-@register
-class PGD(InputAttack[PGDSettings]):
-    """K steps of size α, each followed by projection to the ball of radius ε around the input.
-
-    A random start is uniform in the volume of the ball: of each image, or of all rows of an embedding matrix
-    together. Without a clean pass, the rows that each lookup of the first pass adds have a ball of their own,
-    until the first step projects them into one.
-    """
-
-    name = "pgd"
-    summary = "K projected ascent steps on the input, beside the clean batch."
-    source = "Madry et al. 2018; a row of DropAttack's Table 2."
-    cost = "K + 1; K + 2 from a random start beside the clean batch"
-    settings_type = PGDSettings
-
-    @classmethod
-    @override
-    def canonical(cls, settings: PGDSettings, words: bool) -> tuple[str, Settings]:
-        """A single step ends on the smaller of α and ε; with no room to move, size and ball do not count.
-
-        From a random start both count; without room that is one more pass at the input, beside a clean one.
-        """
-        if settings.random_start:
-            if settings.epsilon > 0:
-                return cls.name, settings
-            still = replace(settings, random_start=False, k=settings.k + settings.clean)
-            return cls.canonical(still, words)
-        size = min(settings.alpha, settings.epsilon)
-        if settings.k == 1 and settings.norm == "linf":
-            shared = FGSMSettings(**settings.shared, epsilon=size)
-            return FGSM.canonical(shared, words)
-        if settings.k == 1:
-            shared_l2 = FGMSettings(**settings.shared, epsilon=size)
-            return FGM.canonical(shared_l2, words)
-        if size == 0:
-            return cls.name, replace(settings.without("alpha", "norm"), epsilon=0.0)
-        return cls.name, settings
-
-    @override
-    def begin(self, value: Tensor) -> Tensor:
-        if self.settings.epsilon == 0:
-            return super().begin(value)
-        by = granularity("sample", not words_are_input(self.task), value)
-        epsilon, ball, generator = self.settings.epsilon, self.settings.norm, self.task.generator
-        return random_point(value, epsilon, "element" if ball == "linf" else by, generator)
-
-    @override
-    def ascend(self, target: Target, perturbation: Tensor | None, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        return projected_step(
-            target, perturbation, gradient, self.settings.alpha, self.settings.epsilon, self.settings.norm
-        )
+        by = self.settings.scope(target, gradient)
+        return scaled(gradient, self.settings.epsilon, lengths(target, gradient, by))

@@ -1,5 +1,8 @@
 """Sharpness-aware minimisation: the gradient at w + ρ g / ‖g‖, applied at w. SAM, ASAM, and ESAM's mask.
 
+With ``targets: norms`` SAM and ASAM are SAM-ON (Mueller et al. 2023): the normalisation layers alone are
+perturbed, and all weights are trained.
+
 Of an embedding matrix only the rows in the batch are touched: the others have no gradient, so the rule leaves
 them where they are.
 """
@@ -20,16 +23,34 @@ from dropattack.perturbation import draw_mask, joint_norm, scaled
 from dropattack.registry import register
 from dropattack.settings import EPS_ZERO, Settings, setting
 from dropattack.step_result import StepResult
-from dropattack.targets.names import trainable_targets
+from dropattack.targets.spelling import canonical_targets
 from dropattack.targets.target import Target, attached
+from dropattack.targets.weights import ALL, weight_targets
 from dropattack.task import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
 class SAMSettings(AttackSettings):
-    """Hyperparameters of SAM."""
+    """Hyperparameters of SAM.
+
+    Attributes:
+        targets: Perturbed weights; one norm is taken over all of them.
+    """
 
     rho: float = setting(0.05, "L2 norm ρ of the perturbation of all weights together.", low=0)
+    targets: str = setting(
+        ALL, "Perturbed weights: all; norms, those of normalisation layers (SAM-ON); or names."
+    )
+
+    @override
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "targets", canonical_targets(self.targets))
+
+    @property
+    @override
+    def target_sets(self) -> dict[str, str]:
+        return {} if self.targets == ALL else {"targets": self.targets}
 
     @property
     @override
@@ -63,10 +84,12 @@ class SharpnessAware(Method[S]):
     @override
     def gather(self, model: nn.Module, batch: Batch) -> StepResult:
         inputs, labels = batch
-        every = trainable_targets(model, self.task)
-        with attached(every):
-            loss, outputs, found = self.gradients(model, inputs, labels, every)
-            weights = [w for w, g in zip(every, found, strict=True) if g is not None]
+        chosen = weight_targets(model, self.settings.targets, self.task)
+        with attached(chosen):
+            loss, outputs, found = self.gradients(model, inputs, labels, chosen)
+            weights = [w for w, g in zip(chosen, found, strict=True) if g is not None]
+            if not weights:
+                raise chosen[0].unused()
             perturbations, share = self.perturb(weights, [g for g in found if g is not None])
             del found  # a copy of every weight that the second pass has room for
             for weight, perturbation in zip(weights, perturbations, strict=True):
@@ -149,7 +172,8 @@ class ESAM(SharpnessAware[ESAMSettings]):
     def canonical(cls, settings: ESAMSettings, words: bool) -> tuple[str, Settings]:
         """A mask of ones is none."""
         if settings.beta == 1:
-            return SAM.canonical(SAMSettings(rho=settings.rho, **settings.shared), words)
+            plain = SAMSettings(rho=settings.rho, targets=settings.targets, **settings.shared)
+            return SAM.canonical(plain, words)
         return super().canonical(settings, words)
 
     @override

@@ -1,5 +1,6 @@
 """Activations as attacks see them: pixels and other inputs, vectors of tokens, weights that are computed."""
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 import torch
@@ -88,12 +89,20 @@ class ActivationTarget(Target):
             return self._perturbation
         return torch.zeros_like(self.value)
 
+    def _measured(self, activation: Tensor) -> Tensor:
+        """The value that stands for an activation."""
+        return activation
+
+    def _placed(self, perturbation: Tensor) -> Tensor:
+        """What to add to the activation for a perturbation of the value."""
+        return perturbation
+
     def _through(self, activation: Tensor) -> Tensor:
         """What the model sees instead of ``activation``."""
-        self._value = self.kept(activation.detach())
+        self._value = self.kept(self._measured(activation.detach()))
         if self._perturbation is not None:
             self._perturbation = self.kept(made(self._perturbation, self._value))
-            activation = activation + self._perturbation
+            activation = activation + self._placed(self._perturbation)
         if self._watched:
             if self._variable is not None:
                 raise UsageError(f"target {self.name!r} is used twice in one pass; attack {self.instead}")
@@ -177,13 +186,24 @@ class InputTarget(ActivationTarget):
 
 
 class TokenTarget(ActivationTarget):
-    """The vectors that an embedding gives for the tokens of the batch, ``[batch, length, width]``."""
+    """The vectors that an embedding gives for the tokens of the batch, ``[batch, length, width]``.
+
+    Args:
+        name: See `Target`.
+        embedding: Looks the tokens up.
+        words: Tells words from padding.
+        shapes: Of the token ids that the model is called with. A model that looks them up transposed, as
+            XLNet does, is refused: norms would be over positions and not over texts. Where batch and length
+            are alike, nothing shows it.
+    """
 
     inside = True
 
-    def __init__(self, name: str, embedding: nn.Embedding, words: Words) -> None:
+    def __init__(
+        self, name: str, embedding: nn.Embedding, words: Words, shapes: Collection[torch.Size] = ()
+    ) -> None:
         super().__init__(name)
-        self._embedding, self._among = embedding, words
+        self._embedding, self._among, self._shapes = embedding, words, shapes
 
     @override
     def attach(self) -> None:
@@ -200,8 +220,46 @@ class TokenTarget(ActivationTarget):
         return by_hand(self.name) if self._value is None else super().unused()
 
     def _leave(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], vectors: Tensor) -> Tensor:
-        self.words = self._among.among(args[0] if args else kwargs["input"])
+        tokens = args[0] if args else kwargs["input"]
+        if tokens.dim() == 2 and tokens.shape not in self._shapes and tokens.shape[::-1] in self._shapes:
+            raise UsageError(
+                f"target {self.name!r} needs one row for each text, and the model looks its tokens up as "
+                f"[length, batch]; attack its weights instead, or a model that reads [batch, length]"
+            )
+        self.words = self._among.among(tokens)
         return self._through(vectors)
+
+
+class NormalisedTokenTarget(TokenTarget):
+    """The vectors of tokens in units in which words have mean 0 and variance 1 in each dimension.
+
+    Words count as often as the step's first pass looks them up: Miyato et al. 2017, section 3, take the
+    frequencies of the whole training set. The model sees v + σ ∘ r̄ for a perturbation r̄ of (v − μ) / σ, which
+    is the same point; so its own vectors stay as they are, and growing ones do not escape an attack.
+    """
+
+    _statistics: tuple[Tensor, Tensor] | None = None
+
+    @override
+    def select(self, gradient: Tensor) -> Tensor:
+        return self.kept(self._placed(gradient))
+
+    @override
+    def _measured(self, activation: Tensor) -> Tensor:
+        if self._statistics is None:
+            counted = torch.ones_like(activation[..., :1]) if self.words is None else self.words[..., None]
+            weights = counted.to(activation.dtype)
+            total, dims = weights.sum().clamp(min=1), tuple(range(activation.dim() - 1))
+            mean = (weights * activation).sum(dims) / total
+            spread = (weights * (activation - mean).square()).sum(dims) / total
+            self._statistics = mean, spread.sqrt()
+        mean, deviation = self._statistics
+        return (activation - mean) / deviation.clamp(min=torch.finfo(activation.dtype).tiny)
+
+    @override
+    def _placed(self, perturbation: Tensor) -> Tensor:
+        assert self._statistics is not None
+        return perturbation * self._statistics[1]
 
 
 class ComputedTarget(ActivationTarget):

@@ -3,11 +3,19 @@
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
+import torch
 from torch import nn
 from torch.nn.utils import parametrize
+from torch.utils._pytree import tree_leaves
 
 from dropattack.errors import UsageError, unknown
-from dropattack.targets.activations import ActivationTarget, ComputedTarget, InputTarget, TokenTarget
+from dropattack.targets.activations import (
+    ActivationTarget,
+    ComputedTarget,
+    InputTarget,
+    NormalisedTokenTarget,
+    TokenTarget,
+)
 from dropattack.targets.arguments import floats
 from dropattack.targets.embedding_rows import RowsTarget
 from dropattack.targets.lookups import Words, by_hand
@@ -20,7 +28,12 @@ T = TypeVar("T", bound=Target)
 
 
 def find_targets(
-    model: nn.Module, names: Sequence[str], task: Task, tokens: bool = False, inputs: Any = None
+    model: nn.Module,
+    names: Sequence[str],
+    task: Task,
+    tokens: bool = False,
+    inputs: Any = None,
+    normalised: bool = False,
 ) -> list[Target]:
     """What the names stand for in a model.
 
@@ -31,6 +44,7 @@ def find_targets(
         tokens: Takes ``input``, where it stands for an embedding matrix, as the vectors of the batch's
             tokens and not as the rows of the matrix.
         inputs: See `find_input`.
+        normalised: See `find_input`.
 
     Raises:
         UsageError: A name is unknown, frozen, or the same tensor as another, or ``input`` is mapped to
@@ -41,7 +55,7 @@ def find_targets(
     owners: dict[int, list[nn.Module]] = {}
     for name in names:
         if name == INPUT and (tokens or not words_are_input(task)):
-            targets.append(find_input(model, task, inputs))
+            targets.append(find_input(model, task, inputs, normalised))
             continue
         computing = _computing(model, task.names.get(name, name))
         if computing is not None:
@@ -74,7 +88,9 @@ def words_are_input(task: Task) -> bool:
     return INPUT in task.names and not is_input(task.names[INPUT])
 
 
-def find_input(model: nn.Module, task: Task, inputs: Any = None) -> ActivationTarget:
+def find_input(
+    model: nn.Module, task: Task, inputs: Any = None, normalised: bool = False
+) -> ActivationTarget:
     """The batch as an attack on single examples sees it: its numbers, or the vectors of its tokens.
 
     Args:
@@ -82,6 +98,7 @@ def find_input(model: nn.Module, task: Task, inputs: Any = None) -> ActivationTa
         task: Says what ``input`` is; see `Task.names`.
         inputs: Where the task says nothing, a model that names its embedding by ``get_input_embeddings``, as
             those of Hugging Face do, is attacked there for inputs without floating-point tensors.
+        normalised: Takes vectors of tokens in units of their deviation; see `NormalisedTokenTarget`.
 
     Raises:
         UsageError: ``input`` is mapped to something that is not an embedding matrix.
@@ -98,7 +115,8 @@ def find_input(model: nn.Module, task: Task, inputs: Any = None) -> ActivationTa
         embedding = next((m for m in owners if m.weight is parameter), None)
         if embedding is None:
             raise by_hand(INPUT)
-    return _told(TokenTarget(INPUT, embedding, _words(embedding, model, task)), model)
+    kind = NormalisedTokenTarget if normalised else TokenTarget
+    return _told(kind(INPUT, embedding, _words(embedding, model, task), _shapes(inputs)), model)
 
 
 def trainable_targets(model: nn.Module, task: Task) -> list[ParameterTarget]:
@@ -121,6 +139,16 @@ def trainable_targets(model: nn.Module, task: Task) -> list[ParameterTarget]:
 def _argument(name: str) -> str | None:
     """The model's argument that ``input.image`` names; ``None`` for ``input``."""
     return name.partition(".")[2] or None
+
+
+def _shapes(inputs: Any) -> set[torch.Size]:
+    """Shapes of the token ids, ``[batch, length]``, among what a model is called with."""
+    found = tree_leaves(inputs) if isinstance(inputs, dict | tuple | torch.Tensor) else []
+    return {
+        leaf.shape
+        for leaf in found
+        if isinstance(leaf, torch.Tensor) and leaf.dim() == 2 and not leaf.is_floating_point()
+    }
 
 
 def _has_floats(inputs: Any) -> bool:

@@ -93,6 +93,7 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
                 _check_accumulation(name, space, max(map(float, batches)))
                 for architecture in _models(workload, model, data):
                     make = partial(workload.method_settings, name, model=architecture)
+                    make({})
                     _check_space(make, space, stage.search, name)
     check_size(sweep, stage)
     if stage.scheduler is not None and len(bounds(sweep.section(stage, "training").get("epochs", 1))) > 1:

@@ -16,8 +16,13 @@ EPOCHS, STEPS = 5, 8
 
 
 def test_all_methods_with_attacks_have_a_schedule():
-    assert set(REGISTERED) - set(SCHEDULED) == {"apb", "dropout", "l1", "l2", "standard"}
-    assert set(SCHEDULED) - set(ATTACKING) == {"dropen"}
+    assert set(REGISTERED) - set(SCHEDULED) == {"apb", "dropout", "l1", "l2", "msam", "standard"}
+    assert set(SCHEDULED) - set(ATTACKING) == {"dropen", "r-drop"}
+
+
+def with_dropout(name, kind):
+    """A model on which a method differs from plain training: R-Drop does so by dropout alone."""
+    return Attention if name == "r-drop" else kind
 
 
 def counted(model):
@@ -57,7 +62,7 @@ def test_passes_counted_are_passes_declared(name, start, interval):
 @pytest.mark.parametrize("name", SCHEDULED)
 @pytest.mark.parametrize("kind", [Layered, Recurrent])
 def test_before_its_start_a_method_is_standard_training(name, kind):
-    models = [make(kind), make(kind)]
+    models = [make(with_dropout(name, kind)) for _ in range(2)]
     methods = [method_for(name, models[0], start=0.5), method_for("standard", models[1])]
     optimizers = [torch.optim.AdamW(model.parameters(), lr=0.01) for model in models]
     batches = [models[0].batch() for _ in range(4)]
@@ -91,7 +96,7 @@ def test_a_start_is_refused_where_nobody_says_how_far_the_training_is(name, valu
 @pytest.mark.parametrize("name", SCHEDULED)
 def test_every_nth_step_is_the_methods_own_and_resuming_goes_on_counting(name):
     """A step with an interval is one of the method without, or one of standard training."""
-    whole, resumed = (make(Layered) for _ in range(2))
+    whole, resumed = (make(with_dropout(name, Layered)) for _ in range(2))
     batch = whole.batch()
     method = method_for(name, whole, interval=3)
     own = []
@@ -100,6 +105,7 @@ def test_every_nth_step_is_the_methods_own_and_resuming_goes_on_counting(name):
         method.step(whole, batch, torch.optim.SGD(whole.parameters(), lr=0.1))
         resumed.load_state_dict(before)
         plain = method_for("standard", resumed)
+        plain.steps = number
         plain.step(resumed, batch, torch.optim.SGD(resumed.parameters(), lr=0.1))
         after = parameters_of(resumed)
         if not all(torch.equal(value, after[key]) for key, value in parameters_of(whole).items()):

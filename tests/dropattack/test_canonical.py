@@ -153,6 +153,8 @@ SAME = {
         of("standard", rounds=3),
     ],
     "no dropout": [of("dropout", rate=0), of("standard")],
+    "no divergence": [of("trades", kl_weight=0, k=1), of("vat", kl_weight=0), of("standard")],
+    "no momentum ahead": [of("msam", rho=0, mu=0.5), of("standard")],
     "no noise": [of("rwp", sigma=0), of("standard")],
     "one pass": [of("freelb", k=1, magnitude=0, step_size=3), of("standard"), of("freelb", k=1, magnitude=0)],
     "one noisy pass": [of("freelb", k=1, step_size=3, max_norm=0.1), of("freelb", k=1)],
@@ -200,6 +202,19 @@ SAME = {
         of("pgd", epsilon=0, k=2, clean=False),
         of("pgd", epsilon=0, k=2, clean=False, random_start=True),
     ],
+    "one step from a random start": [
+        of("fgsm-rs", epsilon=0.2, step=0.5),
+        of("pgd", epsilon=0.2, alpha=0.1, k=1, norm="linf", random_start=True, clean=False),
+    ],
+    "a sign step without noise": [
+        of("n-fgsm", epsilon=0.1, noise=0, step=2),
+        of("fgsm", epsilon=0.2, clean=False),
+    ],
+    "a divergence without room": [
+        of("trades", epsilon=0, k=2),
+        of("trades", epsilon=0, k=2, alpha=0.3, norm="l2", noise="uniform"),
+    ],
+    "a smoothness without size": [of("vat", epsilon=0), of("vat", epsilon=0, xi=0.7, text_input="tokens")],
     "no room": [of("pgd", epsilon=0, alpha=0.2), of("pgd", alpha=0, norm="linf")],
     "an input that stays": [of("awp", k=2, epsilon=0), of("awp", k=2, alpha=0)],
     "rescaled": [of("dropattack", epsilon=0.5, p=0.5, rescale=True), of("dropattack", epsilon=1, p=0.5)],
@@ -243,6 +258,7 @@ def test_families_that_train_alike_have_one_spelling(kind, family):
 def test_families_do_not_run_into_one_another():
     known = {family: spelling(Words, *members[0]) for family, members in SAME.items()}
     standard = {"p = 0", "no dropout", "no noise", "one pass", "no replay", "no terms"}
+    standard |= {"no divergence", "no momentum ahead"}
     assert {known[family] for family in standard} == {json.dumps(["standard", {}])}
     touched = set(known) - standard - {"awp of no size", "sharpness of no size"}
     assert len({known[family] for family in touched}) == len(touched)

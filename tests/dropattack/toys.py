@@ -12,7 +12,8 @@ from dropattack.testing.methods.models import Images, Texts, make, standing
 __all__ = ["Images", "Points", "Texts", "close", "gradient_at", "make", "method_for", "standing"]
 
 # What each method is tried with, where the defaults are too tame, and the factor of each pass's loss in the
-# update: all there is to it, but for methods that penalise gradients, and so differentiate each pass twice.
+# update: all there is to it, but for methods that penalise gradients, and so differentiate each pass twice,
+# and for those of `APART`.
 HYPERPARAMETERS = {
     "apb": {"h": 3, "eta": 0.01},
     "dropattack": {"targets": "input+hidden", "epsilon": 0.7, "k": 2},
@@ -23,6 +24,7 @@ HYPERPARAMETERS = {
     "l2": {"strength": 0.01},
     "awp": {"k": 2},
     "rwp": {"clean_weight": 0.25},
+    "trades": {"k": 2},
 }
 WEIGHTS = {
     "apb": [1],
@@ -36,14 +38,21 @@ WEIGHTS = {
     "fgsm": [1, 1],
     "freeat": [0, 0, 1],
     "freelb": [1 / 3, 1 / 3, 1 / 3],
+    "fgsm-rs": [0, 1],
     "l1": [1],
     "l2": [1],
+    "msam": [1],
+    "n-fgsm": [0, 1],
     "pgd": [1, 0, 0, 1],
     "rwp": [0.25, 0.75],
     "sam": [0, 1],
     "standard": [1],
 }
 TWICE = {"dropen"}
+APART = {"r-drop": 2, "trades": 4, "vat": 3}
+"""Methods whose passes give the gradient of a divergence too, with their number of passes."""
+GRAPHS = {"r-drop": [0, 1], "trades": [0, 1, 1, 1]}
+"""How many graphs of earlier passes are alive when a pass begins, where any is."""
 
 
 @dataclass

@@ -132,3 +132,13 @@ def test_every_table_has_a_quick_version_that_is_recorded_apart(name: str) -> No
     assert quick.name == f"{name}-quick"
     assert max(trial.training["epochs"] for trial in _trials(name, "quick")) <= 2
     assert not {t.key for t in _trials(name)} & {t.key for t in _trials(name, "quick")}
+
+
+@pytest.mark.parametrize(("scale", "seeds"), [("", 3), ("quick", 2)])
+def test_fast_adversarial_trainings_share_one_recipe_and_one_ball(scale: str, seeds: int) -> None:
+    trials = _trials("cifar10-fast-at", scale)
+    assert _distinct(trials) == len(trials) == 6 * seeds
+    assert len({str(sorted(trial.training.items())) for trial in trials}) == 1
+    assert {trial.hyperparameters.get("epsilon") for trial in trials} == {None, 0.031}
+    clean = [trial.method for trial in trials if trial.hyperparameters.get("clean", False)]
+    assert not clean, "on the attacked batch alone"

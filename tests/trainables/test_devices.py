@@ -18,6 +18,8 @@ from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
 
 METHODS = sorted(dropattack.registered())
+SHORT = {"trades": {"k": 1}}
+"""Hyperparameters of methods that would be slow with their defaults."""
 IMAGES, TEXTS = "digits-lenet5", "texts-bigru"
 GRIDS = {
     IMAGES: "fgsm:0.1+fgm:0.1+pgd-2:0.1+pgd-l2-2:0.1+margin-2:0.1+noise-2:0.1+square-3:0.1",
@@ -43,7 +45,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Data]:
 def trial(workload: str, method: str, hyperparameters: Any = None, **training: Any) -> Trial:
     settings = TrainingSettings(**{"epochs": 2, "batch_size": 4, "train_size": 10, **training})
     model = {"hidden": 4, "embedding_size": 4, "dropout": 0.0} if workload == TEXTS else {}
-    return Trial.make(workload, method, hyperparameters or {}, settings, 0, "checksum", model=model)
+    return Trial.make(
+        workload, method, hyperparameters or SHORT.get(method, {}), settings, 0, "checksum", model=model
+    )
 
 
 def numbers(metrics: dict[str, float]) -> dict[str, float]:

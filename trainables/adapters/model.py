@@ -8,11 +8,11 @@ from typing import Any, ClassVar, cast
 
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _NormBase
 from typing_extensions import override
 
 from dropattack import INPUT, Settings, UsageError, setting
 from dropattack.errors import first_line
+from dropattack.targets.weights import is_normalisation
 from trainables.architecture import Architecture
 from trainables.data.dataset import Data
 
@@ -117,11 +117,11 @@ class Names:
 
 
 def _norms(model: nn.Module) -> frozenset[str]:
-    """Parameters of normalisation layers: torch's, and classes that are called so."""
+    """Parameters of normalisation layers."""
     return frozenset(
         f"{path}.{name}" if path else name
         for path, module in model.named_modules()
-        if isinstance(module, _NormBase | nn.GroupNorm | nn.LayerNorm) or "Norm" in type(module).__name__
+        if is_normalisation(module)
         for name, _ in module.named_parameters(recurse=False)
     )
 

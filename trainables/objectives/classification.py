@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from dropattack import UsageError
 from dropattack.errors import unknown
-from dropattack.task import Loss
+from dropattack.task import LogProbabilities, Loss
 from trainables.data.dataset import Data
 from trainables.data.splits import Split
 from trainables.objectives.objective import Measure, Measured, Objective, number, outputs_of
@@ -108,6 +108,11 @@ class Classification(Objective):
 
     @property
     @override
+    def log_probabilities(self) -> LogProbabilities | None:
+        return _log_softmax
+
+    @property
+    @override
     def classifies(self) -> bool:
         return True
 
@@ -133,6 +138,10 @@ def check_classes(labels: Tensor, classes: int) -> None:
 
 def _weighted(outputs: Tensor, labels: Tensor, weights: Tensor, smoothing: float) -> Tensor:
     return F.cross_entropy(outputs, labels, weights.to(outputs), label_smoothing=smoothing)
+
+
+def _log_softmax(outputs: Tensor) -> Tensor:
+    return F.log_softmax(outputs.float() if outputs.dtype.itemsize < 4 else outputs, 1)
 
 
 def _confusion_tells(outputs: Any, labels: Tensor) -> Any:

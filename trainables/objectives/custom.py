@@ -8,7 +8,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from dropattack import UsageError
-from dropattack.task import Loss
+from dropattack.task import LogProbabilities, Loss
 from trainables.data.dataset import Data
 from trainables.data.splits import Split
 from trainables.objectives.objective import Measure, Objective
@@ -22,6 +22,8 @@ class CustomObjective(Objective):
         of: ``of(outputs, labels)``, a scalar tensor, averaged over the batch.
         metrics: Metrics of a whole split, beside the loss, by name; a function alone is a `Measure` of which
             more is better.
+        distributions: Which distributions outputs stand for, see `Task.log_probabilities`; methods that
+            compare such need it.
 
     Example:
         >>> import torch
@@ -35,12 +37,18 @@ class CustomObjective(Objective):
 
     of: Loss
     metrics: Mapping[str, Measure | Callable[[Any, Tensor], Any]] = field(default_factory=dict)
+    distributions: LogProbabilities | None = None
 
     @override
     def loss(self, train: Split, data: Data, smoothing: float) -> Loss:
         if smoothing:
             raise UsageError("label_smoothing is for classification; put it into the loss of your own")
         return self.of
+
+    @property
+    @override
+    def log_probabilities(self) -> LogProbabilities | None:
+        return self.distributions
 
     @property
     @override

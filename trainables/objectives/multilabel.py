@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override
 
 from dropattack import UsageError
-from dropattack.task import Loss
+from dropattack.task import LogProbabilities, Loss
 from trainables.data.dataset import Data
 from trainables.data.splits import Split
 from trainables.objectives.objective import Measure, Objective
@@ -42,6 +43,11 @@ class MultiLabel(Objective):
             )
         return partial(_binary_cross_entropy, smoothing=smoothing)
 
+    @property
+    @override
+    def log_probabilities(self) -> LogProbabilities | None:
+        return _there_or_not
+
     @override
     def measures(self, data: Data | None = None) -> Mapping[str, Measure]:
         return {
@@ -53,6 +59,11 @@ class MultiLabel(Objective):
 def _binary_cross_entropy(outputs: Tensor, labels: Tensor, smoothing: float) -> Tensor:
     wanted = labels.to(outputs) * (1 - smoothing) + smoothing / 2
     return F.binary_cross_entropy_with_logits(outputs, wanted)
+
+
+def _there_or_not(outputs: Tensor) -> Tensor:
+    logits = outputs.float() if outputs.dtype.itemsize < 4 else outputs
+    return torch.stack([F.logsigmoid(logits), F.logsigmoid(-logits)], -1)
 
 
 def _measure(function: str, options: Mapping[str, Any], outputs: Tensor, labels: Tensor) -> Any:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dropattack import UsageError
 from dropattack.batches import called
-from dropattack.task import Loss
+from dropattack.task import LogProbabilities, Loss
 from trainables.data.dataset import Data
 from trainables.data.splits import Split
 from trainables.recipe.fitting import evaluating, in_batches
@@ -84,6 +84,11 @@ class Objective(ABC):
     def classifies(self) -> bool:
         """Whether outputs are logits of classes, and labels their numbers: what attacks on models expect."""
         return False
+
+    @property
+    def log_probabilities(self) -> LogProbabilities | None:
+        """Which distributions outputs stand for, see `Task.log_probabilities`; ``None`` for none."""
+        return None
 
     @property
     def smooths(self) -> bool:

@@ -99,6 +99,7 @@ class Training:
                 clip_norm=self.settings.clip_norm or None,
                 words=data.words,
                 scaling=self._updates.scaling,
+                log_probabilities=self.objective.log_probabilities,
             ),
         )
         if self.settings.accumulate > 1 and not self.method.accumulates(trial.settings):

@@ -88,7 +88,8 @@ class Gradients(MethodCases):
         left = moved(start, model)
         assert not left, f"a gradient of {factor} reached {', '.join(left)}; update by `Method.update`"
         assert result.log["skipped_updates"] == 1
-        assert result.log.get("skipped", torch.tensor(1.0)) > 0.5
+        if not method.settings.needs_distribution:  # their attacks ascend no loss
+            assert result.log.get("skipped", torch.tensor(1.0)) > 0.5
 
     @pytest.mark.parametrize("factor", [float("nan"), float("inf")])
     def test_a_bad_batch_leaves_everything_as_it_was(self, case: Case, factor: float) -> None:

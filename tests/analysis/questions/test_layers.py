@@ -215,3 +215,14 @@ def test_friedman_needs_two_workloads_and_three_treatments() -> None:
     names, test = found
     assert dict(zip(names, test.ranks, strict=True))["input+fc1.w"] == 1
     assert layers.across_workloads(table[table["workload"] == "a"], "targets") is None
+
+
+def test_weights_that_sam_perturbs_are_not_ranked_among_attacked_ones() -> None:
+    """Its ρ is no ε; sets of both would compare methods, and not layers."""
+    records = null_records(1, 0.0)
+    plain = records.trials[records.trials["method"] == "standard"]
+    more = plain.assign(method="sam", targets="bn1.w", rho=0.05, key="sam" + plain["key"])
+    both = Records(pd.concat([records.trials, more], ignore_index=True))
+    assert set(ranked(both)["targets"]) == set(LAYERS)
+    alone = Records(pd.concat([plain.drop(columns=["targets", "epsilon"]), more.drop(columns="epsilon")]))
+    assert ranked(alone).empty

@@ -122,7 +122,7 @@ SETTINGS = {
     "dropen": [{}, {"cosine": 0.0, "smoothness": 0.0}],
     "freelb": [{}, {"k": 1}],
 }
-WHOLE = {"apb", "dropout", "l1", "l2", "standard"}
+WHOLE = {"apb", "dropout", "l1", "l2", "msam", "r-drop", "standard"}
 ALL_WEIGHTS = {"asam", "esam-swp", "rwp", "sam"}
 
 

@@ -96,3 +96,10 @@ def test_leaving_out_a_group_where_there_is_none(split: Any) -> None:
     assert "needs a group of each example, and the data of digits-lenet5 name none" in said
     stage = {"name": "grid", "methods": {"standard": {}}}
     parse_sweep({"name": "own", "workload": "pheme-bigru", "training": {"split": split}, "stages": [stage]})
+
+
+@pytest.mark.parametrize("method", ["trades", "vat", "r-drop"])
+def test_methods_that_compare_distributions_in_a_regression(method: str) -> None:
+    select = {"metric": "rmse", "mode": "min"}
+    said = refused({method: {}}, workload="diabetes-mlp", select=select)
+    assert f"{method} compares distributions over classes, and diabetes-mlp predicts none" in said

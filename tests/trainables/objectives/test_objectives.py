@@ -249,3 +249,21 @@ def test_a_function_alone_is_a_measure_of_which_more_is_better() -> None:
     objective = CustomObjective(F.mse_loss, {"mean": lambda outputs, labels: outputs.mean()})
     assert objective.larger_is_better("mean")
     assert Given(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 4.0])).measured(objective)["mean"] == 1.5
+
+
+def test_which_distributions_outputs_stand_for() -> None:
+    outputs = torch.randn(7, 3, generator=torch.Generator().manual_seed(0))
+    classes = Classification().log_probabilities
+    several = MultiLabel().log_probabilities
+    own = CustomObjective(F.cross_entropy, distributions=lambda outputs: outputs).log_probabilities
+    assert classes is not None
+    assert several is not None
+    assert own is not None
+    assert torch.allclose(classes(outputs).exp(), outputs.exp() / outputs.exp().sum(1, keepdim=True))
+    there = 1 / (1 + (-outputs).exp())
+    assert torch.allclose(several(outputs).exp(), torch.stack([there, 1 - there], -1))
+    assert own(outputs) is outputs
+    for coarse in (classes, several):
+        assert coarse(outputs.bfloat16()).dtype == torch.float32
+    assert Regression().log_probabilities is None
+    assert CustomObjective(F.mse_loss).log_probabilities is None

@@ -1,0 +1,78 @@
+"""What a model's outputs say as probability distributions, and how far two of them are apart."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dropattack.batches import Labelled
+from dropattack.errors import UsageError
+from dropattack.task import Batch, Task
+
+_LABELS = "labels"
+_COARSE = (torch.float16, torch.bfloat16)
+
+
+def log_probabilities(outputs: Any, batch: Batch, task: Task) -> Tensor:
+    """The distributions that a model's outputs stand for.
+
+    Args:
+        outputs: Of a pass on ``batch``.
+        batch: Arranged. Where the task does not say what outputs stand for, labels that are class numbers do:
+            logits of classes, in the dimension that the labels lack.
+        task: See `Task.log_probabilities`.
+
+    Returns:
+        Logarithms of probabilities, ``[…, classes]``, with their graph.
+
+    Raises:
+        UsageError: Neither says that the outputs are a distribution, as in a regression.
+    """
+    if task.log_probabilities is not None:
+        return task.log_probabilities(outputs)
+    logits = outputs if isinstance(outputs, Tensor) else getattr(outputs, "logits", None)
+    dim = None if logits is None else _classes_in(logits, _labels_of(batch), task)
+    if logits is None or dim is None:
+        raise UsageError(
+            "the method compares distributions over classes, and these outputs and labels are not those of a "
+            "classification; give Task(log_probabilities=…), a function of outputs, or take another method"
+        )
+    found = F.log_softmax(logits.float() if logits.dtype in _COARSE else logits, dim)
+    return found.movedim(dim, -1)
+
+
+def divergence(p: Tensor, q: Tensor) -> Tensor:
+    """The mean of KL(p ‖ q) = Σ p (log p − log q) over distributions, as a loss averages over labels.
+
+    Args:
+        p: Logarithms of probabilities, ``[…, classes]``.
+        q: The same shape.
+
+    Returns:
+        0-dimensional, ≥ 0.
+    """
+    return (p.exp() * (p - q)).sum(-1).mean()
+
+
+def _labels_of(batch: Batch) -> Any:
+    inputs, labels = batch
+    if isinstance(labels, Labelled):
+        labels = labels.labels
+    return inputs.get(_LABELS) if labels is None and isinstance(inputs, dict) else labels
+
+
+def _classes_in(logits: Tensor, labels: Any, task: Task) -> int | None:
+    """The dimension of logits that classes are in; ``None`` where labels are not of classes.
+
+    It is the second, as in torch's losses, or the last, as in Hugging Face's models.
+    """
+    if not isinstance(labels, Tensor) or not logits.is_floating_point():
+        return None
+    shape = logits.shape
+    if labels.is_floating_point():
+        return 1 if task.loss is F.cross_entropy and labels.shape == shape and labels.dim() > 1 else None
+    for dim in (1, logits.dim() - 1):
+        if logits.dim() > 1 and shape[dim] > 1 and labels.shape == shape[:dim] + shape[dim + 1 :]:
+            return dim
+    return None
