@@ -1,7 +1,7 @@
 """How the terminal words results: values in per cent, gains in points, configurations without their seed."""
 
 from analysis.records.metric import Metric
-from search.definition.sweep import Select
+from search.definition.select import Select
 from search.records.record import Record
 
 

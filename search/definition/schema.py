@@ -9,8 +9,9 @@ from dropattack import UsageError
 from dropattack.errors import unknown
 from search.definition.samplers import SAMPLERS
 from search.definition.searches import BestOf, Confirm, Grid, Sampling
+from search.definition.select import Select
 from search.definition.space import FORMS, Interval, Subsets
-from search.definition.sweep import Asha, Limits, Resources, Select, Stage, Sweep
+from search.definition.sweep import Asha, Limits, Resources, Stage, Sweep
 
 
 def check_schema(raw: Any, source: str) -> Sweep:

@@ -12,9 +12,10 @@ from dropattack.robustness import Case
 from search.definition.options import default_options, option_spaces
 from search.definition.sampling import check_sampling
 from search.definition.searches import Confirm, Sampling, Search
+from search.definition.select import Select
 from search.definition.size import check_options, check_size
 from search.definition.space import Interval, Scalar, Space, bounds, combinations, witnesses
-from search.definition.sweep import SECTIONS, Select, Stage, Sweep
+from search.definition.sweep import SECTIONS, Stage, Sweep
 from search.definition.yamlfile import SUFFIXES
 from trainables.architecture import Architecture
 from trainables.recipe.settings import TrainingSettings

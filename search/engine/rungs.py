@@ -7,7 +7,8 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from typing_extensions import override
 
-from search.definition.sweep import Asha, Select
+from search.definition.select import Select
+from search.definition.sweep import Asha
 from search.records.record import Record
 from trainables.recipe.measured import Metrics
 from trainables.trial import Trial

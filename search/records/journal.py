@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from dropattack import UsageError
-from search.definition.sweep import Select
+from search.definition.select import Select
 from search.records.code import SweepCode, is_apart
 from search.records.identity import written_identity
 from search.records.reading import EPOCH, RETRIES, read_records

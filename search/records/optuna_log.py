@@ -21,7 +21,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 from typing_extensions import override
 
-from search.definition.sweep import Select
+from search.definition.select import Select
 from search.records.lines import written
 from search.records.naming import telling
 from search.records.record import Record, State

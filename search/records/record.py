@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from search.definition.sweep import Select
+from search.definition.select import Select
 from search.records.naming import run_name
 from trainables.recipe.measured import Metrics
 from trainables.trial import Identity, Trial

@@ -9,7 +9,8 @@ from mlflow.entities import Dataset, DatasetInput, Metric, RunStatus
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from analysis.records import CONFIGURATION, CONTROL
-from search.definition.sweep import Select, Sweep
+from search.definition.select import Select
+from search.definition.sweep import Sweep
 from search.records.record import CIRCUMSTANCES, Record, State
 from search.tracking.tags import KEY, KIND, SWEEP, TAG, TRIAL
 from trainables.trial import Trial

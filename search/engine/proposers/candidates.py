@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from analysis.racing import CONTROLS, FAILED, REPEATED, STOPPED, Race
 from search.definition.searches import Sampling
-from search.definition.sweep import Select
+from search.definition.select import Select
 from search.records.record import Record, State
 
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from search.definition.sweep import Asha, Select
+from search.definition.select import Select
+from search.definition.sweep import Asha
 from search.engine.rungs import Rungs
 from search.records.record import Record, State
 from trainables.recipe.settings import TrainingSettings
