@@ -40,8 +40,9 @@ def ranks(points: Sequence[Point]) -> list[int]:
 
 
 def crowding(points: Sequence[Point]) -> list[float]:
-    """How far the neighbours of each point of a front are apart, summed over coordinates, each as a share of
-    the front's range; infinite at an end of a coordinate.
+    """How far the neighbours of each point of a front are apart, as shares of the front's range.
+
+    Shares are summed over coordinates. A point at an end of a coordinate has an infinite distance.
 
     Example:
         >>> crowding([(0, 4), (1, 2), (4, 0)])

@@ -2,7 +2,15 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from analysis.aims import PASSES, SCORE, Constraint, Goal, Rule, own_mode
 from dropattack.errors import unknown
@@ -93,17 +101,24 @@ class Select(Aim):
     @classmethod
     def _short_forms(cls, raw: Any) -> Any:
         """Lets a metric's name stand for an aim; the first of several is the one that chooses epochs."""
-        if not isinstance(raw, dict) or not isinstance(raw.get("metrics"), list | tuple):
+        if not (isinstance(raw, dict) and isinstance(raw.get("metrics"), list | tuple) and raw["metrics"]):
             return raw
         aims = [{"metric": each} if isinstance(each, str) else each for each in raw["metrics"]]
         first = aims[0] if aims and isinstance(aims[0], dict) else {}
-        if any(
-            raw.get(name, first.get(name)) != first.get(name) for name in ("metric", "mode") if raw.get(name)
-        ):
-            raise ValueError(
-                "takes metric, or metrics, and not both; each of metrics may have a mode of its own"
-            )
+        given = {name: raw[name] for name in ("metric", "mode") if raw.get(name)}
+        if any(first.get(name) != value for name, value in given.items()):
+            raise ValueError("takes metric or metrics, not both; each of metrics may have a mode of its own")
         return {**raw, **first, "metrics": aims}
+
+    @model_serializer(mode="wrap")
+    def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As a sweep file says it: without what is not there, and with an aim's name where that says all."""
+        plain: dict[str, Any] = handler(self)
+        if not self.several:
+            return {name: value for name, value in plain.items() if name in ("metric", "mode")}
+        aims = [{"metric": a.metric, "mode": a.mode} if a.mode else a.metric for a in self.metrics]
+        rule = {"constraints": list(self.constraints), "weights": self.weights}
+        return {"metrics": aims, **{name: value for name, value in rule.items() if value}}
 
     @model_validator(mode="after")
     def _check_rule(self) -> Self:
@@ -120,7 +135,7 @@ class Select(Aim):
             )
         if (self.constraints or self.weights) and not names:
             raise ValueError(
-                "constraints and weights need several metrics; write metrics: [accuracy, passes]"
+                "constraints and weights need several metrics, such as metrics: [accuracy, passes]"
             )
         if names and not (self.constraints or self.weights):
             raise ValueError(

@@ -190,7 +190,7 @@ class Journal:
         """Closes a record for good."""
         texts = {"reason": reason, "reused_from": reused_from, "former": former}
         attributes = {name: text for name, text in texts.items() if text}
-        self._log.close(record.number, attributes, state, record.value(self.select))
+        self._log.close(record, attributes, state)
         record.reason, record.reused_from, record.state = reason, reused_from, state
         record.former = former or record.former
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from analysis.aims import PASSES
+from dropattack import UsageError
 from search.definition.select import Select
 from search.records.naming import run_name
 from trainables.recipe.measured import Metrics
@@ -80,13 +82,42 @@ class Record:
         return self.state is not State.RUNNING
 
     def best(self, select: Select) -> Metrics | None:
-        """The epoch with the best selected metric, the first of equals; none before the first epoch."""
+        """The epoch with the best value of the metric that chooses epochs, the first of equals.
+
+        Returns:
+            None before the first epoch.
+        """
         return max(self.epochs, key=lambda m: select.sign * m[select.column], default=None)
 
     def value(self, select: Select) -> float | None:
-        """The best selected metric so far."""
+        """What decides, of the best epoch so far: the metric's value, or what a rule of several goes by."""
+        if select.several:
+            return select.rule.value(self.aims(select))
         best = self.best(select)
         return None if best is None else best[select.column]
+
+    def aims(self, select: Select) -> dict[str, float | None]:
+        """Values by metric of all that is aimed at, of the best epoch's model; of passes, what it all costs.
+
+        What is measured on that model at the end only, such as an accuracy under attack, is the last epoch's.
+        """
+        best = self.best(select)
+        if best is None:
+            return {aim.metric: None for aim in select.aims}
+        found = {aim.metric: best.get(aim.column, self.epochs[-1].get(aim.column)) for aim in select.aims}
+        return found | ({PASSES: self.passes_spent} if PASSES in found else {})
+
+    def margins(self, select: Select) -> tuple[float, ...]:
+        """How far it keeps to each constraint; none where there are none."""
+        return select.rule.margins(self.aims(select)) if select.constraints else ()
+
+    @property
+    def passes_spent(self) -> float:
+        """Forward-backward passes over the training split so far; `passes` is their mean over epochs."""
+        try:
+            return self.trial.passes_until(len(self.epochs))
+        except UsageError:
+            return self.passes * len(self.epochs)
 
 
 def same_result(one: Metrics, other: Metrics) -> bool:

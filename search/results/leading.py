@@ -69,6 +69,7 @@ class Leading:
 
     def __init__(self, sweep: Sweep) -> None:
         self._select = sweep.select
+        self._sign = sweep.select.rule.decides.sign
         self._seeds: dict[str, tuple[int, ...]] = {
             stage.name: (
                 sweep.seeds[: stage.search.seeds] if isinstance(stage.search, Sampling) else sweep.seeds
@@ -98,7 +99,7 @@ class Leading:
         if asked.missing:
             return
         lead = self._leads.get(trial.workload)
-        sign = self._select.sign
+        sign = self._sign
         if lead is None or sign * asked.mean > sign * lead.mean:
             self._leads[trial.workload] = _Lead(record, asked.mean, tuple(sorted(asked.values)))
 
@@ -124,7 +125,7 @@ class Leading:
         gain = None
         if paired:
             baseline = math.fsum(beside[seed] for seed in lead.seeds) / len(lead.seeds)
-            gain = self._select.sign * (lead.mean - baseline)
+            gain = self._sign * (lead.mean - baseline)
         return Leader(lead.record, lead.mean, lead.seeds, gain, plain)
 
 

@@ -32,4 +32,9 @@ def recommended(
 
 def _rank(sweep: Sweep, record: Record) -> tuple[float, bool, bool, str]:
     value = record.value(sweep.select) or 0.0
-    return -sweep.select.sign * value, record.trial.method != "standard", bool(record.reused_from), record.key
+    return (
+        -sweep.select.rule.decides.sign * value,
+        record.trial.method != "standard",
+        bool(record.reused_from),
+        record.key,
+    )

@@ -81,7 +81,7 @@ def sweep_file(sweep: Sweep, found: Sequence[Usable]) -> dict[str, Any]:
         own = {"workloads": [each.record.trial.workload]} if len(found) > 1 else {}
         name = f"best-{len(stages) + 1}" if len(found) > 1 else "best"
         stages.append({"name": name, **own, **each.stage})
-    select = sweep.select.model_dump(exclude_defaults=True)
+    select = sweep.select.model_dump(mode="json", exclude_defaults=True)
     return {
         "name": f"{sweep.name}-best"[-64:].lstrip("._-"),
         "workloads": [each.record.trial.workload for each in found],
