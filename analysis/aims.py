@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from typing_extensions import override
+
 from trainables.recipe.measured import SMALLER_IS_BETTER
 
 PASSES = "passes"
@@ -81,6 +83,7 @@ class Constraint:
         """How far a value keeps to it, as a share of the bound; below 0 where it does not."""
         return self.sign * (value - self.bound) / (abs(self.bound) or 1.0)
 
+    @override
     def __str__(self) -> str:
         return f"{self.metric} of {_WORDS[self.relation]} {self.bound:g}"
 
@@ -154,6 +157,7 @@ class Rule:
         point = tuple(sign * value for sign, value in found if value is not None and math.isfinite(value))
         return point if len(point) == len(found) else None
 
+    @override
     def __str__(self) -> str:
         """The rule in words, such as ``largest pgd-20_0.1_accuracy with accuracy of at least 0.97``."""
         if self.weights:

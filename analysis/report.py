@@ -16,6 +16,7 @@ from analysis.sections import (
     budget,
     comparison,
     controls,
+    front,
     importance,
     layers,
     overview,
@@ -35,6 +36,7 @@ FORMATS = ("html", "png", "svg", "csv", "parquet", "tex", "md")
 _Build = Callable[[Records], Section | None]
 _ANSWERS: tuple[_Build, ...] = (
     verdict.section,
+    front.section,
     controls.section,
     layers.section,
     sensitivity.section,
