@@ -37,9 +37,8 @@ def front_lines(records: Records) -> dict[str, list[str]]:
     for workload, own in table.groupby("workload", sort=True):
         shown = rows(own[(own["rank"] == 0) | own["best"]])
         lines = [f"Front of {', '.join(map(_short, aims))}, means on validation:"]
-        lines += [
-            f"{'*' if row['best'] else ' '} {_told(row, aims)}: {row['configuration']}" for row in shown
-        ]
+        for row in shown:
+            lines.append(f"{'*' if row['best'] else ' '} {_told(row, aims)}: {row['configuration']}")
         found[str(workload)] = [*lines, f"* {_rule(records, own)}"]
     return found
 
@@ -61,11 +60,9 @@ def _findings(table: pd.DataFrame, records: Records) -> list[str]:
     for workload, own in table.groupby("workload", sort=True):
         count, whole = int((own["rank"] == 0).sum()), len(own)
         before = f"{workload}: " * several
-        told = (
-            f"{before}{count} of {whole} configurations are on the front: none is better in one aim and as "
-        )
-        told += "good in the others."
-        best = own[own["best"]].iloc[0]
+        told = f"{before}{count} of {whole} configurations are on the front: no other one is as good in every"
+        told += " aim and better in one."
+        best = rows(own[own["best"]])[0]
         name = f"{best['point']}, {best['configuration']}" if best["point"] else best["configuration"]
         found += [told, f"{before}{_rule(records, own)}: {name} ({_told(best, aims_of(records))})."]
     return found
@@ -90,7 +87,7 @@ def _figure(workload: str, own: pd.DataFrame, aims: list[Metric], records: Recor
         f"front-{workload}",
         f"{workload}: the front",
         "Means over the searched seeds on validation, with 95 % t intervals from three seeds on. Letters are "
-        f"the front, the star is the best by the rule, grey is what something is better than.{limits}",
+        f"the front, the star is the best by the rule, grey are all others.{limits}",
         "The means chose the front, which flatters it: quote the test columns, on fresh seeds if any.",
         f"{len(own)} configurations by {' and '.join(map(_short, aims))}; {count} of them are on the front.",
         partial(front_figure, own, aims, records.rule.constraints),
@@ -99,11 +96,13 @@ def _figure(workload: str, own: pd.DataFrame, aims: list[Metric], records: Recor
 
 
 def _table(table: pd.DataFrame, aims: list[Metric], records: Records) -> Table:
-    shown = table[(table["rank"] == 0) | table["best"]].reset_index(drop=True)
-    shown = shown.assign(
-        stands=shown["best"].map({True: "best by the rule", False: ""}),
-        tested=shown["fresh"].map({True: "fresh seeds", False: "searched seeds"}),
+    hidden = (table["rank"] > 0) & ~table["best"]
+    table = table.assign(
+        hidden=hidden,
+        stands=table["best"].map({True: "best by the rule", False: ""}),
+        tested=table["fresh"].map({True: "fresh seeds", False: "searched seeds"}),
     )
+    table = table.sort_values("hidden", kind="stable", ignore_index=True).drop(columns="hidden")
     columns = [
         text_column("workload", "workload"),
         text_column("point", "point"),
@@ -118,17 +117,17 @@ def _table(table: pd.DataFrame, aims: list[Metric], records: Records) -> Table:
         *(
             _column(test)
             for test in (_on_test(metric) for metric in aims)
-            if not test.is_cost and shown[test.column].notna().any()
+            if not test.is_cost and table[test.column].notna().any()
         ),
         text_column("tested on", "tested"),
     ]
     if table["workload"].nunique() == 1:
         columns = columns[1:]
     caption = (
-        "Means over seeds with 95 % t intervals from three seeds on. Validation chose the front and the best; "
-        "test values were looked at afterwards."
+        "Means over seeds with 95 % t intervals from three seeds on. Validation chose the front and the "
+        "best; values on test were looked at afterwards."
     )
-    return Table("front", "On the front", caption, shown, columns)
+    return Table("front", "On the front", caption, table, columns, shown=int((~hidden).sum()))
 
 
 def _on_test(metric: Metric) -> Metric:
@@ -137,9 +136,8 @@ def _on_test(metric: Metric) -> Metric:
 
 def _column(metric: Metric) -> Column:
     def text(row: Row) -> str:
-        return with_interval(
-            row[metric.column], *(row[f"{metric.column}_{end}"] for end in ("low", "high")), metric
-        )
+        low, high = row[f"{metric.column}_low"], row[f"{metric.column}_high"]
+        return with_interval(row[metric.column], low, high, metric)
 
     return Column(metric.label, text, lambda row: row[metric.column], numeric=True)
 

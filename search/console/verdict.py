@@ -9,7 +9,7 @@ from search.records.notes import NotedVerdicts
 
 
 def show_verdict(console: Console, noted: NotedVerdicts | None, finished: int, sweep: str) -> None:
-    """Shows what a sweep's records show, of several aims the front too; nothing where that was never worked out.
+    """Shows what a sweep's records show, and the front of several aims; nothing before it is worked out.
 
     Args:
         console: Where to.

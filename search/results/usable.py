@@ -43,7 +43,8 @@ class Usable:
         return {
             **{
                 name: self.verdict[name]
-                for name in ("workload", "lines", "use", "equal_cost", "equal_epochs")
+                for name in ("workload", "lines", "front", "use", "equal_cost", "equal_epochs")
+                if name in self.verdict
             },
             "key": self.record.key,
             "seed": trial.seed,

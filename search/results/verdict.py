@@ -18,12 +18,9 @@ def verdicts_of(tables: "Records") -> NotedVerdicts:
     finished = int((tables.trials["state"] != RUNNING).sum())
     fronts = front_lines(tables)
     found = [verdict.to_dict() for verdict in verdicts(tables)]
-    return {
-        "finished": finished,
-        "verdicts": [
-            v | ({"front": fronts[v["workload"]]} if v["workload"] in fronts else {}) for v in found
-        ],
-    }
+    for plain in found:
+        plain |= {"front": fronts[plain["workload"]]} if plain["workload"] in fronts else {}
+    return {"finished": finished, "verdicts": found}
 
 
 def note_verdicts(store: Store, name: str, tables: "Records") -> None:
