@@ -1,6 +1,6 @@
 """What is known of one trial of a sweep."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -101,11 +101,9 @@ class Record:
 
         What is measured on that model at the end only, such as an accuracy under attack, is the last epoch's.
         """
-        best = self.best(select)
-        if best is None:
-            return {aim.metric: None for aim in select.aims}
-        found = {aim.metric: best.get(aim.column, self.epochs[-1].get(aim.column)) for aim in select.aims}
-        return found | ({PASSES: self.passes_spent} if PASSES in found else {})
+        found: dict[str, float | None] = {aim.metric: None for aim in select.aims}
+        found |= measured(select, self.epochs)
+        return found | ({PASSES: self.passes_spent} if PASSES in found and self.epochs else {})
 
     def margins(self, select: Select) -> tuple[float, ...]:
         """How far it keeps to each constraint; none where there are none."""
@@ -118,6 +116,14 @@ class Record:
             return self.trial.passes_until(len(self.epochs))
         except UsageError:
             return self.passes * len(self.epochs)
+
+
+def measured(select: Select, epochs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Values by metric of what is aimed at and measured, of the best epoch; see `Record.aims`."""
+    best = max(epochs, key=lambda metrics: select.sign * metrics[select.column], default={})
+    columns = {aim.metric: aim.column for aim in select.aims}
+    found = {name: best.get(column, epochs[-1].get(column)) for name, column in columns.items() if epochs}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def same_result(one: Metrics, other: Metrics) -> bool:
