@@ -23,13 +23,13 @@ def front_figure(table: pd.DataFrame, aims: Sequence[Metric], constraints: Seque
     first, *others = aims
     figure, panels = canvas(4.4, 3.4 * len(others), len(others), squeeze=False)
     for axes, other in zip(panels.flat, others, strict=True):
-        _panel(axes, table, other, first)
+        _panel(axes, table, other, first, joined=len(aims) == 2)
         for constraint in constraints:
             _limit(axes, constraint, other, first)
     return figure
 
 
-def _panel(axes: Axes, table: pd.DataFrame, across: Metric, up: Metric) -> None:
+def _panel(axes: Axes, table: pd.DataFrame, across: Metric, up: Metric, *, joined: bool) -> None:
     on_front = table["rank"] == 0
     for number, row in enumerate(rows(table)):
         x, y = row[across.column] * across.scale, row[up.column] * up.scale
@@ -44,7 +44,7 @@ def _panel(axes: Axes, table: pd.DataFrame, across: Metric, up: Metric) -> None:
                 literal(str(row["point"])), (x, y), (5, 5), textcoords="offset points", fontsize=8, color=INK
             )
         hit_area(axes, x, y, number)
-    shown = table[on_front].sort_values(across.column)
+    shown = table[on_front & joined].sort_values(across.column)
     axes.plot(
         shown[across.column] * across.scale,
         shown[up.column] * up.scale,

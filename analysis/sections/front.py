@@ -99,7 +99,7 @@ def _table(table: pd.DataFrame, aims: list[Metric], records: Records) -> Table:
     hidden = (table["rank"] > 0) & ~table["best"]
     table = table.assign(
         hidden=hidden,
-        stands=table["best"].map({True: "best by the rule", False: ""}),
+        chosen=table["best"].map({True: "best", False: ""}),
         tested=table["fresh"].map({True: "fresh seeds", False: "searched seeds"}),
     )
     table = table.sort_values("hidden", kind="stable", ignore_index=True).drop(columns="hidden")
@@ -111,7 +111,7 @@ def _table(table: pd.DataFrame, aims: list[Metric], records: Records) -> Table:
             lambda row: str(row["configuration"]),
             href=lambda row: records.link(str(row["run_id"])),
         ),
-        text_column("", "stands"),
+        text_column("by the rule", "chosen"),
         number_column("n", "n"),
         *(_column(metric) for metric in aims),
         *(
@@ -119,7 +119,7 @@ def _table(table: pd.DataFrame, aims: list[Metric], records: Records) -> Table:
             for test in (_on_test(metric) for metric in aims)
             if not test.is_cost and table[test.column].notna().any()
         ),
-        text_column("tested on", "tested"),
+        *([text_column("tested on", "tested")] if table["fresh"].any() else []),
     ]
     if table["workload"].nunique() == 1:
         columns = columns[1:]

@@ -162,7 +162,8 @@ class Study:
             trial: What was trained.
             epoch: Counted from 1. An epoch that is recorded already may be told again, with the same metrics.
             metrics: Of the validation split, such as ``{"accuracy": 0.9}``; names that begin with ``train_``
-                or ``test_`` are of those splits. What the sweep selects by must be among them.
+                or ``test_`` are of those splits. What the sweep selects by must be among them: of several
+                aims all but passes.
             last: Whether the trial ends here, before its last epoch.
 
         Returns:

@@ -25,6 +25,7 @@ class Leader:
         gain: How much better that is than the baseline of the same seeds, positive where it is; nothing where
             the baseline has not all of them.
         plain: Whether it is the baseline itself.
+        keeps: Whether it keeps to the sweep's constraints.
     """
 
     record: Record
@@ -32,6 +33,7 @@ class Leader:
     seeds: tuple[int, ...]
     gain: float | None
     plain: bool
+    keeps: bool = True
 
 
 @dataclass
@@ -139,7 +141,7 @@ class Leading:
         if paired:
             baseline = math.fsum(beside[seed] for seed in lead.seeds) / len(lead.seeds)
             gain = self._sign * (lead.mean - baseline)
-        return Leader(lead.record, lead.mean, lead.seeds, gain, plain)
+        return Leader(lead.record, lead.mean, lead.seeds, gain, plain, lead.beyond == 0)
 
 
 def _recipe(trial: Trial) -> tuple[str, str]:
