@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from analysis.questions.front import front
+from analysis.records import from_mlflow
 from dropattack import UsageError
 from search import Study, Sweep
 from search.definition.select import Select
@@ -15,6 +17,7 @@ from search.results.frames import records_for_analysis
 from search.results.leading import Leading
 from search.results.verdict import verdicts_of
 from search.tracking.picture import best_of
+from search.tracking.projection import Projection
 from search.tracking.shown import ShownRuns
 
 PGD = "pgd-20_0.1_accuracy"
@@ -112,3 +115,16 @@ def test_an_aim_that_is_not_told_is_asked_for(tmp_path: Path, missing: str) -> N
         with pytest.raises(UsageError, match=f"the sweep selects by '{missing}'; tell it too"):
             study.tell(trial, epoch=1, metrics=metrics)
         assert not study.tell(trial, epoch=1, metrics={**metrics, missing: float("nan")})
+
+
+def test_mlflow_gives_the_same_front(tmp_path: Path) -> None:
+    """What its runs show is of the last epoch; the aims are those of the best one."""
+    study, records = _told(tmp_path / "store")
+    sweep, uri = study.result.sweep, f"sqlite:///{tmp_path / 'mlflow.db'}"
+    projection = Projection(uri, sweep, tmp_path / "artifacts", {})
+    projection.start(records)
+    assert projection.close([], []) == ""
+    ours = front(records_for_analysis(sweep, records, ShownRuns(), {}))
+    theirs = front(from_mlflow(uri, "several"))
+    columns = ["rank", "best", "keeps", "n", "valid_accuracy", f"valid_{PGD}", "valid_passes", f"test_{PGD}"]
+    pd.testing.assert_frame_equal(theirs[columns], ours[columns], check_dtype=False)
