@@ -38,7 +38,8 @@ def front_lines(records: Records) -> dict[str, list[str]]:
         shown = rows(own[(own["rank"] == 0) | own["best"]])
         lines = [f"Front of {', '.join(map(_short, aims))}, means on validation:"]
         for row in shown:
-            lines.append(f"{'*' if row['best'] else ' '} {_told(row, aims)}: {row['configuration']}")
+            told = f"{_told(row, aims)}, n = {row['n']}: {row['configuration']}"
+            lines.append(f"{'*' if row['best'] else ' '} {told}")
         found[str(workload)] = [*lines, f"* {_rule(records, own)}"]
     return found
 
@@ -64,7 +65,8 @@ def _findings(table: pd.DataFrame, records: Records) -> list[str]:
         told += " aim and better in one."
         best = rows(own[own["best"]])[0]
         name = f"{best['point']}, {best['configuration']}" if best["point"] else best["configuration"]
-        found += [told, f"{before}{_rule(records, own)}: {name} ({_told(best, aims_of(records))})."]
+        means = f"{_told(best, aims_of(records))}, n = {best['n']}"
+        found += [told, f"{before}{_rule(records, own)}: {name} ({means})."]
     return found
 
 

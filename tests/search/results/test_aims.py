@@ -19,6 +19,7 @@ from search.results.verdict import verdicts_of
 from search.tracking.picture import best_of
 from search.tracking.projection import Projection
 from search.tracking.shown import ShownRuns
+from tests.patience import PATIENCE_SECONDS
 
 PGD = "pgd-20_0.1_accuracy"
 SELECT: dict[str, Any] = {"metrics": ["accuracy", PGD, "passes"], "constraints": ["accuracy >= 0.8"]}
@@ -123,6 +124,7 @@ def test_mlflow_gives_the_same_front(tmp_path: Path) -> None:
     sweep, uri = study.result.sweep, f"sqlite:///{tmp_path / 'mlflow.db'}"
     projection = Projection(uri, sweep, tmp_path / "artifacts", {})
     projection.start(records)
+    projection.drain(PATIENCE_SECONDS)
     assert projection.close([], []) == ""
     ours = front(records_for_analysis(sweep, records, ShownRuns(), {}))
     theirs = front(from_mlflow(uri, "several"))
