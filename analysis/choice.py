@@ -1,8 +1,10 @@
 """Which configuration is best: one rule for reports, the console, MLflow's artifacts and loss landscapes."""
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
+
+from analysis.aims import shortfall
 
 _DIGITS = 12
 
@@ -13,15 +15,17 @@ class Standing:
     Attributes:
         explored: By seed that was searched, the trial's key and validation value; larger is better. Of
             several trials of one seed, such as with and without a test under attack, the smallest key's.
+        margins: Likewise how far it keeps to each constraint; below 0 where it does not.
         confirmed: Whether a confirmation has run it on fresh seeds.
         race: The race that it is searched in, where that is its only search.
     """
 
     def __init__(self) -> None:
         self.explored: dict[Hashable, tuple[str, float]] = {}
+        self.margins: dict[Hashable, tuple[str, Sequence[float]]] = {}
         self.confirmed = False
         self.race: Hashable | None = None
-        self._rank: tuple[bool, bool, float, int, str] | None = None
+        self._rank: tuple[bool, bool, float, float, int, str] | None = None
 
     @property
     def mean(self) -> float:
@@ -29,7 +33,22 @@ class Standing:
         values = [value for _, value in self.explored.values()]
         return math.fsum(values) / len(values) if values else math.nan
 
-    def add(self, seed: Hashable, key: str, value: float, *, fresh: bool, race: Hashable | None) -> None:
+    @property
+    def beyond(self) -> float:
+        """By how much the means over seeds are beyond the constraints; 0 where they keep to all."""
+        columns = zip(*(margins for _, margins in self.margins.values()), strict=True)
+        return shortfall([math.fsum(column) / len(self.margins) for column in columns])
+
+    def add(
+        self,
+        seed: Hashable,
+        key: str,
+        value: float,
+        margins: Sequence[float] = (),
+        *,
+        fresh: bool,
+        race: Hashable | None,
+    ) -> None:
         """See `Choice.add`."""
         if not fresh:
             self.race = race if not self.explored or race == self.race else None
@@ -37,24 +56,27 @@ class Standing:
             self.confirmed = True
         elif seed not in self.explored or key <= self.explored[seed][0]:
             self.explored[seed] = (key, value)
+            self.margins[seed] = (key, margins)
         self._rank = None
 
     @property
-    def rank(self) -> tuple[bool, bool, float, int, str]:
+    def rank(self) -> tuple[bool, bool, float, float, int, str]:
         """What configurations are ordered by, the smallest first; worked out when it is asked for."""
         if self._rank is None:
             if not self.explored:
-                return True, True, math.inf, 0, ""
-            merit = round(self.mean, _DIGITS)
+                return True, True, math.inf, math.inf, 0, ""
+            merit, beyond = round(self.mean, _DIGITS), round(self.beyond, _DIGITS)
             smallest, _ = min(self.explored.values())
-            self._rank = (False, not self.confirmed, -merit, -len(self.explored), smallest)
+            self._rank = (False, not self.confirmed, beyond, -merit, -len(self.explored), smallest)
         return self._rank
 
 
 class Choice:
     """Configurations in the order in which validation chooses them, kept up to date result by result.
 
-    A configuration is chosen by its mean over the seeds that were searched. Where some were confirmed, one of
+    A configuration is chosen by its mean over the seeds that were searched; one that keeps to all constraints
+    of the sweep's rule (`analysis.aims`) comes before one that does not, and the less it is beyond them the
+    better. Where some were confirmed, one of
     those is chosen: the others have shown nothing but that they are the best of many. What came out on fresh
     seeds never chooses, so that it stays an unbiased result of what was chosen; a configuration that has
     nothing else comes last. In a race (`analysis.racing`) further seeds are what a configuration has earned:
@@ -73,6 +95,7 @@ class Choice:
         seed: Hashable,
         key: str,
         value: float,
+        margins: Sequence[float] = (),
         *,
         fresh: bool,
         race: Hashable | None = None,
@@ -84,11 +107,12 @@ class Choice:
             seed: Its own; a configuration counts once per seed.
             key: Its own; a result that is added again under its key counts once.
             value: Its validation value, larger is better.
+            margins: How far it keeps to each constraint; as many for every trial.
             fresh: Whether a confirmation ran it.
             race: Names the race that it ran in, where it did.
         """
         standing = self._standings.setdefault(configuration, Standing())
-        standing.add(seed, key, value, fresh=fresh, race=race)
+        standing.add(seed, key, value, margins, fresh=fresh, race=race)
         self._best = None
 
     def order(self) -> list[Hashable]:

@@ -25,7 +25,7 @@ def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
 
 def digits_of(metric: Metric) -> int:
     """Decimals of a metric's values and gains, in the unit that they are shown in."""
-    return 2 if metric.is_fraction else 4
+    return 2 if metric.is_fraction else 1 if metric.is_cost else 4
 
 
 def with_interval(center: float, low: float, high: float, metric: Metric, *, signed: bool = False) -> str:

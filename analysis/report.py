@@ -17,6 +17,7 @@ from analysis.sections import (
     comparison,
     contest,
     controls,
+    front,
     importance,
     layers,
     overview,
@@ -37,6 +38,7 @@ _Build = Callable[[Records], Section | None]
 _ANSWERS: tuple[_Build, ...] = (
     verdict.section,
     contest.section,
+    front.section,
     controls.section,
     layers.section,
     sensitivity.section,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.choice import Choice
+from analysis.keeping import beyond, margins_of
 from analysis.pairing import adjusted, groups, summarise, with_gain
 from analysis.recipes import recipes
 from analysis.records import CONFIGURATION, PRUNED, Metric, Records, labels
@@ -41,7 +42,8 @@ def scored_families(
       is of this kind: a setting has its later seeds because its first ones were good.
 
     A configuration counts once, however many names it has in a family; the baseline is no setting of a
-    family that has others.
+    family that has others. Where a sweep has constraints, a family is scored by settings that keep to them,
+    if any does.
 
     Choices on other seeds overlap, which makes the scores of one family depend on each other a little: a
     plain t test at 5 seeds then claims effects in up to 7 % of worlds without any (by simulation), one with
@@ -71,6 +73,7 @@ def scored_families(
     attack = ~records.plain(trials)
     trials = trials[attack | ~attack.groupby(groups(trials, ["setting", *by])).transform("any")]
     trials = trials.assign(config=groups(trials, ["setting", *by, CONFIGURATION]))
+    trials = _keeping(records, trials, groups(trials, ["setting", *by]))
     trials = trials.assign(place=places(records, trials, trials["config"]))
     trials = trials.sort_values("survivor", kind="stable").drop_duplicates(["config", "seed", "fresh"])
     trials = with_gain(records, trials.reset_index(drop=True), metric)
@@ -85,6 +88,14 @@ def scored_families(
     )
 
 
+def _keeping(records: Records, trials: pd.DataFrame, family: pd.Series) -> pd.DataFrame:
+    """The trials of those configurations of each family that are least beyond the constraints."""
+    if not records.rule.constraints:
+        return trials
+    short = trials[CONFIGURATION].map(beyond(records))
+    return trials[short == short.groupby(family).transform("min")]
+
+
 def places(records: Records, trials: pd.DataFrame, config: pd.Series) -> pd.Series:
     """Place of each trial's configuration in the order of `analysis.choice.Choice`, the best 0.
 
@@ -95,13 +106,14 @@ def places(records: Records, trials: pd.DataFrame, config: pd.Series) -> pd.Seri
     """
     choice = Choice()
     merit = records.selected.sign * trials["value"]
+    margins = margins_of(records, trials)
     fresh = trials["stage"].isin(records.confirmations)
     raced = trials["stage"].isin(records.races)
     race = (trials["stage"] + "/" + trials["workload"]).where(raced)
-    for name, seed, key, value, again, own in zip(
-        config, trials["seed"], trials["key"], merit, fresh, race, strict=True
+    for name, seed, key, value, kept, again, own in zip(
+        config, trials["seed"], trials["key"], merit, margins, fresh, race, strict=True
     ):
-        choice.add(name, seed, key, value, fresh=bool(again), race=None if pd.isna(own) else own)
+        choice.add(name, seed, key, value, kept, fresh=bool(again), race=None if pd.isna(own) else own)
     order = {name: place for place, name in enumerate(choice.order())}
     return config.map(order)
 

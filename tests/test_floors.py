@@ -24,8 +24,8 @@ ROOMS = {
         "trainable __main__"
     ),
     "analysis": (
-        "statistics choice contest crossed racing records recipes notation pairing scoring questions "
-        "published document figures marks sections page latex export render report"
+        "statistics pareto aims choice contest crossed racing records keeping recipes notation pairing "
+        "scoring questions published document figures marks sections page latex export render report"
     ),
     "search": (
         "definition records engine tracking execution results submission console session service api cli "

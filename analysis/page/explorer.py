@@ -178,7 +178,7 @@ def _compact(field: Field) -> dict[str, Any]:
 
 def _drawn(records: Records) -> list[Metric]:
     """What curves are drawn of: the selected metric on training and on validation."""
-    columns = (records.select.replace("valid_", "train_", 1), records.select)
+    columns = (records.curve.replace("valid_", "train_", 1), records.curve)
     return [Metric(c, records.mode == "max") for c in dict.fromkeys(columns) if c in records.epochs]
 
 

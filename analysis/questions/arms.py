@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
+from analysis.keeping import beyond
 from analysis.questions.answers import NO_EFFECT, Effect
 from analysis.questions.controls import PLAIN, compare_methods, scored_methods
 from analysis.questions.selection import tried
@@ -38,6 +39,7 @@ class Arm:
         results: Its result by seed, larger is better.
         is_baseline: Whether it is plain training at one pass per step.
         is_chosen: Whether it is the method that validation chooses.
+        keeps: Whether its means keep to the sweep's constraints.
     """
 
     family: str
@@ -55,6 +57,7 @@ class Arm:
     results: Mapping[float, float]
     is_baseline: bool
     is_chosen: bool
+    keeps: bool = True
 
     @property
     def is_plain(self) -> bool:
@@ -138,6 +141,7 @@ def compared(records: Records, metric: Metric) -> list[Compared]:
     chosen, candidates = _chosen(records), tried(records)["workload"].value_counts()
     tables = _tables(scored, metric)
     of_setting = dict(tuple(trials.groupby("setting")))
+    short = beyond(records) if records.rule.constraints else {}
     found = []
     for workload, own in trials.groupby("workload", sort=True):
         best = chosen.get(str(workload))
@@ -147,6 +151,7 @@ def compared(records: Records, metric: Metric) -> list[Compared]:
         among = int(candidates.get(workload, 0))
         attack = None if best is None else _described(records, own, best, names, among)
         arms = [_arm(row, attack, names) for row in tables[setting]]
+        arms = [replace(arm, keeps=not short.get(arm.identity, 0.0)) for arm in arms]
         arms = sorted(_one_baseline(arms), key=lambda arm: not arm.is_baseline)
         found.append(Compared(str(workload), arms, attack, of_setting[setting]))
     return found

@@ -16,6 +16,7 @@ class Why(StrEnum):
     BETTER = "shown to be better than plain training"
     CHEAPER = "as good as what costs more, as far as is known"
     UNSHOWN = "nothing is shown to be better by a difference that matters"
+    KEEPS = "plain training does not keep to the constraints"
     ALONE = "there is no plain training to compare with"
 
 
@@ -42,17 +43,21 @@ def recommend(compared: Compared, scale: Scale) -> Recommendation | None:
 
     Candidates are plain training and what helps beside it, by a difference that matters, or is better than a
     method that does. The best of them is the one of largest gain. What costs no more and is not shown to be
-    worse than that is preferred, the cheapest first and of equals plain training. So what lost to plain
-    training, or is not told apart from it, is never recommended beside it.
+    worse than that is preferred, the cheapest first and of equals plain training. What does not keep to the
+    constraints of a sweep is recommended where plain training and the method do not either. So what lost to
+    plain training, or is not told apart from it, is never recommended beside it.
     """
     baseline, method = compared.baseline, compared.method
     if baseline is None:
         return None if method is None else Recommendation(method, Why.ALONE, best_of=_best_of(compared))
+    if method is not None and method.keeps and not baseline.keeps:
+        return Recommendation(method, Why.KEEPS, best_of=_best_of(compared))
     shown = [arm for arm in compared.arms if answer(arm.over_baseline, scale).outcome is Outcome.HELPS]
     if method in shown:
         shown += [arm for arm in compared.arms if arm not in shown and _beats_method(arm)]
     lost = method.over_baseline if method is not None and _lost(method.over_baseline) else None
     best_of = _best_of(compared)
+    shown = [arm for arm in shown if arm.keeps or not baseline.keeps]
     if not shown:
         return Recommendation(baseline, Why.UNSHOWN, lost, best_of)
     leader = max(shown, key=lambda arm: arm.over_baseline.gain)

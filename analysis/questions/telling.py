@@ -164,6 +164,8 @@ def _use(verdict: Conclusion) -> str:
     if use.why is Why.ALONE:
         best = f"the best of {use.best_of} by the runs that chose it, and " if use.best_of > 1 else ""
         return f"{use_this}: {best}there is no plain training to compare it with."
+    if use.why is Why.KEEPS:
+        return f"{use_this}: it keeps to the constraints, and plain training does not."
     if use.why in (Why.BETTER, Why.CHEAPER):
         gain = gain_text(use.arm.over_baseline, verdict.metric, "over plain training")
         known = "it is shown to be better than plain training" if use.arm.is_chosen else gain

@@ -28,6 +28,11 @@ class Metric:
         return any(word in self.column for word in _FRACTIONS)
 
     @property
+    def is_cost(self) -> bool:
+        """Whether values are passes over the training split."""
+        return self.column.endswith("_passes")
+
+    @property
     def bounds(self) -> tuple[float, float]:
         """The least and the most that a value can be; infinite where that is not known."""
         last = self.column.rpartition("_")[2]
@@ -52,6 +57,8 @@ class Metric:
     @property
     def name(self) -> str:
         """Name for people, such as ``test accuracy``."""
+        if self.is_cost:
+            return "passes in all"
         words = self.column.replace("_", " ")
         words = "validation" + words[5:] if words.startswith("valid ") else words
         return re.sub(r"\b(f1|auroc|rmse|mae|mcc|r2)\b", lambda found: found[0].upper(), words)

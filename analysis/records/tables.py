@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.aims import Goal, Rule
 from analysis.records.identity import CONFIGURATION, CONTROL, identified
 from analysis.records.metric import Metric
 from dropattack.methods.dropattack_settings import P_ZERO
@@ -116,6 +117,19 @@ class Records:
     def pair(self) -> list[str]:
         """Columns that an attack shares with its baseline."""
         return ["workload", *self.training, "seed"]
+
+    @property
+    def rule(self) -> Rule:
+        """What the sweep aims at, and which configuration is best; see `analysis.aims`."""
+        plain = self.sweep.get("select") or {}
+        if plain.get("metrics"):
+            return Rule.of(plain)
+        return Rule((Goal(self.select.removeprefix("valid_"), 1 if self.mode == "max" else -1),))
+
+    @property
+    def curve(self) -> str:
+        """The validation metric of every epoch, which chooses the one whose model is kept."""
+        return self.rule.goals[0].column
 
     @property
     def selected(self) -> Metric:

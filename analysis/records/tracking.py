@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from analysis.aims import PASSES, SCORE, Rule
 from analysis.records.identity import CONFIGURATION, CONTROL
 from analysis.records.tables import COMPLETE, NUMBERS, Records
 from dropattack import UsageError
@@ -67,6 +68,10 @@ def from_mlflow(tracking_uri: str, sweep: str) -> Records:
     address = f"{tracking_uri.rstrip('/')}/#/experiments/{experiment.experiment_id}/runs/{{run_id}}"
     select_column = metric if metric.startswith("valid_") else f"valid_{metric}"
     trials = [_trial(run, select_column) for run in runs]
+    rule = Rule.of(select)
+    if rule.several:
+        trials = [trial | _aimed_at(rule, trial, run) for trial, run in zip(trials, runs, strict=True)]
+        select_column, mode = rule.decides.column, "max" if rule.decides.sign > 0 else "min"
     epochs = _epochs(client, runs, [str(trial["key"]) for trial in trials])
     return Records(
         trials=_with_seconds(pd.DataFrame(trials), epochs),
@@ -117,6 +122,22 @@ def _trial(run: "Run", select: str) -> dict[str, Any]:
     row["value"] = metrics.get(f"{_BEST}{select}", metrics.get("value"))
     final = {n: v for n, v in metrics.items() if n not in ("epoch", "seconds") and not n.startswith(_BEST)}
     return {**final, **run.data.params, **{k: v for k, v in row.items() if v is not None}}
+
+
+def _aimed_at(rule: Rule, trial: Mapping[str, Any], run: "Run") -> dict[str, Any]:
+    """Values of several aims, and what the rule goes by: of the best epoch, not of the last one."""
+    metrics, passes = run.data.metrics, float(run.data.params.get("passes", "nan"))
+    spent = passes * (trial.get("epochs") or 0)
+    names = [goal.metric for goal in rule.goals]
+    valid: dict[str, float | None] = {name: metrics.get(f"{_BEST}valid_{name}") for name in names}
+    test: dict[str, float | None] = {name: metrics.get(f"test_{name}") for name in names}
+    if PASSES in names and trial["state"] == "complete":
+        valid[PASSES] = test[PASSES] = spent
+    found = {"valid": valid, "test": test}
+    for values in found.values():
+        values |= {SCORE: rule.value(values)} if rule.weights else {}
+    told = {f"{split}_{name}": value for split, own in found.items() for name, value in own.items()}
+    return told | {"value": rule.value(valid)}
 
 
 def _epochs_of(run: "Run") -> int | None:

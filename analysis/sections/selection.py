@@ -119,9 +119,9 @@ def learning_section(records: Records) -> Section | None:
     """Learning curves of the best configuration of each method beside the baseline."""
     metrics = [
         Metric(c, records.mode == "max")
-        for c in (records.select.replace("valid_", "train_", 1), records.select)
+        for c in (records.curve.replace("valid_", "train_", 1), records.curve)
     ]
-    metrics += [Metric("valid_loss", False)] if records.select != "valid_loss" else []
+    metrics += [Metric("valid_loss", False)] if records.curve != "valid_loss" else []
     metrics = [m for m in metrics if m.column in records.epochs]
     if records.complete().empty or not metrics:
         return None

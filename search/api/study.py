@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from analysis.aims import PASSES
 from dropattack import UsageError
 from dropattack.imported import given_only
 from search.api.result import Result
@@ -161,7 +162,8 @@ class Study:
             trial: What was trained.
             epoch: Counted from 1. An epoch that is recorded already may be told again, with the same metrics.
             metrics: Of the validation split, such as ``{"accuracy": 0.9}``; names that begin with ``train_``
-                or ``test_`` are of those splits. What the sweep selects by must be among them.
+                or ``test_`` are of those splits. What the sweep selects by must be among them: of several
+                aims all but passes.
             last: Whether the trial ends here, before its last epoch.
 
         Returns:
@@ -172,10 +174,12 @@ class Study:
                 number; nothing is recorded.
         """
         self._check_asked(trial)
-        column = self._sweep.select.column
+        columns = [aim.column for aim in self._sweep.select.aims if aim.metric != PASSES]
         named = {_column(name): value for name, value in metrics.items()}
-        if column not in named:
-            raise UsageError(f"metrics: the sweep selects by {column.removeprefix('valid_')!r}; tell it too")
+        for column in columns:
+            if column not in named:
+                missing = column.removeprefix("valid_")
+                raise UsageError(f"metrics: the sweep selects by {missing!r}; tell it too")
         for name, value in named.items():
             if not isinstance(value, int | float) or isinstance(value, bool):
                 raise UsageError(f"metrics: {name} is {value!r}, not a number; write float(…)")
@@ -184,9 +188,10 @@ class Study:
                 f"epoch {epoch} of trial {trial.key} cannot be told: {trial.told} of {trial.epochs} are "
                 "recorded; tell every epoch in its turn"
             )
-        if not math.isfinite(named[column]):
-            self._end(trial, f"DivergedError: {column} is {named[column]} after epoch {epoch}")
-            return False
+        for column in columns:
+            if not math.isfinite(named[column]):
+                self._end(trial, f"DivergedError: {column} is {named[column]} after epoch {epoch}")
+                return False
         told = {"seconds": trial._seconds(), **named, "epoch": epoch}
         goes_on = self._engine.report(trial.key, told | ({STOPPED_EARLY: 1.0} if last else {}))
         if not goes_on:

@@ -22,6 +22,8 @@ def show_best(console: Console, sweep: Sweep, found: Sequence[Usable]) -> None:
             show_line(console, f"{each.verdict['workload']}:")
         for line in each.verdict["lines"][:3][::-1]:
             show_line(console, line)
+        for line in each.verdict.get("front", ()):
+            show_line(console, line)
         trial = each.record.trial
         where = "no model file" if each.model is None else f"model: {each.model}"
         show_line(console, f"{where} (seed {trial.seed}, key {each.record.key})")

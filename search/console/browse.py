@@ -105,7 +105,7 @@ def _dashboard(store: "Store", sweep: str, port: int) -> tuple[list[str], list[s
         )
     name = sweep or known[0]
     command = [sys.executable, str(_DASHBOARD), str(store.journal_path(name).resolve())]
-    command += [store.recorded(name).select.column, str(port)]
+    command += [",".join(aim.column for aim in store.recorded(name).select.aims), str(port)]
     return command, [f"{name}: http://127.0.0.1:{port}/dashboard"], {}
 
 

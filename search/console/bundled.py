@@ -73,7 +73,10 @@ def show_sweep(console: Console, sweep: Sweep, asked: str) -> None:
         for section in ("training", "data", "model")
         if getattr(sweep, section)
     ]
-    facts += [("selects by", f"{sweep.select.column} ({sweep.select.direction})")]
+    select = sweep.select
+    by = str(select.rule) if select.several else f"{select.column} ({select.direction})"
+    facts += [("aims at", ", ".join(aim.metric for aim in select.aims))] if select.several else []
+    facts += [("selects by", by)]
     facts += [(f"stage {number}", _stage(stage)) for number, stage in enumerate(sweep.stages, 1)]
     facts += [("scales", " ".join(f"--scale {scale}" for scale in sweep.scales))] if sweep.scales else []
     show_facts(console, f"{sweep.name}: {sweep.summary}" if sweep.summary else sweep.name, facts)

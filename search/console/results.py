@@ -1,13 +1,14 @@
 """How the terminal words results: values in per cent, gains in points, configurations without their seed."""
 
 from analysis.records.metric import Metric
-from search.definition.sweep import Select
+from search.definition.select import Select
 from search.records.record import Record
 
 
 def metric_of(select: Select) -> Metric:
-    """The validation metric that a sweep selects by."""
-    return Metric(select.column, select.sign > 0)
+    """What decides in a sweep: a validation metric, or the score of several."""
+    decides = select.rule.decides
+    return Metric(decides.column, decides.sign > 0)
 
 
 def value_text(metric: Metric, value: float) -> str:

@@ -158,7 +158,8 @@ class Status:
             gain = "" if best.gain is None else f", {gain_text(metric, best.gain)} {same}"
             of = "the baseline" if best.plain else configuration_text(best.record)
             searched = seeds_text(len(best.seeds))
-            parts.append(f"best so far {value_text(metric, best.value)} ({searched}{gain}): {of}")
+            beyond = "" if best.keeps else ", beyond the constraints"
+            parts.append(f"best so far {value_text(metric, best.value)} ({searched}{gain}{beyond}): {of}")
         return f"{metric.name}: {' · '.join(parts)}" if parts else ""
 
     def line(self) -> str:

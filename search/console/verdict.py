@@ -9,7 +9,7 @@ from search.records.notes import NotedVerdicts
 
 
 def show_verdict(console: Console, noted: NotedVerdicts | None, finished: int, sweep: str) -> None:
-    """Shows what a sweep's records show; nothing where that was never worked out.
+    """Shows what a sweep's records show, and the front of several aims; nothing before it is worked out.
 
     Args:
         console: Where to.
@@ -23,7 +23,7 @@ def show_verdict(console: Console, noted: NotedVerdicts | None, finished: int, s
     for verdict in noted["verdicts"]:
         if several:
             show_line(console, f"{verdict['workload']}:")
-        for line in verdict["lines"]:
+        for line in [*verdict["lines"], *verdict.get("front", ())]:
             show_line(console, f"{'  ' * several}{line}")
     if noted["verdicts"] and noted["finished"] < finished:
         seen = f"this is of the first {noted['finished']} of {finished} finished trials"

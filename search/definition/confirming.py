@@ -32,6 +32,8 @@ def check_confirmation(sweep: Sweep, stage: Stage, search: Confirm, before: Sequ
     if stale := sorted(chose & set(search.seeds)):
         raise UsageError(f"a confirmation needs fresh seeds, and seed {stale[0]} has helped to choose")
     searched = [each for each in before if not isinstance(each.search, Confirm)]
+    if search.arms and sweep.select.several:
+        raise UsageError("arms meet in one metric; write select: {metric: ...} and leave the other aims out")
     _check_arms(search, [each.name for each in searched])
     contending = [each for each in searched if not search.arms or each.name in search.arms]
     for control in search.controls:

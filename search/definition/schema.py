@@ -9,8 +9,9 @@ from dropattack import UsageError
 from dropattack.errors import unknown
 from search.definition.samplers import SAMPLERS
 from search.definition.searches import BestOf, Confirm, Grid, Sampling
+from search.definition.select import Aim, Select
 from search.definition.space import FORMS, Interval, Subsets
-from search.definition.sweep import Asha, Limits, Resources, Select, Stage, Sweep
+from search.definition.sweep import Asha, Limits, Resources, Stage, Sweep
 
 
 def check_schema(raw: Any, source: str) -> Sweep:
@@ -81,6 +82,8 @@ def _owner(location: tuple[int | str, ...]) -> type[BaseModel]:
         return SAMPLERS[str(location[-2])]
     if "enqueue" in location[:-1]:
         return BestOf
+    if "metrics" in location[:-1]:
+        return Aim
     tagged: dict[str, type[BaseModel]] = {
         "grid": Grid,
         "confirm": Confirm,

@@ -1,6 +1,7 @@
 """What a sweep selects by where its file does not say."""
 
-from search.definition.sweep import Select, Sweep
+from search.definition.select import Select
+from search.definition.sweep import Sweep
 from trainables.objectives import Objective
 from trainables.workloads import workload_named
 

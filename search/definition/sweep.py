@@ -3,13 +3,12 @@
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dropattack.errors import shortened
-from dropattack.robustness import Case
 from search.definition.searches import Grid, Sampling, Search
+from search.definition.select import Select
 from search.definition.space import Dimension, Space
-from trainables.recipe.measured import SMALLER_IS_BETTER
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 NAME_RULE = "may hold letters, digits, '.', '_' and '-' only, at most 64, the first a letter or a digit"
@@ -83,57 +82,6 @@ class Stage(_Model):
             if isinstance(raw.get("scheduler"), dict) and raw["scheduler"].get("kind") == "none":
                 raw["scheduler"] = None
         return raw
-
-
-def _known_metric(name: str) -> str:
-    """A metric's one spelling; whether workloads measure it is theirs to say."""
-    case = Case.of_metric(name)
-    if name.startswith(("train_", "valid_", "test_")) or (case is not None and case.transfer):
-        own = name.removeprefix("valid_")
-        hint = f"; did you mean {own!r}, which is that of validation?" if own != name else ""
-        raise ValueError(
-            f"{name!r} is not measured on validation while a trial trains{hint}; name a metric as accuracy, "
-            "loss, or one of training.robustness such as pgd-20_0.3_accuracy"
-        )
-    return name if case is None else case.metric
-
-
-def _own_mode(metric: str) -> str:
-    return "min" if metric in SMALLER_IS_BETTER else "max"
-
-
-class Select(_Model):
-    """What a sweep selects by: a metric of the validation split, of the workloads' objective.
-
-    ``mode`` says which way is up, ``max`` or ``min``; metrics that ship have theirs by themselves.
-
-    An accuracy under attack, such as ``pgd-20_0.3_accuracy``, is measured after every epoch, so that it
-    chooses epochs, and stops trials, as accuracy does; ``training.robustness`` must hold it.
-    """
-
-    metric: Annotated[str, AfterValidator(_known_metric)] = "accuracy"
-    mode: Literal["max", "min", ""] = ""
-
-    @property
-    def column(self) -> str:
-        """Name of the metric in a trial's results."""
-        return f"valid_{self.metric}"
-
-    @property
-    def direction(self) -> str:
-        """``max`` or ``min``: the mode that is given, or the metric's own."""
-        return self.mode or _own_mode(self.metric)
-
-    @property
-    def sign(self) -> int:
-        """1 where more is better, -1 where less is."""
-        return -1 if self.direction == "min" else 1
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.mode == _own_mode(self.metric):
-            object.__setattr__(self, "mode", "")
-        return self
 
 
 class Resources(_Model):

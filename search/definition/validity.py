@@ -8,14 +8,14 @@ from typing import Any
 
 from dropattack import Settings, UsageError, method_named
 from dropattack.errors import unknown
-from dropattack.robustness import Case
+from search.definition.aims import check_aims
 from search.definition.confirming import check_confirmation
 from search.definition.options import default_options, option_spaces
 from search.definition.sampling import check_sampling
 from search.definition.searches import Confirm, Sampling, Search
 from search.definition.size import check_options, check_size
 from search.definition.space import Interval, Scalar, Space, bounds, combinations, witnesses
-from search.definition.sweep import SECTIONS, Select, Stage, Sweep
+from search.definition.sweep import SECTIONS, Stage, Sweep
 from search.definition.yamlfile import SUFFIXES
 from trainables.architecture import Architecture
 from trainables.recipe.settings import TrainingSettings
@@ -58,12 +58,12 @@ def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:
             if name not in known:
                 raise unknown(f"{section} option", name, known)
     check_options(sweep, stage)
+    check_aims(sweep, stage)
     if "best_by" in sweep.section(stage, "training"):
         raise UsageError("training.best_by is what the sweep selects by; set select.metric")
     for workload in map(workload_named, sweep.stage_workloads(stage)):
         training, data, model = option_spaces(sweep, stage, workload.name).values()
         selecting = {"best_by": sweep.select.metric}
-        _check_select(sweep.select, workload)
         _check_steps(model, workload.model_settings(), "model")
         _check_space(workload.model_settings, model, stage.search, "model")
         _check_steps(training, workload.training, "training")
@@ -120,19 +120,6 @@ def _check_accumulation(method: str, space: Space, batches: float) -> None:
                 f"training.accumulate: {method} makes its own updates from batch to batch; set it to 1, or "
                 f"leave {method} out"
             )
-
-
-def _check_select(select: Select, workload: Workload) -> None:
-    """Refuses a metric that a workload does not measure, and to look for its worst value."""
-    metric, known = select.metric, workload.objective.names
-    if metric not in known and Case.of_metric(metric) is None:
-        raise UsageError(f"select.metric: {unknown(f'metric of {workload.name}', metric, known)}")
-    larger = workload.objective.larger_is_better(metric)
-    if larger != (select.sign > 0):
-        mode, size = ("max", "more") if larger else ("min", "less")
-        raise UsageError(
-            f"select.mode: {size} {metric} is better for {workload.name}; set select.mode: {mode}"
-        )
 
 
 def _check_space(make: Callable[[dict[str, Any]], Any], space: Space, search: Search, owner: str) -> None:

@@ -16,13 +16,14 @@ from trainables.trial import TRAINING_VERSION
 def check_extends(old: Sweep, new: Sweep) -> None:
     """Makes sure that a sweep only extends what was run under its name.
 
-    More seeds, more trials, wider grids, more workloads and further stages are welcome.
+    More seeds, more trials, wider grids, more workloads and further stages are welcome, and another rule for
+    which configuration is best: what is drawn and trained does not go by it.
 
     Raises:
         UsageError: Something else changed; the message names it.
     """
     for what, before, after in (
-        ("select", old.select, new.select),
+        ("select", old.select.aims, new.select.aims),
         ("seeds", set(old.seeds) - set(new.seeds), set()),
         ("workloads", set(old.workloads) - set(new.workloads), set()),
     ):

@@ -1,13 +1,18 @@
-"""ASHA's rungs, kept by Ray's scheduler and rebuilt from recorded results."""
+"""ASHA's rungs, rebuilt from recorded results: Ray's scheduler's for one metric, fronts for several."""
 
+import math
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from typing_extensions import override
 
-from search.definition.sweep import Asha, Select
+from analysis.aims import PASSES
+from analysis.pareto import better
+from search.definition.select import Select
+from search.definition.sweep import Asha
 from search.records.record import Record
 from trainables.recipe.measured import Metrics
 from trainables.trial import Trial
@@ -29,6 +34,8 @@ class _NoController(TuneController):
 class Rungs:
     """Decides which trials go on.
 
+    With one metric Ray's scheduler decides; with several, `Fronts`.
+
     Args:
         asha: The scheduler's settings.
         budget: The full budget, in the unit of ``resource``.
@@ -49,6 +56,41 @@ class Rungs:
     ) -> None:
         self._select = select
         self._resource = resource
+        self._keeper: _Keeper = Fronts(asha, budget) if select.several else _OfRay(asha, budget)
+        results = [
+            (metrics.get("recorded_at", 0.0), number, record, metrics)
+            for number, record in enumerate(records)
+            for metrics in (record.epochs if record.finished else record.epochs[:-1])
+        ]
+        for _, _, record, metrics in sorted(results, key=lambda result: result[:2]):
+            self.goes_on(record, metrics)
+
+    def goes_on(self, record: Record, metrics: Metrics) -> bool:
+        """Takes a trial's metrics after an epoch and says whether the trial goes on.
+
+        What all of its training costs counts as its passes at every rung.
+        """
+        known = {PASSES: record.trial.passes_in_all} if self._select.several else {}
+        values = [
+            known[aim.metric] if aim.metric in known else metrics[aim.column] for aim in self._select.aims
+        ]
+        point = [aim.sign * value for aim, value in zip(self._select.aims, values, strict=True)]
+        return self._keeper.goes_on(
+            record.key, self._resource(record.trial, int(metrics["epoch"])), tuple(point)
+        )
+
+
+class _Keeper(Protocol):
+    """What keeps rungs."""
+
+    def goes_on(self, key: str, used: float, point: tuple[float, ...]) -> bool:
+        """Takes what a trial has reached, larger is better, and says whether it goes on."""
+
+
+class _OfRay:
+    """Rungs of one metric, which Ray's scheduler keeps."""
+
+    def __init__(self, asha: Asha, budget: int) -> None:
         self._scheduler = AsyncHyperBandScheduler(
             time_attr=_TIME,
             metric=_METRIC,
@@ -59,20 +101,44 @@ class Rungs:
         )
         self._controller = _NoController()
         self._known: set[str] = set()
-        results = [
-            (metrics.get("recorded_at", 0.0), number, record, metrics)
-            for number, record in enumerate(records)
-            for metrics in (record.epochs if record.finished else record.epochs[:-1])
-        ]
-        for _, _, record, metrics in sorted(results, key=lambda result: result[:2]):
-            self.goes_on(record, metrics)
 
-    def goes_on(self, record: Record, metrics: Metrics) -> bool:
-        """Takes a trial's metrics after an epoch and says whether the trial goes on."""
-        trial = TuneTrial("", trial_id=record.key, stub=True)
-        if record.key not in self._known:
-            self._known.add(record.key)
+    def goes_on(self, key: str, used: float, point: tuple[float, ...]) -> bool:
+        """See `_Keeper`."""
+        trial = TuneTrial("", trial_id=key, stub=True)
+        if key not in self._known:
+            self._known.add(key)
             self._scheduler.on_trial_add(self._controller, trial)
-        used = self._resource(record.trial, int(metrics["epoch"]))
-        result = {_TIME: used, _METRIC: self._select.sign * metrics[self._select.column]}
+        (value,) = point
+        result = {_TIME: used, _METRIC: value}
         return self._scheduler.on_trial_result(self._controller, trial, result) != TrialScheduler.STOP
+
+
+class Fronts:
+    """Rungs of several metrics, which stand where Ray's do.
+
+    At a rung, a trial goes on while fewer than n / ``reduction_factor`` of the n trials that have reached it,
+    itself among them, come before it: those of a better front, and of its own those in less crowded places
+    (`analysis.pareto`). The first at a rung goes on. Like ASHA it waits for nobody, and takes nothing back.
+    A trial with a value that is not finite goes on, and is compared with no other.
+    """
+
+    def __init__(self, asha: Asha, budget: int) -> None:
+        self._factor = asha.reduction_factor
+        self._budget = budget
+        self._rungs: dict[float, dict[str, tuple[float, ...]]] = {}
+        rung = float(min(asha.grace_period, budget))
+        while rung < budget:
+            self._rungs[rung] = {}
+            rung *= asha.reduction_factor
+
+    def goes_on(self, key: str, used: float, point: tuple[float, ...]) -> bool:
+        """See `_Keeper`."""
+        if used >= self._budget:
+            return False
+        rung = max((rung for rung in self._rungs if rung <= used), default=None)
+        if rung is None or key in self._rungs[rung] or not all(map(math.isfinite, point)):
+            return True
+        reached = self._rungs[rung]
+        reached[key] = point
+        points = list(reached.values())
+        return better(points, len(points) - 1) < len(points) / self._factor

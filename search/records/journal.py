@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from dropattack import UsageError
-from search.definition.sweep import Select
+from search.definition.select import Select
 from search.records.code import SweepCode, is_apart
 from search.records.identity import written_identity
 from search.records.reading import EPOCH, RETRIES, read_records
@@ -190,7 +190,7 @@ class Journal:
         """Closes a record for good."""
         texts = {"reason": reason, "reused_from": reused_from, "former": former}
         attributes = {name: text for name, text in texts.items() if text}
-        self._log.close(record.number, attributes, state, record.value(self.select))
+        self._log.close(record, attributes, state)
         record.reason, record.reused_from, record.state = reason, reused_from, state
         record.former = former or record.former
 

@@ -21,7 +21,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 from typing_extensions import override
 
-from search.definition.sweep import Select
+from search.definition.select import Select
 from search.records.lines import written
 from search.records.naming import telling
 from search.records.record import Record, State
@@ -110,7 +110,7 @@ class OptunaLog:
 
     def __init__(self, path: Path, select: Select) -> None:
         self._select = select
-        self._direction = StudyDirection.MAXIMIZE if select.sign > 0 else StudyDirection.MINIMIZE
+        self._directions = directions(select)
         with quiet_optuna():
             self._backend = _Appending(str(path))
             self._storage = JournalStorage(self._backend)
@@ -125,7 +125,7 @@ class OptunaLog:
         failed = record.state is State.FAILED
         frozen = create_trial(
             state=_STATES[record.state],
-            value=record.value(self._select) if record.finished and not failed else None,
+            values=objectives(record, self._select) if record.finished and not failed else None,
             params=params,
             distributions=distributions,
             user_attrs=dict(attributes),
@@ -134,7 +134,7 @@ class OptunaLog:
         name = f"{record.stage}/{record.trial.workload}"
         study = self._study(name)
         created = len(self._storage._replay_result._trials)
-        with self._backend.beside(trial_id=created, study_name=name, directions=[self._direction]):
+        with self._backend.beside(trial_id=created, study_name=name, directions=self._directions):
             return self._storage.create_new_trial(study, template_trial=frozen)
 
     def note(self, number: int, attributes: Mapping[str, Any], values: Mapping[int, float]) -> None:
@@ -144,12 +144,12 @@ class OptunaLog:
             for epoch, value in values.items():
                 self._storage.set_trial_intermediate_value(number, epoch, value)
 
-    def close(self, number: int, attributes: Mapping[str, Any], state: State, value: float | None) -> None:
+    def close(self, record: Record, attributes: Mapping[str, Any], state: State) -> None:
         """Adds attributes of a trial, and how it ended."""
-        values = None if value is None or state is State.FAILED else [value]
+        values = None if state is State.FAILED else objectives(record, self._select)
         with self._backend.at_once():
-            self._note(number, attributes)
-            self._storage.set_trial_state_values(number, _STATES[state], values)
+            self._note(record.number, attributes)
+            self._storage.set_trial_state_values(record.number, _STATES[state], values)
 
     def _note(self, number: int, attributes: Mapping[str, Any]) -> None:
         for name, value in attributes.items():
@@ -158,8 +158,21 @@ class OptunaLog:
     def _study(self, name: str) -> int:
         if name not in self._studies:
             with quiet_optuna():
-                self._studies[name] = self._storage.create_new_study([self._direction], name)
+                self._studies[name] = self._storage.create_new_study(self._directions, name)
         return self._studies[name]
+
+
+def directions(select: Select) -> list[StudyDirection]:
+    """Which way is up, of each aim."""
+    up, down = StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE
+    return [up if aim.sign > 0 else down for aim in select.aims]
+
+
+def objectives(record: Record, select: Select) -> list[float] | None:
+    """A trial's value of each aim, as a study has them; nothing where one of them was not measured."""
+    found = record.aims(select).values()
+    values = [value for value in found if value is not None]
+    return values if len(values) == len(found) else None
 
 
 def told_params(trial: Trial) -> tuple[dict[str, float], dict[str, str]]:

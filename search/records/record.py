@@ -1,10 +1,12 @@
 """What is known of one trial of a sweep."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from search.definition.sweep import Select
+from analysis.aims import PASSES
+from dropattack import UsageError
+from search.definition.select import Select
 from search.records.naming import run_name
 from trainables.recipe.measured import Metrics
 from trainables.trial import Identity, Trial
@@ -80,13 +82,48 @@ class Record:
         return self.state is not State.RUNNING
 
     def best(self, select: Select) -> Metrics | None:
-        """The epoch with the best selected metric, the first of equals; none before the first epoch."""
+        """The epoch with the best value of the metric that chooses epochs, the first of equals.
+
+        Returns:
+            None before the first epoch.
+        """
         return max(self.epochs, key=lambda m: select.sign * m[select.column], default=None)
 
     def value(self, select: Select) -> float | None:
-        """The best selected metric so far."""
+        """What decides, of the best epoch so far: the metric's value, or what a rule of several goes by."""
+        if select.several:
+            return select.rule.value(self.aims(select))
         best = self.best(select)
         return None if best is None else best[select.column]
+
+    def aims(self, select: Select) -> dict[str, float | None]:
+        """Values by metric of all that is aimed at, of the best epoch's model; of passes, what it all costs.
+
+        What is measured on that model at the end only, such as an accuracy under attack, is the last epoch's.
+        """
+        found: dict[str, float | None] = {aim.metric: None for aim in select.aims}
+        found |= measured(select, self.epochs)
+        return found | ({PASSES: self.passes_spent} if PASSES in found and self.epochs else {})
+
+    def margins(self, select: Select) -> tuple[float, ...]:
+        """How far it keeps to each constraint; none where there are none."""
+        return select.rule.margins(self.aims(select)) if select.constraints else ()
+
+    @property
+    def passes_spent(self) -> float:
+        """Forward-backward passes over the training split so far; `passes` is their mean over epochs."""
+        try:
+            return self.trial.passes_until(len(self.epochs))
+        except UsageError:
+            return self.passes * len(self.epochs)
+
+
+def measured(select: Select, epochs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Values by metric of what is aimed at and measured, of the best epoch; see `Record.aims`."""
+    best = max(epochs, key=lambda metrics: select.sign * metrics[select.column], default={})
+    columns = {aim.metric: aim.column for aim in select.aims}
+    found = {name: best.get(column, epochs[-1].get(column)) for name, column in columns.items() if epochs}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def same_result(one: Metrics, other: Metrics) -> bool:

@@ -4,12 +4,13 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from analysis.aims import shortfall
 from analysis.choice import Choice
 from search.definition.searches import Confirm
 from search.definition.sweep import Sweep
 from search.records.record import Record, State
 
-_Rank = tuple[float, str, bool, bool, str, str]
+_Rank = tuple[float, float, str, bool, bool, str, str]
 
 
 @dataclass(frozen=True)
@@ -18,15 +19,17 @@ class Best:
 
     Attributes:
         record: Of the configuration's trials the one with the best validation value: it gives the model.
-        mean: Mean validation value over the searched seeds, which chose the configuration.
+        mean: Mean of what decides, on validation, over the searched seeds, which chose the configuration.
         seeds: How many those are.
         confirmed: Whether it ran on fresh seeds too.
+        keeps: Whether its means keep to all constraints.
     """
 
     record: Record
     mean: float
     seeds: int
     confirmed: bool
+    keeps: bool = True
 
 
 class BestSoFar:
@@ -49,12 +52,13 @@ class BestSoFar:
         if not candidate or value is None or not math.isfinite(value):
             return
         configuration = record.identity.configuration
-        merit = self._select.sign * value
+        merit = self._select.rule.decides.sign * value
+        margins = record.margins(self._select)
         choice = self._choices.setdefault(record.trial.workload, Choice())
         fresh = record.stage in self._confirmations
         race = record.stage if record.stage in self._races else None
-        choice.add(configuration, record.trial.seed, record.key, merit, fresh=fresh, race=race)
-        rank = (-merit, record.key, *_name_rank(record))
+        choice.add(configuration, record.trial.seed, record.key, merit, margins, fresh=fresh, race=race)
+        rank = (shortfall(margins), -merit, record.key, *_name_rank(record))
         known = self._models.get(configuration)
         if known is None or rank < known[0]:
             self._models[configuration] = (rank, record)
@@ -66,8 +70,9 @@ class BestSoFar:
     def _of(self, choice: Choice) -> Best:
         chosen = str(choice.best)
         standing = choice.standing(chosen)
-        mean = self._select.sign * standing.mean
-        return Best(self._models[chosen][1], mean, len(standing.explored), standing.confirmed)
+        mean = self._select.rule.decides.sign * standing.mean
+        kept = standing.beyond == 0
+        return Best(self._models[chosen][1], mean, len(standing.explored), standing.confirmed, kept)
 
 
 def _name_rank(record: Record) -> tuple[bool, bool, str, str]:

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.aims import PASSES, SCORE
 from analysis.records import CONFIGURATION, CONTROL, Records
 from search.definition.sweep import Sweep
-from search.records.record import Record
+from search.records.record import Record, State
 from search.tracking.shown import ShownRuns
 
 T = TypeVar("T")
@@ -38,6 +39,7 @@ def records_for_analysis(
         recognised: See `analysis.records.Records`.
     """
     measured = later or {}
+    decides = sweep.select.rule.decides
     trials = pd.DataFrame(
         [
             _row(sweep, record, _named(shown.ids, record, "")) | dict(_named(measured, record, {}))
@@ -52,8 +54,8 @@ def records_for_analysis(
         trials=trials,
         epochs=epochs,
         sweep=sweep.model_dump(mode="json"),
-        select=sweep.select.column,
-        mode=sweep.select.direction,
+        select=decides.column,
+        mode="max" if decides.sign > 0 else "min",
         versions=versions,
         runs=runs,
         incomplete=incomplete,
@@ -88,7 +90,20 @@ def _row(sweep: Sweep, record: Record, run_id: str) -> dict[str, Any]:
     row |= dict(trial.hyperparameters)
     row |= trial.options()
     row |= {name: value for name, value in last.items() if name.startswith(("train_", "test_"))}
-    return row
+    return row | (_aimed_at(sweep, record, last) if sweep.select.several else {})
+
+
+def _aimed_at(sweep: Sweep, record: Record, last: Mapping[str, float]) -> dict[str, Any]:
+    """Values of several aims on validation and on test, and of the score where weights decide."""
+    rule = sweep.select.rule
+    valid = record.aims(sweep.select)
+    test = {name: last.get(f"test_{name}") for name in valid}
+    if PASSES in valid and record.state is State.COMPLETE:
+        test[PASSES] = valid[PASSES]
+    if rule.weights:
+        valid, test = ({**values, SCORE: rule.value(values)} for values in (valid, test))
+    found = {"valid": valid, "test": test}
+    return {f"{split}_{name}": value for split, values in found.items() for name, value in values.items()}
 
 
 def _named(found: Mapping[str, T], record: Record, otherwise: T) -> T:

@@ -2,9 +2,10 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from analysis.aims import shortfall
 from search.definition.searches import Confirm, Sampling
 from search.definition.sweep import Sweep
 from search.records.record import Record, State
@@ -24,6 +25,7 @@ class Leader:
         gain: How much better that is than the baseline of the same seeds, positive where it is; nothing where
             the baseline has not all of them.
         plain: Whether it is the baseline itself.
+        keeps: Whether it keeps to the sweep's constraints.
     """
 
     record: Record
@@ -31,6 +33,7 @@ class Leader:
     seeds: tuple[int, ...]
     gain: float | None
     plain: bool
+    keeps: bool = True
 
 
 @dataclass
@@ -41,21 +44,30 @@ class _Asked:
         stages: That ask for it.
         missing: Seeds that these search and that are not complete.
         values: Of its complete trials, by seed.
+        margins: How far these keep to each constraint.
     """
 
     stages: set[str] = field(default_factory=set)
     missing: set[int] = field(default_factory=set)
     values: dict[int, float] = field(default_factory=dict)
+    margins: dict[int, Sequence[float]] = field(default_factory=dict)
 
     @property
     def mean(self) -> float:
         return math.fsum(self.values.values()) / len(self.values)
+
+    @property
+    def beyond(self) -> float:
+        """By how much the means are beyond the constraints."""
+        columns = zip(*self.margins.values(), strict=True)
+        return shortfall([math.fsum(column) / len(self.margins) for column in columns])
 
 
 @dataclass(frozen=True)
 class _Lead:
     record: Record
     mean: float
+    beyond: float
     seeds: tuple[int, ...]
 
 
@@ -63,12 +75,13 @@ class Leading:
     """The leader of every workload, kept up to date record by record.
 
     A configuration may take the lead once all seeds that its stages search are complete, and keeps it until
-    one of a better mean comes. Fresh seeds of confirmations do not count, and neither do controls. What
-    validation chooses in the end is `search.results.best`'s to say.
+    one of a better mean comes, or one that keeps better to the constraints. Fresh seeds of confirmations do
+    not count, and neither do controls. What validation chooses in the end is `search.results.best`'s to say.
     """
 
     def __init__(self, sweep: Sweep) -> None:
         self._select = sweep.select
+        self._sign = sweep.select.rule.decides.sign
         self._seeds: dict[str, tuple[int, ...]] = {
             stage.name: (
                 sweep.seeds[: stage.search.seeds] if isinstance(stage.search, Sampling) else sweep.seeds
@@ -91,6 +104,7 @@ class Leading:
             self._baselines.setdefault(_recipe(trial), _Asked()).values[trial.seed] = value
         asked = self._asked.setdefault(configuration, _Asked())
         asked.values[trial.seed] = value
+        asked.margins[trial.seed] = record.margins(self._select)
         if record.stage not in asked.stages:
             asked.stages.add(record.stage)
             asked.missing.update(set(self._seeds[record.stage]) - asked.values.keys())
@@ -98,9 +112,11 @@ class Leading:
         if asked.missing:
             return
         lead = self._leads.get(trial.workload)
-        sign = self._select.sign
-        if lead is None or sign * asked.mean > sign * lead.mean:
-            self._leads[trial.workload] = _Lead(record, asked.mean, tuple(sorted(asked.values)))
+        sign = self._sign
+        beyond = asked.beyond
+        if lead is None or (-beyond, sign * asked.mean) > (-lead.beyond, sign * lead.mean):
+            seeds = tuple(sorted(asked.values))
+            self._leads[trial.workload] = _Lead(record, asked.mean, beyond, seeds)
 
     def leaders(self) -> Mapping[str, Leader]:
         """By workload; none of those in which no configuration is complete."""
@@ -124,8 +140,8 @@ class Leading:
         gain = None
         if paired:
             baseline = math.fsum(beside[seed] for seed in lead.seeds) / len(lead.seeds)
-            gain = self._select.sign * (lead.mean - baseline)
-        return Leader(lead.record, lead.mean, lead.seeds, gain, plain)
+            gain = self._sign * (lead.mean - baseline)
+        return Leader(lead.record, lead.mean, lead.seeds, gain, plain, lead.beyond == 0)
 
 
 def _recipe(trial: Trial) -> tuple[str, str]:

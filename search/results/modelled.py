@@ -31,13 +31,14 @@ def baselines(sweep: Sweep, records: Iterable[Record], noted: NotedVerdicts) -> 
     """By workload, of the baseline's trials the one with the best validation value."""
     wanted = {(v.get("baseline") or {}).get("configuration_id"): v["workload"] for v in noted["verdicts"]}
     found: dict[str, Record] = {}
+    sign = sweep.select.rule.decides.sign
     for record in records:
         workload, value = wanted.get(record.identity.configuration), record.value(sweep.select)
         if workload is None or record.state is not State.COMPLETE or value is None:
             continue
         known = found.get(workload)
         best = None if known is None else known.value(sweep.select)
-        if best is None or sweep.select.sign * value > sweep.select.sign * best:
+        if best is None or sign * value > sign * best:
             found[workload] = record
     return found
 

@@ -32,4 +32,5 @@ def recommended(
 
 def _rank(sweep: Sweep, record: Record) -> tuple[float, bool, bool, str]:
     value = record.value(sweep.select) or 0.0
-    return -sweep.select.sign * value, record.trial.method != "standard", bool(record.reused_from), record.key
+    merit = sweep.select.rule.decides.sign * value
+    return -merit, record.trial.method != "standard", bool(record.reused_from), record.key

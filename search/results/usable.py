@@ -43,7 +43,8 @@ class Usable:
         return {
             **{
                 name: self.verdict[name]
-                for name in ("workload", "lines", "use", "equal_cost", "equal_epochs")
+                for name in ("workload", "lines", "front", "use", "equal_cost", "equal_epochs")
+                if name in self.verdict
             },
             "key": self.record.key,
             "seed": trial.seed,
@@ -81,7 +82,7 @@ def sweep_file(sweep: Sweep, found: Sequence[Usable]) -> dict[str, Any]:
         own = {"workloads": [each.record.trial.workload]} if len(found) > 1 else {}
         name = f"best-{len(stages) + 1}" if len(found) > 1 else "best"
         stages.append({"name": name, **own, **each.stage})
-    select = sweep.select.model_dump(exclude_defaults=True)
+    select = sweep.select.model_dump(mode="json", exclude_defaults=True)
     return {
         "name": f"{sweep.name}-best"[-64:].lstrip("._-"),
         "workloads": [each.record.trial.workload for each in found],

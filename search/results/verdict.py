@@ -10,12 +10,17 @@ if TYPE_CHECKING:
 
 
 def verdicts_of(tables: "Records") -> NotedVerdicts:
-    """The verdict of every workload, as plain values."""
+    """The verdict of every workload, as plain values; of several aims with the front in lines."""
     from analysis.questions.verdict import verdicts
     from analysis.records import RUNNING
+    from analysis.sections.front import front_lines
 
     finished = int((tables.trials["state"] != RUNNING).sum())
-    return {"finished": finished, "verdicts": [verdict.to_dict() for verdict in verdicts(tables)]}
+    fronts = front_lines(tables)
+    found = [verdict.to_dict() for verdict in verdicts(tables)]
+    for plain in found:
+        plain |= {"front": fronts[plain["workload"]]} if plain["workload"] in fronts else {}
+    return {"finished": finished, "verdicts": found}
 
 
 def note_verdicts(store: Store, name: str, tables: "Records") -> None:

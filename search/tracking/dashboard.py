@@ -36,24 +36,24 @@ class ShownJournal(JournalStorage):
 
     Args:
         path: The journal file.
-        objective: What its trials are compared by.
+        objectives: What its trials are compared by, with commas between where there are several.
     """
 
-    def __init__(self, path: str, objective: str) -> None:
+    def __init__(self, path: str, objectives: str) -> None:
         super().__init__(_OnlyRead(path))
-        self._objective = objective
+        self._objectives = objectives.split(",")
 
     @override
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        """What a study holds beside its trials, the name of the objective included."""
-        return {_NAMES: [self._objective], **super().get_study_system_attrs(study_id)}
+        """What a study holds beside its trials, the names of its objectives included."""
+        return {_NAMES: self._objectives, **super().get_study_system_attrs(study_id)}
 
     @override
     def get_all_studies(self) -> list[Any]:
-        """All studies, each with the name of its objective."""
+        """All studies, each with the names of its objectives."""
         studies = super().get_all_studies()
         for study in studies:
-            study.system_attrs = {_NAMES: [self._objective], **study.system_attrs}
+            study.system_attrs = {_NAMES: self._objectives, **study.system_attrs}
         return studies
 
 
@@ -61,8 +61,8 @@ def main(arguments: Iterable[str]) -> None:
     """Serves optuna-dashboard until it is interrupted."""
     from optuna_dashboard import run_server
 
-    path, objective, port = arguments
-    run_server(ShownJournal(path, objective), "127.0.0.1", int(port))
+    path, objectives, port = arguments
+    run_server(ShownJournal(path, objectives), "127.0.0.1", int(port))
 
 
 if __name__ == "__main__":

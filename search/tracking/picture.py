@@ -9,8 +9,9 @@ from mlflow.entities import Dataset, DatasetInput, Metric, RunStatus
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from analysis.records import CONFIGURATION, CONTROL
-from search.definition.sweep import Select, Sweep
-from search.records.record import CIRCUMSTANCES, Record, State
+from search.definition.select import Select
+from search.definition.sweep import Sweep
+from search.records.record import CIRCUMSTANCES, Record, State, measured
 from search.tracking.tags import KEY, KIND, SWEEP, TAG, TRIAL
 from trainables.trial import Trial
 
@@ -117,14 +118,14 @@ def batches_of(epochs: Sequence[Mapping[str, float]]) -> list[list[Metric]]:
 
 
 def best_of(select: Select, epochs: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """What a trial is judged by, as metrics: its best validation value, and the test value with that model.
+    """What a trial is judged by, as metrics: validation values of its best epoch, test values of its model.
 
     Values that are not finite are left out.
     """
-    values = [epoch[select.column] for epoch in epochs]
-    found = {f"{BEST}{select.column}": max(values, key=lambda v: select.sign * v, default=math.nan)}
-    tested = f"{_TESTED}{select.metric}"
-    found |= {f"{BEST}{tested}": epoch[tested] for epoch in epochs if tested in epoch}
+    found = {f"valid_{name}": value for name, value in measured(select, epochs).items()}
+    tested = [f"{_TESTED}{aim.metric}" for aim in select.aims]
+    found |= {name: epoch[name] for epoch in epochs for name in tested if name in epoch}
+    found = {f"{BEST}{name}": value for name, value in found.items()}
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 

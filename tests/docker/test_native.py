@@ -20,7 +20,7 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from search.definition.sweep import Select
+from search.definition.select import Select
 from search.records.journal import Journal
 from search.records.record import Record, State, same_result
 from tests.docker.native import ROOT, NativeCompose, missing, short_folder

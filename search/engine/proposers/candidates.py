@@ -1,12 +1,15 @@
 """What became of the draws of a search: their seeds, their race, and what the sampler is told of them."""
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analysis.pareto import dominates
 from analysis.racing import CONTROLS, FAILED, REPEATED, STOPPED, Race
 from search.definition.searches import Sampling
-from search.definition.sweep import Select
+from search.definition.select import Select
+from search.records.optuna_log import objectives
 from search.records.record import Record, State
 
 
@@ -17,13 +20,13 @@ class Told:
     Attributes:
         candidate: Its number.
         state: How it ended.
-        value: Its value where it is complete.
+        values: Its value of each aim where it is complete.
         record: The record whose epochs are told with it: that of the first seed.
     """
 
     candidate: int
     state: State
-    value: float | None
+    values: list[float] | None
     record: Record
 
 
@@ -52,6 +55,7 @@ class Candidates:
         self._twins: dict[int, int] = {}
         self._running: dict[int, tuple[int, Record]] = {}
         self._told: set[int] = set()
+        self._points: dict[int, list[list[float]]] = defaultdict(list)
 
     @property
     def drawing(self) -> bool:
@@ -100,37 +104,46 @@ class Candidates:
         return told
 
     def _hear(self, candidate: int, record: Record) -> None:
-        value = record.value(self._select)
+        values = objectives(record, self._select)
         if candidate in self._twins:
             return
         if record.state is State.PRUNED:
             self.race.close(candidate, STOPPED)
-        elif record.state is State.FAILED or value is None or not math.isfinite(value):
+        elif record.state is State.FAILED or values is None or not all(map(math.isfinite, values)):
             self.race.close(candidate, FAILED)
         else:
-            self.race.add(candidate, self._select.sign * value)
+            self.race.add(candidate, self._select.sign * values[0])
+            self._points[candidate].append(values)
         if record.identity.control and self._search.race:
             self.race.close(candidate, CONTROLS)
 
     def _tell(self, candidate: int) -> Told:
         first = self.firsts[candidate]
-        if len(self._seeds) == 1:
-            value = first.value(self._select) if first.state is State.COMPLETE else None
-            return Told(candidate, first.state, value, first)
+        if len(self._seeds) == 1 and not self._select.several:
+            values = objectives(first, self._select) if first.state is State.COMPLETE else None
+            return Told(candidate, first.state, values, first)
         source = self._twins.get(candidate, candidate)
         merits, why = self.race.values(source), self.race.why(source)
         if self.firsts[source].state is State.PRUNED:
             return Told(candidate, State.PRUNED, None, self.firsts[source])
         if why == FAILED or not merits:
             return Told(candidate, State.FAILED, None, first)
-        merit = _lower_end(merits) if self._search.objective == "lower" else math.fsum(merits) / len(merits)
-        return Told(candidate, State.COMPLETE, self._select.sign * merit, first)
+        if self._search.objective == "lower":
+            return Told(candidate, State.COMPLETE, [self._select.sign * _lower_end(merits)], first)
+        return Told(candidate, State.COMPLETE, self._means(source), first)
+
+    def _means(self, candidate: int) -> list[float]:
+        """Mean of each aim over a candidate's seeds."""
+        points = self._points[candidate]
+        return [math.fsum(values) / len(points) for values in zip(*points, strict=True)]
 
     def _stale(self) -> bool:
         """Whether the last ``patience`` draws brought nothing better."""
         patience, select = self._search.patience, self._select
         if patience is None:
             return False
+        if select.several:
+            return self._since_the_front_grew() >= patience
         if len(self._seeds) > 1:
             best = max(self._told, key=lambda c: (self.race.mean(c), -c), default=0)
             best = (self.race.incumbent or 0) if self._search.race else best
@@ -138,6 +151,21 @@ class Candidates:
         finished = [r.value(select) for r in self.firsts if r.state in (State.COMPLETE, State.PRUNED)]
         values = [select.sign * value for value in finished if value is not None]
         return len(values) - (values.index(max(values)) + 1 if values else 0) >= patience
+
+    def _since_the_front_grew(self) -> int:
+        """Draws, but for failures, since the last that was better in some way than each before it."""
+        signs = [aim.sign for aim in self._select.aims]
+        front: list[tuple[float, ...]] = []
+        since = 0
+        for candidate in sorted(self._told):
+            if self.firsts[candidate].state is State.FAILED:
+                continue
+            point = tuple(sign * mean for sign, mean in zip(signs, self._means(candidate), strict=False))
+            since += 1
+            if point and not any(other == point or dominates(other, point) for other in front):
+                front.append(point)
+                since = 0
+        return since
 
 
 def _lower_end(merits: Sequence[float]) -> float:

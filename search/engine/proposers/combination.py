@@ -11,6 +11,7 @@ from dropattack import method_named
 from search.definition.space import Dimension, admits, sample
 from search.definition.sweep import SECTIONS
 from search.engine.proposers.base import Proposal, Scope
+from search.records.optuna_log import objectives
 from search.records.record import Record
 from trainables.trial import Trial
 
@@ -105,8 +106,10 @@ def learned(scope: Scope, record: Record) -> FrozenTrial | str:
     asked, trial = fixed(scope, given)
     if replace(trial, seed=record.trial.seed).spelling != record.trial.spelling:
         return f"with another {_differing(trial, record.trial)}, which is fixed here"
-    value, distributions = record.value(scope.sweep.select), asked.distributions
-    return create_trial(value=value, params=asked.params, distributions=distributions)
+    values = objectives(record, scope.sweep.select)
+    if values is None:
+        return "without a value of every metric of select.metrics"
+    return create_trial(values=values, params=asked.params, distributions=asked.distributions)
 
 
 def free(trial: FrozenTrial) -> FrozenTrial:
@@ -115,7 +118,7 @@ def free(trial: FrozenTrial) -> FrozenTrial:
         name: distribution for name, distribution in trial.distributions.items() if not distribution.single()
     }
     params = {name: trial.params[name] for name in distributions}
-    return create_trial(value=trial.value, params=params, distributions=distributions)
+    return create_trial(values=trial.values, params=params, distributions=distributions)
 
 
 def _differing(trial: Trial, other: Trial) -> str:

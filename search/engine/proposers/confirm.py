@@ -97,9 +97,10 @@ class ConfirmProposer(Proposer):
                 continue
             configuration, stage = record.identity.configuration, by_name[record.stage]
             found.setdefault(configuration, (record.trial, stage))
-            merit, fresh = select.sign * value, isinstance(stage.search, Confirm)
+            merit, fresh = select.rule.decides.sign * value, isinstance(stage.search, Confirm)
             race = stage.name if stage.races else None
-            choice.add(configuration, record.trial.seed, record.key, merit, fresh=fresh, race=race)
+            margins = record.margins(select)
+            choice.add(configuration, record.trial.seed, record.key, merit, margins, fresh=fresh, race=race)
         attacks = (c for c in map(str, choice.order()) if found[c][0].computed["method"] != "standard")
         return [found[c] for c in itertools.islice(attacks, self._search.top)]
 

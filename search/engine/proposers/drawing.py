@@ -6,7 +6,6 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.definition.searches import Sampling
@@ -14,7 +13,7 @@ from search.engine.proposers.base import Proposal, Scope
 from search.engine.proposers.candidates import Told
 from search.engine.proposers.combination import as_stored, free, trial_of
 from search.engine.proposers.samplers import STATEFUL, sampler_for
-from search.records.optuna_log import drawn, quiet_optuna
+from search.records.optuna_log import directions, drawn, quiet_optuna
 from search.records.record import Record, State
 from trainables.digest import digest
 from trainables.trial import Trial
@@ -49,9 +48,10 @@ class Drawing:
         self, scope: Scope, search: Sampling, known: Sequence[FrozenTrial], enqueued: Sequence[Proposal]
     ) -> None:
         self._scope, self._search = scope, search
-        direction = StudyDirection.MAXIMIZE if scope.sweep.select.sign > 0 else StudyDirection.MINIMIZE
         with quiet_optuna():
-            self.study = optuna.create_study(direction=direction, sampler=RandomSampler())
+            self.study = optuna.create_study(
+                directions=directions(scope.sweep.select), sampler=RandomSampler()
+            )
         self._numbers: list[int] = []
         self._known = known
         self._enqueued = enqueued
@@ -90,12 +90,17 @@ class Drawing:
         self._add(params, distributions, state)
 
     def tell(self, told: Told) -> None:
-        """Tells the sampler how a draw ended."""
+        """Tells the sampler how a draw ended.
+
+        With one metric it is also told every epoch, so that of a stopped draw it knows how far that came. Of
+        several, Optuna takes no epochs: a stopped draw is one that was stopped, without values.
+        """
         frozen = self.study.get_trials(deepcopy=False)[self._numbers[told.candidate]]
         trial = optuna.Trial(self.study, frozen._trial_id)
-        for metrics in told.record.epochs:
-            trial.report(metrics[self._scope.sweep.select.column], int(metrics["epoch"]))
-        self.study.tell(trial, told.value, _OPTUNA_STATES[told.state])
+        select = self._scope.sweep.select
+        for metrics in () if select.several else told.record.epochs:
+            trial.report(metrics[select.column], int(metrics["epoch"]))
+        self.study.tell(trial, told.values, _OPTUNA_STATES[told.state])
 
     def _add(
         self, params: dict[str, Any], distributions: dict[str, BaseDistribution], state: dict[str, Any]

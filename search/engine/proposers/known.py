@@ -118,7 +118,8 @@ def _best(scope: Scope, start: BestOf, recorded: Recorded) -> list[Given]:
         if value is not None and math.isfinite(value):
             configuration = record.identity.configuration
             trials.setdefault(configuration, record.trial)
-            choice.add(configuration, record.trial.seed, record.key, select.sign * value, fresh=False)
+            merit, margins = select.rule.decides.sign * value, record.margins(select)
+            choice.add(configuration, record.trial.seed, record.key, merit, margins, fresh=False)
     best = [Given.of(trials[str(c)]) for c in itertools.islice(choice.order(), start.top)]
     known = scope.stage.methods
     return [Given(g.method, _with_fixed(scope, g)) if g.method in known else g for g in best]

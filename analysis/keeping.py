@@ -1,0 +1,37 @@
+"""How far trials and configurations keep to the constraints of a sweep's rule."""
+
+import math
+
+import pandas as pd
+
+from analysis.aims import shortfall
+from analysis.records import CONFIGURATION, Records, one_per_training
+
+
+def margins_of(records: Records, trials: pd.DataFrame) -> list[tuple[float, ...]]:
+    """How far each trial keeps to each constraint, as in `analysis.aims.Rule.margins`; none without any."""
+    rule = records.rule
+    if not rule.constraints:
+        return [()] * len(trials)
+    names = [constraint.metric for constraint in rule.constraints]
+    columns = [trials.get(f"valid_{name}", pd.Series(math.nan, trials.index)) for name in names]
+    found = []
+    for values in zip(*columns, strict=True):
+        pairs = zip(names, values, strict=True)
+        found.append(rule.margins({name: None if pd.isna(value) else float(value) for name, value in pairs}))
+    return found
+
+
+def beyond(records: Records) -> dict[str, float]:
+    """By how much the means of each configuration are beyond the constraints; 0 where they keep to all.
+
+    Means are over the searched seeds, of complete trials; of a configuration that ran on fresh ones alone,
+    over these.
+    """
+    trials = records.complete(controls=True)
+    again = trials["stage"].isin(records.confirmations)
+    trials = trials[~again | again.groupby(trials[CONFIGURATION]).transform("all")]
+    trials = one_per_training(trials)
+    margins = pd.DataFrame(margins_of(records, trials), trials.index)
+    means = margins.groupby(trials[CONFIGURATION]).mean()
+    return {str(name): shortfall(list(row)) for name, row in zip(means.index, means.to_numpy(), strict=True)}
