@@ -21,6 +21,7 @@ from search.engine.retrying import failed_from_outside
 from search.execution.interruption import check_interrupted, sigterm_interrupts
 from search.execution.job import check_job
 from search.execution.unanswered import ends_unanswered
+from search.notification import End, telling
 from search.records.journal import exclusive
 from search.records.notes import DATA, VERDICT
 from search.records.provenance import provenance
@@ -47,6 +48,8 @@ def run_sweep(
 
     Ctrl-C and SIGTERM stop the trials, and what is recorded is reported; a second one skips that.
 
+    The address that ``notify`` names is told how the run ended, unless it was refused.
+
     Where nothing remains, Ray is not started; where MLflow and the report are as the last run left them, they
     are not opened either.
 
@@ -65,6 +68,21 @@ def run_sweep(
             where a file of the store or of the data broke.
         KeyboardInterrupt: It was interrupted before its trials began, or once more after that.
     """
+    with telling(sweep, store, console) as end:
+        outcome = _run(sweep.recorded, store, data, console, tracking_uri, verbose, retry_failed, end)
+    return end.after(outcome)
+
+
+def _run(
+    sweep: Sweep,
+    store: Store,
+    data: Path,
+    console: Console,
+    tracking_uri: str,
+    verbose: bool,
+    retry_failed: bool,
+    end: End,
+) -> Outcome:
     started = time.monotonic()
     given(sweep, "")
     check_job(store.root)
@@ -107,8 +125,9 @@ def run_sweep(
         else:
             from search.session import finish_sweep
 
+            changed = old != sweep
             report, warning = finish_sweep(
-                engine, store, data, console, tracking_uri, verbose, changed=old != sweep
+                engine, store, data, console, tracking_uri, verbose, changed, end.interrupted
             )
         if engine.done and not engine.limit:
             store.note_total(sweep.name, len(engine.records))

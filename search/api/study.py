@@ -115,7 +115,7 @@ class Study:
         """
         if not trained_by:
             raise UsageError("trained_by: name what trains the trials, such as 'sklearn 1.9'")
-        asked, place = as_defined(sweep), Store(Path(store))
+        asked, place = as_defined(sweep).recorded, Store(Path(store))
         root = data_root() if data is None else Path(data)
         own = {TRAINED_BY: digest(trained_by)}
         with ExitStack() as held, rooted(root):

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from dropattack import UsageError
 from dropattack.errors import unknown
+from search.definition.notify import Notify
 from search.definition.samplers import SAMPLERS
 from search.definition.searches import BestOf, Confirm, Grid, Sampling
 from search.definition.space import FORMS, Interval, Subsets
@@ -94,6 +95,7 @@ def _owner(location: tuple[int | str, ...]) -> type[BaseModel]:
         "select": Select,
         "resources": Resources,
         "limits": Limits,
+        "notify": Notify,
     }
     parents = [tagged[str(part)] for part in location[:-1] if part in tagged]
     return parents[-1] if parents else Stage if "stages" in location else Sweep

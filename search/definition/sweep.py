@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from dropattack.errors import shortened
 from dropattack.robustness import Case
+from search.definition.notify import KEY, Notify, is_part
 from search.definition.searches import Grid, Sampling, Search
 from search.definition.space import Dimension, Space
 from trainables.recipe.measured import SMALLER_IS_BETTER
@@ -199,6 +200,7 @@ class Sweep(_Model):
     resources: Resources = Resources()
     limits: Limits = Limits()
     scales: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    notify: Notify | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -219,7 +221,14 @@ class Sweep(_Model):
                 raise ValueError("two stages have one name")
         if self.limits.gpu_hours is not None and not self.resources.gpus:
             raise ValueError("limits.gpu_hours counts GPUs, and resources.gpus is 0")
+        if any(is_part(path) for changes in self.scales.values() for path in changes):
+            raise ValueError(f"scales are recorded, and {KEY} is not; set it for the whole sweep")
         return self
+
+    @property
+    def recorded(self) -> Self:
+        """The sweep without what is never recorded: whom it tells of its end."""
+        return self.model_copy(update={KEY: None})
 
     def section(self, stage: Stage, name: str) -> Space:
         """One of `SECTIONS` for a stage: the sweep's, overridden by the stage's own."""
