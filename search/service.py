@@ -23,6 +23,7 @@ from search.execution.job import check_job
 from search.execution.unanswered import ends_unanswered
 from search.notification import End, telling
 from search.records.journal import exclusive
+from search.records.meanwhile import Meanwhile
 from search.records.notes import DATA, VERDICT
 from search.records.provenance import provenance
 from search.records.record import Record
@@ -93,12 +94,18 @@ def _run(
             ready = check_ready(sweep, store, data, tracking_uri, writable=True)
         journal, checksum = ready.journal, ready.checksum
         assert journal is not None, "a journal that is opened for writing is there"
+        meanwhile = Meanwhile(store, sweep.name)
         elsewhere = store.complete_elsewhere(sweep)
-        engine = Engine(sweep, journal, checksum, elsewhere.records, store.complete)
+
+        def engine_now() -> Engine:
+            return Engine(sweep, journal, checksum, elsewhere.records, store.complete, meanwhile=meanwhile)
+
+        engine = engine_now()
         failed = failed_from_outside(engine.records) if retry_failed else []
         left = engine.left or bool(failed)
         remarks = [*elsewhere.left_out, *remarks_on_code(journal.apart, ready.code)]
-        remarks += [*engine.remarks, *remarks_on_definition(sweep, data)] if left else []
+        if left:
+            remarks += [*meanwhile.remarks, *engine.remarks, *remarks_on_definition(sweep, data)]
         for remark in remarks:
             show_line(console, remark)
         if left:
@@ -117,7 +124,7 @@ def _run(
         if retry_failed:
             for record in failed:
                 journal.retry(record)
-            engine = Engine(sweep, journal, checksum, elsewhere.records, store.complete)
+            engine = engine_now()
             show_line(console, f"failed trials that are tried again: {len(failed)}")
         before = {record.number: _extent(record) for record in engine.records}
         if not left and old == sweep and not tracking_uri and is_settled(store, sweep.name):
@@ -137,6 +144,7 @@ def _run(
     finished = sum(record.finished for record in engine.records)
     limit = engine.limit if finished < engine.total else ""
     trained = sum(_extent(record) != before.get(record.number) for record in engine.records)
+    warning = "; ".join(filter(None, [warning, meanwhile.warning]))
     seconds, verdict = time.monotonic() - started, store.noted(sweep.name, VERDICT)
     return Outcome(engine.records, engine.done, limit, report, seconds, warning, trained, verdict)
 

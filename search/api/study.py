@@ -19,6 +19,7 @@ from search.engine.readiness import check_ready
 from search.engine.retrying import failed_from_outside
 from search.records.code import TRAINED_BY
 from search.records.journal import exclusive
+from search.records.meanwhile import Meanwhile
 from search.records.provenance import provenance
 from search.records.record import Record
 from search.records.store import Store
@@ -129,8 +130,9 @@ class Study:
             check_records(journal.records, asked, ready.checksum)
 
             def engine() -> Engine:
+                meanwhile = Meanwhile(place, asked.name)
                 elsewhere = place.complete_elsewhere(asked).records
-                return Engine(asked, journal, ready.checksum, elsewhere, place.complete, own)
+                return Engine(asked, journal, ready.checksum, elsewhere, place.complete, own, meanwhile)
 
             opened = engine()
             place.note_run(asked.name, provenance(asked), begun=bool(journal.records))
