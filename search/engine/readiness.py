@@ -2,7 +2,7 @@
 
 The first part is the definition's (`search.definition`), which is the same anywhere. This one looks at the
 store, the records, the data, the code and this machine. It starts nothing, and writes nothing but what
-opening the journal for writing puts right.
+opening the journal for writing puts right. `check_anywhere` is what of it holds on every machine.
 """
 
 import os
@@ -20,7 +20,7 @@ from search.engine.compatibility import check_belongs, check_extends, check_reco
 from search.engine.datasets import verified_data
 from search.engine.last_batches import check_last_batches
 from search.engine.nodes import fits, gpu_problem, too_much
-from search.engine.proposers import Checksum
+from search.engine.proposers import Checksum, Scope, proposer_for
 from search.engine.recipes import check_recipes
 from search.records.code import SweepCode
 from search.records.journal import Journal
@@ -61,10 +61,10 @@ def check_ready(
     Raises:
         UsageError: It could not; the message says what to do.
     """
-    check_address(tracking_uri)
+    _check_request(sweep, tracking_uri)
+    code = sweep_code(sweep)
     _check_store(store.root)
     _check_machine(sweep)
-    code = sweep_code(sweep)
     checksum = verified_data(sweep, data)
     old = store.standing_definition(sweep.name)
     store.look_at_notes(sweep.name)
@@ -81,6 +81,32 @@ def check_ready(
         check_belongs([*journal.records, *journal.apart], sweep)
     check_records(journal.records, sweep, checksum)
     return Ready(checksum, code, journal)
+
+
+def check_anywhere(sweep: Sweep, tracking_uri: str = "") -> None:
+    """Makes sure of all that needs no store, no data and no certain machine, before a sweep is sent to one.
+
+    Args:
+        sweep: What to run.
+        tracking_uri: MLflow server; empty for the store's own database.
+
+    Raises:
+        UsageError: The sweep could be run nowhere; the message says what to do.
+    """
+    _check_request(sweep, tracking_uri)
+    sweep_code(sweep)
+    for stage in sweep.stages:
+        for workload in sweep.stage_workloads(stage):
+            proposer_for(Scope(sweep, stage, workload, lambda workload, options: ""))
+
+
+def _check_request(sweep: Sweep, tracking_uri: str) -> None:
+    check_address(tracking_uri)
+    gpus = sweep.resources.most_gpus
+    if gpus > 1:
+        raise UsageError(
+            f"resources.gpus: {gpus:g} would leave GPUs idle, since a trial trains on one; set 1"
+        )
 
 
 def check_address(tracking_uri: str) -> None:
@@ -116,11 +142,6 @@ def _check_store(root: Path) -> None:
 
 def _check_machine(sweep: Sweep) -> None:
     """Refuses what this machine could never run; a cluster is asked when it is joined."""
-    gpus = sweep.resources.most_gpus
-    if gpus > 1:
-        raise UsageError(
-            f"resources.gpus: {gpus:g} would leave GPUs idle, since a trial trains on one; set 1"
-        )
     if os.environ.get("RAY_ADDRESS"):
         return
     if problem := gpu_problem(sweep.resources):

@@ -30,11 +30,11 @@ def enqueued(scope: Scope, search: Sampling, recorded: Recorded) -> list[Proposa
         UsageError: Something is outside of the stage's space, or excluded; the message names it.
     """
     found: list[Proposal] = []
-    for start in search.enqueue:
+    for number, start in enumerate(search.enqueue, 1):
         several = (
             [(f"the best of {start.best_of}", given) for given in _best(scope, start, recorded)]
             if isinstance(start, BestOf)
-            else [(f"entry {len(found) + 1}", _given(scope, start))]
+            else [(f"entry {number}", _given(scope, start))]
         )
         for what, given in several:
             if place := outside(scope, given):
