@@ -9,7 +9,7 @@ from dropattack import UsageError
 from dropattack.errors import unknown
 from search.definition.notify import Notify
 from search.definition.samplers import SAMPLERS
-from search.definition.searches import BestOf, Confirm, Grid, Sampling
+from search.definition.searches import BestOf, Confirm, Grid, Papers, Sampling
 from search.definition.space import FORMS, Interval, Subsets
 from search.definition.sweep import Asha, Limits, Resources, Select, Stage, Sweep
 
@@ -73,7 +73,7 @@ def _choices(expected: str) -> list[str]:
     return re.findall(r"'([^']*)'", expected)
 
 
-_TAGS = {"best", "one", "grid", "random", "optuna", "confirm", *SAMPLERS, *FORMS}
+_TAGS = {"best", "published", "one", "grid", "random", "optuna", "confirm", *SAMPLERS, *FORMS}
 
 
 def _owner(location: tuple[int | str, ...]) -> type[BaseModel]:
@@ -81,7 +81,7 @@ def _owner(location: tuple[int | str, ...]) -> type[BaseModel]:
     if "sampler" in location[:-2]:
         return SAMPLERS[str(location[-2])]
     if "enqueue" in location[:-1]:
-        return BestOf
+        return Papers if "published" in location[:-1] else BestOf
     tagged: dict[str, type[BaseModel]] = {
         "grid": Grid,
         "confirm": Confirm,
