@@ -104,6 +104,8 @@ def finish_sweep(
             for remark in store.remarks.values():
                 _log.warning("%s", remark)
             _log.info("on record: %s", status.line())
+            if left and sweep.mlflow.system_metrics:
+                projection.watch_system()
             projection.start(engine.records, status.line)
             try:
                 if left:

@@ -11,7 +11,7 @@ from search.definition.notify import Notify
 from search.definition.samplers import SAMPLERS
 from search.definition.searches import BestOf, Confirm, Grid, Papers, Sampling
 from search.definition.space import FORMS, Interval, Subsets
-from search.definition.sweep import Asha, Limits, Resources, Select, Stage, Sweep
+from search.definition.sweep import Asha, Limits, Mlflow, Resources, Select, Stage, Sweep
 
 
 def check_schema(raw: Any, source: str) -> Sweep:
@@ -96,6 +96,7 @@ def _owner(location: tuple[int | str, ...]) -> type[BaseModel]:
         "resources": Resources,
         "limits": Limits,
         "notify": Notify,
+        "mlflow": Mlflow,
     }
     parents = [tagged[str(part)] for part in location[:-1] if part in tagged]
     return parents[-1] if parents else Stage if "stages" in location else Sweep

@@ -185,6 +185,12 @@ class Limits(_Model):
     passes: int | None = Field(default=None, ge=1)
 
 
+class Mlflow(_Model):
+    """What MLflow gets beside the records: ``system_metrics`` says what the driver's machine does."""
+
+    system_metrics: bool = False
+
+
 class Sweep(_Model):
     """A whole sweep file."""
 
@@ -201,6 +207,7 @@ class Sweep(_Model):
     limits: Limits = Limits()
     scales: dict[str, dict[str, Any]] = Field(default_factory=dict)
     notify: Notify | None = None
+    mlflow: Mlflow = Mlflow()
 
     @model_validator(mode="before")
     @classmethod

@@ -7,6 +7,7 @@ opening the journal for writing puts right. `check_anywhere` is what of it holds
 
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -64,6 +65,8 @@ def check_ready(
     _check_request(sweep, tracking_uri)
     code = sweep_code(sweep)
     _check_store(store.root)
+    if sweep.mlflow.system_metrics and find_spec("psutil") is None:
+        raise UsageError("mlflow.system_metrics needs psutil; run: pip install 'dropattack[system]'")
     _check_machine(sweep)
     checksum = verified_data(sweep, data)
     old = store.standing_definition(sweep.name)
