@@ -111,9 +111,9 @@ def main(repeats: int) -> None:
         )
     for name in surfaces.NAMES:
         places, gains = surfaces.cells(name)
-        share = surfaces.fitted(name)[1]
+        explained = surfaces.fitted(name)[1]
         spread = f"gains {gains.min():+.2f} to {gains.max():+.2f}"
-        print(f"\n{name}: {len(places)} cells, {spread}; the fit explains {share:.0%} of their variance")
+        print(f"\n{name}: {len(places)} cells, {spread}; the fit explains {explained:.0%} of their variance")
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ class Truth:
             else cost * abs(SPACE[name].index(cell[name]) - SPACE[name].index(self.best[name]))
             for name, cost in COSTS.items()
         )
-        return max(WORST, PEAK - away)
+        return max(WORST, PEAK - float(away))
 
     def accuracy(self, trial: Trial, epoch: int) -> float:
         """What a training is measured to have after an epoch, from 0 to 1."""

@@ -39,7 +39,7 @@ def fitted(name: str) -> tuple[Array, float]:
     places, gains = cells(name)
     coefficients, *_ = np.linalg.lstsq(_terms(places, name), gains, rcond=None)
     left = gains - _terms(places, name) @ coefficients
-    return coefficients, float(1 - left.var() / gains.var())
+    return np.asarray(coefficients, np.float64), float(1 - left.var() / gains.var())
 
 
 def _terms(places: Array, name: str) -> Array:
