@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,12 @@ def _simulated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search.session, "Projection", FakeProjection)
 
 
+@pytest.fixture
+def _no_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of ends that have nothing to do with what a report takes seconds for."""
+    monkeypatch.setattr(search.session, "write_report", lambda *_: tmp_path / "report.html")
+
+
 def _run(folder: Path, url: str, **changes: Any) -> Outcome:
     definition = sweep(**{**GRID, "notify": {"url": url}, **changes})
     return run_sweep(definition, Store(folder / "runs"), folder, Console(quiet=True))
@@ -120,6 +127,7 @@ def _interrupted(engine: Any, *_: object) -> None:
     engine.report(record.key, {"epoch": 1, "valid_accuracy": 0.5, "train_loss": 1.0, "seconds": 0.1})
 
 
+@pytest.mark.usefixtures("_no_report")
 @pytest.mark.parametrize(
     ("run", "changes", "state", "counts", "meant"),
     [
@@ -183,6 +191,7 @@ def test_a_server_that_fails_is_asked_twice_and_the_rest_once(
     assert {path for path, _, _ in webhook.heard} == {f"/{SECRET}"}
 
 
+@pytest.mark.usefixtures("_no_report")
 def test_where_nobody_listens_the_run_ends_as_it_would_with_a_warning_that_names_the_host(
     tmp_path: Path, webhook: Webhook
 ) -> None:
@@ -265,3 +274,20 @@ def test_an_end_that_interrupts_the_process_is_told_from_any_thread(tmp_path: Pa
     teller.start()
     teller.join()
     assert webhook.messages[0]["state"] == "interrupted"
+
+
+@pytest.mark.usefixtures("_no_report")
+def test_a_sigterm_that_the_main_thread_cannot_answer_is_told_before_the_process_ends(
+    tmp_path: Path, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What such an end calls last is called here, in the middle of a run, which then comes to its end."""
+
+    @contextmanager
+    def unanswered(close: Callable[[], object]) -> Iterator[None]:
+        close()
+        yield
+
+    monkeypatch.setattr(search.session, "ends_unanswered", unanswered)
+    monkeypatch.setattr(FakeProjection, "close", lambda *_: "")
+    _run(tmp_path, webhook.url)
+    assert [message["state"] for message in webhook.messages] == ["interrupted", "finished"]
