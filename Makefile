@@ -42,7 +42,7 @@ chaos: $(INSTALLED)
 test-fuzz: $(INSTALLED)
 	$(BIN)/python -m pytest tests/search/fuzz -p no:xdist
 
-# A real two-node Ray cluster with MLflow on Postgres, on this machine; needs Debian's postgresql.
+# A real two-node Ray cluster with MLflow on Postgres, which needs Debian's postgresql, and a server of MLflow alone.
 test-cluster: $(INSTALLED)
 	$(BIN)/python -m pytest tests/docker
 

@@ -25,6 +25,7 @@ SCRIPTS = {
     "driver_cost": [],
     "many_trials": [],
     "time_to_result": [],
+    "sparse_search": [],
     "first_use": [],
     "trial_memory": [],
     "report_speed": [],

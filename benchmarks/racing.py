@@ -1,10 +1,12 @@
 """What racing over seeds saves and costs: searches with known means, raced and with all seeds.
 
-Prints the table of docs/sweeps.md. A search draws 40 configurations evenly from the unit square. One at
-distance r of the optimum has a gain of ``effect - 2 r²`` points; with an effect of 0 every configuration
-equals the baseline. What is measured adds a part that a seed has for all, and one of its own, both normal
-with the same standard deviation. The choice is then confirmed on eight fresh seeds beside the baseline. A
-gain is claimed where the 95 % interval of the paired differences is above 0.
+Prints the table of docs/sweeps.md. A search draws 40 configurations. On the stated surface they lie evenly
+in the unit square; one at distance r of the optimum has a gain of ``effect - 2 r²`` points, and with an
+effect of 0 every one equals the baseline. On a fitted surface (`benchmarks.surfaces`) they lie evenly in
+log ε, p and K, and the best place gains ``effect``; with an effect of 0 all others lose. What is measured
+adds a part that a seed has for all, and one of its own, both normal with the same standard deviation. The
+choice is then confirmed on eight fresh seeds beside the baseline. A gain is claimed where the 95 % interval
+of the paired differences is above 0.
 
     python -m benchmarks.racing [--repeats 200]
 """
@@ -18,9 +20,11 @@ from numpy.typing import NDArray
 
 from analysis.racing import Race
 from analysis.statistics import estimate
+from benchmarks import surfaces
 
 CONFIGURATIONS, SEEDS = 40, 8
 NOISE, EFFECTS = (0.2, 0.6, 1.0), (0.0, 0.3, 1.0)
+STATED = "stated"
 _STEEP = 2.0
 
 Array = NDArray[np.float64]
@@ -41,8 +45,10 @@ class Outcome:
     claimed: bool
 
 
-def surface(rng: np.random.Generator, effect: float) -> Array:
+def surface(rng: np.random.Generator, effect: float, name: str = STATED) -> Array:
     """True gains over the baseline of the configurations that a search draws, in points."""
+    if name != STATED:
+        return surfaces.draw(name, rng, CONFIGURATIONS, effect)
     if effect == 0:
         return np.zeros(CONFIGURATIONS)
     optimum = rng.uniform(0.2, 0.8, 2)
@@ -66,9 +72,9 @@ def raced(measured: Array) -> tuple[int, int]:
     return race.incumbent, trials
 
 
-def search(rng: np.random.Generator, effect: float, noise: float) -> dict[str, Outcome]:
+def search(rng: np.random.Generator, effect: float, noise: float, name: str = STATED) -> dict[str, Outcome]:
     """One search by each way of choosing, on the same values."""
-    gains = surface(rng, effect)
+    gains = surface(rng, effect, name)
     shape = (CONFIGURATIONS, SEEDS)
     measured = gains[:, None] + rng.normal(0, noise, SEEDS) + rng.normal(0, noise, shape)
     winner, trials = raced(measured)
@@ -85,23 +91,29 @@ def search(rng: np.random.Generator, effect: float, noise: float) -> dict[str, O
 
 
 def main(repeats: int) -> None:
-    """Prints the table."""
+    """Prints the table, and how well the fitted surfaces fit."""
     print(
-        "| effect | noise | gain chosen: one seed | all seeds | race | race's trials | race claims a gain |"
+        "| surface | effect | noise | gain chosen: one seed | all seeds | race | race's trials "
+        "| race claims a gain |"
     )
-    print("|---|---|---|---|---|---|---|")
-    for effect, noise in itertools.product(EFFECTS, NOISE):
+    print("|---|---|---|---|---|---|---|---|")
+    for name, effect, noise in itertools.product((STATED, *surfaces.NAMES), EFFECTS, NOISE):
         rng = np.random.default_rng([round(100 * effect), round(100 * noise)])
-        found = [search(rng, effect, noise) for _ in range(repeats)]
+        found = [search(rng, effect, noise, name) for _ in range(repeats)]
         means = {way: np.mean([each[way].chosen for each in found]) for way in found[0]}
         differences = [each["race"].chosen - each["all seeds"].chosen for each in found]
         share = np.mean([each["race"].trials for each in found]) / (CONFIGURATIONS * SEEDS)
         claims = np.mean([each["race"].claimed for each in found])
         error = np.std(differences) / np.sqrt(repeats)
         print(
-            f"| {effect:.1f} | {noise:.1f} | {means['one seed']:+.2f} | {means['all seeds']:+.2f} | "
+            f"| {name} | {effect:.1f} | {noise:.1f} | {means['one seed']:+.2f} | {means['all seeds']:+.2f} | "
             f"{means['race']:+.2f} (± {error:.2f} beside all seeds) | {share:.0%} | {claims:.1%} |"
         )
+    for name in surfaces.NAMES:
+        places, gains = surfaces.cells(name)
+        explained = surfaces.fitted(name)[1]
+        spread = f"gains {gains.min():+.2f} to {gains.max():+.2f}"
+        print(f"\n{name}: {len(places)} cells, {spread}; the fit explains {explained:.0%} of their variance")
 
 
 if __name__ == "__main__":

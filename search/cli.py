@@ -105,9 +105,11 @@ def submit(
     """Run a sweep as a job of a Ray cluster; submitting it again goes on where it stopped."""
     with refusals():
         from search.definition.sweepfile import load_sweep
+        from search.engine.readiness import check_anywhere
         from search.submission import jobs
 
         definition = load_sweep(sweep, _overridden(overrides), scale)
+        check_anywhere(definition, tracking_uri)
         project = Path.cwd()
         command = jobs.run_command(
             sweep, store, data, tracking_uri, overrides or [], project, scale, retry_failed

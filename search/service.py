@@ -21,7 +21,9 @@ from search.engine.retrying import failed_from_outside
 from search.execution.interruption import check_interrupted, sigterm_interrupts
 from search.execution.job import check_job
 from search.execution.unanswered import ends_unanswered
+from search.notification import End, telling
 from search.records.journal import exclusive
+from search.records.meanwhile import Meanwhile
 from search.records.notes import DATA, VERDICT
 from search.records.provenance import provenance
 from search.records.record import Record
@@ -47,6 +49,8 @@ def run_sweep(
 
     Ctrl-C and SIGTERM stop the trials, and what is recorded is reported; a second one skips that.
 
+    The address that ``notify`` names is told how the run ended, unless it was refused.
+
     Where nothing remains, Ray is not started; where MLflow and the report are as the last run left them, they
     are not opened either.
 
@@ -65,6 +69,21 @@ def run_sweep(
             where a file of the store or of the data broke.
         KeyboardInterrupt: It was interrupted before its trials began, or once more after that.
     """
+    with telling(sweep, store, console) as end:
+        outcome = _run(sweep.recorded, store, data, console, tracking_uri, verbose, retry_failed, end)
+    return end.after(outcome)
+
+
+def _run(
+    sweep: Sweep,
+    store: Store,
+    data: Path,
+    console: Console,
+    tracking_uri: str,
+    verbose: bool,
+    retry_failed: bool,
+    end: End,
+) -> Outcome:
     started = time.monotonic()
     given(sweep, "")
     check_job(store.root)
@@ -75,12 +94,18 @@ def run_sweep(
             ready = check_ready(sweep, store, data, tracking_uri, writable=True)
         journal, checksum = ready.journal, ready.checksum
         assert journal is not None, "a journal that is opened for writing is there"
+        meanwhile = Meanwhile(store, sweep.name)
         elsewhere = store.complete_elsewhere(sweep)
-        engine = Engine(sweep, journal, checksum, elsewhere.records, store.complete)
+
+        def engine_now() -> Engine:
+            return Engine(sweep, journal, checksum, elsewhere.records, store.complete, meanwhile=meanwhile)
+
+        engine = engine_now()
         failed = failed_from_outside(engine.records) if retry_failed else []
         left = engine.left or bool(failed)
         remarks = [*elsewhere.left_out, *remarks_on_code(journal.apart, ready.code)]
-        remarks += [*engine.remarks, *remarks_on_definition(sweep, data)] if left else []
+        if left:
+            remarks += [*meanwhile.remarks, *engine.remarks, *remarks_on_definition(sweep, data)]
         for remark in remarks:
             show_line(console, remark)
         if left:
@@ -99,7 +124,7 @@ def run_sweep(
         if retry_failed:
             for record in failed:
                 journal.retry(record)
-            engine = Engine(sweep, journal, checksum, elsewhere.records, store.complete)
+            engine = engine_now()
             show_line(console, f"failed trials that are tried again: {len(failed)}")
         before = {record.number: _extent(record) for record in engine.records}
         if not left and old == sweep and not tracking_uri and is_settled(store, sweep.name):
@@ -107,8 +132,9 @@ def run_sweep(
         else:
             from search.session import finish_sweep
 
+            changed = old != sweep
             report, warning = finish_sweep(
-                engine, store, data, console, tracking_uri, verbose, changed=old != sweep
+                engine, store, data, console, tracking_uri, verbose, changed, end.interrupted
             )
         if engine.done and not engine.limit:
             store.note_total(sweep.name, len(engine.records))
@@ -118,6 +144,7 @@ def run_sweep(
     finished = sum(record.finished for record in engine.records)
     limit = engine.limit if finished < engine.total else ""
     trained = sum(_extent(record) != before.get(record.number) for record in engine.records)
+    warning = "; ".join(filter(None, [warning, meanwhile.warning]))
     seconds, verdict = time.monotonic() - started, store.noted(sweep.name, VERDICT)
     return Outcome(engine.records, engine.done, limit, report, seconds, warning, trained, verdict)
 

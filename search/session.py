@@ -4,7 +4,7 @@ import json
 import logging
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,6 +49,7 @@ def finish_sweep(
     tracking_uri: str,
     verbose: bool,
     changed: bool,
+    unanswered: Callable[[], object],
 ) -> tuple[Path, str]:
     """Trains what is left, brings MLflow up to the records, and writes the report.
 
@@ -62,6 +63,7 @@ def finish_sweep(
         tracking_uri: MLflow server; the store's own database where it is empty.
         verbose: Whether to show what Ray says.
         changed: Whether the sweep's definition differs from that of its last run.
+        unanswered: Called last where a SIGTERM ends the process without the main thread.
 
     Returns:
         The report, and what MLflow could not be told, or nothing.
@@ -102,10 +104,15 @@ def finish_sweep(
             for remark in store.remarks.values():
                 _log.warning("%s", remark)
             _log.info("on record: %s", status.line())
+            if left and sweep.mlflow.system_metrics:
+                projection.watch_system()
             projection.start(engine.records, status.line)
             try:
                 if left:
-                    with view, ends_unanswered(lambda: _close_unanswered(view, projection, status)):
+                    with (
+                        view,
+                        ends_unanswered(lambda: _close_unanswered(view, projection, status, unanswered)),
+                    ):
                         _train(engine, folder, data, verbose)
             finally:
                 projection.drain()
@@ -137,13 +144,16 @@ def finish_sweep(
     return report, warning
 
 
-def _close_unanswered(view: ProgressView, projection: Projection, status: Status) -> None:
+def _close_unanswered(
+    view: ProgressView, projection: Projection, status: Status, unanswered: Callable[[], object]
+) -> None:
     """Leaves the terminal and MLflow as an interruption does, where the main thread cannot."""
     view.__exit__(None, None, None)
     hurry = threading.Event()
     hurry.set()
     behind = projection.close((), (), "KILLED", hurry)
     _log.warning("ended as KILLED, unanswered: %s%s", status.line(), f"; {behind}" if behind else "")
+    unanswered()
 
 
 def _train(engine: Engine, folder: Path, data: Path, verbose: bool) -> None:

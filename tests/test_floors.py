@@ -28,8 +28,8 @@ ROOMS = {
         "scoring questions published document figures marks sections page latex export render report"
     ),
     "search": (
-        "definition records engine tracking execution results submission console session service api cli "
-        "__main__"
+        "definition records engine tracking execution results submission console notification "
+        "session service api cli __main__"
     ),
 }
 """By package, from the lowest floor up, the rooms from the lowest up: folders, and modules beside them."""

@@ -20,6 +20,7 @@ from search.engine.readiness import check_ready
 from search.engine.retrying import failed_from_outside
 from search.records.code import TRAINED_BY
 from search.records.journal import exclusive
+from search.records.meanwhile import Meanwhile
 from search.records.provenance import provenance
 from search.records.record import Record
 from search.records.store import Store
@@ -116,7 +117,7 @@ class Study:
         """
         if not trained_by:
             raise UsageError("trained_by: name what trains the trials, such as 'sklearn 1.9'")
-        asked, place = as_defined(sweep), Store(Path(store))
+        asked, place = as_defined(sweep).recorded, Store(Path(store))
         root = data_root() if data is None else Path(data)
         own = {TRAINED_BY: digest(trained_by)}
         with ExitStack() as held, rooted(root):
@@ -130,8 +131,9 @@ class Study:
             check_records(journal.records, asked, ready.checksum)
 
             def engine() -> Engine:
+                meanwhile = Meanwhile(place, asked.name)
                 elsewhere = place.complete_elsewhere(asked).records
-                return Engine(asked, journal, ready.checksum, elsewhere, place.complete, own)
+                return Engine(asked, journal, ready.checksum, elsewhere, place.complete, own, meanwhile)
 
             opened = engine()
             place.note_run(asked.name, provenance(asked), begun=bool(journal.records))

@@ -7,11 +7,12 @@ from pydantic import BaseModel, ValidationError
 
 from dropattack import UsageError
 from dropattack.errors import unknown
+from search.definition.notify import Notify
 from search.definition.samplers import SAMPLERS
-from search.definition.searches import BestOf, Confirm, Grid, Sampling
+from search.definition.searches import BestOf, Confirm, Grid, Papers, Sampling
 from search.definition.select import Aim, Select
 from search.definition.space import FORMS, Interval, Subsets
-from search.definition.sweep import Asha, Limits, Resources, Stage, Sweep
+from search.definition.sweep import Asha, Limits, Mlflow, Resources, Stage, Sweep
 
 
 def check_schema(raw: Any, source: str) -> Sweep:
@@ -73,7 +74,7 @@ def _choices(expected: str) -> list[str]:
     return re.findall(r"'([^']*)'", expected)
 
 
-_TAGS = {"best", "one", "grid", "random", "optuna", "confirm", *SAMPLERS, *FORMS}
+_TAGS = {"best", "published", "one", "grid", "random", "optuna", "confirm", *SAMPLERS, *FORMS}
 
 
 def _owner(location: tuple[int | str, ...]) -> type[BaseModel]:
@@ -81,7 +82,7 @@ def _owner(location: tuple[int | str, ...]) -> type[BaseModel]:
     if "sampler" in location[:-2]:
         return SAMPLERS[str(location[-2])]
     if "enqueue" in location[:-1]:
-        return BestOf
+        return Papers if "published" in location[:-1] else BestOf
     if "metrics" in location[:-1]:
         return Aim
     tagged: dict[str, type[BaseModel]] = {
@@ -97,6 +98,8 @@ def _owner(location: tuple[int | str, ...]) -> type[BaseModel]:
         "select": Select,
         "resources": Resources,
         "limits": Limits,
+        "notify": Notify,
+        "mlflow": Mlflow,
     }
     parents = [tagged[str(part)] for part in location[:-1] if part in tagged]
     return parents[-1] if parents else Stage if "stages" in location else Sweep

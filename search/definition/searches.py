@@ -25,6 +25,15 @@ class BestOf(_Model):
     top: int = Field(default=1, ge=1)
 
 
+PAPERS = "papers"
+
+
+class Papers(_Model):
+    """So many of the settings with which the DropAttack paper has its best numbers for the workload."""
+
+    papers: int = Field(default=1, ge=1)
+
+
 class Configuration(BaseModel):
     """One combination: a method, its hyperparameters beside it, and settings of training, data and model.
 
@@ -45,11 +54,15 @@ class Configuration(BaseModel):
 
 
 def _form_of_start(raw: Any) -> str:
-    return "best" if isinstance(raw, BestOf) or (isinstance(raw, dict) and "best_of" in raw) else "one"
+    keys = raw if isinstance(raw, dict) else type(raw).model_fields if isinstance(raw, BaseModel) else {}
+    return "best" if "best_of" in keys else "published" if "papers" in keys else "one"
 
 
 Start = Annotated[
-    Annotated[BestOf, Tag("best")] | Annotated[Configuration, Tag("one")], Discriminator(_form_of_start)
+    Annotated[BestOf, Tag("best")]
+    | Annotated[Papers, Tag("published")]
+    | Annotated[Configuration, Tag("one")],
+    Discriminator(_form_of_start),
 ]
 """What a search tries first."""
 
@@ -82,9 +95,11 @@ class Sampling(_Model):
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, raw: Any) -> Any:
-        """Lets ``sampler: tpe`` stand for its defaults."""
+        """Lets ``sampler: tpe`` and ``enqueue: papers`` stand for their defaults."""
         if isinstance(raw, dict) and isinstance(raw.get("sampler"), str):
-            return {**raw, "sampler": {"kind": raw["sampler"]}}
+            raw = {**raw, "sampler": {"kind": raw["sampler"]}}
+        if isinstance(raw, dict) and raw.get("enqueue") == PAPERS:
+            raw = {**raw, "enqueue": [{PAPERS: 1}]}
         return raw
 
     @model_validator(mode="after")

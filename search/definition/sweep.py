@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dropattack.errors import shortened
+from search.definition.notify import KEY, Notify, is_part
 from search.definition.searches import Grid, Sampling, Search
 from search.definition.select import Select
 from search.definition.space import Dimension, Space
@@ -132,6 +133,12 @@ class Limits(_Model):
     passes: int | None = Field(default=None, ge=1)
 
 
+class Mlflow(_Model):
+    """What MLflow gets beside the records: ``system_metrics`` says what the driver's machine does."""
+
+    system_metrics: bool = False
+
+
 class Sweep(_Model):
     """A whole sweep file."""
 
@@ -147,6 +154,8 @@ class Sweep(_Model):
     resources: Resources = Resources()
     limits: Limits = Limits()
     scales: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    notify: Notify | None = None
+    mlflow: Mlflow = Mlflow()
 
     @model_validator(mode="before")
     @classmethod
@@ -167,7 +176,14 @@ class Sweep(_Model):
                 raise ValueError("two stages have one name")
         if self.limits.gpu_hours is not None and not self.resources.gpus:
             raise ValueError("limits.gpu_hours counts GPUs, and resources.gpus is 0")
+        if any(is_part(path) for changes in self.scales.values() for path in changes):
+            raise ValueError(f"scales are recorded, and {KEY} is not; set it for the whole sweep")
         return self
+
+    @property
+    def recorded(self) -> Self:
+        """The sweep without what is never recorded: whom it tells of its end."""
+        return self.model_copy(update={KEY: None})
 
     def section(self, stage: Stage, name: str) -> Space:
         """One of `SECTIONS` for a stage: the sweep's, overridden by the stage's own."""

@@ -7,6 +7,7 @@ from typing import Any
 from dropattack import UsageError
 from dropattack.errors import shortened, unknown
 from dropattack.imported import given_only
+from search.definition.notify import is_part
 from search.definition.schema import check_schema
 from search.definition.selecting import with_own_metric
 from search.definition.source import given, read_source
@@ -40,7 +41,11 @@ def load_sweep(source: str, overrides: Mapping[str, Any] | None = None, scale: s
         raw["name"] = f"{raw['name']}-{scale}"
     for path, value in changes:
         override(raw, path, value)
-    told = [f"{path}={json.dumps(value, default=str)}" for path, value in changes if path != "summary"]
+    told = [
+        f"{path}={json.dumps(value, default=str)}"
+        for path, value in changes
+        if path != "summary" and not is_part(path)
+    ]
     if told and isinstance(raw.setdefault("summary", ""), str):
         raw["summary"] = f"{raw['summary']} Changed: {', '.join(told)}.".strip()
     return parse_sweep(raw, source)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from search.engine.rungs import Rungs
 
 Listener = Callable[[Record], object]
+Meanwhile = Callable[[str], tuple[str, Record] | None]
 
 
 @dataclass
@@ -68,6 +69,8 @@ class Engine:
         elsewhere: Complete records of other sweeps by key, with the sweep's name: never trained again.
         recorded: Gives the complete records of another sweep by its name, for warm starts.
         code: More code that all trials are trained with, as in `trainables.trial.Trial`.
+        meanwhile: Asked of each key before it is trained, when the trial is in the journal: a complete record
+            that another sweep has by now, with that sweep's name, or nothing.
 
     Attributes:
         listeners: Called with each record that was added or changed, after it is durable.
@@ -81,11 +84,13 @@ class Engine:
         elsewhere: Mapping[str, tuple[str, Record]] | None = None,
         recorded: Recorded = lambda sweep: (),
         code: Mapping[str, str] | None = None,
+        meanwhile: Meanwhile = lambda key: None,
     ) -> None:
         self.sweep = sweep
         self.journal = journal
         self._elsewhere = elsewhere or {}
         self._recorded = recorded
+        self._meanwhile = meanwhile
         self.listeners: list[Listener] = []
         self._training: dict[str, Record] = {}
         self._waiting: dict[str, list[Record]] = {}
@@ -273,7 +278,11 @@ class Engine:
             return False
         answer, source = self._answer(record.trial, self._part_of(record))
         if answer is None:
-            return True
+            found = self._meanwhile(record.key)
+            if found is None:
+                return True
+            name, answer = found
+            source = f"{name}/{answer.stage}"
         for metrics in answer.epochs[len(record.epochs) :]:
             self.journal.append(record, metrics)
         self.journal.finish(record, answer.state, answer.reason, source, answer.former)

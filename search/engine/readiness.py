@@ -2,11 +2,12 @@
 
 The first part is the definition's (`search.definition`), which is the same anywhere. This one looks at the
 store, the records, the data, the code and this machine. It starts nothing, and writes nothing but what
-opening the journal for writing puts right.
+opening the journal for writing puts right. `check_anywhere` is what of it holds on every machine.
 """
 
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ from search.engine.compatibility import check_belongs, check_extends, check_reco
 from search.engine.datasets import verified_data
 from search.engine.last_batches import check_last_batches
 from search.engine.nodes import fits, gpu_problem, too_much
-from search.engine.proposers import Checksum
+from search.engine.proposers import Checksum, Scope, proposer_for
 from search.engine.recipes import check_recipes
 from search.records.code import SweepCode
 from search.records.journal import Journal
@@ -61,10 +62,12 @@ def check_ready(
     Raises:
         UsageError: It could not; the message says what to do.
     """
-    check_address(tracking_uri)
-    _check_store(store.root)
-    _check_machine(sweep)
+    _check_request(sweep, tracking_uri)
     code = sweep_code(sweep)
+    _check_store(store.root)
+    if sweep.mlflow.system_metrics and find_spec("psutil") is None:
+        raise UsageError("mlflow.system_metrics needs psutil; run: pip install 'dropattack[system]'")
+    _check_machine(sweep)
     checksum = verified_data(sweep, data)
     old = store.standing_definition(sweep.name)
     store.look_at_notes(sweep.name)
@@ -81,6 +84,32 @@ def check_ready(
         check_belongs([*journal.records, *journal.apart], sweep)
     check_records(journal.records, sweep, checksum)
     return Ready(checksum, code, journal)
+
+
+def check_anywhere(sweep: Sweep, tracking_uri: str = "") -> None:
+    """Makes sure of all that needs no store, no data and no certain machine, before a sweep is sent to one.
+
+    Args:
+        sweep: What to run.
+        tracking_uri: MLflow server; empty for the store's own database.
+
+    Raises:
+        UsageError: The sweep could be run nowhere; the message says what to do.
+    """
+    _check_request(sweep, tracking_uri)
+    sweep_code(sweep)
+    for stage in sweep.stages:
+        for workload in sweep.stage_workloads(stage):
+            proposer_for(Scope(sweep, stage, workload, lambda workload, options: ""))
+
+
+def _check_request(sweep: Sweep, tracking_uri: str) -> None:
+    check_address(tracking_uri)
+    gpus = sweep.resources.most_gpus
+    if gpus > 1:
+        raise UsageError(
+            f"resources.gpus: {gpus:g} would leave GPUs idle, since a trial trains on one; set 1"
+        )
 
 
 def check_address(tracking_uri: str) -> None:
@@ -116,11 +145,6 @@ def _check_store(root: Path) -> None:
 
 def _check_machine(sweep: Sweep) -> None:
     """Refuses what this machine could never run; a cluster is asked when it is joined."""
-    gpus = sweep.resources.most_gpus
-    if gpus > 1:
-        raise UsageError(
-            f"resources.gpus: {gpus:g} would leave GPUs idle, since a trial trains on one; set 1"
-        )
     if os.environ.get("RAY_ADDRESS"):
         return
     if problem := gpu_problem(sweep.resources):

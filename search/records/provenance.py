@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from search.definition.notify import KEY
 from search.definition.sweep import Sweep
 from search.records.redaction import without_credentials
 
@@ -19,6 +20,7 @@ CLIENT_CODE = "DROPATTACK_CLIENT_CODE"
 """Environment variable in which `dropattack submit` names a job's commit; what it uploads has none."""
 
 _PACKAGES = ("dropattack", "ray", "optuna", "mlflow")
+_ADDRESS = re.compile(rf"^((?:--set=)?{KEY}(?:\.\w+)?=).*", re.DOTALL)
 _PATIENCE_SECONDS = 3.0
 _MOST = 1000
 """Entries that a sweep keeps; beyond them the oldest go."""
@@ -124,7 +126,7 @@ def code_state(folder: Path) -> tuple[str, str]:
 def command_line(arguments: Sequence[str]) -> str:
     """What was typed to start a process, for people to read and for a shell to do again.
 
-    Passwords are left out, and the home folder is ``~`` or ``$HOME``.
+    Passwords and the address of ``notify`` are left out, and the home folder is ``~`` or ``$HOME``.
 
     Example:
         >>> command_line(["/opt/bin/dropattack", "run", "demo", "--tracking-uri", "http://ann:secret@host"])
@@ -133,7 +135,11 @@ def command_line(arguments: Sequence[str]) -> str:
     program = Path(next(iter(arguments), "") or "python")
     start = ["python", "-m", program.parent.name] if program.name == "__main__.py" else [program.name]
     home = os.path.expanduser("~").rstrip("/")  # noqa: PTH111  Path.home() may raise
-    return " ".join(_word(word, home) for word in [*start, *map(without_credentials, arguments[1:])])
+    return " ".join(_word(word, home) for word in [*start, *map(_without_secrets, arguments[1:])])
+
+
+def _without_secrets(word: str) -> str:
+    return without_credentials(_ADDRESS.sub(r"\1***", word))
 
 
 def _word(word: str, home: str) -> str:

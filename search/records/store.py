@@ -157,7 +157,7 @@ class Store:
         except UsageError:
             if os.path.lexists(path):
                 set_aside(path)
-        write_sealed(path, dict(sorted(sweep.model_dump(mode="json").items())), 2)
+        write_sealed(path, dict(sorted(sweep.recorded.model_dump(mode="json").items())), 2)
 
     def runs(self, name: str) -> list[Run]:
         """Where the runs of a sweep came from, the last one at the end."""

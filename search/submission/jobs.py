@@ -15,6 +15,7 @@ from ray.dashboard.modules.dashboard_sdk import SubmissionClient
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 from dropattack import UsageError
+from search.definition.notify import KEY, is_part
 from search.execution.errors import RunError
 from search.execution.job import CLIENT_PYTHON, python_version
 from search.records.provenance import CLIENT_CODE, code_state
@@ -95,6 +96,10 @@ def run_command(
         raise UsageError(
             "credentials in --tracking-uri would be seen in the job's command; "
             "put them into ~/.mlflow/credentials on the cluster"
+        )
+    if any(is_part(override) for override in overrides):
+        raise UsageError(
+            f"the address of {KEY} would be seen in the job's command; put it into the sweep file"
         )
     options = {"--store": store, "--data": data, "--tracking-uri": tracking_uri, "--scale": scale}
     command = ["python", "-m", "search", "run", source]

@@ -15,6 +15,7 @@ from search.records.record import Record, State
 from search.records.redaction import without_credentials
 from search.tracking.runs import SweepRuns, Winner
 from search.tracking.shown import ShownRuns, run_url
+from search.tracking.system import SystemMetrics
 from search.tracking.told import Told
 from search.tracking.trouble import AGAIN, advice, lasts, line
 
@@ -63,6 +64,7 @@ class Projection:
             uri, sweep, artifacts, versions, provenance, owner(), later
         )
         self._runs: SweepRuns | None = None
+        self._system: SystemMetrics | None = None
         self._asked = 0.0
         self._created = False
         self._records: dict[str, Record] = {}
@@ -89,6 +91,10 @@ class Projection:
             self.show(record)
         self._thread.start()
 
+    def watch_system(self) -> None:
+        """Called before the start: what the machine does is logged on the parent run until the end."""
+        self._system = SystemMetrics(self._uri)
+
     def show(self, record: Record) -> None:
         """Takes note that a record is new or has changed."""
         with self._lock:
@@ -101,6 +107,8 @@ class Projection:
     def drain(self, patience_seconds: float = 60.0) -> None:
         """Waits until all records are shown, or for so long."""
         self._closing_since = min(self._closing_since, time.monotonic())
+        if self._system is not None:
+            self._system.stop()
         self._deadline = time.monotonic() + patience_seconds
         self._wake.set()
         self._ended.wait(patience_seconds + _INTERVAL_SECONDS)
@@ -222,6 +230,8 @@ class Projection:
             self._make_ready()
             self._asked = time.monotonic()
             self._runs = self._connect()
+            if self._system is not None and self._closing_since == math.inf:
+                self._system.watch(self._runs.parent)
         return self._runs
 
     def _forget(self) -> None:

@@ -8,7 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from search.definition.sweep import Sweep
+from search.definition.space import bounds
+from search.definition.sweep import SECTIONS, Sweep
 from search.tracking.tags import CONFIGURATIONS, KIND
 
 _TAG = "mlflow.sharedViewState."
@@ -55,10 +56,35 @@ def view_tags(sweep: Sweep, created: int) -> dict[str, str]:
     return found
 
 
+def _searched(sweep: Sweep) -> dict[str, bool]:
+    """What has several values in a sweep, and no column anyway: by param, whether all are numbers.
+
+    Settings of training, data and model are among them, and those of other methods.
+    """
+    found: dict[str, bool] = {}
+    for stage in sweep.stages:
+        spaces = [
+            (name, dimension)
+            for many in stage.methods.values()
+            for own in many
+            for name, dimension in own.items()
+        ]
+        spaces += [
+            (f"{s}.{n}", dimension) for s in SECTIONS for n, dimension in sweep.section(stage, s).items()
+        ]
+        for name, dimension in spaces:
+            ends = bounds(dimension)
+            if len(set(ends)) > 1 and name not in _ATTACK:
+                numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends)
+                found[name] = found.get(name, True) and numbers
+    return found
+
+
 def _state(sweep: Sweep, kind: str) -> Mapping[str, Any]:
     """Which runs a view shows, in which order, with which columns and charts."""
     valid, test = f"best/{sweep.select.column}", f"best/test_{sweep.select.metric}"
-    params = [*(["workload"] if len(sweep.workloads) > 1 else []), "method", *_ATTACK]
+    searched = _searched(sweep)
+    params = [*(["workload"] if len(sweep.workloads) > 1 else []), "method", *_ATTACK, *searched]
     metrics = [valid, test]
     if kind == CONFIGURATIONS:
         metrics = [valid, test, "best/seeds", f"{test}_low", f"{test}_high"]
@@ -82,7 +108,11 @@ def _state(sweep: Sweep, kind: str) -> Mapping[str, Any]:
         "compareRunSections": [_section("what", "What matters")],
         "compareRunCharts": [
             _chart(
-                "PARALLEL", "map", selectedParams=list(_PARALLEL), selectedMetrics=[valid], showAllRuns=True
+                "PARALLEL",
+                "map",
+                selectedParams=[*_PARALLEL, *(name for name, numbers in searched.items() if numbers)],
+                selectedMetrics=[valid],
+                showAllRuns=True,
             ),
             *(_chart("BAR", name, metricKey=name, displayName=name) for name in (valid, test)),
         ],

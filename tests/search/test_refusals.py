@@ -10,6 +10,8 @@ import pytest
 import ray
 from click.testing import Result
 
+from search.submission import jobs
+
 WARM_START = ["run", "demo", "--set", "stages.search.search.warm_start=[elsewhere]"]
 """What is refused last of all, when everything is imported and the store is held."""
 
@@ -69,3 +71,35 @@ def test_a_process_of_its_own_says_no_more(tmp_path: Path, arguments: list[str],
     assert len(refused.stderr.splitlines()) == 1
     assert refused.stdout == ""
     assert list(tmp_path.iterdir()) == []
+
+
+FIRST = "stages.search.search.enqueue=[{best_of: earlier}, {method: dropattack, epsilon: 700}]"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (FIRST, "entry 2 has dropattack.epsilon = 700, outside of the stage's space"),
+        ("stages.search.search.enqueue=[{method: fgm}]", "unknown method of this stage 'fgm'"),
+        ("stages.baseline.exclude=[{method: standard}]", "exclude leaves nothing of its space"),
+        ("resources.gpus=2", "would leave GPUs idle"),
+        ("training.epochs=0", "epochs must be"),
+        ("", "the tracking address 'localhost:5000' must begin with"),
+    ],
+)
+def test_what_could_run_nowhere_is_refused_before_a_cluster_hears_of_it(
+    command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, change: str, message: str
+) -> None:
+    """`run` says the same, where it comes so far."""
+    monkeypatch.setattr(jobs, "connect", lambda *_: pytest.fail("the cluster was asked"))
+    options = ["--set", change] if change else ["--tracking-uri", "localhost:5000"]
+    told = []
+    for where in (["submit", "demo", "--address", "http://127.0.0.1:1"], ["plan", "demo"]):
+        if "best_of" in change and where[0] == "plan":
+            continue  # which has no such sweep in its store
+        refused = command(*where, *options)
+        assert refused.exit_code == 2
+        assert len(refused.stderr.splitlines()) == 1
+        told.append(refused.stderr)
+    assert message in told[0]
+    assert len(set(told)) == 1

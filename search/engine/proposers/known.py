@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 from analysis.choice import Choice
 from dropattack import UsageError, canonical_targets, method_named
 from dropattack.errors import unknown
-from search.definition.searches import BestOf, Configuration, Sampling
+from search.definition.searches import BestOf, Configuration, Papers, Sampling
 from search.definition.space import Interval, values
 from search.definition.sweep import SECTIONS
 from search.engine.proposers.base import Proposal, Scope
@@ -30,12 +30,13 @@ def enqueued(scope: Scope, search: Sampling, recorded: Recorded) -> list[Proposa
         UsageError: Something is outside of the stage's space, or excluded; the message names it.
     """
     found: list[Proposal] = []
-    for start in search.enqueue:
-        several = (
-            [(f"the best of {start.best_of}", given) for given in _best(scope, start, recorded)]
-            if isinstance(start, BestOf)
-            else [(f"entry {len(found) + 1}", _given(scope, start))]
-        )
+    for number, start in enumerate(search.enqueue, 1):
+        if isinstance(start, BestOf):
+            several = [(f"the best of {start.best_of}", given) for given in _best(scope, start, recorded)]
+        elif isinstance(start, Papers):
+            several = [("the paper's best", given) for given in _published(scope, start)]
+        else:
+            several = [(f"entry {number}", _given(scope, start))]
         for what, given in several:
             if place := outside(scope, given):
                 raise _outside(scope, given, what, place)
@@ -123,6 +124,31 @@ def _best(scope: Scope, start: BestOf, recorded: Recorded) -> list[Given]:
     best = [Given.of(trials[str(c)]) for c in itertools.islice(choice.order(), start.top)]
     known = scope.stage.methods
     return [Given(g.method, _with_fixed(scope, g)) if g.method in known else g for g in best]
+
+
+def _published(scope: Scope, start: Papers) -> list[Given]:
+    """The DropAttack paper's best settings of this scope's workload, with what the stage fixes.
+
+    Raises:
+        UsageError: It has none for the workload.
+    """
+    from analysis.published import settings  # which takes pandas, slow to import
+
+    found = settings.best_settings(scope.workload, start.papers)
+    if not found:
+        known = ", ".join(settings.workloads())
+        raise _wrong(
+            scope, f"the DropAttack paper has no settings for {scope.workload}; it has some for {known}"
+        )
+    method = settings.METHOD
+    default = method_named(method).settings_type().to_dict()
+    several = [{method: {**default, **own}, **scope.defaults} for own in found]
+    if method not in scope.stage.methods:
+        return [Given(method, values) for values in several]
+    return [
+        Given(method, _with_fixed(scope, Given(method, values)), {method: own})
+        for own, values in zip(found, several, strict=True)
+    ]
 
 
 def _outside(scope: Scope, given: Given, what: str, place: str) -> UsageError:

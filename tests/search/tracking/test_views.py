@@ -38,6 +38,25 @@ def test_columns_are_what_was_asked_for() -> None:
     assert several[0] == "params.`workload`"
 
 
+@pytest.mark.parametrize("name", ["configurations", "trials"])
+def test_what_is_searched_has_a_column_and_numbers_an_axis(name: str) -> None:
+    """A range counts as much as a list; a single value is fixed, and so is one value twice."""
+    methods = {"dropattack": {"epsilon": [0.1, 1]}, "sam": {"rho": {"low": 0.1, "high": 0.3}}}
+    state = _state(
+        name,
+        training={"epochs": 2, "learning_rate": [0.001, 0.003], "schedule": ["constant", "cosine"]},
+        model={"hidden1": {"low": 10, "high": 20, "step": 10}, "hidden2": [84, 84]},
+        stages=[{"name": "grid", "search": {"kind": "random", "trials": 3}, "methods": methods}],
+    )
+    columns, charts = state["selectedColumns"], state["compareRunCharts"]
+    assert isinstance(columns, list)
+    assert isinstance(charts, list)
+    numbers = ["rho", "training.learning_rate", "model.hidden1"]
+    place = columns.index("params.`control`") + 1
+    assert {*columns[place : place + 4]} == {f"params.`{n}`" for n in [*numbers, "training.schedule"]}
+    assert charts[0]["selectedParams"] == ["epsilon", "p", "k", *numbers]
+
+
 def test_views_are_kept_in_the_experiment_and_put_right(tmp_path: Path, uri: str) -> None:
     definition = sweep(name="viewed")
     client = MlflowClient(uri)

@@ -1,0 +1,48 @@
+"""Where a sweep tells of its end: an address, which is often a secret and therefore never recorded."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+KEY = "notify"
+"""What a sweep file calls it."""
+
+
+def _address(url: str) -> str:
+    """An address that can be posted to; what is wrong is said without the address."""
+    try:
+        parts = urlsplit(url)
+        there = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        there = False
+    if not there or parts.scheme not in ("http", "https") or any(c.isspace() or c < " " for c in url):
+        raise ValueError("takes an http or https address, such as https://example.org/hooks/1")
+    return url
+
+
+class Notify(BaseModel):
+    """Whom to tell when a run of a sweep ends.
+
+    Attributes:
+        url: Address that a message is posted to. It is left out of what is recorded, printed and reported.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: Annotated[str, AfterValidator(_address)] = Field(repr=False)
+
+    @property
+    def host(self) -> str:
+        """The part of the address that may be said: the name of its host."""
+        return urlsplit(self.url).hostname or ""
+
+
+def is_part(path: str) -> bool:
+    """Whether a dotted path of a sweep file, with or without a value, leads to the address.
+
+    Example:
+        >>> is_part("notify.url"), is_part("notifying")
+        (True, False)
+    """
+    return path.partition("=")[0].partition(".")[0] == KEY
