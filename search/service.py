@@ -15,7 +15,7 @@ from search.engine.code import remarks_on_code
 from search.engine.datasets import remarks_on_incomplete_data
 from search.engine.engine import Engine
 from search.engine.plan import remarks_on_definition
-from search.engine.proposers import Checksum
+from search.engine.proposers import Checksum, total_of
 from search.engine.readiness import check_ready
 from search.engine.retrying import failed_from_outside
 from search.execution.interruption import check_interrupted, sigterm_interrupts
@@ -40,6 +40,7 @@ def run_sweep(
     tracking_uri: str = "",
     verbose: bool = False,
     retry_failed: bool = False,
+    only: Sequence[str] = (),
 ) -> Outcome:
     """Does what remains of a sweep, then writes its report.
 
@@ -58,6 +59,8 @@ def run_sweep(
         tracking_uri: MLflow server; the store's own database where it is empty.
         verbose: Whether to show what Ray says.
         retry_failed: Whether to try again trials that failed for a reason outside of them.
+        only: Workloads to run; all where none is named. The sweep is recorded as a whole either way, so that
+            a later run does what remains of it.
 
     Raises:
         UsageError: The request is wrong; nothing has been started.
@@ -72,34 +75,35 @@ def run_sweep(
     with exclusive(folder):
         old = store.standing_definition(sweep.name)
         with doing(console, "checking the sweep, its data and its records", may_refuse=True):
-            ready = check_ready(sweep, store, data, tracking_uri, writable=True)
-        journal, checksum = ready.journal, ready.checksum
+            ready = check_ready(sweep, store, data, tracking_uri, writable=True, only=only)
+        journal, checksum, asked = ready.journal, ready.checksum, ready.asked
         assert journal is not None, "a journal that is opened for writing is there"
         elsewhere = store.complete_elsewhere(sweep)
-        engine = Engine(sweep, journal, checksum, elsewhere.records, store.complete)
+        engine = Engine(asked, journal, checksum, elsewhere.records, store.complete)
         failed = failed_from_outside(engine.records) if retry_failed else []
         left = engine.left or bool(failed)
-        remarks = [*elsewhere.left_out, *remarks_on_code(journal.apart, ready.code)]
-        remarks += [*engine.remarks, *remarks_on_definition(sweep, data)] if left else []
+        remarks = [*ready.remarks, *elsewhere.left_out, *remarks_on_code(journal.apart, ready.code)]
+        remarks += [*engine.remarks, *remarks_on_definition(asked, data)] if left else []
         for remark in remarks:
             show_line(console, remark)
         if left:
             with doing(console, "trying each workload on a few examples", may_refuse=True):
-                _rehearse(sweep, data, checksum, engine.records)
+                _rehearse(asked, data, checksum, engine.records)
             with doing(console, "starting Ray"):
-                _connect(sweep, store, data, checksum, verbose)
+                _connect(asked, store, data, checksum, verbose)
             store.note_run(sweep.name, provenance(sweep), begun=bool(journal.records))
         store.note_code(sweep.name, ready.code)
-        lacking = remarks_on_incomplete_data(sweep, data)
+        lacking = remarks_on_incomplete_data(asked, data)
         if lacking != (store.noted(sweep.name, DATA) or []):
             store.note(sweep.name, DATA, lacking)
         store.define(sweep)
-        store.note_total(sweep.name, engine.total)
+        whole = asked is sweep
+        store.note_total(sweep.name, engine.total if whole else total_of(sweep))
         store.note_extent(sweep.name)
         if retry_failed:
             for record in failed:
                 journal.retry(record)
-            engine = Engine(sweep, journal, checksum, elsewhere.records, store.complete)
+            engine = Engine(asked, journal, checksum, elsewhere.records, store.complete)
             show_line(console, f"failed trials that are tried again: {len(failed)}")
         before = {record.number: _extent(record) for record in engine.records}
         if not left and old == sweep and not tracking_uri and is_settled(store, sweep.name):
@@ -108,9 +112,9 @@ def run_sweep(
             from search.session import finish_sweep
 
             report, warning = finish_sweep(
-                engine, store, data, console, tracking_uri, verbose, changed=old != sweep
+                engine, sweep, store, data, console, tracking_uri, verbose, changed=old != sweep
             )
-        if engine.done and not engine.limit:
+        if engine.done and not engine.limit and whole:
             store.note_total(sweep.name, len(engine.records))
         store.note_extent(sweep.name)
         for remark in store.remarks.values():
