@@ -52,7 +52,7 @@ def _instead(sweep: Sweep, root: Path) -> str:
 
 
 def missing_data(sweep: Sweep, workload: str, root: Path) -> str:
-    """What is missing or damaged of the data of a sweep's workload, in a line; nothing where they are there."""
+    """What is missing of the data of a sweep's workload, in a line; nothing where they are whole."""
     try:
         for name, options in data_options(sweep):
             if name == workload:

@@ -1,4 +1,4 @@
-"""What a run of a sweep would do, worked out from the definition, the records, and a probe if one is wanted."""
+"""What a run of a sweep would do: by its definition, its records, and a probe if one is wanted."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -8,7 +8,7 @@ from typing import Any
 from search.definition.searches import Grid
 from search.definition.sweep import Sweep
 from search.engine.code import remarks_on_code
-from search.engine.costs.estimate import Estimate, Estimator
+from search.engine.costs.estimate import UNKNOWN, Estimate, Estimator
 from search.engine.costs.portions import Portion, of_search, of_trials
 from search.engine.datasets import remarks_on_incomplete_data
 from search.engine.nodes import remarks_on_gpus
@@ -69,7 +69,7 @@ class Plan:
 
     stages: Sequence[StagePlan]
     remarks: Sequence[str] = ()
-    estimate: Estimate = Estimate()
+    estimate: Estimate = UNKNOWN
 
 
 def plan_sweep(

@@ -57,6 +57,10 @@ class Estimate:
         return asdict(self)
 
 
+UNKNOWN = Estimate()
+"""Of what nothing is known."""
+
+
 class Estimator:
     """Works out times of portions of trials.
 

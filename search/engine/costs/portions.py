@@ -39,7 +39,7 @@ class Portion:
 
     @property
     def kind(self) -> str:
-        """The same for portions that differ in their method, and in how many examples and epochs they train."""
+        """The same for portions that differ in their methods, examples and epochs alone."""
         trial = self.trial
         timed = {name: trial.training.get(name) for name in TIMED}
         return digest(trial.workload, timed, dict(trial.data), dict(trial.model))

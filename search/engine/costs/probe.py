@@ -1,14 +1,17 @@
-"""A short probe of what trainings take: a few steps of each method on a few examples, here and without Ray."""
+"""A short probe of what trainings take: a few steps of each method, here and without Ray."""
 
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
+from torch import nn
 
 from dropattack import UsageError
 from dropattack.errors import first_line
+from dropattack.robustness import Case
 from search.engine.costs.portions import Portion
 from search.engine.costs.rates import Epoch, Rates, rates_of
 from trainables.data.dataset import Data
@@ -97,7 +100,8 @@ def _probed(portions: Sequence[Portion], data: Data, device: torch.device, secon
     found = rates_of(epochs, "probe")
     if found is None:
         raise UsageError(f"{trial.workload} cannot be probed: its loss is no number after one step")
-    return replace(found, **_evaluated(trial, whole, device))
+    validation, test = _evaluated(trial, whole, device)
+    return replace(found, validation=validation, test=test)
 
 
 def _timed(trial: Trial, few: Data, device: torch.device, warm: bool) -> Iterator[Epoch]:
@@ -139,7 +143,7 @@ def _endless(trial: Trial) -> Trial:
     )
 
 
-def _evaluated(trial: Trial, whole: Data, device: torch.device) -> dict[str, float]:
+def _evaluated(trial: Trial, whole: Data, device: torch.device) -> tuple[float, float]:
     """Seconds of a validation, and of what follows the last epoch."""
     few = replace(whole, groups=None, train=_typical(whole.train, _FEW))
     training = Training(_endless(trial), few, device)
@@ -150,7 +154,7 @@ def _evaluated(trial: Trial, whole: Data, device: torch.device) -> dict[str, flo
     for case in settings.cases:
         every = replace(case, examples=0)
         most = case.examples or max(len(training.valid), len(training.test))
-        attack = _per_example(lambda part, c=every: attacks.accuracy(model, part, c), training.test)
+        attack = _per_example(partial(_attack, attacks, model, every), training.test)
         on_valid, on_test = (attack * min(most, len(s)) for s in (training.valid, training.test))
         test += on_test
         if case == settings.best_case:
@@ -160,7 +164,11 @@ def _evaluated(trial: Trial, whole: Data, device: torch.device) -> dict[str, flo
     if settings.cases:
         zero = _per_example(lambda part: attacks.zero_gradient(model, part), training.test)
         test += zero * (len(training.valid) + len(training.test))
-    return {"validation": valid, "test": test}
+    return valid, test
+
+
+def _attack(attacks: Evaluation, model: nn.Module, case: Case, part: Split) -> float:
+    return attacks.accuracy(model, part, case)
 
 
 def _seconds(measure: Callable[[Split], object], split: Split) -> float:
@@ -190,7 +198,7 @@ def _clock(device: torch.device) -> float:
 
 
 def _typical(split: Split, most: int) -> Split:
-    """Examples from all over a split; of texts, which lie in batches by their length, those of a mean length."""
+    """Examples from all over a split; of texts, which are batched by length, those of a mean length."""
     count = min(most, len(split))
     lengths = getattr(split, "lengths", None)
     if lengths is None:

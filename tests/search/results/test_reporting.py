@@ -17,6 +17,7 @@ from search.definition.sweepfile import load_sweep
 from search.engine.plan import remarks_on_definition
 from search.records.provenance import Provenance
 from search.records.store import Store
+from search.results.landscapes import Landscape
 from search.results.reporting import report_sweep
 from tests.search import trained
 from tests.search.simulation import Driver, engine, sweep
@@ -133,7 +134,9 @@ def test_landscapes_are_of_the_trained_models_of_every_workload(
         monkeypatch.setattr(landscape, name, partial(getattr(landscape, name), steps=3))
     monkeypatch.setattr(sharpness, "sharpness", partial(sharpness.sharpness, iterations=2))
     monkeypatch.setattr(part, "section", lambda *given: shown.append(given) or section(*given))
-    page = report_sweep(definition.name, store, NO_SERVER, landscape=tmp_path).read_text(encoding="utf-8")
+    page = report_sweep(definition.name, store, NO_SERVER, landscape=Landscape(tmp_path)).read_text(
+        encoding="utf-8"
+    )
     for workload, (line, surface, _, named) in zip(workloads, shown, strict=True):
         assert named == workload
         assert f"{workload}: along one direction" in page
