@@ -55,17 +55,14 @@ def report(
 
         wanted = [name.strip() for name in formats.split(",")]
         place, first = Store(store), sweep_name(sweeps[0])
-        known = place.sweeps()
-        others = [
-            word for word in sweeps[1:] if not landscape or (word in known and word not in registered())
-        ]
+        others = _further_sweeps(place, sweeps[1:]) if landscape else sweeps[1:]
         if others:
             from search.results.comparing import report_comparison
 
             if landscape or watched:
                 asked = "--landscape" if landscape else "--watch"
                 raise UsageError(
-                    f"{asked} is for the report of one sweep, not of {len(sweeps)}; leave it out"
+                    f"{asked} is for the report of one sweep, not of {1 + len(others)}; leave it out"
                 )
             print(report_comparison([first, *map(sweep_name, others)], place, wanted, tracking_uri))
             say_all(place.remarks.values())

@@ -1,7 +1,8 @@
 """What a run of a sweep would do: by its definition, its records, and a probe if one is wanted."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from search.engine.short_batches import remarks_on_short_batches
 from search.engine.summed_gradients import remarks_on_summed_gradients
 from search.records.record import Record, State
 from search.records.store import Store
+from trainables.data.dataset import Data
+from trainables.workloads import workload_named
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,8 @@ def plan_sweep(
         for scope, proposer in zip(scopes, proposers, strict=True)
     ]
     known = [*records, *(record for _, record in elsewhere.records.values())]
-    estimator = Estimator(asked.resources, known, data, probe)
+    load = partial(_load, data)
+    estimator = Estimator(asked.resources, known, load, probe)
     estimate = estimator.estimate([portion for _, portions in planned for portion in portions])
     stages = [replace(stage, seconds=estimator.seconds(portions)) for stage, portions in planned]
     apart = [] if ready.journal is None else ready.journal.apart
@@ -117,6 +121,10 @@ def plan_sweep(
     remarks += [*remarks_on_code(apart, ready.code), *estimator.remarks]
     remarks += [remark for proposer in proposers for remark in proposer.remarks]
     return Plan(stages, [*remarks, *remarks_on_definition(asked, data)], estimate)
+
+
+def _load(root: Path, workload: str, options: Mapping[str, Any]) -> Data:
+    return workload_named(workload).load(root, options)
 
 
 def remarks_on_definition(sweep: Sweep, data: Path) -> list[str]:

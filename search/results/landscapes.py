@@ -10,8 +10,8 @@ import torch
 
 from analysis.document import Section
 from analysis.questions import landscape as question
+from analysis.questions import sharpness
 from analysis.questions.landscape import Point
-from analysis.questions.sharpness import sharpness
 from analysis.sections import landscape as section
 from dropattack import UsageError
 from dropattack.errors import unknown
@@ -123,7 +123,9 @@ def _section(
         )
         line = question.line(models, split, steps=wanted.points, known=known.points)
         known.keep()
-        return section.section(line, surface, sharpness(models, split), trial.workload if several else "")
+        return section.section(
+            line, surface, sharpness.sharpness(models, split), trial.workload if several else ""
+        )
 
 
 def _part(test: Split, examples: int) -> Split:
@@ -158,9 +160,8 @@ class _Known:
             self._names[label]: [(*point, *value) for point, value in points.items()]
             for label, points in self.points.items()
         }
-        self._store.note(
-            self._sweep, LANDSCAPES, {**(self._store.noted(self._sweep, LANDSCAPES) or {}), **now}
-        )
+        before = self._store.noted(self._sweep, LANDSCAPES) or {}
+        self._store.note(self._sweep, LANDSCAPES, {**before, **now})
 
 
 class _Said:

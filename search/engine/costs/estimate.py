@@ -3,9 +3,8 @@
 import math
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,8 +21,8 @@ from trainables.digest import digest
 from trainables.gpu import device_for
 from trainables.recipe.splitting import train_sizes
 from trainables.trial import Trial
-from trainables.workloads import workload_named
 
+Load = Callable[[str, Mapping[str, Any]], Data]
 STARTING_SECONDS = 15.0
 """What a run takes beside its trials, once: checks, Ray's start, the report."""
 TRIAL_SECONDS = 0.15
@@ -67,15 +66,24 @@ class Estimator:
     Args:
         resources: What a trial occupies.
         records: What is recorded of any sweep, with its times.
-        root: The data root.
+        load: Gives the data of a workload under options of its dataset.
         probing: Whether to measure a few steps instead.
+        probe_seconds: About how long to measure each kind of portion.
     """
 
-    def __init__(self, resources: Resources, records: Sequence[Record], root: Path, probing: bool) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        records: Sequence[Record],
+        load: Load,
+        probing: bool,
+        probe_seconds: float = 15.0,
+    ) -> None:
         self._resources = resources
         self._records = records
-        self._root = root
+        self._load = load
         self._probing = probing
+        self._probe_seconds = probe_seconds
         self._rates: dict[str, Rates | None] = {}
         self._loaded: dict[str, Data] = {}
 
@@ -146,7 +154,8 @@ class Estimator:
         trial = portions[0].trial
         if self._probing:
             threads = max(1, math.floor(self._resources.cpus))
-            return probe(portions, self._data(trial), threads, device_for(self._resources.most_gpus))
+            device = device_for(self._resources.most_gpus)
+            return probe(portions, self._data(trial), threads, device, self._probe_seconds)
         return rates_of_records(self._records, trial, self.examples, bool(self._resources.gpus))
 
     def _side_by_side(self) -> int | None:
@@ -160,5 +169,5 @@ class Estimator:
     def _data(self, trial: Trial) -> Data:
         name = digest(trial.workload, dict(trial.data))
         if name not in self._loaded:
-            self._loaded[name] = workload_named(trial.workload).load(self._root, trial.data)
+            self._loaded[name] = self._load(trial.workload, trial.data)
         return self._loaded[name]
