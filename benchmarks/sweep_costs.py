@@ -2,8 +2,8 @@
 
     python -m benchmarks.sweep_costs [--output docs/costs.md] [--seconds 15] [--only SWEEP ...]
 
-A probe trains a few steps of every workload on synthetic data that have the published sizes, as `dropattack plan
-SWEEP --probe` does on real ones; what was measured is kept as JSON beside the scripts.
+A probe trains a few steps of every workload on synthetic data that have the published sizes, as
+`dropattack plan SWEEP --probe` does on real ones. What was measured is kept as JSON beside the scripts.
 """
 
 import argparse
@@ -48,16 +48,18 @@ TEXTS: Mapping[str, tuple[tuple[int, int, int], int, int, int, int]] = {
 """Examples of each split, the longest text, its mean length, words, classes."""
 HEADER = """# What the sweeps cost
 
-Written by `python -m benchmarks.sweep_costs` on {machine}, Python {python}, torch {torch}: the estimate of
-`dropattack plan SWEEP --probe` for every bundled sweep, with data of the published sizes. A probe trains a few steps of
-each method and evaluates a few examples; passes, examples, validations, tests and attacks scale what it measured. Core-hours
-are those of trials on one thread each; times are those of {cores} cores that have nothing else to do. Where a sampler
-decides, it is taken to draw evenly, and ASHA to stop as many trials as it does of trials that differ by chance.
+Written by `python -m benchmarks.sweep_costs` on {machine}, Python {python}, torch {torch}: what
+`dropattack plan SWEEP --probe` estimates for every bundled sweep, with data of the published sizes.
 
-"One GPU" is one trial at a time on the one card that was measured with these models ([lanes](lanes.md)); [lanes](lanes.md) of
-small models take a fraction of it.
+- A probe trains a few steps of each method, and evaluates a few examples. Its CPU time is scaled by passes,
+  examples, validations, tests and attacks. Other work on the machine makes it larger.
+- Core-hours are those of trials on one thread each. Times are those of {cores} cores that do nothing else.
+- Where a sampler decides, it is taken to draw evenly, and ASHA to stop as many trials as it does of trials
+  that differ by chance.
+- "One GPU" is one trial at a time on the one card that was measured with these models. [Lanes](lanes.md) of
+  small models take a fraction of that.
 
-| sweep | trials | core-hours | on two cores | one GPU | `--scale quick`: core-hours | on two cores | took |
+| sweep | trials | core-hours | time | one GPU | `--scale quick`: core-hours | time | took |
 |---|---:|---:|---:|---:|---:|---:|---|
 """
 

@@ -30,6 +30,8 @@ def test_all_is_the_whole() -> None:
 
 @pytest.mark.parametrize("name", ["mnist-lenet", "", "nothing at all", "mnist-lenet5,"])
 def test_an_unknown_one_is_refused_with_the_nearest(name: str) -> None:
-    with pytest.raises(UsageError, match="--only: unknown workload of table4 '.*valid: imdb-lstm") as refusal:
+    with pytest.raises(
+        UsageError, match=r"--only: unknown workload of table4 '.*valid: imdb-lstm"
+    ) as refusal:
         only_workloads(load_sweep("table4"), [name])
     assert name != "mnist-lenet" or "did you mean 'mnist-lenet5'" in str(refusal.value)

@@ -43,5 +43,5 @@ def test_nothing_is_stopped_without_it_or_before_its_first_rung() -> None:
 
 
 def test_very_many_trials_train_a_little_more_than_the_first_rung() -> None:
-    """Of many trials 1, 1/3, 1/9, … reach 1, 3, 9, … of 27 epochs: (1 + 2/3 + 6/9 + 18/27) / 27."""
-    assert expected_share(Asha(), 10_000, 27) == pytest.approx(3 / 27, abs=0.03)
+    """1, 1/3, 1/9, … of them train 1, 3, 9, … of 27 epochs: (1 + 2/3 + 6/9 + 18/27) / 27; the first more."""
+    assert 3 / 27 < expected_share(Asha(), 10_000, 27) < 3 / 27 + 0.05
