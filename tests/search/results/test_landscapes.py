@@ -119,7 +119,7 @@ def test_methods_are_compared_in_the_order_in_which_they_are_named(
     labels = list(dict.fromkeys(shown[-1][0]["label"]))
     assert [label.split()[0] for label in labels] == ["fgsm", "dropattack"]
     draw(ran, points=2, examples=20)
-    assert list(dict.fromkeys(shown[-1][0]["label"]))[0].startswith("standard")
+    assert next(iter(shown[-1][0]["label"])).startswith("standard")
 
 
 @pytest.mark.parametrize(
