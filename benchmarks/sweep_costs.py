@@ -72,8 +72,8 @@ FOOTER = """
 | `demo`, on cores that others kept busy | 75 s of CPU time, 609 passes | 113 s of CPU time, 763 passes |
 | `digits-late --set seeds=[0,1]`, on cores that others kept busy | 51 s of CPU time | 45 s of CPU time |
 
-The demo searches with a sampler that learns, and its winner costs more than a mean configuration: it trained 1.25
-times the passes that were expected. CPU time grows on busy cores too, which share their caches.
+The demo searches with a sampler that learns, and its winner costs more than a mean configuration. It trained
+1.25 times the passes that were expected. CPU time grows on busy cores too, which share their caches.
 """
 
 
