@@ -12,7 +12,6 @@ import torch
 from search.definition.sweep import Resources
 from search.engine.costs.cards import seconds_on_a_gpu
 from search.engine.costs.portions import Portion
-from search.engine.costs.probe import probe
 from search.engine.costs.rates import Rates, rates_of_records
 from search.engine.nodes import on_node
 from search.records.record import Record
@@ -153,6 +152,8 @@ class Estimator:
     def _rates_of(self, portions: Sequence[Portion]) -> Rates | None:
         trial = portions[0].trial
         if self._probing:
+            from search.engine.costs.probe import probe  # the training loop, which no other plan needs
+
             threads = max(1, math.floor(self._resources.cpus))
             device = device_for(self._resources.most_gpus)
             return probe(portions, self._data(trial), threads, device, self._probe_seconds)
