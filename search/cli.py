@@ -24,6 +24,7 @@ from search.console.options import (
     DataOption,
     ImportOption,
     JsonOption,
+    OnlyOption,
     PrivateOption,
     RetryOption,
     ScaleOption,
@@ -61,6 +62,7 @@ def run(
     data: DataOption = DATA,
     overrides: SetOption = None,
     scale: ScaleOption = "",
+    only: OnlyOption = None,
     tracking_uri: TrackingOption = "",
     verbose: Annotated[bool, typer.Option("--verbose", help="Show what Ray says.")] = False,
     retry_failed: RetryOption = False,
@@ -81,7 +83,9 @@ def run(
             definition = load_sweep(sweep, _overridden(overrides), scale)
             if private:
                 make_private(store)
-            outcome = run_sweep(definition, Store(store), data, console, tracking_uri, verbose, retry_failed)
+            outcome = run_sweep(
+                definition, Store(store), data, console, tracking_uri, verbose, retry_failed, only or ()
+            )
         presentation.show_outcome(console, definition, outcome, store, tracking_uri)
         if outcome.failed or not outcome.done:
             raise typer.Exit(1)
@@ -98,21 +102,23 @@ def submit(
     data: Annotated[str, typer.Option(help="Root folder of datasets on every node.")] = "",
     overrides: SetOption = None,
     scale: ScaleOption = "",
+    only: OnlyOption = None,
     tracking_uri: Annotated[str, typer.Option(help="MLflow server as the cluster sees it.")] = "",
     retry_failed: RetryOption = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job to its end.")] = True,
 ) -> None:
     """Run a sweep as a job of a Ray cluster; submitting it again goes on where it stopped."""
     with refusals():
+        from search.definition.partial import only_workloads
         from search.definition.sweepfile import load_sweep
         from search.engine.readiness import check_anywhere
         from search.submission import jobs
 
         definition = load_sweep(sweep, _overridden(overrides), scale)
-        check_anywhere(definition, tracking_uri)
+        check_anywhere(only_workloads(definition, only or ()), tracking_uri)
         project = Path.cwd()
         command = jobs.run_command(
-            sweep, store, data, tracking_uri, overrides or [], project, scale, retry_failed
+            sweep, store, data, tracking_uri, overrides or [], project, scale, retry_failed, only or []
         )
         client = jobs.connect(address)
         job, new = jobs.submit(client, definition.name, store, command, project, say)
@@ -128,12 +134,16 @@ def plan(
     data: DataOption = DATA,
     overrides: SetOption = None,
     scale: ScaleOption = "",
+    only: OnlyOption = None,
+    probed: Annotated[
+        bool, typer.Option("--probe", help="Train a few steps of each workload, to know the time.")
+    ] = False,
     tracking_uri: TrackingOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Say what a run would do: trials, how many are recorded already, passes, time. Starts nothing."""
     with refusals():
-        from search.console.planned import show_plan
+        from search.console.planned import plain_plan, show_plan, time_lines
         from search.console.terminal import print_json, terminal
         from search.definition.sweepfile import load_sweep
         from search.engine.plan import plan_sweep
@@ -142,10 +152,10 @@ def plan(
 
         with rooted(data):
             definition = load_sweep(sweep, _overridden(overrides), scale)
-            planned = plan_sweep(definition, Store(store), data, tracking_uri)
+            planned = plan_sweep(definition, Store(store), data, tracking_uri, probed, only or ())
         if as_json:
-            print_json([stage.to_dict() for stage in planned.stages])
-            say_all(planned.remarks)
+            print_json(plain_plan(definition, planned))
+            say_all([*planned.remarks, *time_lines(planned)])
         else:
             show_plan(terminal(), definition, planned)
 

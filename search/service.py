@@ -15,7 +15,7 @@ from search.engine.code import remarks_on_code
 from search.engine.datasets import remarks_on_incomplete_data
 from search.engine.engine import Engine
 from search.engine.plan import remarks_on_definition
-from search.engine.proposers import Checksum
+from search.engine.proposers import Checksum, total_of
 from search.engine.readiness import check_ready
 from search.engine.retrying import failed_from_outside
 from search.execution.interruption import check_interrupted, sigterm_interrupts
@@ -42,6 +42,7 @@ def run_sweep(
     tracking_uri: str = "",
     verbose: bool = False,
     retry_failed: bool = False,
+    only: Sequence[str] = (),
 ) -> Outcome:
     """Does what remains of a sweep, then writes its report.
 
@@ -62,6 +63,8 @@ def run_sweep(
         tracking_uri: MLflow server; the store's own database where it is empty.
         verbose: Whether to show what Ray says.
         retry_failed: Whether to try again trials that failed for a reason outside of them.
+        only: Workloads to run; all where none is named. The sweep is recorded as a whole either way, so that
+            a later run does what remains of it.
 
     Raises:
         UsageError: The request is wrong; nothing has been started.
@@ -70,7 +73,7 @@ def run_sweep(
         KeyboardInterrupt: It was interrupted before its trials began, or once more after that.
     """
     with telling(sweep, store, console) as end:
-        outcome = _run(sweep.recorded, store, data, console, tracking_uri, verbose, retry_failed, end)
+        outcome = _run(sweep.recorded, store, data, console, tracking_uri, verbose, retry_failed, only, end)
     return end.after(outcome)
 
 
@@ -82,6 +85,7 @@ def _run(
     tracking_uri: str,
     verbose: bool,
     retry_failed: bool,
+    only: Sequence[str],
     end: End,
 ) -> Outcome:
     started = time.monotonic()
@@ -91,35 +95,36 @@ def _run(
     with exclusive(folder):
         old = store.standing_definition(sweep.name)
         with doing(console, "checking the sweep, its data and its records", may_refuse=True):
-            ready = check_ready(sweep, store, data, tracking_uri, writable=True)
-        journal, checksum = ready.journal, ready.checksum
+            ready = check_ready(sweep, store, data, tracking_uri, writable=True, only=only)
+        journal, checksum, asked = ready.journal, ready.checksum, ready.asked
         assert journal is not None, "a journal that is opened for writing is there"
         meanwhile = Meanwhile(store, sweep.name)
         elsewhere = store.complete_elsewhere(sweep)
 
         def engine_now() -> Engine:
-            return Engine(sweep, journal, checksum, elsewhere.records, store.complete, meanwhile=meanwhile)
+            return Engine(asked, journal, checksum, elsewhere.records, store.complete, meanwhile=meanwhile)
 
         engine = engine_now()
         failed = failed_from_outside(engine.records) if retry_failed else []
         left = engine.left or bool(failed)
-        remarks = [*elsewhere.left_out, *remarks_on_code(journal.apart, ready.code)]
+        remarks = [*ready.remarks, *elsewhere.left_out, *remarks_on_code(journal.apart, ready.code)]
         if left:
-            remarks += [*meanwhile.remarks, *engine.remarks, *remarks_on_definition(sweep, data)]
+            remarks += [*meanwhile.remarks, *engine.remarks, *remarks_on_definition(asked, data)]
         for remark in remarks:
             show_line(console, remark)
         if left:
             with doing(console, "trying each workload on a few examples", may_refuse=True):
-                _rehearse(sweep, data, checksum, engine.records)
+                _rehearse(asked, data, checksum, engine.records)
             with doing(console, "starting Ray"):
-                _connect(sweep, store, data, checksum, verbose)
+                _connect(asked, store, data, checksum, verbose)
             store.note_run(sweep.name, provenance(sweep), begun=bool(journal.records))
         store.note_code(sweep.name, ready.code)
-        lacking = remarks_on_incomplete_data(sweep, data)
+        lacking = remarks_on_incomplete_data(asked, data)
         if lacking != (store.noted(sweep.name, DATA) or []):
             store.note(sweep.name, DATA, lacking)
         store.define(sweep)
-        store.note_total(sweep.name, engine.total)
+        whole = asked is sweep
+        store.note_total(sweep.name, engine.total if whole else total_of(sweep))
         store.note_extent(sweep.name)
         if retry_failed:
             for record in failed:
@@ -134,9 +139,9 @@ def _run(
 
             changed = old != sweep
             report, warning = finish_sweep(
-                engine, store, data, console, tracking_uri, verbose, changed, end.interrupted
+                engine, sweep, store, data, console, tracking_uri, verbose, changed, end.interrupted
             )
-        if engine.done and not engine.limit:
+        if engine.done and not engine.limit and whole:
             store.note_total(sweep.name, len(engine.records))
         store.note_extent(sweep.name)
         for remark in store.remarks.values():

@@ -43,6 +43,7 @@ _log = logging.getLogger(__name__)
 
 def finish_sweep(
     engine: Engine,
+    sweep: Sweep,
     store: Store,
     data: Path,
     console: Console,
@@ -57,6 +58,7 @@ def finish_sweep(
 
     Args:
         engine: What to run; Ray is connected where something is left.
+        sweep: The whole sweep; the engine may run some of its workloads.
         store: Where the sweep is kept.
         data: The data root.
         console: Where to show progress.
@@ -72,7 +74,7 @@ def finish_sweep(
         RunError: The run cannot go on; what is recorded is whole. It is a `StoreError` where a file of the
             store or of the data broke.
     """
-    sweep, folder, left = engine.sweep, store.folder(engine.sweep.name), engine.left
+    folder, left, records = store.folder(sweep.name), engine.left, engine.journal.records
     noted = next((run.of for run in reversed(store.runs(sweep.name))), None)
     projection = Projection(
         tracking_uri or store.tracking_uri,
@@ -84,8 +86,8 @@ def finish_sweep(
         store.robustness(sweep.name),
         (lambda: None) if tracking_uri else (lambda: make_ready(store)),
     )
-    status = Status(sweep, engine.records, engine.total)
-    view = ProgressView(status, console, sweep)
+    status = Status(engine.sweep, engine.records, engine.total)
+    view = ProgressView(status, console, engine.sweep)
     engine.listeners += [
         projection.show,
         lambda record: _drop_checkpoint(folder, engine.journal, record),
@@ -106,7 +108,7 @@ def finish_sweep(
             _log.info("on record: %s", status.line())
             if left and sweep.mlflow.system_metrics:
                 projection.watch_system()
-            projection.start(engine.records, status.line)
+            projection.start(records, status.line)
             try:
                 if left:
                     with (
@@ -120,9 +122,9 @@ def finish_sweep(
             report = None if stale else standing_report(sweep, store)
             if report is None:
                 with doing(console, "writing the report"):
-                    report = write_report(sweep, store, engine.records, projection.shown())
+                    report = write_report(sweep, store, records, projection.shown())
             verdict = store.noted(sweep.name, VERDICT)
-            for record in winners(sweep, engine.records, verdict):
+            for record in winners(sweep, records, verdict):
                 try:
                     own = _winner_files(store, sweep, record, verdict, data, Path(scratch))
                     models.append((record.key, own))
@@ -135,7 +137,7 @@ def finish_sweep(
             raise
         finally:
             with interrupts_wait() as hurry:
-                shows = told(sweep, engine.records, verdict)
+                shows = told(sweep, records, verdict)
                 behind = projection.close(files, models, ending, hurry, shows)
                 warning = "; ".join(filter(None, [*broken, behind]))
                 _log.info("ended as %s: %s%s", ending, status.line(), f"; {warning}" if warning else "")

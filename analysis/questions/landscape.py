@@ -5,7 +5,7 @@ Source: the DropAttack paper, section 5 (its eq. 14 reads L(δ, η) = ℒ(θ* + 
 of that filter of the trained weights; biases and BatchNorm, with its statistics, stay as they are.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 
 import numpy as np
 import pandas as pd
@@ -14,15 +14,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.data.splits import Split
+from trainables.recipe.fitting import in_batches
 
 Models = Mapping[str, tuple[nn.Module, Mapping[str, Tensor]]]
 """Label to an architecture and the state it was trained to; its own ``state_dict()`` will do."""
 Progress = Callable[[int, int], None]
 Direction = dict[str, Tensor]
+Point = tuple[float, float]
+"""How far along the first direction, and along the second."""
+Known = Mapping[str, MutableMapping[Point, tuple[float, float]]]
+"""Loss and accuracy of points, by the label of their model."""
 
 REACH, STEPS = 1.5, 51
 """The range and resolution of the paper's published notebook."""
-_BATCH = 1000
 
 
 def at_trained(models: Models) -> Iterator[tuple[str, nn.Module]]:
@@ -73,6 +77,7 @@ def line(
     reach: float = REACH,
     seed: int = 0,
     progress: Progress | None = None,
+    known: Known | None = None,
 ) -> pd.DataFrame:
     """Loss and accuracy along one direction; see `surface`.
 
@@ -80,7 +85,7 @@ def line(
         Tidy rows ``label, delta, loss, accuracy``.
     """
     deltas = [(float(delta), 0.0) for delta in np.linspace(-reach, reach, steps)]
-    return _evaluated(models, split, deltas, seed, progress).drop(columns="eta")
+    return _evaluated(models, split, deltas, seed, progress, known).drop(columns="eta")
 
 
 def surface(
@@ -91,6 +96,7 @@ def surface(
     reach: float = REACH,
     seed: int = 0,
     progress: Progress | None = None,
+    known: Known | None = None,
 ) -> pd.DataFrame:
     """Loss and accuracy on a grid around each model (Figures 3, 5 and 6).
 
@@ -101,17 +107,24 @@ def surface(
         reach: The grid spans [-reach, reach] in units of the filter norms.
         seed: Of the two directions, shared by all models.
         progress: Called with how many points are done, and how many there are.
+        known: Points by label that are not computed again; what is computed is added. They are of the same
+            state, split and seed.
 
     Returns:
         Tidy rows ``label, delta, eta, loss, accuracy``, the accuracy in [0, 1].
     """
     line_of_points = np.linspace(-reach, reach, steps)
     points = [(float(delta), float(eta)) for eta in line_of_points for delta in line_of_points]
-    return _evaluated(models, split, points, seed, progress)
+    return _evaluated(models, split, points, seed, progress, known)
 
 
 def _evaluated(
-    models: Models, split: Split, points: list[tuple[float, float]], seed: int, progress: Progress | None
+    models: Models,
+    split: Split,
+    points: list[Point],
+    seed: int,
+    progress: Progress | None,
+    known: Known | None,
 ) -> pd.DataFrame:
     rows = []
     total = len(points) * len(models)
@@ -119,12 +132,14 @@ def _evaluated(
         first, second = direction(model, 2 * seed), direction(model, 2 * seed + 1)
         weights = {name: p for name, p in model.named_parameters() if name in first}
         center = {name: p.detach().clone() for name, p in weights.items()}
+        found = {} if known is None else known[label]
         for delta, eta in points:
-            with torch.no_grad():
-                for name, weight in weights.items():
-                    weight.copy_(center[name] + delta * first[name] + eta * second[name])
-            loss, accuracy = mean_loss(model, split)
-            rows.append((label, delta, eta, loss, accuracy))
+            if (delta, eta) not in found:
+                with torch.no_grad():
+                    for name, weight in weights.items():
+                        weight.copy_(center[name] + delta * first[name] + eta * second[name])
+                found[delta, eta] = mean_loss(model, split)
+            rows.append((label, delta, eta, *found[delta, eta]))
             if progress is not None:
                 progress(len(rows), total)
     return pd.DataFrame(rows, columns=["label", "delta", "eta", "loss", "accuracy"])
@@ -136,11 +151,16 @@ def mean_loss(model: nn.Module, split: Split) -> tuple[float, float]:
     was_training = model.training
     model.eval()
     device = split.labels.device
-    totals = torch.zeros(2, device=device, dtype=torch.float64)
-    for inputs, labels in split.batches(_BATCH):
-        outputs = model(*inputs) if isinstance(inputs, tuple) else model(inputs)
-        loss = F.cross_entropy(outputs, labels, reduction="sum")
-        totals += torch.stack([loss.double(), (outputs.argmax(1) == labels).sum().double()])
+
+    def summed(size: int) -> list[float]:
+        totals = torch.zeros(2, device=device, dtype=torch.float64)
+        for inputs, labels in split.batches(size):
+            outputs = model(*inputs) if isinstance(inputs, tuple) else model(inputs)
+            loss = F.cross_entropy(outputs, labels, reduction="sum")
+            totals += torch.stack([loss.double(), (outputs.argmax(1) == labels).sum().double()])
+        found: list[float] = totals.tolist()
+        return found
+
+    loss_sum, correct = in_batches(summed, device)
     model.train(was_training)
-    loss_sum, correct = totals.tolist()
     return loss_sum / len(split), correct / len(split)

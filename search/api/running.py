@@ -1,5 +1,6 @@
 """Running, planning and looking at sweeps from Python."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -25,6 +26,7 @@ def run(
     tracking_uri: str = "",
     retry_failed: bool = False,
     progress: bool = False,
+    only: Sequence[str] = (),
 ) -> Result:
     """Does what remains of a sweep: trains, shows in MLflow, writes the report.
 
@@ -38,6 +40,7 @@ def run(
         tracking_uri: MLflow server; the store's own database where it is empty.
         retry_failed: Whether to try again trials that failed for a reason outside of them.
         progress: Whether to show in the terminal how far it is.
+        only: Workloads to run; all where none is named. A later run does what remains of the sweep.
 
     Raises:
         UsageError: The request is wrong; nothing has been started.
@@ -47,7 +50,7 @@ def run(
     asked, place, root = as_defined(sweep), Store(Path(store)), _root(data)
     console = terminal() if progress else Console(quiet=True)
     with rooted(root):
-        outcome = run_sweep(asked, place, root, console, tracking_uri, retry_failed=retry_failed)
+        outcome = run_sweep(asked, place, root, console, tracking_uri, retry_failed=retry_failed, only=only)
     return Result(Sweep.of(asked), place, outcome.limit, outcome.warning)
 
 
@@ -58,6 +61,8 @@ def plan(
     data: str | Path | None = None,
     *,
     tracking_uri: str = "",
+    only: Sequence[str] = (),
+    probe: bool = False,
 ) -> Plan:
     """Says what a run would do: trials, how many are recorded, passes, time. Starts and writes nothing.
 
@@ -66,13 +71,15 @@ def plan(
         store: Folder of all records.
         data: See `run`.
         tracking_uri: MLflow server.
+        only: Workloads to plan; all where none is named.
+        probe: Whether to train a few steps of each workload here, to learn how long they take.
 
     Raises:
         UsageError: The sweep could not be run.
     """
     root = _root(data)
     with rooted(root):
-        return plan_sweep(as_defined(sweep), Store(Path(store)), root, tracking_uri)
+        return plan_sweep(as_defined(sweep), Store(Path(store)), root, tracking_uri, probe, only)
 
 
 @given_only()

@@ -66,6 +66,10 @@ SetOption = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Override a key, such as training.epochs=2."),
 ]
 ScaleOption = Annotated[str, typer.Option(help="A version of the sweep that its file offers, such as quick.")]
+OnlyOption = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="WORKLOAD", help="A workload of the sweep; the others are left out."),
+]
 TrackingOption = Annotated[
     str,
     typer.Option(

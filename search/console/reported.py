@@ -1,8 +1,10 @@
 """How the command line writes reports: of one sweep, and of several beside each other."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,9 +12,16 @@ from search.console.command import refusals
 from search.console.options import DATA, STORE, DataOption, FormatOption, StoreOption, TrackingOption
 from search.console.remarks import changed_code, say_all
 
+if TYPE_CHECKING:
+    from search.records.store import Store
+    from search.results.landscapes import Landscape
+
 SweepNames = Annotated[
     list[str],
-    typer.Argument(metavar="SWEEP...", help="A sweep's name or file; of several the first is compared with."),
+    typer.Argument(
+        metavar="SWEEP...",
+        help="A sweep's name or file; of several the first is compared with. After --landscape: its METHODs.",
+    ),
 ]
 
 
@@ -20,7 +29,18 @@ def report(
     sweeps: SweepNames,
     store: StoreOption = STORE,
     formats: FormatOption = "html",
-    landscape: Annotated[bool, typer.Option("--landscape", help="Draw loss landscapes; slow.")] = False,
+    landscape: Annotated[
+        bool,
+        typer.Option(
+            "--landscape",
+            help="Draw loss landscapes: of the METHODs after it, or of the best baseline and attack.",
+        ),
+    ] = False,
+    points: Annotated[int | None, typer.Option(help="Points per side of a landscape; default: 25.")] = None,
+    examples: Annotated[
+        int | None,
+        typer.Option(help="Test examples of a landscape's points, 0 for all; default: 1000."),
+    ] = None,
     watched: Annotated[
         bool, typer.Option("--watch", help="Write it anew while the sweep runs; Ctrl-C ends it sooner.")
     ] = False,
@@ -34,27 +54,50 @@ def report(
         from search.records.store import Store
 
         wanted = [name.strip() for name in formats.split(",")]
-        place, names = Store(store), [sweep_name(sweep) for sweep in sweeps]
-        if len(names) > 1:
+        place, first = Store(store), sweep_name(sweeps[0])
+        others = _further_sweeps(place, sweeps[1:]) if landscape else sweeps[1:]
+        if others:
             from search.results.comparing import report_comparison
 
             if landscape or watched:
                 asked = "--landscape" if landscape else "--watch"
-                raise UsageError(f"{asked} is for the report of one sweep, not of {len(names)}; leave it out")
-            print(report_comparison(names, place, wanted, tracking_uri))
+                raise UsageError(
+                    f"{asked} is for the report of one sweep, not of {1 + len(others)}; leave it out"
+                )
+            print(report_comparison([first, *map(sweep_name, others)], place, wanted, tracking_uri))
             say_all(place.remarks.values())
             return
+        for option, value in (("--points", points), ("--examples", examples)):
+            if value is not None and not landscape:
+                raise UsageError(f"{option} is for --landscape; leave it out, or add that")
         from search.results.reporting import report_sweep
 
-        (name,) = names
-        write = partial(
-            report_sweep, name, place, tracking_uri, wanted, landscape=data if landscape else None
-        )
+        drawn = _landscape(data, sweeps[1:], points, examples) if landscape else None
+        write = partial(report_sweep, first, place, tracking_uri, wanted, landscape=drawn)
         if watched:
             from search.results.watching import watch
 
             with suppress(KeyboardInterrupt):
-                watch(place, name, write)
+                watch(place, first, write)
         else:
             print(write())
-        say_all([*place.remarks.values(), *changed_code(place, place.recorded(name))])
+        say_all([*place.remarks.values(), *changed_code(place, place.recorded(first))])
+
+
+def _further_sweeps(store: "Store", words: Sequence[str]) -> list[str]:
+    """Those of the words after a sweep that are sweeps too, and no methods."""
+    from dropattack import registered
+
+    sweeps = store.sweeps()
+    return [word for word in words if word in sweeps and word not in registered()]
+
+
+def _landscape(data: Path, methods: Sequence[str], points: int | None, examples: int | None) -> "Landscape":
+    from search.results.landscapes import EXAMPLES, POINTS, Landscape
+
+    return Landscape(
+        data,
+        methods,
+        POINTS if points is None else points,
+        EXAMPLES if examples is None else examples,
+    )

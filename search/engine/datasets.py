@@ -17,8 +17,13 @@ DataOptions = tuple[str, dict[str, Any]]
 """Name of a workload, and options of its dataset."""
 
 
-def verified_data(sweep: Sweep, root: Path) -> Checksum:
+def verified_data(sweep: Sweep, root: Path, whole: Sweep | None = None) -> Checksum:
     """Checks that all data of a sweep are there, whole and enough; gives their digests from then on.
+
+    Args:
+        sweep: What is to be run.
+        root: The data root.
+        whole: The sweep that it is a part of, whose workloads with data may be run instead.
 
     Raises:
         UsageError: Files are missing or damaged, or a trial is to train on more examples than there are.
@@ -31,10 +36,40 @@ def verified_data(sweep: Sweep, root: Path) -> Checksum:
             known[name] = workload_named(workload).checksum(root, options)
         return known[name]
 
-    for workload, options in data_options(sweep):
-        checksum(workload, options)
+    try:
+        for workload, options in data_options(sweep):
+            checksum(workload, options)
+    except UsageError as error:
+        raise UsageError(f"{error}{_instead(whole or sweep, root)}") from error
     _check_sizes(sweep, root)
     return checksum
+
+
+def _instead(sweep: Sweep, root: Path) -> str:
+    """How to run what the data suffice for, as the end of a sentence; nothing where that is no part."""
+    there = [workload for workload in sweep.workloads if not missing_data(sweep, workload, root)]
+    return f"; --only {','.join(there)} runs the part whose data are here" if there else ""
+
+
+def missing_data(sweep: Sweep, workload: str, root: Path) -> str:
+    """What is missing of the data of a sweep's workload, in a line; nothing where they are whole."""
+    try:
+        for name, options in data_options(sweep):
+            if name == workload:
+                workload_named(name).checksum(root, options)
+    except UsageError as error:
+        return str(error)
+    return ""
+
+
+def remarks_on_left_out(sweep: Sweep, asked: Sweep, root: Path) -> list[str]:
+    """A line for each workload of a sweep that is not asked for, with what is missing of its data."""
+    out = [workload for workload in sweep.workloads if workload not in asked.workloads]
+    found = {workload: missing_data(sweep, workload, root) for workload in out}
+    return [
+        f"left out: {workload}, {f'whose data are missing: {lacks}' if lacks else 'whose data are here'}"
+        for workload, lacks in found.items()
+    ]
 
 
 def remarks_on_incomplete_data(sweep: Sweep, root: Path) -> list[str]:

@@ -100,7 +100,7 @@ class Engine:
             for workload in sweep.stage_workloads(stage)
         ]
         self._by_scope = {(part.scope.stage.name, part.scope.workload): part for part in self._parts}
-        spent = [earlier for record in self.records for earlier in (*record.failures, record)]
+        spent = [earlier for record in journal.records for earlier in (*record.failures, record)]
         self._spending = Spending(sweep, spent)
         self._left_running = deque(r for part in self._parts for r in part.records if not r.finished)
         self._ahead: tuple[_Part, Proposal] | None = None

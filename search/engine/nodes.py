@@ -1,7 +1,10 @@
 """What a trial takes, beside what machines have."""
 
 import math
+import os
 from collections.abc import Mapping, Sequence
+
+import torch
 
 from search.definition.sweep import Resources
 from search.records.provenance import gpu_facts
@@ -42,3 +45,13 @@ def gpu_problem(resources: Resources) -> str:
     mebibytes = [int(found) for found in gpu_facts("memory.total") if found.isdecimal()]
     largest = max(mebibytes, default=0) * 2**20
     return without_cuda() or (share_problem(resources.most_gpus, largest) if largest else "")
+
+
+def remarks_on_gpus(resources: Resources) -> list[str]:
+    """A line that says that this machine has a GPU on which a sweep does not train; nothing on a cluster."""
+    if resources.gpus or os.environ.get("RAY_ADDRESS") or not torch.cuda.is_available():
+        return []
+    return [
+        f"trains on the CPU, and this machine has a GPU ({torch.cuda.get_device_name()}): "
+        "--set resources.gpus=auto trains on it, as many trials side by side as fit"
+    ]

@@ -1,18 +1,18 @@
-"""What a run of a sweep would do, worked out from the definition and the records alone."""
+"""What a run of a sweep would do: by its definition, its records, and a probe if one is wanted."""
 
-import statistics
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dropattack import method_named
 from search.definition.searches import Grid
-from search.definition.space import bounds
 from search.definition.sweep import Sweep
 from search.engine.code import remarks_on_code
-from search.engine.corners import corners
+from search.engine.costs.estimate import UNKNOWN, Estimate, Estimator
+from search.engine.costs.portions import Portion, of_search, of_trials
 from search.engine.datasets import remarks_on_incomplete_data
+from search.engine.nodes import remarks_on_gpus
 from search.engine.proposers import Scope, grid_trials, proposer_for
 from search.engine.readiness import check_ready
 from search.engine.repetitions import remarks_on_repetitions
@@ -20,7 +20,8 @@ from search.engine.short_batches import remarks_on_short_batches
 from search.engine.summed_gradients import remarks_on_summed_gradients
 from search.records.record import Record, State
 from search.records.store import Store
-from trainables.recipe.settings import TrainingSettings
+from trainables.data.dataset import Data
+from trainables.workloads import workload_named
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ class StagePlan:
         recorded: How many are finished in this sweep.
         reused: How many more are trained already under another name, stage or sweep; known for grids only.
         passes: Forward-backward passes over the training split that are left, summed over trials. Exact for
-            grids; where a sampler decides, as if it drew evenly, no trial were stopped early and no candidate
-            lost a race.
-        seconds: Training time for them on one slot, from what is recorded; ``None`` where nothing is.
+            grids; where a sampler decides, as if it drew evenly, ASHA stopped as many as it does of trials
+            that differ by chance, and no candidate lost a race.
+        seconds: Time for them on one slot, validations and tests included; ``None`` where nothing tells it.
     """
 
     stage: str
@@ -47,7 +48,7 @@ class StagePlan:
     recorded: int
     reused: int
     passes: float
-    seconds: float | None
+    seconds: float | None = None
 
     @property
     def left(self) -> int:
@@ -66,36 +67,64 @@ class Plan:
     Attributes:
         stages: Of every workload, in the order of the sweep.
         remarks: What to know beside the numbers, such as records of other code.
+        estimate: What it would take.
     """
 
     stages: Sequence[StagePlan]
     remarks: Sequence[str] = ()
+    estimate: Estimate = UNKNOWN
 
 
-def plan_sweep(sweep: Sweep, store: Store, data: Path, tracking_uri: str = "") -> Plan:
+def plan_sweep(
+    sweep: Sweep,
+    store: Store,
+    data: Path,
+    tracking_uri: str = "",
+    probe: bool = False,
+    only: Iterable[str] = (),
+) -> Plan:
     """Plans every stage of every workload.
+
+    Args:
+        sweep: What would be run.
+        store: Where it would be kept.
+        data: The data root.
+        tracking_uri: MLflow server; the store's own database where it is empty.
+        probe: Whether to train a few steps here to learn how long they take; records tell it otherwise.
+        only: Workloads to plan; all where none is named.
 
     Raises:
         UsageError: The sweep could not be run; see `check_ready`.
     """
-    ready = check_ready(sweep, store, data, tracking_uri)
+    ready = check_ready(sweep, store, data, tracking_uri, only=only)
+    asked = ready.asked
     records = [] if ready.journal is None else ready.journal.records
     elsewhere = store.complete_elsewhere(sweep)
     trained = set(elsewhere.records) | {r.key for r in records if r.state is State.COMPLETE}
     scopes = [
-        Scope(sweep, stage, workload, ready.checksum)
-        for stage in sweep.stages
-        for workload in sweep.stage_workloads(stage)
+        Scope(asked, stage, workload, ready.checksum)
+        for stage in asked.stages
+        for workload in asked.stage_workloads(stage)
     ]
     proposers = [proposer_for(scope, store.complete) for scope in scopes]
-    stages = [
+    planned = [
         _plan(scope, proposer.total, records, trained)
         for scope, proposer in zip(scopes, proposers, strict=True)
     ]
+    known = [*records, *(record for _, record in elsewhere.records.values())]
+    load = partial(_load, data)
+    estimator = Estimator(asked.resources, known, load, probe)
+    estimate = estimator.estimate([portion for _, portions in planned for portion in portions])
+    stages = [replace(stage, seconds=estimator.seconds(portions)) for stage, portions in planned]
     apart = [] if ready.journal is None else ready.journal.apart
-    remarks = [*store.remarks.values(), *elsewhere.left_out, *remarks_on_code(apart, ready.code)]
+    remarks = [*ready.remarks, *store.remarks.values(), *elsewhere.left_out]
+    remarks += [*remarks_on_code(apart, ready.code), *estimator.remarks]
     remarks += [remark for proposer in proposers for remark in proposer.remarks]
-    return Plan(stages, [*remarks, *remarks_on_definition(sweep, data)])
+    return Plan(stages, [*remarks, *remarks_on_definition(asked, data)], estimate)
+
+
+def _load(root: Path, workload: str, options: Mapping[str, Any]) -> Data:
+    return workload_named(workload).load(root, options)
 
 
 def remarks_on_definition(sweep: Sweep, data: Path) -> list[str]:
@@ -105,10 +134,13 @@ def remarks_on_definition(sweep: Sweep, data: Path) -> list[str]:
         *remarks_on_incomplete_data(sweep, data),
         *remarks_on_short_batches(sweep, data),
         *remarks_on_summed_gradients(sweep),
+        *remarks_on_gpus(sweep.resources),
     ]
 
 
-def _plan(scope: Scope, most: int, journal: Sequence[Record], trained: set[str]) -> StagePlan:
+def _plan(
+    scope: Scope, most: int, journal: Sequence[Record], trained: set[str]
+) -> tuple[StagePlan, list[Portion]]:
     """Plans one stage of one workload; what it would train is added to ``trained``."""
     stage, workload = scope.stage, scope.workload
     records = [r for r in journal if r.stage == stage.name and r.trial.workload == workload]
@@ -120,50 +152,9 @@ def _plan(scope: Scope, most: int, journal: Sequence[Record], trained: set[str])
         left = [trial for key, trial in {t.key: t for t in still}.items() if key not in trained]
         reused = len(still) - len(left)
         trained.update(trial.key for trial in still)
-        passes = sum(trial.passes_in_all for trial in left)
+        portions = of_trials(left)
     else:
-        passes = max(0, total - recorded) * scope.epochs * _mean_passes(scope)
-    rate = _seconds_per_pass(journal, workload)
-    return StagePlan(
-        stage=stage.name,
-        workload=workload,
-        search=stage.search.kind,
-        trials=total,
-        recorded=recorded,
-        reused=reused,
-        passes=passes,
-        seconds=None if rate is None else passes * rate,
-    )
-
-
-def _seconds_per_pass(records: Sequence[Record], workload: str) -> float | None:
-    """Median time of one pass over the training split, from the recorded epochs of a workload."""
-    rates = [
-        metrics["seconds"] / record.trial.passes_in(int(metrics["epoch"]))
-        for record in records
-        if record.trial.workload == workload
-        for metrics in record.epochs
-    ]
-    return statistics.median(rates) if rates else None
-
-
-def _mean_passes(scope: Scope) -> float:
-    """Mean passes of an epoch that the budget counts, over corners of a stage's space.
-
-    A confirmation takes the stages before it. What has a budget of passes takes one for each.
-    """
-    stages = [scope.stage] if scope.stage.methods else [s for s in scope.sweep.stages if s.methods]
-    examples = scope.spaces["training"].get("examples", scope.defaults["training"]["examples"])
-    return statistics.mean(
-        1
-        if each.budget == "passes"
-        else TrainingSettings.from_dict({"examples": regime, "epochs": scope.epochs}).passes_of(
-            method_named(method).settings_type.from_dict(corner)
-        )
-        / scope.epochs
-        for regime in bounds(examples)
-        for each in stages
-        for method, spaces in each.methods.items()
-        for space in spaces
-        for corner in corners(space)
-    )
+        portions = of_search(scope, max(0, total - recorded))
+    passes = sum(portion.passes for portion in portions)
+    kind = stage.search.kind
+    return StagePlan(stage.name, workload, kind, total, recorded, reused, passes), portions

@@ -6,6 +6,7 @@ opening the journal for writing puts right. `check_anywhere` is what of it holds
 """
 
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,10 +16,11 @@ import torch
 
 from dropattack import UsageError
 from dropattack.errors import shortened
+from search.definition.partial import only_workloads
 from search.definition.sweep import Sweep
 from search.engine.code import sweep_code
 from search.engine.compatibility import check_belongs, check_extends, check_records, check_warm_starts
-from search.engine.datasets import verified_data
+from search.engine.datasets import remarks_on_left_out, verified_data
 from search.engine.last_batches import check_last_batches
 from search.engine.nodes import fits, gpu_problem, too_much
 from search.engine.proposers import Checksum, Scope, proposer_for
@@ -37,18 +39,27 @@ class Ready:
     """What a run or a plan of a sweep goes by.
 
     Attributes:
+        asked: What is to be run of the sweep: all of it, or what some of its workloads are about.
         checksum: Gives the digest of a workload's data.
         code: Of the sweep's workloads and methods.
         journal: The sweep's records; ``None`` where it has not been run and nothing is to be written.
+        remarks: A line for each workload that is left out, with what is missing of its data.
     """
 
+    asked: Sweep
     checksum: Checksum
     code: SweepCode
     journal: Journal | None
+    remarks: Sequence[str] = ()
 
 
 def check_ready(
-    sweep: Sweep, store: Store, data: Path, tracking_uri: str = "", writable: bool = False
+    sweep: Sweep,
+    store: Store,
+    data: Path,
+    tracking_uri: str = "",
+    writable: bool = False,
+    only: Iterable[str] = (),
 ) -> Ready:
     """Makes sure that a sweep could run.
 
@@ -58,32 +69,43 @@ def check_ready(
         data: The data root.
         tracking_uri: MLflow server; empty for the store's own database.
         writable: Whether to open the journal for writing; the caller then holds the sweep's folder.
+        only: Workloads to run; all where none is named.
 
     Raises:
         UsageError: It could not; the message says what to do.
     """
     _check_request(sweep, tracking_uri)
+    asked = only_workloads(sweep, only)
     code = sweep_code(sweep)
     _check_store(store.root)
     if sweep.mlflow.system_metrics and find_spec("psutil") is None:
         raise UsageError("mlflow.system_metrics needs psutil; run: pip install 'dropattack[system]'")
     _check_machine(sweep)
-    checksum = verified_data(sweep, data)
+    checksum = verified_data(asked, data, sweep)
     old = store.standing_definition(sweep.name)
     store.look_at_notes(sweep.name)
     if old is not None:
         check_extends(old, sweep)
     if old != sweep:
-        check_recipes(sweep, data)
-        check_last_batches(sweep, data)
-    check_warm_starts(sweep, store.sweeps())
+        _check_training(asked, data)
+    check_warm_starts(asked, store.sweeps())
+    remarks = remarks_on_left_out(sweep, asked, data)
     if not writable and sweep.name not in store.sweeps():
-        return Ready(checksum, code, None)
+        return Ready(asked, checksum, code, None, remarks)
     journal = store.journal(sweep, writable, code)
     if old is None:
         check_belongs([*journal.records, *journal.apart], sweep)
-    check_records(journal.records, sweep, checksum)
-    return Ready(checksum, code, journal)
+    of_asked = [record for record in journal.records if record.trial.workload in asked.workloads]
+    check_records(of_asked, sweep, checksum)
+    if old == sweep and {record.trial.workload for record in of_asked} != set(asked.workloads):
+        _check_training(asked, data)  # a run of other workloads alone defined the sweep
+    return Ready(asked, checksum, code, journal, remarks)
+
+
+def _check_training(sweep: Sweep, data: Path) -> None:
+    """Refuses recipes and batches that the data cannot be trained with."""
+    check_recipes(sweep, data)
+    check_last_batches(sweep, data)
 
 
 def check_anywhere(sweep: Sweep, tracking_uri: str = "") -> None:

@@ -70,7 +70,24 @@ DATA = Note("data.json", TypeAdapter(list[str]), "which of its datasets are not 
 EXTENT = Note(
     "journal.json", TypeAdapter(int), "how long its journal was, which shows when that is cut short"
 )
-NOTES: tuple[Note[Any], ...] = (RUNS, VERSIONS, CODE, TOTAL, ROBUSTNESS, REPORT, VERDICT, DATA, EXTENT)
+LANDSCAPES = Note(
+    "landscapes.json",
+    TypeAdapter(dict[str, list[tuple[float, float, float, float]]]),
+    "the points of its loss landscapes, which `dropattack report --landscape` computes again",
+)
+"""By model, test examples and directions: where each point lies, its loss and its accuracy."""
+NOTES: tuple[Note[Any], ...] = (
+    RUNS,
+    VERSIONS,
+    CODE,
+    TOTAL,
+    ROBUSTNESS,
+    REPORT,
+    VERDICT,
+    DATA,
+    EXTENT,
+    LANDSCAPES,
+)
 
 
 def read_note(folder: Path, note: Note[T]) -> T | None:

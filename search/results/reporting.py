@@ -1,12 +1,9 @@
 """Reports of sweeps: from their records alone, also while they run."""
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import torch
 
 from dropattack import UsageError
 from dropattack.imported import given_only
@@ -18,10 +15,7 @@ from search.results.best import best_by_workload
 from search.results.frames import records_for_analysis
 from search.results.verdict import note_verdicts
 from search.tracking.shown import ShownRuns, shown_of
-from trainables.recipe.precision import arithmetic
-from trainables.recipe.splitting import split_for
-from trainables.saved import load_model, recognised
-from trainables.workloads import workload_named
+from trainables.saved import recognised
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +23,7 @@ if TYPE_CHECKING:
 
     from analysis.document import Section
     from analysis.records import Records
+    from search.results.landscapes import Landscape
 
 
 def best_record(sweep: Sweep, records: Iterable[Record]) -> Record | None:
@@ -58,7 +53,7 @@ def report_sweep(
     store: Store,
     tracking_uri: str = "",
     formats: Iterable[str] = ("html",),
-    landscape: Path | None = None,
+    landscape: "Landscape | None" = None,
 ) -> Path:
     """Writes the report of a sweep from its records; no code is imported that nobody gave.
 
@@ -67,19 +62,19 @@ def report_sweep(
         store: Where it is.
         tracking_uri: MLflow server that its links lead to; the store's own where it is empty.
         formats: See `analysis.report.write_report`.
-        landscape: Data root, where the loss landscapes of saved models are to be drawn: this evaluates the
-            models at thousands of points.
+        landscape: How to draw the loss landscapes of saved models; nothing for none.
 
     Raises:
-        UsageError: A sweep has not been run, or a format is unknown.
+        UsageError: A sweep has not been run, a format is unknown, or there is no model to draw.
     """
     store.look_at_notes(name)
     tables = tables_named(name, store, tracking_uri)
     extra: list[Section] = []
     if landscape is not None:
+        from search.results.landscapes import landscape_sections
+
         sweep = store.recorded(name)
-        records = store.journal(sweep).records
-        extra += [_landscape(sweep, store, records, workload, landscape) for workload in sweep.workloads]
+        extra += landscape_sections(sweep, store, store.journal(sweep).records, landscape)
     return _render(store, name, tables, formats, extra)
 
 
@@ -147,42 +142,6 @@ def _recognised(
     except UsageError:
         return None
     return None if right is None else right.numpy()
-
-
-def _landscape(sweep: Sweep, store: Store, records: Sequence[Record], workload: str, data: Path) -> "Section":
-    """Landscapes of the best baseline and the best attack of a workload, on test data; on a GPU if any."""
-    from analysis.questions import landscape
-    from analysis.questions.sharpness import sharpness
-    from analysis.sections import landscape as section
-
-    own = [record for record in records if record.trial.workload == workload]
-    baselines = [record for record in own if record.trial.method == "standard"]
-    attacks = [record for record in own if record.trial.method != "standard"]
-    chosen = [best for group in (baselines, attacks) if (best := best_record(sweep, group)) is not None]
-    if not chosen:
-        raise UsageError(f"{sweep.name} has no complete trial of {workload}, and so no landscape to draw")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    models = {}
-    for record in chosen:
-        module = load_model(store.model(sweep.name, record), workload_named(workload)).model.to(device)
-        models[record.name] = (module, module.state_dict())
-    trial = chosen[0].trial
-    whole = workload_named(workload).load(data, trial.data)
-    how, seed = trial.training_settings.split, trial.seed_for("split")
-    split = split_for(how, trial.seed, seed, whole).test.to(device)
-    with arithmetic("float32"):
-        return section.section(
-            landscape.line(models, split),
-            landscape.surface(models, split, progress=_say_progress),
-            sharpness(models, split),
-            workload if len(sweep.workloads) > 1 else "",
-        )
-
-
-def _say_progress(done: int, total: int) -> None:
-    """A line on standard error at every tenth of the way."""
-    if done * 10 // total > (done - 1) * 10 // total:
-        print(f"landscape: {done}/{total} points", file=sys.stderr, flush=True)
 
 
 def _lacking(store: Store, name: str) -> Sequence[str]:

@@ -68,6 +68,7 @@ def run_command(
     project: Path,
     scale: str = "",
     retry_failed: bool = False,
+    only: Sequence[str] = (),
 ) -> list[str]:
     """The command of a job that runs a sweep.
 
@@ -80,6 +81,7 @@ def run_command(
         project: The folder that is uploaded.
         scale: As ``--scale`` takes it.
         retry_failed: Whether to try again what failed, as ``--retry-failed`` asks.
+        only: As ``--only`` takes them.
 
     Raises:
         UsageError: One of them means nothing, or something else, on the cluster.
@@ -105,6 +107,7 @@ def run_command(
     command = ["python", "-m", "search", "run", source]
     command += [part for option, value in options.items() if value for part in (option, value)]
     command += ["--retry-failed"] * retry_failed
+    command += [part for workload in only for part in ("--only", workload)]
     return command + [part for override in overrides for part in ("--set", override)]
 
 

@@ -13,6 +13,7 @@ from analysis.export import trials_table
 from dropattack import UsageError, imported, registry
 from search.records.store import Store
 from search.results.frames import records_for_analysis
+from search.results.landscapes import Landscape
 from search.results.reporting import report_sweep
 from search.results.under_attack import evaluate_sweep
 from search.tracking.shown import ShownRuns
@@ -130,7 +131,7 @@ def test_what_a_person_types_is_imported(command: Command, handed: Path, store: 
 
 def test_nor_does_the_library(handed: Path, store: Path) -> None:
     for act in (
-        lambda: report_sweep("attacked", Store(store), landscape=Path()),
+        lambda: report_sweep("attacked", Store(store), landscape=Landscape(Path())),
         lambda: evaluate_sweep("attacked", Store(store), Path(), "fgsm:0.1"),
         lambda: load_model(next((store / "sweeps/attacked/models").glob("*.pt"))),
     ):

@@ -17,8 +17,11 @@ _CONVOLUTIONS = (0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40)
 
 @dataclass(frozen=True, kw_only=True)
 class VGG16Architecture(Architecture):
-    """Sizes of VGG-16; the convolutions are the published ones."""
+    """Sizes of VGG-16; the convolutions are the published ones unless ``channels`` makes them narrower."""
 
+    channels: int = setting(
+        64, "Channels of the first two convolutions; the others have 2, 4 and 8 times as many.", low=1
+    )
     hidden: int = setting(4096, "Width of both hidden fully connected layers.", low=1)
     dropout: float = setting(0.0, "Dropout before the second and third fully connected layer.", low=0, high=1)
 
@@ -52,8 +55,9 @@ class VGG16(nn.Module):
         super().__init__()
         sizes = sizes or VGG16Architecture()
         published = vgg()
-        self.features = published.make_layers(published.cfgs["D"], batch_norm=True)
-        self.fc1 = nn.Linear(512, sizes.hidden)
+        layers = [layer if layer == "M" else layer * sizes.channels // 64 for layer in published.cfgs["D"]]
+        self.features = published.make_layers(layers, batch_norm=True)
+        self.fc1 = nn.Linear(8 * sizes.channels, sizes.hidden)
         self.fc2 = nn.Linear(sizes.hidden, sizes.hidden)
         self.fc3 = nn.Linear(sizes.hidden, classes)
         self.dropout = nn.Dropout(sizes.dropout)

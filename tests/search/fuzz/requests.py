@@ -62,7 +62,7 @@ COMMANDS = (
 OPTIONS = (
     *("--store", "--data", "--set", "--scale", "--tracking-uri", "--json", "--yaml", "--format", "--against"),
     *("--watch", "--port", "--attacks", "--mend", "--help", "--version", "--stoer", "-x", "--", "--no-wait"),
-    *("--address", "--import", "--landscape"),
+    *("--address", "--import", "--landscape", "--only", "--points", "--examples"),
 )
 
 

@@ -26,6 +26,7 @@ CONTENTS: dict[str, Any] = {
     "data.json": ["agnews-bigru trains on a part of its dataset"],
     "verdict.json": {"finished": 4, "verdicts": [{"workload": "w", "lines": ["Use it."]}]},
     "journal.json": 4096,
+    "landscapes.json": {"key": [(-1.5, 0.0, 2.25, 0.125), (0.0, 0.0, 0.5, 1.0)]},
 }
 BEFORE = {"runs.json": [{"of": {"command": "run small"}}], "journal.json": 7}
 """What differs from these in files of earlier versions; they had no checksum."""

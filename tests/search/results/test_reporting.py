@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.questions import landscape, sharpness
+from analysis.questions import sharpness
 from analysis.sections import landscape as part
 from search.definition.source import bundled_sweeps
 from search.definition.sweep import Sweep
@@ -17,6 +17,7 @@ from search.definition.sweepfile import load_sweep
 from search.engine.plan import remarks_on_definition
 from search.records.provenance import Provenance
 from search.records.store import Store
+from search.results.landscapes import Landscape
 from search.results.reporting import report_sweep
 from tests.search import trained
 from tests.search.simulation import Driver, engine, sweep
@@ -129,14 +130,13 @@ def test_landscapes_are_of_the_trained_models_of_every_workload(
     engine = trained.run(definition, store)
     shown: list[tuple[pd.DataFrame, ...]] = []
     section = part.section
-    for name in ("line", "surface"):
-        monkeypatch.setattr(landscape, name, partial(getattr(landscape, name), steps=3))
     monkeypatch.setattr(sharpness, "sharpness", partial(sharpness.sharpness, iterations=2))
     monkeypatch.setattr(part, "section", lambda *given: shown.append(given) or section(*given))
-    page = report_sweep(definition.name, store, NO_SERVER, landscape=tmp_path).read_text(encoding="utf-8")
+    page = report_sweep(definition.name, store, NO_SERVER, landscape=Landscape(tmp_path, points=3))
+    text = page.read_text(encoding="utf-8")
     for workload, (line, surface, _, named) in zip(workloads, shown, strict=True):
         assert named == workload
-        assert f"{workload}: along one direction" in page
+        assert f"{workload}: along one direction" in text
         recorded = {r.name: r.epochs[-1] for r in engine.records if r.trial.workload == workload}
         for table in (line, surface.query("eta == 0")):
             losses = table.query("delta == 0").set_index("label")["loss"]
