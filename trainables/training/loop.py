@@ -264,7 +264,7 @@ class Training:
             "model": self.model.state_dict(),
             **self._updates.state_dict(),
             "method": self.method.state_dict(),
-            "shuffling": self.shuffling.get_state() if within is None else within.shuffling,
+            "shuffling": self.shuffling.get_state(),
             "under_way": None if within is None else within.state_dict(),
             "masks": self._masks.get_state(),
             "default": self._default.state(),
