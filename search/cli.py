@@ -1,7 +1,7 @@
 """The command line.
 
 Exit status 0: done; 1: some trials failed, or the run could not start or go on; 2: the request was wrong,
-nothing started.
+nothing started; 75: the run had notice (SIGUSR1) that its time is up, and saved what it trained.
 """
 
 import sys
@@ -71,18 +71,21 @@ def run(
         from search.console import presentation
         from search.console.terminal import terminal
         from search.definition.sweepfile import load_sweep
+        from search.execution.notice import LEFT_EARLY, noticed, usr1_is_notice
         from search.records.privacy import make_private
         from search.records.store import Store
         from search.service import run_sweep
         from trainables.data.place import rooted
 
         console = terminal()
-        with rooted(data):
+        with rooted(data), usr1_is_notice():
             definition = load_sweep(sweep, _overridden(overrides), scale)
             if private:
                 make_private(store)
             outcome = run_sweep(definition, Store(store), data, console, tracking_uri, verbose, retry_failed)
         presentation.show_outcome(console, definition, outcome, store, tracking_uri)
+        if noticed() and not outcome.done and outcome.trained:
+            raise typer.Exit(LEFT_EARLY)
         if outcome.failed or not outcome.done:
             raise typer.Exit(1)
 

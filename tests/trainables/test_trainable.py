@@ -35,6 +35,7 @@ def one_thread() -> Iterator[None]:
 def config(folder: Path, trials: Sequence[Trial], recorded: Sequence[int] = ()) -> dict[str, Any]:
     there = {"data": str(folder), "folder": str(folder), "threads": 1, "gpus": 0, "compile": False}
     epochs = list(recorded) or [0] * len(trials)
+    there |= {"checkpoint_seconds": None, "lives": [[] for _ in trials]}
     return {"trials": [one.to_dict() for one in trials], "recorded": epochs, **there}
 
 
