@@ -35,6 +35,7 @@ from search.console.options import (
 )
 from search.console.remarks import changed_code, say_all
 from search.console.reported import report
+from search.console.slurm import slurm
 
 app = typer.Typer(
     name="dropattack",
@@ -246,7 +247,7 @@ def robustness(
         say_all(place.remarks.values())
 
 
-for light in (sweeps, workloads, methods, targets, doctor, init, ui):
+for light in (sweeps, workloads, methods, targets, doctor, init, ui, slurm):
     app.command()(light)
 app.add_typer(data_app, name="data")
 app.add_typer(store_app, name="store")

@@ -140,7 +140,7 @@ class EngineScheduler(_StateInJournal, FIFOScheduler):
 
 
 def _error_of(trial: Any) -> BaseException | None:
-    """What ended a trial of Tune's, from its scratch folder: Tune's own getter looks where it is put later."""
+    """What ended a trial of Tune's, from its scratch folder; Tune's getter looks where it is put later."""
     path = trial.pickled_error_file
     if not path or not Path(path).exists():
         return None
