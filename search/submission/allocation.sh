@@ -3,7 +3,7 @@ say() { echo "dropattack: $*" >&2; }
 
 # One node of the cluster; "$@" says which. A node has room for sockets in /tmp, whose paths are short.
 start_node() {
-    mkdir -p -m 700 "$scratch"
+    mkdir -m 700 "$scratch" 2>/dev/null || [ -O "$scratch" ] || { say "$scratch is another user's"; exit 1; }
     exec "${python[@]}" -m ray.scripts.scripts start --block --disable-usage-stats \
         --num-cpus="${SLURM_CPUS_ON_NODE:-$(nproc)}" --num-gpus="$gpus" --object-store-memory=209715200 \
         --min-worker-port=0 --max-worker-port=0 "$@"
@@ -18,7 +18,7 @@ heed() {
     noticed=1 heard=1
     if [ -n "$driver" ]; then
         kill -USR1 "$driver"
-        (sleep "$((grace * 3 / 4))" && kill -TERM "$driver") 2>/dev/null &
+        (sleep "$((grace * 3 / 4))" && kill -TERM "$driver") >/dev/null 2>&1 &
         patience=$!
     fi
 }
@@ -49,14 +49,13 @@ if [ "${#nodes[@]}" -gt 1 ]; then
     # The functions run there; single quotes leave their words to that shell.
     # shellcheck disable=SC2016
     srun --nodes="$others" --ntasks="$others" --ntasks-per-node=1 --exclude="${nodes[0]}" \
-        bash -c "$(declare -p python gpus scratch); $(declare -f prepare start_node); "'
+        bash -c "$(declare -p python gpus scratch); $(declare -f say prepare start_node); "'
             prepare && start_node --address="$0"' "$address:$port" &
     parts+=($!)
 fi
 
 "${python[@]}" -m search.submission.joining "$address:$port" "${#nodes[@]}" "${parts[@]}"
 status=$?
-driver=
 if [ "$status" -eq 0 ] && [ -z "$noticed" ]; then
     RAY_ADDRESS=$address:$port "${python[@]}" "${run[@]}" &
     driver=$!
@@ -77,7 +76,10 @@ fi
 [ -z "$patience" ] || kill "$patience" 2>/dev/null
 trap '' USR1 TERM
 kill "${parts[@]}" 2>/dev/null
-wait
+(sleep 30 && kill -KILL "${parts[@]}") >/dev/null 2>&1 &
+patience=$!
+wait "${parts[@]}"
+kill "$patience"
 rm -rf "$scratch"
 if [ "${#nodes[@]}" -gt 1 ]; then
     srun --nodes="$others" --ntasks="$others" --ntasks-per-node=1 --exclude="${nodes[0]}" rm -rf "$scratch"

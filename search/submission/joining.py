@@ -1,4 +1,4 @@
-"""Waits until all nodes of an allocation have joined its Ray cluster: what is checked of nodes is checked of all.
+"""Waits until all nodes of an allocation have joined its Ray cluster, so that each of them is checked.
 
 ``python -m search.submission.joining ADDRESS NODES PID…``; exit status 1 where one of the processes, which
 start the nodes, has ended.

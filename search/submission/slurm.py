@@ -1,4 +1,4 @@
-"""A sweep as a job of SLURM: an sbatch script that makes a Ray cluster of its nodes and begins again until done."""
+"""A sweep as a job of SLURM: a script that makes a Ray cluster of its nodes, and begins again until done."""
 
 import re
 import shlex
@@ -17,10 +17,11 @@ from search.execution.errors import RunError
 _TIME = re.compile(
     r"(?P<minutes>\d+)(?::(?P<seconds>\d+))?"
     r"|(?P<hours>\d+):(?P<m>\d+):(?P<s>\d+)"
-    r"|(?P<days>\d+)-(?P<dh>\d+)(?::(?P<dm>\d+)(?::(?P<ds>\d+))?)?"
+    r"|(?P<days>\d+)-(?P<dh>\d+)(?::(?P<dm>\d+)(?::(?P<ds>\d+))?)?",
+    re.ASCII,
 )
 _UNITS = {"days": 86400, "hours": 3600, "dh": 3600, "minutes": 60, "m": 60, "dm": 60, "seconds": 1, "s": 1}
-_MEMORY = re.compile(r"\d+[KMGT]?")
+_MEMORY = re.compile(r"[0-9]+[KMGT]?")
 _OF_ONE_NODE = ("/tmp", "/var/tmp", "/dev/shm", "/run")
 """Folders that each node has its own of."""
 
@@ -65,8 +66,8 @@ class Allocation:
                 raise UsageError(f"{option} must be at least {least}, not {value}")
         if seconds_of_time(self.time) <= 2 * self.grace:
             raise UsageError(
-                f"--time {self.time} leaves nothing to train in beside the {self.grace} s of --grace; ask for "
-                "more, or lower --grace"
+                f"--time {self.time} leaves nothing to train in beside the {self.grace} s of --grace; "
+                "ask for more, or lower --grace"
             )
         if self.mem and not _MEMORY.fullmatch(self.mem):
             raise UsageError(f"--mem is a number with K, M, G or T, such as 64G, not {self.mem!r}")
