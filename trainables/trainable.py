@@ -156,15 +156,15 @@ class StackTrainable(tune.Trainable):
             training = loop.training(key)
             if training.finished:  # first: who finds a finished checkpoint takes the model to be there
                 save_atomically(training.result(), model_path(self._folder, key))
-            self._save(key, training)
+            self._checkpoint(key, training)
         return diverged
 
     def _saves(self, loop: Alone) -> Saves:
         (key,) = self._trainings
         training = self._trainings[key]
-        return Saves(lambda: self._save(key, training), self._checkpoint_seconds)
+        return Saves(lambda: self._checkpoint(key, training), self._checkpoint_seconds)
 
-    def _save(self, key: str, training: Training) -> None:
+    def _checkpoint(self, key: str, training: Training) -> None:
         more = {"saved_at": time.time(), "lost_seconds": self._lost.get(key, 0.0)}
         save_atomically(training.state_dict() | more, checkpoint_path(self._folder, key))
 

@@ -81,7 +81,9 @@ class Slurm:
             "SLURM_CPUS_ON_NODE": "1",
         }
         with (self.root / "log").open("ab") as log:
-            return subprocess.Popen(["bash", path], env=environment, stdout=log, stderr=log)
+            return subprocess.Popen(
+                ["bash", path], env=environment, stdout=log, stderr=log, start_new_session=True
+            )
 
     def await_run(self) -> None:
         """Waits until the job's run has begun."""
