@@ -46,9 +46,10 @@ test-fuzz: $(INSTALLED)
 test-cluster: $(INSTALLED)
 	$(BIN)/python -m pytest tests/docker
 
-# A job of SLURM with a real two-node Ray cluster, on this machine; SLURM's own commands are stand-ins.
+# Notices to real processes, and a job of SLURM with a real two-node Ray cluster, on this machine; SLURM's own
+# commands are stand-ins.
 test-slurm: $(INSTALLED)
-	$(BIN)/python -m pytest tests/search/submission/test_slurm_on_ray.py -p no:xdist
+	$(BIN)/python -m pytest tests/search/test_notice.py tests/search/submission/test_slurm_on_ray.py -p no:xdist
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -76,7 +76,7 @@ fi
 [ -z "$patience" ] || kill "$patience" 2>/dev/null
 trap '' USR1 TERM
 kill "${parts[@]}" 2>/dev/null
-(sleep 30 && kill -KILL "${parts[@]}") >/dev/null 2>&1 &
+(sleep 45 && kill -KILL "${parts[@]}") >/dev/null 2>&1 &
 patience=$!
 wait "${parts[@]}"
 kill "$patience"

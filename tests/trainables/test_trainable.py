@@ -113,9 +113,9 @@ def test_a_process_that_is_killed_within_an_epoch_costs_what_came_after_the_last
 ) -> None:
     one = trial(1.0, batch_size=40)
     worker = process(tmp_path, one)
-    worker.reset_config(config(tmp_path, [one]) | {"checkpoint_seconds": every})
     monkeypatch.setattr("time.time", lambda: 900.0)
     reported(worker, 1)
+    worker._checkpoint_seconds = every
     monkeypatch.setattr("time.time", lambda: 1000.0)
     dies_after(worker, 3)
     again = process(tmp_path, one)
