@@ -124,19 +124,22 @@ class EngineScheduler(_StateInJournal, FIFOScheduler):
     @override
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Takes it to the engine that a process died, or left its trials; to Tune either is final."""
+        self._guard.call(lambda: self._ended(trial), otherwise=None)
+        self._end_early(tune_controller, trial)
+
+    def _ended(self, trial: Any) -> None:
         keys, error = trial.config[_KEYS], _error_of(trial)
         if isinstance(error, PreemptedError):
-            further = error.further
-            self._guard.call(lambda: self._stacks.preempted(keys, further), otherwise=None)
+            self._stacks.preempted(keys, error.further)
         else:
-            self._guard.call(lambda: self._stacks.died(keys, _first_line(error)), otherwise=None)
-        self._end_early(tune_controller, trial)
+            self._stacks.died(keys, _first_line(error))
 
     def _end_early(self, tune_controller: Any, trial: Any) -> None:
         """After a notice, ends the run with the last stack that trained; those that wait are not begun."""
-        others = (other for other in tune_controller.get_live_trials() if other is not trial)
-        if noticed() and not any(other.status == Trial.RUNNING for other in others):
-            self._guard.end()
+        if noticed():
+            others = (other for other in tune_controller.get_live_trials() if other is not trial)
+            if not any(other.status == Trial.RUNNING for other in others):
+                self._guard.end()
 
 
 def _error_of(trial: Any) -> BaseException | None:
