@@ -84,8 +84,9 @@ def run(
             if private:
                 make_private(store)
             outcome = run_sweep(definition, Store(store), data, console, tracking_uri, verbose, retry_failed)
+            early = noticed()
         presentation.show_outcome(console, definition, outcome, store, tracking_uri)
-        if noticed() and not outcome.done and outcome.trained:
+        if early and not outcome.done and outcome.trained:
             raise typer.Exit(LEFT_EARLY)
         if outcome.failed or not outcome.done:
             raise typer.Exit(1)

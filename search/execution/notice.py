@@ -28,12 +28,12 @@ def usr1_is_notice() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    _noticed.clear()
     before = signal.signal(signal.SIGUSR1, _heard)
     try:
         yield
     finally:
         signal.signal(signal.SIGUSR1, before)
+        _noticed.clear()
 
 
 @contextmanager

@@ -32,7 +32,7 @@ SWEEP: dict[str, Any] = {
     "workload": "digits-lenet5",
     "training": {"epochs": 1, "batch_size": 2},
     "resources": {"cpus": 1, "concurrent": 1, "checkpoint_every": "1s"},
-    "stages": [{"name": "grid", "methods": {"dropattack": {"k": 8}}}],
+    "stages": [{"name": "grid", "methods": {"dropattack": {"k": 5}}}],
 }
 
 
