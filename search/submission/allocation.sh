@@ -49,7 +49,7 @@ if [ "${#nodes[@]}" -gt 1 ]; then
     # The functions run there; single quotes leave their words to that shell.
     # shellcheck disable=SC2016
     srun --nodes="$others" --ntasks="$others" --ntasks-per-node=1 --exclude="${nodes[0]}" \
-        bash -c "$(declare -p python gpus scratch); $(declare -f say prepare start_node); "'
+        --whole --cpu-bind=none bash -c "$(declare -p python gpus scratch); $(declare -f say prepare start_node); "'
             prepare && start_node --address="$0"' "$address:$port" &
     parts+=($!)
 fi
