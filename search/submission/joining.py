@@ -4,6 +4,7 @@
 start the nodes, has ended.
 """
 
+import logging
 import os
 import sys
 import time
@@ -27,7 +28,7 @@ def wait_for_nodes(address: str, nodes: int, starting: Sequence[int]) -> str:
 
     while all(map(_lives, starting)):
         try:
-            ray.init(address, log_to_driver=False, logging_level="CRITICAL", ignore_reinit_error=True)
+            ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, ignore_reinit_error=True)
             if sum(node["Alive"] for node in ray.nodes()) >= nodes:
                 return ""
         except (ConnectionError, RuntimeError, ray.exceptions.RayError):

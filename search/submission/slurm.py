@@ -71,9 +71,9 @@ class Allocation:
             )
         if self.mem and not _MEMORY.fullmatch(self.mem):
             raise UsageError(f"--mem is a number with K, M, G or T, such as 64G, not {self.mem!r}")
-        for option, value in (("--partition", self.partition), ("--account", self.account)):
-            if value.startswith("-") or re.search(r"[\s\"'\\]", value):
-                raise UsageError(f"{option} is a name, not {value!r}")
+        for option, name in (("--partition", self.partition), ("--account", self.account)):
+            if name.startswith("-") or re.search(r"[\s\"'\\]", name):
+                raise UsageError(f"{option} is a name, not {name!r}")
         for line in self.more:
             if not line.startswith("-") or not line.isprintable():
                 raise UsageError(
