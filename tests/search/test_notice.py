@@ -34,11 +34,13 @@ SWEEP: dict[str, Any] = {
     "resources": {"cpus": 1, "concurrent": 1, "checkpoint_every": "1s"},
     "stages": [{"name": "grid", "methods": {"dropattack": {"k": 5}}}],
 }
+MARK = f"DROPATTACK_TEST_{os.getpid()}"
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """A head without room for trials, and two nodes with room for one each."""
+    os.environ[MARK] = "here"  # what Ray's processes inherit
     found = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     for _ in range(2):
         found.add_node(num_cpus=1)
@@ -46,32 +48,23 @@ def cluster() -> Iterator[Cluster]:
     yield found
     ray.shutdown()
     found.shutdown()
-
-
-def parent_of(process: int) -> int:
-    """The process that started one; 0 where there is none."""
-    try:
-        return int(Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
-
-
-def is_ours(process: int) -> bool:
-    """Whether this process has started one, directly or not."""
-    while process > 1 and process != os.getpid():
-        process = parent_of(process)
-    return process == os.getpid()
+    del os.environ[MARK]
 
 
 def terminated(cluster: Cluster) -> None:
     """SIGTERM to the process that trains, as a batch system sends it to all of a job."""
-    processes = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
-    (training,) = [
-        process
-        for process in processes
-        if is_ours(process) and b"StackTrainable" in Path(f"/proc/{process}/cmdline").read_bytes()
-    ]
-    os.kill(training, signal.SIGTERM)
+    (training,) = [entry for entry in Path("/proc").iterdir() if entry.name.isdecimal() and _trains(entry)]
+    os.kill(int(training.name), signal.SIGTERM)
+
+
+def _trains(process: Path) -> bool:
+    """Whether a process is a worker of this test's cluster, and is at work."""
+    try:
+        title = (process / "cmdline").read_bytes()
+        ours = MARK.encode() in (process / "environ").read_bytes()
+    except OSError:
+        return False
+    return ours and title.startswith(b"ray::") and b".train" in title
 
 
 def drained(cluster: Cluster) -> None:
