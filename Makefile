@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-processes test-gpu test-wheel test-extras test-fuzz chaos test-cluster lint format clean
+.PHONY: demo test test-processes test-gpu test-wheel test-extras test-fuzz chaos test-cluster test-slurm lint format clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name one with make PYTHON=..." if sys.version_info < (3, 11) else 0)'
@@ -45,6 +45,11 @@ test-fuzz: $(INSTALLED)
 # A real two-node Ray cluster with MLflow on Postgres, which needs Debian's postgresql, and a server of MLflow alone.
 test-cluster: $(INSTALLED)
 	$(BIN)/python -m pytest tests/docker
+
+# Notices to real processes, and a job of SLURM with a real two-node Ray cluster, on this machine; SLURM's own
+# commands are stand-ins.
+test-slurm: $(INSTALLED)
+	$(BIN)/python -m pytest tests/search/test_notice.py tests/search/submission/test_slurm_on_ray.py -p no:xdist
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

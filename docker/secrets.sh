@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the secrets that compose.yaml mounts, each readable by its owner alone. What is there already is kept.
+# Makes the secrets that compose.yaml and compose.s3.yaml mount, each readable by its owner alone. What is there already is kept.
 # Usage: docker/secrets.sh [FOLDER]
 set -euo pipefail
 umask 077
@@ -14,6 +14,15 @@ random | keep ray_token
 random | keep postgres_password
 random | keep mlflow_password
 random | keep mlflow_session_key
+
+random | keep s3_user
+random | keep s3_password
+
+keep s3_credentials <<END
+[default]
+aws_access_key_id = $(<s3_user)
+aws_secret_access_key = $(<s3_password)
+END
 
 keep pg_service.conf <<END
 [mlflow]

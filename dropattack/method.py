@@ -140,6 +140,15 @@ class Method(Gathering[S]):
         return cls.own_step is Method.own_step and cls.step is Method.step
 
     @classmethod
+    def may_be_left(cls, settings: S) -> bool:
+        """Whether a training can be saved between any two steps of an epoch, and not at its end alone.
+
+        It can where `state_dict` holds all that the next step depends on beside model, optimizer and
+        generators, once `begin_epoch` has been called.
+        """
+        return True
+
+    @classmethod
     @override
     def hands_over(cls, settings: S) -> bool:
         return cls.accumulates(settings) and cls.update is Method.update

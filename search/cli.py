@@ -1,7 +1,7 @@
 """The command line.
 
 Exit status 0: done; 1: some trials failed, or the run could not start or go on; 2: the request was wrong,
-nothing started.
+nothing started; 75: the run had notice (SIGUSR1) that its time is up, and saved what it trained.
 """
 
 import sys
@@ -36,6 +36,7 @@ from search.console.options import (
 )
 from search.console.remarks import changed_code, say_all
 from search.console.reported import report
+from search.console.slurm import slurm
 
 app = typer.Typer(
     name="dropattack",
@@ -73,20 +74,24 @@ def run(
         from search.console import presentation
         from search.console.terminal import terminal
         from search.definition.sweepfile import load_sweep
+        from search.execution.notice import LEFT_EARLY, noticed, usr1_is_notice
         from search.records.privacy import make_private
         from search.records.store import Store
         from search.service import run_sweep
         from trainables.data.place import rooted
 
         console = terminal()
-        with rooted(data):
+        with rooted(data), usr1_is_notice():
             definition = load_sweep(sweep, _overridden(overrides), scale)
             if private:
                 make_private(store)
             outcome = run_sweep(
                 definition, Store(store), data, console, tracking_uri, verbose, retry_failed, only or ()
             )
+            early = noticed()
         presentation.show_outcome(console, definition, outcome, store, tracking_uri)
+        if early and not outcome.done and outcome.trained:
+            raise typer.Exit(LEFT_EARLY)
         if outcome.failed or not outcome.done:
             raise typer.Exit(1)
 
@@ -255,7 +260,7 @@ def robustness(
         say_all(place.remarks.values())
 
 
-for light in (sweeps, workloads, methods, targets, doctor, init, ui):
+for light in (sweeps, workloads, methods, targets, doctor, init, ui, slurm):
     app.command()(light)
 app.add_typer(data_app, name="data")
 app.add_typer(store_app, name="store")

@@ -148,7 +148,10 @@ def _run(
             show_line(console, remark)
     finished = sum(record.finished for record in engine.records)
     limit = engine.limit if finished < engine.total else ""
-    trained = sum(_extent(record) != before.get(record.number) for record in engine.records)
+    trained = sum(
+        _extent(record) != before.get(record.number) or record.key in engine.further
+        for record in engine.records
+    )
     warning = "; ".join(filter(None, [warning, meanwhile.warning]))
     seconds, verdict = time.monotonic() - started, store.noted(sweep.name, VERDICT)
     return Outcome(engine.records, engine.done, limit, report, seconds, warning, trained, verdict)

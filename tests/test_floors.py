@@ -21,7 +21,7 @@ ROOMS = {
     "trainables": (
         "digest disk sealing tensors gpu vision data code architecture models datasets recipe objectives "
         "adapters target_sets workload papers workloads usercode resolved trial saved training lanes "
-        "trainable __main__"
+        "notice saves trainable __main__"
     ),
     "analysis": (
         "statistics pareto aims choice contest crossed racing records keeping recipes notation pairing "

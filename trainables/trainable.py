@@ -4,6 +4,7 @@ import json
 import logging
 import platform
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from typing_extensions import override
 
 from dropattack.errors import first_line
 from dropattack.imported import give
+from trainables import notice
 from trainables.data.dataset import Data
 from trainables.disk import checkpoint_path, model_path
 from trainables.gpu import NoGpuError, device_for, is_out_of_memory, keep_to_share
 from trainables.lanes.loop import Alone, Lanes, together
+from trainables.saves import Life, Saves, lost_seconds
 from trainables.tensors import DamagedError, load_whole, save_atomically
 from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial
@@ -37,8 +40,10 @@ class StackTrainable(tune.Trainable):
     """Trains one stack of trials after the other, one epoch a step; a stack may be a single trial.
 
     Config: ``trials`` (each a `Trial.to_dict`), ``recorded`` (how many epochs of each are on record),
-    ``data`` (the data root), ``folder`` (of the sweep), ``threads``, ``gpus`` (how many the stack occupies,
-    or the share of one that it may fill) and ``compile`` (whether passes are compiled).
+    ``lives`` (of each, those of processes that died with it), ``data`` (the data root), ``folder`` (of the
+    sweep), ``threads``, ``gpus`` (how many the stack occupies, or the share of one that it may fill),
+    ``compile`` (whether passes are compiled) and ``checkpoint_seconds`` (how often a trial by itself is saved
+    within an epoch; `None` for never).
 
     Each step ends with a checkpoint of every trial that holds the metrics of all its epochs so far, and only
     then reports. A trial that is begun again, here or elsewhere, reports those epochs again and trains on
@@ -46,6 +51,9 @@ class StackTrainable(tune.Trainable):
     of the training is a result too (``failure``; ``out_of_memory`` where a GPU was too small), so that the
     process lives on for the next stack. A file that cannot be read or written (``broken``), and a machine
     without the GPU that the stack was promised (``no_gpu``), are no fault of the trials.
+
+    A trial by itself is also saved within an epoch: now and then, and at once where the process gets notice
+    that it must end. Lanes are saved at the end of epochs.
     """
 
     @override
@@ -53,7 +61,9 @@ class StackTrainable(tune.Trainable):
         """Begins a stack."""
         self._trainings: dict[str, Training] = {}
         self._reported: dict[str, int] = {}
+        self._lost: dict[str, float] = {}
         self._loop: Alone | Lanes | None = None
+        notice.listen()
         self.reset_config(config)
 
     @override
@@ -68,19 +78,28 @@ class StackTrainable(tune.Trainable):
         self._trials = {trial.key: trial for trial in trials}
         self._data_root, self._folder = new_config["data"], new_config["folder"]
         recorded = zip(self._trials, new_config["recorded"], strict=True)
+        self._lives = dict(zip(self._trials, new_config["lives"], strict=True))
         stay = [key for key, epochs in recorded if self._loop and self._reported.get(key) == epochs]
         self._trainings = {key: self._loop.training(key) for key in stay} if self._loop else {}
         self._reported = {key: self._reported[key] for key in stay}
         self._loop = None
         self._compiled, self._gpus = new_config["compile"], new_config["gpus"]
+        self._checkpoint_seconds: float | None = new_config["checkpoint_seconds"]
         torch.set_num_threads(new_config["threads"])
         return True
 
     @override
     def step(self) -> dict[str, Any]:
-        """Reports an epoch of every trial that has one to report, trained now or found in its checkpoint."""
+        """Reports an epoch of every trial that has one to report, trained now or found in its checkpoint.
+
+        Raises:
+            PreemptedError: The process must end; the trials are saved.
+        """
         try:
-            return self._epoch()
+            with notice.heeded():
+                return self._epoch()
+        except notice.PreemptedError:
+            raise
         except NoGpuError as error:
             found = {NO_GPU: f"{platform.node()}: {error}"}
         except OSError as error:
@@ -120,8 +139,10 @@ class StackTrainable(tune.Trainable):
         that trains, which is about ``seconds`` where nothing else wants the CPU.
         """
         diverged = []
+        if notice.given():
+            raise notice.PreemptedError(further=False)
         began = time.thread_time()
-        results = loop.epoch()
+        results = loop.epoch(self._saves(loop)) if isinstance(loop, Alone) else loop.epoch()
         spent = (time.thread_time() - began) / len(results)
         for key, result in results.items():
             if isinstance(result, DivergedError):
@@ -130,11 +151,22 @@ class StackTrainable(tune.Trainable):
                 continue
             if not self._gpus:
                 result["cpu_seconds"] = spent
+            if lost := self._lost.pop(key, 0.0):
+                result["lost_seconds"] = lost
             training = loop.training(key)
             if training.finished:  # first: who finds a finished checkpoint takes the model to be there
                 save_atomically(training.result(), model_path(self._folder, key))
-            save_atomically(training.state_dict(), checkpoint_path(self._folder, key))
+            self._checkpoint(key, training)
         return diverged
+
+    def _saves(self, loop: Alone) -> Saves:
+        (key,) = self._trainings
+        training = self._trainings[key]
+        return Saves(lambda: self._checkpoint(key, training), self._checkpoint_seconds)
+
+    def _checkpoint(self, key: str, training: Training) -> None:
+        more = {"saved_at": time.time(), "lost_seconds": self._lost.get(key, 0.0)}
+        save_atomically(training.state_dict() | more, checkpoint_path(self._folder, key))
 
     def _resume(self, trial: Trial) -> Training:
         check_code(trial.workload, trial.method, trial.code)
@@ -142,10 +174,14 @@ class StackTrainable(tune.Trainable):
         data = _data(trial.workload, self._data_root, json.dumps(dict(trial.data)), device)
         training = Training(trial, data, device, self._compiled)
         path = checkpoint_path(self._folder, trial.key)
+        lives: Sequence[Life] = self._lives[trial.key]
         if not path.exists():
+            self._lost[trial.key] = lost_seconds(lives, {})
             return training
         try:
-            training.load_state_dict(load_whole(path, device))
+            state = load_whole(path, device)
+            training.load_state_dict(state)
+            self._lost[trial.key] = lost_seconds(lives, state)
         except (DamagedError, KeyError, TypeError, ValueError) as error:
             _log.warning("%s; the checkpoint is dropped, and %s begins anew", first_line(error), trial.key)
             path.unlink(missing_ok=True)

@@ -59,6 +59,12 @@ class DropAttack(Method[DropAttackSettings]):
         if self._standard is not None:
             self._standard.begin_epoch(progress)
 
+    @classmethod
+    @override
+    def may_be_left(cls, settings: DropAttackSettings) -> bool:
+        """See `Standard.may_be_left`, of which trials with nothing to attack are."""
+        return settings.standard is None or Standard.may_be_left(settings.standard)
+
     @override
     def step(self, model: nn.Module, batch: Any, optimizer: torch.optim.Optimizer) -> StepResult:
         """See `Method.step`; where nothing can be attacked, one of standard training."""

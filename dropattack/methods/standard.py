@@ -95,6 +95,12 @@ class Standard(Method[StandardSettings]):
         """See `Method.accumulates`; the same number of updates comes of batches by itself."""
         return settings.rounds == 1 or settings.updates == MORE
 
+    @classmethod
+    @override
+    def may_be_left(cls, settings: StandardSettings) -> bool:
+        """See `Method.may_be_left`; not where the batches of one update are gathered from step to step."""
+        return settings.rounds == 1 or settings.updates == MORE
+
     @override
     def own_step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
         """See `Method.own_step`; of the batches of one update, the last makes it."""

@@ -29,7 +29,8 @@ def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, 
     parts = [f"{n} {state}" for state, n in _counts(outcome.records).items()]
     parts += [f"{reused} of them reused from other sweeps"] if reused else []
     trials = f"{len(outcome.records)} trials{f', {same_training(copies)}' if copies else ''}"
-    took = duration(outcome.seconds) if outcome.trained else "nothing was left to train"
+    nothing = "nothing was left to train" if outcome.done else "nothing was trained"
+    took = duration(outcome.seconds) if outcome.trained else nothing
     show_line(console, f"{trials}: {', '.join(parts)} · {took}")
     finished = sum(record.finished for record in outcome.records)
     show_verdict(console, outcome.verdict, finished, sweep.name)

@@ -35,6 +35,7 @@ class Status:
         self._counts: Counter[State] = Counter()
         self._begun: Counter[str] = Counter()
         self._pace = Pace()
+        self._lost: dict[tuple[str, int], float] = {}
         self._share = CpuShare(sweep.resources.cpus)
         self._total = total
         self._running = running
@@ -54,6 +55,8 @@ class Status:
     def _update(self, record: Record) -> bool:
         self._share.add(record)
         name = (record.stage, record.number)
+        if not record.reused_from:
+            self._lost[name] = sum(metrics.get("lost_seconds", 0.0) for metrics in record.epochs)
         before = self._states.get(name)
         if before is not record.state:
             self._counts[record.state] += 1
@@ -112,6 +115,11 @@ class Status:
         return self._pace.per_hour if self.standing == "running" else None
 
     @property
+    def lost_seconds(self) -> float:
+        """Seconds of training that were lost with processes and nodes, and done again."""
+        return sum(self._lost.values())
+
+    @property
     def cpu_share(self) -> float | None:
         """See `CpuShare.recent`."""
         return self._share.recent
@@ -144,7 +152,8 @@ class Status:
         if stage := self.stage:
             names = [each.name for each in self._sweep.stages]
             parts.append(f"stage {names.index(stage) + 1} of {len(names)}: {stage}")
-        return " · ".join([*parts, *filter(None, [self.time_left])])
+        lost = f"{duration(self.lost_seconds)} trained twice" if self.lost_seconds >= 1 else ""
+        return " · ".join([*parts, *filter(None, [lost, self.time_left])])
 
     def leader(self, workload: str) -> str:
         """Baseline and best configuration so far of a workload in a line; nothing where there is neither."""
@@ -186,6 +195,7 @@ class Status:
             "trials_per_hour": self.trials_per_hour,
             "seconds_left": self.seconds_left,
             "cpu_share": self.cpu_share,
+            "lost_seconds": self.lost_seconds,
             "failures": [{"key": record.key, "reason": record.reason} for record in self.failures],
         }
 

@@ -3,9 +3,10 @@
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from dropattack.errors import shortened
+from search.definition.durations import seconds_of
 from search.definition.notify import KEY, Notify, is_part
 from search.definition.searches import Grid, Sampling, Search
 from search.definition.select import Select
@@ -85,6 +86,19 @@ class Stage(_Model):
         return raw
 
 
+_EPOCH = "epoch"
+"""For ``checkpoint_every``: at the end of epochs only."""
+
+
+def _known_time(written: str) -> str:
+    if written != _EPOCH:
+        try:
+            seconds_of(written)
+        except ValueError as error:
+            raise ValueError(f"{error}, or {_EPOCH} for the end of epochs only") from None
+    return written
+
+
 class Resources(_Model):
     """What one trial occupies, and how many run side by side.
 
@@ -92,7 +106,8 @@ class Resources(_Model):
     ``concurrent``, as many trials run as fit on the cluster. More than fit wait, which is what an autoscaler
     goes by. With ``lanes``, up to so many trials train together as one stack (`trainables.lanes`), which then
     is what occupies the resources and what ``concurrent`` counts. With ``compile``, `torch.compile` generates
-    code for a trial's passes.
+    code for a trial's passes. A trial by itself is saved at the end of every epoch, and within one
+    ``checkpoint_every`` so often; ``epoch`` leaves that out.
     """
 
     cpus: float = Field(default=1, gt=0)
@@ -100,6 +115,7 @@ class Resources(_Model):
     concurrent: Annotated[int, Field(ge=1)] | None = None
     lanes: int = Field(default=1, ge=1)
     compile: bool = False
+    checkpoint_every: Annotated[str, AfterValidator(_known_time)] = "10min"
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -115,6 +131,11 @@ class Resources(_Model):
     def most_gpus(self) -> float:
         """The most a trial may occupy; ``auto`` measures a share of one."""
         return 1 if self.gpus == "auto" else float(self.gpus)
+
+    @property
+    def checkpoint_seconds(self) -> float | None:
+        """How often a trial is saved within an epoch; `None` for never."""
+        return None if self.checkpoint_every == _EPOCH else seconds_of(self.checkpoint_every)
 
 
 class Limits(_Model):

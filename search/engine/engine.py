@@ -74,6 +74,7 @@ class Engine:
 
     Attributes:
         listeners: Called with each record that was added or changed, after it is durable.
+        further: Keys of trials that were saved within an epoch, further on than they had been.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Engine:
         self._recorded = recorded
         self._meanwhile = meanwhile
         self.listeners: list[Listener] = []
+        self.further: set[str] = set()
         self._training: dict[str, Record] = {}
         self._waiting: dict[str, list[Record]] = {}
         self._parts = [

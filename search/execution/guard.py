@@ -22,6 +22,11 @@ class Guard(Stopper):
 
     def __init__(self) -> None:
         self._error: Exception | None = None
+        self._ended = False
+
+    def end(self) -> None:
+        """Ends the run without an error."""
+        self._ended = True
 
     def call(self, action: Callable[[], T], otherwise: T) -> T:
         """Returns what an action returns; ``otherwise`` where it or one before it has raised an error."""
@@ -38,7 +43,7 @@ class Guard(Stopper):
 
     @override
     def stop_all(self) -> bool:
-        return self._error is not None
+        return self._ended or self._error is not None
 
     @override
     def __getstate__(self) -> dict[str, Any]:

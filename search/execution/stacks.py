@@ -1,8 +1,9 @@
 """Which trials a process trains together, and what becomes of each when it reports."""
 
 import logging
-from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dropattack import UsageError
@@ -10,6 +11,7 @@ from search.engine.engine import Engine
 from search.records.record import Record
 from trainables.lanes.loop import lane_structure
 from trainables.recipe.measured import Metrics
+from trainables.saves import Life
 from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, NO_GPU, OUT_OF_MEMORY
 
 _log = logging.getLogger(__name__)
@@ -29,14 +31,16 @@ class Stacks:
     Args:
         engine: Where trials come from and reports go to.
         lanes: The most trials in a stack.
+        ends_early: Whether the run has notice that it must end: nothing more is begun, and no stack goes on.
 
     Attributes:
         running: How many stacks are being trained.
         alone: Keys of trials that a GPU was too small for, which are tried once more, alone on one.
     """
 
-    def __init__(self, engine: Engine, lanes: int) -> None:
+    def __init__(self, engine: Engine, lanes: int, ends_early: Callable[[], bool] = lambda: False) -> None:
         self._engine = engine
+        self._ends_early = ends_early
         self._lanes = lanes
         self._fewer: dict[str, int] = {}
         """The most trials in a stack of a structure that ran out of GPU memory."""
@@ -45,6 +49,8 @@ class Stacks:
         self._again: deque[list[Record]] = deque()
         self._training: dict[str, Record] = {}
         self._deaths: Counter[str] = Counter()
+        self._began: dict[str, float] = {}
+        self._lives: defaultdict[str, list[Life]] = defaultdict(list)
         self._starting_alone = ""
         self.running = 0
         self.alone: set[str] = set()
@@ -52,19 +58,24 @@ class Stacks:
     @property
     def ended(self) -> bool:
         """Whether there will be no other stack."""
-        return self._engine.done
+        return self._engine.done or self._ends_early()
+
+    def lives(self, key: str) -> list[Life]:
+        """Of the processes that died with a trial."""
+        return list(self._lives[key])
 
     def next(self) -> list[Record]:
         """The next stack to train: one that is full, or else the one that has waited longest; or none.
 
         None also while a trial waits for a GPU of its own, which the others must leave it.
         """
-        if self._starting_alone:
+        if self._starting_alone or self._ends_early():
             return []
         stack = self._again.popleft() if self._again else self._put_together()
         if not stack:
             return []
         self._training |= {record.key: record for record in stack}
+        self._began |= dict.fromkeys((record.key for record in stack), time.time())
         self.running += 1
         if stack[0].key in self.alone:
             self._starting_alone = stack[0].key
@@ -90,7 +101,7 @@ class Stacks:
         for key, reason in result[DIVERGED]:
             self._engine.fail(key, reason)
             ended.append(key)
-        if not ended:
+        if not ended and not self._ends_early():
             return True
         for record in self._end(stack):
             if record.key not in ended:
@@ -115,11 +126,27 @@ class Stacks:
         self._heard_of(stack)
         _log.warning("the process of %s died: %s", " ".join(stack), reason)
         self._deaths.update(stack)
+        for key in stack:
+            self._lives[key].append(Life(self._began[key], time.time(), len(stack)))
         deaths = max(self._deaths[key] for key in stack)
         if deaths <= _DEATHS:
             self._again.append([self._training[key] for key in stack])
         else:
             self._fail_together(stack, {FAILURE: f"its process died {deaths} times: {reason}"})
+        self._end(stack)
+
+    def preempted(self, stack: Sequence[str], further: bool) -> None:
+        """Begins a stack again that was left for a notice, which is no death.
+
+        Args:
+            stack: Its trials' keys.
+            further: Whether it got further within an epoch.
+        """
+        self._heard_of(stack)
+        _log.info("left %s for a notice", " ".join(stack))
+        if further:
+            self._engine.further.update(stack)
+        self._again.append([self._training[key] for key in stack])
         self._end(stack)
 
     def _put_together(self) -> list[Record]:

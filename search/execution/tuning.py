@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray import tune
+from ray import cloudpickle, tune
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from typing_extensions import override
@@ -19,8 +20,11 @@ from search.engine.engine import Engine
 from search.execution import gpus, local
 from search.execution.guard import Guard
 from search.execution.interruption import check_interrupted, sigint_kept, sigterm_kept
+from search.execution.notice import KeptHandler, noticed, passed_on
 from search.execution.slots import Slots
 from search.execution.stacks import Stacks
+from trainables import notice
+from trainables.notice import PreemptedError
 from trainables.trainable import StackTrainable
 
 _log = logging.getLogger(__name__)
@@ -50,6 +54,7 @@ class EngineSearcher(_StateInJournal, Searcher):
 
     def __init__(self, guard: Guard, stacks: Stacks, config: dict[str, Any], slots: Slots) -> None:
         super().__init__()
+        self._handler = KeptHandler()
         self._guard = guard
         self._stacks = stacks
         self._config = config
@@ -59,11 +64,12 @@ class EngineSearcher(_StateInJournal, Searcher):
     @override
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         """The next stack's config; nothing for now, or nothing ever again."""
+        self._handler.put_back()
         ended: dict[str, Any] | str | None = Searcher.FINISHED
         return self._guard.call(self._next_config, otherwise=ended)
 
     def _next_config(self) -> dict[str, Any] | str | None:
-        if self._stacks.running >= self._slots.count():
+        if self._stacks.running >= self._slots.count() and not noticed():
             return None
         stack = self._stacks.next()
         if not stack:
@@ -74,6 +80,7 @@ class EngineSearcher(_StateInJournal, Searcher):
             _KEYS: keys,
             "trials": [record.trial.to_dict() for record in stack],
             "recorded": [len(record.epochs) for record in stack],
+            "lives": [self._stacks.lives(key) for key in keys],
         }
         config = {**self._config, **own}
         if not self._stacks.alone.isdisjoint(keys):
@@ -111,18 +118,42 @@ class EngineScheduler(_StateInJournal, FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Continue or stop, as the engine says."""
         goes_on = self._guard.call(lambda: self._stacks.report(trial.config[_KEYS], result), otherwise=False)
+        self._end_early(tune_controller, trial)
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
     @override
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """Takes it to the engine that a process died; to Tune each death is final."""
-        self._guard.call(lambda: self._stacks.died(trial.config[_KEYS], _first_line(trial)), otherwise=None)
+        """Takes it to the engine that a process died, or left its trials; to Tune either is final."""
+        self._guard.call(lambda: self._ended(trial), otherwise=None)
+        self._end_early(tune_controller, trial)
+
+    def _ended(self, trial: Any) -> None:
+        keys, error = trial.config[_KEYS], _error_of(trial)
+        if isinstance(error, PreemptedError):
+            self._stacks.preempted(keys, error.further)
+        else:
+            self._stacks.died(keys, _first_line(error))
+
+    def _end_early(self, tune_controller: Any, trial: Any) -> None:
+        """After a notice, ends the run with the last stack that trained; those that wait are not begun."""
+        if noticed():
+            others = (other for other in tune_controller.get_live_trials() if other is not trial)
+            if not any(other.status == Trial.RUNNING for other in others):
+                self._guard.end()
 
 
-def _first_line(trial: Any) -> str:
-    error = trial.get_pickled_error() or trial.get_error()
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else "no reason given"
+def _error_of(trial: Any) -> BaseException | None:
+    """What ended a trial of Tune's, from its scratch folder; Tune's getter looks where it is put later."""
+    path = trial.pickled_error_file
+    if not path or not Path(path).exists():
+        return None
+    error: BaseException = cloudpickle.loads(Path(path).read_bytes())
+    return error
+
+
+def _first_line(error: BaseException | None) -> str:
+    lines = "" if error is None else str(error).strip()
+    return lines.splitlines()[0] if lines else "no reason given"
 
 
 def connect(verbose: bool) -> None:
@@ -160,7 +191,7 @@ def connect(verbose: bool) -> None:
 def run(
     engine: Engine, folder: Path, data: Path, verbose: bool = False, measure: gpus.Measure = gpus.measure
 ) -> None:
-    """Runs an engine to its end, or until it is interrupted.
+    """Runs an engine to its end, or until it is interrupted or has notice that it must end.
 
     What Tune itself writes stays in a scratch folder of the driver, which other nodes need not see: trials
     keep their checkpoints in the sweep's folder.
@@ -184,6 +215,7 @@ def run(
         "folder": str(folder.resolve()),
         "threads": max(1, math.floor(resources.cpus)),
         "compile": resources.compile,
+        "checkpoint_seconds": resources.checkpoint_seconds,
         _GPUS: resources.gpus,
     }
     trainable = tune.with_resources(
@@ -192,8 +224,12 @@ def run(
     )
     there = ray.cluster_resources()
     _log.info("Ray has %g CPUs and %g GPUs", there.get("CPU", 0), there.get("GPU", 0))
-    stacks = Stacks(engine, resources.lanes)
-    with Guard() as guard, tempfile.TemporaryDirectory(prefix="dropattack-tune-") as scratch:
+    stacks = Stacks(engine, resources.lanes, noticed)
+    with (
+        Guard() as guard,
+        passed_on(notice.give),
+        tempfile.TemporaryDirectory(prefix="dropattack-tune-") as scratch,
+    ):
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(

@@ -11,7 +11,7 @@ from search.records.naming import run_name
 from trainables.recipe.measured import Metrics
 from trainables.trial import Identity, Trial
 
-CIRCUMSTANCES = ("seconds", "train_seconds", "cpu_seconds", "recorded_at", "on_gpu")
+CIRCUMSTANCES = ("seconds", "train_seconds", "cpu_seconds", "recorded_at", "on_gpu", "lost_seconds")
 """Metrics that may differ when the same training is done again: when, where and how fast."""
 
 

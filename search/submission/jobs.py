@@ -15,11 +15,10 @@ from ray.dashboard.modules.dashboard_sdk import SubmissionClient
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 from dropattack import UsageError
-from search.definition.notify import KEY, is_part
 from search.execution.errors import RunError
 from search.execution.job import CLIENT_PYTHON, python_version
 from search.records.provenance import CLIENT_CODE, code_state
-from search.records.redaction import without_credentials
+from search.submission.command import check_open, run_words
 from search.submission.upload import pack, what_is_sent
 from trainables.digest import digest
 
@@ -94,21 +93,10 @@ def run_command(
     for option, value in (("--store", store), ("--data", data)):
         if value and not Path(value).is_absolute():
             raise UsageError(f"{option} {value} must be an absolute path, as the cluster's nodes see it")
-    if "@" in tracking_uri or without_credentials(tracking_uri) != tracking_uri:
-        raise UsageError(
-            "credentials in --tracking-uri would be seen in the job's command; "
-            "put them into ~/.mlflow/credentials on the cluster"
-        )
-    if any(is_part(override) for override in overrides):
-        raise UsageError(
-            f"the address of {KEY} would be seen in the job's command; put it into the sweep file"
-        )
-    options = {"--store": store, "--data": data, "--tracking-uri": tracking_uri, "--scale": scale}
-    command = ["python", "-m", "search", "run", source]
-    command += [part for option, value in options.items() if value for part in (option, value)]
+    check_open(tracking_uri, overrides)
+    command = ["python", *run_words(source, store, data, tracking_uri, overrides, scale)]
     command += ["--retry-failed"] * retry_failed
-    command += [part for workload in only for part in ("--only", workload)]
-    return command + [part for override in overrides for part in ("--set", override)]
+    return command + [part for workload in only for part in ("--only", workload)]
 
 
 def submit(

@@ -49,7 +49,7 @@ def test_the_image_is_pinned_runs_as_a_user_and_takes_all_of_the_project() -> No
     assert packages <= names
 
 
-@pytest.mark.parametrize("name", ["compose.yaml", "compose.cuda.yaml"])
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.cuda.yaml", "compose.s3.yaml"])
 def test_compose_files_follow_the_compose_specification(name: str) -> None:
     command = [BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", DOCKER / name]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -99,6 +99,27 @@ def test_authentication_is_on() -> None:
     assert "RAY_AUTH_MODE=token" in DOCKERFILE
 
 
+def test_with_a_bucket_store_and_artifacts_lie_in_it_and_its_keys_come_from_files() -> None:
+    text = (DOCKER / "compose.s3.yaml").read_text(encoding="utf-8")
+    added = yaml.safe_load(text)
+    services, files = added["services"], added["secrets"]
+    assert {source["file"] for source in files.values()} == {f"secrets/{name}" for name in files}
+    bucket = services["bucket"]["entrypoint"][-1].split("/data/")[1].split()[0]
+    for name in ("head", "worker"):
+        environment = services[name]["environment"]
+        assert environment["DROPATTACK_STORE"].startswith(f"s3://{bucket}/")
+        assert environment["AWS_SHARED_CREDENTIALS_FILE"] == "/run/secrets/s3_credentials"
+    usual, here = (each["mlflow"]["command"][-1].split() for each in (SERVICES, services))
+    changed = set(here) - set(usual)
+    assert changed == {f"--artifacts-destination=s3://{bucket}/mlflow"}
+    assert len(usual) == len(here)
+    assert "ports" not in services["bucket"]
+    for name, service in services.items():
+        assert set(service["secrets"]) <= set(files), name
+        values = [str(value) for value in service["environment"].values()]
+        assert not [v for v in values if re.search("password|secret", v) and "/run/secrets/" not in v]
+
+
 def test_secrets_are_random_private_and_made_once(tmp_path: Path) -> None:
     made = []
     for folder in (tmp_path / "a", tmp_path / "b", tmp_path / "a"):
@@ -108,7 +129,8 @@ def test_secrets_are_random_private_and_made_once(tmp_path: Path) -> None:
             assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     assert made[0] == made[2]
     assert made[0].keys() >= compose()["secrets"].keys()
-    tokens = [made[i][name] for i in (0, 1) for name in ("ray_token", "postgres_password", "mlflow_password")]
+    names = ("ray_token", "postgres_password", "mlflow_password", "s3_password")
+    tokens = [made[i][name] for i in (0, 1) for name in names]
     assert len(set(tokens)) == len(tokens)
     assert all(re.fullmatch(rb"[0-9a-f]{64}", token) for token in tokens)
 
@@ -191,7 +213,7 @@ def _cluster_spec(name: str) -> _ClusterSpec:
     return RayCluster(**raw).spec if raw["kind"] == "RayCluster" else RayJob(**raw).spec.rayClusterSpec
 
 
-MANIFESTS = ["raycluster.yaml", "rayjob.yaml"]
+MANIFESTS = ["raycluster.yaml", "rayjob.yaml", "raycluster-bucket.yaml", "rayjob-bucket.yaml"]
 
 
 def _pods(name: str) -> Iterator[dict[str, Any]]:
@@ -223,6 +245,26 @@ def test_pods_run_as_a_user_without_rights_of_their_own(name: str) -> None:
         for container in pod["containers"]:
             assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
             assert {mount["name"] for mount in container["volumeMounts"]} == mounted
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_with_a_bucket_nothing_that_is_written_is_a_claim(name: str) -> None:
+    for pod in _pods(name):
+        claims = [
+            volume["persistentVolumeClaim"]
+            for volume in pod["volumes"]
+            if "emptyDir" not in volume and "persistentVolumeClaim" in volume
+        ]
+        written = [claim["claimName"] for claim in claims if not claim.get("readOnly")]
+        (container,) = pod["containers"]
+        store = next(each["value"] for each in container["env"] if each["name"] == "DROPATTACK_STORE")
+        if name.endswith("-bucket.yaml"):
+            assert written == []
+            assert store.startswith("s3://")
+            assert container["envFrom"] == [{"secretRef": {"name": "dropattack-bucket"}}]
+        else:
+            assert written == ["dropattack-store"]
+            assert store == "/store"
 
 
 @pytest.mark.parametrize("name", MANIFESTS)

@@ -217,7 +217,8 @@ class House:
         while (record := engine.next()) is not None:
             worker = StackTrainable.__new__(StackTrainable)
             config = {"trials": [record.trial.to_dict()], "recorded": [len(record.epochs)], "threads": 1}
-            worker.setup(config | {"data": str(data), "folder": str(folder), "gpus": 0, "compile": False})
+            config |= {"lives": [[]], "checkpoint_seconds": None, "gpus": 0, "compile": False}
+            worker.setup(config | {"data": str(data), "folder": str(folder)})
             goes_on = True
             while goes_on:
                 reported = worker.step()

@@ -7,7 +7,7 @@ gets the lane's parameters back after every epoch and can go on alone at any tim
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 import torch
@@ -240,11 +240,11 @@ class Alone:
     def __init__(self, training: Training) -> None:
         self._training = training
 
-    def epoch(self) -> dict[str, Metrics | DivergedError]:
-        """See `Lanes.epoch`."""
+    def epoch(self, between: Callable[[], object] = lambda: None) -> dict[str, Metrics | DivergedError]:
+        """See `Lanes.epoch`, and `Training.epoch` for what is called between the steps."""
         key = self._training.trial.key
         try:
-            return {key: self._training.epoch()}
+            return {key: self._training.epoch(between)}
         except DivergedError as error:
             return {key: error}
 

@@ -2,12 +2,14 @@
 
 import copy
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
 
 from dropattack import Batch, UsageError
 from dropattack.batches import called
+from dropattack.methods.standard import nearest
 from trainables.data.splits import Split
 
 KEEP, DROP, MERGE = "keep", "drop", "merge"
@@ -31,6 +33,34 @@ def epoch_batches(split: Split, size: int, last_batch: str, generator: torch.Gen
             yield split.take(indices)
 
 
+def repeated_batches(
+    split: Split, size: int, last_batch: str, generator: torch.Generator, rounds: float, taken: int = 0
+) -> Iterator[Batch]:
+    """The batches of an epoch, so many times over, each time shuffled anew; the last time maybe a part.
+
+    Args:
+        split: See `epoch_batches`.
+        size: See `epoch_batches`.
+        last_batch: See `epoch_batches`.
+        generator: See `epoch_batches`.
+        rounds: How many times, > 0.
+        taken: How many batches to leave out, which an epoch that is gone on with has had. The generator must
+            be as it was at the epoch's beginning; it draws what it drew then.
+    """
+    whole = int(rounds)
+    count = batch_count(len(split), size, last_batch)
+    some = nearest(rounds * count) - whole * count
+    for turn in range(whole + (some > 0)):
+        here = count if turn < whole else some
+        if taken:
+            order = _fitted(split.order(size, generator), size, last_batch)
+            yield from map(split.take, order[taken:here])
+            taken -= min(taken, here)
+        else:
+            batches = epoch_batches(split, size, last_batch, generator)
+            yield from batches if turn < whole else islice(batches, some)
+
+
 def batch_count(examples: int, size: int, last_batch: str) -> int:
     """How many batches `epoch_batches` gives of so many examples."""
     whole, short = divmod(examples, size)
@@ -39,6 +69,8 @@ def batch_count(examples: int, size: int, last_batch: str) -> int:
 
 def _fitted(order: Sequence[Tensor], size: int, last_batch: str) -> list[Tensor]:
     fitted = list(order)
+    if last_batch == KEEP:
+        return fitted
     short = next((place for place, indices in enumerate(fitted) if len(indices) < size), None)
     if short is None or len(fitted) == 1:
         return fitted

@@ -22,6 +22,7 @@ class OwnDefault:
 
     def begin(self, seed: int) -> None:
         """Begins anew."""
+        self._drawn = False
         with torch.random.fork_rng(devices=self._devices):
             torch.manual_seed(seed)
             self._state = self._now()
@@ -33,12 +34,15 @@ class OwnDefault:
             torch.set_rng_state(self._state["cpu"])
             if self._devices:
                 torch.cuda.set_rng_state(self._state["cuda"], self._device)
-            yield
-            self._state = self._now()
+            self._drawn = True
+            try:
+                yield
+            finally:
+                self._state, self._drawn = self._now(), False
 
     def state(self) -> dict[str, Tensor]:
-        """By kind of device, on the CPU."""
-        return self._state
+        """By kind of device, on the CPU; as it is now, also while it is drawn from."""
+        return self._now() if self._drawn else self._state
 
     def set_state(self, state: Mapping[str, Tensor]) -> None:
         """Takes back what `state` gave, wherever it was loaded to."""

@@ -1,9 +1,9 @@
-"""The training loop: one trial, epoch by epoch, without Ray, and resumable at every epoch bit for bit."""
+"""The training loop: one trial, epoch by epoch, without Ray, resumable between any two steps bit for bit."""
 
 import copy
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -11,13 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from dropattack import Batch, Task, UsageError, method_named
-from dropattack.methods.standard import nearest
 from trainables.data.dataset import Data
 from trainables.data.splits import stratified_subset
 from trainables.data.streamed import placed
 from trainables.objectives.objective import better
 from trainables.recipe.augmentation import augmented, check_augmentation
-from trainables.recipe.batches import batch_count, check_last_batch, epoch_batches
+from trainables.recipe.batches import check_last_batch, repeated_batches
 from trainables.recipe.examples import training_batch
 from trainables.recipe.measured import STOPPED_EARLY, Metrics
 from trainables.recipe.precision import arithmetic, autocast
@@ -28,6 +27,7 @@ from trainables.training.compiled import check_compilable, compile_passes
 from trainables.training.generators import OwnDefault
 from trainables.training.tested import UNTESTED, tested
 from trainables.training.under_attack import Evaluation
+from trainables.training.under_way import UnderWay
 from trainables.trial import Trial
 
 
@@ -112,6 +112,7 @@ class Training:
         self.history: list[Metrics] = []
         self.best_model: dict[str, Tensor] = {}
         self.best_epoch = 0
+        self._under_way: UnderWay | None = None
         self.confusion: list[list[int]] = []
         """Of the best model on the test split, row = true class; empty until the last epoch, or for good."""
         self.right: Tensor | None = None
@@ -132,12 +133,16 @@ class Training:
         patience = self.settings.patience
         return epoch < self.settings.epochs and 0 < patience <= epoch - self.best_epoch
 
-    def epoch(self) -> Metrics:
-        """Trains for one epoch, validates, and keeps the model if it is the best so far.
+    def epoch(self, between: Callable[[], object] = lambda: None) -> Metrics:
+        """Trains one epoch, or the rest of one, validates, and keeps the model if it is the best so far.
 
         The last epoch's metrics also hold those of the best model on the test split: the only time that
         test data are looked at. Where the trial asks for robustness, they hold that of the best model too,
         on both splits; on validation a case that selects is measured after every epoch instead.
+
+        Args:
+            between: Called after each step, where `state_dict` can be taken; where it raises an error, the
+                training ends there. Methods that cannot be left within an epoch never call it.
 
         Returns:
             Metrics by name; also appended to `history`.
@@ -146,9 +151,9 @@ class Training:
             DivergedError: A loss is not finite, or the metric that selects is no number.
         """
         with arithmetic(self.settings.precision):
-            started = time.perf_counter()
+            started = time.perf_counter() if self._under_way is None else self._under_way.started
             with self._default.drawn_from():
-                metrics = self._train()
+                metrics = self._train(between)
             trained = time.perf_counter() - started
             valid = self.objective.measure(self._updates.evaluated, self.valid, self.data).metrics
             return self.conclude(metrics, valid, trained, time.perf_counter() - started)
@@ -199,46 +204,33 @@ class Training:
         now, before = (m[f"valid_{name}"] for m in (metrics, self.history[self.best_epoch - 1]))
         return better(now, before, self.objective.larger_is_better(name))
 
-    def _train(self) -> Metrics:
+    def _train(self, between: Callable[[], object] = lambda: None) -> Metrics:
+        settings, method = self.settings, self.method
         self.model.train()
-        self.method.until = (len(self.history) + 1) / self.settings.epochs
-        self.method.begin_epoch(len(self.history) / self.settings.epochs)
-        loss_sum = torch.zeros((), device=self.device)
-        hits: list[Tensor] = []
-        logs: dict[str, list[Tensor]] = {}
-        steps = examples = 0
-        rounds = self._rounds(self.method.settings.rounds_at(self.method.until))
-        while batches := [self._examples(batch) for batch in islice(rounds, self.settings.accumulate)]:
-            steps += 1
+        method.until = (len(self.history) + 1) / settings.epochs
+        if self._under_way is None:
+            method.begin_epoch(len(self.history) / settings.epochs)
+            self._under_way = UnderWay(self.shuffling.get_state(), self.device)
+        seen = self._under_way
+        self.shuffling.set_state(seen.shuffling)
+        rounds = repeated_batches(
+            self.train,
+            settings.batch_size,
+            settings.last_batch,
+            self.shuffling,
+            method.settings.rounds_at(method.until),
+            seen.batches,
+        )
+        may_be_left = method.may_be_left(method.settings)
+        while batches := [self._examples(batch) for batch in islice(rounds, settings.accumulate)]:
             labels = batches[0][1] if len(batches) == 1 else torch.cat([labels for _, labels in batches])
-            examples += len(labels)
-            result = self.method.step_on(self.model, batches, self.optimizer)
-            self._updates.stepped(self.method.until)
-            loss_sum += result.loss * len(labels)
-            if (right := self.objective.hits(result.outputs, labels)) is not None:
-                hits.append(right)
-            for name, value in result.log.items():
-                logs.setdefault(name, []).append(value)
-        metrics = {
-            "train_loss": loss_sum.item() / examples,
-            "train_steps": steps,
-        }
-        if hits:
-            metrics["train_accuracy"] = int(torch.stack(hits).sum()) / examples
-        return metrics | {f"train_{n}": torch.stack(values).mean().item() for n, values in logs.items()}
-
-    def _rounds(self, rounds: float) -> Iterator[Batch]:
-        """The training split's batches, shuffled, so many times over; of the last time maybe a part."""
-        settings = self.settings
-        whole = int(rounds)
-        count = batch_count(len(self.train), settings.batch_size, settings.last_batch)
-        some = nearest(rounds * count) - whole * count
-        for turn in range(whole + (some > 0)):
-            batches = epoch_batches(self.train, settings.batch_size, settings.last_batch, self.shuffling)
-            if turn < whole:
-                yield from batches
-            else:
-                yield from islice(batches, some)
+            result = method.step_on(self.model, batches, self.optimizer)
+            self._updates.stepped(method.until)
+            seen.add(result, self.objective.hits(result.outputs, labels), len(labels), len(batches))
+            if may_be_left:
+                between()
+        self._under_way = None
+        return seen.metrics()
 
     def _examples(self, batch: Batch) -> Batch:
         """What a step trains on instead of a batch."""
@@ -264,7 +256,8 @@ class Training:
         return {f"{split}_{name}": value for split, values in found.items() for name, value in values.items()}
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the rest of the training depends on."""
+        """Everything that the rest of the training depends on, at an epoch's end or between two steps."""
+        within = self._under_way
         return {
             "key": self.trial.key,
             "device": self.device.type,
@@ -272,6 +265,7 @@ class Training:
             **self._updates.state_dict(),
             "method": self.method.state_dict(),
             "shuffling": self.shuffling.get_state(),
+            "under_way": None if within is None else within.state_dict(),
             "masks": self._masks.get_state(),
             "default": self._default.state(),
             "history": self.history,
@@ -303,14 +297,18 @@ class Training:
             raise ValueError(f"the checkpoint is of trial {state['key']}, not of {self.trial.key}")
         self.model.load_state_dict(state["model"])
         self._updates.load_state_dict(state)
-        self.method.load_state_dict(state["method"])
+        epochs = len(state["history"])
         self.method.steps = sum(int(metrics["train_steps"]) for metrics in state["history"])
+        if (within := state.get("under_way")) is not None:
+            self._under_way = UnderWay.of(within, self.device)
+            self.method.begin_epoch(epochs / self.settings.epochs)
+            self.method.steps += self._under_way.steps
+        self.method.load_state_dict(state["method"])
         self.shuffling.set_state(state["shuffling"].cpu())
         self._default.set_state(state["default"])
         if self.device.type == state["device"]:
             self._masks.set_state(state["masks"].cpu())
         else:
-            epochs = len(state["history"])
             self._masks.manual_seed(self.trial.seed_for(f"masks after {epochs} epochs"))
             self._default.begin(self.trial.seed_for(f"default after {epochs} epochs"))
         self.history = list(state["history"])

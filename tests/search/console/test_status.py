@@ -53,6 +53,23 @@ def test_pace_and_time_left_come_from_when_results_were_recorded(tmp_path: Path)
     assert "90 s left" in status.line()
 
 
+def test_what_was_trained_twice_is_said_once_it_is_a_second(tmp_path: Path) -> None:
+    definition = sweep(stages=[{"name": "grid", "methods": {"dropattack": {"p": [0.1, 0.2]}}}], seeds=[0])
+    driver = Driver(engine(tmp_path, definition))
+    driver.run()
+    records = list(driver.engine.records)
+    assert "trained twice" not in Status(definition, records, 2).line()
+    records[0].epochs[0]["lost_seconds"] = 100.0
+    records[0].epochs[1]["lost_seconds"] = 40.0
+    records[1].epochs[0]["lost_seconds"] = 20.0
+    status = Status(definition, records, 2)
+    status.update(records[0])
+    assert status.lost_seconds == status.to_dict()["lost_seconds"] == 160
+    assert " · 3 min trained twice" in status.line()
+    records[1].reused_from = "other/grid"
+    assert Status(definition, records, 2).lost_seconds == 140, "another sweep paid for that"
+
+
 def test_trials_side_by_side_share_the_time(tmp_path: Path) -> None:
     definition = sweep(stages=[{"name": "grid", "methods": {"dropattack": {"p": [0.1, 0.2, 0.3, 0.4]}}}])
     driver = Driver(engine(tmp_path, definition), slots=2)

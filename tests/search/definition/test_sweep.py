@@ -9,6 +9,7 @@ import pytest
 from dropattack import UsageError
 from search.definition.source import bundled_sweeps, sweep_name
 from search.definition.space import Interval, Subsets, grid, sample
+from search.definition.sweep import Resources
 from search.definition.sweepfile import load_sweep, parse_override
 
 GRID = "stages.sensitivity.methods.dropattack"
@@ -185,3 +186,16 @@ def test_sampling_stays_in_its_ranges_and_gives_whole_numbers_where_asked() -> N
         assert drawn["k"] in range(1, 6)
         assert isinstance(drawn["k"], int)
         assert drawn["p"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"), [("10min", 600), ("90s", 90), ("1.5 h", 5400), ("epoch", None), (" 2h", 7200)]
+)
+def test_how_often_trials_are_saved_is_a_length_of_time(written: str, seconds: float | None) -> None:
+    assert Resources(checkpoint_every=written).checkpoint_seconds == seconds
+
+
+@pytest.mark.parametrize("written", ["", "10", "0s", "ten minutes", "10m", "-5min", "1e3s", "2h30min"])
+def test_other_lengths_are_refused_with_an_example(written: str) -> None:
+    with pytest.raises(ValueError, match="write it as 90s, 10min or 2h, or epoch"):
+        Resources(checkpoint_every=written)

@@ -62,9 +62,7 @@ class FakeTune:
 
     @staticmethod
     def _trial(config: dict[str, Any]) -> Any:
-        return SimpleNamespace(
-            config=config, get_pickled_error=lambda: None, get_error=lambda: "killed", epoch=0
-        )
+        return SimpleNamespace(config=config, pickled_error_file=None, epoch=0)
 
     def _process(self, trial: Any) -> None:
         trials = [Trial.from_dict(each) for each in trial.config["trials"]]

@@ -169,6 +169,47 @@ def test_stacks_of_other_trials_stay_as_large_as_they_were(tmp_path: Path) -> No
     assert max(sizes) == 4
 
 
+def test_what_is_left_for_a_notice_begins_again_and_is_no_death(tmp_path: Path) -> None:
+    stacks = Stacks(engine(tmp_path, sweep(**GRID)), lanes=2)
+    first = stacks.next()
+    keys = [record.key for record in first]
+    for _ in range(9):
+        stacks.preempted(keys, further=False)
+        assert stacks.running == 0
+        assert stacks.next() == first
+    assert not stacks._engine.further
+    stacks.preempted(keys, further=True)
+    assert stacks._engine.further == set(keys)
+    assert {record.state for record in first} == {State.RUNNING}
+    assert stacks.lives(keys[0]) == []
+
+
+def test_a_run_that_must_end_begins_nothing_and_lets_nothing_go_on(tmp_path: Path) -> None:
+    told: list[bool] = []
+    stacks = Stacks(engine(tmp_path, sweep(**GRID)), lanes=1, ends_early=lambda: bool(told))
+    (record,) = stacks.next()
+    assert not stacks.ended
+    told.append(True)
+    assert stacks.ended
+    assert stacks.next() == []
+    assert not stacks.report([record.key], {METRICS: [(record.key, train(record, 1))], DIVERGED: []})
+    assert stacks.running == 0
+    assert (len(record.epochs), record.state) == (1, State.RUNNING)
+
+
+def test_the_lives_of_processes_that_died_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("time.time", lambda: now)
+    stacks = Stacks(engine(tmp_path, sweep(**GRID)), lanes=2)
+    first = stacks.next()
+    for died in (130.0, 190.0):
+        now = died
+        stacks.died([record.key for record in first], "killed")
+        again = stacks.next()
+        assert again == first
+    assert [stacks.lives(record.key) for record in first] == [[(100, 130, 2), (130, 190, 2)]] * 2
+
+
 def test_deaths_before_an_epoch_that_is_new_are_forgiven(tmp_path: Path) -> None:
     stacks = Stacks(engine(tmp_path, sweep(**GRID)), lanes=1)
     for epoch in range(1, 9):

@@ -1,0 +1,71 @@
+"""SIGUSR1 is a notice that time is nearly up: trials are saved where they are, and the run ends in order.
+
+Batch systems send it some minutes before they end a job.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+LEFT_EARLY = 75
+"""Exit status of a run that ended for a notice and got further: the next one goes on. `EX_TEMPFAIL` in
+``sysexits.h``."""
+
+_LOOK_EVERY_SECONDS = 1.0
+_noticed = threading.Event()
+
+
+def noticed() -> bool:
+    """Whether the run was told to end early."""
+    return _noticed.is_set()
+
+
+@contextmanager
+def usr1_is_notice() -> Iterator[None]:
+    """Makes SIGUSR1 a notice while the context lasts; outside of the main thread nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGUSR1, _heard)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        _noticed.clear()
+
+
+@contextmanager
+def passed_on(give: Callable[[], object]) -> Iterator[None]:
+    """Calls ``give`` in a thread as soon as there is a notice, while the context lasts."""
+    left = threading.Event()
+
+    def wait() -> None:
+        while not left.is_set():
+            if _noticed.wait(_LOOK_EVERY_SECONDS):
+                give()
+                return
+
+    threading.Thread(target=wait, name="pass-notice-on", daemon=True).start()
+    try:
+        yield
+    finally:
+        left.set()
+
+
+class KeptHandler:
+    """Puts SIGUSR1's handler back after Tune, which takes the signal for itself when it begins."""
+
+    def __init__(self) -> None:
+        self._before = signal.getsignal(signal.SIGUSR1)
+
+    def put_back(self) -> None:
+        """From the first call of anything that Tune calls on, the handler is what it was."""
+        here = threading.current_thread() is threading.main_thread()
+        if here and signal.getsignal(signal.SIGUSR1) is not self._before:
+            signal.signal(signal.SIGUSR1, self._before)
+
+
+def _heard(number: int, frame: FrameType | None) -> None:
+    _noticed.set()
