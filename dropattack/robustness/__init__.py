@@ -7,7 +7,13 @@ if TYPE_CHECKING:
     from dropattack.robustness.ascent import input_gradient, margin
     from dropattack.robustness.attacks import Attack
     from dropattack.robustness.autoattack import PARTS, check_installed, part
-    from dropattack.robustness.checks import ZERO_GRADIENT, Check, masking_checks
+    from dropattack.robustness.checks import (
+        ZERO_GRADIENT,
+        Check,
+        MaskingVerdict,
+        masking_checks,
+        masking_verdict,
+    )
     from dropattack.robustness.examples import adversarial_examples
     from dropattack.robustness.grids import Case, canonical_grid, parse_grid
     from dropattack.robustness.victims import UNIT, Bounds, Pixels, Vectors, Victim, attacking, victim
@@ -21,6 +27,7 @@ _HOMES = {
     "Pixels": "dropattack.robustness.victims",
     "UNIT": "dropattack.robustness.victims",
     "Vectors": "dropattack.robustness.victims",
+    "MaskingVerdict": "dropattack.robustness.checks",
     "Victim": "dropattack.robustness.victims",
     "ZERO_GRADIENT": "dropattack.robustness.checks",
     "adversarial_examples": "dropattack.robustness.examples",
@@ -30,6 +37,7 @@ _HOMES = {
     "input_gradient": "dropattack.robustness.ascent",
     "margin": "dropattack.robustness.ascent",
     "masking_checks": "dropattack.robustness.checks",
+    "masking_verdict": "dropattack.robustness.checks",
     "part": "dropattack.robustness.autoattack",
     "parse_grid": "dropattack.robustness.grids",
     "victim": "dropattack.robustness.victims",
@@ -43,6 +51,7 @@ __all__ = [
     "Bounds",
     "Case",
     "Check",
+    "MaskingVerdict",
     "Pixels",
     "Vectors",
     "Victim",
@@ -53,6 +62,7 @@ __all__ = [
     "input_gradient",
     "margin",
     "masking_checks",
+    "masking_verdict",
     "parse_grid",
     "part",
     "victim",

@@ -9,7 +9,7 @@ import torch
 
 from dropattack import UsageError
 from dropattack.imported import given_only
-from dropattack.robustness import Case, parse_grid
+from dropattack.robustness import Case, MaskingVerdict, masking_verdict, parse_grid
 from search.records.reading import CHECK
 from search.records.record import Record, State
 from search.records.store import Store
@@ -25,6 +25,7 @@ from trainables.training.under_attack import Evaluation
 from trainables.workloads import workload_named
 
 Progress = Callable[[int, int], None]
+_TEST = "test_"
 Told = Callable[[str], None]
 
 
@@ -37,12 +38,14 @@ class Attacked:
         without_source: How many models were spared an attack by transfer.
         left_out: A line for each model that cannot be loaded, and one for those that are not there.
         warning: What MLflow did not take, or nothing; the next evaluation tells it.
+        verdicts: Of each workload and method, a line that says whether gradients look masked.
     """
 
     models: int
     without_source: int
     left_out: Sequence[str]
     warning: str
+    verdicts: Sequence[str] = ()
 
     @property
     def remarks(self) -> list[str]:
@@ -53,7 +56,7 @@ class Attacked:
                 f"no transfer to {self.without_source} models: they are standard ones themselves, or the "
                 "sweep has none of their data and seed trained on clean examples"
             )
-        return [*remarks, *self.left_out, *filter(None, [self.warning])]
+        return [*remarks, *self.verdicts, *self.left_out, *filter(None, [self.warning])]
 
 
 @given_only()
@@ -83,8 +86,8 @@ def evaluate_sweep(
         told: Told within a model, in a line, how far an attack is that takes long.
 
     Raises:
-        UsageError: There is no sweep, model or attack, the data changed, or an attack is not for a workload or
-            its data, or needs what is not installed.
+        UsageError: There is no sweep, model or attack, the data changed, or an attack is not for a workload
+            or its data, or needs what is not installed.
     """
     cases = parse_grid(attacks)
     if not cases:
@@ -121,7 +124,22 @@ def evaluate_sweep(
     warning = add_metrics(store, name, tracking_uri, known)
     left_out = list(loading.left_out.values())
     left_out += [f"{len(gone)} complete trials have no model here, such as {gone[0]}"] if gone else []
-    return Attacked(attacked, without, left_out, warning)
+    return Attacked(attacked, without, left_out, warning, _verdicts(trained, known))
+
+
+def _verdicts(trained: Iterable[Record], known: Mapping[str, Metrics]) -> list[str]:
+    """Of each workload and method, in how many models gradients look masked, and why in the first of them."""
+    found: dict[str, list[MaskingVerdict]] = {}
+    for record in trained:
+        metrics = {**record.epochs[-1], **known.get(record.key, {})}
+        test = {n.removeprefix(_TEST): value for n, value in metrics.items() if n.startswith(_TEST)}
+        found.setdefault(f"{record.trial.workload}: {record.trial.method}", []).append(masking_verdict(test))
+    lines = []
+    for name, verdicts in found.items():
+        masked = [verdict for verdict in verdicts if verdict.masked]
+        of = f", in {len(masked)} of {len(verdicts)} models" if masked and len(verdicts) > 1 else ""
+        lines.append(f"{name}{of}: {(masked or verdicts)[0]}")
+    return lines
 
 
 def _missing(cases: Sequence[Case], measured: Container[str]) -> list[Case]:

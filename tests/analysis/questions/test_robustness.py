@@ -96,7 +96,7 @@ def test_the_section_warns_beside_its_figure() -> None:
     assert found is not None
     figure, comparison, masking, details = found.parts
     assert "apb" in figure.caution
-    assert any("signs of masked gradients in apb" in text for text in found.findings)
+    assert any(": apb: gradients look masked: " in text for text in found.findings)
     rows = {row["label"]: row for row in comparison.visible()}
     cells = {column.label: column.text(rows["fgsm"]) for column in comparison.columns}
     assert cells["clean (%)"].startswith("96.00")
