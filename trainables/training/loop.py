@@ -25,7 +25,6 @@ from trainables.recipe.precision import arithmetic, autocast
 from trainables.recipe.splitting import left_out, split_for
 from trainables.recipe.updates import Updates
 from trainables.saved import encoding
-from trainables.training.attackable import check_attackable
 from trainables.training.compiled import check_compilable, compile_passes
 from trainables.training.generators import OwnDefault
 from trainables.training.under_attack import Evaluation
@@ -107,8 +106,7 @@ class Training:
                 f"{trial.method} makes its own updates from batch to batch; leave training.accumulate at 1"
             )
         self._bounds = data.bounds
-        check_attackable(self.settings.cases, self.valid, data, trial.workload)
-        self._attacks = Evaluation.of(trial, data)
+        self._attacks = Evaluation.checked(trial, data)
         self.data = data
         self.history: list[Metrics] = []
         self.best_model: dict[str, Tensor] = {}

@@ -21,6 +21,7 @@ from trainables.data.dataset import Data
 from trainables.data.splits import Split, stratified_subset
 from trainables.recipe.fitting import ON_A_GPU, in_batches
 from trainables.recipe.measured import Metrics
+from trainables.training.attackable import check_attackable
 from trainables.trial import Trial
 
 Told = Callable[[str], None]
@@ -49,6 +50,12 @@ class Evaluation:
         """How a trial's models are attacked, while it trains and afterwards."""
         targets = trial.architecture.targets
         return cls(Task(names=targets, words=data.words), data.bounds, trial.seed_for)
+
+    @classmethod
+    def checked(cls, trial: Trial, data: Data) -> "Evaluation":
+        """As `of`, where the trial's own attacks fit its data; see `check_attackable`."""
+        check_attackable(trial.training_settings.cases, data.valid, data, trial.workload)
+        return cls.of(trial, data)
 
     def metrics(
         self,

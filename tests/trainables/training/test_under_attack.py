@@ -11,13 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dropattack import UsageError
-from dropattack.robustness import PARTS, UNIT, adversarial_examples, autoattack, parse_grid, parts
+from dropattack.robustness import PARTS, adversarial_examples, parse_grid, parts
 from trainables.data.dataset import Data
-from trainables.data.splits import ImageSplit, TensorSplit
+from trainables.data.splits import ImageSplit
 from trainables.recipe.examples import training_batch
 from trainables.tensors import save_atomically
 from trainables.training import under_attack
-from trainables.training.attackable import check_attackable
 from trainables.training.loop import Training
 from trainables.training.under_attack import Evaluation, attacked_part
 from trainables.trial import Trial
@@ -306,41 +305,3 @@ def test_autoattack_goes_on_in_smaller_batches_where_memory_is_full(
     monkeypatch.setattr(under_attack, "in_batches", small)
     assert abs(evaluation.accuracy(training.model, data.test, case) - whole) <= 2 / 30, "other draws"
     assert sizes
-
-
-TABLE, IMAGES = torch.rand(60, 5), torch.rand(60, 1, 4, 4)
-
-
-@pytest.mark.parametrize(
-    ("inputs", "bounds", "grid", "message"),
-    [
-        (TABLE, UNIT, "autoattack:0.1", r"autoattack is for images, and .* shape \[5\]; take pgd-50x5"),
-        (TABLE, UNIT, "fgsm:0.1+square-5-of-3:0.1", r"square-5-of-3 is for images"),
-        (IMAGES * 4 - 2, UNIT, "fgsm:0.1", r"reach from -2 to 2, and attacks would keep them in 0 to 1; say"),
-        (IMAGES, (float("-inf"), 1.0), "fgsm:0.1", "no range that attacks could keep to; say"),
-        (IMAGES, (torch.zeros(1, 1, 1), torch.full((1, 1, 1), torch.inf)), "fgsm:0.1", "no range"),
-        (TABLE * 4 - 2, (-2.0, 2.0), "pgd-3:0.1", ""),
-        (IMAGES * 4 - 2, (-2.0, 2.0), "autoattack:0.1", ""),
-        (IMAGES * 4 - 2, UNIT, "", ""),
-    ],
-)
-def test_attacks_that_do_not_fit_the_data_are_refused_before_training(
-    inputs: Tensor, bounds: Any, grid: str, message: str
-) -> None:
-    split = TensorSplit(inputs, torch.arange(60) % 3)
-    own = Data(split, split, split, 3, "checksum", bounds=bounds)
-    if not message:
-        check_attackable(parse_grid(grid), split, own, "mine")
-        return
-    with pytest.raises(UsageError, match=message) as raised:
-        check_attackable(parse_grid(grid), split, own, "mine")
-    assert "\n" not in str(raised.value)
-
-
-def test_a_trial_looks_whether_its_attacks_can_be_made_before_it_trains(
-    data: Data, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(autoattack, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"pip install 'dropattack\[autoattack\]'"):
-        Training(trial(robustness="autoattack:0.1"), data)
-    Training(trial(robustness="pgd-5:0.1"), data)
