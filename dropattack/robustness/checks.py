@@ -20,6 +20,8 @@ _LOSS_SLACK = 0.05
 """Losses differ a little in strength on any model."""
 _FEW = 0.005
 """So few examples an attack without gradients may add to those of four with them."""
+_MISLED = 0.75
+"""Of the clean accuracy so much is left by a step that is misled; many steps take as much of that away."""
 _LARGE = 0.25
 _HUGE = 0.5
 """A change by which every image can be made a grey one."""
@@ -101,6 +103,7 @@ def masking_checks(metrics: Mapping[str, float]) -> list[Check]:
     return [
         Check("gradients", None if zero is None else vanished if zero > _SLACK / 2 else ""),
         Check("falls with ε", _falls(cases, metrics.get("accuracy", 1.0))),
+        Check("steps", _first(_STEPS.finding(cases), _misled(cases, metrics.get("accuracy", 1.0)))),
         *(Check(name, order.finding(cases)) for name, order in _ORDERS.items()),
         *(_of_autoattack(cases, metrics) if any(case.attack.in_turn for case in cases) else []),
     ]
@@ -125,6 +128,26 @@ def _falls(cases: Accuracies, clean: float) -> Finding:
             return f"accuracy under {name} rises from {_percent(first)} to {_percent(last)} with ε"
         if linf and large >= max(_LARGE, 2 * small) and last > first - _SLACK / 2 and last > clean / 2:
             return f"accuracy under {name} stays at {_percent(last)} from ε {small:g} to {large:g}"
+    return "" if compared else None
+
+
+def _first(*findings: Finding) -> Finding:
+    """The first that speaks against the model; "" where one was looked for in vain."""
+    return next(filter(None, findings), None if all(f is None for f in findings) else "")
+
+
+def _misled(cases: Accuracies, clean: float) -> Finding:
+    """One step must not do next to nothing where many do nearly all: training on FGSM ends in such models."""
+    compared = False
+    for alike in sorted(set(map(_alike, cases))):
+        here = {case: value for case, value in cases.items() if _alike(case) == alike}
+        one, many = (min(_those(here, kind), default=None) for kind in (_one_step, _many_steps))
+        if one is None or many is None:
+            continue
+        compared = True
+        if one[0] > _MISLED * clean and many[0] < (1 - _MISLED) * one[0]:
+            sides = ", ".join(f"{_percent(value)} under {name}" for value, name in (one, many))
+            return f"one step is misled at ε {alike[1]:g}: {sides}"
     return "" if compared else None
 
 
@@ -219,8 +242,8 @@ def _one_step_transferred(case: Case) -> bool:
     return case.transfer and not case.attack.steps
 
 
+_STEPS = _Order("one step beats many", [(_one_step, _many_steps)], _SLACK)
 _ORDERS = {
-    "steps": _Order("one step beats many", [(_one_step, _many_steps)], _SLACK),
     "loss": _Order(
         "the margin loss beats the cross entropy",
         [(_of("margin", kind), _on_cross_entropy(kind)) for kind in (_one_step, _many_steps)],

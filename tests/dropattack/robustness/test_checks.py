@@ -213,6 +213,25 @@ def test_autoattack_finds_a_quantised_input_out(monkeypatch, masks):
     assert ("Square fools" in str(verdict)) is masks
 
 
+@pytest.mark.parametrize(
+    ("clean", "one", "many", "misled"),
+    [
+        (0.96, 0.90, 0.02, True),
+        (0.96, 0.97, 0.20, True),
+        (0.96, 0.70, 0.02, False),
+        (0.96, 0.90, 0.30, False),
+        (0.5, 0.40, 0.02, True),
+    ],
+)
+def test_a_model_that_only_one_step_does_not_fool_is_found_out(clean, one, many, misled):
+    """As training on FGSM alone ends: Wong et al. (2020) call it catastrophic overfitting."""
+    found = findings({"accuracy": clean, "fgsm_0.2_accuracy": one, "pgd-20_0.2_accuracy": many})
+    expected = f"one step is misled at ε 0.2: {one:.1%} under fgsm, {many:.1%} under pgd-20"
+    assert found["steps"] == (expected.replace("%", " %") if misled else "")
+    other = findings({"accuracy": clean, "fgsm_0.2_accuracy": one, "pgd-20_0.1_accuracy": many})
+    assert other["steps"] is None, "of another ε"
+
+
 def test_what_was_left_is_no_accuracy_under_another_attack():
     case = Case.parse("autoattack-of-50", 0.031)
     for name in PARTS:

@@ -40,7 +40,7 @@ def robust(data: Data) -> Training:
     return trained(data, "pgd", MADRY)
 
 
-def tested(training: Training, data: Data, grid: str, model: nn.Module | None = None) -> dict[str, float]:
+def accuracies(training: Training, data: Data, grid: str, model: nn.Module | None = None) -> dict[str, float]:
     evaluation = Evaluation.of(training.trial, data)
     return evaluation.metrics(model or training.model, data.test, parse_grid(grid))
 
@@ -65,14 +65,14 @@ def test_robust_accuracy_equals_the_librarys_run_alone(data: Data, robust: Train
             ]
         )
         right = int((robust.model(library(images, labels)).argmax(1) == labels).sum())
-    ours = tested(robust, data, f"autoattack-of-60:{EPSILON}")[case.metric]
+    ours = accuracies(robust, data, f"autoattack-of-60:{EPSILON}")[case.metric]
     assert abs(60 * ours - right) <= 1, "but for an image that a random start decides"
     assert 0 < right < 60
 
 
 def test_no_attack_of_ours_leaves_less_and_nothing_is_masked(data: Data, robust: Training) -> None:
     grid = "+".join(f"{name}-of-60:{EPSILON}" for name in ("pgd-50x5", "margin-50x5", "autoattack"))
-    metrics = tested(robust, data, grid)
+    metrics = accuracies(robust, data, grid)
     least = min(metrics[f"{name}-of-60_{EPSILON}_accuracy"] for name in ("pgd-50x5", "margin-50x5"))
     assert 0 < metrics[f"autoattack-of-60_{EPSILON}_accuracy"] <= least
     assert verdict(metrics).masked is False
@@ -91,7 +91,7 @@ class Quantised(nn.Module):
 
 
 def test_a_quantised_input_is_found_out(data: Data, robust: Training) -> None:
-    metrics = tested(robust, data, f"autoattack-of-60:{EPSILON}", Quantised(robust.model))
+    metrics = accuracies(robust, data, f"autoattack-of-60:{EPSILON}", Quantised(robust.model))
     found = verdict(metrics)
     assert metrics[ZERO_GRADIENT] == 1
     assert "have no gradient at all" in str(found)
@@ -100,6 +100,8 @@ def test_a_quantised_input_is_found_out(data: Data, robust: Training) -> None:
 
 def test_a_model_trained_by_fgsm_at_a_large_epsilon_is_found_out(data: Data) -> None:
     fooled = trained(data, "fgsm", {"epsilon": 0.3, "clean": False}, epochs=20)
-    metrics = tested(fooled, data, "fgsm-of-60:0.3+pgd-20-of-60:0.3+margin-20-of-60:0.3+autoattack-of-60:0.3")
+    metrics = accuracies(
+        fooled, data, "fgsm-of-60:0.3+pgd-20-of-60:0.3+margin-20-of-60:0.3+autoattack-of-60:0.3"
+    )
     assert verdict(metrics).masked, metrics
     assert metrics["autoattack-of-60_0.3_accuracy"] < metrics["fgsm-of-60_0.3_accuracy"]
