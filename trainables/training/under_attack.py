@@ -26,9 +26,9 @@ from trainables.trial import Trial
 
 Told = Callable[[str], None]
 """Is told in a line how far a long attack is."""
-_CLEAN = "no attack"
 Examples = Callable[[Batch, torch.Generator], Tensor]
 """Attacked points of a batch."""
+_CLEAN = "clean"
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,8 @@ class Evaluation:
                     standing = standing.subset(right.nonzero().squeeze(1))
                 left[name] = len(standing) / whole
                 if told is not None:
-                    told(
-                        f"{case.name} ε {case.epsilon:g}: {name} leaves {len(standing):,} of {whole:,} right"
-                    )
+                    when = "without an attack" if name == _CLEAN else f"after {name}"
+                    told(f"{case.name} ε {case.epsilon:g}: {len(standing):,} of {whole:,} right {when}")
         return {case.metric: left[PARTS[-1]]} | {case.left_by(name): left[name] for name in PARTS[:-1]}
 
     def _made_by(self, name: str, model: nn.Module, case: Case) -> Examples:

@@ -285,7 +285,7 @@ def test_autoattack_tests_a_split_attack_by_attack(data: Data, brief: None) -> N
     lines: list[str] = []
     again = Evaluation.of(training.trial, data).metrics(model, few.test, [case], told=lines.append)
     assert again[case.metric] == left[-1], "it draws the same whatever was measured before"
-    assert lines[-1] == f"autoattack-of-60 ε 0.02: square leaves {round(60 * left[-1])} of 60 right"
+    assert lines[-1] == f"autoattack-of-60 ε 0.02: {round(60 * left[-1])} of 60 right after square"
     assert len(lines) == 5
 
 
