@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from dropattack.robustness.victims import Victim
+    from dropattack.robustness.victims import Pixels, Victim
 
 PARTS = ("apgd-ce", "apgd-t", "fab-t", "square")
 """Its attacks, in the order in which they are made."""
@@ -54,14 +54,14 @@ def part(
     import torch
 
     check_installed()
-    _check_images(victim)
     from dropattack.robustness import parts
 
+    images = _images(victim)
     with torch.no_grad():
         with parts.seeded(generator):
-            found = parts.PARTS[name](victim, labels, epsilon, parts.STANDARD)
-        standing = victim.outputs(found).argmax(1) == labels
-        return torch.where(standing.view(-1, 1, 1, 1), victim.start, found)
+            found = parts.PARTS[name](images, labels, epsilon, parts.STANDARD)
+        standing = images.outputs(found).argmax(1) == labels
+        return torch.where(standing.view(-1, 1, 1, 1), images.start, found)
 
 
 def autoattack(
@@ -70,23 +70,20 @@ def autoattack(
     """All four attacks on one batch; see `part`. What is wrong without an attack is left alone."""
     import torch
 
-    from dropattack.robustness.victims import Pixels
-
-    _check_images(victim)
-    assert isinstance(victim, Pixels)
+    images = _images(victim)
     with torch.no_grad():
-        points = victim.start.clone()
-        standing = (victim.outputs(points).argmax(1) == labels).nonzero().squeeze(1)
+        points = images.start.clone()
+        standing = (images.outputs(points).argmax(1) == labels).nonzero().squeeze(1)
         for name in PARTS:
             if not len(standing):
                 break
-            found = part(name, victim.at(points[standing]), labels[standing], epsilon, generator)
+            found = part(name, images.at(points[standing]), labels[standing], epsilon, generator)
             points[standing] = found
-            standing = standing[victim.outputs(found).argmax(1) == labels[standing]]
+            standing = standing[images.outputs(found).argmax(1) == labels[standing]]
     return points
 
 
-def _check_images(victim: "Victim") -> None:
+def _images(victim: "Victim") -> "Pixels":
     from dropattack.robustness.victims import Pixels
 
     if not isinstance(victim, Pixels) or victim.start.dim() != 4 or not victim.alone:
@@ -94,3 +91,4 @@ def _check_images(victim: "Victim") -> None:
             "autoattack is for models of images alone, [batch, channels, height, width]; take pgd-50x5 and "
             "margin-50x5 for other inputs"
         )
+    return victim
