@@ -171,10 +171,13 @@ def _findings(workload: str, group: pd.DataFrame, attack: str, fired: pd.DataFra
     left = f" and {len(ranked) - 3} more" if len(ranked) > 3 else ""
     where = f"at ε {epsilon:g}, where methods differ most" if len(ranked) > 1 else f"at ε {epsilon:g}"
     found = [f"{workload}: accuracy (%) under {_budgets([attack])}, {where}: {scores}{left}."]
-    masked = _ordered(fired).groupby("label", sort=False) if len(fired) else []
-    for label, own in masked:
-        verdict = MaskingVerdict([Check(c, f) for c, f in zip(own["check"], own["finding"], strict=True)])
-        found.append(f"{workload}: {label}: {verdict}; do not take its accuracy under attack for robustness.")
+    signs: dict[str, list[Check]] = {}
+    for row in _ordered(fired).to_dict("records") if len(fired) else []:
+        signs.setdefault(str(row["label"]), []).append(Check(row["check"], row["finding"]))
+    for label, checks_of in signs.items():
+        found.append(
+            f"{workload}: {label}: {MaskingVerdict(checks_of)}; do not take its accuracy under attack for robustness."
+        )
     return found
 
 

@@ -8,6 +8,8 @@ compares what honest gradients would order the other way.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 from dropattack.robustness.autoattack import WHITE_BOX
 from dropattack.robustness.grids import Case
 
@@ -66,6 +68,7 @@ class MaskingVerdict:
             return True
         return False if any(check.finding is not None for check in self.checks) else None
 
+    @override
     def __str__(self) -> str:
         if self.masked:
             return f"gradients look masked: {'; '.join(self.reasons)}"
