@@ -175,9 +175,8 @@ def _findings(workload: str, group: pd.DataFrame, attack: str, fired: pd.DataFra
     for row in _ordered(fired).to_dict("records") if len(fired) else []:
         signs.setdefault(str(row["label"]), []).append(Check(row["check"], row["finding"]))
     for label, checks_of in signs.items():
-        found.append(
-            f"{workload}: {label}: {MaskingVerdict(checks_of)}; do not take its accuracy under attack for robustness."
-        )
+        verdict = f"{workload}: {label}: {MaskingVerdict(checks_of)}"
+        found.append(f"{verdict}; do not take its accuracy under attack for robustness.")
     return found
 
 
