@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-processes test-gpu test-wheel test-extras test-fuzz chaos test-cluster test-slurm lint format clean
+.PHONY: demo test test-processes test-gpu test-wheel test-extras test-fuzz test-robustness chaos test-cluster test-slurm lint format clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name one with make PYTHON=..." if sys.version_info < (3, 11) else 0)'
@@ -41,6 +41,10 @@ chaos: $(INSTALLED)
 # Thousands of sweep files, settings and command lines that nobody would write: each is refused or carried out.
 test-fuzz: $(INSTALLED)
 	$(BIN)/python -m pytest tests/search/fuzz -p no:xdist
+
+# AutoAttack in full on trained models, against the library and the strongest attacks of our own.
+test-robustness: $(INSTALLED)
+	$(BIN)/python -m pytest tests/trainables/training/test_robust_accuracy.py -p no:xdist
 
 # A real two-node Ray cluster with MLflow on Postgres, which needs Debian's postgresql, and a server of MLflow alone.
 test-cluster: $(INSTALLED)

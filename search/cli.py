@@ -254,7 +254,8 @@ def robustness(
         from search.results.under_attack import evaluate_sweep
 
         name, place = sweep_name(sweep), Store(store)
-        done = evaluate_sweep(name, place, data, attacks, tracking_uri, presentation.show_attacked)
+        shown = presentation.show_attacked, presentation.show_attack
+        done = evaluate_sweep(name, place, data, attacks, tracking_uri, *shown)
         say_all(done.remarks)
         print(report_sweep(name, place, tracking_uri))
         say_all(place.remarks.values())

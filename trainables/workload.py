@@ -139,6 +139,7 @@ class Workload:
             raise UsageError(
                 f"training.{changed[0]} changes one input, and {self.name} has several; leave it out"
             )
+        self.check_cases(training.cases, model)
         words = (model or self.architecture).words
         self.augmentation(training.augment)
         if not words:
@@ -150,20 +151,24 @@ class Workload:
                 f"training.examples {training.examples} needs continuous inputs, and {self.name} has texts; "
                 "attack the embedding with a method such as fgm instead"
             )
-        self.check_cases(training.cases, model)
 
     def check_cases(self, cases: Sequence[Case], model: Architecture | None = None) -> None:
         """Refuses attacks that this workload's models cannot be tested with.
 
         Raises:
-            UsageError: They need images, and this workload has texts; or classes, and it has none.
+            UsageError: They need images, and this workload has texts; or classes, and it has none; or an ε is
+                more than the whole range of a pixel.
         """
         if cases and not self.objective.classifies:
             raise UsageError(f"attacks are made on classifiers, and {self.name} does not classify")
-        if not (model or self.architecture).words:
-            return
+        words = (model or self.architecture).words
         for case in cases:
-            if case.attack.family == "square" or case.transfer:
+            if not words and case.attack.ball == "linf" and case.epsilon > 1:
+                raise UsageError(
+                    f"ε {case.epsilon:g} of {case.name} exceeds the inputs' range, the whole of which is 1; "
+                    f"{case.epsilon:g} of 255 is {case.epsilon / 255:.3g}"
+                )
+            if words and (case.attack.for_images or case.transfer):
                 raise UsageError(f"the attack {case.name} needs continuous inputs, and {self.name} has texts")
 
     def augmentation(self, name: str) -> Augmentation | None:

@@ -9,7 +9,7 @@ from analysis.pairing import adjusted, summarise
 from analysis.records import BASELINE, CONFIGURATION, Metric, Records, labels
 from analysis.scoring import FAMILY, scored_families
 from analysis.statistics import t_half_width
-from dropattack.robustness import ZERO_GRADIENT, Case, masking_checks
+from dropattack.robustness import PARTS, ZERO_GRADIENT, Case, masking_checks
 
 CLEAN = Metric("test_accuracy")
 _FAMILY = ["method", "variant"]
@@ -108,7 +108,10 @@ def checks(records: Records) -> pd.DataFrame:
         the model, "" for nothing, missing where the figures for the check are.
     """
     trials = _tested(records)
-    columns = [c for c in (CLEAN.column, f"{_SPLIT}{ZERO_GRADIENT}", *cases(records)) if c in trials]
+    tested = cases(records)
+    parts = [f"{_SPLIT}{case.left_by(name)}" for case in tested.values() for name in PARTS]
+    wanted = (CLEAN.column, f"{_SPLIT}{ZERO_GRADIENT}", *tested, *parts)
+    columns = [c for c in wanted if c in trials]
     scored = scored_families(records, trials, CLEAN, _FAMILY)
     means = scored.groupby(BY, dropna=False)[columns].mean().reset_index()
     rows = [

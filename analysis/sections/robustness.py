@@ -19,7 +19,7 @@ from analysis.figures.curves import robustness
 from analysis.notation import number, with_interval
 from analysis.questions.robustness import BY, CLEAN, cases, checks, costs, under_attack
 from analysis.records import BASELINE, Metric, Records
-from dropattack.robustness import Case
+from dropattack.robustness import Case, Check, MaskingVerdict
 
 _PANELS, _LINES = 2, 7
 
@@ -51,13 +51,14 @@ _NOTES = [
 
 
 def _attacks(group: pd.DataFrame) -> list[str]:
-    """Attacks on the model itself, the strongest first: white-box, with most steps, at most ε."""
+    """Attacks on the model itself, the strongest first: AutoAttack, white-box, most steps, most ε."""
     own = group[(group["attack"] != "clean") & ~group["transfer"]]
     sizes = own.groupby("attack")["epsilon"].nunique()
     known = {name: Case.parse(str(name), 1.0).attack for name in sizes.index}
 
-    def order(name: str) -> tuple[bool, int, int, str]:
-        return (not known[name].sees_gradients, -known[name].passes, -int(sizes[name]), name)
+    def order(name: str) -> tuple[bool, bool, int, int, str]:
+        own = known[name]
+        return (not own.in_turn, not own.sees_gradients, -own.passes, -int(sizes[name]), name)
 
     return sorted(known, key=order) or sorted(set(group["attack"]) - {"clean"})
 
@@ -137,8 +138,9 @@ def _comparison(
     return Table(
         f"robustness-methods-{workload}",
         f"{workload}: methods by clean accuracy, robust accuracy and cost",
-        "With 95 % t intervals; every other attack stands below. Step times are medians over trials of what "
-        "the training loop measured; trials that share a processor slow each other down.",
+        f"With 95 % t intervals; every other attack stands below. Budgets: {_budgets(told[1:])}. "
+        "Step times are medians over trials of what the training loop measured; trials that share a "
+        "processor slow each other down.",
         frame,
         columns,
     )
@@ -168,13 +170,19 @@ def _findings(workload: str, group: pd.DataFrame, attack: str, fired: pd.DataFra
     )
     left = f" and {len(ranked) - 3} more" if len(ranked) > 3 else ""
     where = f"at ε {epsilon:g}, where methods differ most" if len(ranked) > 1 else f"at ε {epsilon:g}"
-    found = [f"{workload}: accuracy (%) under {attack} {where}: {scores}{left}."]
-    if len(fired):
-        names = ", ".join(dict.fromkeys(_ordered(fired)["label"]))
-        found.append(
-            f"{workload}: signs of masked gradients in {names}; do not take accuracy for robustness there."
-        )
+    found = [f"{workload}: accuracy (%) under {_budgets([attack])}, {where}: {scores}{left}."]
+    signs: dict[str, list[Check]] = {}
+    for row in _ordered(fired).to_dict("records") if len(fired) else []:
+        signs.setdefault(str(row["label"]), []).append(Check(row["check"], row["finding"]))
+    for label, checks_of in signs.items():
+        verdict = f"{workload}: {label}: {MaskingVerdict(checks_of)}"
+        found.append(f"{verdict}; do not take its accuracy under attack for robustness.")
     return found
+
+
+def _budgets(names: list[str]) -> str:
+    """How hard attacks try, such as ``pgd-20 (20 steps)``."""
+    return "; ".join(f"{name} ({Case.parse(name, 1.0).attack.budget})" for name in names)
 
 
 def _checks(signs: pd.DataFrame) -> Table:

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dropattack.robustness.ascent import input_gradient, margin
     from dropattack.robustness.attacks import Attack
-    from dropattack.robustness.checks import ZERO_GRADIENT, Check, masking_checks
+    from dropattack.robustness.autoattack import PARTS, check_installed, part
+    from dropattack.robustness.checks import (
+        ZERO_GRADIENT,
+        Check,
+        MaskingVerdict,
+        masking_checks,
+        masking_verdict,
+    )
     from dropattack.robustness.examples import adversarial_examples
     from dropattack.robustness.grids import Case, canonical_grid, parse_grid
     from dropattack.robustness.victims import UNIT, Bounds, Pixels, Vectors, Victim, attacking, victim
@@ -16,38 +23,48 @@ _HOMES = {
     "Bounds": "dropattack.robustness.victims",
     "Case": "dropattack.robustness.grids",
     "Check": "dropattack.robustness.checks",
+    "PARTS": "dropattack.robustness.autoattack",
     "Pixels": "dropattack.robustness.victims",
     "UNIT": "dropattack.robustness.victims",
     "Vectors": "dropattack.robustness.victims",
+    "MaskingVerdict": "dropattack.robustness.checks",
     "Victim": "dropattack.robustness.victims",
     "ZERO_GRADIENT": "dropattack.robustness.checks",
     "adversarial_examples": "dropattack.robustness.examples",
     "attacking": "dropattack.robustness.victims",
     "canonical_grid": "dropattack.robustness.grids",
+    "check_installed": "dropattack.robustness.autoattack",
     "input_gradient": "dropattack.robustness.ascent",
     "margin": "dropattack.robustness.ascent",
     "masking_checks": "dropattack.robustness.checks",
+    "masking_verdict": "dropattack.robustness.checks",
+    "part": "dropattack.robustness.autoattack",
     "parse_grid": "dropattack.robustness.grids",
     "victim": "dropattack.robustness.victims",
 }
 
 __all__ = [
+    "PARTS",
     "UNIT",
     "ZERO_GRADIENT",
     "Attack",
     "Bounds",
     "Case",
     "Check",
+    "MaskingVerdict",
     "Pixels",
     "Vectors",
     "Victim",
     "adversarial_examples",
     "attacking",
     "canonical_grid",
+    "check_installed",
     "input_gradient",
     "margin",
     "masking_checks",
+    "masking_verdict",
     "parse_grid",
+    "part",
     "victim",
 ]
 

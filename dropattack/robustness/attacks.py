@@ -1,4 +1,4 @@
-"""Attacks by name: ``fgsm``, ``pgd-20``, ``pgd-l2-20x5``, ``margin-20``, ``noise-10``, ``square-200``.
+"""Attacks by name: ``autoattack``, ``fgsm``, ``pgd-20``, ``pgd-l2-20x5``, ``margin-20``, ``square-200``.
 
 Names are read without torch; carrying an attack out brings it.
 """
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from dropattack.errors import UsageError
+from dropattack.errors import UsageError, unknown
+from dropattack.robustness.autoattack import BUDGET, PASSES, autoattack
 
 if TYPE_CHECKING:
     import torch
@@ -17,25 +18,44 @@ if TYPE_CHECKING:
 
     from dropattack.robustness.victims import Victim
 
-_SPELLING = re.compile(r"(fgsm|fgm|pgd|margin|noise|square)(-l2)?(?:-([1-9]\d*))?(?:x([1-9]\d*))?")
-VALID = "fgsm, fgm, pgd-20, pgd-l2-20, pgd-20x5 (5 restarts), margin, margin-20, noise-10, square-200"
+_SPELLING = re.compile(r"(autoattack|fgsm|fgm|pgd|margin|noise|square)(-l2)?(?:-([1-9]\d*))?(?:x([1-9]\d*))?")
+AUTOATTACK = "autoattack"
+_SUCH = [
+    "fgsm",
+    "fgm",
+    "pgd-20",
+    "pgd-l2-20",
+    "pgd-20x5",
+    "margin",
+    "margin-20",
+    "noise-10",
+    "square-200",
+    "autoattack",
+]
+VALID = ", ".join(_SUCH)
+_SINGLE = ("fgsm", "fgm", AUTOATTACK)
+"""Families that take neither steps nor restarts."""
 
 
 @dataclass(frozen=True)
 class Attack:
     """An attack on the input of a model in eval mode, complete but for ε.
 
-    ==========  ===========================================================================================
-    family      what it does
-    ==========  ===========================================================================================
-    ``fgsm``    one step of ε along the gradient's sign (Goodfellow et al. 2015)
-    ``fgm``     one step of L2 norm ε along the gradient (Miyato et al. 2017)
-    ``pgd``     projected steps of 2.5 ε/steps, though at least ε/10, from a random start (Madry et al. 2018)
-    ``margin``  as ``pgd``, or without steps as ``fgsm``, on the margin of the logits instead of the
-                cross entropy (Carlini and Wagner 2017)
-    ``noise``   the worst of so many random points; sees no gradient
-    ``square``  random search by squares with so many queries (Andriushchenko et al. 2020); sees no gradient
-    ==========  ===========================================================================================
+    ==============  =======================================================================================
+    family          what it does
+    ==============  =======================================================================================
+    ``autoattack``  APGD-CE, APGD-T, FAB-T and Square in turn, as published (Croce and Hein 2020); needs
+                    torchattacks
+    ``fgsm``        one step of ε along the gradient's sign (Goodfellow et al. 2015)
+    ``fgm``         one step of L2 norm ε along the gradient (Miyato et al. 2017)
+    ``pgd``         projected steps of 2.5 ε/steps, though at least ε/10, from a random start (Madry et al.
+                    2018)
+    ``margin``      as ``pgd``, or without steps as ``fgsm``, on the margin of the logits instead of the
+                    cross entropy (Carlini and Wagner 2017)
+    ``noise``       the worst of so many random points; sees no gradient
+    ``square``      random search by squares with so many queries (Andriushchenko et al. 2020); sees no
+                    gradient
+    ==============  =======================================================================================
 
     Attributes:
         family: One of the table's.
@@ -62,11 +82,11 @@ class Attack:
         """
         found = _SPELLING.fullmatch(text.strip())
         if found is None:
-            raise UsageError(f"unknown attack {text!r}; valid: {VALID}")
+            raise unknown("attack", text, _SUCH)
         family, l2, steps, restarts = found.groups()
-        single = family in ("fgsm", "fgm") or (family == "margin" and steps is None)
+        single = family in _SINGLE or (family == "margin" and steps is None)
         if (
-            (family in ("fgsm", "fgm") and (l2 or steps))
+            (family in _SINGLE and (l2 or steps))
             or (family == "square" and l2)
             or (not single and steps is None)
             or (restarts is not None and (single or family not in ("pgd", "margin")))
@@ -87,9 +107,30 @@ class Attack:
         return self.family not in ("noise", "square")
 
     @property
+    def for_images(self) -> bool:
+        """Whether it needs images."""
+        return self.family in ("square", AUTOATTACK)
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether it is several attacks, each on the examples that those before it left right."""
+        return self.family == AUTOATTACK
+
+    @property
     def passes(self) -> int:
-        """Passes over the data that it takes; those of attacks without gradients are forward only."""
-        return max(1, self.steps) * self.restarts
+        """Passes over the data that it takes at most; those of attacks without gradients are forward only."""
+        return PASSES if self.in_turn else max(1, self.steps) * self.restarts
+
+    @property
+    def budget(self) -> str:
+        """How hard it tries, in words, such as ``20 steps from each of 5 random starts``."""
+        if self.in_turn:
+            return BUDGET
+        if not self.steps:
+            return "one step"
+        what = {"noise": "random points", "square": "queries"}.get(self.family, "steps")
+        starts = f" from each of {self.restarts} random starts" if self.restarts > 1 else ""
+        return f"{self.steps:,} {what}{starts}"
 
     def step_size(self, epsilon: float) -> float:
         """Size of one of several steps: enough to cross the ball and come back."""
@@ -116,6 +157,8 @@ class Attack:
         from dropattack.robustness import blackbox
         from dropattack.robustness.ascent import cross_entropy, margin, projected_ascent, single_step
 
+        if self.in_turn:
+            return autoattack(victim, labels, epsilon, generator)
         if self.family == "noise":
             return blackbox.noise(victim, labels, epsilon, self.ball, self.steps, generator)
         if self.family == "square":

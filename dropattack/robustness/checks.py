@@ -8,6 +8,9 @@ compares what honest gradients would order the other way.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from typing_extensions import override
+
+from dropattack.robustness.autoattack import WHITE_BOX
 from dropattack.robustness.grids import Case
 
 ZERO_GRADIENT = "zero_gradient"
@@ -17,6 +20,10 @@ _SLACK = 0.02
 """Differences of accuracy up to here are chance."""
 _LOSS_SLACK = 0.05
 """Losses differ a little in strength on any model."""
+_FEW = 0.005
+"""So few examples an attack without gradients may add to those of four with them."""
+_MISLED = 0.75
+"""Of the clean accuracy so much is left by a step that is misled; many steps take as much of that away."""
 _LARGE = 0.25
 _HUGE = 0.5
 """A change by which every image can be made a grey one."""
@@ -39,8 +46,50 @@ class Check:
     finding: Finding
 
 
+@dataclass(frozen=True)
+class MaskingVerdict:
+    """What all checks of one model come to.
+
+    Attributes:
+        checks: See `masking_checks`.
+    """
+
+    checks: Sequence[Check]
+
+    @property
+    def reasons(self) -> list[str]:
+        """What speaks against the model."""
+        return [check.finding for check in self.checks if check.finding]
+
+    @property
+    def masked(self) -> bool | None:
+        """Whether its gradients look masked; ``None`` where nothing was compared."""
+        if self.reasons:
+            return True
+        return False if any(check.finding is not None for check in self.checks) else None
+
+    @override
+    def __str__(self) -> str:
+        if self.masked:
+            return f"gradients look masked: {'; '.join(self.reasons)}"
+        if self.masked is None:
+            return "whether gradients are masked was not looked at: attack with more than one attack or ε"
+        made = sum(check.finding is not None for check in self.checks)
+        return f"no sign of masked gradients in {made} of {len(self.checks)} checks, those that were possible"
+
+
+def masking_verdict(metrics: Mapping[str, float]) -> MaskingVerdict:
+    """What a model's accuracies under attack say about its gradients; see `masking_checks`.
+
+    Example:
+        >>> print(masking_verdict({"autoattack_0.1_accuracy": 0.4, "autoattack_0.1_left_by_fab-t": 0.55}))
+        gradients look masked: Square fools 15.0 % that APGD and FAB leave right at ε 0.1
+    """
+    return MaskingVerdict(masking_checks(metrics))
+
+
 def masking_checks(metrics: Mapping[str, float]) -> list[Check]:
-    """Every check, in fixed order.
+    """Every check, in fixed order; those of AutoAttack where it was made.
 
     Args:
         metrics: A model's metrics on one split, without the split in their names: ``accuracy``,
@@ -57,7 +106,9 @@ def masking_checks(metrics: Mapping[str, float]) -> list[Check]:
     return [
         Check("gradients", None if zero is None else vanished if zero > _SLACK / 2 else ""),
         Check("falls with ε", _falls(cases, metrics.get("accuracy", 1.0))),
+        Check("steps", _first(_STEPS.finding(cases), _misled(cases, metrics.get("accuracy", 1.0)))),
         *(Check(name, order.finding(cases)) for name, order in _ORDERS.items()),
+        *(_of_autoattack(cases, metrics) if any(case.attack.in_turn for case in cases) else []),
     ]
 
 
@@ -80,6 +131,47 @@ def _falls(cases: Accuracies, clean: float) -> Finding:
             return f"accuracy under {name} rises from {_percent(first)} to {_percent(last)} with ε"
         if linf and large >= max(_LARGE, 2 * small) and last > first - _SLACK / 2 and last > clean / 2:
             return f"accuracy under {name} stays at {_percent(last)} from ε {small:g} to {large:g}"
+    return "" if compared else None
+
+
+def _first(*findings: Finding) -> Finding:
+    """The first that speaks against the model; "" where one was looked for in vain."""
+    return next(filter(None, findings), None if all(f is None for f in findings) else "")
+
+
+def _misled(cases: Accuracies, clean: float) -> Finding:
+    """One step must not do next to nothing where many do nearly all: training on FGSM ends in such models."""
+    compared = False
+    for alike in sorted(set(map(_alike, cases))):
+        here = {case: value for case, value in cases.items() if _alike(case) == alike}
+        one, many = (min(_those(here, kind), default=None) for kind in (_one_step, _many_steps))
+        if one is None or many is None:
+            continue
+        compared = True
+        if one[0] > _MISLED * clean and many[0] < (1 - _MISLED) * one[0]:
+            sides = ", ".join(f"{_percent(value)} under {name}" for value, name in (one, many))
+            return f"one step is misled at ε {alike[1]:g}: {sides}"
+    return "" if compared else None
+
+
+def _of_autoattack(cases: Accuracies, metrics: Mapping[str, float]) -> list[Check]:
+    return [
+        Check("AutoAttack's Square", _square_adds(cases, metrics)),
+        Check("beyond AutoAttack", _BEATEN.finding(cases)),
+    ]
+
+
+def _square_adds(cases: Accuracies, metrics: Mapping[str, float]) -> Finding:
+    """AutoAttack's Square must find next to nothing that its attacks with gradients missed."""
+    compared = False
+    for case, value in cases.items():
+        left = metrics.get(case.left_by(WHITE_BOX[-1]))
+        if left is None:
+            continue
+        compared = True
+        if left - value > _FEW:
+            what = f"Square fools {_percent(left - value)} that APGD and FAB leave right"
+            return f"{what} at ε {case.epsilon:g}{f', of {case.examples:,}' if case.examples else ''}"
     return "" if compared else None
 
 
@@ -126,7 +218,7 @@ def _those(cases: Accuracies, which: Which) -> Iterator[tuple[float, str]]:
 
 
 def _white(case: Case) -> bool:
-    return case.attack.sees_gradients and not case.transfer
+    return case.attack.sees_gradients and not case.transfer and not case.attack.in_turn
 
 
 def _one_step(case: Case) -> bool:
@@ -153,8 +245,8 @@ def _one_step_transferred(case: Case) -> bool:
     return case.transfer and not case.attack.steps
 
 
+_STEPS = _Order("one step beats many", [(_one_step, _many_steps)], _SLACK)
 _ORDERS = {
-    "steps": _Order("one step beats many", [(_one_step, _many_steps)], _SLACK),
     "loss": _Order(
         "the margin loss beats the cross entropy",
         [(_of("margin", kind), _on_cross_entropy(kind)) for kind in (_one_step, _many_steps)],
@@ -171,6 +263,12 @@ _ORDERS = {
         _SLACK / 2,
     ),
 }
+
+_BEATEN = _Order(
+    "another attack beats AutoAttack",
+    [(lambda case: not case.attack.in_turn, lambda case: case.attack.in_turn)],
+    _SLACK / 2,
+)
 
 
 def _percent(share: float) -> str:

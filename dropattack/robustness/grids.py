@@ -10,7 +10,7 @@ from dropattack.robustness.attacks import Attack
 from dropattack.targets.spelling import natural_order
 
 TRANSFER = "transfer-"
-_PART = re.compile(r"(.+)-of-([1-9]\d*)")
+_PART = re.compile(r"(.+)-of-(0|[1-9]\d*)")
 _LARGEST = 1000
 _COLUMN = re.compile(r"(?:(?:train|valid|test)_)?([a-z0-9-]+)_([0-9.]+(?:e[+-]?\d+)?)_accuracy")
 
@@ -42,6 +42,15 @@ class Case:
         """Name of the accuracy under this attack without its split, such as ``pgd-20_0.3_accuracy``."""
         return f"{self.name}_{self.epsilon:g}_accuracy"
 
+    def left_by(self, part: str) -> str:
+        """Name of the share of the examples that are right after one of the attacks that are made in turn.
+
+        Example:
+            >>> Case.parse("autoattack", 0.1).left_by("apgd-ce")
+            'autoattack_0.1_left_by_apgd-ce'
+        """
+        return f"{self.name}_{self.epsilon:g}_left_by_{part}"
+
     @classmethod
     def of_metric(cls, column: str) -> "Case | None":
         """The case that a metric tells of, with or without a split before it; nothing for other metrics.
@@ -63,12 +72,16 @@ class Case:
         """The case of that `name`.
 
         Raises:
-            UsageError: There is no such attack.
+            UsageError: There is no such attack, it is made on no example, or on no other model.
         """
         own = name.removeprefix(TRANSFER)
         part = _PART.fullmatch(own)
-        attack, examples = (part[1], int(part[2])) if part else (own, 0)
-        return cls(Attack.parse(attack), epsilon, own != name, examples)
+        attack, examples = (Attack.parse(part[1]), int(part[2])) if part else (Attack.parse(own), 0)
+        if part and not examples:
+            raise UsageError(f"{name} attacks no example; say of how many, as in {part[1]}-of-1000")
+        if own != name and attack.in_turn:
+            raise UsageError(f"{attack} is made on the model that is tested; leave {TRANSFER} out")
+        return cls(attack, epsilon, own != name, examples)
 
 
 def parse_grid(text: str) -> list[Case]:

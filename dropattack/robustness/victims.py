@@ -1,5 +1,6 @@
 """One batch as an attack sees it: outputs as a function of the point at which the model is evaluated."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,6 +70,17 @@ class Pixels(Victim):
     def inputs(self, point: Tensor) -> Tensor:
         """The point in the dataset's own values."""
         return point * self._width + self._low
+
+    @property
+    def alone(self) -> bool:
+        """Whether the model takes nothing beside what is attacked."""
+        return not self._rest
+
+    def at(self, start: Tensor) -> "Pixels":
+        """The same model attacked from other clean points, fewer maybe; of one that takes nothing beside."""
+        other = copy.copy(self)
+        other.start = start
+        return other
 
     @override
     def outputs(self, point: Tensor) -> Tensor:

@@ -103,6 +103,11 @@ def show_attacked(done: int, total: int) -> None:
     print(f"attacked {done}/{total} models", file=sys.stderr, flush=True)
 
 
+def show_attack(line: str) -> None:
+    """A line on standard error for what an attack that takes long has come to."""
+    print(f"  {line}", file=sys.stderr, flush=True)
+
+
 def _counts(records: Sequence[Record]) -> Mapping[str, int]:
     counts = {state.value: sum(record.state is state for record in records) for state in State}
     return {state: n for state, n in counts.items() if n}

@@ -1,7 +1,7 @@
 """Robustness of a sweep's trained models, measured afterwards and kept beside its records."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import torch
 
 from dropattack import UsageError
 from dropattack.imported import given_only
-from dropattack.robustness import Case, parse_grid
+from dropattack.robustness import Case, MaskingVerdict, masking_verdict, parse_grid
 from search.records.reading import CHECK
 from search.records.record import Record, State
 from search.records.store import Store
@@ -20,10 +20,13 @@ from trainables.recipe.measured import Metrics
 from trainables.recipe.precision import arithmetic
 from trainables.recipe.splitting import split_for
 from trainables.saved import SavedModel, load_model
+from trainables.training.attackable import check_attackable
 from trainables.training.under_attack import Evaluation
 from trainables.workloads import workload_named
 
 Progress = Callable[[int, int], None]
+_TEST = "test_"
+Told = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,14 @@ class Attacked:
         without_source: How many models were spared an attack by transfer.
         left_out: A line for each model that cannot be loaded, and one for those that are not there.
         warning: What MLflow did not take, or nothing; the next evaluation tells it.
+        verdicts: Of each workload and method, a line that says whether gradients look masked.
     """
 
     models: int
     without_source: int
     left_out: Sequence[str]
     warning: str
+    verdicts: Sequence[str] = ()
 
     @property
     def remarks(self) -> list[str]:
@@ -51,7 +56,7 @@ class Attacked:
                 f"no transfer to {self.without_source} models: they are standard ones themselves, or the "
                 "sweep has none of their data and seed trained on clean examples"
             )
-        return [*remarks, *self.left_out, *filter(None, [self.warning])]
+        return [*remarks, *self.verdicts, *self.left_out, *filter(None, [self.warning])]
 
 
 @given_only()
@@ -62,6 +67,7 @@ def evaluate_sweep(
     attacks: str,
     tracking_uri: str = "",
     progress: Progress | None = None,
+    told: Told | None = None,
 ) -> Attacked:
     """Tests the saved models of all complete trials of a sweep under attack, on the test split.
 
@@ -77,9 +83,11 @@ def evaluate_sweep(
         attacks: A grid such as ``pgd-20:0.1,0.3+transfer-pgd-20:0.3``; see `parse_grid`.
         tracking_uri: MLflow server; the store's own where it is empty.
         progress: Told after each model how many are done, and of how many.
+        told: Told within a model, in a line, how far an attack is that takes long.
 
     Raises:
-        UsageError: There is no sweep, model or attack, the data changed, or an attack is not for a workload.
+        UsageError: There is no sweep, model or attack, the data changed, or an attack is not for a workload
+            or its data, or needs what is not installed.
     """
     cases = parse_grid(attacks)
     if not cases:
@@ -95,16 +103,19 @@ def evaluate_sweep(
         workload_named(record.trial.workload).check_cases(cases, record.trial.architecture)
     known, datasets, attacked, without = store.robustness(name), _Datasets(data), 0, 0
     loading = _Loading(models)
+    asked = {r.key: _missing(cases, {*r.epochs[-1], *known.get(r.key, {})}) for r in trained}
+    for record in {r.trial.checksum: r for r in trained if asked[r.key]}.values():
+        loaded = datasets.of(record)
+        check_attackable(cases, loaded.test, loaded, record.trial.workload)
     for done, record in enumerate(trained, 1):
-        there = {*record.epochs[-1], *known.get(record.key, {})}
-        asked = [case for case in cases if f"test_{case.metric}" not in there]
-        source = _source(record, trained) if any(case.transfer for case in asked) else None
+        own = asked[record.key]
+        source = _source(record, trained) if any(case.transfer for case in own) else None
         attacker = None if source is None else loading.of(source)
-        wanted = [case for case in asked if attacker is not None or not case.transfer]
-        without += len(wanted) < len(asked)
+        wanted = [case for case in own if attacker is not None or not case.transfer]
+        without += len(wanted) < len(own)
         saved = loading.of(record) if wanted else None
         if saved is not None:
-            found = _measured(saved, attacker, datasets.of(record), wanted)
+            found = _measured(saved, attacker, datasets.of(record), wanted, told)
             known[record.key] = known.get(record.key, {}) | found
             store.keep_robustness(name, known)
             attacked += 1
@@ -113,7 +124,27 @@ def evaluate_sweep(
     warning = add_metrics(store, name, tracking_uri, known)
     left_out = list(loading.left_out.values())
     left_out += [f"{len(gone)} complete trials have no model here, such as {gone[0]}"] if gone else []
-    return Attacked(attacked, without, left_out, warning)
+    return Attacked(attacked, without, left_out, warning, _verdicts(trained, known))
+
+
+def _verdicts(trained: Iterable[Record], known: Mapping[str, Metrics]) -> list[str]:
+    """Of each workload and method, in how many models gradients look masked, and why in the first of them."""
+    found: dict[str, list[MaskingVerdict]] = {}
+    for record in trained:
+        metrics = {**record.epochs[-1], **known.get(record.key, {})}
+        test = {n.removeprefix(_TEST): value for n, value in metrics.items() if n.startswith(_TEST)}
+        found.setdefault(f"{record.trial.workload}: {record.trial.method}", []).append(masking_verdict(test))
+    lines = []
+    for name, verdicts in found.items():
+        masked = [verdict for verdict in verdicts if verdict.masked]
+        of = f", in {len(masked)} of {len(verdicts)} models" if masked and len(verdicts) > 1 else ""
+        lines.append(f"{name}{of}: {(masked or verdicts)[0]}")
+    return lines
+
+
+def _missing(cases: Sequence[Case], measured: Container[str]) -> list[Case]:
+    """The cases that are not among a model's metrics."""
+    return [case for case in cases if f"test_{case.metric}" not in measured]
 
 
 class _Loading:
@@ -153,12 +184,14 @@ class _Datasets:
         return split_for(split, trial.seed, seed, self._loaded[trial.checksum])
 
 
-def _measured(saved: SavedModel, source: SavedModel | None, data: Data, cases: Sequence[Case]) -> Metrics:
+def _measured(
+    saved: SavedModel, source: SavedModel | None, data: Data, cases: Sequence[Case], told: Told | None
+) -> Metrics:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     attacker = None if source is None else source.model.to(device)
     evaluation = Evaluation.of(saved.trial, data)
     with arithmetic(saved.trial.training_settings.precision):
-        found = evaluation.metrics(saved.model.to(device), data.test.to(device), cases, attacker)
+        found = evaluation.metrics(saved.model.to(device), data.test.to(device), cases, attacker, told)
     return {f"test_{metric}": value for metric, value in found.items()}
 
 

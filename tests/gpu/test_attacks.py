@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from dropattack.robustness import parts
 from tests.gpu.conftest import Away
 from tests.gpu.trials import IMAGES, TEXTS, data, trial
 from trainables.recipe.precision import arithmetic
@@ -25,6 +26,20 @@ def test_accuracies_under_attack_are_those_of_the_cpu(workload: str, away: Away)
     expected = evaluation.metrics(model, own.test, cases)
     with away() as device:
         found = evaluation.metrics(model.to(device), own.test.to(device), cases)
+    assert found == pytest.approx(expected, abs=0.17)
+
+
+@pytest.mark.gpu
+def test_autoattack_leaves_on_a_gpu_what_it_leaves_on_the_cpu(
+    gpu: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "STANDARD", parts.Budget(steps=10, targets=3, queries=100))
+    asked, own = trial(IMAGES, robustness="autoattack:0.01"), data(IMAGES)
+    torch.manual_seed(0)
+    model = asked.architecture.build(own)
+    evaluation, cases = Evaluation.of(asked, own), asked.training_settings.cases
+    expected = evaluation.metrics(model, own.test, cases)
+    found = evaluation.metrics(model.to(gpu), own.test.to(gpu), cases)
     assert found == pytest.approx(expected, abs=0.17)
 
 

@@ -34,19 +34,20 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         model.train(was_training)
 
 
-def in_batches(evaluate: Callable[[int], Found], device: torch.device) -> Found:
+def in_batches(evaluate: Callable[[int], Found], device: torch.device, on_a_gpu: int = ON_A_GPU) -> Found:
     """Evaluates in batches of a size that suits a device, and in smaller ones where its memory is full.
 
     Args:
         evaluate: Does it all in batches of so many examples, and may do it several times.
         device: Where.
+        on_a_gpu: How many to begin with on a GPU.
 
     Raises:
         Exception: What ``evaluate`` raises; that memory is full, only where few examples do not fit either.
     """
     if device.type == "cpu":
         return evaluate(BATCH)
-    size = ON_A_GPU
+    size = on_a_gpu
     while size >= 2 * SMALLEST:
         try:
             return evaluate(size)

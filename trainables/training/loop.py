@@ -107,7 +107,7 @@ class Training:
                 f"{trial.method} makes its own updates from batch to batch; leave training.accumulate at 1"
             )
         self._bounds = data.bounds
-        self._attacks = Evaluation.of(trial, data)
+        self._attacks = Evaluation.checked(trial, data)
         self.data = data
         self.history: list[Metrics] = []
         self.best_model: dict[str, Tensor] = {}

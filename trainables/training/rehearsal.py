@@ -2,6 +2,7 @@
 
 import tempfile
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +12,17 @@ import torch
 from dropattack import UsageError
 from dropattack.batches import called
 from dropattack.errors import first_line
+from dropattack.robustness import Case
 from trainables.data.dataset import Data
 from trainables.data.splits import Split
 from trainables.recipe.augmentation import check_range
 from trainables.recipe.batches import KEEP
 from trainables.recipe.fitting import evaluating
+from trainables.recipe.settings import TrainingSettings
 from trainables.recipe.splitting import FIXED, split_for
 from trainables.saved import load_model
 from trainables.tensors import save_atomically
+from trainables.training.attackable import check_attackable
 from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial
 from trainables.workloads import workload_named
@@ -48,8 +52,12 @@ def rehearse(trial: Trial, data: Data) -> None:
         valid=_part(data.valid, _OTHERS),
         test=_part(data.test, _OTHERS),
     )
+    best = settings.best_case
+    check_attackable(settings.cases, few.valid, data, trial.workload)
     small = replace(
         settings,
+        robustness="+".join(f"{case.name}:{case.epsilon:g}" for case in _quick(settings.cases)),
+        best_by=settings.best_by if best is None or _quick([best]) else TrainingSettings().best_by,
         epochs=1,
         split=FIXED,
         test=True,
@@ -64,6 +72,11 @@ def rehearse(trial: Trial, data: Data) -> None:
     with warnings.catch_warnings(), suppress(DivergedError):
         warnings.simplefilter("ignore")
         _rehearse(short, few)
+
+
+def _quick(cases: Sequence[Case]) -> list[Case]:
+    """The attacks that are rehearsed: all but AutoAttack, whose thousands of passes take minutes."""
+    return [case for case in cases if not case.attack.in_turn]
 
 
 def _rehearse(trial: Trial, few: Data) -> None:

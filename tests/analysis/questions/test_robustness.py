@@ -96,7 +96,7 @@ def test_the_section_warns_beside_its_figure() -> None:
     assert found is not None
     figure, comparison, masking, details = found.parts
     assert "apb" in figure.caution
-    assert any("signs of masked gradients in apb" in text for text in found.findings)
+    assert any(": apb: gradients look masked: " in text for text in found.findings)
     rows = {row["label"]: row for row in comparison.visible()}
     cells = {column.label: column.text(rows["fgsm"]) for column in comparison.columns}
     assert cells["clean (%)"].startswith("96.00")
@@ -104,6 +104,25 @@ def test_the_section_warns_beside_its_figure() -> None:
     assert cells["times standard"] == "2.00"
     assert {row["label"] for row in masking.visible()} == {"standard", "fgsm", "apb"}
     assert len(details.frame) == 9
+
+
+def test_autoattack_comes_first_with_its_budget_and_what_its_square_adds() -> None:
+    """Square adds three points to what APGD and FAB found on one of the methods."""
+    added = trials()["method"].map({"standard": 0.0, "fgsm": 0.001, "apb": 0.03})
+    left = trials()["test_pgd-20_0.3_accuracy"] - 0.1
+    frame = trials().assign(
+        **{"test_autoattack_0.3_accuracy": left - added, "test_autoattack_0.3_left_by_fab-t": left}
+    )
+    found = section(records(frame))
+    assert found is not None
+    assert "accuracy (%) under autoattack (APGD-CE of 100 steps" in found.findings[0]
+    assert "Square of 5,000 queries), at ε 0.3" in found.findings[0]
+    (masked,) = [text for text in found.findings if "look masked" in text]
+    assert ": apb: " in masked
+    assert "Square fools 3.0 % that APGD and FAB leave right at ε 0.3" in masked
+    _, comparison, masking, _ = found.parts
+    assert "autoattack ε 0.3 (%)" in [column.label for column in comparison.columns]
+    assert "AutoAttack's Square" in [column.label for column in masking.columns]
 
 
 def test_a_report_without_attacks_has_no_such_section() -> None:

@@ -4,7 +4,18 @@ import pytest
 import torch
 from torch import nn
 
-from dropattack.robustness import adversarial_examples, masking_checks, parse_grid
+from dropattack.robustness import (
+    PARTS,
+    Case,
+    Pixels,
+    adversarial_examples,
+    attacking,
+    masking_checks,
+    masking_verdict,
+    parse_grid,
+    part,
+    parts,
+)
 
 
 @pytest.mark.parametrize(("examples", "finding"), [("", "one step beats many"), ("-of-100", None)])
@@ -133,3 +144,96 @@ def test_what_cannot_be_compared_is_not_passed():
     assert found["transfer"] is None
     assert found["black box"] is None
     assert found["steps"] == ""
+
+
+@pytest.mark.parametrize(
+    ("metrics", "verdict"),
+    [
+        (
+            {"autoattack-of-1000_0.1_accuracy": 0.4, "autoattack-of-1000_0.1_left_by_fab-t": 0.414},
+            "gradients look masked: Square fools 1.4 % that APGD and FAB leave right at ε 0.1, of 1,000",
+        ),
+        (
+            {"autoattack_0.1_accuracy": 0.5, "pgd-20_0.1_accuracy": 0.45, "zero_gradient": 0.2},
+            "gradients look masked: 20.0 % of the examples have no gradient at all; another attack beats "
+            "AutoAttack at ε 0.1: 45.0 % under pgd-20, 50.0 % under autoattack",
+        ),
+        (
+            {"autoattack_1_accuracy": 0.4, "autoattack_1_left_by_fab-t": 0.403, "pgd-20_1_accuracy": 0.43},
+            "no sign of masked gradients in 2 of 8 checks, those that were possible",
+        ),
+        (
+            {"pgd-20_0.1_accuracy": 0.4},
+            "whether gradients are masked was not looked at: attack with more than one attack or ε",
+        ),
+    ],
+)
+def test_the_verdict_is_one_line_with_its_reasons(metrics, verdict):
+    found = masking_verdict({"accuracy": 0.9, **metrics})
+    assert str(found) == verdict
+    assert found.masked is {"g": True, "n": False, "w": None}[verdict[0]]
+
+
+def test_autoattack_does_not_vouch_for_gradients_that_square_had_to_do_without():
+    """Its last attack sees none, so that PGD is still compared with noise and FGSM by itself."""
+    metrics = {"autoattack_0.1_accuracy": 0.1, "pgd-20_0.1_accuracy": 0.8, "noise-9_0.1_accuracy": 0.6}
+    found = findings({"accuracy": 0.9, **metrics})
+    assert found["black box"].startswith("an attack without gradients beats those with them")
+
+
+class Quantised(nn.Module):
+    """Inputs in seven steps: rounding has a gradient of zero everywhere."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, images):
+        return self.inner((images * 6).round() / 6)
+
+
+@pytest.mark.parametrize("masks", [False, True])
+def test_autoattack_finds_a_quantised_input_out(monkeypatch, masks):
+    monkeypatch.setattr(parts, "STANDARD", parts.Budget(steps=10, queries=300))
+    torch.manual_seed(1)
+    plain = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.Tanh(), nn.Linear(8, 3))
+    model = Quantised(plain) if masks else plain
+    images = torch.rand(60, 1, 8, 8)
+    labels = model(images).argmax(1)
+    (case,) = parse_grid("autoattack:0.1")
+    left, generator = {}, torch.Generator().manual_seed(0)
+    with attacking(model):
+        for name in PARTS:
+            found = part(name, Pixels(model, images), labels, case.epsilon, generator)
+            right = model(found).argmax(1) == labels
+            images, labels = images[right], labels[right]
+            left[case.left_by(name)] = len(labels) / 60
+    verdict = masking_verdict({"accuracy": 1.0, case.metric: left[case.left_by("square")], **left})
+    assert verdict.masked is masks
+    assert ("Square fools" in str(verdict)) is masks
+
+
+@pytest.mark.parametrize(
+    ("clean", "one", "many", "misled"),
+    [
+        (0.96, 0.90, 0.02, True),
+        (0.96, 0.97, 0.20, True),
+        (0.96, 0.70, 0.02, False),
+        (0.96, 0.90, 0.30, False),
+        (0.5, 0.40, 0.02, True),
+    ],
+)
+def test_a_model_that_only_one_step_does_not_fool_is_found_out(clean, one, many, misled):
+    """As training on FGSM alone ends: Wong et al. (2020) call it catastrophic overfitting."""
+    found = findings({"accuracy": clean, "fgsm_0.2_accuracy": one, "pgd-20_0.2_accuracy": many})
+    expected = f"one step is misled at ε 0.2: {one:.1%} under fgsm, {many:.1%} under pgd-20"
+    assert found["steps"] == (expected.replace("%", " %") if misled else "")
+    other = findings({"accuracy": clean, "fgsm_0.2_accuracy": one, "pgd-20_0.1_accuracy": many})
+    assert other["steps"] is None, "of another ε"
+
+
+def test_what_was_left_is_no_accuracy_under_another_attack():
+    case = Case.parse("autoattack-of-50", 0.031)
+    for name in PARTS:
+        assert Case.of_metric(f"test_{case.left_by(name)}") is None
+    assert Case.of_metric(f"test_{case.metric}") == case

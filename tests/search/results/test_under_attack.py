@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from torch import Tensor
 
 from dropattack import UsageError
-from dropattack.robustness import adversarial_examples
+from dropattack.robustness import adversarial_examples, autoattack, parse_grid, parts
 from search.definition.validity import check_meaning
 from search.records.store import Store
 from search.results.reporting import report_sweep
@@ -71,10 +71,52 @@ def test_models_are_attacked_once_and_shown(store: Store) -> None:
     assert "transfer-fgsm" in page
 
 
+def test_autoattack_goes_on_with_the_models_that_are_left(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "STANDARD", parts.Budget(steps=3, targets=2, queries=10))
+
+    def stop(done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    lines: list[str] = []
+    grid = "autoattack-of-20:0.05"
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_sweep("attacked", store, UNUSED, grid, progress=stop, told=lines.append)
+    assert len(lines) == 2 * 5, "each model before and after each of the four attacks"
+    found = {key: own["test_autoattack-of-20_0.05_accuracy"] for key, own in _with(store, grid)}
+    assert len(found) == 2
+    done = evaluate_sweep("attacked", store, UNUSED, grid, told=lines.append)
+    assert done.models == 2
+    assert (
+        found.items()
+        <= {key: own["test_autoattack-of-20_0.05_accuracy"] for key, own in _with(store, grid)}.items()
+    )
+    verdicts = [line for line in done.remarks if "gradients" in line]
+    assert [line.split(":")[0] for line in verdicts] == ["digits-lenet5"] * 2
+
+
+def _with(store: Store, grid: str) -> list[tuple[str, Any]]:
+    (case,) = parse_grid(grid)
+    return [(key, own) for key, own in store.robustness("attacked").items() if f"test_{case.metric}" in own]
+
+
+def test_what_lacks_for_an_attack_is_said_before_a_model_is_attacked(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autoattack, "find_spec", lambda name: None)
+    before = store.robustness("attacked")
+    with pytest.raises(UsageError, match=r"pip install 'dropattack\[autoattack\]'"):
+        evaluate_sweep("attacked", store, UNUSED, "fgsm:0.17+autoattack:0.05")
+    assert store.robustness("attacked") == before
+
+
 @pytest.mark.parametrize(
     ("name", "attacks", "message"),
     [
         ("attacked", "", "name attacks"),
+        ("attacked", "autoattack:8", "exceeds the inputs' range"),
         ("attacked", "pgd:0.1", "not complete"),
         ("elsewhere", "fgsm:0.1", "has not been run"),
     ],

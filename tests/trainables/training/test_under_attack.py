@@ -11,11 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dropattack import UsageError
-from dropattack.robustness import adversarial_examples
+from dropattack.robustness import PARTS, adversarial_examples, parse_grid, parts
 from trainables.data.dataset import Data
 from trainables.data.splits import ImageSplit
 from trainables.recipe.examples import training_batch
 from trainables.tensors import save_atomically
+from trainables.training import under_attack
 from trainables.training.loop import Training
 from trainables.training.under_attack import Evaluation, attacked_part
 from trainables.trial import Trial
@@ -215,6 +216,7 @@ def test_equal_robustness_has_one_key() -> None:
     [
         ({"examples": "adversarial"}, "needs continuous inputs, and imdb-lstm has texts"),
         ({"robustness": "square-5:0.1"}, "square-5 needs continuous inputs"),
+        ({"robustness": "autoattack:0.1"}, "autoattack needs continuous inputs"),
     ],
 )
 def test_what_texts_cannot_do_is_refused(training: dict[str, Any], message: str) -> None:
@@ -227,7 +229,20 @@ def test_what_texts_cannot_do_is_refused(training: dict[str, Any], message: str)
     [
         ({"examples": "all"}, "unknown value of examples 'all'"),
         ({"robustness": "transfer-fgsm:0.1"}, "`dropattack robustness` adds it"),
-        ({"robustness": "fgms:0.1"}, "unknown attack 'fgms'"),
+        ({"robustness": "fgms:0.1"}, "unknown attack 'fgms'; did you mean 'fgm' or 'fgsm'"),
+        ({"robustness": "autoatack:0.1"}, "did you mean 'autoattack'"),
+        ({"robustness": "autoattack-20:0.1"}, "not complete or says too much"),
+        (
+            {"robustness": "autoattack-of-0:0.1"},
+            "attacks no example; say of how many, as in",
+        ),
+        ({"robustness": "autoattack:0"}, "must be a number above 0"),
+        (
+            {"robustness": "autoattack:8"},
+            "exceeds the inputs' range, .* 8 of 255 is 0.0314",
+        ),
+        ({"robustness": "pgd-5:0.1,1.01"}, "ε 1.01 of pgd-5 exceeds"),
+        ({"robustness": "transfer-autoattack:0.1"}, "made on the model that is tested; leave transfer- out"),
         ({"best_by": "fgsm_0.1_accuracy"}, "unknown metric of digits-lenet5 'fgsm_0.1_accuracy'"),
     ],
 )
@@ -248,3 +263,45 @@ def test_a_text_trial_is_tested_on_its_embedding(tmp_path: Path) -> None:
     last = finished(Training(asked, workload.load(tmp_path))).history[-1]
     assert last["test_fgm_100_accuracy"] <= last["test_fgm_1_accuracy"] <= last["test_accuracy"]
     assert last["test_zero_gradient"] == 0
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AutoAttack that tries a little."""
+    monkeypatch.setattr(parts, "STANDARD", parts.Budget(steps=5, targets=2, queries=40))
+
+
+def test_autoattack_tests_a_split_attack_by_attack(data: Data, brief: None) -> None:
+    few = replace(data, valid=data.valid.subset(torch.arange(10)), test=data.test.subset(torch.arange(80)))
+    grid = "autoattack-of-60:0.02+pgd-5-of-60:0.02"
+    training = finished(Training(trial(learning_rate=0.005, robustness=grid), few))
+    last = training.history[-1]
+    left = [last[f"test_autoattack-of-60_0.02_left_by_{name}"] for name in PARTS[:-1]]
+    left.append(last["test_autoattack-of-60_0.02_accuracy"])
+    assert left == sorted(left, reverse=True)
+    assert 0 < left[-1] <= last["test_pgd-5-of-60_0.02_accuracy"] < last["test_accuracy"]
+    model, (case, _) = training.model, training.settings.cases
+    model.load_state_dict(training.best_model)
+    lines: list[str] = []
+    again = Evaluation.of(training.trial, data).metrics(model, few.test, [case], told=lines.append)
+    assert again[case.metric] == left[-1], "it draws the same whatever was measured before"
+    assert lines[-1] == f"autoattack-of-60 ε 0.02: {round(60 * left[-1])} of 60 right after square"
+    assert len(lines) == 5
+
+
+def test_autoattack_goes_on_in_smaller_batches_where_memory_is_full(
+    data: Data, brief: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+
+    def small(evaluate: Any, device: torch.device, on_a_gpu: int) -> Any:
+        sizes.append(on_a_gpu)
+        return evaluate(7)
+
+    training = finished(Training(trial(), data))
+    evaluation = Evaluation.of(training.trial, data)
+    (case,) = parse_grid("autoattack-of-30:0.03")
+    whole = evaluation.accuracy(training.model, data.test, case)
+    monkeypatch.setattr(under_attack, "in_batches", small)
+    assert abs(evaluation.accuracy(training.model, data.test, case) - whole) <= 2 / 30, "other draws"
+    assert sizes

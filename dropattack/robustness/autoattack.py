@@ -1,0 +1,94 @@
+"""AutoAttack (Croce and Hein 2020): four attacks in turn, each on what the ones before it left standing."""
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from dropattack.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from dropattack.robustness.victims import Pixels, Victim
+
+PARTS = ("apgd-ce", "apgd-t", "fab-t", "square")
+"""Its attacks, in the order in which they are made."""
+WHITE_BOX = PARTS[:3]
+"""Those that follow gradients."""
+PASSES = 100 + 9 * 100 + 9 * 100 + 5000
+"""Over an example that withstands all of them, where there are ten classes or more."""
+BUDGET = (
+    "APGD-CE of 100 steps, APGD-T and FAB-T of 100 for each of at most 9 wrong classes, Square of 5,000 "
+    "queries"
+)
+
+
+def check_installed() -> None:
+    """Refuses where the library is lacking that makes the attacks.
+
+    Raises:
+        UsageError: torchattacks is not installed.
+    """
+    if find_spec("torchattacks") is None:
+        raise UsageError("autoattack needs torchattacks; pip install 'dropattack[autoattack]'")
+
+
+def part(
+    name: str, victim: "Victim", labels: "Tensor", epsilon: float, generator: "torch.Generator | None" = None
+) -> "Tensor":
+    """One of the four attacks, on examples that are all classified rightly.
+
+    Args:
+        name: One of `PARTS`.
+        victim: Images, inside `attacking`.
+        labels: ``[batch]``, int64.
+        epsilon: Radius of the L∞ ball.
+        generator: Seeds the draws; ``None`` takes torch's default.
+
+    Returns:
+        Points shaped as ``victim.start``: in the ball, and the clean one where none was found.
+
+    Raises:
+        UsageError: torchattacks is not installed, or the victim is not images.
+    """
+    import torch
+
+    check_installed()
+    from dropattack.robustness import parts
+
+    images = _images(victim)
+    with torch.no_grad():
+        with parts.seeded(generator):
+            found = parts.PARTS[name](images, labels, epsilon, parts.STANDARD)
+        standing = images.outputs(found).argmax(1) == labels
+        return torch.where(standing.view(-1, 1, 1, 1), images.start, found)
+
+
+def autoattack(
+    victim: "Victim", labels: "Tensor", epsilon: float, generator: "torch.Generator | None" = None
+) -> "Tensor":
+    """All four attacks on one batch; see `part`. What is wrong without an attack is left alone."""
+    import torch
+
+    images = _images(victim)
+    with torch.no_grad():
+        points = images.start.clone()
+        standing = (images.outputs(points).argmax(1) == labels).nonzero().squeeze(1)
+        for name in PARTS:
+            if not len(standing):
+                break
+            found = part(name, images.at(points[standing]), labels[standing], epsilon, generator)
+            points[standing] = found
+            standing = standing[images.outputs(found).argmax(1) == labels[standing]]
+    return points
+
+
+def _images(victim: "Victim") -> "Pixels":
+    from dropattack.robustness.victims import Pixels
+
+    if not isinstance(victim, Pixels) or victim.start.dim() != 4 or not victim.alone:
+        raise UsageError(
+            "autoattack is for models of images alone, [batch, channels, height, width]; take pgd-50x5 and "
+            "margin-50x5 for other inputs"
+        )
+    return victim

@@ -1,0 +1,59 @@
+"""Attacks that do not fit the data, refused before anything is trained for them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from dropattack import UsageError
+from dropattack.robustness import UNIT, autoattack, parse_grid
+from trainables.data.dataset import Data
+from trainables.data.splits import TensorSplit
+from trainables.training.attackable import check_attackable
+from trainables.training.loop import Training
+from trainables.trial import Trial
+from trainables.workloads import TrainingSettings, workload_named
+
+TABLE, IMAGES = torch.rand(60, 5), torch.rand(60, 1, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "bounds", "grid", "message"),
+    [
+        (TABLE, UNIT, "autoattack:0.1", r"autoattack is for images, and .* shape \[5\]; take pgd-50x5"),
+        (TABLE, UNIT, "fgsm:0.1+square-5-of-3:0.1", r"square-5-of-3 is for images"),
+        (IMAGES * 4 - 2, UNIT, "fgsm:0.1", r"reach from -2 to 2, and attacks would keep them in 0 to 1; say"),
+        (IMAGES, (float("-inf"), 1.0), "fgsm:0.1", "no range that attacks could keep to; say"),
+        (IMAGES, (torch.zeros(1, 1, 1), torch.full((1, 1, 1), torch.inf)), "fgsm:0.1", "no range"),
+        (TABLE * 4 - 2, (-2.0, 2.0), "pgd-3:0.1", ""),
+        (IMAGES * 4 - 2, (-2.0, 2.0), "autoattack:0.1", ""),
+        (IMAGES * 4 - 2, UNIT, "", ""),
+    ],
+)
+def test_attacks_that_do_not_fit_the_data_are_refused_before_training(
+    inputs: Tensor, bounds: Any, grid: str, message: str
+) -> None:
+    split = TensorSplit(inputs, torch.arange(60) % 3)
+    own = Data(split, split, split, 3, "checksum", bounds=bounds)
+    if not message:
+        check_attackable(parse_grid(grid), split, own, "mine")
+        return
+    with pytest.raises(UsageError, match=message) as raised:
+        check_attackable(parse_grid(grid), split, own, "mine")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_trial_looks_whether_its_attacks_can_be_made_before_it_trains(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def trial(robustness: str) -> Trial:
+        settings = TrainingSettings(epochs=1, train_size=64, robustness=robustness)
+        return Trial.make("digits-lenet5", "standard", {}, settings, 0, "checksum")
+
+    data = workload_named("digits-lenet5").load(Path("unused"))
+    monkeypatch.setattr(autoattack, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"pip install 'dropattack\[autoattack\]'"):
+        Training(trial("autoattack:0.1"), data)
+    Training(trial("pgd-5:0.1"), data)

@@ -1,0 +1,62 @@
+"""Whether attacks fit the data that a model is tested on: looked at before anything is trained for them."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from dropattack import UsageError
+from dropattack.robustness import UNIT, Bounds, Case, check_installed
+from trainables.data.dataset import Data
+from trainables.data.splits import Split
+
+_LOOKED_AT = 250
+"""Examples of a split that are looked at."""
+_SLACK = 0.01
+"""By so much a value may leave the range 0 to 1 that is meant."""
+
+
+def check_attackable(cases: Sequence[Case], split: Split, data: Data, name: str) -> None:
+    """Refuses attacks that do not fit the data.
+
+    Args:
+        cases: The attacks.
+        split: Is looked at, a few examples of it.
+        data: Whose split it is.
+        name: Of the workload.
+
+    Raises:
+        UsageError: An attack on images meets other inputs, the inputs have no range or leave the one that is
+            taken for granted, or AutoAttack is not installed.
+    """
+    if any(case.attack.in_turn for case in cases):
+        check_installed()
+    if not cases or data.words is not None:
+        return
+    inputs, _ = next(split.batches(_LOOKED_AT))
+    if isinstance(inputs, Tensor) and inputs.is_floating_point():
+        _check_shape(cases, list(inputs.shape[1:]), name)
+        _check_range(inputs, data.bounds, name)
+
+
+def _check_shape(cases: Sequence[Case], shape: list[int], name: str) -> None:
+    refused = [case.name for case in cases if case.attack.for_images]
+    if refused and len(shape) != 3:
+        raise UsageError(
+            f"the attack {refused[0]} is for images, and an example of {name} is of shape {shape}; take "
+            "pgd-50x5 and margin-50x5 instead"
+        )
+
+
+def _check_range(inputs: Tensor, bounds: Bounds, name: str) -> None:
+    say = "say in Data.bounds, or bounds= of Tensors, which values they may have"
+    if not all(torch.as_tensor(end).isfinite().all() for end in bounds):
+        raise UsageError(f"the inputs of {name} have no range that attacks could keep to; {say}")
+    if any(isinstance(end, Tensor) for end in bounds) or tuple(bounds) != UNIT:
+        return
+    least, most = (float(end) for end in inputs.aminmax())
+    if least < -_SLACK or most > 1 + _SLACK:
+        raise UsageError(
+            f"the inputs of {name} reach from {least:.2g} to {most:.2g}, and attacks would keep them in 0 to "
+            f"1; {say}"
+        )
