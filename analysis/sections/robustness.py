@@ -141,6 +141,7 @@ def _comparison(
         "the training loop measured; trials that share a processor slow each other down.",
         frame,
         columns,
+        shown=None,
     )
 
 
@@ -192,6 +193,7 @@ def _checks(signs: pd.DataFrame) -> Table:
         frame,
         [text_column("workload", "workload"), text_column("method", "label")]
         + [text_column(name, name) for name in names],
+        shown=None,
     )
 
 
@@ -228,5 +230,5 @@ def _details(table: pd.DataFrame) -> Table:
             share("descent (points)", "descent"),
             share("descent (% of clean)", "relative_descent"),
         ],
-        shown=60,
+        shown=None,
     )
