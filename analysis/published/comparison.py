@@ -2,8 +2,8 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,6 @@ from analysis.records import (
 )
 from analysis.scoring import scored_families
 from analysis.statistics import estimate
-from dropattack.methods.dropattack_settings import P_ZERO
 from dropattack.robustness import Case
 from trainables.recipe.examples import CLEAN
 
@@ -63,19 +62,54 @@ def compare(records: Records) -> pd.DataFrame:
     records = _with_descents(records, {c for numbers in numbers_of.values() for c in numbers["metric"]})
     complete = records.complete(controls=True)
     sizes, plain = train_sizes(records), records.plain(complete)
-    found = []
+    of_workload = {str(name): own for name, own in complete.groupby("workload")}
+    found: list[_Cell] = []
     for paper, numbers in numbers_of.items():
-        for row in rows(numbers[numbers["workload"].isin(set(complete["workload"]))]):
+        for row in rows(numbers[numbers["workload"].isin(of_workload)]):
             if row["method"] != row["method"]:
                 continue
-            matching = complete[_matches(complete, row, sizes, plain)]
+            own = of_workload[row["workload"]]
+            matching = own[_matches(own, row, sizes, plain)]
             column = _column(matching, row["metric"])
             matching = matching[matching[column].notna()] if column else matching.head(0)
             if matching.empty:
                 continue
             nearest, differing = _nearest(records, paper, row, matching, sizes, column)
-            found.append(_compared(records, nearest, numbers, {"paper": paper, **row}, column, differing, sizes))
-    return pd.DataFrame(found)
+            beside = tuple(_published(numbers, row, method) for method in (BASELINE, ""))
+            found.append(_Cell({"paper": paper, **row}, column, nearest, differing, beside))
+    scored = _scored(records, found)
+    return pd.DataFrame([_compared(cell, scored[i], sizes) for i, cell in enumerate(found)])
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A published number and the trials that it is compared with.
+
+    Attributes:
+        row: The number, as `load` has it, with its paper.
+        column: Where records hold its metric.
+        trials: Rows of `Records.trials`.
+        differing: How these deviate from the paper's settings.
+        beside: The paper's baseline and its best result, NaN where it prints none.
+    """
+
+    row: Mapping[str, Any]
+    column: str
+    trials: pd.DataFrame
+    differing: tuple[Deviation, ...]
+    beside: tuple[float, ...]
+
+
+def _scored(records: Records, cells: Sequence[_Cell]) -> dict[int, pd.DataFrame]:
+    """The scores of every cell's trials, by the cell's place; computed together for all of one metric."""
+    found = {}
+    for column in dict.fromkeys(cell.column for cell in cells):
+        own = [cell.trials.assign(cell=i) for i, cell in enumerate(cells) if cell.column == column]
+        scored = scored_families(records, pd.concat(own, ignore_index=True), Metric(column), ["cell"])
+        for i in scored["cell"].unique():
+            part = scored[scored["cell"] == i]
+            found[int(i)] = part[part["setting"] == part["setting"].iloc[0]]
+    return found
 
 
 def _in_our_columns(numbers: pd.DataFrame) -> pd.DataFrame:
@@ -124,11 +158,13 @@ def _column(trials: pd.DataFrame, metric: str) -> str:
 def _matches(
     trials: pd.DataFrame, row: Mapping[str, Any], sizes: pd.Series, plain: pd.Series
 ) -> "pd.Series[bool]":
-    """Trials of the configuration that a published row states; no controls, but where it states a p of 0.
+    """Which of a workload's trials are of the configuration that a published row states.
+
+    No controls are, but where it states a p of 0.
 
     A p of 0 is standard training, under whatever name. Every paper's ε is absolute.
     """
-    same: pd.Series[bool] = trials["workload"] == row["workload"]
+    same: pd.Series[bool] = pd.Series(True, index=trials.index)
     if row.get("training_examples") == row.get("training_examples"):
         examples = trials.get("training.examples", pd.Series(CLEAN, index=trials.index))
         same &= examples == row.get("training_examples", CLEAN)
@@ -136,7 +172,7 @@ def _matches(
     if size is not None and size == size:
         same &= sizes.loc[trials.index] == size
     if row.get("p") == 0:
-        return same & plain
+        return same & plain.loc[trials.index]
     method = row["method"]
     instead = _INSTEAD.get(method, method)
     own = method if (same & (trials["method"] == method)).any() else instead
@@ -168,31 +204,22 @@ def _nearest(
     return trials[kept], own
 
 
-def _compared(
-    records: Records,
-    trials: pd.DataFrame,
-    numbers: pd.DataFrame,
-    row: Mapping[str, Any],
-    column: str,
-    differing: tuple[Deviation, ...],
-    sizes: pd.Series,
-) -> dict[str, Any]:
-    scored = scored_families(records, trials, Metric(column), ["workload" if row.get("p") == 0 else "method"])
-    scored = scored[scored["setting"] == scored["setting"].iloc[0]]
+def _compared(cell: _Cell, scored: pd.DataFrame, sizes: pd.Series) -> dict[str, Any]:
+    row, column = cell.row, cell.column
     spent = float(scored["spent"].max())
     ours, gain = estimate(scored["score"], spent), estimate(scored["gain"], spent)
     published = row["value"] / 100
-    baseline, best = _published(numbers, row, BASELINE), _published(numbers, row, "")
+    baseline, best = cell.beside
     stated = row.get("runs", np.nan)
     runs = 1 if np.isnan(stated) else stated
     error = _test_error(row, scored, column, "score")
     half = half_width(ours, runs, spent, test_error=error)
-    withheld = any(d.withholds for d in differing)
+    withheld = any(d.withholds for d in cell.differing)
     found = {name: row[name] for name in ("paper", "table", "row", "workload", "metric")}
     found |= {name: row.get(name) for name in _PRINTED_WITH}
     found |= {"configuration": scored["configuration"].mode().iloc[0], "published": published}
-    found |= {"size": float(sizes.loc[trials.index].median()), "n": ours.n, "mean": ours.mean}
-    found |= {"half": half, "low": ours.mean - half, "high": ours.mean + half, "deviations": differing}
+    found |= {"size": float(sizes.loc[cell.trials.index].median()), "n": ours.n, "mean": ours.mean}
+    found |= {"half": half, "low": ours.mean - half, "high": ours.mean + half, "deviations": cell.differing}
     found["sample"] = " ".join(sorted(scored[CONFIGURATION] + ":" + scored["seed"].astype(str)))
     is_baseline = bool(scored["is_baseline"].all())
     fits = verdict(ours.mean, half, published, best if is_baseline else baseline)
@@ -207,7 +234,11 @@ def _compared(
     return found
 
 
-_PRINTED_WITH = ("epsilon", "p", "k", "train_size", "training_examples", "attack", "attack_epsilon", "pixel_epsilon")
+_PRINTED_WITH = (
+    *("epsilon", "p", "k", "train_size"),
+    *("training_examples", "attack", "attack_epsilon", "pixel_epsilon"),
+)
+"""What a row states that tells where a number stands."""
 
 
 def _test_error(row: Mapping[str, Any], scored: pd.DataFrame, column: str, of: str) -> float:
@@ -224,7 +255,7 @@ def _test_error(row: Mapping[str, Any], scored: pd.DataFrame, column: str, of: s
     ours = counted if counted == counted else float(stated or math.inf)
     theirs = float(stated) if stated else ours
     score, accuracy = float(scored[of].mean()), float(scored.get("test_accuracy", scored[of]).mean())
-    if not score == score:
+    if score != score:
         return 0.0
 
     def variance(examples: float) -> float:

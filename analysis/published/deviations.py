@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ def deviations(
                 own.append(Deviation(known["about"], *shown, known["source"], withholds))
     lacking = [line for line in incomplete if line.startswith(f"{row['workload']} ")]
     parts = [Deviation("data", "all", line.partition(": ")[2] or line, "Table 1", True) for line in lacking]
-    return [tuple([*own, *parts]) for own in found]
+    return [(*own, *parts) for own in found]
 
 
 def of_the_test(paper: str, row: Mapping[str, Any], setting: str) -> str:
@@ -87,8 +88,13 @@ def unstated(paper: str, workloads: Sequence[str]) -> list[str]:
 
 
 def _stated(paper: str, row: Mapping[str, Any]) -> list[dict[str, str]]:
+    return _conditions_of(paper, row["workload"], row["method"])
+
+
+@cache
+def _conditions_of(paper: str, workload: str, method: str) -> list[dict[str, str]]:
     known = conditions(paper)
-    known = known[known["workload"].isin([_ANY, row["workload"]]) & known["method"].isin([_ANY, row["method"]])]
+    known = known[known["workload"].isin([_ANY, workload]) & known["method"].isin([_ANY, method])]
     return [{str(name): str(value) for name, value in own.items()} for own in known.to_dict("records")]
 
 

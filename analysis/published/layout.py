@@ -98,7 +98,8 @@ def _labels(row: Mapping[str, Any]) -> tuple[str, tuple[str, float | None]]:
         return f"{workload}: {row['row']}", (_under_attack(row), row["attack_epsilon"])
     if paper == "apb":
         panel = _PANEL.fullmatch(row["table"])
-        where = f"{panel[2]}, trained on {_EXAMPLES[row['training_examples']]}, {_under_attack(row)}: " if panel else ""
+        examples = _EXAMPLES[row["training_examples"]]
+        where = f"{panel[2]}, trained on {examples}, {_under_attack(row)}: " if panel else ""
         return f"{where}{row['row']}", (workload, None)
     if paper == "dropen":
         return row["row"], (f"{workload}, {_under_attack(row)}", None)

@@ -71,7 +71,7 @@ def contradictions() -> pd.DataFrame:
 
 
 def unprinted() -> pd.DataFrame:
-    """Figures without values, or with some that cannot be read: ``paper, figure, workload, method, about``."""
+    """Figures without values that can be read: ``paper, figure, workload, method, about``."""
     return _read_texts("unprinted").copy()
 
 
@@ -80,9 +80,9 @@ def conditions(paper: str) -> pd.DataFrame:
 
     Returns:
         ``workload`` and ``method``, ``*`` for all; ``setting``, a column of records, ``train_examples`` for
-        how many were trained on, or ``test_split``, which is ``drawn`` where the paper drew its own; ``value``,
-        "" where the paper states none; ``about``, the setting in words; ``source``, where it stands; and
-        ``effect`` of another value: no verdict (``withheld``), or one with a remark (``noted``).
+        how many were trained on, or ``test_split``, which is ``drawn`` where the paper drew its own;
+        ``value``, "" where the paper states none; ``about``, the setting in words; ``source``, where it
+        stands; and ``effect`` of another value: no verdict (``withheld``), or a remark (``noted``).
     """
     numbers = _read_texts("conditions")
     return numbers[numbers["paper"] == paper].reset_index(drop=True)

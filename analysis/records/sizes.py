@@ -23,7 +23,7 @@ FULL = {
     "pheme-bigru": 5_145,
     "agnews-bigru": 110_000,
 }
-"""Training examples of complete datasets in the papers' split, for records that do not say how many they had."""
+"""Training examples of complete datasets in the papers' split, for records that do not count them."""
 
 
 def train_sizes(records: Records) -> pd.Series:

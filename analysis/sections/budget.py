@@ -223,7 +223,9 @@ def _bounded(saved: pd.DataFrame) -> list[str]:
     if bounded.empty:
         return []
     told = ", ".join(f"{_share(row)} % at {row['size']:,.0f} examples" for row in rows(bounded))
-    return [f"Where a method lies beyond that curve, standard training needs more examples than it had: {told}."]
+    return [
+        f"Where a method lies beyond that curve, standard training needs more examples than it had: {told}."
+    ]
 
 
 def _share(row: Row) -> str:
@@ -241,8 +243,8 @@ def _saved_table(saved: pd.DataFrame) -> Table:
         "1 − n/n′, where standard training needs n′ examples for what the method reaches with n, read off "
         "each seed's curve over log n. Below are seeds worse than standard training at its smallest size, "
         "beyond those better than it at any size: for them n′ is not known, and a mean without them would "
-        "mislead, so there is one only where all seeds lie inside. Where some lie beyond and none below, n′ is "
-        "at least standard training's largest size, and the share at least what is given.",
+        "mislead, so there is one only where all seeds lie inside. Where some lie beyond and none below, "
+        "n′ is at least standard training's largest size, and the share at least what is given.",
         saved,
         [
             text_column("workload", "workload"),

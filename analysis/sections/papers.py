@@ -1,7 +1,7 @@
 """The papers side by side with these records."""
 
-from functools import partial
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -9,12 +9,28 @@ import pandas as pd
 from analysis.document import Column, Row, Section, Table, number_column, text_column
 from analysis.notation import number
 from analysis.published import PAPERS, Printed, compare, contradictions, printed, unprinted
-from analysis.published.deviations import Deviation, unstated
+from analysis.published.deviations import unstated
 from analysis.published.verdicts import AGREES, DIFFERS, UNDECIDED, WITHHELD
-from analysis.records import Records
+from analysis.records import Records, rows
 
 _POINTS = 100
 _REMARK = " *"
+_NAMES = {"dropattack": "DropAttack", "apb": "APB", "dropen": "Dropen"}
+_WORDS = {
+    AGREES: "agree",
+    DIFFERS: "differ",
+    UNDECIDED: "are undecided",
+    WITHHELD: "have no verdict",
+}
+_NOTES = (
+    "Two means are compared: a published number is a mean of seeds too, taken to spread as ours do. Ours ± "
+    "is half the 95 % interval of the difference: the number agrees where it lies within, and differs where "
+    "it does not. Where the paper drew its own test split, the interval holds what another draw of test "
+    "examples would change. A gain here is paired by seed; the paper's two means are not.",
+    "Undecided: these seeds cannot tell the paper's number from its baseline's (for a baseline: from its "
+    "best result's). Withheld: a setting that paper or code states is another here, so that the numbers need "
+    "not be alike. With *: a setting is another that should matter less, or that nobody states.",
+)
 
 
 def section(records: Records) -> Section | None:
@@ -23,49 +39,36 @@ def section(records: Records) -> Section | None:
     if table.empty:
         return None
     papers = [paper for paper in PAPERS if paper in set(table["paper"])]
-    workloads = sorted(set(table["workload"]))
     flaws = contradictions()
     flaws = flaws[flaws["paper"].isin(papers)].reset_index(drop=True)
-    parts = [_printed(own) for own in printed(table)]
-    parts.append(_everything(table))
+    parts = [*(_printed(own) for own in printed(table)), _everything(table)]
     differing = _deviating(table)
     if len(differing):
         parts.append(_deviations(differing))
     if len(flaws):
         parts.append(_contradictions(flaws))
-    small = (table["verdict"] == WITHHELD).all()
+    small = bool((table["verdict"] == WITHHELD).all())
     title = "The papers side by side" + (", in small" if small else "")
-    notes = [*_NOTES, *_silence(papers, workloads), *_unprinted(records, papers)]
+    notes = [*_NOTES, *_silence(papers, sorted(set(table["workload"]))), *_unprinted(records, papers)]
     return Section("papers", title, _finding(table), parts, notes)
-
-
-_NOTES = (
-    "Two means are compared: a published number is a mean of seeds too, taken to spread as ours do. Ours ± is "
-    "half the 95 % interval of the difference, and the number agrees where it lies within. Where the test split "
-    "is not the paper's, the interval holds what another draw of test examples would change. A gain here is "
-    "paired by seed; the paper's two means are not.",
-    "Undecided: these seeds cannot tell the paper's number from its baseline's (for a baseline: from its best "
-    "result's). Withheld: a setting that the paper states is another here, so that the two numbers need not be "
-    "alike. With *, a setting differs of which only the published code or nothing speaks.",
-)
 
 
 def _silence(papers: Sequence[str], workloads: Sequence[str]) -> list[str]:
     """What the papers do not state."""
-    told = [f"{paper}: {', '.join(about)}" for paper in papers if (about := unstated(paper, workloads))]
-    return [f"The papers do not state some settings. {'; '.join(told)}."] if told else []
+    told = [f"{_NAMES[p]}: {', '.join(about)}" for p in papers if (about := unstated(p, workloads))]
+    return [f"What the papers do not state: {'; '.join(told)}."] if told else []
 
 
 def _unprinted(records: Records, papers: Sequence[str]) -> list[str]:
     """Figures of which something was measured, and which print no values."""
-    found = unprinted()
-    trained = records.complete().groupby("workload")["method"].agg(set)
+    trained = records.complete()
+    there = set(zip(trained["workload"], trained["method"], strict=True))
     told = [
-        f"{row.paper}, {row.figure}. {row.about}"
-        for row in found.itertuples(index=False)
-        if row.paper in papers and row.method in trained.get(row.workload, set())
+        f"{_NAMES[row['paper']]}, {row['figure']}: {row['about']}"
+        for row in rows(unprinted())
+        if row["paper"] in papers and (row["workload"], row["method"]) in there
     ]
-    return [f"No values to compare with: {' '.join(told)}"] if told else []
+    return [f"Nothing to compare with. {' '.join(told)}"] if told else []
 
 
 def _finding(table: pd.DataFrame) -> list[str]:
@@ -77,31 +80,23 @@ def _finding(table: pd.DataFrame) -> list[str]:
     withheld = table[table["verdict"] == WITHHELD]
     if len(withheld):
         why = dict.fromkeys(d.text for own in withheld["deviations"] for d in own if d.withholds)
-        few = len(withheld) < len(table)
-        findings.append(
-            f"{'Some of these' if few else 'These'} trainings are not the papers', so that no verdict is given "
-            f"on them: {'; '.join(why)}."
-        )
+        which = "Some of these trainings" if len(withheld) < len(table) else "These trainings"
+        findings.append(f"{which} are not the papers', which is why they get no verdict: {'; '.join(why)}.")
     return findings
 
 
 def _counted(verdicts: pd.Series, what: str) -> str:
-    """``Of 16 published numbers 10 agree, 2 differ and 4 are undecided.``"""
+    """Such as ``Of 16 published numbers 10 agree, 2 differ and 4 are undecided``, with a full stop."""
     counts = verdicts.value_counts()
-    words = {AGREES: "agree", DIFFERS: "differ", UNDECIDED: "are undecided", WITHHELD: "are without a verdict"}
-    told = [f"{int(counts[v])} {text}" for v, text in words.items() if counts.get(v, 0)]
+    told = [f"{int(counts[verdict])} {text}" for verdict, text in _WORDS.items() if counts.get(verdict, 0)]
     listed = f"{', '.join(told[:-1])} and {told[-1]}" if len(told) > 1 else told[0]
     return f"Of {len(verdicts)} {what} {listed}."
 
 
 def _within(mean: float, half: float, n: float, *, signed: bool = False) -> str:
-    """``90.12 ± 0.31 (5)`` in points."""
+    """A mean in points with half its interval and the number of seeds: ``90.12 ± 0.31 (5)``."""
     spread = "" if half != half else f" ± {number(half * _POINTS)}"
     return f"{number(mean * _POINTS, signed=signed)}{spread} ({n:.0f})"
-
-
-def _judged(verdict: str, differing: Sequence[Deviation]) -> str:
-    return verdict + (_REMARK if differing and verdict != WITHHELD else "")
 
 
 def _printed(own: Printed) -> Table:
@@ -112,46 +107,44 @@ def _printed(own: Printed) -> Table:
         cells = [own.cell(line, column) for line in lines]
         for name in ("published", "mean", "half", "n", "verdict"):
             frame[f"{column}: {name}"] = [None if cell is None else cell[name] for cell in cells]
-        frame[f"{column}: remark"] = [
-            "" if cell is None else "; ".join(d.text for d in cell["deviations"]) for cell in cells
-        ]
-    several = own.cells["workload"].nunique() > 1
-    sizes = _sizes(own.cells, several)
+        told = [() if cell is None else cell["deviations"] for cell in cells]
+        frame[f"{column}: remark"] = ["; ".join(d.text for d in differing) for differing in told]
     return Table(
         f"papers-{own.paper}-{own.name.lower().replace(' ', '-')}",
-        f"{own.paper}, {own.name}",
-        f"{len(own.cells)} of the {own.count} numbers that it prints. Each cell, in per cent: paper | ours ± half "
-        f"the 95 % interval of their difference (seeds) | verdict. {sizes}",
+        f"{_NAMES[own.paper]}, {own.name}",
+        f"{len(own.cells)} of the {own.count} numbers that it prints. Each cell, in per cent: paper | ours "
+        f"± half the 95 % interval of their difference (seeds) | verdict. Trained on {_sizes(own.cells)}.",
         pd.DataFrame(frame),
         [text_column("row", "row"), *(Column(name, partial(_cell, name)) for name in columns)],
         shown=None,
     )
 
 
-def _sizes(cells: pd.DataFrame, several: bool) -> str:
+def _sizes(cells: pd.DataFrame) -> str:
     """On how many examples the trainings behind a table trained."""
-    told = []
+    told = {}
     for workload, own in cells.groupby("workload", sort=False):
         known = sorted(set(own["size"].dropna()))
-        numbers = ", ".join(f"{size:,.0f}" for size in known) or "an unknown number of"
-        told.append(f"{workload} on {numbers}" if several else f"{numbers}")
-    return f"Trained on {'; '.join(told)} examples." if several else f"Trained on {told[0]} examples."
+        told[workload] = ", ".join(f"{size:,.0f}" for size in known) or "an unknown number of"
+    if len(told) == 1:
+        return f"{next(iter(told.values()))} examples"
+    return "; ".join(f"{numbers} examples of {workload}" for workload, numbers in told.items())
 
 
 def _cell(column: str, row: Row) -> str:
-    published = row[f"{column}: published"]
+    published, verdict = row[f"{column}: published"], row[f"{column}: verdict"]
     if published is None or published != published:
         return "–"
     ours = _within(row[f"{column}: mean"], row[f"{column}: half"], row[f"{column}: n"])
-    verdict = row[f"{column}: verdict"]
     remark = _REMARK if row[f"{column}: remark"] and verdict != WITHHELD else ""
     return f"{number(published * _POINTS)} | {ours} | {verdict}{remark}"
 
 
 def _everything(table: pd.DataFrame) -> Table:
-    """One row per number: what was trained, the gain over the baseline, and what deviates."""
+    """One row per number: what was trained, and the gain over the baseline."""
+    places = zip(table["paper"], table["table"], strict=True)
     frame = table.assign(
-        source=[f"{row.paper}, {_place(row.table)}" for row in table.itertuples()],
+        source=[f"{_NAMES[p]}, {t if t[0].isalpha() else f'Table {t}'}" for p, t in places],
         remark=["; ".join(d.text for d in own) for own in table["deviations"]],
     ).drop(columns="deviations")
     columns = [
@@ -160,36 +153,37 @@ def _everything(table: pd.DataFrame) -> Table:
         text_column("workload", "workload"),
         text_column("metric", "metric"),
         text_column("trained here", "configuration"),
-        Column("examples", lambda row: number(row["size"], 0), lambda row: row["size"], numeric=True),
+        Column("examples", _examples, lambda row: row["size"], numeric=True),
         number_column("paper", "published", 2, _POINTS),
-        Column("ours", lambda row: _within(row["mean"], row["half"], row["n"]), lambda row: row["mean"], numeric=True),
+        Column("ours", _ours, lambda row: row["mean"], numeric=True),
         text_column("verdict", "verdict"),
     ]
     if "gain" in frame:
         columns += [
-            Column(
-                "paper's gain",
-                lambda row: number(row["published_gain"] * _POINTS, signed=True),
-                lambda row: row["published_gain"],
-                numeric=True,
-            ),
+            Column("paper's gain", _published_gain, lambda row: row["published_gain"], numeric=True),
             Column("our gain", _gain, lambda row: row["gain"], numeric=True),
             text_column("verdict on the gain", "gain_verdict"),
         ]
-    columns.append(text_column("what deviates", "remark"))
     return Table(
         "papers",
-        "Every number",
-        "In per cent; ± is half the 95 % interval of the difference between paper and ours, and in brackets are "
-        "our seeds.",
+        "Every number, and the gains over the baseline",
+        "In per cent; ours ± half the 95 % interval of the difference from the paper's (seeds).",
         frame,
         columns,
         shown=None,
     )
 
 
-def _place(table: str) -> str:
-    return table if table[0].isalpha() else f"Table {table}"
+def _examples(row: Row) -> str:
+    return "–" if row["size"] != row["size"] else f"{row['size']:,.0f}"
+
+
+def _ours(row: Row) -> str:
+    return _within(row["mean"], row["half"], row["n"])
+
+
+def _published_gain(row: Row) -> str:
+    return number(row["published_gain"] * _POINTS, signed=True)
 
 
 def _gain(row: Row) -> str:
@@ -199,12 +193,19 @@ def _gain(row: Row) -> str:
 
 
 def _deviating(table: pd.DataFrame) -> pd.DataFrame:
-    """Each setting that is not a paper's, once, with the workloads and how many numbers it touches."""
+    """Each setting that is not a paper's, once, with how many numbers it touches."""
     told = [
-        {"paper": row.paper, "workload": row.workload, "about": d.about, "stated": d.paper, "here": d.here}
-        | {"source": d.source, "effect": "no verdict" if d.withholds else "a remark"}
-        for row in table.itertuples()
-        for d in row.deviations
+        {
+            "paper": _NAMES[row["paper"]],
+            "workload": row["workload"],
+            "about": own.about,
+            "stated": own.paper,
+            "here": own.here,
+            "source": own.source,
+            "effect": "no verdict" if own.withholds else "a remark",
+        }
+        for row in rows(table)
+        for own in row["deviations"]
     ]
     if not told:
         return pd.DataFrame()
@@ -220,7 +221,7 @@ def _deviations(differing: pd.DataFrame) -> Table:
         differing,
         [
             text_column("paper", "paper"),
-            text_column("of", "workload"),
+            text_column("trained", "workload"),
             text_column("setting", "about"),
             text_column("the paper's", "stated"),
             text_column("here", "here"),

@@ -245,7 +245,7 @@ class Training:
         return training_batch(settings.examples, self.model, batch, settings.examples_epsilon, self._bounds)
 
     def _final(self) -> Metrics:
-        """The best model's metrics on the test split, its robustness on validation and test, and the sizes."""
+        """The best model's metrics on the test split, its robustness on both, and the numbers of examples."""
         current = copy.deepcopy(self.model.state_dict())
         self.model.load_state_dict(self.best_model)
         test, self.confusion = self.objective.measure(self.model, self.test, self.data)
@@ -260,7 +260,7 @@ class Training:
             test |= self._attacks.metrics(self.model, self.test, cases)
             valid |= self._attacks.metrics(self.model, self.valid, others)
         self.model.load_state_dict(current)
-        found = {"train": {"examples": len(self.train)}, "valid": valid, "test": test}
+        found: dict[str, Metrics] = {"train": {"examples": len(self.train)}, "valid": valid, "test": test}
         return {f"{split}_{name}": value for split, values in found.items() for name, value in values.items()}
 
     def state_dict(self) -> dict[str, Any]:
