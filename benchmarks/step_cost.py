@@ -53,6 +53,7 @@ def contenders(bench: Bench) -> dict[str, tuple[Callable[[], object], list[str]]
         "esam-swp": plain * 2,
         "awp": [*["input"] * 3, *plain * 2],
         "dropen": ["twice", *["half twice"] * 6, "twice"],
+        "dropen-pgd": [*["half twice"] * 6, "once"],
     }
     found = {name: (bench.attack(name), [*passes, *update]) for name, passes in needed.items()}
     found["freeat"] = bench.attack("freeat"), [*tokens * 3, *update * 3]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dropattack.methods.dropattack import DropAttack
     from dropattack.methods.dropattack_settings import DropAttackSettings
     from dropattack.methods.dropen import Dropen
+    from dropattack.methods.dropen_pgd import DropenPGD
     from dropattack.methods.dropout import Dropout
     from dropattack.methods.free_attacks import FreeAT, FreeLB
     from dropattack.methods.input_attacks import FGM, FGSM, PGD
@@ -40,6 +41,7 @@ _HOMES = {
     "DropAttack": "dropattack.methods.dropattack",
     "DropAttackSettings": "dropattack.methods.dropattack_settings",
     "Dropen": "dropattack.methods.dropen",
+    "DropenPGD": "dropattack.methods.dropen_pgd",
     "Dropout": "dropattack.methods.dropout",
     "ESAM": "dropattack.methods.sam",
     "FGM": "dropattack.methods.input_attacks",
@@ -82,6 +84,7 @@ __all__ = [
     "DropAttack",
     "DropAttackSettings",
     "Dropen",
+    "DropenPGD",
     "Dropout",
     "FreeAT",
     "FreeLB",

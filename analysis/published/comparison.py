@@ -58,31 +58,13 @@ def compare(records: Records) -> pd.DataFrame:
         ``verdict``, ``deviations`` (a tuple of `Deviation`) and, for methods that the paper compares with a
         baseline, ``published_gain, gain, gain_half, gain_n, gain_verdict``; values in [0, 1].
     """
-    numbers_of = {paper: _in_our_columns(load(paper)) for paper in PAPERS}
-    records = _with_descents(records, {c for numbers in numbers_of.values() for c in numbers["metric"]})
-    complete = records.complete(controls=True)
-    sizes, plain = train_sizes(records), records.plain(complete)
-    of_workload = {str(name): own for name, own in complete.groupby("workload")}
-    found: list[_Cell] = []
-    for paper, numbers in numbers_of.items():
-        for row in rows(numbers[numbers["workload"].isin(of_workload)]):
-            if row["method"] != row["method"]:
-                continue
-            own = of_workload[row["workload"]]
-            matching = own[_matches(own, row, sizes, plain)]
-            column = _column(matching, row["metric"])
-            matching = matching[matching[column].notna()] if column else matching.head(0)
-            if matching.empty:
-                continue
-            nearest, differing = _nearest(records, paper, row, matching, sizes, column)
-            beside = tuple(_published(numbers, row, method) for method in (BASELINE, ""))
-            found.append(_Cell({"paper": paper, **row}, column, nearest, differing, beside))
-    scored = _scored(records, found)
-    return pd.DataFrame([_compared(cell, scored[i], sizes) for i, cell in enumerate(found)])
+    measured, found = matched(records)
+    scored, sizes = scores(measured, found), train_sizes(measured)
+    return pd.DataFrame([judged(cell, scored[i], sizes) for i, cell in enumerate(found)])
 
 
 @dataclass(frozen=True)
-class _Cell:
+class Cell:
     """A published number and the trials that it is compared with.
 
     Attributes:
@@ -100,7 +82,35 @@ class _Cell:
     beside: tuple[float, ...]
 
 
-def _scored(records: Records, cells: Sequence[_Cell]) -> dict[int, pd.DataFrame]:
+def matched(records: Records) -> tuple[Records, list[Cell]]:
+    """Every published number that these records say something about, with their trials.
+
+    Returns:
+        The records, with accuracy descents among their columns, and the numbers.
+    """
+    numbers_of = {paper: _in_our_columns(load(paper)) for paper in PAPERS}
+    records = _with_descents(records, {c for numbers in numbers_of.values() for c in numbers["metric"]})
+    complete = records.complete(controls=True)
+    sizes, plain = train_sizes(records), records.plain(complete)
+    of_workload = {str(name): own for name, own in complete.groupby("workload")}
+    found = []
+    for paper, numbers in numbers_of.items():
+        for row in rows(numbers[numbers["workload"].isin(of_workload)]):
+            if row["method"] != row["method"]:
+                continue
+            own = of_workload[row["workload"]]
+            matching = own[_matches(own, row, sizes, plain)]
+            column = _column(matching, row["metric"])
+            matching = matching[matching[column].notna()] if column else matching.head(0)
+            if matching.empty:
+                continue
+            nearest, differing = _nearest(records, paper, row, matching, sizes, column)
+            beside = tuple(_published(numbers, row, method) for method in (BASELINE, ""))
+            found.append(Cell({"paper": paper, **row}, column, nearest, differing, beside))
+    return records, found
+
+
+def scores(records: Records, cells: Sequence[Cell]) -> dict[int, pd.DataFrame]:
     """The scores of every cell's trials, by the cell's place; computed together for all of one metric."""
     found = {}
     for column in dict.fromkeys(cell.column for cell in cells):
@@ -204,7 +214,14 @@ def _nearest(
     return trials[kept], own
 
 
-def _compared(cell: _Cell, scored: pd.DataFrame, sizes: pd.Series) -> dict[str, Any]:
+def judged(cell: Cell, scored: pd.DataFrame, sizes: pd.Series) -> dict[str, Any]:
+    """The row of `compare` for one number.
+
+    Args:
+        cell: The number.
+        scored: Its part of `scores`.
+        sizes: How many examples each trial trained on.
+    """
     row, column = cell.row, cell.column
     spent = float(scored["spent"].max())
     ours, gain = estimate(scored["score"], spent), estimate(scored["gain"], spent)

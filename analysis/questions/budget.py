@@ -59,7 +59,7 @@ def training_size_curves(records: Records, metric: Metric) -> pd.DataFrame:
     scored = scored[(scored["method"] == BASELINE) | ~scored["is_baseline"]]
     by = ["workload", "method", "recipe", "size"]
     scored = scored.merge(samples(scored, by).reset_index(), on=by)
-    return scored[[*by, "seed", "score", "spent", "sample"]]
+    return scored[[*by, "seed", "score", "spent", "sample"]].sort_values([*by, "seed"], ignore_index=True)
 
 
 def data_saved(curves: pd.DataFrame, metric: Metric) -> pd.DataFrame:

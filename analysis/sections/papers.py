@@ -41,7 +41,8 @@ def section(records: Records) -> Section | None:
     papers = [paper for paper in PAPERS if paper in set(table["paper"])]
     flaws = contradictions()
     flaws = flaws[flaws["paper"].isin(papers)].reset_index(drop=True)
-    parts = [*(_printed(own) for own in printed(table)), _everything(table)]
+    fullest = sorted(printed(table), key=lambda own: -len(own.cells) / own.count)
+    parts = [*map(_printed, fullest), _everything(table)]
     differing = _deviating(table)
     if len(differing):
         parts.append(_deviations(differing))
