@@ -42,6 +42,8 @@ _OWN_NAMES = {"freeat": {"k": "m"}}
 _INSTEAD = {"dropen-pgd": "pgd"}
 """The ordinary method that stands in for a paper's own form of it, where that was not trained."""
 _DESCENT, _ACCURACY = "_descent", "_accuracy"
+_COMPARABLE = ("workload", "metric", "training_examples", "train_size")
+"""What a number shares with the baseline and the best result that it is told from."""
 
 
 def compare(records: Records) -> pd.DataFrame:
@@ -95,6 +97,7 @@ def matched(records: Records) -> tuple[Records, list[Cell]]:
     of_workload = {str(name): own for name, own in complete.groupby("workload")}
     found = []
     for paper, numbers in numbers_of.items():
+        beside: dict[tuple[str, ...], tuple[float, ...]] = {}
         for row in rows(numbers[numbers["workload"].isin(of_workload)]):
             if row["method"] != row["method"]:
                 continue
@@ -105,8 +108,10 @@ def matched(records: Records) -> tuple[Records, list[Cell]]:
             if matching.empty:
                 continue
             nearest, differing = _nearest(records, paper, row, matching, sizes, column)
-            beside = tuple(_published(numbers, row, method) for method in (BASELINE, ""))
-            found.append(Cell({"paper": paper, **row}, column, nearest, differing, beside))
+            place = tuple(str(row.get(name)) for name in _COMPARABLE)
+            if place not in beside:
+                beside[place] = tuple(_published(numbers, row, method) for method in (BASELINE, ""))
+            found.append(Cell({"paper": paper, **row}, column, nearest, differing, beside[place]))
     return records, found
 
 
@@ -161,6 +166,8 @@ def _column(trials: pd.DataFrame, metric: str) -> str:
         case = Case.of_metric(column.replace(_DESCENT, _ACCURACY))
         return case.examples or math.inf if case is not None else math.inf
 
+    if metric in trials and trials[metric].notna().any():
+        return metric
     there = [c for c in trials.columns if _whole(c) == metric and trials[c].notna().any()]
     return max(there, key=examples) if there else ""
 
