@@ -83,7 +83,7 @@ class Table:
         caption: What to look at.
         frame: The data, all of them.
         columns: How rows are shown.
-        shown: How many rows a page shows.
+        shown: How many rows a page shows; ``None`` for all.
     """
 
     name: str
@@ -91,11 +91,11 @@ class Table:
     caption: str
     frame: pd.DataFrame
     columns: Sequence[Column]
-    shown: int = 30
+    shown: int | None = 30
 
     def visible(self) -> list[dict[str, Any]]:
         """The rows that a page shows."""
-        return rows(self.frame.head(self.shown))
+        return rows(self.frame if self.shown is None else self.frame.head(self.shown))
 
     @property
     def data(self) -> pd.DataFrame:
@@ -105,7 +105,7 @@ class Table:
     @property
     def hidden(self) -> int:
         """How many rows a page leaves out."""
-        return max(len(self.frame) - self.shown, 0)
+        return 0 if self.shown is None else max(len(self.frame) - self.shown, 0)
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ def contenders(bench: Bench) -> dict[str, tuple[Callable[[], object], list[str]]
         "esam-swp": plain * 2,
         "awp": [*["input"] * 3, *plain * 2],
         "dropen": ["twice", *["half twice"] * 6, "twice"],
+        "dropen-pgd": [*["half twice"] * 6, "once"],
     }
     three = {"trades": {"k": 3}}
     found = {

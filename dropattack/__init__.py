@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dropattack.methods.dropattack import DropAttack
     from dropattack.methods.dropattack_settings import DropAttackSettings
     from dropattack.methods.dropen import Dropen
+    from dropattack.methods.dropen_pgd import DropenPGD
     from dropattack.methods.dropout import Dropout
     from dropattack.methods.fast import FGSMRS, NFGSM
     from dropattack.methods.free_attacks import FreeAT, FreeLB
@@ -46,6 +47,7 @@ _HOMES = {
     "DropAttack": "dropattack.methods.dropattack",
     "DropAttackSettings": "dropattack.methods.dropattack_settings",
     "Dropen": "dropattack.methods.dropen",
+    "DropenPGD": "dropattack.methods.dropen_pgd",
     "Dropout": "dropattack.methods.dropout",
     "ESAM": "dropattack.methods.sam",
     "FGM": "dropattack.methods.input_attacks",
@@ -99,6 +101,7 @@ __all__ = [
     "DropAttack",
     "DropAttackSettings",
     "Dropen",
+    "DropenPGD",
     "Dropout",
     "FreeAT",
     "FreeLB",

@@ -31,6 +31,13 @@ def _read(name: str) -> pd.DataFrame:
         return pd.read_csv(file, dtype=dict.fromkeys(_TEXT, str))
 
 
+@cache
+def _read_texts(name: str) -> pd.DataFrame:
+    path = resources.files("analysis.published") / f"{name}.csv"
+    with path.open(encoding="utf-8") as file:
+        return pd.read_csv(file, dtype=str, keep_default_na=False)
+
+
 def load(paper: str, table: str | None = None) -> pd.DataFrame:
     """The numbers of a paper, in the unit in which they are printed (accuracies in per cent).
 
@@ -56,8 +63,29 @@ def load(paper: str, table: str | None = None) -> pd.DataFrame:
 
 
 def contradictions() -> pd.DataFrame:
-    """Where the papers disagree with themselves: ``paper, about, place_a, value_a, place_b, value_b``."""
-    return _read("contradictions").copy()
+    """Where the papers disagree with themselves: ``paper, about, place_a, value_a, place_b, value_b``.
+
+    Values are texts, with the digits that are printed.
+    """
+    return _read_texts("contradictions").copy()
+
+
+def unprinted() -> pd.DataFrame:
+    """Figures without values that can be read: ``paper, figure, workload, method, about``."""
+    return _read_texts("unprinted").copy()
+
+
+def conditions(paper: str) -> pd.DataFrame:
+    """Under which settings a paper's numbers came about.
+
+    Returns:
+        ``workload`` and ``method``, ``*`` for all; ``setting``, a column of records, ``train_examples`` for
+        how many were trained on, or ``test_split``, which is ``drawn`` where the paper drew its own;
+        ``value``, "" where the paper states none; ``about``, the setting in words; ``source``, where it
+        stands; and ``effect`` of another value: no verdict (``withheld``), or a remark (``noted``).
+    """
+    numbers = _read_texts("conditions")
+    return numbers[numbers["paper"] == paper].reset_index(drop=True)
 
 
 def as_records(numbers: pd.DataFrame) -> Records:

@@ -6,11 +6,9 @@ from numpy.typing import ArrayLike
 
 from analysis.pairing import samples
 from analysis.recipes import recipes, set_by_budget
-from analysis.records import BASELINE, Metric, Records, scale_of
+from analysis.records import BASELINE, SIZE, Metric, Records, scale_of, train_sizes
 from analysis.scoring import scored_families, summarise_families
 from analysis.statistics import estimate
-
-SIZE = "training.train_size"
 
 
 def quality_by_passes(records: Records, metric: Metric) -> pd.DataFrame:
@@ -45,22 +43,23 @@ def training_size_curves(records: Records, metric: Metric) -> pd.DataFrame:
 
     Returns:
         ``workload, method, recipe`` (but for the size), ``size, seed, score, spent`` and ``sample``, equal
-        for methods that are the same trainings; empty where only one size was trained. A size of 0, which
-        stands for all examples, is left out, since records do not say how many those are.
+        for methods that are the same trainings; empty where only one size was trained. A full split counts
+        as its size (`train_sizes`), and is left out where that is not known.
     """
     trials = records.complete()
     if SIZE not in trials:
         return pd.DataFrame()
-    trials = trials[trials[SIZE] > 0]
+    trials = trials.assign(size=train_sizes(records))
+    trials = trials[trials["size"].notna()]
     trials = trials.assign(recipe=recipes(records, trials, [SIZE]))
-    several = trials.groupby(["workload", "recipe"])[SIZE].transform("nunique") > 1
+    several = trials.groupby(["workload", "recipe"])["size"].transform("nunique") > 1
     if not several.any():
         return pd.DataFrame()
     scored = scored_families(records, trials[several], metric, ["method", "recipe"])
-    scored = scored[(scored["method"] == BASELINE) | ~scored["is_baseline"]].rename(columns={SIZE: "size"})
+    scored = scored[(scored["method"] == BASELINE) | ~scored["is_baseline"]]
     by = ["workload", "method", "recipe", "size"]
     scored = scored.merge(samples(scored, by).reset_index(), on=by)
-    return scored[[*by, "seed", "score", "spent", "sample"]]
+    return scored[[*by, "seed", "score", "spent", "sample"]].sort_values([*by, "seed"], ignore_index=True)
 
 
 def data_saved(curves: pd.DataFrame, metric: Metric) -> pd.DataFrame:
@@ -71,7 +70,8 @@ def data_saved(curves: pd.DataFrame, metric: Metric) -> pd.DataFrame:
 
     A result below or above the whole curve only bounds n'. A mean over the other seeds would find savings
     where there are none, above all at the smallest size, where half of all seeds lie below by luck: so there
-    is none unless all seeds lie inside.
+    is none unless all seeds lie inside. Where some lie beyond and none below, n' is at least the largest size
+    of the curve, which bounds the mean from below.
 
     Args:
         curves: What `training_size_curves` gave.
@@ -79,8 +79,9 @@ def data_saved(curves: pd.DataFrame, metric: Metric) -> pd.DataFrame:
 
     Returns:
         ``workload, method, recipe, size, sample, n`` (seeds), of which ``below`` are worse than standard
-        training at its smallest size, ``beyond`` better than it at any size, and ``inside`` between; and
-        ``saved, low, high``, missing unless all are inside.
+        training at its smallest size, ``beyond`` better than it at any size, and ``inside`` between;
+        ``saved, low, high``, missing unless all are inside; and ``at_least``, a bound of the mean where some
+        are beyond and none below.
     """
     found = []
     same = ["workload", "recipe"]
@@ -92,11 +93,13 @@ def data_saved(curves: pd.DataFrame, metric: Metric) -> pd.DataFrame:
         for size in sorted(group["size"].unique()):
             rows = group[group["size"] == size]
             curves_by_seed = {seed: own for seed, own in baseline.groupby("seed") if len(own) > 1}
-            needed = [
-                examples_needed(own["size"], metric.sign * own["score"], metric.sign * score)
-                for seed, score in zip(rows["seed"], rows["score"], strict=True)
-                if (own := curves_by_seed.get(seed)) is not None
-            ]
+            needed, bounds = [], []
+            for seed, score in zip(rows["seed"], rows["score"], strict=True):
+                if (own := curves_by_seed.get(seed)) is not None:
+                    most = float(own["size"].max())
+                    n = examples_needed(own["size"], metric.sign * own["score"], metric.sign * score)
+                    needed.append(n)
+                    bounds.append(1 - size / min(n, most))
             below, beyond = int(np.isnan(needed).sum()), int(np.isposinf(needed).sum())
             censored = below + beyond > 0
             spent = float(rows["spent"].max()) if "spent" in rows else 0.0
@@ -105,7 +108,9 @@ def data_saved(curves: pd.DataFrame, metric: Metric) -> pd.DataFrame:
             row |= {"n": len(needed), "below": below}
             row |= {"inside": len(needed) - below - beyond, "beyond": beyond}
             row["sample"] = rows.get("sample", rows["method"]).iloc[0]
-            found.append(row | {"saved": saved.mean, "low": saved.low, "high": saved.high})
+            bounded = float(np.mean(bounds)) if beyond and not below else np.nan
+            row |= {"saved": saved.mean, "low": saved.low, "high": saved.high, "at_least": bounded}
+            found.append(row)
     return pd.DataFrame(found)
 
 

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from analysis.records.identity import CONFIGURATION, CONTROL
     from analysis.records.metric import Metric
     from analysis.records.scale import ABSOLUTE, RELATIVE, scale_of, size_label
+    from analysis.records.sizes import SIZE, train_sizes
     from analysis.records.tables import (
         BASELINE,
         COMPLETE,
@@ -25,6 +26,7 @@ _HOMES = {
     "identity": ("CONFIGURATION", "CONTROL"),
     "metric": ("Metric",),
     "scale": ("ABSOLUTE", "RELATIVE", "scale_of", "size_label"),
+    "sizes": ("SIZE", "train_sizes"),
     "tables": (
         *("BASELINE", "COMPLETE", "FAILED", "PRUNED", "RUNNING"),
         *("Records", "describe", "labels", "one_per_training", "rows"),
@@ -42,6 +44,7 @@ __all__ = [
     "PRUNED",
     "RELATIVE",
     "RUNNING",
+    "SIZE",
     "Metric",
     "Records",
     "describe",
@@ -51,6 +54,7 @@ __all__ = [
     "rows",
     "scale_of",
     "size_label",
+    "train_sizes",
 ]
 
 

@@ -24,6 +24,8 @@ BASELINE = "standard"
 _TARGETS = "targets"
 _FIRST = ("targets", "epsilon", "p", "k")
 _TESTED_WITH = ("training.robustness", "training.test")
+_LONGEST = 1e12
+"""Whole numbers below it are written out."""
 
 
 @dataclass(frozen=True)
@@ -311,4 +313,6 @@ def _present(value: Any) -> bool:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.0f}" if value.is_integer() and abs(value) < _LONGEST else f"{value:.4g}"

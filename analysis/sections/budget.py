@@ -118,16 +118,20 @@ def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
     by_gain = known.sort_values("gain", ascending=False, kind="stable")
     best = by_gain.iloc[0]
     gain = with_interval(best["gain"], best["gain_low"], best["gain_high"], metric, signed=True)
-    told = (
-        f"The largest gain in {metric.name}, {gain}, comes with K = {best['k']:.0f} at "
-        f"{best['passes']:.3g} passes per step ({best['targets']}, {best['workload']})"
-        f"{_apart(by_gain, 'gain_low', 'gain_high')}"
+    where = (
+        f"K = {best['k']:.0f} at {best['passes']:.3g} passes per step ({best['targets']}, {best['workload']})"
     )
+    if best["gain"] > 0:
+        told = f"The largest gain in {metric.name}, {gain}, comes with {where}"
+    else:
+        told = f"No K gains in {metric.name}; the least is lost, {gain}, with {where}"
+    told += _apart(by_gain, "gain_low", "gain_high")
     thrifty = known.dropna(subset="per_pass").sort_values("per_pass", ascending=False, kind="stable")
     if len(thrifty):
         first = thrifty.iloc[0]
+        most = "gains most" if first["per_pass"] > 0 else "loses least"
         told += (
-            f"; per extra pass K = {first['k']:.0f} gains most ({_per_pass(first, metric)}, "
+            f"; per extra pass K = {first['k']:.0f} {most} ({_per_pass(first, metric)}, "
             f"{first['targets']}){_apart(thrifty, 'per_pass_low', 'per_pass_high')}"
         )
     if best["tier"] == FLATTERED:
@@ -199,7 +203,8 @@ def _saved_finding(saved: pd.DataFrame) -> list[str]:
     known = saved.dropna(subset="saved").sort_values("saved", kind="stable")
     if known.empty:
         return [
-            f"{where} At no size do all seeds lie on it, so that no mean share of saved data can be given."
+            f"{where} At no size do all seeds lie on it, so that no mean share of saved data can be given.",
+            *_bounded(saved),
         ]
     least, most = rows(known)[0], rows(known)[-1]
     between = f"between {_share(least)} % and {_share(most)} %" if len(known) > 1 else f"{_share(most)} %"
@@ -207,12 +212,26 @@ def _saved_finding(saved: pd.DataFrame) -> list[str]:
     return [
         f"{where} At {len(known)} of {len(saved)} sizes all seeds do: there methods save {between} of the "
         "training data at equal quality; at least half, which the paper claims, on average at "
-        f"{half} of them and with the whole interval at {sure}."
+        f"{half} of them and with the whole interval at {sure}.",
+        *_bounded(saved),
+    ]
+
+
+def _bounded(saved: pd.DataFrame) -> list[str]:
+    """What is known of methods that are better than standard training at any size."""
+    bounded = saved[saved["at_least"] > 0].sort_values("at_least", kind="stable")
+    if bounded.empty:
+        return []
+    told = ", ".join(f"{_share(row)} % at {row['size']:,.0f} examples" for row in rows(bounded))
+    return [
+        f"Where a method lies beyond that curve, standard training needs more examples than it had: {told}."
     ]
 
 
 def _share(row: Row) -> str:
-    """A share in per cent with its interval."""
+    """A share in per cent with its interval, or the bound that is known of it."""
+    if row["saved"] != row["saved"] and row["at_least"] == row["at_least"]:
+        return f"≥ {number(100 * row['at_least'], 0)}"
     ends = (number(100 * row[end], 0) for end in ("low", "high"))
     return number(100 * row["saved"], 0) + ("" if row["low"] != row["low"] else f" [{', '.join(ends)}]")
 
@@ -224,13 +243,14 @@ def _saved_table(saved: pd.DataFrame) -> Table:
         "1 − n/n′, where standard training needs n′ examples for what the method reaches with n, read off "
         "each seed's curve over log n. Below are seeds worse than standard training at its smallest size, "
         "beyond those better than it at any size: for them n′ is not known, and a mean without them would "
-        "mislead, so there is one only where all seeds lie inside.",
+        "mislead, so there is one only where all seeds lie inside. Where some lie beyond and none below, "
+        "n′ is at least standard training's largest size, and the share at least what is given.",
         saved,
         [
             text_column("workload", "workload"),
             text_column("method", "method"),
             *_varied(saved, {"recipe": "recipe"}),
-            number_column("examples", "size"),
+            Column("examples", lambda row: f"{row['size']:,.0f}", lambda row: row["size"], numeric=True),
             number_column("n", "n"),
             number_column("below", "below"),
             number_column("inside", "inside"),

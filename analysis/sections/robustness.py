@@ -143,6 +143,7 @@ def _comparison(
         "processor slow each other down.",
         frame,
         columns,
+        shown=None,
     )
 
 
@@ -200,6 +201,7 @@ def _checks(signs: pd.DataFrame) -> Table:
         frame,
         [text_column("workload", "workload"), text_column("method", "label")]
         + [text_column(name, name) for name in names],
+        shown=None,
     )
 
 
@@ -236,5 +238,5 @@ def _details(table: pd.DataFrame) -> Table:
             share("descent (points)", "descent"),
             share("descent (% of clean)", "relative_descent"),
         ],
-        shown=60,
+        shown=None,
     )

@@ -19,11 +19,10 @@ from analysis.figures.heatmap import epsilon_p_map
 from analysis.figures.surrogate import surrogate_map
 from analysis.marks import marks_of, settings_labels
 from analysis.notation import digits_of, number, seeds_text
-from analysis.questions.budget import SIZE
 from analysis.questions.sensitivity import AXES, epsilon_p_cells, marginal, panel_columns
 from analysis.questions.surrogate import Surrogate, surrogates
 from analysis.recipes import set_by_budget
-from analysis.records import CONTROL, RELATIVE, Metric, Records, describe, labels, rows
+from analysis.records import CONTROL, RELATIVE, SIZE, Metric, Records, describe, labels, rows
 from analysis.statistics import FEWEST
 
 _MAPS, _LINES = 6, 5

@@ -1,7 +1,7 @@
 """Dropen: the TRS regularizer, unlike input gradients and small ones, on a network with dropout."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,7 @@ from typing_extensions import override
 
 from dropattack.attack_settings import ScheduledSettings
 from dropattack.batches import size_of
-from dropattack.method import Method
-from dropattack.methods.balls import projected_step
+from dropattack.methods.gradient_ascent import GradientAscent, mean_square, of_each
 from dropattack.methods.standard import Standard, StandardSettings
 from dropattack.modes import frozen_batch_statistics, twice_differentiable
 from dropattack.perturbation import zeroed
@@ -22,7 +21,7 @@ from dropattack.settings import Settings, setting
 from dropattack.step_result import StepResult
 from dropattack.targets.activations import ActivationTarget
 from dropattack.targets.names import find_input
-from dropattack.targets.target import attached, watched
+from dropattack.targets.target import attached
 from dropattack.task import Arguments, Batch, Labels, Task
 
 BATCHES, MASKS = "batches", "masks"
@@ -92,13 +91,12 @@ class DropenSettings(ScheduledSettings):
 
 
 @register
-class Dropen(Method[DropenSettings]):
+class Dropen(GradientAscent[DropenSettings]):
     """Loss + cosine · mean|cos(∇ₓℓᵢ, ∇ₓℓᵢ′)| + smoothness · mean‖∇ₓℓᵢ‖².
 
     The loss is of the clean batch; with ``masks`` it is the mean over both masks. Smoothness is measured on
-    the first half of the batch, clean, beside the second half, attacked: K steps of length ε/3 along the sign
-    of the gradient of ‖∇ₓℓᵢ‖², each back into the ball (Dropen's code; its report calls this projected
-    gradient descent). For text x are the vectors of the tokens.
+    the first half of the batch, clean, beside the second half, attacked as `GradientAscent` does (Dropen's
+    code; its report calls this projected gradient descent). For text x are the vectors of the tokens.
 
     Penalties on a gradient need the derivative of a derivative: once for each of the two terms, with respect
     to the weights, and once for each step of the ascent, with respect to the half batch. A row whose gradient
@@ -113,7 +111,6 @@ class Dropen(Method[DropenSettings]):
     source = "Dropen, section 3; Yang et al. 2021, TRS."
     cost = "4 + K; 2 where K = 0; 2 more to compare masks"
     state = "input gradients of earlier batches"
-    second_order = True
     settings_type = DropenSettings
 
     def __init__(self, settings: DropenSettings, task: Task) -> None:
@@ -165,8 +162,8 @@ class Dropen(Method[DropenSettings]):
         settings, size = self.settings, size_of((inputs, labels))
         masks = settings.cosine > 0 and settings.compare == MASKS
         if masks:
-            inputs, labels = _of_each(size, lambda t: torch.cat([t, t]), (inputs, labels))
-        loss, outputs, gradient, _ = self._differentiated(model, target, inputs, labels)
+            inputs, labels = of_each(size, lambda t: torch.cat([t, t]), (inputs, labels))
+        loss, outputs, gradient, _ = self.differentiated_loss(model, target, inputs, labels)
         total, log = loss, {}
         if settings.cosine > 0:
             others = [gradient[:size]] if masks else list(self._earlier)
@@ -189,57 +186,20 @@ class Dropen(Method[DropenSettings]):
         size = size_of((inputs, labels))
         half = size // 2
         with frozen_batch_statistics(model):
-            second = _of_each(size, lambda t: t[half:], (inputs, labels))
-            perturbation, share = self._ascended(model, target, *second)
+            second = of_each(size, lambda t: t[half:], (inputs, labels))
+            perturbation, share = self.ascended(
+                model, target, *second, self._epsilon, self.settings.k, self.settings.clamp
+            )
             target.shift(torch.cat([perturbation.new_zeros(half, *perturbation.shape[1:]), perturbation]))
-            gradient = self._differentiated(model, target, inputs, labels)[2]
+            gradient = self.differentiated_loss(model, target, inputs, labels)[2]
             smoothness = mean_square(gradient)
             self._propagate_to(model, self.settings.smoothness * smoothness)
         return {"smoothness": smoothness.detach(), "skipped": share}
-
-    def _ascended(
-        self, model: nn.Module, target: ActivationTarget, inputs: Arguments, labels: Labels
-    ) -> tuple[Tensor, Tensor]:
-        """The perturbation that K steps reach, and the share left out."""
-        radius, shares = self._epsilon, []
-        perturbation = None
-        for _ in range(self.settings.k):
-            ascent = self._ascent(model, target, inputs, labels)
-            perturbation, share = projected_step(target, perturbation, ascent, radius / 3, radius, "linf")
-            shares.append(share)
-            if self.settings.clamp:
-                perturbation = (target.value + perturbation).clamp_(0, 1).sub_(target.value)
-            target.shift(perturbation)
-        assert perturbation is not None
-        return perturbation, torch.stack(shares).mean()
-
-    def _ascent(
-        self, model: nn.Module, target: ActivationTarget, inputs: Arguments, labels: Labels
-    ) -> Tensor:
-        """The gradient by x of mean‖∇ₓℓᵢ‖², zero where that does not depend on x."""
-        _, _, gradient, variable = self._differentiated(model, target, inputs, labels)
-        value = mean_square(gradient)
-        found = self.differentiated(value, [variable]) if value.requires_grad else [None]
-        return torch.zeros_like(variable) if found[0] is None else target.select(found[0])
 
     def _propagate_to(self, model: nn.Module, value: Tensor) -> None:
         """Adds a value's gradient to the ``.grad`` of the parameters, and computes no other."""
         if value.requires_grad:
             self.propagate(value, [p for p in model.parameters() if p.requires_grad])
-
-    def _differentiated(
-        self, model: nn.Module, target: ActivationTarget, inputs: Arguments, labels: Labels
-    ) -> tuple[Tensor, Any, Tensor, Tensor]:
-        """Loss, outputs, the gradients ∇ₓℓᵢ of each example's own loss, with their graph, and x."""
-        with watched([target]):
-            loss, outputs = self.forward(model, inputs, labels)
-            variable = target.variable
-        if variable is None:
-            raise target.unused()
-        (gradient,) = self.differentiated(loss, [variable], create_graph=True)
-        if gradient is None:
-            raise target.unused()
-        return loss, outputs, target.select(gradient) * size_of((inputs, labels)), variable
 
     @override
     def state_dict(self) -> dict[str, Any]:
@@ -250,12 +210,6 @@ class Dropen(Method[DropenSettings]):
         self._earlier = deque(
             (gradient.clone() for gradient in state.get("earlier", ())), maxlen=self.settings.memory
         )
-
-
-def _of_each(size: int, function: Callable[[Tensor], Tensor], batch: Batch) -> Batch:
-    """A batch of ``size`` examples with a function of each tensor that has a row for each of them."""
-    found: Batch = tree_map_only(Tensor, lambda t: function(t) if t.dim() and len(t) == size else t, batch)
-    return found
 
 
 def similarity(gradient: Tensor, others: list[Tensor]) -> Tensor:
@@ -274,11 +228,6 @@ def similarity(gradient: Tensor, others: list[Tensor]) -> Tensor:
         pair = _directions(gradient[shared]), _directions(other[shared].to(gradient))
         found.append((pair[0] * pair[1]).sum(1).abs().mean())
     return torch.stack(found).mean() if found else gradient.new_zeros(())
-
-
-def mean_square(gradient: Tensor) -> Tensor:
-    """Mean over the rows of the squared L2 norm, 0-dimensional, differentiable."""
-    return gradient.flatten(1).square().sum(1).mean()
 
 
 def _directions(rows: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ IDLE = {
     "awp": ({"gamma": 0, "epsilon": 0}, 1),
     "dropattack": ({"targets": "input+hidden", "epsilon": 0, "k": 2}, 3),
     "dropen": ({"cosine": 0, "smoothness": 0}, 1),
+    "dropen-pgd": ({"epsilon": 0, "final_epsilon": 0}, 1),
     "dropout": ({"rate": 0}, 1),
     "esam-swp": ({"rho": 0}, 1),
     "fgm": ({"epsilon": 0}, 2),

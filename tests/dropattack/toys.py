@@ -18,6 +18,7 @@ HYPERPARAMETERS = {
     "apb": {"h": 3, "eta": 0.01},
     "dropattack": {"targets": "input+hidden", "epsilon": 0.7, "k": 2},
     "dropen": {"k": 2},
+    "dropen-pgd": {"k": 2},
     "dropout": {"rate": 0.0},
     "freeat": {"step_size": 0.03, "epsilon": 0.05},
     "l1": {"strength": 0.01},
@@ -32,6 +33,7 @@ WEIGHTS = {
     "awp": [0, 0, 0, 1],
     "dropattack": [1, 0.5, 0.5, 0.5, 0.5],
     "dropen": [1, 0, 0, 0],
+    "dropen-pgd": [0, 0, 0, 1],
     "dropout": [1],
     "esam-swp": [0, 1],
     "fgm": [1, 1],
@@ -48,7 +50,7 @@ WEIGHTS = {
     "sam": [0, 1],
     "standard": [1],
 }
-TWICE = {"dropen"}
+TWICE = {"dropen", "dropen-pgd"}
 APART = {"r-drop": 2, "trades": 4, "vat": 3}
 """Methods whose passes give the gradient of a divergence too, with their number of passes."""
 GRAPHS = {"r-drop": [0, 1], "trades": [0, 1, 1, 1]}

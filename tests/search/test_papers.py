@@ -56,8 +56,8 @@ def test_a_table_has_five_seeds_of_every_cell_that_the_paper_prints(name: str, c
         ("apb-figure3a", 2 * (1 + 2)),
         ("apb-figure3b", 2 * (1 + 5 * 2)),  # 5 structures, both directions
         ("apb-direction", 2 * (1 + 4 * 2 + 1)),  # 4 steps, both directions, and none
-        ("dropen-table1", 1 + 1 + 2),  # direct, PGD, both forms of TRS
-        ("dropen-table2", 1 + 2 + 2),  # PGD of two radii
+        ("dropen-table1", 1 + 2 + 2),  # direct, PGD and the report's own, both forms of TRS
+        ("dropen-table2", 1 + 3 + 2),  # PGD of two radii
         ("dropen-weights", 1 + (4 * 4 - 1) + 4 + 2),
     ],
 )
@@ -142,3 +142,13 @@ def test_fast_adversarial_trainings_share_one_recipe_and_one_ball(scale: str, se
     assert {trial.hyperparameters.get("epsilon") for trial in trials} == {None, 0.031}
     clean = [trial.method for trial in trials if trial.hyperparameters.get("clean", False)]
     assert not clean, "on the attacked batch alone"
+
+
+@pytest.mark.parametrize(("name", "scale"), [("dropen-table1", 0.3081), ("dropen-table2", 1.0)])
+def test_dropens_own_pgd_has_the_radius_of_its_trs(name: str, scale: float) -> None:
+    (own,) = {
+        (trial.hyperparameters["epsilon"], trial.hyperparameters["final_epsilon"], trial.hyperparameters["k"])
+        for trial in _trials(name)
+        if trial.method == "dropen-pgd"
+    }
+    assert own == (pytest.approx(0.1 * scale, rel=0.01), pytest.approx(0.2 * scale, rel=0.01), 6)

@@ -240,7 +240,7 @@ class Training:
         return training_batch(settings.examples, self.model, batch, settings.examples_epsilon, self._bounds)
 
     def _final(self) -> Metrics:
-        """The best model's metrics on the test split, and its robustness on validation and test."""
+        """The best model's metrics on the test split, its robustness on both, and the numbers of examples."""
         current = copy.deepcopy(self.model.state_dict())
         self.model.load_state_dict(self.best_model)
         cases, valid, test = self.settings.cases, Metrics(), UNTESTED
@@ -253,7 +253,8 @@ class Training:
             valid |= self._attacks.metrics(self.model, self.valid, others)
         self.model.load_state_dict(current)
         found = {"valid": valid, "test": test.metrics}
-        return {f"{split}_{name}": value for split, values in found.items() for name, value in values.items()}
+        named = {f"{split}_{name}": value for split, own in found.items() for name, value in own.items()}
+        return {"train_examples": len(self.train), **named}
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the training depends on, at an epoch's end or between two steps."""

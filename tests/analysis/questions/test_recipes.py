@@ -39,12 +39,8 @@ def searched(column: str, values: list[Any], **changes: Any) -> Records:
 
 
 def label(column: str, value: Any) -> str:
-    number = isinstance(value, int | float)
-    return (
-        f"{column.partition('.')[2]}\N{NO-BREAK SPACE}{f'{float(value):.4g}' if number else value}"
-        if value
-        else ""
-    )
+    shown = f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else value
+    return f"{column.partition('.')[2]}\N{NO-BREAK SPACE}{shown}" if value else ""
 
 
 @pytest.mark.parametrize(("column", "values"), RECIPES)

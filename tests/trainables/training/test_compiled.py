@@ -104,7 +104,7 @@ def test_a_compiled_trial_goes_on_from_an_eager_checkpoint() -> None:
 
 
 def test_methods_that_differentiate_gradients_are_refused() -> None:
-    assert [name for name, method in registered().items() if method.second_order] == ["dropen"]
+    assert [name for name, method in registered().items() if method.second_order] == ["dropen", "dropen-pgd"]
     with pytest.raises(UsageError, match="set compile: false"):
         check_compilable("dropen")
     with pytest.raises(UsageError, match="set compile: false"):
