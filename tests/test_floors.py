@@ -18,9 +18,9 @@ ROOMS = {
         "passes gradients step_result gathering method registry methods integrations robustness catalogue"
     ),
     "trainables": (
-        "digest disk sealing tensors gpu vision data code architecture models datasets recipe objectives "
-        "adapters target_sets workload papers workloads usercode resolved trial saved training lanes "
-        "trainable __main__"
+        "digest disk sealing remote tensors gpu vision data code architecture models datasets recipe "
+        "objectives adapters target_sets workload papers workloads usercode resolved trial saved training "
+        "lanes trainable __main__"
     ),
     "analysis": (
         "statistics choice racing records recipes notation pairing scoring questions published document "

@@ -11,7 +11,7 @@ from search.console.status import Status
 from search.console.terminal import show_line
 from search.console.verdict import first_words
 from search.definition.sweep import Sweep
-from search.records.journal import is_held
+from search.records.holding import is_held
 from search.records.notes import VERDICT, NotedVerdicts
 from search.records.record import Record
 from search.records.store import Store

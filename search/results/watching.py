@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from search.records.journal import is_held
+from search.records.holding import is_held
 from search.records.store import Store
 
 _LOOK_SECONDS = 1.0

@@ -1,0 +1,86 @@
+"""An S3 server on the loopback (moto's), whose answers a test can spoil."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+BUCKET = "bucket"
+REFUSED, LOST, SLOW, GONE = "refused", "lost", "slow", "gone"
+"""What can happen to a request: status 503; carried out and answered by 500; carried out after a while; 503
+for ever."""
+
+
+class Spoiled:
+    """A WSGI application in front of another one.
+
+    Attributes:
+        faults: What happens to the next requests that match, one after the other.
+        seconds: What a slow request takes longer, and every request where `delay` says so.
+        delay: How much longer every request takes.
+        seen: Methods and paths of all requests.
+    """
+
+    def __init__(self, inner: Callable[..., Iterable[bytes]]) -> None:
+        self._inner = inner
+        self.faults: list[str] = []
+        self.matches: Callable[[str, str], bool] = lambda method, path: True
+        self.delay = 0.0
+        self.seen: list[tuple[str, str]] = []
+        self.ignores_conditions = False
+
+    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        self.seen.append((method, path))
+        time.sleep(self.delay)
+        fault = self.faults[0] if self.faults and self.matches(method, path) else ""
+        if fault and fault != GONE:
+            self.faults.pop(0)
+        if fault in (REFUSED, GONE):
+            start("503 Slow Down", [("Content-Type", "text/plain")])
+            return [b"busy"]
+        if self.ignores_conditions:
+            environ.pop("HTTP_IF_NONE_MATCH", None)
+        if fault == SLOW:
+            time.sleep(1.5)
+        if fault == LOST:
+            list(self._inner(environ, lambda *args: None))
+            start("500 Internal Server Error", [("Content-Type", "text/plain")])
+            return [b"lost"]
+        return self._inner(environ, start)
+
+
+@contextmanager
+def s3_server(patch: pytest.MonkeyPatch) -> Iterator[Spoiled]:
+    """Serves S3 with one empty bucket, to which the environment points meanwhile."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    application = Spoiled(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, application, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    for name, value in {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "ann",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        patch.setenv(name, value)
+    boto3.client("s3").create_bucket(Bucket=BUCKET)
+    try:
+        yield application
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
