@@ -4,6 +4,7 @@ import json
 import logging
 import platform
 import time
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from trainables.data.dataset import Data
 from trainables.disk import checkpoint_path, model_path
 from trainables.gpu import NoGpuError, device_for, is_out_of_memory, keep_to_share
 from trainables.lanes.loop import Alone, Lanes, together
+from trainables.remote.files import fetch, local_folder, remove, send_unseen
 from trainables.tensors import DamagedError, load_whole, save_atomically
 from trainables.training.loop import DivergedError, Training
 from trainables.trial import Trial
@@ -37,8 +39,8 @@ class StackTrainable(tune.Trainable):
     """Trains one stack of trials after the other, one epoch a step; a stack may be a single trial.
 
     Config: ``trials`` (each a `Trial.to_dict`), ``recorded`` (how many epochs of each are on record),
-    ``data`` (the data root), ``folder`` (of the sweep), ``threads``, ``gpus`` (how many the stack occupies,
-    or the share of one that it may fill) and ``compile`` (whether passes are compiled).
+    ``data`` (the data root), ``folder`` (of the sweep, see `shared_name`), ``threads``, ``gpus`` (how many the
+    stack occupies, or the share of one that it may fill) and ``compile`` (whether passes are compiled).
 
     Each step ends with a checkpoint of every trial that holds the metrics of all its epochs so far, and only
     then reports. A trial that is begun again, here or elsewhere, reports those epochs again and trains on
@@ -66,7 +68,7 @@ class StackTrainable(tune.Trainable):
         trials = [Trial.from_dict(trial) for trial in new_config["trials"]]
         give(name for trial in trials for name in (trial.workload, trial.method))
         self._trials = {trial.key: trial for trial in trials}
-        self._data_root, self._folder = new_config["data"], new_config["folder"]
+        self._data_root, self._folder = new_config["data"], local_folder(new_config["folder"])
         recorded = zip(self._trials, new_config["recorded"], strict=True)
         stay = [key for key, epochs in recorded if self._loop and self._reported.get(key) == epochs]
         self._trainings = {key: self._loop.training(key) for key in stay} if self._loop else {}
@@ -132,23 +134,28 @@ class StackTrainable(tune.Trainable):
                 result["cpu_seconds"] = spent
             training = loop.training(key)
             if training.finished:  # first: who finds a finished checkpoint takes the model to be there
-                save_atomically(training.result(), model_path(self._folder, key))
-            save_atomically(training.state_dict(), checkpoint_path(self._folder, key))
+                self._save(training.result(), model_path(self._folder, key), keep=True)
+            self._save(training.state_dict(), checkpoint_path(self._folder, key), keep=False)
         return diverged
+
+    @staticmethod
+    def _save(state: Mapping[str, Any], path: Path, keep: bool) -> None:
+        save_atomically(state, path)
+        send_unseen(path, keep)
 
     def _resume(self, trial: Trial) -> Training:
         check_code(trial.workload, trial.method, trial.code)
         device = device_for(self._gpus)
         data = _data(trial.workload, self._data_root, json.dumps(dict(trial.data)), device)
         training = Training(trial, data, device, self._compiled)
-        path = checkpoint_path(self._folder, trial.key)
+        path = fetch(checkpoint_path(self._folder, trial.key))
         if not path.exists():
             return training
         try:
             training.load_state_dict(load_whole(path, device))
         except (DamagedError, KeyError, TypeError, ValueError) as error:
             _log.warning("%s; the checkpoint is dropped, and %s begins anew", first_line(error), trial.key)
-            path.unlink(missing_ok=True)
+            remove(path)
             return Training(trial, data, device, self._compiled)
         return training
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from search.console.command import refusals
 from search.console.options import STORE, JsonOption, StoreOption
 from search.console.spelling import printable
+
+if TYPE_CHECKING:
+    from search.records.store import Store
 
 store_app = typer.Typer(help="Check a store, and mend it.", no_args_is_help=True)
 
@@ -35,13 +38,19 @@ def store_check(
     Exit status 0: all are whole; 1: some are damaged, or were and are mended; 2: the request was wrong.
     """
     with refusals():
+        from dropattack import UsageError
         from search.console.terminal import print_json
         from search.definition.source import sweep_name
         from search.records.checking import check_sweep, left_behind, mend_sweep
         from search.records.store import Store
 
         place = Store(store)
-        names = _known(store, [sweep_name(sweep) for sweep in sweeps or []])
+        if mend and place.name != str(store):
+            raise UsageError(
+                f"{place.name} is not mended where it is; copy it into a folder, mend that, and copy it to a new "
+                f"address: `dropattack store copy {place.name} FOLDER`"
+            )
+        names = _known(place, [sweep_name(sweep) for sweep in sweeps or []])
         found: dict[str, Any] = {}
         left: list[Path] = []
         for name in names:
@@ -65,7 +74,7 @@ def store_check(
             raise typer.Exit(1)
 
 
-def _known(store: Path, asked: Sequence[str]) -> list[str]:
+def _known(store: "Store", asked: Sequence[str]) -> list[str]:
     """The sweeps to check.
 
     Raises:
@@ -74,9 +83,10 @@ def _known(store: Path, asked: Sequence[str]) -> list[str]:
     from dropattack import UsageError
     from dropattack.errors import unknown
 
-    if not (store / "sweeps").is_dir():
-        raise UsageError(f"there is no store {store}; name another --store")
-    there = sorted(path.name for path in (store / "sweeps").iterdir() if path.is_dir())
+    sweeps = store.root / "sweeps"
+    if not sweeps.is_dir():
+        raise UsageError(f"there is no store {store.name}; name another --store")
+    there = sorted(path.name for path in sweeps.iterdir() if path.is_dir())
     for name in asked:
         if name not in there:
             raise unknown("sweep", name, there)

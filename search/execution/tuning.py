@@ -21,6 +21,7 @@ from search.execution.guard import Guard
 from search.execution.interruption import check_interrupted, sigint_kept, sigterm_kept
 from search.execution.slots import Slots
 from search.execution.stacks import Stacks
+from trainables.remote.files import shared_name
 from trainables.trainable import StackTrainable
 
 _log = logging.getLogger(__name__)
@@ -181,7 +182,7 @@ def run(
     engine.occupies(resources.most_gpus)
     config = {
         "data": str(data.resolve()),
-        "folder": str(folder.resolve()),
+        "folder": shared_name(folder),
         "threads": max(1, math.floor(resources.cpus)),
         "compile": resources.compile,
         _GPUS: resources.gpus,

@@ -19,6 +19,7 @@ from search.results.verdict import note_verdicts
 from search.tracking.shown import ShownRuns, shown_of
 from trainables.recipe.precision import arithmetic
 from trainables.recipe.splitting import split_for
+from trainables.remote.files import send_all
 from trainables.saved import load_model
 from trainables.workloads import workload_named
 
@@ -101,6 +102,7 @@ def _render(
     first = render(tables, path.parent, wanted, extra)
     if "html" in wanted:
         note_report(path)
+    send_all(path.parent)
     note_verdicts(store, name, tables)
     return first
 

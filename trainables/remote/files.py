@@ -31,11 +31,12 @@ def send(path: Path) -> None:
     """Makes a small file that was written a moment ago what the store has."""
     mirror = mirror_of(path)
     if mirror is not None:
+        mirror.mark()
         mirror.send(path)
 
 
-def send_tensors(path: Path, keep: bool) -> None:
-    """The same for a file that is brought only when it is asked for.
+def send_unseen(path: Path, keep: bool = True) -> None:
+    """The same for a file that is brought only when it is asked for, such as a model.
 
     Args:
         path: The file.

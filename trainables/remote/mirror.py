@@ -128,7 +128,6 @@ class Mirror:
             path: The file.
             is_seen: Whether `bring` shall know that this node has it.
         """
-        self.mark()
         name = self.name_of(path)
         tag = self.bucket.put(name, path)
         if is_seen:

@@ -27,6 +27,8 @@ def open_bucket(address: Address) -> Bucket:
         return Bucket(address, _memory(address))
     try:
         import obstore.store as stores
+
+        amazon = s3_settings(address) if address.scheme == "s3" else {}
     except ImportError:
         raise UsageError(
             f"{address} needs what the extra `cloud` installs: pip install 'dropattack[cloud]'"
@@ -39,7 +41,7 @@ def open_bucket(address: Address) -> Bucket:
     }
     try:
         if address.scheme == "s3":
-            return Bucket(address, stores.S3Store(address.bucket, **_joined(shared, s3_settings(address))))
+            return Bucket(address, stores.S3Store(address.bucket, **_joined(shared, amazon)))
         kind = stores.GCSStore if address.scheme == "gs" else stores.AzureStore
         return Bucket(address, kind(address.bucket, **shared))
     except _errors() as error:
