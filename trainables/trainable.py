@@ -39,8 +39,8 @@ class StackTrainable(tune.Trainable):
     """Trains one stack of trials after the other, one epoch a step; a stack may be a single trial.
 
     Config: ``trials`` (each a `Trial.to_dict`), ``recorded`` (how many epochs of each are on record),
-    ``data`` (the data root), ``folder`` (of the sweep, see `shared_name`), ``threads``, ``gpus`` (how many the
-    stack occupies, or the share of one that it may fill) and ``compile`` (whether passes are compiled).
+    ``data`` (the data root), ``folder`` (of the sweep, see `shared_name`), ``threads``, ``gpus`` (how many
+    the stack occupies, or the share of one that it may fill) and ``compile`` (whether passes are compiled).
 
     Each step ends with a checkpoint of every trial that holds the metrics of all its epochs so far, and only
     then reports. A trial that is begun again, here or elsewhere, reports those epochs again and trains on

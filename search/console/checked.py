@@ -1,4 +1,4 @@
-"""How the command line checks and mends a store."""
+"""How the command line checks, mends and copies a store."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search.console.command import refusals
-from search.console.options import STORE, JsonOption, StoreOption
+from search.console.options import STORE, JsonOption, StoreOption, store_folder
 from search.console.spelling import printable
 
 if TYPE_CHECKING:
     from search.records.store import Store
 
-store_app = typer.Typer(help="Check a store, and mend it.", no_args_is_help=True)
+store_app = typer.Typer(help="Check a store, mend it, or copy it.", no_args_is_help=True)
 
 
 @store_app.callback()
 def _of_a_store() -> None:
-    """Check a store, and mend it."""
+    """Check a store, mend it, or copy it."""
 
 
 @store_app.command("check")
@@ -47,7 +47,7 @@ def store_check(
         place = Store(store)
         if mend and place.name != str(store):
             raise UsageError(
-                f"{place.name} is not mended where it is; copy it into a folder, mend that, and copy it to a new "
+                f"{place.name} is not mended there; copy it into a folder, mend that, and copy it to a new "
                 f"address: `dropattack store copy {place.name} FOLDER`"
             )
         names = _known(place, [sweep_name(sweep) for sweep in sweeps or []])
@@ -72,6 +72,26 @@ def store_check(
             print(f"{len(names)} {'sweep' if len(names) == 1 else 'sweeps'} checked: {damaged}")
         if findings:
             raise typer.Exit(1)
+
+
+@store_app.command("copy")
+def store_copy(
+    source: Annotated[
+        Path, typer.Argument(metavar="FROM", parser=store_folder, help="The store: a folder, or an address.")
+    ],
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="TO", parser=store_folder, help="An empty folder, or an address."),
+    ],
+) -> None:
+    """Copy a store between a folder and s3://, gs:// or az://; nothing may be where it goes."""
+    with refusals():
+        from search.records.copying import copy_store
+        from search.records.store import Store
+
+        to = Store(target)
+        count = copy_store(Store(source), to)
+        print(printable(f"{count} {'sweep' if count == 1 else 'sweeps'} copied to {to.name}"))
 
 
 def _known(store: "Store", asked: Sequence[str]) -> list[str]:

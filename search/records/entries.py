@@ -51,8 +51,9 @@ class Entries:
         numbers = [int(each.name.removeprefix(self._entries)) for each in entries]
         self._unfolded = dict.fromkeys(numbers)
         wanted = [(first, name) for first, last, name in pages if last > known]
-        new = [number for number in numbers if number > known or number == numbers[-1]]
-        wanted += [(number, self._entry(number)) for number in new]
+        older = [number for number in numbers if number <= known][-1:]
+        newer = [number for number in numbers if number > known]
+        wanted += [(number, self._entry(number)) for number in [*older, *newer]]
         parts: list[bytes] = []
         expected = known + 1
         for (first, _), content in zip(wanted, self._bucket.read_all(n for _, n in wanted), strict=True):

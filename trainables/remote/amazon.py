@@ -2,6 +2,7 @@
 
 import os
 from typing import Any
+from urllib.parse import urlsplit
 
 from dropattack import UsageError
 from trainables.remote.address import Address
@@ -36,6 +37,8 @@ def s3_settings(address: Address) -> dict[str, Any]:
         "credential_provider": Boto3CredentialProvider(session),
     }
     if endpoint := next(filter(None, map(os.environ.get, _ENDPOINTS)), ""):
+        if not urlsplit(endpoint).hostname or urlsplit(endpoint).scheme not in ("http", "https"):
+            raise UsageError(f"AWS_ENDPOINT_URL must be http://HOST:PORT or https://HOST, for {address}")
         settings["endpoint"] = endpoint
         settings["client_options"] = {"allow_http": endpoint.startswith("http://")}
     return settings

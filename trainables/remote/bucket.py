@@ -24,6 +24,12 @@ FIRST_PATIENCE_SECONDS = 10.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 5.0
 _FINAL = re.compile(r"status code: 4(?!08|09|29)\d\d")
 """How the server says that a request is wrong, and stays so."""
+_CAUSES = {
+    "kind: Timeout": "no answer in time",
+    "ConnectionRefused": "connection refused",
+    "dns error": "no such host",
+}
+"""What the details of an error show, in words."""
 _AT_ONCE = 16
 """How many objects are read side by side."""
 
@@ -262,8 +268,10 @@ def _found(meta: Mapping[str, Any]) -> Found:
 
 
 def reason(said: str) -> str:
-    """The end of a chain of reasons, in one line of bounded length."""
-    line = " ".join(said.split())
-    for mark in ("Server returned non-2xx status code: ", "source: "):
+    """Why a request failed, from what `obstore` says, in a line of bounded length."""
+    line, _, details = said.partition("\n\nDebug source")
+    line = " ".join(line.split())
+    for mark in ("status code: ", "ms - ", "s - "):
         line = line.rpartition(mark)[2]
-    return line.partition(": <")[0][:200]
+    more = [words for mark, words in _CAUSES.items() if mark in details]
+    return ", ".join([line[:150].rstrip(": "), *more[:1]])

@@ -45,6 +45,11 @@ def open_bucket(address: Address) -> Bucket:
         kind = stores.GCSStore if address.scheme == "gs" else stores.AzureStore
         return Bucket(address, kind(address.bucket, **shared))
     except _errors() as error:
+        if "Account must be specified" in str(error):
+            raise UsageError(
+                f"there are no credentials for {address}; set AZURE_STORAGE_ACCOUNT_NAME, and "
+                "AZURE_STORAGE_ACCOUNT_KEY or what names a role"
+            ) from None
         raise UsageError(f"{address} cannot be used: {reason(str(error))}") from None
 
 

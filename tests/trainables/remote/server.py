@@ -23,13 +23,18 @@ class Spoiled:
 
     Attributes:
         faults: What happens to the next requests that match, one after the other.
-        seconds: What a slow request takes longer, and every request where `delay` says so.
-        delay: How much longer every request takes.
-        seen: Methods and paths of all requests.
+        matches: Which do, by method and path.
+        delay: How many seconds longer every request takes.
+        seen: Methods and paths of all requests since the last `heal`.
+        ignores_conditions: Whether objects are created although they are there.
     """
 
     def __init__(self, inner: Callable[..., Iterable[bytes]]) -> None:
         self._inner = inner
+        self.heal()
+
+    def heal(self) -> None:
+        """Answers well from now on."""
         self.faults: list[str] = []
         self.matches: Callable[[str, str], bool] = lambda method, path: True
         self.delay = 0.0
