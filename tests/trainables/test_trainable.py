@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.disk import checkpoint_path
+from trainables.disk import checkpoint_path, model_path
+from trainables.remote.files import fetch, local_folder
 from trainables.saved import load_model
 from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, NO_GPU, OUT_OF_MEMORY, StackTrainable
 from trainables.training.loop import Training
@@ -250,3 +251,27 @@ def test_a_worker_is_told_whether_to_compile(monkeypatch: pytest.MonkeyPatch, tm
     worker.reset_config(config(tmp_path, [trial(5.0)]) | {"compile": True})
     worker.step()
     assert len(compiled) == 1
+
+
+def test_a_trial_goes_on_on_another_node_from_what_lies_at_an_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "memory://trainable/in//sweeps/small"
+    (one,) = [trial(1.0)]
+    there = {**config(tmp_path, [one]), "folder": name}
+
+    def on_node(node: str) -> StackTrainable:
+        monkeypatch.setenv("DROPATTACK_CACHE", str(tmp_path / node))
+        worker = StackTrainable.__new__(StackTrainable)
+        worker.setup(there)
+        return worker
+
+    first = reported(on_node("a"), 2)[one.key]
+    kept = list((tmp_path / "a" / "stores").rglob("*.pt"))
+    second = reported(on_node("b"), EPOCHS)[one.key]
+    assert kept == [], "the address alone has the checkpoint"
+    assert same(second, alone(one, tmp_path), 0.0)
+    assert same(second[:2], first, 0.0), "what a checkpoint holds is reported again, and not trained again"
+    on_node("c")
+    model = fetch(model_path(local_folder(name), one.key))
+    assert load_model(model).trial == one

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.request import Request, urlopen
 
 import boto3
 import pytest
@@ -13,9 +14,9 @@ from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
 BUCKET = "bucket"
-REFUSED, LOST, SLOW, GONE = "refused", "lost", "slow", "gone"
+REFUSED, LOST, SLOW, GONE, DENIED = "refused", "lost", "slow", "gone", "denied"
 """What can happen to a request: status 503; carried out and answered by 500; carried out after a while; 503
-for ever."""
+for ever, and 403 for ever."""
 
 
 class Spoiled:
@@ -46,11 +47,14 @@ class Spoiled:
         self.seen.append((method, path))
         time.sleep(self.delay)
         fault = self.faults[0] if self.faults and self.matches(method, path) else ""
-        if fault and fault != GONE:
+        if fault and fault not in (GONE, DENIED):
             self.faults.pop(0)
         if fault in (REFUSED, GONE):
             start("503 Slow Down", [("Content-Type", "text/plain")])
             return [b"busy"]
+        if fault == DENIED:
+            start("403 Forbidden", [("Content-Type", "text/plain")])
+            return [b"denied"]
         if self.ignores_conditions:
             environ.pop("HTTP_IF_NONE_MATCH", None)
         if fault == SLOW:
@@ -64,11 +68,11 @@ class Spoiled:
 
 @contextmanager
 def s3_server(patch: pytest.MonkeyPatch) -> Iterator[Spoiled]:
-    """Serves S3 with one empty bucket, to which the environment points meanwhile."""
+    """Serves S3 with one empty bucket, to which the environment points; one at a time in a process."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     application = Spoiled(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, application, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{server.server_port}"
     for name, value in {
@@ -82,6 +86,7 @@ def s3_server(patch: pytest.MonkeyPatch) -> Iterator[Spoiled]:
         "AWS_EC2_METADATA_DISABLED": "true",
     }.items():
         patch.setenv(name, value)
+    urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()
     boto3.client("s3").create_bucket(Bucket=BUCKET)
     try:
         yield application
