@@ -35,5 +35,5 @@ def check_job(store: Path) -> None:
     if uploaded and mirror_of(store) is None and store.resolve().is_relative_to(Path.cwd()):
         raise UsageError(
             f"the store {store} lies in the job's own folder, which goes away with it; "
-            "name a folder that all nodes share, such as --store /store"
+            "name a folder that all nodes share, such as --store /store, or an address such as s3://BUCKET/PREFIX"
         )

@@ -168,7 +168,7 @@ def run(
 
     Args:
         engine: What to run.
-        folder: The sweep's folder, for checkpoints and models; shared by all nodes.
+        folder: The sweep's folder, for checkpoints and models; shared by all nodes, or at an address.
         data: The data root, the same path on all nodes.
         verbose: Whether to show what Ray says.
         measure: Finds what a trial takes of a GPU, where the sweep leaves that open.

@@ -112,9 +112,9 @@ class _Lease:
     def give_back(self) -> None:
         """Ends it, so that the next run need not wait."""
         self._ended.set()
-        self._thread.join()
+        self._thread.join(BEAT_SECONDS)
         try:
-            if self._tag and self._bucket.tag(self._name) == self._tag:
+            if not self._thread.is_alive() and self._tag and self._bucket.tag(self._name) == self._tag:
                 self._bucket.delete(self._name)
         except RemoteError:  # the store is gone: whoever comes next finds that nothing beats
             return
@@ -148,7 +148,7 @@ class _Lease:
             try:
                 self._tag = self._bucket.replace(self._name, self._content(), self._tag) or ""
             except RemoteError:  # the run itself finds out when it records something
-                return
+                self._tag = ""
 
     def _content(self) -> bytes:
         self._beats += 1
