@@ -112,7 +112,8 @@ class Mirror:
         """
         seen = self._seen()
         there = {each.name: each.tag for each in found}
-        wanted = [name for name, tag in there.items() if seen.get(name) != tag or not self._has(name)]
+        inside = [name for name in there if not {"", ".", ".."} & set(name.split("/"))]
+        wanted = [name for name in inside if seen.get(name) != there[name] or not self._has(name)]
         for name, content in zip(wanted, self.bucket.read_all(wanted), strict=True):
             write_atomically(self.root / name, content)
         gone = {name for name in seen if _folder(name) == folder and name not in there}

@@ -85,7 +85,6 @@ def test_what_is_read_is_what_was_written_whatever_is_known_and_folded(
     for first, last in zip([0, *ends], ends, strict=False):
         if first == 4:  # another process goes on
             writer = Entries(bucket, "s/")
-            writer.read(4)
         writer.append(first + 1, b"".join(lines[first:last]))
     for known in range(14):
         assert Entries(bucket, "s/").read(known) == b"".join(lines[known:])
