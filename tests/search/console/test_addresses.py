@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from dropattack.testing.stores.cases import small_sweep, some_trial
 from search.records import holding
+from search.records.journal import exclusive
+from search.records.store import Store
 from tests.trainables.remote.server import BUCKET, DENIED, GONE, REFUSED, Spoiled, s3_server
 from trainables.remote import bucket
 from trainables.remote.address import Address
@@ -93,9 +96,33 @@ def test_a_store_that_cannot_be_used_is_refused(
     assert objects() == (["in/dropattack.json"] if case == "another version" else [])
 
 
-def test_a_short_absence_is_waited_out(server: Spoiled, command: Command) -> None:
+def test_a_short_absence_is_waited_out(
+    server: Spoiled, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bucket, "FIRST_PATIENCE_SECONDS", 60.0)
     server.faults = [REFUSED]
     done = command("status", "--store", f"s3://{BUCKET}/in")
     assert (done.exit_code, server.faults) == (0, [])
     assert "no sweep has been run in s3://bucket/in" in done.output.replace("\n", " ")
     assert objects() == []
+
+
+def test_a_store_is_copied_read_and_not_mended_at_an_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    monkeypatch.setenv("DROPATTACK_CACHE", str(tmp_path / "cache"))
+    store, address = Store(tmp_path / "runs"), "memory://console/copied"
+    with exclusive(store.folder("small")):
+        store.journal(small_sweep(), writable=True).add("grid", some_trial())
+        store.define(small_sweep())
+    done = command("store", "copy", "runs", address)
+    assert (done.exit_code, done.output) == (0, f"1 sweep copied to {address}\n")
+    assert "small" in command("status", "--store", address).output
+    assert "1 sweep checked: all files are whole" in command("store", "check", "--store", address).output
+    for words, said in (
+        (("store", "copy", "runs", address), f"{address} holds something already"),
+        (("store", "copy", "nowhere", "new"), "nowhere has no sweep to copy"),
+        (("store", "check", "--mend", "--store", address), f"store copy {address} FOLDER"),
+    ):
+        done = command(*words)
+        assert (done.exit_code, said in done.output) == (2, True), done.output

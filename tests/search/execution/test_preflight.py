@@ -14,7 +14,10 @@ from search.definition.sweep import Resources
 from search.engine import nodes
 from search.engine.datasets import data_options
 from search.execution import job, preflight
+from search.records.mirrored import folder_of
 from tests.search.simulation import sweep
+from trainables.disk import write_atomically
+from trainables.remote.files import remove, send_unseen, shared_name
 
 STORE_TOKEN = "token"
 CPU = Resources()
@@ -139,3 +142,22 @@ def test_a_node_whose_torch_cannot_use_its_gpus_says_so(
     monkeypatch.setattr(nodes, "gpu_facts", {"memory.total": ["24576", "[N/A]"]}.__getitem__)
     found = preflight.node_problem(str(probe), STORE_TOKEN, probe.parent, [], Resources(gpus=gpus))
     assert re.fullmatch(problem, found)
+
+
+def test_a_node_reaches_a_store_at_an_address_or_says_why_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DROPATTACK_CACHE", str(tmp_path / "driver"))
+    probe = folder_of("memory://preflight/in") / ".probe"
+    write_atomically(probe, STORE_TOKEN.encode())
+    send_unseen(probe)
+    name = shared_name(probe)
+    monkeypatch.setenv("DROPATTACK_CACHE", str(tmp_path / "node"))
+    assert preflight.node_problem(name, STORE_TOKEN, tmp_path, [], CPU) == ""
+    assert "does not see the store memory://preflight/in" in preflight.node_problem(
+        name, "another", tmp_path, [], CPU
+    )
+    remove(probe)
+    assert "does not see the store" in preflight.node_problem(name, STORE_TOKEN, tmp_path, [], CPU)
+    problem = preflight.node_problem("az://container/in//.probe", STORE_TOKEN, tmp_path, [], CPU)
+    assert problem.startswith("cannot use the store: there are no credentials for az://container/in")
