@@ -103,7 +103,7 @@ def submit(
         str,
         typer.Option(envvar="RAY_API_SERVER_ADDRESS", help="Jobs API, such as http://127.0.0.1:8265."),
     ],
-    store: Annotated[str, typer.Option(help="Store on the cluster, shared by all nodes.")] = "",
+    store: Annotated[str, typer.Option(help="Store on the cluster: a shared folder, or an address.")] = "",
     data: Annotated[str, typer.Option(help="Root folder of datasets on every node.")] = "",
     overrides: SetOption = None,
     scale: ScaleOption = "",

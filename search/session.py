@@ -35,6 +35,7 @@ from search.tracking.runs import Winner
 from search.tracking.settled import note_settled
 from search.tracking.told import told
 from trainables.disk import checkpoint_path
+from trainables.remote.files import remove
 from trainables.saved import load_model
 from trainables.workloads import workload_named
 
@@ -177,7 +178,7 @@ def _run_errors(store: Store) -> Iterator[None]:
         if not isinstance(error, OSError) and not isinstance(error.__cause__, OSError):
             raise RunError(f"{error}; what is recorded is whole") from error
         raise StoreError(
-            f"a file of the store {store.root} or of the data can no longer be used ({error}); nothing "
+            f"a file of the store {store.name} or of the data can no longer be used ({error}); nothing "
             "recorded is lost: mend that and run the same command again"
         ) from error
 
@@ -185,7 +186,7 @@ def _run_errors(store: Store) -> Iterator[None]:
 def _drop_checkpoint(folder: Path, journal: Journal, record: Record) -> None:
     """A finished trial needs none, unless another stage still trains it."""
     if all(other.finished for other in journal.with_key(record.key)):
-        checkpoint_path(folder, record.key).unlink(missing_ok=True)
+        remove(checkpoint_path(folder, record.key))
 
 
 def _winner_files(

@@ -19,9 +19,9 @@ ROOMS = {
         "robustness catalogue"
     ),
     "trainables": (
-        "digest disk sealing tensors gpu vision data code architecture models datasets recipe objectives "
-        "adapters target_sets workload papers workloads usercode resolved trial saved training lanes "
-        "notice saves trainable __main__"
+        "digest disk sealing remote tensors gpu vision data code architecture models datasets recipe "
+        "objectives adapters target_sets workload papers workloads usercode resolved trial saved training "
+        "lanes notice saves trainable __main__"
     ),
     "analysis": (
         "statistics pareto aims choice contest crossed racing records keeping recipes notation pairing "

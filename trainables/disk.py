@@ -5,6 +5,15 @@ import uuid
 from pathlib import Path
 
 
+def cache_root() -> Path:
+    """Where a node keeps what can be made or brought again: ``$DROPATTACK_CACHE``, or the user's cache."""
+    if chosen := os.environ.get("DROPATTACK_CACHE"):
+        return Path(chosen)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("dropattack")
+
+
 def checkpoint_path(folder: str | Path, key: str) -> Path:
     """Where the state of a trial in progress lies; named by key, so that any process on any node finds it."""
     return Path(folder) / "checkpoints" / f"{key}.pt"

@@ -4,7 +4,7 @@ import json
 import logging
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from trainables.data.dataset import Data
 from trainables.disk import checkpoint_path, model_path
 from trainables.gpu import NoGpuError, device_for, is_out_of_memory, keep_to_share
 from trainables.lanes.loop import Alone, Lanes, together
+from trainables.remote.files import fetch, local_folder, remove, send_unseen
 from trainables.saves import Life, Saves, lost_seconds
 from trainables.tensors import DamagedError, load_whole, save_atomically
 from trainables.training.loop import DivergedError, Training
@@ -41,9 +42,9 @@ class StackTrainable(tune.Trainable):
 
     Config: ``trials`` (each a `Trial.to_dict`), ``recorded`` (how many epochs of each are on record),
     ``lives`` (of each, those of processes that died with it), ``data`` (the data root), ``folder`` (of the
-    sweep), ``threads``, ``gpus`` (how many the stack occupies, or the share of one that it may fill),
-    ``compile`` (whether passes are compiled) and ``checkpoint_seconds`` (how often a trial by itself is saved
-    within an epoch; `None` for never).
+    sweep, see `shared_name`), ``threads``, ``gpus`` (how many the stack occupies, or the share of one that it
+    may fill), ``compile`` (whether passes are compiled) and ``checkpoint_seconds`` (how often a trial by
+    itself is saved within an epoch; `None` for never).
 
     Each step ends with a checkpoint of every trial that holds the metrics of all its epochs so far, and only
     then reports. A trial that is begun again, here or elsewhere, reports those epochs again and trains on
@@ -76,7 +77,7 @@ class StackTrainable(tune.Trainable):
         trials = [Trial.from_dict(trial) for trial in new_config["trials"]]
         give(name for trial in trials for name in (trial.workload, trial.method))
         self._trials = {trial.key: trial for trial in trials}
-        self._data_root, self._folder = new_config["data"], new_config["folder"]
+        self._data_root, self._folder = new_config["data"], local_folder(new_config["folder"])
         recorded = zip(self._trials, new_config["recorded"], strict=True)
         self._lives = dict(zip(self._trials, new_config["lives"], strict=True))
         stay = [key for key, epochs in recorded if self._loop and self._reported.get(key) == epochs]
@@ -155,7 +156,7 @@ class StackTrainable(tune.Trainable):
                 result["lost_seconds"] = lost
             training = loop.training(key)
             if training.finished:  # first: who finds a finished checkpoint takes the model to be there
-                save_atomically(training.result(), model_path(self._folder, key))
+                self._save(training.result(), model_path(self._folder, key), keep=True)
             self._checkpoint(key, training)
         return diverged
 
@@ -166,15 +167,20 @@ class StackTrainable(tune.Trainable):
 
     def _checkpoint(self, key: str, training: Training) -> None:
         more = {"saved_at": time.time(), "lost_seconds": self._lost.get(key, 0.0)}
-        save_atomically(training.state_dict() | more, checkpoint_path(self._folder, key))
+        self._save(training.state_dict() | more, checkpoint_path(self._folder, key), keep=False)
+
+    @staticmethod
+    def _save(state: Mapping[str, Any], path: Path, keep: bool) -> None:
+        save_atomically(state, path)
+        send_unseen(path, keep)
 
     def _resume(self, trial: Trial) -> Training:
         check_code(trial.workload, trial.method, trial.code)
         device = device_for(self._gpus)
         data = _data(trial.workload, self._data_root, json.dumps(dict(trial.data)), device)
         training = Training(trial, data, device, self._compiled)
-        path = checkpoint_path(self._folder, trial.key)
         lives: Sequence[Life] = self._lives[trial.key]
+        path = fetch(checkpoint_path(self._folder, trial.key))
         if not path.exists():
             self._lost[trial.key] = lost_seconds(lives, {})
             return training
@@ -184,7 +190,7 @@ class StackTrainable(tune.Trainable):
             self._lost[trial.key] = lost_seconds(lives, state)
         except (DamagedError, KeyError, TypeError, ValueError) as error:
             _log.warning("%s; the checkpoint is dropped, and %s begins anew", first_line(error), trial.key)
-            path.unlink(missing_ok=True)
+            remove(path)
             return Training(trial, data, device, self._compiled)
         return training
 

@@ -14,6 +14,7 @@ from dropattack import UsageError
 from dropattack.imported import given_only
 from search.api.sweep import Sweep
 from search.definition.schema import check_schema
+from search.records.mirrored import folder_of
 from search.records.record import Record, State
 from search.records.store import Store
 from search.results.reporting import tables_of
@@ -99,7 +100,7 @@ class Result:
         Raises:
             UsageError: It has not been run, or cannot be read.
         """
-        place = Store(Path(store))
+        place = Store(folder_of(store))
         return cls(Sweep.of(place.recorded(name)), place)
 
     @cached_property

@@ -13,6 +13,7 @@ from search.console.terminal import terminal
 from search.definition import sweep as definition
 from search.definition.source import sweep_name
 from search.engine.plan import Plan, plan_sweep
+from search.records.mirrored import folder_of
 from search.records.store import Store
 from search.service import run_sweep
 from trainables.data.place import data_root, rooted
@@ -35,7 +36,7 @@ def run(
 
     Args:
         sweep: A sweep, the name of a bundled one, or the path of a sweep file.
-        store: Folder of all records.
+        store: Folder of all records, or its address, such as ``s3://bucket/prefix``.
         data: Root folder of datasets; ``$DROPATTACK_DATA``, or ``data``, where it is not named.
         tracking_uri: MLflow server; the store's own database where it is empty.
         retry_failed: Whether to try again trials that failed for a reason outside of them.
@@ -47,7 +48,7 @@ def run(
         RunError: Ray cannot start, or the run cannot go on; what is recorded is whole.
         KeyboardInterrupt: It was interrupted before its trials began, or twice.
     """
-    asked, place, root = as_defined(sweep), Store(Path(store)), _root(data)
+    asked, place, root = as_defined(sweep), Store(folder_of(store)), _root(data)
     console = terminal() if progress else Console(quiet=True)
     with rooted(root):
         outcome = run_sweep(asked, place, root, console, tracking_uri, retry_failed=retry_failed, only=only)
@@ -68,7 +69,7 @@ def plan(
 
     Args:
         sweep: See `run`.
-        store: Folder of all records.
+        store: Folder of all records, or its address, such as ``s3://bucket/prefix``.
         data: See `run`.
         tracking_uri: MLflow server.
         only: Workloads to plan; all where none is named.
@@ -79,7 +80,7 @@ def plan(
     """
     root = _root(data)
     with rooted(root):
-        return plan_sweep(as_defined(sweep), Store(Path(store)), root, tracking_uri, probe, only)
+        return plan_sweep(as_defined(sweep), Store(folder_of(store)), root, tracking_uri, probe, only)
 
 
 @given_only()
@@ -88,13 +89,13 @@ def status(sweep: definition.Sweep | str | Path, store: str | Path = "runs") -> 
 
     Args:
         sweep: The sweep, its name, or its file.
-        store: Folder of all records.
+        store: Folder of all records, or its address, such as ``s3://bucket/prefix``.
 
     Raises:
         UsageError: It has not been run, or cannot be read.
     """
     name = sweep.name if isinstance(sweep, definition.Sweep) else sweep_name(str(sweep))
-    return standing_of(Store(Path(store)), name)
+    return standing_of(Store(folder_of(store)), name)
 
 
 def _root(data: str | Path | None) -> Path:

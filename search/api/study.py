@@ -21,6 +21,7 @@ from search.engine.retrying import failed_from_outside
 from search.records.code import TRAINED_BY
 from search.records.journal import exclusive
 from search.records.meanwhile import Meanwhile
+from search.records.mirrored import folder_of
 from search.records.provenance import provenance
 from search.records.record import Record
 from search.records.store import Store
@@ -106,7 +107,7 @@ class Study:
 
         Args:
             sweep: A sweep, the name of a bundled one, or the path of a sweep file.
-            store: Folder of all records.
+            store: Folder of all records, or its address, such as ``s3://bucket/prefix``.
             data: Root folder of datasets; ``$DROPATTACK_DATA``, or ``data``, where it is not named.
             trained_by: Names what trains, and its version. It is part of a trial's key: what another trainer
                 recorded is another training, and stays apart. Change it with the trainer.
@@ -117,7 +118,7 @@ class Study:
         """
         if not trained_by:
             raise UsageError("trained_by: name what trains the trials, such as 'sklearn 1.9'")
-        asked, place = as_defined(sweep).recorded, Store(Path(store))
+        asked, place = as_defined(sweep).recorded, Store(folder_of(store))
         root = data_root() if data is None else Path(data)
         own = {TRAINED_BY: digest(trained_by)}
         with ExitStack() as held, rooted(root):

@@ -65,7 +65,9 @@ def _mlflow(store: "Store", sweep: str, port: int) -> tuple[list[str], list[str]
     from search.tracking.views import VIEWS, address
 
     if not (store.root / "mlflow.db").exists():
-        raise UsageError(f"{store.root} has no MLflow records; run a sweep first, or name another --store")
+        raise UsageError(
+            f"{store.name} has no MLflow records here; run a sweep first, or name another --store"
+        )
     if sweep:
         store.recorded(sweep)
     make_ready(store)

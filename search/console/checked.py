@@ -1,21 +1,24 @@
-"""How the command line checks and mends a store."""
+"""How the command line checks, mends and copies a store."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from search.console.command import refusals
-from search.console.options import STORE, JsonOption, StoreOption
+from search.console.options import STORE, JsonOption, StoreOption, store_folder
 from search.console.spelling import printable
 
-store_app = typer.Typer(help="Check a store, and mend it.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from search.records.store import Store
+
+store_app = typer.Typer(help="Check a store, mend it, or copy it.", no_args_is_help=True)
 
 
 @store_app.callback()
 def _of_a_store() -> None:
-    """Check a store, and mend it."""
+    """Check a store, mend it, or copy it."""
 
 
 @store_app.command("check")
@@ -35,13 +38,19 @@ def store_check(
     Exit status 0: all are whole; 1: some are damaged, or were and are mended; 2: the request was wrong.
     """
     with refusals():
+        from dropattack import UsageError
         from search.console.terminal import print_json
         from search.definition.source import sweep_name
         from search.records.checking import check_sweep, left_behind, mend_sweep
         from search.records.store import Store
 
         place = Store(store)
-        names = _known(store, [sweep_name(sweep) for sweep in sweeps or []])
+        if mend and place.name != str(store):
+            raise UsageError(
+                f"{place.name} is not mended there; copy it into a folder, mend that, and copy it to a new "
+                f"address: `dropattack store copy {place.name} FOLDER`"
+            )
+        names = _known(place, [sweep_name(sweep) for sweep in sweeps or []])
         found: dict[str, Any] = {}
         left: list[Path] = []
         for name in names:
@@ -65,7 +74,27 @@ def store_check(
             raise typer.Exit(1)
 
 
-def _known(store: Path, asked: Sequence[str]) -> list[str]:
+@store_app.command("copy")
+def store_copy(
+    source: Annotated[
+        Path, typer.Argument(metavar="FROM", parser=store_folder, help="The store: a folder, or an address.")
+    ],
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="TO", parser=store_folder, help="An empty folder, or an address."),
+    ],
+) -> None:
+    """Copy a store between a folder and s3://, gs:// or az://; nothing may be where it goes."""
+    with refusals():
+        from search.records.copying import copy_store
+        from search.records.store import Store
+
+        to = Store(target)
+        count = copy_store(Store(source), to)
+        print(printable(f"{count} {'sweep' if count == 1 else 'sweeps'} copied to {to.name}"))
+
+
+def _known(store: "Store", asked: Sequence[str]) -> list[str]:
     """The sweeps to check.
 
     Raises:
@@ -74,9 +103,10 @@ def _known(store: Path, asked: Sequence[str]) -> list[str]:
     from dropattack import UsageError
     from dropattack.errors import unknown
 
-    if not (store / "sweeps").is_dir():
-        raise UsageError(f"there is no store {store}; name another --store")
-    there = sorted(path.name for path in (store / "sweeps").iterdir() if path.is_dir())
+    sweeps = store.root / "sweeps"
+    if not sweeps.is_dir():
+        raise UsageError(f"there is no store {store.name}; name another --store")
+    there = sorted(path.name for path in sweeps.iterdir() if path.is_dir())
     for name in asked:
         if name not in there:
             raise unknown("sweep", name, there)

@@ -137,8 +137,13 @@ def torch_findings(facts: dict[str, Any]) -> Iterator[Finding]:
 
 def store_finding(store: Path) -> Finding:
     """Whether records can be written, and how much disk is free for them."""
+    from search.records.mirrored import name_of
+    from trainables.remote.mirror import mirror_of
+
     there = next(path for path in (store.absolute(), *store.absolute().parents) if path.exists())
-    name = f"store {store}"
+    name = f"store {name_of(store)}"
+    if mirror_of(store) is not None:
+        return _reached(store, name)
     if not there.is_dir():
         return Finding(name, WRONG, f"{there} is a file", "name a folder with --store")
     if not os.access(there, os.W_OK | os.X_OK):
@@ -151,6 +156,17 @@ def store_finding(store: Path) -> Finding:
         advice = "each complete trial keeps a model: of LeNet-5 0.2 MiB, of VGG-16 130 MiB"
         return Finding(name, NOTE, text, advice)
     return Finding(name, OK, text)
+
+
+def _reached(store: Path, name: str) -> Finding:
+    """Whether the store at an address can be read."""
+    from dropattack import UsageError
+    from search.records.store import Store
+
+    try:
+        return Finding(name, OK, f"can be read; sweeps: {len(Store(store).sweeps())}")
+    except UsageError as error:
+        return Finding(name, WRONG, str(error), "mend that, or name another store with --store")
 
 
 def data_finding(data: Path) -> Finding:

@@ -35,7 +35,21 @@ def folder(text: str | Path) -> Path:
 
 
 def store_folder(text: str | Path) -> Path:
-    """The folder of a store; of one that is closed to others (0700), what is written from now on is, too."""
+    """The folder of a store, or this node's copy of one at an address; neither need be there.
+
+    Of a folder that is closed to others (0700), what is written from now on is closed, too.
+
+    Raises:
+        BadParameter: No folder could have that name, or the address cannot be used.
+    """
+    if "://" in str(text):
+        from dropattack import UsageError
+        from search.records.mirrored import folder_of
+
+        try:
+            return folder_of(str(text))
+        except UsageError as error:
+            raise typer.BadParameter(str(error)) from None
     path = folder(text)
     if path.is_dir() and not path.stat().st_mode & 0o077:
         os.umask(0o077)
@@ -48,8 +62,8 @@ StoreOption = Annotated[
         "--store",
         envvar="DROPATTACK_STORE",
         parser=store_folder,
-        metavar="DIR",
-        help="Folder of all records.",
+        metavar="PLACE",
+        help="Where all records are: a folder, or s3://, gs:// or az:// BUCKET/PREFIX.",
     ),
 ]
 PrivateOption = Annotated[

@@ -12,6 +12,7 @@ from search.console.terminal import show_line
 from search.console.verdict import show_verdict
 from search.definition.sweep import Sweep
 from search.engine.retrying import failed_from_outside
+from search.records.mirrored import name_of
 from search.records.notes import NotedVerdicts
 from search.records.record import Record, State
 from search.records.redaction import without_credentials
@@ -45,7 +46,9 @@ def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, 
     if not outcome.done:
         show_line(console, "interrupted: run the same command again to go on")
     show_line(console, f"report: {outcome.report}")
-    show_line(console, f"MLflow: {without_credentials(tracking_uri) or f'dropattack ui --store {store}'}")
+    show_line(
+        console, f"MLflow: {without_credentials(tracking_uri) or f'dropattack ui --store {name_of(store)}'}"
+    )
 
 
 def show_status(

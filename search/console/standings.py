@@ -11,7 +11,7 @@ from search.console.status import Status
 from search.console.terminal import show_line
 from search.console.verdict import first_words
 from search.definition.sweep import Sweep
-from search.records.journal import is_held
+from search.records.holding import is_held
 from search.records.notes import VERDICT, NotedVerdicts
 from search.records.record import Record
 from search.records.store import Store
@@ -70,7 +70,7 @@ def show_standings(console: Console, store: Store) -> None:
     """How far every sweep of a store is, in a line each."""
     found = standings(store)
     if not found:
-        show_line(console, f"no sweep has been run in {store.root}; `dropattack run demo` runs a first one")
+        show_line(console, f"no sweep has been run in {store.name}; `dropattack run demo` runs a first one")
         return
     verdicts = {name: store.noted(name, VERDICT) for name in found}
     show_columns(console, [_row(name, found[name], verdicts[name]) for name in found])

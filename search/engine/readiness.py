@@ -29,6 +29,7 @@ from search.records.code import SweepCode
 from search.records.journal import Journal
 from search.records.redaction import without_credentials
 from search.records.store import Store
+from trainables.remote.mirror import mirror_of
 
 _SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "file", "databricks")
 """Addresses that MLflow knows, also with a driver behind a plus sign: ``postgresql+psycopg``."""
@@ -158,6 +159,11 @@ def check_address(tracking_uri: str) -> None:
 
 def _check_store(root: Path) -> None:
     """Refuses a store that could not be written to; it is made when a run begins."""
+    mirror = mirror_of(root)
+    if mirror is not None and mirror.address.scheme == "memory":
+        raise UsageError(
+            f"{mirror.address} is seen by this process alone, and trials run in others; name a folder, or s3://"
+        )
     there = next(path for path in (root.absolute(), *root.absolute().parents) if path.exists())
     if not there.is_dir():
         raise UsageError(f"the store {root} cannot be a folder: {there} is a file; name another --store")

@@ -6,6 +6,7 @@ import platform
 from pathlib import Path
 
 from dropattack import UsageError
+from trainables.remote.mirror import mirror_of
 
 CLIENT_PYTHON = "DROPATTACK_CLIENT_PYTHON"
 """Environment variable in which `dropattack submit` tells a job its own Python version."""
@@ -31,8 +32,8 @@ def check_job(store: Path) -> None:
             f"submit with Python {python_version()}"
         )
     uploaded = "working_dir" in json.loads(os.environ.get(_JOB) or "{}").get("runtime_env", {})
-    if uploaded and store.resolve().is_relative_to(Path.cwd()):
+    if uploaded and mirror_of(store) is None and store.resolve().is_relative_to(Path.cwd()):
         raise UsageError(
             f"the store {store} lies in the job's own folder, which goes away with it; "
-            "name a folder that all nodes share, such as --store /store"
+            "name a folder that all nodes share, such as --store /store, or an address such as s3://BUCKET/PREFIX"
         )

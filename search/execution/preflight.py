@@ -14,6 +14,8 @@ from search.definition.sweep import Resources, Sweep
 from search.engine.datasets import DataOptions, data_options
 from search.engine.nodes import fits, gpu_problem, too_much
 from search.engine.proposers import Checksum
+from trainables.disk import write_atomically
+from trainables.remote.files import fetch, local_folder, remove, send_unseen, shared_name
 from trainables.workloads import workload_named
 
 _PATIENCE_SECONDS = 120.0
@@ -38,7 +40,7 @@ def check_cluster(sweep: Sweep, store: Path, data: Path, checksum: Checksum) -> 
         raise UsageError(too_much(sweep.resources, [node["Resources"] for node in nodes]))
     if len(nodes) > 1 or sweep.resources.gpus:
         wanted = [(options, checksum(*options)) for options in data_options(sweep)]
-        _check_nodes(able, store.resolve(), data.resolve(), wanted, sweep.resources)
+        _check_nodes(able, store, data.resolve(), wanted, sweep.resources)
 
 
 def _check_nodes(
@@ -50,12 +52,15 @@ def _check_nodes(
 ) -> None:
     token = secrets.token_hex(8)
     probe = store / f".probe-{token}"
-    probe.write_text(token, encoding="utf-8")
+    write_atomically(probe, token.encode())
+    send_unseen(probe)
     ask = ray.remote(num_cpus=0, max_retries=0)(node_problem)
     answers = []
     for node in nodes:
         pinned = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        answers.append(ask.options(scheduling_strategy=pinned).remote(probe, token, data, wanted, resources))
+        answers.append(
+            ask.options(scheduling_strategy=pinned).remote(shared_name(probe), token, data, wanted, resources)
+        )
     try:
         for node, answer in zip(nodes, answers, strict=True):
             try:
@@ -69,11 +74,11 @@ def _check_nodes(
                     f"node {node['NodeManagerAddress']} ({node['NodeManagerHostname']}) {problem}"
                 )
     finally:
-        probe.unlink()
+        remove(probe)
 
 
 def node_problem(
-    probe: Path,
+    probe: str,
     token: str,
     data: Path,
     wanted: Sequence[tuple[DataOptions, str]],
@@ -82,7 +87,7 @@ def node_problem(
     """What keeps this machine from running trials, as the end of a sentence; nothing where all is well.
 
     Args:
-        probe: A file that the driver has written into the store.
+        probe: A file that the driver has written into the store, see `shared_name`.
         token: What it holds.
         data: The data root.
         wanted: The digests of the data as the driver found them.
@@ -90,17 +95,8 @@ def node_problem(
     """
     if problem := gpu_problem(resources):
         return f"cannot train on its GPUs: {problem}"
-    try:
-        shared = probe.read_text(encoding="utf-8") == token
-    except OSError:
-        shared = False
-    if not shared:
-        return (
-            f"does not see the store {probe.parent}; "
-            "with several nodes, --store must be a folder that all of them share"
-        )
-    if not os.access(probe.parent, os.W_OK):
-        return f"cannot write to the store {probe.parent}; check its permissions there"
+    if problem := _store_problem(probe, token):
+        return problem
     for (workload, options), digest in wanted:
         try:
             found = workload_named(workload).checksum(data, options)
@@ -108,4 +104,24 @@ def node_problem(
             return f"lacks data: {error}"
         if found != digest:
             return f"has other data for {workload} in {data} than the driver's node; copy them from there"
+    return ""
+
+
+def _store_problem(probe: str, token: str) -> str:
+    """What keeps this machine from using the store, as the end of a sentence; nothing where all is well."""
+    store = probe.rpartition("/")[0].rstrip("/")
+    try:
+        path = fetch(local_folder(probe))
+        if path.read_text(encoding="utf-8") != token:
+            raise FileNotFoundError
+        send_unseen(path)
+    except UsageError as error:
+        return f"cannot use the store: {error}"
+    except OSError:
+        return (
+            f"does not see the store {store}; with several nodes, --store must be a folder that all of them "
+            "share, or an address such as s3://BUCKET/PREFIX"
+        )
+    if not os.access(path.parent, os.W_OK):
+        return f"cannot write to the store {store}; check its permissions there"
     return ""

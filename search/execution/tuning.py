@@ -25,6 +25,7 @@ from search.execution.slots import Slots
 from search.execution.stacks import Stacks
 from trainables import notice
 from trainables.notice import PreemptedError
+from trainables.remote.files import shared_name
 from trainables.trainable import StackTrainable
 
 _log = logging.getLogger(__name__)
@@ -198,7 +199,7 @@ def run(
 
     Args:
         engine: What to run.
-        folder: The sweep's folder, for checkpoints and models; shared by all nodes.
+        folder: The sweep's folder, for checkpoints and models; shared by all nodes, or at an address.
         data: The data root, the same path on all nodes.
         verbose: Whether to show what Ray says.
         measure: Finds what a trial takes of a GPU, where the sweep leaves that open.
@@ -212,7 +213,7 @@ def run(
     engine.occupies(resources.most_gpus)
     config = {
         "data": str(data.resolve()),
-        "folder": str(folder.resolve()),
+        "folder": shared_name(folder),
         "threads": max(1, math.floor(resources.cpus)),
         "compile": resources.compile,
         "checkpoint_seconds": resources.checkpoint_seconds,

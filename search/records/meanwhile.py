@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from dropattack import UsageError
-from search.records.journal import is_held
+from search.records.holding import is_held
 from search.records.record import Record, State
 from search.records.store import Store
 

@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 
 from search.records.provenance import Run
 from trainables.disk import write_atomically
+from trainables.remote.files import send
 from trainables.sealing import NotWholeError, sealed, unsealed
 
 T = TypeVar("T")
@@ -139,6 +140,7 @@ def write_note(folder: Path, note: Note[T], value: T) -> Path | None:
 def write_sealed(path: Path, values: Mapping[str, Any], indent: int) -> None:
     """Writes values as JSON that bears its checksum, all of it or nothing."""
     write_atomically(path, sealed(values, indent))
+    send(path)
 
 
 def note_report(path: Path) -> None:

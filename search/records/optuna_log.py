@@ -23,6 +23,7 @@ from typing_extensions import override
 
 from search.definition.select import Select
 from search.records.lines import written
+from search.records.mirrored import entries_of
 from search.records.naming import telling
 from search.records.record import Record, State
 from trainables.trial import Trial
@@ -39,11 +40,13 @@ class _Appending(JournalFileBackend):
     """Optuna's journal file with sealed lines, several of which may be added in one append.
 
     Args:
-        path: The journal file; created where there is none.
+        path: The journal file; created where there is none. Of a store at an address it is this node's copy,
+            to which lines are added once they are there.
     """
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
+        self._entries = entries_of(Path(path))
         self._path = Path(path)
         self._known_bytes, self._known_lines = 0, 0
         self._held: list[dict[str, Any]] | None = None
@@ -92,6 +95,8 @@ class _Appending(JournalFileBackend):
                     raise OSError(errno.EIO, "something else cut it while it was written to", str(self._path))
                 first = self._known_lines + new.count(b"\n") + 1
                 added = b"".join(written(log | self._more, number) for number, log in enumerate(logs, first))
+                if self._entries is not None:
+                    self._entries.append(first, added)
                 file.write(added)
                 file.flush()
                 os.fsync(file.fileno())

@@ -1,18 +1,23 @@
-"""Where sweeps are kept: a folder with a journal for each, MLflow's database, models and reports."""
+"""Where sweeps are kept: a folder with a journal for each, MLflow's database, models and reports.
+
+The folder may be this node's copy of what lies at an address; see `search.records.mirrored`.
+"""
 
 import logging
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from dropattack import UsageError
 from search.definition.sweep import Sweep
 from search.records.code import SweepCode, has_own_code
+from search.records.elsewhere import Elsewhere
 from search.records.journal import Journal
+from search.records.mirrored import name_of, refresh
 from search.records.notes import (
     CODE,
     EXTENT,
@@ -34,21 +39,10 @@ from search.records.reading import CHECK, content_of
 from search.records.record import Record, State
 from trainables.disk import model_path
 from trainables.recipe.measured import Metrics
+from trainables.remote.files import fetch_once
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
-
-
-class Elsewhere(NamedTuple):
-    """What other sweeps of a store hold.
-
-    Attributes:
-        records: Their complete records by trial key, with the sweep's name.
-        left_out: A line for each of them that cannot be read.
-    """
-
-    records: dict[str, tuple[str, Record]]
-    left_out: list[str]
 
 
 class Store:
@@ -60,12 +54,15 @@ class Store:
 
     Attributes:
         root: The folder.
+        name: What a person calls it: the folder, or its address.
         remarks: A line for each damaged file that was gone on without, by its path.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.name = name_of(root)
         self.remarks: dict[Path, str] = {}
+        refresh(root)
 
     def folder(self, sweep: str) -> Path:
         """The folder of one sweep."""
@@ -146,7 +143,7 @@ class Store:
         sweep = self.definition(name)
         if sweep is None:
             known = ", ".join(self.sweeps()) or "none"
-            raise UsageError(f"sweep {name!r} has not been run in {self.root}; those that have: {known}")
+            raise UsageError(f"sweep {name!r} has not been run in {self.name}; those that have: {known}")
         return sweep
 
     def define(self, sweep: Sweep) -> None:
@@ -234,8 +231,8 @@ class Store:
     def model(self, sweep: str, record: Record) -> Path:
         """Where the best model of a complete trial of a sweep lies, be it that another sweep trained it."""
         folder = self.folder(record.reused_from.split("/")[0] or sweep)
-        path = model_path(folder, record.key)
-        return model_path(folder, record.former) if record.former and not path.exists() else path
+        path = fetch_once(model_path(folder, record.key))
+        return fetch_once(model_path(folder, record.former)) if record.former and not path.exists() else path
 
     def robustness(self, name: str) -> dict[str, Metrics]:
         """What `dropattack robustness` has measured, by trial key."""

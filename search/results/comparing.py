@@ -7,6 +7,7 @@ from dropattack import UsageError
 from search.records.store import Store
 from search.results.reporting import tables_named
 from trainables.digest import digest
+from trainables.remote.files import send_all
 
 _LONGEST_NAME = 200
 """Characters of a folder's name at most."""
@@ -35,7 +36,9 @@ def report_comparison(
         if names.count(name) > 1:
             raise UsageError(f"{name} is named twice; name each sweep once")
     several = [tables_named(name, store, tracking_uri) for name in names]
-    return write_comparison(several, _place(names, store), formats)
+    page = write_comparison(several, _place(names, store), formats)
+    send_all(_place(names, store))
+    return page
 
 
 def _place(names: Sequence[str], store: Store) -> Path:

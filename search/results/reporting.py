@@ -15,6 +15,7 @@ from search.results.best import best_by_workload
 from search.results.frames import records_for_analysis
 from search.results.verdict import note_verdicts
 from search.tracking.shown import ShownRuns, shown_of
+from trainables.remote.files import send_all
 from trainables.saved import recognised
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def _render(
     first = render(tables, path.parent, wanted, extra)
     if "html" in wanted:
         note_report(path)
+    send_all(path.parent)
     note_verdicts(store, name, tables)
     return first
 

@@ -97,7 +97,7 @@ def evaluate_sweep(
     models = {key: path for key, r in complete.items() if os.path.lexists(path := store.model(name, r))}
     gone = [r.name for key, r in complete.items() if key not in models]
     if not models:
-        raise UsageError(f"{name} has no trained model in {store.root}; run it there first")
+        raise UsageError(f"{name} has no trained model in {store.name}; run it there first")
     trained = [complete[key] for key in models]
     for record in trained:
         workload_named(record.trial.workload).check_cases(cases, record.trial.architecture)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from search.records.journal import is_held
+from search.records.holding import is_held
+from search.records.mirrored import refresh
 from search.records.store import Store
 
 _LOOK_SECONDS = 1.0
@@ -36,6 +37,7 @@ def watch(
     """
     seen: object = None
     while True:
+        refresh(store.root)
         running, now = is_held(store.folder(name)), _state(store, name)
         if now == seen:
             if not running:

@@ -21,6 +21,7 @@ from search.records.provenance import CLIENT_CODE, code_state
 from search.submission.command import check_open, run_words
 from search.submission.upload import pack, what_is_sent
 from trainables.digest import digest
+from trainables.remote.address import Address, is_address
 
 _RECONNECT_SECONDS = 2.0
 _PATIENCE_SECONDS = 60.0
@@ -73,7 +74,8 @@ def run_command(
 
     Args:
         source: A bundled sweep's name, or a path to a file inside the project.
-        store: The store on the cluster, an absolute path; the cluster's own default where it is empty.
+        store: The store on the cluster, an address or an absolute path; the cluster's own default where it
+            is empty.
         data: The data root on the cluster, likewise.
         tracking_uri: The MLflow server as the cluster sees it, likewise.
         overrides: As ``--set`` takes them.
@@ -91,7 +93,9 @@ def run_command(
             raise UsageError(f"{source} is outside of the project folder, which is what a job takes along")
         source = path.relative_to(project.resolve()).as_posix()
     for option, value in (("--store", store), ("--data", data)):
-        if value and not Path(value).is_absolute():
+        if option == "--store" and is_address(value):
+            Address.parse(value)
+        elif value and not Path(value).is_absolute():
             raise UsageError(f"{option} {value} must be an absolute path, as the cluster's nodes see it")
     check_open(tracking_uri, overrides)
     command = ["python", *run_words(source, store, data, tracking_uri, overrides, scale)]

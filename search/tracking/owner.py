@@ -12,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 from dropattack import UsageError
 from search.records.store import Store
 from trainables.disk import write_atomically
+from trainables.remote.files import send
+from trainables.remote.mirror import mirror_of
 
 
 class _Note(BaseModel, extra="forbid"):
@@ -27,13 +29,14 @@ def owner_of(store: Store) -> str:
     Raises:
         UsageError: Its note cannot be read.
     """
-    known, here = _noted(store.root), str(store.root.resolve())
+    known, here = _noted(store.root), _place(store)
     if known is not None and known.at == here:
         return known.id
     if known is None or _is_copy(store.root, known):
         known = _Note(id=uuid.uuid4().hex, at=here)
     note = _Note(id=known.id, at=here)
     write_atomically(_path(store.root), note.model_dump_json().encode())
+    send(_path(store.root))
     return note.id
 
 
@@ -41,6 +44,11 @@ def known_owner_of(store: Store) -> str:
     """The id that a store has, for whoever only reads; nothing of one without, or of a copy not yet run."""
     known = _noted(store.root)
     return "" if known is None or _is_copy(store.root, known) else known.id
+
+
+def _place(store: Store) -> str:
+    """Where a store is: the path of its folder, or its address."""
+    return str(store.root.resolve()) if mirror_of(store.root) is None else store.name
 
 
 def _is_copy(root: Path, known: _Note) -> bool:

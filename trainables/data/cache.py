@@ -5,7 +5,6 @@ sees half of one; readers map it into memory, so that all trials share its pages
 """
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from filelock import FileLock
 
 from dropattack import UsageError
 from trainables.digest import digest
-from trainables.disk import write_atomically
+from trainables.disk import cache_root, write_atomically
 from trainables.tensors import DamagedError, load_whole, save_atomically
 
 _log = logging.getLogger(__name__)
@@ -25,15 +24,6 @@ Encoded = dict[str, Any]
 
 class CacheError(UsageError, OSError):
     """The cache cannot be used: a wrong ``DROPATTACK_CACHE``, or during a run a broken or full disk."""
-
-
-def cache_root() -> Path:
-    """Where entries lie: ``$DROPATTACK_CACHE``, or the user's cache directory."""
-    if chosen := os.environ.get("DROPATTACK_CACHE"):
-        return Path(chosen)
-    from platformdirs import user_cache_path
-
-    return user_cache_path("dropattack")
 
 
 def cached(name: str, content: str, encode: Callable[[], Encoded]) -> Encoded:

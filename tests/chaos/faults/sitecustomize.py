@@ -74,7 +74,7 @@ def patch_training(module):
     module.Training.epoch = epoch
 
 
-def patch_cache(module):
+def patch_disk(module):
     original = os.fsync
 
     def fsync(descriptor):
@@ -91,7 +91,7 @@ PATCHES = {
     "search.records.journal": patch_journal,
     "search.tracking.runs": patch_runs,
     "trainables.training.loop": patch_training,
-    "trainables.data.cache": patch_cache,
+    "trainables.disk": patch_disk,
 }
 
 

@@ -11,10 +11,11 @@ from typing_extensions import override
 from dropattack.testing import StoreContract
 from search.definition.sweep import Sweep
 from search.records.code import SweepCode
+from search.records.elsewhere import Elsewhere
 from search.records.journal import Journal, NotReproducibleError
 from search.records.provenance import Provenance
 from search.records.record import Record, State
-from search.records.store import Elsewhere, Store
+from search.records.store import Store
 from trainables.recipe.measured import Metrics
 
 

@@ -11,7 +11,8 @@ import pytest
 from click.testing import Result
 
 from search.engine.code import sweep_code
-from search.records.journal import exclusive, is_held
+from search.records.holding import is_held
+from search.records.journal import exclusive
 from search.records.notes import VERDICT
 from search.records.store import Store
 from tests.search.simulation import Driver, KilledError, engine, sweep

@@ -14,7 +14,10 @@ from search.definition.sweep import Resources
 from search.engine import nodes
 from search.engine.datasets import data_options
 from search.execution import job, preflight
+from search.records.mirrored import folder_of
 from tests.search.simulation import sweep
+from trainables.disk import write_atomically
+from trainables.remote.files import remove, send_unseen, shared_name
 
 STORE_TOKEN = "token"
 CPU = Resources()
@@ -83,7 +86,7 @@ def test_resources_that_no_node_has_are_refused_with_those_there_are(
 def test_a_node_that_sees_the_store_and_the_same_data_is_fine(probe: Path) -> None:
     options = ("digits-lenet5", {})
     digest = preflight.workload_named("digits-lenet5").checksum(probe.parent)
-    assert preflight.node_problem(probe, STORE_TOKEN, probe.parent, [(options, digest)], CPU) == ""
+    assert preflight.node_problem(str(probe), STORE_TOKEN, probe.parent, [(options, digest)], CPU) == ""
 
 
 def test_a_node_without_the_store_is_told_from_one_with_another_of_that_name(probe: Path) -> None:
@@ -92,19 +95,19 @@ def test_a_node_without_the_store_is_told_from_one_with_another_of_that_name(pro
         if content is not None:
             probe.parent.mkdir()
             probe.write_text(content, encoding="utf-8")
-        problem = preflight.node_problem(probe, STORE_TOKEN, probe.parent, [], CPU)
+        problem = preflight.node_problem(str(probe), STORE_TOKEN, probe.parent, [], CPU)
         assert "does not see the store" in problem
         probe.parent.mkdir(exist_ok=True)
 
 
 def test_a_node_lacking_data_or_with_other_data_says_which(probe: Path) -> None:
     mnist: tuple[preflight.DataOptions, str] = (("mnist-lenet5", {}), "digest")
-    lacking = preflight.node_problem(probe, STORE_TOKEN, probe.parent / "nowhere", [mnist], CPU)
+    lacking = preflight.node_problem(str(probe), STORE_TOKEN, probe.parent / "nowhere", [mnist], CPU)
     assert lacking.startswith("lacks data: ")
     assert "nowhere" in lacking
     digits: tuple[preflight.DataOptions, str] = (("digits-lenet5", {}), "of another version")
     assert "other data for digits-lenet5" in preflight.node_problem(
-        probe, STORE_TOKEN, probe.parent, [digits], CPU
+        str(probe), STORE_TOKEN, probe.parent, [digits], CPU
     )
 
 
@@ -137,5 +140,24 @@ def test_a_node_whose_torch_cannot_use_its_gpus_says_so(
 ) -> None:
     monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: built)
     monkeypatch.setattr(nodes, "gpu_facts", {"memory.total": ["24576", "[N/A]"]}.__getitem__)
-    found = preflight.node_problem(probe, STORE_TOKEN, probe.parent, [], Resources(gpus=gpus))
+    found = preflight.node_problem(str(probe), STORE_TOKEN, probe.parent, [], Resources(gpus=gpus))
     assert re.fullmatch(problem, found)
+
+
+def test_a_node_reaches_a_store_at_an_address_or_says_why_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DROPATTACK_CACHE", str(tmp_path / "driver"))
+    probe = folder_of("memory://preflight/in") / ".probe"
+    write_atomically(probe, STORE_TOKEN.encode())
+    send_unseen(probe)
+    name = shared_name(probe)
+    monkeypatch.setenv("DROPATTACK_CACHE", str(tmp_path / "node"))
+    assert preflight.node_problem(name, STORE_TOKEN, tmp_path, [], CPU) == ""
+    assert "does not see the store memory://preflight/in" in preflight.node_problem(
+        name, "another", tmp_path, [], CPU
+    )
+    remove(probe)
+    assert "does not see the store" in preflight.node_problem(name, STORE_TOKEN, tmp_path, [], CPU)
+    problem = preflight.node_problem("az://container/in//.probe", STORE_TOKEN, tmp_path, [], CPU)
+    assert problem.startswith("cannot use the store: there are no credentials for az://container/in")

@@ -230,6 +230,8 @@ def test_the_command_names_what_the_cluster_can_see(project: Path) -> None:
         *("--tracking-uri", "http://mlflow:5000", "--set", "seeds=[1, 2]"),
     ]
     plain = ["python", "-m", "search", "run", "demo"]
+    address = "s3://bucket/in"
+    assert jobs.run_command("demo", address, "", "", [], project) == [*plain, "--store", address]
     assert jobs.run_command("demo", "", "", "", [], project) == plain
     assert jobs.run_command("demo", "", "", "", [], project, retry_failed=True) == [*plain, "--retry-failed"]
 
@@ -239,6 +241,7 @@ def test_the_command_names_what_the_cluster_can_see(project: Path) -> None:
     [
         ({"source": __file__}, "outside of the project"),
         ({"store": "runs"}, "--store runs must be an absolute path"),
+        ({"store": "ftp://bucket/in"}, "begin with s3://"),
         ({"data": "../data"}, "--data ../data must be an absolute path"),
         ({"tracking_uri": "http://ann:secret@mlflow"}, "credentials"),
     ],

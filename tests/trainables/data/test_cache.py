@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from dropattack import UsageError
-from trainables.data.cache import CacheError, cache_root, cached, remembered
+from trainables.data.cache import CacheError, cached, remembered
 from trainables.digest import digest
+from trainables.disk import cache_root
 from trainables.tensors import save_atomically
 
 

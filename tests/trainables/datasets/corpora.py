@@ -6,10 +6,10 @@ import pytest
 
 from dropattack import UsageError
 from trainables.data import text
-from trainables.data.cache import cache_root
 from trainables.data.dataset import Data
 from trainables.data.text import TextSettings
 from trainables.datasets.texts import TextDataset
+from trainables.disk import cache_root
 
 PLAIN = {"vectors": ""}
 """Settings of a corpus without word vectors."""

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from dropattack import Settings, UsageError
-from trainables.data.cache import cache_root
 from trainables.datasets.cifar10 import CIFAR10, CifarDataset
+from trainables.disk import cache_root
 
 PER_FILE = 20
 NAMES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]

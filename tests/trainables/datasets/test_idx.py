@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from dropattack import Settings, UsageError
-from trainables.data.cache import cache_root
 from trainables.datasets.idx import MNIST
+from trainables.disk import cache_root
 
 IMAGES = "train-images-idx3-ubyte.gz"
 

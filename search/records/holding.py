@@ -1,0 +1,163 @@
+"""Who runs a sweep: on a node the process that has locked its folder, at an address whose lease beats.
+
+What keeps two drivers' records apart is the journal (`search.records.entries`). The lease says it sooner and
+in words: before anything starts.
+"""
+
+import json
+import platform
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dropattack import UsageError
+from trainables.remote.bucket import Bucket, RemoteError, lacks_conditions
+from trainables.remote.mirror import mirror_of
+
+BEAT_SECONDS = 5.0
+"""How often whoever holds a lease says so."""
+MISSED_BEATS = 3
+"""After how many missed ones it counts as dead."""
+
+_LEASE = "run.lock"
+
+
+def is_held_here(folder: Path) -> bool:
+    """Whether a process of this node holds a sweep's folder; also where that cannot be found out, not.
+
+    Looking takes the lock for a moment, beside others that look.
+    """
+    import fcntl
+
+    try:
+        with (folder / "run.lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a run holds a sweep's folder, on this node or, of a store at an address, on another."""
+    if is_held_here(folder):
+        return True
+    mirror = mirror_of(folder)
+    found = mirror and mirror.bucket.found(f"{mirror.name_of(folder)}/{_LEASE}")
+    if not found:
+        return False
+    silent = (datetime.now(UTC) - found.modified).total_seconds()
+    return silent < MISSED_BEATS * BEAT_SECONDS
+
+
+@contextmanager
+def leased(folder: Path) -> Iterator[None]:
+    """Holds a sweep for this node's one run of it; of a folder on the disk its lock has done that.
+
+    Args:
+        folder: The sweep's folder, whose lock this process has.
+
+    Raises:
+        UsageError: A run on another node holds it; or the store cannot be written, or its server does not
+            keep two runs apart.
+    """
+    mirror = mirror_of(folder)
+    if mirror is None:
+        yield
+        return
+    lease = _Lease(mirror.bucket, f"{mirror.name_of(folder)}/{_LEASE}", mirror.node)
+    lease.take()
+    try:
+        yield
+    finally:
+        lease.give_back()
+
+
+class _Lease:
+    """An object that its holder changes again and again.
+
+    Args:
+        bucket: Where it is.
+        name: Its name.
+        node: Who holds it: of one node only one process tries.
+    """
+
+    def __init__(self, bucket: Bucket, name: str, node: str) -> None:
+        self._bucket, self._name, self._node = bucket, name, node
+        self._beats = 0
+        self._tag = ""
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
+
+    def take(self) -> None:
+        """Takes it; that of a dead holder after some beats that are missing."""
+        if self._bucket.create(self._name, self._content()):
+            if self._bucket.create(self._name, self._content()):
+                self._bucket.delete(self._name)
+                raise UsageError(lacks_conditions(self._bucket.address))
+            self._tag = self._bucket.tag(self._name)
+        else:
+            holder, tag = self._holder()
+            if holder != self._node:
+                self._wait(tag)
+            self._tag = self._bucket.replace(self._name, self._content(), tag) or ""
+            if not self._tag:
+                raise self._in_use()
+        self._thread.start()
+
+    def give_back(self) -> None:
+        """Ends it, so that the next run need not wait."""
+        self._ended.set()
+        self._thread.join(BEAT_SECONDS)
+        try:
+            if not self._thread.is_alive() and self._tag and self._bucket.tag(self._name) == self._tag:
+                self._bucket.delete(self._name)
+        except RemoteError:  # the store is gone: whoever comes next finds that nothing beats
+            return
+
+    def _wait(self, tag: str) -> None:
+        """Waits whether the holder beats.
+
+        Raises:
+            UsageError: It does.
+        """
+        end = time.monotonic() + MISSED_BEATS * BEAT_SECONDS
+        while time.monotonic() < end:
+            time.sleep(BEAT_SECONDS / 5)
+            if self._bucket.tag(self._name) != tag:
+                raise self._in_use()
+
+    def _in_use(self) -> UsageError:
+        where = f"{self._bucket.address}/{self._name.rpartition('/')[0]}"
+        content = self._bucket.read(self._name)
+        host = "another node" if content is None else _read(content, "host")
+        return UsageError(f"{where} is in use by another run, on {host}; wait for it to end")
+
+    def _holder(self) -> tuple[str, str]:
+        """Who holds it, and the tag by which that was found."""
+        tag = self._bucket.tag(self._name)
+        content = self._bucket.read(self._name)
+        return ("", tag) if content is None else (_read(content, "node"), tag)
+
+    def _beat(self) -> None:
+        while self._tag and not self._ended.wait(BEAT_SECONDS):
+            try:
+                self._tag = self._bucket.replace(self._name, self._content(), self._tag) or ""
+            except RemoteError:  # the run itself finds out when it records something
+                self._tag = ""
+
+    def _content(self) -> bytes:
+        self._beats += 1
+        said = {"node": self._node, "host": platform.node(), "beats": self._beats, "at": time.time()}
+        return json.dumps(said).encode()
+
+
+def _read(content: bytes, name: str) -> str:
+    try:
+        return str(json.loads(content)[name])
+    except (ValueError, TypeError, KeyError):
+        return ""

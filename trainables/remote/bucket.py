@@ -1,0 +1,277 @@
+"""Objects under an address: put, created if absent, replaced if unchanged, read, listed, deleted.
+
+A request that fails for a passing reason (a connection, a timeout, a server that is busy) is tried again. One
+that may have taken effect is asked about before it is believed to be another's.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from dropattack import UsageError
+from trainables.remote.address import Address
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 60.0
+"""How long a request is tried again."""
+FIRST_PATIENCE_SECONDS = 10.0
+"""The same before the store has ever answered: its address may be wrong."""
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 5.0
+_FINAL = re.compile(r"status code: 4(?!08|09|29)\d\d")
+"""How the server says that a request is wrong, and stays so."""
+_CAUSES = {
+    "kind: Timeout": "no answer in time",
+    "ConnectionRefused": "connection refused",
+    "dns error": "no such host",
+}
+"""What the details of an error show, in words."""
+_AT_ONCE = 16
+"""How many objects are read side by side."""
+
+
+class RemoteError(UsageError, OSError):
+    """An object store cannot be used: a wrong request, or one that broke during a run."""
+
+
+class Found(NamedTuple):
+    """An object that is there.
+
+    Attributes:
+        name: Its name under the address.
+        tag: Changes with its content.
+        modified: When it was last written, by the server's clock.
+    """
+
+    name: str
+    tag: str
+    modified: datetime
+
+
+class Bucket:
+    """The objects under one address.
+
+    Args:
+        address: Where they are.
+        objects: The store of `obstore` that has them, names under the address alone.
+    """
+
+    def __init__(self, address: Address, objects: Any) -> None:
+        self.address = address
+        self._objects = objects
+        self._answered = False
+
+    def put(self, name: str, content: bytes | Path) -> str:
+        """Writes an object, whatever was there; returns its tag."""
+        return _tag(self._carry_out(name, lambda ob: ob.put(self._objects, name, content)))
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Creates an object; whether that was done, or had been done by an attempt that seemed to fail.
+
+        Returns:
+            False where an object of that name with another content is there.
+        """
+        import obstore
+
+        attempts = self._attempts()
+        while True:
+            try:
+                self._try(name, lambda ob: ob.put(self._objects, name, content, mode="create"))
+                return True
+            except obstore.exceptions.AlreadyExistsError:
+                return attempts.number > 1 and self.read(name) == content
+            except _PassingError as error:
+                attempts.again(error)
+
+    def replace(self, name: str, content: bytes, tag: str) -> str | None:
+        """Writes an object if it still has a tag; returns the new one, or nothing where it has another."""
+        import obstore
+
+        attempts, mode = self._attempts(), {"e_tag": tag}
+        while True:
+            try:
+                return _tag(self._try(name, lambda ob: ob.put(self._objects, name, content, mode=mode)))
+            except (obstore.exceptions.PreconditionError, FileNotFoundError):
+                now = self.tag(name) if attempts.number > 1 and self.read(name) == content else ""
+                return now or None
+            except _PassingError as error:
+                attempts.again(error)
+
+    def read(self, name: str) -> bytes | None:
+        """What an object holds; nothing where there is none."""
+        try:
+            return self._carry_out(name, lambda ob: bytes(ob.get(self._objects, name).bytes()))
+        except FileNotFoundError:
+            return None
+
+    def read_all(self, names: Iterable[str]) -> list[bytes]:
+        """What several objects hold, read side by side; one that is gone meanwhile holds nothing."""
+        wanted = list(names)
+        if len(wanted) < 2:
+            return [self.read(name) or b"" for name in wanted]
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            return [content or b"" for content in threads.map(self.read, wanted)]
+
+    def tag(self, name: str) -> str:
+        """The tag of an object; empty where there is none."""
+        found = self.found(name)
+        return "" if found is None else found.tag
+
+    def found(self, name: str) -> Found | None:
+        """What is known of an object without reading it; nothing where there is none."""
+        try:
+            meta = self._carry_out(name, lambda ob: ob.head(self._objects, name))
+        except FileNotFoundError:
+            return None
+        return _found(meta)
+
+    def under(self, prefix: str, after: str = "") -> list[Found]:
+        """The objects whose names begin with a folder's, in the order of their names.
+
+        Args:
+            prefix: The folder, with a slash at its end.
+            after: Those up to this name, it included, are left out.
+        """
+        metas = self._carry_out(
+            prefix, lambda ob: ob.list(self._objects, prefix, offset=after or None).collect()
+        )
+        return sorted(map(_found, metas))
+
+    def entries(self, folder: str) -> tuple[list[Found], list[str]]:
+        """The objects that lie directly in a folder, and the names of its folders.
+
+        Args:
+            folder: With a slash at its end; empty for the address itself.
+        """
+        listed = self._carry_out(folder, lambda ob: ob.list_with_delimiter(self._objects, folder or None))
+        folders = [str(name).rstrip("/").rpartition("/")[2] for name in listed["common_prefixes"]]
+        return sorted(map(_found, listed["objects"])), sorted(folders)
+
+    def delete(self, name: str) -> None:
+        """Deletes an object, be it there or not."""
+        try:
+            self._carry_out(name, lambda ob: ob.delete(self._objects, name))
+        except FileNotFoundError:
+            return
+
+    def _carry_out(self, name: str, request: Callable[[Any], T]) -> T:
+        """Makes a request that may be made twice, until it is answered."""
+        attempts = self._attempts()
+        while True:
+            try:
+                return self._try(name, request)
+            except _PassingError as error:
+                attempts.again(error)
+
+    def _try(self, name: str, request: Callable[[Any], T]) -> T:
+        """Makes a request once.
+
+        Raises:
+            FileNotFoundError: There is no such object.
+            AlreadyExistsError: As `obstore` says it, like PreconditionError.
+            RemoteError: It will not be granted.
+            _PassingError: It may be, later.
+        """
+        import obstore
+        from obstore import exceptions
+
+        try:
+            result = request(obstore)
+            self._answered = True
+            return result
+        except FileNotFoundError as error:
+            if "NoSuchBucket" in str(error) or "ContainerNotFound" in str(error):
+                raise RemoteError(self._no_bucket()) from None
+            raise
+        except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
+            raise
+        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError):
+            raise RemoteError(
+                f"{self.address} does not let this user read and write there; see that the credentials are "
+                "right and may list, get, put and delete objects"
+            ) from None
+        except (exceptions.NotSupportedError, NotImplementedError):
+            raise RemoteError(lacks_conditions(self.address)) from None
+        except exceptions.BaseError as error:
+            raise self._other(name, error) from None
+
+    def _other(self, name: str, error: Exception) -> Exception:
+        said = str(error)
+        if "NoSuchBucket" in said or "ContainerNotFound" in said:
+            return RemoteError(self._no_bucket())
+        if "NotImplemented" in said or "501 Not Implemented" in said:
+            return RemoteError(lacks_conditions(self.address))
+        if "redirect" in said and "region" in said:
+            return RemoteError(f"the bucket of {self.address} lies in another region; set AWS_REGION to it")
+        if _FINAL.search(said):
+            return RemoteError(f"{self.address} refuses a request for {name} ({reason(said)})")
+        return _PassingError(f"{self.address}/{name} cannot be reached ({reason(said)})")
+
+    def _no_bucket(self) -> str:
+        bucket = repr(self.address.bucket)
+        return f"there is no bucket {bucket} for {self.address}; make it, or name another --store"
+
+    def _attempts(self) -> "_Attempts":
+        return _Attempts(PATIENCE_SECONDS if self._answered else FIRST_PATIENCE_SECONDS)
+
+
+class _PassingError(Exception):
+    """A request failed for a reason that may pass."""
+
+
+class _Attempts:
+    """Attempts at one request: pauses between them, and their end.
+
+    Args:
+        patience: Seconds until there have been enough.
+
+    Attributes:
+        number: Of the attempt that is being made, from 1.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self.number = 1
+        self._end = time.monotonic() + patience
+        self._pause = _FIRST_PAUSE_SECONDS
+
+    def again(self, error: _PassingError) -> None:
+        """Waits for the next attempt.
+
+        Raises:
+            RemoteError: There have been enough.
+        """
+        if time.monotonic() + self._pause > self._end:
+            raise RemoteError(f"{error}, tried {self.number} times") from None
+        time.sleep(self._pause)
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
+        self.number += 1
+
+
+def lacks_conditions(address: Address) -> str:
+    """What is said of a server that does not keep two runs apart."""
+    return (
+        f"the server of {address} cannot create an object only if there is none, by which two runs are kept "
+        "apart; name a store on one that takes If-None-Match"
+    )
+
+
+def _tag(result: Mapping[str, Any]) -> str:
+    return str(result["e_tag"])
+
+
+def _found(meta: Mapping[str, Any]) -> Found:
+    return Found(str(meta["path"]), str(meta["e_tag"]), meta["last_modified"])
+
+
+def reason(said: str) -> str:
+    """Why a request failed, from what `obstore` says, in a line of bounded length."""
+    line, _, details = said.partition("\n\nDebug source")
+    line = " ".join(line.split())
+    for mark in ("status code: ", "ms - ", "s - "):
+        line = line.rpartition(mark)[2]
+    more = [words for mark, words in _CAUSES.items() if mark in details]
+    return ", ".join([line[:150].rstrip(": "), *more[:1]])
