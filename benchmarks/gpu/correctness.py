@@ -34,6 +34,8 @@ WITHOUT_DRAWS: Mapping[str, Mapping[str, Any]] = {
     "esam-swp": {"beta": 1},
     "freelb": {"magnitude": 0},
     "rwp": {"sigma": 0},
+    "trades": {"kl_weight": 0},
+    "vat": {"kl_weight": 0},
 }
 """Values with which a method draws nothing, as the generators of two devices draw other numbers."""
 

@@ -17,7 +17,7 @@ EPOCHS, STEPS = 5, 8
 
 def test_all_methods_with_attacks_have_a_schedule():
     assert set(REGISTERED) - set(SCHEDULED) == {"apb", "dropout", "l1", "l2", "msam", "standard"}
-    assert set(SCHEDULED) - set(ATTACKING) == {"dropen", "r-drop"}
+    assert set(SCHEDULED) - set(ATTACKING) == {"dropen", "dropen-pgd", "r-drop"}
 
 
 def with_dropout(name, kind):

@@ -36,7 +36,7 @@ every_method = pytest.mark.parametrize("name", NAMES)
 every_toy = pytest.mark.parametrize("toy", [Images, Texts])
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - TWICE - set(APART)))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - set(TWICE) - set(APART)))
 @every_toy
 def test_gradient_is_the_weighted_sum_of_functional_gradients_at_the_points_visited(name, toy):
     model = make(toy)
@@ -68,8 +68,9 @@ def test_passes_and_losses_are_those_of_the_table(name, toy):
         return F.cross_entropy(outputs, labels)
 
     def follow(_, __, outputs):
-        forwards.append(len(outputs))
-        outputs.register_hook(lambda gradient: backwards.append(len(gradient)))
+        if outputs.requires_grad:
+            forwards.append(len(outputs))
+            outputs.register_hook(lambda gradient: backwards.append(len(gradient)))
 
     model.register_forward_hook(follow)
     method = method_for(name, model, task={"loss": loss})
@@ -77,7 +78,7 @@ def test_passes_and_losses_are_those_of_the_table(name, toy):
     method.step(model, model.batch(size), standing(model))
     assert len(losses) == passes_of(name)
     assert sum(backwards) == method.settings.passes * size
-    assert sum(forwards) * (2 if name in TWICE else 1) == sum(backwards)
+    assert sum(forwards) * TWICE.get(name, 1) == sum(backwards)
     assert method.second_order == (name in TWICE)
 
 

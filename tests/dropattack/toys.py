@@ -50,7 +50,8 @@ WEIGHTS = {
     "sam": [0, 1],
     "standard": [1],
 }
-TWICE = {"dropen", "dropen-pgd"}
+TWICE = {"dropen": 2, "dropen-pgd": 1.5}
+"""Methods that differentiate twice: all of a step, or the half of it that is attacked."""
 APART = {"r-drop": 2, "trades": 4, "vat": 3}
 """Methods whose passes give the gradient of a divergence too, with their number of passes."""
 GRAPHS = {"r-drop": [0, 1], "trades": [0, 1, 1, 1]}

@@ -119,7 +119,7 @@ def test_what_a_person_names_is_imported(
     options = [word for name in names for word in ("--import", name)] if given == "option" else []
     sweep = "attacked" if given == "option" else "mine.yaml"
     done = command(*options, "robustness", sweep, "--attacks", "fgsm:0.1")
-    assert (done.exit_code, done.stderr.splitlines()[-1]) == (0, "dropattack: 4 models attacked")
+    assert (done.exit_code, "dropattack: 4 models attacked" in done.stderr.splitlines()) == (0, True)
     assert (handed / "ran").exists()
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -108,9 +109,15 @@ def test_a_run_is_that_of_the_command_line(
     asked: list[Any] = []
 
     def run_sweep(
-        sweep: definition.Sweep, store: Store, data: Path, console: Console, uri: str, retry_failed: bool
+        sweep: definition.Sweep,
+        store: Store,
+        data: Path,
+        console: Console,
+        uri: str,
+        retry_failed: bool,
+        only: Sequence[str],
     ) -> Outcome:
-        asked.append((sweep, store.root, data, console.quiet, uri, retry_failed))
+        asked.append((sweep, store.root, data, console.quiet, uri, retry_failed, only))
         store.define(sweep)
         return Outcome([], False, "trials 3", tmp_path, 0.0, "a warning", 0)
 
@@ -118,7 +125,7 @@ def test_a_run_is_that_of_the_command_line(
     monkeypatch.setenv("DROPATTACK_DATA", str(tmp_path / "data"))
     sweep = Sweep(**trained.sweep().model_dump())
     result = run(sweep, tmp_path / "runs", tracking_uri="http://m", retry_failed=True, progress=progress)
-    wanted = (trained.sweep(), tmp_path / "runs", tmp_path / "data", not progress, "http://m", True)
+    wanted = (trained.sweep(), tmp_path / "runs", tmp_path / "data", not progress, "http://m", True, ())
     assert asked == [wanted]
     assert type(asked[0][0]) is definition.Sweep, "the definition of the store is the same class"
     assert (result.limit, result.warning, result.sweep) == ("trials 3", "a warning", sweep)

@@ -12,6 +12,7 @@ from search.records.record import Record
 from search.results.frames import records_for_analysis
 from search.tracking.shown import ShownRuns
 from tests.search.simulation import Driver, KilledError, engine, sweep
+from trainables.trial import Trial
 
 _STAGES: list[dict[str, Any]] = [
     {"name": "plain", "training": {"learning_rate": [0.001, 0.01]}, "methods": {"standard": {}}},
@@ -29,6 +30,10 @@ _STAGES: list[dict[str, Any]] = [
 def _stages(**changes: Any) -> list[dict[str, Any]]:
     search = {"kind": "confirm", "arms": ["input", "layers"], "controls": ["eps-zero"], "seeds": [7, 8, 9]}
     return [*_STAGES, {"name": "confirm", "search": search | changes}]
+
+
+def _of_layers(trial: Trial) -> bool:
+    return trial.method == "dropattack" and trial.hyperparameters["targets"] != "input"
 
 
 def _definition(**changes: Any) -> Any:
@@ -62,7 +67,7 @@ def test_arms_train_as_they_were_searched_and_are_tested_though_their_search_was
     assert {t.identity.configuration for t in fresh if not t.settings.control_experiment} <= {
         t.identity.configuration for t in searched
     }
-    layers = next(t for t in fresh if t.hyperparameters.get("targets") not in (None, "input"))
+    (layers,) = {t.hyperparameters["targets"]: t for t in fresh if _of_layers(t)}.values()
     assert layers.training["epochs"] == 2, "four passes of two an epoch"
 
 

@@ -197,7 +197,7 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"precision": "float16"},
         r"cannot be trained: NotImplementedError: .*not implemented for 'Half'",
     ),
-    "an attack on images": ({}, {"robustness": "square-5:0.1"}, r"the square attack is for images"),
+    "an attack on images": ({}, {"robustness": "square-5:0.1"}, r"the attack square-5 is for images"),
     "an augmentation of images": ({}, {"augment": "crop-flip"}, AUGMENTED),
     "another of them": ({}, {"augment": ["none", "trivial-augment"]}, AUGMENTED),
     "one that leaves the bounds": (

@@ -43,9 +43,10 @@ def test_measuring_counts_every_example_in_eval_mode_across_batches() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Dropout(0.9), nn.Linear(4, 3, bias=False))
     with torch.no_grad():
         model[2].weight.copy_(torch.eye(3, 4))
-    loss, confusion = measure(model, split, classes=3)
+    loss, confusion, right = measure(model, split, classes=3)
     outputs = images.flatten(1)[:, :3].double() / 255
     assert confusion.tolist() == confusion_matrix(split.labels, outputs.argmax(1)).tolist()
+    assert right.tolist() == (outputs.argmax(1) == split.labels).tolist()
     assert loss == pytest.approx(nn.functional.cross_entropy(outputs, split.labels).item(), rel=1e-5)
     assert model.training
     assert evaluate(model, split, 3)["loss"] == loss
