@@ -16,15 +16,16 @@ demo: $(INSTALLED)
 	$(BIN)/dropattack run demo
 
 test: lint
-	$(BIN)/python -m pytest -n 2 -m "not slow and not heavy"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not heavy and not gpu"
 
 # Tests that start processes and compile: sweeps that are killed, stopped and broken, and Ray's workers.
 test-processes: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 --maxschedchunk 1 -m "heavy and not slow"
 
-# Tests that need a GPU; without one they are skipped. The card is one, so that they run one after the other.
+# Tests that need a GPU, one after the other on the one card, and the GPU benchmark's whole command, which any machine runs.
 test-gpu: $(INSTALLED)
 	$(BIN)/python -m pytest -p no:xdist -rs -m gpu
+	$(BIN)/python -m pytest -p no:xdist -m slow tests/benchmarks/gpu
 
 # The wheel in an environment of its own: it holds what it should, and runs the demo from an empty folder.
 test-wheel: $(INSTALLED)
@@ -36,11 +37,11 @@ test-extras: $(INSTALLED)
 
 # Sweeps killed at every named point and at random, in real processes; what it did to them goes to chaos.jsonl.
 chaos: $(INSTALLED)
-	CHAOS_FIGURES=$(CURDIR)/chaos.jsonl $(BIN)/python -m pytest tests/chaos tests/search/test_killed.py -p no:xdist --durations=0
+	CHAOS_FIGURES=$(CURDIR)/chaos.jsonl $(BIN)/python -m pytest tests/chaos tests/search/test_killed.py tests/search/execution/test_gpus.py -p no:xdist --durations=0
 
 # Thousands of sweep files, settings and command lines that nobody would write: each is refused or carried out.
 test-fuzz: $(INSTALLED)
-	$(BIN)/python -m pytest tests/search/fuzz -p no:xdist
+	$(BIN)/python -m pytest tests/search/fuzz tests/search/test_readiness.py -p no:xdist
 
 # AutoAttack in full on trained models, against the library and the strongest attacks of our own.
 test-robustness: $(INSTALLED)

@@ -75,6 +75,7 @@ def test_a_driver_killed_half_way_and_run_again_ends_as_an_undisturbed_one(
     assert [record.epochs for record in sweeping.records()] == [record.epochs for record in records]
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_between_two_stacks_is_replaced(tmp_path: Path) -> None:
     """Once before a stack of two trials, and once before a trial that trains alone."""
     sweep = {

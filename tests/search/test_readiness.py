@@ -154,6 +154,7 @@ def recorded(store: Path, source: Path) -> None:
     Store(store).define(definition)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("never_started")
 def test_plan_and_run_agree_on_mutated_sweeps(tmp_path: Path) -> None:
     generator, source, refused = random.Random(0), tmp_path / "sweep.yaml", 0

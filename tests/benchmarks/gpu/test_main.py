@@ -17,7 +17,7 @@ from tests.patience import watched
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_the_whole_command_measures_everything_on_a_cpu(tmp_path: Path) -> None:
     output = tmp_path / "rows.jsonl"
     arguments = ["--device", "cpu", "--quick", "--minutes", "1000", "--limit", "60000", "--output", output]

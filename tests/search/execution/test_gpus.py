@@ -91,7 +91,7 @@ def _raw(wants: list[float]) -> dict[str, Any]:
     }
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 @pytest.mark.usefixtures("local_ray")
 def test_a_trial_out_of_memory_is_tried_once_more_alone_and_then_fails(tmp_path: Path) -> None:
     definition = parse_sweep(_raw([0.1, 0.6, 2]))
