@@ -44,7 +44,7 @@ def _trials(
     ]
 
 
-def _records(
+def contest_records(
     gain: float,
     spread: float = 0.002,
     rng: np.random.Generator | None = None,
@@ -88,7 +88,7 @@ def _records(
 
 
 def _met(*arguments: Any, **changes: Any) -> Met:
-    (found,) = contests(_records(*arguments, **changes)).values()
+    (found,) = contests(contest_records(*arguments, **changes)).values()
     return found
 
 
@@ -129,7 +129,7 @@ def test_a_gain_below_the_margin_is_no_help_however_sure() -> None:
 
 
 def test_the_contrasts_of_several_workloads_are_corrected_together() -> None:
-    alone, both = _met(0.004, 0.004), contests(_records(0.004, 0.004, workloads=("w", "x")))
+    alone, both = _met(0.004, 0.004), contests(contest_records(0.004, 0.004, workloads=("w", "x")))
     p = sorted(met.contrast.effect.p for met in both.values())
     assert both["w"].contrast.effect.gain == pytest.approx(alone.contrast.effect.gain)
     assert both["w"].contrast.effect.p in (pytest.approx(2 * alone.contrast.effect.p), p[-1])
@@ -172,7 +172,7 @@ def test_examples_widen_the_interval_where_it_is_known_which_are_recognised() ->
 
 
 def test_a_confirmation_that_is_not_over_says_what_is_missing() -> None:
-    records = _records(0.01)
+    records = contest_records(0.01)
     part = records.trials[(records.trials["stage"] != "confirm") | (records.trials["seed"] < 104)]
     (verdict,) = verdicts(Records(part, sweep=records.sweep))
     assert "finish the confirmation, which has 4 of 12 seeds" in verdict.lines()[-1]
@@ -181,7 +181,7 @@ def test_a_confirmation_that_is_not_over_says_what_is_missing() -> None:
 
 
 def test_it_is_the_answer_of_the_verdict_and_a_section_of_the_report() -> None:
-    records = _records(0.01, controls={"eps-zero": 0.01})
+    records = contest_records(0.01, controls={"eps-zero": 0.01})
     (verdict,) = verdicts(records)
     lines = dict(verdict.headed_lines())
     assert lines["Primary contrast"].startswith("It helps at 30 passes against 60: layers − sam = +")
@@ -200,7 +200,7 @@ def test_a_contest_is_recomputed_from_its_parquet_file(tmp_path: Path) -> None:
     def recognised(key: str) -> np.ndarray:
         return right.setdefault(key, rng.random(501) < 0.9)
 
-    records = _records(0.01, controls={"eps-zero": 0.01}, recognised=recognised)
+    records = contest_records(0.01, controls={"eps-zero": 0.01}, recognised=recognised)
     write_report(records, tmp_path, ["parquet"])
     again = from_parquet(tmp_path / "trials.parquet")
     assert contests(again) == contests(records)

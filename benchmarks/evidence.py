@@ -1,0 +1,144 @@
+"""The numbers of docs/results.md on the experiment, recomputed from the records of its sweeps.
+
+    python -m benchmarks.evidence docs/evidence/*.parquet
+
+The files are what ``dropattack report SWEEP --format parquet`` writes. The primary contrasts are corrected by
+Holm's method over the datasets, which are sweeps of their own.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from analysis.export import from_parquet
+from analysis.notation import number, p_value, with_interval
+from analysis.questions.answers import Effect
+from analysis.questions.contest import Entrant, Met, contests, judged
+from analysis.statistics import holm
+from dropattack import UsageError
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints the tables as Markdown."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="trials.parquet of a sweep of arms"
+    )
+    try:
+        print(told([met for file in parser.parse_args(arguments).files for met in met_in(file)]))
+    except UsageError as error:
+        parser.exit(2, f"{error}\n")
+
+
+def met_in(file: Path) -> list[Met]:
+    """What met in a sweep.
+
+    Raises:
+        UsageError: The file is none, or no arms were confirmed in it.
+    """
+    found = list(contests(from_parquet(file)).values())
+    if not found:
+        raise UsageError(f"{file} has no arms that were confirmed; name a sweep that has some")
+    return found
+
+
+def corrected(several: Sequence[Met]) -> list[Met]:
+    """The contrasts with p-values after Holm's correction over all of them, and what each then amounts to."""
+    adjusted = holm([met.contrast.effect.p for met in several])
+    made = []
+    for met, p in zip(several, adjusted, strict=True):
+        effect = replace(met.contrast.effect, p=float(p))
+        outcome = judged(effect, met.contrast.equivalence, met.scale.margin)
+        made.append(replace(met, contrast=replace(met.contrast, effect=effect, outcome=outcome)))
+    return made
+
+
+def told(several: Sequence[Met]) -> str:
+    """All tables, as Markdown."""
+    several = corrected(several)
+    lines = [
+        "| dataset | DropAttack | the best other | difference (points) | over seeds and examples "
+        "| p (Holm) | p of no difference that matters | n | outcome |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    lines += [_contrast(met) for met in several]
+    for met in several:
+        lines += ["", f"## {met.workload}", "", *_arms(met)]
+        if met.controls:
+            lines += ["", *_controls(met)]
+    return "\n".join(lines)
+
+
+def _contrast(met: Met) -> str:
+    found, metric = met.contrast, met.metric
+    low, high = (number(end * metric.scale, signed=True) for end in found.crossed)
+    cells = [
+        met.workload,
+        f"`{met.contender.arm}`",
+        f"`{met.rival.arm}`",
+        _gain(found.effect, met),
+        f"[{low}, {high}]",
+        p_value(found.effect.p),
+        p_value(found.equivalence),
+        str(found.effect.n),
+        found.outcome.value,
+    ]
+    return _row(cells)
+
+
+def _arms(met: Met) -> list[str]:
+    over: Mapping[str, Effect] = met.over
+    lines = [
+        f"| arm | {met.metric.label} | what `{met.contender.arm}` has more | p (Holm) | configuration "
+        "| passes | tried | passes to tune | seeds |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for entrant in sorted(met.entrants, key=lambda entrant: -entrant.mean * met.metric.sign):
+        effect = over.get(entrant.arm)
+        lines.append(
+            _row(
+                [
+                    f"`{entrant.arm}`",
+                    _mean(entrant, met),
+                    "–" if effect is None else _gain(effect, met),
+                    "–" if effect is None else p_value(effect.p),
+                    entrant.configuration,
+                    f"{entrant.passes:.4g}",
+                    str(entrant.tried),
+                    f"{entrant.spent:,.0f}",
+                    str(entrant.n),
+                ]
+            )
+        )
+    return lines
+
+
+def _controls(met: Met) -> list[str]:
+    lines = [
+        f"| control | {met.metric.label} | what `{met.contender.arm}` has more | p (Holm) | seeds |",
+        "|---|---|---|---|---|",
+    ]
+    for entrant in met.controls:
+        effect = met.over_controls[entrant.arm]
+        cells = [_mean(entrant, met), _gain(effect, met), p_value(effect.p), str(entrant.n)]
+        lines.append(_row([f"`{entrant.arm}`", *cells]))
+    return lines
+
+
+def _gain(effect: Effect, met: Met) -> str:
+    return with_interval(effect.gain, effect.low, effect.high, met.metric, signed=True)
+
+
+def _mean(entrant: Entrant, met: Met) -> str:
+    return with_interval(entrant.mean, entrant.low, entrant.high, met.metric)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+if __name__ == "__main__":
+    main()
