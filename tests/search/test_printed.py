@@ -8,6 +8,7 @@ import pytest
 
 from analysis import published
 from analysis.document import Table
+from analysis.published.comparison import matched
 from analysis.published.verdicts import WITHHELD
 from analysis.sections import papers
 from tests.search.printed import records_of
@@ -181,6 +182,20 @@ def test_a_width_or_setting_of_the_method_that_is_not_the_papers_withholds(
     told = cells[cells["configuration"].str.split().str[0].isin(methods)]
     assert len(told)
     assert set(told["verdict"]) == {WITHHELD}
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "best"),
+    [("table3", "Standard Training", 88.86), ("dropen-table1", "Direct Training", 62.90)],
+)
+def test_a_baseline_is_told_from_the_papers_own_method(name: str, row: str, best: float) -> None:
+    """Its number alone agrees with any interval that is wide enough, and says nothing."""
+    paper, table, *_ = SHAPES[name]
+    records = records_of(name, _numbers(paper, table), changes={"seeds": [0]})
+    own = [cell for cell in matched(records)[1] if cell.row["paper"] == paper and cell.row["row"] == row]
+    assert own
+    assert all(cell.beside[1] == cell.beside[1] for cell in own)
+    assert best / 100 in [pytest.approx(cell.beside[1]) for cell in own]
 
 
 def test_of_the_settings_of_a_method_the_papers_own_counts() -> None:
