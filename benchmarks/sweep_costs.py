@@ -49,7 +49,7 @@ TEXTS: Mapping[str, tuple[tuple[int, int, int], int, int, int, int]] = {
 HEADER = """# What the sweeps cost
 
 Written by `python -m benchmarks.sweep_costs` on {machine}, Python {python}, torch {torch}: what
-`dropattack plan SWEEP --probe` estimates for every bundled sweep, with data of the published sizes.
+`dropattack plan SWEEP --probe` estimates for the bundled sweeps, with data of the published sizes.
 
 - A probe trains a few steps of each method, and evaluates a few examples. Its CPU time is scaled by passes,
   examples, validations, tests and attacks. Other work on the machine makes it larger.
@@ -156,7 +156,8 @@ def page(found: Mapping[str, Mapping[str, Any]]) -> str:
         gpu = "unknown" if whole.gpu_seconds is None else f"{duration(whole.gpu_seconds)} ({whole.gpu})"
         cells = [f"`{name}`", f"{trials:,}", *_cells(whole), gpu, *_cells(quick), TOOK.get(name, "")]
         text += f"| {' | '.join(cells)} |\n"
-    return text + FOOTER
+    missing = ", ".join(f"`{name}`" for name in bundled_sweeps() if name not in found)
+    return text + (f"\nNot measured yet: {missing}.\n" if missing else "") + FOOTER
 
 
 def _estimate(plain: Mapping[str, Any]) -> Estimate:

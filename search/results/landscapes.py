@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from analysis.document import Section
@@ -20,10 +21,11 @@ from search.records.notes import LANDSCAPES
 from search.records.record import Record, State
 from search.records.store import Store
 from search.results.best import best_by_workload
+from search.results.under_attack import Datasets
 from trainables.data.splits import Split, stratified_subset
 from trainables.digest import digest
 from trainables.recipe.precision import arithmetic
-from trainables.recipe.splitting import split_for
+from trainables.recipe.splitting import FIXED
 from trainables.saved import load_model
 from trainables.workloads import workload_named
 
@@ -106,26 +108,39 @@ def _section(
 ) -> Section:
     """Landscapes of some trials' models of one workload on test data; on a GPU where there is one."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    trial = chosen[0].trial
-    workload = workload_named(trial.workload)
-    models = {}
+    datasets = Datasets(wanted.data)
+    models, tests = {}, {}
     for record in chosen:
-        module = load_model(store.model(sweep.name, record), workload).model.to(device)
-        models[record.name] = (module, module.state_dict())
-    whole = workload.load(wanted.data, trial.data)
-    how, seed = trial.training_settings.split, trial.seed_for("split")
-    split = _part(split_for(how, trial.seed, seed, whole).test, wanted.examples).to(device)
-    known = _Known(store, sweep.name, {record.name: record.key for record in chosen}, len(split))
-    said = _Said(trial.workload, known)
+        module = load_model(store.model(sweep.name, record), workload_named(record.trial.workload)).model
+        models[record.name] = (module.to(device), module.state_dict())
+        tests[record.name] = _part(datasets.of(record).test, wanted.examples).to(device)
+    known = _Known(store, sweep.name, {r.name: r.key for r in chosen}, {n: len(t) for n, t in tests.items()})
+    workload = chosen[0].trial.workload
+    said = _Said(workload, known)
+    found: dict[str, list[pd.DataFrame]] = {"line": [], "surface": [], "sharp": []}
     with arithmetic("float32"):
-        surface = question.surface(
-            models, split, steps=wanted.points, progress=said.progress, known=known.points
-        )
-        line = question.line(models, split, steps=wanted.points, known=known.points)
-        known.keep()
-        return section.section(
-            line, surface, sharpness.sharpness(models, split), trial.workload if several else ""
-        )
+        for labels in _tested_alike(chosen):
+            own, split = {label: models[label] for label in labels}, tests[labels[0]]
+            found["surface"].append(
+                question.surface(own, split, steps=wanted.points, progress=said.progress, known=known.points)
+            )
+            found["line"].append(question.line(own, split, steps=wanted.points, known=known.points))
+            known.keep()
+            found["sharp"].append(sharpness.sharpness(own, split))
+    line, surface, sharp = (
+        pd.concat(found[name], ignore_index=True) for name in ("line", "surface", "sharp")
+    )
+    return section.section(line, surface, sharp, workload if several else "")
+
+
+def _tested_alike(chosen: Iterable[Record]) -> list[list[str]]:
+    """Names of models by the split of their data: another one's test examples may be trained on."""
+    found: dict[tuple[str, str, int], list[str]] = {}
+    for record in chosen:
+        how = record.trial.training_settings.split
+        turn = record.trial.seed if how != FIXED else 0
+        found.setdefault((record.trial.checksum, how, turn), []).append(record.name)
+    return list(found.values())
 
 
 def _part(test: Split, examples: int) -> Split:
@@ -142,12 +157,12 @@ class _Known:
         store: Where they are kept.
         sweep: Name of the sweep.
         keys: By label, the key of the trial whose model it is.
-        examples: How many test examples each point is evaluated on.
+        examples: By label, how many test examples each point is evaluated on.
     """
 
-    def __init__(self, store: Store, sweep: str, keys: dict[str, str], examples: int) -> None:
+    def __init__(self, store: Store, sweep: str, keys: dict[str, str], examples: dict[str, int]) -> None:
         self._store, self._sweep = store, sweep
-        self._names = {label: digest(key, examples, torch.__version__) for label, key in keys.items()}
+        self._names = {label: digest(key, examples[label], torch.__version__) for label, key in keys.items()}
         noted = store.noted(sweep, LANDSCAPES) or {}
         self.points: dict[str, dict[Point, tuple[float, float]]] = {
             label: {(delta, eta): (loss, share) for delta, eta, loss, share in noted.get(name, [])}

@@ -101,7 +101,7 @@ def evaluate_sweep(
     trained = [complete[key] for key in models]
     for record in trained:
         workload_named(record.trial.workload).check_cases(cases, record.trial.architecture)
-    known, datasets, attacked, without = store.robustness(name), _Datasets(data), 0, 0
+    known, datasets, attacked, without = store.robustness(name), Datasets(data), 0, 0
     loading = _Loading(models)
     asked = {r.key: _missing(cases, {*r.epochs[-1], *known.get(r.key, {})}) for r in trained}
     for record in {r.trial.checksum: r for r in trained if asked[r.key]}.values():
@@ -166,7 +166,7 @@ class _Loading:
             return None
 
 
-class _Datasets:
+class Datasets:
     """The data that models are tested on, each loaded once and compared with those they were trained on."""
 
     def __init__(self, root: Path) -> None:
@@ -174,6 +174,11 @@ class _Datasets:
         self._loaded: dict[str, Data] = {}
 
     def of(self, record: Record) -> Data:
+        """The data of a record's trial, split as it was.
+
+        Raises:
+            UsageError: They are not those that it was trained on.
+        """
         trial = record.trial
         if trial.checksum not in self._loaded:
             workload = workload_named(trial.workload)

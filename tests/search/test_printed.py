@@ -1,5 +1,6 @@
 """Records that hold what the papers print give every number in its place, as a report shows them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pytest
 
 from analysis import published
 from analysis.document import Table
+from analysis.published.comparison import matched
 from analysis.published.verdicts import WITHHELD
 from analysis.sections import papers
 from tests.search.printed import records_of
@@ -152,6 +154,60 @@ def test_of_several_settings_the_one_nearest_to_the_papers_counts() -> None:
     records = records_of("table9", numbers, changes={"seeds": [0], "model.hidden": [128, 4096]})
     table = _printed(published.compare(records), "dropattack", "Table 9").cells
     assert all(own == () for own in table["deviations"])
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value"),
+    [
+        ("table9", "model.channels", 16),
+        ("table5", "grouping", "joint"),
+        ("table5", "text_input", "tokens"),
+        ("table8", "training.warmup", 0.1),
+        ("dropen-table1", "compare", "masks"),
+        ("dropen-table1", "smoothness", 0.19),
+        ("dropen-table2", "final_epsilon", 0.4),
+        ("apb-figure2", "model.dropout", 0.5),
+    ],
+)
+def test_a_width_or_setting_of_the_method_that_is_not_the_papers_withholds(
+    name: str, setting: str, value: Any
+) -> None:
+    paper, table, *_ = SHAPES[name]
+    records = records_of(name, _numbers(paper, table), changes={"seeds": [0]})
+    has_it = records.trials[setting].notna()
+    column = records.trials[setting].astype(object).mask(has_it, value)
+    other = replace(records, trials=records.trials.assign(**{setting: column}))
+    methods = set(records.trials["method"][has_it]) - {"standard"}
+    cells = _printed(published.compare(other), paper, table).cells
+    told = cells[cells["configuration"].str.split().str[0].isin(methods)]
+    assert len(told)
+    assert set(told["verdict"]) == {WITHHELD}
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "best"),
+    [("table3", "Standard Training", 88.86), ("dropen-table1", "Direct Training", 62.90)],
+)
+def test_a_baseline_is_told_from_the_papers_own_method(name: str, row: str, best: float) -> None:
+    """Its number alone agrees with any interval that is wide enough, and says nothing."""
+    paper, table, *_ = SHAPES[name]
+    records = records_of(name, _numbers(paper, table), changes={"seeds": [0]})
+    own = [cell for cell in matched(records)[1] if cell.row["paper"] == paper and cell.row["row"] == row]
+    assert own
+    assert all(cell.beside[1] == cell.beside[1] for cell in own)
+    assert best / 100 in [pytest.approx(cell.beside[1]) for cell in own]
+
+
+def test_of_the_settings_of_a_method_the_papers_own_counts() -> None:
+    """Dropen ran with a similarity of 10 to earlier batches: other weights and masks are no runs of it."""
+    records = records_of("dropen-weights", published.load("dropen"), changes={"seeds": [0, 1, 2]})
+    cells = published.compare(records).query("row == 'TRS Training'")
+    assert len(cells) == 2
+    for sample in cells["sample"]:
+        own = {run.partition(":")[0] for run in sample.split()}
+        trials = records.trials[records.trials["configuration_id"].isin(own)]
+        settings = trials[["compare", "cosine", "memory", "smoothness"]].drop_duplicates()
+        assert settings.to_numpy().tolist() == [["batches", 10, 5, 0.019]]
 
 
 def test_contradictions_have_the_numbers_that_are_printed() -> None:

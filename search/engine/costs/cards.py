@@ -21,6 +21,8 @@ MEASURED: Mapping[str, Mapping[str, float]] = {
 passes of ResNet-18.
 """
 _BATCH = 128
+_LENGTH = "fix_length"
+"""The setting of data that decides how long a pass takes: words that are kept of a text."""
 
 
 def seconds_on_a_gpu(portions: Iterable[Portion], examples: Examples) -> tuple[str, float] | None:
@@ -37,11 +39,14 @@ def seconds_on_a_gpu(portions: Iterable[Portion], examples: Examples) -> tuple[s
 
 
 def _is_measured(trial: Trial, rates: Mapping[str, float]) -> bool:
+    if trial.workload not in rates:
+        return False
     training = trial.training
+    usual = workload_named(trial.workload).data_settings().to_dict()
     return (
-        trial.workload in rates
-        and training["batch_size"] == _BATCH
+        training["batch_size"] == _BATCH
         and training["precision"] == "float32"
         and not training["robustness"]
+        and trial.data.get(_LENGTH, usual.get(_LENGTH)) == usual.get(_LENGTH)
         and dict(trial.model) == workload_named(trial.workload).model_settings(data=trial.data).to_dict()
     )

@@ -1,10 +1,12 @@
 """Landscapes of recorded models: methods by name, part of the test split, going on where one stopped."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 from click.testing import Result
 
 from analysis.questions import landscape as question
@@ -19,6 +21,9 @@ from search.results import landscapes
 from search.results.landscapes import Landscape, landscape_sections
 from tests.search import trained
 from trainables.data.splits import Split
+from trainables.recipe.splitting import split_for
+from trainables.workload import Workload
+from trainables.workloads import workload_named
 
 METHODS = {"standard": {}, "fgsm": {"epsilon": 0.1}, "dropattack": {}}
 
@@ -110,6 +115,41 @@ def test_points_of_other_examples_or_models_are_others(
     assert evaluated[-1] > 250
     draw(ran, "standard", points=5, examples=40)
     assert len(evaluated) == 27 + 25 - 9, "a finer grid has every point of the coarse one"
+
+
+def test_each_model_is_evaluated_on_its_own_test_examples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: list[tuple[pd.DataFrame, ...]]
+) -> None:
+    """Where the split is redrawn by seed, one model's test examples are another's training examples."""
+    grid = {"name": "grid", "methods": {"standard": {}, "fgsm": {"epsilon": 0.1}}}
+    store = Store(tmp_path)
+    redrawn = trained.sweep(training={"epochs": 1, "train_size": 64, "split": "redrawn"}, stages=[grid])
+    engine = trained.run(redrawn, store)
+    chosen = [r for r in engine.records if (r.trial.method == "standard") == (r.trial.seed == 0)]
+    seen: dict[str, Split] = {}
+
+    def surface(models: dict[str, Any], split: Split, **_: Any) -> pd.DataFrame:
+        seen.update(dict.fromkeys(models, split))
+        return pd.DataFrame({"label": list(models)})
+
+    monkeypatch.setattr(question, "surface", surface)
+    monkeypatch.setattr(question, "line", surface)
+    monkeypatch.setattr(sharpness, "sharpness", lambda *_: pd.DataFrame())
+    landscape_sections(redrawn, store, chosen, Landscape(trained.UNUSED, examples=0))
+    data = workload_named("digits-lenet5").load(trained.UNUSED)
+    assert {record.trial.seed for record in chosen} == {0, 1}
+    assert list(shown[0][1]["label"]) == [r.name for r in sorted(chosen, key=lambda r: r.trial.seed)]
+    for record in chosen:
+        own = split_for("redrawn", record.trial.seed, record.trial.seed_for("split"), data).test
+        assert torch.equal(seen[record.name].labels, own.labels)
+
+
+def test_data_that_changed_since_the_training_are_refused(
+    ran: tuple[Store, Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Workload, "checksum", lambda *_: "another")
+    with pytest.raises(UsageError, match="the data of digits-lenet5 in unused are not those of its models"):
+        draw(ran, points=2)
 
 
 def test_methods_are_compared_in_the_order_in_which_they_are_named(

@@ -7,6 +7,7 @@ import pytest
 
 from search.definition.sweep import Resources
 from search.engine.costs import estimate
+from search.engine.costs.cards import seconds_on_a_gpu
 from search.engine.costs.estimate import STARTING_SECONDS, TRIAL_SECONDS, Estimator
 from search.engine.costs.portions import Portion, of_trials
 from search.engine.plan import plan_sweep
@@ -72,6 +73,14 @@ def test_a_gpu_is_told_of_only_where_it_was_measured(workload: str, training: An
     if known:
         whole = 3600 / 98 / (50_000 * 10 * 3)
         assert found.gpu_seconds == pytest.approx(5 * 10 * 5000 * whole, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("data", "known"), [({}, True), ({"tokenizer": "notebook"}, True), ({"fix_length": 40}, False)]
+)
+def test_a_gpu_is_not_told_of_for_shorter_texts(data: Any, known: bool) -> None:
+    trial = Trial.make("imdb-lstm", "standard", {}, TrainingSettings(), 0, "data", data)
+    assert (seconds_on_a_gpu(of_trials([trial]), lambda _: 40_000) is not None) == known
 
 
 def test_a_plan_scales_with_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
