@@ -64,6 +64,8 @@ class Bucket:
         self.address = address
         self._objects = objects
         self._answered = False
+        self._versions: dict[str, tuple[str, str]] = {}
+        """Of objects whose tag was asked for, tag and version: Google replaces by version alone."""
 
     def put(self, name: str, content: bytes | Path) -> str:
         """Writes an object, whatever was there; returns its tag."""
@@ -83,7 +85,10 @@ class Bucket:
                 self._try(name, lambda ob: ob.put(self._objects, name, content, mode="create"))
                 return True
             except obstore.exceptions.AlreadyExistsError:
-                return attempts.number > 1 and self.read(name) == content
+                there = self.read(name)
+                if there is not None:
+                    return attempts.number > 1 and there == content
+                attempts.again(self._conflict(name))
             except _PassingError as error:
                 attempts.again(error)
 
@@ -92,9 +97,15 @@ class Bucket:
         import obstore
 
         attempts, mode = self._attempts(), {"e_tag": tag}
+        known, version = self._versions.get(name, ("", ""))
+        if version and known == tag:
+            mode["version"] = version
         while True:
             try:
-                return _tag(self._try(name, lambda ob: ob.put(self._objects, name, content, mode=mode)))
+                result = self._try(name, lambda ob: ob.put(self._objects, name, content, mode=mode))
+                return self._noted(name, _tag(result), result)
+            except obstore.exceptions.AlreadyExistsError:
+                attempts.again(self._conflict(name))
             except (obstore.exceptions.PreconditionError, FileNotFoundError):
                 now = self.tag(name) if attempts.number > 1 and self.read(name) == content else ""
                 return now or None
@@ -127,6 +138,7 @@ class Bucket:
             meta = self._carry_out(name, lambda ob: ob.head(self._objects, name))
         except FileNotFoundError:
             return None
+        self._noted(name, str(meta["e_tag"]), meta)
         return _found(meta)
 
     def under(self, prefix: str, after: str = "") -> list[Found]:
@@ -157,6 +169,15 @@ class Bucket:
             self._carry_out(name, lambda ob: ob.delete(self._objects, name))
         except FileNotFoundError:
             return
+
+    def _noted(self, name: str, tag: str, of: Mapping[str, Any]) -> str:
+        """Takes note of the version that has a tag, where the server has versions; returns the tag."""
+        self._versions[name] = (tag, str(of.get("version") or ""))
+        return tag
+
+    def _conflict(self, name: str) -> "_PassingError":
+        """A write was refused for another one that was under way, be it an earlier attempt of this one."""
+        return _PassingError(f"{self.address}/{name} cannot be written (409 Conflict)")
 
     def _carry_out(self, name: str, request: Callable[[Any], T]) -> T:
         """Makes a request that may be made twice, until it is answered."""
