@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from dropattack import UsageError
 from trainables.remote.address import Address
+from trainables.remote.reasons import reason
 
 T = TypeVar("T")
 
@@ -24,14 +25,11 @@ FIRST_PATIENCE_SECONDS = 10.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 5.0
 _FINAL = re.compile(r"status code: 4(?!08|09|29)\d\d")
 """How the server says that a request is wrong, and stays so."""
-_CAUSES = {
-    "kind: Timeout": "no answer in time",
-    "ConnectionRefused": "connection refused",
-    "dns error": "no such host",
-}
-"""What the details of an error show, in words."""
 _AT_ONCE = 16
 """How many objects are read side by side."""
+PART_BYTES = 8 * 2**20
+"""What one request reads of a larger object: the time that it may take is for that, and not for the whole."""
+_PARTS_AT_ONCE = 4
 
 
 class RemoteError(UsageError, OSError):
@@ -69,7 +67,8 @@ class Bucket:
 
     def put(self, name: str, content: bytes | Path) -> str:
         """Writes an object, whatever was there; returns its tag."""
-        return _tag(self._carry_out(name, lambda ob: ob.put(self._objects, name, content)))
+        more = {"max_concurrency": _PARTS_AT_ONCE}
+        return _tag(self._carry_out(name, lambda ob: ob.put(self._objects, name, content, **more)))
 
     def create(self, name: str, content: bytes) -> bool:
         """Creates an object; whether that was done, or had been done by an attempt that seemed to fail.
@@ -114,10 +113,30 @@ class Bucket:
 
     def read(self, name: str) -> bytes | None:
         """What an object holds; nothing where there is none."""
-        try:
-            return self._carry_out(name, lambda ob: bytes(ob.get(self._objects, name).bytes()))
-        except FileNotFoundError:
-            return None
+        import obstore
+
+        while True:
+            try:
+                content, size, tag = self._carry_out(name, lambda ob: self._begin_to_read(ob, name))
+                return self._in_parts(name, size, tag) if content is None else content
+            except FileNotFoundError:
+                return None
+            except obstore.exceptions.PreconditionError:  # it was written anew between two parts
+                continue
+
+    def _begin_to_read(self, ob: Any, name: str) -> tuple[bytes | None, int, str]:
+        """What an object holds, unless it is large; its size; its tag."""
+        got = ob.get(self._objects, name)
+        size = int(got.meta["size"])
+        return bytes(got.bytes()) if size <= PART_BYTES else None, size, str(got.meta["e_tag"])
+
+    def _in_parts(self, name: str, size: int, tag: str) -> bytes:
+        def part(start: int) -> bytes:
+            how = {"range": (start, min(start + PART_BYTES, size)), "if_match": tag}
+            return self._carry_out(name, lambda ob: bytes(ob.get(self._objects, name, options=how).bytes()))
+
+        with ThreadPoolExecutor(_PARTS_AT_ONCE) as threads:
+            return b"".join(threads.map(part, range(0, size, PART_BYTES)))
 
     def read_all(self, names: Iterable[str]) -> list[bytes]:
         """What several objects hold, read side by side; one that is gone meanwhile holds nothing."""
@@ -286,13 +305,3 @@ def _tag(result: Mapping[str, Any]) -> str:
 
 def _found(meta: Mapping[str, Any]) -> Found:
     return Found(str(meta["path"]), str(meta["e_tag"]), meta["last_modified"])
-
-
-def reason(said: str) -> str:
-    """Why a request failed, from what `obstore` says, in a line of bounded length."""
-    line, _, details = said.partition("\n\nDebug source")
-    line = " ".join(line.split())
-    for mark in ("status code: ", "ms - ", "s - "):
-        line = line.rpartition(mark)[2]
-    more = [words for mark, words in _CAUSES.items() if mark in details]
-    return ", ".join([line[:150].rstrip(": "), *more[:1]])

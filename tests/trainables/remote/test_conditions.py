@@ -21,7 +21,7 @@ class _Google(BaseHTTPRequestHandler):
 
     objects: ClassVar[dict[str, tuple[int, bytes]]] = {}
 
-    def do_PUT(self) -> None:  # noqa: N802 - http.server's name
+    def do_PUT(self) -> None:
         content = self.rfile.read(int(self.headers["Content-Length"]))
         now, _ = self.objects.get(self.path, (0, b""))
         if int(self.headers.get("x-goog-if-generation-match", now)) != now:
@@ -30,11 +30,11 @@ class _Google(BaseHTTPRequestHandler):
         self.objects[self.path] = (now + 7, content)
         self._answer(200, now + 7)
 
-    def do_HEAD(self) -> None:  # noqa: N802 - http.server's name
+    def do_HEAD(self) -> None:
         now, content = self.objects[self.path]
         self._answer(200, now, len(content))
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+    def do_GET(self) -> None:
         now, content = self.objects[self.path]
         self._answer(200, now, len(content))
         self.wfile.write(content)
