@@ -8,8 +8,9 @@ import json
 import platform
 import threading
 import time
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -88,6 +89,7 @@ class _Lease:
 
     def __init__(self, bucket: Bucket, name: str, node: str) -> None:
         self._bucket, self._name, self._node = bucket, name, node
+        self._run = uuid.uuid4().hex
         self._beats = 0
         self._tag = ""
         self._ended = threading.Event()
@@ -145,15 +147,19 @@ class _Lease:
 
     def _beat(self) -> None:
         while self._tag and not self._ended.wait(BEAT_SECONDS):
-            try:
-                self._tag = self._bucket.replace(self._name, self._content(), self._tag) or ""
-            except RemoteError:  # the run itself finds out when it records something
-                self._tag = ""
+            with suppress(RemoteError):  # a store that stays away the run finds out when it records something
+                self._tag = self._bucket.replace(self._name, self._content(), self._tag) or self._own_tag()
+
+    def _own_tag(self) -> str:
+        """The tag that it has now, where it was this run that changed it and the answer was lost; or nothing."""
+        tag = self._bucket.tag(self._name)
+        content = self._bucket.read(self._name)
+        return tag if content is not None and _read(content, "run") == self._run else ""
 
     def _content(self) -> bytes:
         self._beats += 1
-        said = {"node": self._node, "host": platform.node(), "beats": self._beats, "at": time.time()}
-        return json.dumps(said).encode()
+        said = {"node": self._node, "host": platform.node(), "run": self._run}
+        return json.dumps({**said, "beats": self._beats, "at": time.time()}).encode()
 
 
 def _read(content: bytes, name: str) -> str:

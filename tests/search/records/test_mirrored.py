@@ -16,11 +16,14 @@ from search.records.journal import exclusive
 from search.records.mirrored import folder_of
 from search.records.record import State
 from search.records.store import Store
+from tests.patience import PATIENCE_SECONDS
 from tests.search.records.nodes import Nodes
 from tests.trainables.remote.server import BUCKET, s3_server
 from trainables.disk import checkpoint_path, model_path, write_atomically
 from trainables.remote.address import Address
+from trainables.remote.bucket import RemoteError
 from trainables.remote.files import fetch, local_folder, remove, send_all, send_unseen, shared_name
+from trainables.remote.mirror import mirror_of
 from trainables.remote.opening import open_bucket
 
 SWEEP = small_sweep()
@@ -108,6 +111,30 @@ def test_a_sweep_that_is_run_on_one_node_is_refused_on_another(nodes: Nodes) -> 
     assert not is_held(b.folder("small"))
     with exclusive(b.folder("small")):
         assert is_held(a.folder("small"))
+
+
+def test_a_run_that_outlives_an_outage_holds_its_sweep_still(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A beat took effect, and its answer was given up for lost."""
+    a, b = nodes.store("a"), nodes.store("b")
+    mirror, lost = mirror_of(a.root), threading.Event()
+    assert mirror is not None
+    replace = mirror.bucket.replace
+
+    def answer_lost(name: str, content: bytes, tag: str) -> str | None:
+        now = replace(name, content, tag)
+        if not lost.is_set():
+            lost.set()
+            raise RemoteError("the store cannot be reached")
+        return now
+
+    monkeypatch.setattr(mirror.bucket, "replace", answer_lost)
+    with exclusive(a.folder("small")):
+        assert lost.wait(PATIENCE_SECONDS)
+        with pytest.raises(UsageError, match="is in use by another run"):
+            exclusive(b.folder("small")).__enter__()
+    assert nodes.objects() == []
 
 
 def test_a_dead_run_is_waited_for_elsewhere_and_not_on_its_own_node(nodes: Nodes) -> None:
