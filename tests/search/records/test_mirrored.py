@@ -10,6 +10,7 @@ import pytest
 from dropattack import UsageError
 from dropattack.testing.stores.cases import contents, small_sweep, some_metrics, some_trial
 from search.records import holding
+from search.records.adoption import move_checkpoint
 from search.records.copying import copy_store
 from search.records.holding import is_held
 from search.records.journal import exclusive
@@ -25,6 +26,7 @@ from trainables.remote.bucket import RemoteError
 from trainables.remote.files import fetch, local_folder, remove, send_all, send_unseen, shared_name
 from trainables.remote.mirror import mirror_of
 from trainables.remote.opening import open_bucket
+from trainables.tensors import load_whole, save_atomically
 
 SWEEP = small_sweep()
 
@@ -98,6 +100,16 @@ def test_checkpoints_and_models_go_by_a_name_that_every_node_knows(nodes: Nodes)
     write_atomically(path, b"left by a worker that was killed before it sent it")
     assert not fetch(path).exists()
     assert local_folder("/some/folder") == Path("/some/folder")
+
+
+def test_a_checkpoint_of_an_earlier_version_gets_the_trials_name_of_today(nodes: Nodes) -> None:
+    old = checkpoint_path(nodes.store("a").folder("small"), "former")
+    save_atomically({"key": "former", "epoch": 3}, old)
+    send_unseen(old, keep=False)
+    move_checkpoint(nodes.store("b").folder("small"), "former", "now")
+    assert nodes.objects() == ["sweeps/small/checkpoints/now.pt"]
+    there = fetch(checkpoint_path(nodes.store("c").folder("small"), "now"))
+    assert load_whole(there, "cpu") == {"key": "now", "epoch": 3}
 
 
 def test_a_sweep_that_is_run_on_one_node_is_refused_on_another(nodes: Nodes) -> None:
