@@ -105,8 +105,8 @@ class _Lease:
         else:
             holder, tag = self._holder()
             if holder != self._node:
-                self._wait(tag)
-            self._tag = self._bucket.replace(self._name, self._content(), tag) or ""
+                tag = self._wait(tag)
+            self._tag = self._changed(tag)
             if not self._tag:
                 raise self._in_use()
         self._thread.start()
@@ -121,17 +121,29 @@ class _Lease:
         except RemoteError:  # the store is gone: whoever comes next finds that nothing beats
             return
 
-    def _wait(self, tag: str) -> None:
+    def _changed(self, tag: str) -> str:
+        """Takes it as it was seen, or as nobody's; returns its new tag, or nothing if another was first."""
+        if tag:
+            return self._bucket.replace(self._name, self._content(), tag) or ""
+        return self._bucket.tag(self._name) if self._bucket.create(self._name, self._content()) else ""
+
+    def _wait(self, tag: str) -> str:
         """Waits whether the holder beats.
 
+        Returns:
+            The tag, which has stayed; nothing as soon as the holder has given it back.
+
         Raises:
-            UsageError: It does.
+            UsageError: It beats.
         """
         end = time.monotonic() + MISSED_BEATS * BEAT_SECONDS
-        while time.monotonic() < end:
+        while tag and time.monotonic() < end:
             time.sleep(BEAT_SECONDS / 5)
-            if self._bucket.tag(self._name) != tag:
+            now = self._bucket.tag(self._name)
+            if now not in ("", tag):
                 raise self._in_use()
+            tag = now
+        return tag
 
     def _in_use(self) -> UsageError:
         where = f"{self._bucket.address}/{self._name.rpartition('/')[0]}"
@@ -151,7 +163,7 @@ class _Lease:
                 self._tag = self._bucket.replace(self._name, self._content(), self._tag) or self._own_tag()
 
     def _own_tag(self) -> str:
-        """The tag that it has now, where it was this run that changed it and the answer was lost; or nothing."""
+        """The tag that it has now, if this run changed it and the answer was lost; or nothing."""
         tag = self._bucket.tag(self._name)
         content = self._bucket.read(self._name)
         return tag if content is not None and _read(content, "run") == self._run else ""

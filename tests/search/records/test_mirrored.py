@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,27 @@ def test_a_run_that_outlives_an_outage_holds_its_sweep_still(
         assert lost.wait(PATIENCE_SECONDS)
         with pytest.raises(UsageError, match="is in use by another run"):
             exclusive(b.folder("small")).__enter__()
+    assert nodes.objects() == []
+
+
+def test_a_run_that_ends_while_another_waits_for_it_is_no_longer_in_the_way(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = nodes.store("a"), nodes.store("b")
+    mirror = mirror_of(b.root)
+    assert mirror is not None
+    tag = mirror.bucket.tag
+    with ExitStack() as held:
+        held.enter_context(exclusive(a.folder("small")))
+
+        def seen(name: str) -> str:
+            found = tag(name)
+            held.close()
+            return found
+
+        monkeypatch.setattr(mirror.bucket, "tag", seen)
+        with exclusive(b.folder("small")):
+            assert is_held(a.folder("small"))
     assert nodes.objects() == []
 
 
