@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from trainables.disk import checkpoint_path
+from trainables.remote.files import fetch, remove, send_unseen
 from trainables.tensors import DamagedError, load_whole, save_atomically
 
 _log = logging.getLogger(__name__)
@@ -17,10 +18,11 @@ def move_checkpoint(folder: Path, former: str, key: str) -> None:
         former: The trial's name until now.
         key: Its name from now on.
     """
-    old = checkpoint_path(folder, former)
+    old, new = fetch(checkpoint_path(folder, former)), checkpoint_path(folder, key)
     if old.exists():
         try:
-            save_atomically({**load_whole(old, "cpu"), "key": key}, checkpoint_path(folder, key))
+            save_atomically({**load_whole(old, "cpu"), "key": key}, new)
+            send_unseen(new, keep=False)
         except DamagedError as error:
             _log.warning("%s; the checkpoint is dropped, and its trial begins anew", error)
-        old.unlink()
+        remove(old)

@@ -62,6 +62,10 @@ class Entries:
             return None
         return b"".join(line + b"\n" for line in parts)
 
+    def has_grown(self, known: int) -> bool:
+        """Whether there are lines after those that are known, in one request."""
+        return bool(self._bucket.under(self._entries, after=self._entry(known)))
+
     def append(self, first: int, lines: bytes) -> None:
         """Makes lines durable; when this returns, every later reader has them.
 

@@ -8,8 +8,9 @@ import json
 import platform
 import threading
 import time
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -88,6 +89,7 @@ class _Lease:
 
     def __init__(self, bucket: Bucket, name: str, node: str) -> None:
         self._bucket, self._name, self._node = bucket, name, node
+        self._run = uuid.uuid4().hex
         self._beats = 0
         self._tag = ""
         self._ended = threading.Event()
@@ -103,8 +105,8 @@ class _Lease:
         else:
             holder, tag = self._holder()
             if holder != self._node:
-                self._wait(tag)
-            self._tag = self._bucket.replace(self._name, self._content(), tag) or ""
+                tag = self._wait(tag)
+            self._tag = self._changed(tag)
             if not self._tag:
                 raise self._in_use()
         self._thread.start()
@@ -119,17 +121,29 @@ class _Lease:
         except RemoteError:  # the store is gone: whoever comes next finds that nothing beats
             return
 
-    def _wait(self, tag: str) -> None:
+    def _changed(self, tag: str) -> str:
+        """Takes it as it was seen, or as nobody's; returns its new tag, or nothing if another was first."""
+        if tag:
+            return self._bucket.replace(self._name, self._content(), tag) or ""
+        return self._bucket.tag(self._name) if self._bucket.create(self._name, self._content()) else ""
+
+    def _wait(self, tag: str) -> str:
         """Waits whether the holder beats.
 
+        Returns:
+            The tag, which has stayed; nothing as soon as the holder has given it back.
+
         Raises:
-            UsageError: It does.
+            UsageError: It beats.
         """
         end = time.monotonic() + MISSED_BEATS * BEAT_SECONDS
-        while time.monotonic() < end:
+        while tag and time.monotonic() < end:
             time.sleep(BEAT_SECONDS / 5)
-            if self._bucket.tag(self._name) != tag:
+            now = self._bucket.tag(self._name)
+            if now not in ("", tag):
                 raise self._in_use()
+            tag = now
+        return tag
 
     def _in_use(self) -> UsageError:
         where = f"{self._bucket.address}/{self._name.rpartition('/')[0]}"
@@ -145,15 +159,19 @@ class _Lease:
 
     def _beat(self) -> None:
         while self._tag and not self._ended.wait(BEAT_SECONDS):
-            try:
-                self._tag = self._bucket.replace(self._name, self._content(), self._tag) or ""
-            except RemoteError:  # the run itself finds out when it records something
-                self._tag = ""
+            with suppress(RemoteError):  # a store that stays away the run finds out when it records something
+                self._tag = self._bucket.replace(self._name, self._content(), self._tag) or self._own_tag()
+
+    def _own_tag(self) -> str:
+        """The tag that it has now, if this run changed it and the answer was lost; or nothing."""
+        tag = self._bucket.tag(self._name)
+        content = self._bucket.read(self._name)
+        return tag if content is not None and _read(content, "run") == self._run else ""
 
     def _content(self) -> bytes:
         self._beats += 1
-        said = {"node": self._node, "host": platform.node(), "beats": self._beats, "at": time.time()}
-        return json.dumps(said).encode()
+        said = {"node": self._node, "host": platform.node(), "run": self._run}
+        return json.dumps({**said, "beats": self._beats, "at": time.time()}).encode()
 
 
 def _read(content: bytes, name: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dropattack import UsageError
 from search.records.holding import is_held
+from search.records.mirrored import refresh_others
 from search.records.record import Record, State
 from search.records.store import Store
 
@@ -39,7 +40,12 @@ class Meanwhile:
         self._read: dict[str, bytes] = {}
 
     def __call__(self, key: str) -> tuple[str, Record] | None:
-        """A complete record of a trial, with the name of its sweep; nothing where none has it."""
+        """A complete record of a trial, with the name of its sweep; nothing where none has it.
+
+        Raises:
+            RemoteError: The store lies at an address and cannot be reached.
+        """
+        refresh_others(self._store.root, self._sweep)
         for name in self._others():
             if key.encode() in self._content(name) and (found := self._complete(name, key)):
                 return name, found

@@ -79,6 +79,31 @@ def refresh_sweep(folder: Path) -> None:
             _bring_journal(mirror, folder)
 
 
+def refresh_others(root: Path, sweep: str) -> None:
+    """Brings what other sweeps have recorded since up to date; those of this node are.
+
+    Args:
+        root: The store's folder.
+        sweep: Name of the sweep that asks.
+
+    Raises:
+        RemoteError: What lies at the address cannot be read.
+    """
+    mirror = mirror_of(root)
+    if mirror is None:
+        return
+    folder = root / _SWEEPS
+    with mirror.alone():
+        _, names = mirror.bucket.entries(_SWEEPS)
+        others = [name for name in names if name != sweep and not is_held_here(folder / name)]
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as threads:
+            grown = list(threads.map(lambda name: _has_grown(mirror, folder / name), others))
+        for name in (name for name, has in zip(others, grown, strict=True) if has):
+            for inside, found in _listed(mirror, name).items():
+                mirror.bring(found, inside)
+            _bring_journal(mirror, folder / name)
+
+
 def entries_of(journal: Path) -> Entries | None:
     """The entries of which a journal's file is a copy; nothing where the file is the journal itself."""
     mirror = mirror_of(journal)
@@ -101,6 +126,12 @@ def _listed(mirror: Mirror, sweep: str) -> dict[str, list[Found]]:
     own = [each for each in files if not each.name.endswith("run.lock")]
     report = f"{folder}report/"
     return {folder: own, report: mirror.bucket.under(report) if "report" in folders else []}
+
+
+def _has_grown(mirror: Mirror, folder: Path) -> bool:
+    path = folder / "journal.log"
+    known = path.read_bytes().count(b"\n") if path.is_file() else 0
+    return Entries(mirror.bucket, f"{mirror.name_of(folder)}/").has_grown(known)
 
 
 def _bring_journal(mirror: Mirror, folder: Path) -> None:

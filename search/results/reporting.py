@@ -15,6 +15,7 @@ from search.results.best import best_by_workload
 from search.results.frames import records_for_analysis
 from search.results.verdict import note_verdicts
 from search.tracking.shown import ShownRuns, shown_of
+from trainables.remote.bucket import RemoteError
 from trainables.remote.files import send_all
 from trainables.saved import recognised
 
@@ -138,9 +139,15 @@ def tables_of(sweep: Sweep, store: Store, records: Sequence[Record], shown: Show
 def _recognised(
     store: Store, sweep: str, records: Mapping[str, Record], key: str
 ) -> "NDArray[np.bool_] | None":
-    """Which test examples the model of a trial recognises; nothing where it is gone or does not say."""
+    """Which test examples the model of a trial recognises; nothing where it is gone or does not say.
+
+    Raises:
+        RemoteError: The store cannot be reached.
+    """
     try:
         right = recognised(store.model(sweep, records[key]))
+    except RemoteError:  # a report without it would be of fewer models than there are
+        raise
     except UsageError:
         return None
     return None if right is None else right.numpy()

@@ -13,6 +13,7 @@ from dropattack import UsageError
 from search.definition.sweep import Sweep
 from search.engine.nodes import fits, too_much
 from search.execution.errors import RunError
+from trainables.remote.address import Address, is_address
 
 _TIME = re.compile(
     r"(?P<minutes>\d+)(?::(?P<seconds>\d+))?"
@@ -140,13 +141,15 @@ def check_fits(sweep: Sweep, allocation: Allocation) -> None:
 
 
 def shared_folder(option: str, place: str) -> str:
-    """A folder as all nodes see it: absolute. The address of an object store stays as it is.
+    """A folder as all nodes see it: absolute. A store's address in an object store stays as it is.
 
     Raises:
-        UsageError: Every node has its own of that name.
+        UsageError: Every node has its own of that name, or it is no address of a store.
     """
-    if "://" in place:
-        return place
+    if is_address(place):
+        if option != "--store":
+            raise UsageError(f"{option} must be a folder that all nodes share, not an address")
+        return str(Address.parse(place))
     path = Path(place).resolve()
     if any(path.is_relative_to(folder) for folder in _OF_ONE_NODE):
         raise UsageError(f"{option} {path} is of one node alone; name a folder that all nodes share")

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from dropattack import UsageError
 from trainables.remote.address import Address
+from trainables.remote.reasons import reason
 
 T = TypeVar("T")
 
@@ -24,14 +25,11 @@ FIRST_PATIENCE_SECONDS = 10.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 5.0
 _FINAL = re.compile(r"status code: 4(?!08|09|29)\d\d")
 """How the server says that a request is wrong, and stays so."""
-_CAUSES = {
-    "kind: Timeout": "no answer in time",
-    "ConnectionRefused": "connection refused",
-    "dns error": "no such host",
-}
-"""What the details of an error show, in words."""
 _AT_ONCE = 16
 """How many objects are read side by side."""
+PART_BYTES = 8 * 2**20
+"""What one request reads of a larger object: the time that it may take is for that, and not for the whole."""
+_PARTS_AT_ONCE = 4
 
 
 class RemoteError(UsageError, OSError):
@@ -64,10 +62,13 @@ class Bucket:
         self.address = address
         self._objects = objects
         self._answered = False
+        self._versions: dict[str, tuple[str, str]] = {}
+        """Of objects whose tag was asked for, tag and version: Google replaces by version alone."""
 
     def put(self, name: str, content: bytes | Path) -> str:
         """Writes an object, whatever was there; returns its tag."""
-        return _tag(self._carry_out(name, lambda ob: ob.put(self._objects, name, content)))
+        more = {"max_concurrency": _PARTS_AT_ONCE}
+        return _tag(self._carry_out(name, lambda ob: ob.put(self._objects, name, content, **more)))
 
     def create(self, name: str, content: bytes) -> bool:
         """Creates an object; whether that was done, or had been done by an attempt that seemed to fail.
@@ -83,7 +84,10 @@ class Bucket:
                 self._try(name, lambda ob: ob.put(self._objects, name, content, mode="create"))
                 return True
             except obstore.exceptions.AlreadyExistsError:
-                return attempts.number > 1 and self.read(name) == content
+                there = self.read(name)
+                if there is not None:
+                    return attempts.number > 1 and there == content
+                attempts.again(self._conflict(name))
             except _PassingError as error:
                 attempts.again(error)
 
@@ -92,9 +96,15 @@ class Bucket:
         import obstore
 
         attempts, mode = self._attempts(), {"e_tag": tag}
+        known, version = self._versions.get(name, ("", ""))
+        if version and known == tag:
+            mode["version"] = version
         while True:
             try:
-                return _tag(self._try(name, lambda ob: ob.put(self._objects, name, content, mode=mode)))
+                result = self._try(name, lambda ob: ob.put(self._objects, name, content, mode=mode))
+                return self._noted(name, _tag(result), result)
+            except obstore.exceptions.AlreadyExistsError:
+                attempts.again(self._conflict(name))
             except (obstore.exceptions.PreconditionError, FileNotFoundError):
                 now = self.tag(name) if attempts.number > 1 and self.read(name) == content else ""
                 return now or None
@@ -103,10 +113,30 @@ class Bucket:
 
     def read(self, name: str) -> bytes | None:
         """What an object holds; nothing where there is none."""
-        try:
-            return self._carry_out(name, lambda ob: bytes(ob.get(self._objects, name).bytes()))
-        except FileNotFoundError:
-            return None
+        import obstore
+
+        while True:
+            try:
+                content, size, tag = self._carry_out(name, lambda ob: self._begin_to_read(ob, name))
+                return self._in_parts(name, size, tag) if content is None else content
+            except FileNotFoundError:
+                return None
+            except obstore.exceptions.PreconditionError:  # it was written anew between two parts
+                continue
+
+    def _begin_to_read(self, ob: Any, name: str) -> tuple[bytes | None, int, str]:
+        """What an object holds, unless it is large; its size; its tag."""
+        got = ob.get(self._objects, name)
+        size = int(got.meta["size"])
+        return bytes(got.bytes()) if size <= PART_BYTES else None, size, str(got.meta["e_tag"])
+
+    def _in_parts(self, name: str, size: int, tag: str) -> bytes:
+        def part(start: int) -> bytes:
+            how = {"range": (start, min(start + PART_BYTES, size)), "if_match": tag}
+            return self._carry_out(name, lambda ob: bytes(ob.get(self._objects, name, options=how).bytes()))
+
+        with ThreadPoolExecutor(_PARTS_AT_ONCE) as threads:
+            return b"".join(threads.map(part, range(0, size, PART_BYTES)))
 
     def read_all(self, names: Iterable[str]) -> list[bytes]:
         """What several objects hold, read side by side; one that is gone meanwhile holds nothing."""
@@ -127,6 +157,7 @@ class Bucket:
             meta = self._carry_out(name, lambda ob: ob.head(self._objects, name))
         except FileNotFoundError:
             return None
+        self._noted(name, str(meta["e_tag"]), meta)
         return _found(meta)
 
     def under(self, prefix: str, after: str = "") -> list[Found]:
@@ -157,6 +188,15 @@ class Bucket:
             self._carry_out(name, lambda ob: ob.delete(self._objects, name))
         except FileNotFoundError:
             return
+
+    def _noted(self, name: str, tag: str, of: Mapping[str, Any]) -> str:
+        """Takes note of the version that has a tag, where the server has versions; returns the tag."""
+        self._versions[name] = (tag, str(of.get("version") or ""))
+        return tag
+
+    def _conflict(self, name: str) -> "_PassingError":
+        """A write was refused for another one that was under way, be it an earlier attempt of this one."""
+        return _PassingError(f"{self.address}/{name} cannot be written (409 Conflict)")
 
     def _carry_out(self, name: str, request: Callable[[Any], T]) -> T:
         """Makes a request that may be made twice, until it is answered."""
@@ -265,13 +305,3 @@ def _tag(result: Mapping[str, Any]) -> str:
 
 def _found(meta: Mapping[str, Any]) -> Found:
     return Found(str(meta["path"]), str(meta["e_tag"]), meta["last_modified"])
-
-
-def reason(said: str) -> str:
-    """Why a request failed, from what `obstore` says, in a line of bounded length."""
-    line, _, details = said.partition("\n\nDebug source")
-    line = " ".join(line.split())
-    for mark in ("status code: ", "ms - ", "s - "):
-        line = line.rpartition(mark)[2]
-    more = [words for mark, words in _CAUSES.items() if mark in details]
-    return ", ".join([line[:150].rstrip(": "), *more[:1]])

@@ -7,7 +7,8 @@ from typing import Any
 from dropattack import UsageError
 from trainables.remote.address import Address
 from trainables.remote.amazon import s3_settings
-from trainables.remote.bucket import Bucket, reason
+from trainables.remote.bucket import Bucket
+from trainables.remote.reasons import reason
 
 REQUEST_SECONDS = 20.0
 """How long one attempt at a request may take."""

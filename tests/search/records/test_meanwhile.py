@@ -16,6 +16,7 @@ from search.records.meanwhile import Meanwhile
 from search.records.record import State
 from search.records.store import Store
 from search.service import run_sweep
+from tests.search.records.nodes import Nodes
 from tests.search.simulation import Driver, KilledError, engine, sweep
 from tests.search.test_service import FakeProjection
 
@@ -102,6 +103,25 @@ def test_a_sweep_that_begins_while_another_runs_sees_it_too(tmp_path: Path) -> N
             two.run()
         one.run()
     assert sorted(r.reused_from for r in one.engine.records) == ["", "", "two/grid", "two/grid"]
+
+
+@pytest.mark.parametrize("epochs", [1, EPOCHS + 1, 4 * EPOCHS])
+def test_sweeps_on_two_nodes_of_a_bucket_see_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs: int
+) -> None:
+    """One node's copy says nothing of what the other node records after it was made."""
+    nodes = Nodes(monkeypatch, tmp_path)
+    a, b = nodes.store("a"), nodes.store("b")
+    with _running(a, _sweep("one")) as (one, _), _running(b, _sweep("two")) as (two, meanwhile):
+        if epochs < 4 * EPOCHS:
+            _until(one, epochs)
+        else:
+            one.run()
+        begun = [r.key for r in one.engine.records if r.state is State.RUNNING]
+        two.run()
+    done = {key for key, _ in one.ledger} - set(begun)
+    assert len(two.ledger) == (4 - len(done)) * EPOCHS
+    assert meanwhile.twice == dict.fromkeys(begun, "one")
 
 
 def test_a_journal_of_another_sweep_that_cannot_be_read_stops_nothing(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -10,18 +11,23 @@ import pytest
 from dropattack import UsageError
 from dropattack.testing.stores.cases import contents, small_sweep, some_metrics, some_trial
 from search.records import holding
+from search.records.adoption import move_checkpoint
 from search.records.copying import copy_store
 from search.records.holding import is_held
 from search.records.journal import exclusive
 from search.records.mirrored import folder_of
 from search.records.record import State
 from search.records.store import Store
+from tests.patience import PATIENCE_SECONDS
 from tests.search.records.nodes import Nodes
 from tests.trainables.remote.server import BUCKET, s3_server
 from trainables.disk import checkpoint_path, model_path, write_atomically
 from trainables.remote.address import Address
+from trainables.remote.bucket import RemoteError
 from trainables.remote.files import fetch, local_folder, remove, send_all, send_unseen, shared_name
+from trainables.remote.mirror import mirror_of
 from trainables.remote.opening import open_bucket
+from trainables.tensors import load_whole, save_atomically
 
 SWEEP = small_sweep()
 
@@ -97,6 +103,16 @@ def test_checkpoints_and_models_go_by_a_name_that_every_node_knows(nodes: Nodes)
     assert local_folder("/some/folder") == Path("/some/folder")
 
 
+def test_a_checkpoint_of_an_earlier_version_gets_the_trials_name_of_today(nodes: Nodes) -> None:
+    old = checkpoint_path(nodes.store("a").folder("small"), "former")
+    save_atomically({"key": "former", "epoch": 3}, old)
+    send_unseen(old, keep=False)
+    move_checkpoint(nodes.store("b").folder("small"), "former", "now")
+    assert nodes.objects() == ["sweeps/small/checkpoints/now.pt"]
+    there = fetch(checkpoint_path(nodes.store("c").folder("small"), "now"))
+    assert load_whole(there, "cpu") == {"key": "now", "epoch": 3}
+
+
 def test_a_sweep_that_is_run_on_one_node_is_refused_on_another(nodes: Nodes) -> None:
     a, b = nodes.store("a"), nodes.store("b")
     with exclusive(a.folder("small")):
@@ -108,6 +124,51 @@ def test_a_sweep_that_is_run_on_one_node_is_refused_on_another(nodes: Nodes) -> 
     assert not is_held(b.folder("small"))
     with exclusive(b.folder("small")):
         assert is_held(a.folder("small"))
+
+
+def test_a_run_that_outlives_an_outage_holds_its_sweep_still(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A beat took effect, and its answer was given up for lost."""
+    a, b = nodes.store("a"), nodes.store("b")
+    mirror, lost = mirror_of(a.root), threading.Event()
+    assert mirror is not None
+    replace = mirror.bucket.replace
+
+    def answer_lost(name: str, content: bytes, tag: str) -> str | None:
+        now = replace(name, content, tag)
+        if not lost.is_set():
+            lost.set()
+            raise RemoteError("the store cannot be reached")
+        return now
+
+    monkeypatch.setattr(mirror.bucket, "replace", answer_lost)
+    with exclusive(a.folder("small")):
+        assert lost.wait(PATIENCE_SECONDS)
+        with pytest.raises(UsageError, match="is in use by another run"):
+            exclusive(b.folder("small")).__enter__()
+    assert nodes.objects() == []
+
+
+def test_a_run_that_ends_while_another_waits_for_it_is_no_longer_in_the_way(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = nodes.store("a"), nodes.store("b")
+    mirror = mirror_of(b.root)
+    assert mirror is not None
+    tag = mirror.bucket.tag
+    with ExitStack() as held:
+        held.enter_context(exclusive(a.folder("small")))
+
+        def seen(name: str) -> str:
+            found = tag(name)
+            held.close()
+            return found
+
+        monkeypatch.setattr(mirror.bucket, "tag", seen)
+        with exclusive(b.folder("small")):
+            assert is_held(a.folder("small"))
+    assert nodes.objects() == []
 
 
 def test_a_dead_run_is_waited_for_elsewhere_and_not_on_its_own_node(nodes: Nodes) -> None:

@@ -18,9 +18,11 @@ from search.engine.plan import remarks_on_definition
 from search.records.provenance import Provenance
 from search.records.store import Store
 from search.results.landscapes import Landscape
-from search.results.reporting import report_sweep
+from search.results.reporting import report_sweep, tables_named
 from tests.search import trained
+from tests.search.records.nodes import Nodes
 from tests.search.simulation import Driver, engine, sweep
+from trainables.remote.bucket import Bucket, RemoteError
 from trainables.workloads import Workload, workload_named
 
 NO_SERVER = "http://127.0.0.1:9"
@@ -106,6 +108,22 @@ def test_a_report_says_with_what_it_was_trained_and_with_what_it_ran(tmp_path: P
     assert '<pre tabindex="0">dropattack run small</pre>' in page
     assert "torch unknown, 2.0, 2.1" in page, "records were there before versions were noted"
     assert re.search(r"Run 2 times, last on 2\d{3}-\d\d-\d\d \d\d:\d\d UTC: host n1<", page)
+
+
+def test_a_bucket_that_goes_away_is_not_taken_for_models_that_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = recorded(Nodes(monkeypatch, tmp_path).store("a").root, sweep())
+    tables = tables_named("small", store, NO_SERVER)
+    key = tables.trials["key"].iloc[0]
+    assert tables.recognised(key) is None, "there is no model"
+
+    def away(self: Bucket, name: str) -> bytes:
+        raise RemoteError("s3://bucket cannot be reached")
+
+    monkeypatch.setattr(Bucket, "read", away)
+    with pytest.raises(RemoteError, match="cannot be reached"):
+        tables.recognised(key)
 
 
 def test_versions_of_every_run_are_kept_once(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ class Spoiled:
         delay: How many seconds longer every request takes.
         seen: Methods and paths of all requests since the last `heal`.
         ignores_conditions: Whether objects are created although they are there.
+        rate: Bytes that each answer to a GET may have in a second; any number where it is 0.
     """
 
     def __init__(self, inner: Callable[..., Iterable[bytes]]) -> None:
@@ -41,6 +42,7 @@ class Spoiled:
         self.delay = 0.0
         self.seen: list[tuple[str, str]] = []
         self.ignores_conditions = False
+        self.rate = 0
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
@@ -63,7 +65,15 @@ class Spoiled:
             list(self._inner(environ, lambda *args: None))
             start("500 Internal Server Error", [("Content-Type", "text/plain")])
             return [b"lost"]
-        return self._inner(environ, start)
+        answer = self._inner(environ, start)
+        return _slowly(b"".join(answer), self.rate) if self.rate and method == "GET" else answer
+
+
+def _slowly(content: bytes, rate: int) -> Iterator[bytes]:
+    step = rate // 20
+    for start in range(0, len(content), step):
+        time.sleep(1 / 20)
+        yield content[start : start + step]
 
 
 @contextmanager

@@ -104,6 +104,34 @@ def test_a_put_that_times_out_and_took_effect_counts_once(
     assert bucket.read("one") == b"1"
 
 
+def test_a_large_object_is_read_though_all_of_it_takes_longer_than_a_request_may(
+    server: Spoiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 2.0)
+    monkeypatch.setattr(module, "PART_BYTES", 2_000)
+    bucket, content = s3("large"), bytes(range(250)) * 60 + b"end"
+    bucket.put("one", content)
+    server.rate = 20_000
+    assert bucket.read("one") == content
+
+
+def test_an_object_that_is_written_anew_while_it_is_read_is_not_mixed(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PART_BYTES", 100)
+    bucket.put("one", b"1" * 350)
+    whole, later = bucket._in_parts, [b"2" * 350, b"3" * 20]
+
+    def meanwhile(name: str, size: int, tag: str) -> bytes:
+        if later:
+            bucket.put(name, later.pop(0))
+        return whole(name, size, tag)
+
+    monkeypatch.setattr(bucket, "_in_parts", meanwhile)
+    assert bucket.read("one") == b"3" * 20
+
+
 def test_a_server_that_stays_away_is_given_up(server: Spoiled, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.5)
     bucket = s3("away")
