@@ -33,5 +33,5 @@ def beyond(records: Records) -> dict[str, float]:
     trials = trials[~again | again.groupby(trials[CONFIGURATION]).transform("all")]
     trials = one_per_training(trials)
     margins = pd.DataFrame(margins_of(records, trials), trials.index)
-    means = margins.groupby(trials[CONFIGURATION]).mean()
+    means = margins.groupby(trials[CONFIGURATION]).agg(lambda column: column.mean(skipna=False))
     return {str(name): shortfall(list(row)) for name, row in zip(means.index, means.to_numpy(), strict=True)}
