@@ -156,6 +156,52 @@ def test_controls_are_of_the_contender_and_tell_what_makes_it_so() -> None:
     assert met.over_controls["eps-zero"].gain == pytest.approx(0.01, abs=0.003)
 
 
+def test_a_stage_after_the_confirmation_is_no_arm_of_it() -> None:
+    records = _records(0.01)
+    later = _trials("later", "sam", [0.99, 0.99], 0, rho=0.2, passes=2.0)
+    stages = [*records.sweep["stages"], {"name": "later", "search": "grid"}]
+    trials = pd.concat([records.trials, pd.DataFrame(later)], ignore_index=True)
+    (met,) = contests(Records(trials, sweep={**records.sweep, "stages": stages})).values()
+    assert [entrant.arm for entrant in met.entrants] == ["standard", "sam", "input", "layers"]
+    assert met.rival.arm == "sam"
+
+
+def test_controls_of_a_former_contender_are_none_of_the_one_that_met() -> None:
+    """A search that went on has found another best; what stood beside the former one stays on record."""
+    records = _records(0.01, controls={"eps-zero": 0.01, "p-one": 0.0})
+    former: list[dict[str, Any]] = []
+    for control, epsilon in (("", 3.0), ("eps-zero", 3.0), ("p-one", 3.0), ("random-direction", 3.0)):
+        own = {"targets": "fc1.w", "epsilon": epsilon, "p": 0.5, **({"control": control} if control else {})}
+        former += _trials("confirm", "dropattack", [0.5 + i / 100 for i in range(FRESH)], 100, **own)
+    trials = pd.concat([records.trials, pd.DataFrame(former)], ignore_index=True)
+    (met,) = contests(Records(trials, sweep=records.sweep)).values()
+    (alone,) = contests(records).values()
+    assert [control.arm for control in met.controls] == ["eps-zero", "p-one"]
+    assert {n: e.gain for n, e in met.over_controls.items()} == pytest.approx(
+        {n: e.gain for n, e in alone.over_controls.items()}
+    )
+
+
+def test_controls_that_are_one_training_for_many_configurations_count_by_their_passes() -> None:
+    """An extended sweep asks for no second ε = 0 where it would be the very same training."""
+    records = _records(0.01)
+    shared = {"targets": "fc2.w", "epsilon": 2.0, "p": 0.4, "control": "eps-zero"}
+    plain = {"rounds": 1.0, "control_experiment": "equal-passes"}
+    rows = _trials("confirm", "dropattack", [0.88 + i / 1000 for i in range(FRESH)], 100, **shared)
+    for passes in (1.0, 2.0):
+        own = {**plain, "passes": passes, "rounds": passes, "configuration_id": f"rounds{passes}"}
+        rows += [
+            {**row, "training.learning_rate": 0.004}
+            for row in _trials("confirm", "standard", [0.87] * FRESH, 100, **own)
+        ]
+    trials = pd.concat([records.trials, pd.DataFrame(rows)], ignore_index=True)
+    (met,) = contests(Records(trials, sweep=records.sweep)).values()
+    assert [(c.arm, c.identity) for c in met.controls if c.arm == "equal-passes"] == [
+        ("equal-passes", "rounds1.0")
+    ]
+    assert {c.arm for c in met.controls} == {"eps-zero", "equal-passes"}
+
+
 def test_examples_widen_the_interval_where_it_is_known_which_are_recognised() -> None:
     rng = np.random.default_rng(3)
     right: dict[str, np.ndarray] = {}
