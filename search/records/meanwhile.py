@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from dropattack import UsageError
-from search.records.holding import is_held
+from search.records.holding import is_held, is_held_here
 from search.records.record import Record, State
 from search.records.store import Store
 
@@ -20,12 +20,15 @@ class Meanwhile:
     It is made before the records of other sweeps are read, and looks only at journals that have grown since
     then, or whose sweeps ran then.
 
+    Of a store at an address it sees what sweeps of this node record; those of other nodes it names in `remarks`.
+
     Args:
         store: The store.
         sweep: Name of the sweep that asks.
 
     Attributes:
-        running: Other sweeps that ran when this was made.
+        running: Other sweeps that ran on this node when this was made.
+        apart: Other sweeps that ran on other nodes then; what they record is not seen.
         twice: By key, the sweep that was training a trial when this one began to.
     """
 
@@ -33,7 +36,10 @@ class Meanwhile:
         self._store = store
         self._sweep = sweep
         names = self._others()
-        self.running = [name for name in names if is_held(store.folder(name))]
+        self.running = [name for name in names if is_held_here(store.folder(name))]
+        self.apart = [
+            name for name in names if name not in self.running and is_held(store.folder(name))
+        ]
         self.twice: dict[str, str] = {}
         self._before = {name: -1 if name in self.running else _size(self._path(name)) for name in names}
         self._read: dict[str, bytes] = {}
@@ -48,13 +54,14 @@ class Meanwhile:
     @property
     def remarks(self) -> list[str]:
         """What to know before the sweep begins: a line, or nothing."""
-        if not self.running:
-            return []
-        names = ", ".join(self.running)
-        return [
-            f"in this store now runs {names}; trials that both are at in the same moment are trained twice, "
-            "which is said at the end; run one after the other to train them once"
-        ]
+        here, apart = ", ".join(self.running), ", ".join(self.apart)
+        found = {
+            f"in this store now runs {here}; trials that both are at in the same moment are trained twice, "
+            "which is said at the end; run one after the other to train them once": here,
+            f"in this store now runs {apart}, on another node; trials that both have are trained twice; run one "
+            "after the other to train them once": apart,
+        }
+        return [line for line, names in found.items() if names]
 
     @property
     def warning(self) -> str:

@@ -16,6 +16,7 @@ from search.records.meanwhile import Meanwhile
 from search.records.record import State
 from search.records.store import Store
 from search.service import run_sweep
+from tests.search.records.nodes import Nodes
 from tests.search.simulation import Driver, KilledError, engine, sweep
 from tests.search.test_service import FakeProjection
 
@@ -136,3 +137,21 @@ def test_a_run_warns_of_what_was_trained_twice(tmp_path: Path, monkeypatch: pyte
     assert warnings == ["1 trial was trained at the same time by one, in the same store"]
     assert outer.warning == ""
     assert sorted(r.reused_from for r in outer.records) == ["", *["two/grid"] * 3]
+
+
+def test_a_sweep_on_another_node_is_named_as_one_that_is_not_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a store at an address: what it has trained is not taken, so that nothing else may be promised."""
+    nodes = Nodes(monkeypatch, tmp_path)
+    a = nodes.store("a")
+    with exclusive(a.folder("one")):
+        a.define(_sweep("one"))
+        b = Meanwhile(nodes.store("b"), "two")
+        here = Meanwhile(nodes.store("a"), "two")
+    assert (b.running, b.apart) == ([], ["one"])
+    assert b.remarks == [
+        "in this store now runs one, on another node; trials that both have are trained twice; run one after "
+        "the other to train them once"
+    ]
+    assert (here.running, here.apart) == (["one"], [])
