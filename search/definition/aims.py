@@ -60,8 +60,8 @@ def _check_bound(constraint: Constraint) -> None:
     accuracy = constraint.metric == "accuracy" or Case.of_metric(constraint.metric) is not None
     if accuracy and not 0 <= constraint.bound <= 1:
         raise UsageError(
-            f"select.constraints: {constraint.metric} lies between 0 and 1, and {constraint.bound:g} does not; "
-            "write 97 % as 0.97"
+            f"select.constraints: {constraint.metric} lies between 0 and 1, and {constraint.bound:g} does "
+            "not; write 97 % as 0.97"
         )
 
 

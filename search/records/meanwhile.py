@@ -20,7 +20,8 @@ class Meanwhile:
     It is made before the records of other sweeps are read, and looks only at journals that have grown since
     then, or whose sweeps ran then.
 
-    Of a store at an address it sees what sweeps of this node record; those of other nodes it names in `remarks`.
+    Of a store at an address it sees what sweeps of this node record; those of other nodes it names in
+    `remarks`.
 
     Args:
         store: The store.
@@ -37,9 +38,7 @@ class Meanwhile:
         self._sweep = sweep
         names = self._others()
         self.running = [name for name in names if is_held_here(store.folder(name))]
-        self.apart = [
-            name for name in names if name not in self.running and is_held(store.folder(name))
-        ]
+        self.apart = [name for name in names if name not in self.running and is_held(store.folder(name))]
         self.twice: dict[str, str] = {}
         self._before = {name: -1 if name in self.running else _size(self._path(name)) for name in names}
         self._read: dict[str, bytes] = {}
@@ -58,8 +57,8 @@ class Meanwhile:
         found = {
             f"in this store now runs {here}; trials that both are at in the same moment are trained twice, "
             "which is said at the end; run one after the other to train them once": here,
-            f"in this store now runs {apart}, on another node; trials that both have are trained twice; run one "
-            "after the other to train them once": apart,
+            f"in this store now runs {apart}, on another node; trials that both have are trained twice; run "
+            "one after the other to train them once": apart,
         }
         return [line for line, names in found.items() if names]
 

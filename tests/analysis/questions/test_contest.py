@@ -11,6 +11,7 @@ import pytest
 from analysis.export import from_parquet
 from analysis.questions.answers import Effect, Outcome
 from analysis.questions.contest import Met, contests, judged
+from analysis.questions.recommendation import Why, recommend_of_contest
 from analysis.questions.verdict import verdicts
 from analysis.records import Records
 from analysis.report import sections, write_report
@@ -120,6 +121,31 @@ def test_a_difference_counts_only_beyond_the_margin(gain: float, spread: float, 
     met = _met(gain, spread)
     assert met.contrast.outcome is outcome
     assert np.isnan(met.contrast.needed) == (outcome is not Outcome.UNDECIDED)
+
+
+@pytest.mark.parametrize(
+    ("gain", "cost", "use"),
+    [
+        (0.01, 2.0, "layers"),
+        (0.01, 5.0, "layers"),
+        (-0.01, 1.0, "sam"),
+        (0.0, 2.0, "sam"),
+        (0.0, 3.0, "sam"),
+        (0.0, 1.0, "layers"),
+    ],
+)
+def test_what_won_is_recommended_and_else_the_cheaper(gain: float, cost: float, use: str) -> None:
+    """Not what validation likes best, which is sam in all of these: the contest is the answer."""
+    records = _records(gain, 0.001)
+    layers = records.trials["targets"] == "fc1.w"
+    trials = records.trials.assign(passes=records.trials["passes"].mask(layers, cost))
+    (met,) = contests(Records(trials, sweep=records.sweep)).values()
+    entrant = met.contender if use == "layers" else met.rival
+    found = recommend_of_contest(met, {met.contender.identity: cost, met.rival.identity: 2.0})
+    arm = found.arm
+    assert (arm.family, arm.identity, arm.mean, arm.n) == (use, entrant.identity, entrant.mean, FRESH)
+    assert arm.passes == (cost if use == "layers" else 2.0)
+    assert found.why is (Why.EVEN if gain == 0 else Why.WON)
 
 
 def test_a_gain_below_the_margin_is_no_help_however_sure() -> None:
@@ -234,6 +260,9 @@ def test_it_is_the_answer_of_the_verdict_and_a_section_of_the_report() -> None:
     assert "n = 12 fresh seeds" in lines["Primary contrast"]
     assert "eps-zero" in lines["Mechanism"]
     assert verdict.to_dict()["contest"]["outcome"] == "helps"
+    use = verdict.to_dict()["use"]
+    assert (use["family"], use["passes"], use["n"]) == ("layers", 1.0, FRESH)
+    assert use["why"] == "shown to be better than the best of the other side"
     names = [section.name for section in sections(records)]
     assert names[:2] == ["verdict", "contest"]
 

@@ -64,7 +64,7 @@ def test_one_metric_is_written_as_before() -> None:
         ({**PLAIN, "weights": {"accuracy": 1}}, r"weights lacks loss; a weight of 0 leaves it out"),
         ({**PLAIN, "weights": {"accuracy": 0, "loss": 0}}, r"weights are all 0"),
         ({**PLAIN, "weights": {"accuracy": -1, "loss": 1}}, r"weights.accuracy: .*greater than or equal"),
-        ({**BOTH, "constraints": ["accuracy >= 97"]}, r"accuracy lies between 0 and 1, and 97 .*97 % as 0.97"),
+        ({**BOTH, "constraints": ["accuracy >= 97"]}, r"lies between 0 and 1, and 97 .*97 % as 0.97"),
         ({**BOTH, "constraints": [f"{PGD} >= 45"]}, rf"{PGD} lies between 0 and 1, and 45 does not"),
         ({"metrics": ["accuracy", "pass"], "weights": {"accuracy": 1, "pass": 1}}, r"did you mean 'passes'"),
         ({"metrics": ["accuracy", "lss"], "weights": {"accuracy": 1, "lss": 1}}, r"select.metrics: .*'lss'"),

@@ -137,6 +137,6 @@ def test_a_seed_that_would_count_twice_is_refused(race: bool) -> None:
         how = {"kind": "optuna", "trials": 3, "seeds": 2, "race": race}
         return sweep(seeds=seeds, stages=[{"name": "s", "search": how, "methods": {"dropattack": RANGES}}])
 
-    with pytest.raises(UsageError, match="seeds has 0 twice, and search.seeds counts both"):
+    with pytest.raises(UsageError, match=r"seeds has 0 twice, and search\.seeds counts both"):
         asked([0, 0, 1])
     assert asked([0, 1, 1]).seeds == (0, 1, 1)

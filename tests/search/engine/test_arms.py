@@ -1,6 +1,5 @@
 """Arms confirmed: whom the engine sends to fresh seeds, driven without Ray."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -141,12 +140,9 @@ def test_an_arm_does_not_win_by_attacking_nothing(tmp_path: Path) -> None:
     definition = sweep(stages=stages)
     driver = Driver(engine(tmp_path, definition))
     driver.run()
-    found = {r.trial.hyperparameters["p"]: r.value(definition.select) for r in _at_zero(driver.engine.records)}
+    searched = [r for r in driver.engine.records if r.stage == "input" and r.trial.seed == 0]
+    found = {r.trial.hyperparameters["p"]: r.value(definition.select) or 0.0 for r in searched}
     assert found[0.0] > found[1.0], "what attacks nothing is better by validation"
     (met,) = contests(records_for_analysis(definition, driver.engine.records, ShownRuns(), {})).values()
     assert (met.contender.arm, met.contender.n, met.rival.n) == ("input", 3, 3)
     assert "p\N{NO-BREAK SPACE}1 " in met.contender.configuration
-
-
-def _at_zero(records: Sequence[Record]) -> list[Record]:
-    return [r for r in records if r.stage == "input" and r.trial.seed == 0]

@@ -33,7 +33,10 @@ def test_the_best_by_the_sweeps_metric_comes_first(metric: str, ascending: bool)
     [
         ({"constraints": ["accuracy >= 0.9"]}, ["pgd-20_0.1_accuracy", "accuracy"]),
         ({"constraints": ["pgd-20_0.1_accuracy >= 0.3"]}, ["accuracy", "pgd-20_0.1_accuracy"]),
-        ({"weights": {"accuracy": 1, "pgd-20_0.1_accuracy": 1, "passes": 0}}, ["accuracy", "pgd-20_0.1_accuracy"]),
+        (
+            {"weights": {"accuracy": 1, "pgd-20_0.1_accuracy": 1, "passes": 0}},
+            ["accuracy", "pgd-20_0.1_accuracy"],
+        ),
     ],
 )
 def test_of_several_aims_all_have_columns_and_the_one_that_decides_orders(
