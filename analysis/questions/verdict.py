@@ -93,7 +93,8 @@ def _with_contest(records: Records, verdict: Verdict, found: Mapping[str, Met]) 
         return verdict
     step = contest_step(records, met.workload, met.contrast.effect.n, met.contrast.needed)
     trials = records.trials.drop_duplicates(CONFIGURATION).set_index(CONFIGURATION)
-    use = recommend_of_contest(met, trials["passes"].to_dict())
+    passes = {str(name): float(each) for name, each in trials["passes"].items()}
+    use = recommend_of_contest(met, passes)
     return replace(verdict, contest=met, use=use, next=step)
 
 
