@@ -12,6 +12,8 @@ from trainables.recipe.measured import SMALLER_IS_BETTER
 
 PASSES = "passes"
 """The aim that is a cost: forward-backward passes over the training split, of the whole training."""
+DIGITS = 12
+"""Decimals to which means are compared: what differs beyond them differs by rounding."""
 SCORE = "score"
 """What weights decide by: the weighted sum of the aims, each turned so that larger is better."""
 
@@ -172,7 +174,10 @@ class Rule:
 def shortfall(margins: Sequence[float]) -> float:
     """By how much a configuration is beyond its constraints; 0 where it keeps to all.
 
+    A mean at the bound keeps to it: what rounding alone puts beyond it is nothing.
+
     Args:
         margins: Its mean margin for each constraint; what is not known is infinitely far beyond.
     """
-    return math.fsum(math.inf if math.isnan(margin) else max(0.0, -margin) for margin in margins)
+    beyond = math.fsum(math.inf if math.isnan(margin) else max(0.0, -margin) for margin in margins)
+    return round(beyond, DIGITS)

@@ -4,9 +4,7 @@ import math
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-from analysis.aims import shortfall
-
-_DIGITS = 12
+from analysis.aims import DIGITS, shortfall
 
 
 class Standing:
@@ -65,7 +63,7 @@ class Standing:
         if self._rank is None:
             if not self.explored:
                 return True, True, math.inf, math.inf, 0, ""
-            merit, beyond = round(self.mean, _DIGITS), round(self.beyond, _DIGITS)
+            merit, beyond = round(self.mean, DIGITS), self.beyond
             smallest, _ = min(self.explored.values())
             self._rank = (False, not self.confirmed, beyond, -merit, -len(self.explored), smallest)
         return self._rank

@@ -33,5 +33,6 @@ def beyond(records: Records) -> dict[str, float]:
     trials = trials[~again | again.groupby(trials[CONFIGURATION]).transform("all")]
     trials = one_per_training(trials)
     margins = pd.DataFrame(margins_of(records, trials), trials.index)
-    means = margins.groupby(trials[CONFIGURATION]).mean()
+    known = margins.notna().groupby(trials[CONFIGURATION]).all()
+    means = margins.groupby(trials[CONFIGURATION]).mean().where(known)
     return {str(name): shortfall(list(row)) for name, row in zip(means.index, means.to_numpy(), strict=True)}

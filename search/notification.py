@@ -19,6 +19,7 @@ from search.records.record import Record, State
 from search.records.redaction import without_credentials
 from search.records.store import Store
 from search.results.outcome import Outcome
+from trainables.remote.mirror import mirror_of
 
 _log = logging.getLogger(__name__)
 PATIENCE_SECONDS = 5.0
@@ -106,7 +107,7 @@ def message_of(
         "trials": {**counts, "total": store.total(sweep)},
         "verdict": "; ".join(said),
         "error": error,
-        "store": str(store.root.resolve()),
+        "store": store.name if mirror_of(store.root) else str(store.root.resolve()),
         "seconds": round(seconds, 1),
         "text": f"{sweep} {'; '.join(filter(None, parts))}",
     }

@@ -15,7 +15,7 @@ from analysis.records import BASELINE, CONFIGURATION, CONTROL, Metric, Records, 
 from analysis.scoring import places
 from dropattack.settings import EQUAL_PASSES
 
-_SAME_COST = 0.01
+SAME_COST = 0.01
 """Passes that differ by at most this part cost the same: attacks that pause make parts of passes."""
 
 
@@ -66,7 +66,7 @@ class Arm:
 
     def costs_as_much_as(self, other: "Arm") -> bool:
         """Whether both take as many passes."""
-        return math.isclose(self.passes, other.passes, rel_tol=_SAME_COST)
+        return math.isclose(self.passes, other.passes, rel_tol=SAME_COST)
 
 
 @dataclass(frozen=True)

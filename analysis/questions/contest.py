@@ -11,9 +11,11 @@ import pandas as pd
 from analysis.contest import Contest
 from analysis.crossed import crossed_interval
 from analysis.questions.answers import NO_EFFECT, Effect, Outcome, Scale
+from analysis.questions.controls import PLAIN
 from analysis.records import BASELINE, COMPLETE, CONFIGURATION, CONTROL, Metric, Records, describe, rows
 from analysis.scoring import FRESH
 from analysis.statistics import ALPHA, equivalence_p, estimate, holm, seeds_needed
+from dropattack.settings import EPS_ZERO
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def _met(records: Records, stage: Mapping[str, Any], workload: str) -> Met | Non
     """One workload's contest, the contrast not yet corrected; nothing where one side is missing."""
     metric, search = records.reported, _search(stage)
     trials = records.trials[records.trials["workload"] == workload]
-    searched = trials[~trials["stage"].isin(records.confirmations)]
+    searched = trials[trials["stage"].isin(_searched_before(records, stage))]
     contest = _contest(records, searched, search["arms"])
     if contest.contender is None or contest.rival is None:
         return None
@@ -143,6 +145,7 @@ def _met(records: Records, stage: Mapping[str, Any], workload: str) -> Met | Non
         return None
     known = {entrant.identity for entrant in entrants}
     others = fresh[(fresh[CONTROL] != "") & ~fresh[CONFIGURATION].isin(known)]
+    others = _controls_of(records, fresh[fresh[CONFIGURATION] == contender.identity], others)
     controls = [
         _entrant(records, metric, str(own[CONTROL].iloc[0]), str(identity), fresh, own.iloc[:0], columns)
         for identity, own in others.groupby(CONFIGURATION, sort=False)
@@ -163,6 +166,32 @@ def _met(records: Records, stage: Mapping[str, Any], workload: str) -> Met | Non
         over_controls=_corrected({e.arm: _over(contender, e) for e in controls}),
         seeds=len(search["seeds"]),
     )
+
+
+def _searched_before(records: Records, stage: Mapping[str, Any]) -> list[str]:
+    """Names of the stages that searched before a confirmation; what comes after it is no arm of it."""
+    names = [str(each.get("name")) for each in records.sweep.get("stages", ())]
+    before = names[: names.index(str(stage.get("name")))]
+    return [name for name in before if name not in records.confirmations]
+
+
+def _controls_of(records: Records, own: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    """Of all controls those of one configuration, given by its trials.
+
+    A search that went on may have changed who meets; controls of a former contender stay on record. Plain
+    training, and perturbations of size 0, are one training for many configurations: as many passes count.
+    """
+    first = own.iloc[0]
+
+    def alike(columns: Sequence[str]) -> pd.Series:
+        same = [(others[c] == first[c]) | (others[c].isna() & pd.isna(first[c])) for c in columns]
+        return pd.concat(same, axis=1).all(axis=1) if same else pd.Series(True, others.index)
+
+    trained = alike(records.training)
+    exact = trained & alike([c for c in records.method_settings if c != "control"])
+    shared = others[CONTROL].isin((EPS_ZERO, *PLAIN)) & np.isclose(others["passes"], first["passes"])
+    named = exact.groupby(others[CONTROL]).transform("any")
+    return others[exact | (trained & shared & ~named)]
 
 
 def _contest(records: Records, searched: pd.DataFrame, arms: Sequence[str]) -> Contest:

@@ -1,11 +1,12 @@
 """What to use: the cheapest way to train that the best one is not shown to beat."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from analysis.questions.answers import Effect, Outcome, Scale, answer
-from analysis.questions.arms import Arm, Compared
+from analysis.questions.answers import NO_EFFECT, Effect, Outcome, Scale, answer
+from analysis.questions.arms import SAME_COST, Arm, Compared
+from analysis.questions.contest import Met
 from analysis.scoring import FLATTERED, FRESH, TIERS
 from analysis.statistics import ALPHA, estimate
 
@@ -18,6 +19,8 @@ class Why(StrEnum):
     UNSHOWN = "nothing is shown to be better by a difference that matters"
     KEEPS = "plain training does not keep to the constraints"
     ALONE = "there is no plain training to compare with"
+    WON = "shown to be better than the best of the other side"
+    EVEN = "not shown to be worse by what matters than what it met, and it costs no more"
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,38 @@ def recommend(compared: Compared, scale: Scale) -> Recommendation | None:
     leader = max(shown, key=lambda arm: arm.over_baseline.gain)
     arm = _cheapest(leader, shown)
     return Recommendation(arm, Why.BETTER if arm is leader else Why.CHEAPER, lost, best_of)
+
+
+def recommend_of_contest(met: Met, passes: Mapping[str, float]) -> Recommendation:
+    """What to use where arms meet: what is shown to be better by a difference that matters, else the cheaper.
+
+    Where both cost as much, it is the arm that is not in question.
+
+    Args:
+        met: The contest.
+        passes: Passes an epoch, by configuration.
+    """
+    ours, theirs = met.contender, met.rival
+    won = {Outcome.HELPS: ours, Outcome.HARMS: theirs}.get(met.contrast.outcome)
+    entrant = won or (ours if ours.passes < theirs.passes * (1 - SAME_COST) else theirs)
+    arm = Arm(
+        family=entrant.arm,
+        control="",
+        configuration=entrant.configuration,
+        identity=entrant.identity,
+        passes=passes[entrant.identity],
+        n=entrant.n,
+        mean=entrant.mean,
+        low=entrant.low,
+        high=entrant.high,
+        over_baseline=NO_EFFECT,
+        method_over=NO_EFFECT,
+        alike=False,
+        results=entrant.results,
+        is_baseline=False,
+        is_chosen=False,
+    )
+    return Recommendation(arm, Why.WON if won else Why.EVEN)
 
 
 def _beats_method(control: Arm) -> bool:

@@ -15,7 +15,7 @@ from analysis.questions.contest_telling import contest_told
 from analysis.questions.controls import PLAIN
 from analysis.questions.layer_choice import LayerChoice, layer_choices
 from analysis.questions.next_step import contest_step, next_step
-from analysis.questions.recommendation import recommend
+from analysis.questions.recommendation import recommend, recommend_of_contest
 from analysis.questions.telling import named, told
 from analysis.records import CONFIGURATION, CONTROL, Metric, Records
 from analysis.statistics import ALPHA
@@ -92,7 +92,10 @@ def _with_contest(records: Records, verdict: Verdict, found: Mapping[str, Met]) 
     if met is None:
         return verdict
     step = contest_step(records, met.workload, met.contrast.effect.n, met.contrast.needed)
-    return replace(verdict, contest=met, next=step)
+    trials = records.trials.drop_duplicates(CONFIGURATION).set_index(CONFIGURATION)
+    passes = {str(name): float(each) for name, each in trials["passes"].items()}
+    use = recommend_of_contest(met, passes)
+    return replace(verdict, contest=met, use=use, next=step)
 
 
 def _verdict(

@@ -22,6 +22,8 @@ def show_best(console: Console, sweep: Sweep, found: Sequence[Usable]) -> None:
             show_line(console, f"{each.verdict['workload']}:")
         for line in each.verdict["lines"][:3][::-1]:
             show_line(console, line)
+        if each.verdict.get("contest"):
+            show_line(console, f"Use {each.verdict['use']['name']}: {each.verdict['use']['why']}.")
         for line in each.verdict.get("front", ()):
             show_line(console, line)
         trial = each.record.trial

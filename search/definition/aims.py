@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from analysis.aims import PASSES
+from analysis.aims import PASSES, Constraint
 from dropattack import UsageError
 from dropattack.errors import unknown
 from dropattack.robustness import Case, parse_grid
@@ -23,6 +23,8 @@ def check_aims(sweep: Sweep, stage: Stage) -> None:
         UsageError: The stage cannot pursue what the sweep selects by; the message says what can.
     """
     select = sweep.select
+    for constraint in select.rule.constraints:
+        _check_bound(constraint)
     for workload in map(workload_named, sweep.stage_workloads(stage)):
         for aim in select.aims:
             if aim.metric != PASSES:
@@ -39,7 +41,8 @@ def _check_metric(aim: Aim, workload: Workload, key: str) -> None:
     """Refuses a metric that a workload does not measure, and to look for its worst value."""
     metric, known = aim.metric, workload.objective.names
     if metric not in known and Case.of_metric(metric) is None:
-        raise UsageError(f"select.{key}: {unknown(f'metric of {workload.name}', metric, known)}")
+        valid = [*known, PASSES] if key == "metrics" else known
+        raise UsageError(f"select.{key}: {unknown(f'metric of {workload.name}', metric, valid)}")
     larger = workload.objective.larger_is_better(metric)
     if larger != (aim.sign > 0):
         mode, size = ("max", "more") if larger else ("min", "less")
@@ -50,6 +53,16 @@ def _check_metric(aim: Aim, workload: Workload, key: str) -> None:
         )
         where = "select.mode" if key == "metric" else "select.metrics"
         raise UsageError(f"{where}: {size} {metric} is better for {workload.name}; {what}")
+
+
+def _check_bound(constraint: Constraint) -> None:
+    """Refuses an accuracy that is none, such as a percentage: nothing would ever keep to it."""
+    accuracy = constraint.metric == "accuracy" or Case.of_metric(constraint.metric) is not None
+    if accuracy and not 0 <= constraint.bound <= 1:
+        raise UsageError(
+            f"select.constraints: {constraint.metric} lies between 0 and 1, and {constraint.bound:g} does "
+            "not; write 97 % as 0.97"
+        )
 
 
 def _check_attacked(sweep: Sweep, stage: Stage, workload: str) -> None:

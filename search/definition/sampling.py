@@ -24,6 +24,9 @@ def check_sampling(sweep: Sweep, stage: Stage) -> None:
             f"search.seeds is {search.seeds}, and the sweep's seeds are {', '.join(map(str, sweep.seeds))}; "
             "list more of them, or lower search.seeds"
         )
+    taken = sweep.seeds[: search.seeds]
+    if twice := [seed for seed in taken if taken.count(seed) > 1]:
+        raise UsageError(f"seeds has {twice[0]} twice, and search.seeds counts both; leave one of them out")
     sampler = search.drawn_by
     if search.warm_start and search.sampler is not None and sampler.kind not in LEARNERS:
         raise UsageError(

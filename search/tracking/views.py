@@ -8,6 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from analysis.aims import PASSES
+from search.definition.select import Aim
 from search.definition.space import bounds
 from search.definition.sweep import SECTIONS, Sweep
 from search.tracking.tags import CONFIGURATIONS, KIND
@@ -80,9 +82,17 @@ def _searched(sweep: Sweep) -> dict[str, bool]:
     return found
 
 
+def _measured(sweep: Sweep) -> list[Aim]:
+    """What a sweep aims at and runs have a metric of, what decides before the others."""
+    aims = [aim for aim in sweep.select.aims if aim.metric != PASSES]
+    decides = sweep.select.rule.decides.metric
+    return sorted(aims, key=lambda aim: aim.metric != decides)
+
+
 def _state(sweep: Sweep, kind: str) -> Mapping[str, Any]:
     """Which runs a view shows, in which order, with which columns and charts."""
-    valid, test = f"best/{sweep.select.column}", f"best/test_{sweep.select.metric}"
+    aim, *others = _measured(sweep)
+    valid, test = f"best/{aim.column}", f"best/test_{aim.metric}"
     searched = _searched(sweep)
     params = [*(["workload"] if len(sweep.workloads) > 1 else []), "method", *_ATTACK, *searched]
     metrics = [valid, test]
@@ -90,11 +100,12 @@ def _state(sweep: Sweep, kind: str) -> Mapping[str, Any]:
         metrics = [valid, test, "best/seeds", f"{test}_low", f"{test}_high"]
     else:
         params.append("seed")
+    metrics += [f"best/{name}" for other in others for name in (other.column, f"test_{other.metric}")]
     columns = [*(f"params.`{name}`" for name in params), *(f"metrics.`{name}`" for name in metrics)]
     return {
         "searchFilter": f"tags.`{KIND}` = '{kind}'",
         "orderByKey": f"metrics.`{valid}`",
-        "orderByAsc": sweep.select.sign < 0,
+        "orderByAsc": aim.sign < 0,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],

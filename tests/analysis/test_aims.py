@@ -80,6 +80,16 @@ def test_constraints_hold_for_means_over_seeds() -> None:
     assert choice.standing("beyond").beyond == pytest.approx(0.005 / 0.97)
 
 
+@pytest.mark.parametrize("bound", [0.9, 0.93, 0.95, 0.97, 0.99])
+def test_a_mean_at_the_bound_keeps_to_it_however_its_seeds_lie(bound: float) -> None:
+    constraint = Constraint("accuracy", ">=", bound)
+    for thousandths in range(1, 60):
+        seeds = (round(bound - thousandths / 1000, 6), round(bound + thousandths / 1000, 6))
+        margins = [constraint.margin(value) for value in seeds]
+        assert shortfall([sum(margins) / 2]) == 0, seeds
+    assert shortfall([constraint.margin(bound - 1e-6)]) > 0
+
+
 def test_a_metric_that_was_not_measured_keeps_to_nothing() -> None:
     rule = Rule.of({"metrics": METRICS, "constraints": ["passes <= 30"]})
     assert shortfall(rule.margins({"accuracy": 0.9})) == float("inf")

@@ -17,13 +17,14 @@ from dropattack import UsageError
 from search.definition.sweepfile import load_sweep, parse_sweep
 from search.execution import preflight, tuning
 from search.execution.errors import RunError
-from search.notification import End, post
+from search.notification import End, message_of, post
 from search.records.provenance import command_line
 from search.records.record import Record
 from search.records.store import Store
 from search.results.outcome import Outcome
 from search.service import run_sweep
 from search.submission.jobs import run_command
+from tests.search.records.nodes import Nodes
 from tests.search.simulation import sweep
 from tests.search.test_service import GRID, TRIALS, FakeProjection, half_way, raising, simulated
 
@@ -189,6 +190,13 @@ def test_a_server_that_fails_is_asked_twice_and_the_rest_once(
     assert post(webhook.url, {"a": 1}, patience=0.2) == why
     assert webhook.messages == [{"a": 1}] * asked
     assert {path for path, _, _ in webhook.heard} == {f"/{SECRET}"}
+
+
+def test_a_store_at_an_address_is_named_by_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of this node's copy says nothing to whoever hears."""
+    nodes = Nodes(monkeypatch, tmp_path)
+    message = message_of("small", nodes.store("a"), "failed", None, 1.0, None)
+    assert message["store"] == nodes.address
 
 
 @pytest.mark.usefixtures("_no_report")

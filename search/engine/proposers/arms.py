@@ -69,7 +69,7 @@ class ArmsProposer(Proposer):
         trials: dict[str, Trial] = {}
         for record in (r for records in before for r in records if r.stage in self._stages):
             value = record.value(select)
-            plain = record.trial.computed["method"] == "standard"
+            plain = record.trial.method == "standard"
             counts = record.state is State.COMPLETE and (plain or not record.identity.control)
             if not counts or value is None or not math.isfinite(value):
                 continue

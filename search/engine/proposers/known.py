@@ -110,9 +110,9 @@ def _best(scope: Scope, start: BestOf, recorded: Recorded) -> list[Given]:
     """What validation chooses of another sweep's attacks on this scope's workload."""
     choice, select = Choice(), scope.sweep.select
     trials: dict[str, Trial] = {}
-    for record in recorded(start.best_of):
-        if record.identity.control or record.trial.workload != scope.workload:
-            continue
+    records = [record for record in recorded(start.best_of) if record.trial.workload == scope.workload]
+    confirmed, raced = _confirmed_and_raced(records)
+    for record in (record for record in records if not record.identity.control):
         if record.trial.computed["method"] == "standard" or select.column not in record.epochs[0]:
             continue
         value = record.value(select)
@@ -120,10 +120,30 @@ def _best(scope: Scope, start: BestOf, recorded: Recorded) -> list[Given]:
             configuration = record.identity.configuration
             trials.setdefault(configuration, record.trial)
             merit, margins = select.rule.decides.sign * value, record.margins(select)
-            choice.add(configuration, record.trial.seed, record.key, merit, margins, fresh=False)
+            fresh, race = record.stage in confirmed, record.stage if record.stage in raced else None
+            choice.add(configuration, record.trial.seed, record.key, merit, margins, fresh=fresh, race=race)
     best = [Given.of(trials[str(c)]) for c in itertools.islice(choice.order(), start.top)]
     known = scope.stage.methods
     return [Given(g.method, _with_fixed(scope, g)) if g.method in known else g for g in best]
+
+
+def _confirmed_and_raced(records: Sequence[Record]) -> tuple[set[str], set[str]]:
+    """Which stages of another sweep confirmed, and in which candidates raced, by what they recorded.
+
+    A confirmation has none of the seeds that were searched. Draws of one search that have different numbers
+    of seeds raced for them; what no sampler drew has its seed among its params.
+    """
+    seeds: dict[str, dict[str, set[int]]] = {}
+    for record in records:
+        seeds.setdefault(record.stage, {}).setdefault(record.identity.configuration, set()).add(
+            record.trial.seed
+        )
+    all_of = {stage: set().union(*own.values()) for stage, own in seeds.items()}
+    searched = next(iter(all_of.values()), set())
+    confirmed = {stage for stage, own in all_of.items() if not own & searched}
+    drawn = {record.stage for record in records if record.params and "seed" not in record.params}
+    uneven = {stage for stage, own in seeds.items() if len({len(each) for each in own.values()}) > 1}
+    return confirmed, (drawn & uneven) - confirmed
 
 
 def _published(scope: Scope, start: Papers) -> list[Given]:

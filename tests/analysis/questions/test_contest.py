@@ -11,6 +11,7 @@ import pytest
 from analysis.export import from_parquet
 from analysis.questions.answers import Effect, Outcome
 from analysis.questions.contest import Met, contests, judged
+from analysis.questions.recommendation import Why, recommend_of_contest
 from analysis.questions.verdict import verdicts
 from analysis.records import Records
 from analysis.report import sections, write_report
@@ -122,6 +123,31 @@ def test_a_difference_counts_only_beyond_the_margin(gain: float, spread: float, 
     assert np.isnan(met.contrast.needed) == (outcome is not Outcome.UNDECIDED)
 
 
+@pytest.mark.parametrize(
+    ("gain", "cost", "use"),
+    [
+        (0.01, 2.0, "layers"),
+        (0.01, 5.0, "layers"),
+        (-0.01, 1.0, "sam"),
+        (0.0, 2.0, "sam"),
+        (0.0, 3.0, "sam"),
+        (0.0, 1.0, "layers"),
+    ],
+)
+def test_what_won_is_recommended_and_else_the_cheaper(gain: float, cost: float, use: str) -> None:
+    """Not what validation likes best, which is sam in all of these: the contest is the answer."""
+    records = _records(gain, 0.001)
+    layers = records.trials["targets"] == "fc1.w"
+    trials = records.trials.assign(passes=records.trials["passes"].mask(layers, cost))
+    (met,) = contests(Records(trials, sweep=records.sweep)).values()
+    entrant = met.contender if use == "layers" else met.rival
+    found = recommend_of_contest(met, {met.contender.identity: cost, met.rival.identity: 2.0})
+    arm = found.arm
+    assert (arm.family, arm.identity, arm.mean, arm.n) == (use, entrant.identity, entrant.mean, FRESH)
+    assert arm.passes == (cost if use == "layers" else 2.0)
+    assert found.why is (Why.EVEN if gain == 0 else Why.WON)
+
+
 def test_a_gain_below_the_margin_is_no_help_however_sure() -> None:
     met = _met(0.0027, 0.0012)
     assert met.contrast.effect.p < 0.05
@@ -156,6 +182,52 @@ def test_controls_are_of_the_contender_and_tell_what_makes_it_so() -> None:
     assert met.over_controls["eps-zero"].gain == pytest.approx(0.01, abs=0.003)
 
 
+def test_a_stage_after_the_confirmation_is_no_arm_of_it() -> None:
+    records = _records(0.01)
+    later = _trials("later", "sam", [0.99, 0.99], 0, rho=0.2, passes=2.0)
+    stages = [*records.sweep["stages"], {"name": "later", "search": "grid"}]
+    trials = pd.concat([records.trials, pd.DataFrame(later)], ignore_index=True)
+    (met,) = contests(Records(trials, sweep={**records.sweep, "stages": stages})).values()
+    assert [entrant.arm for entrant in met.entrants] == ["standard", "sam", "input", "layers"]
+    assert met.rival.arm == "sam"
+
+
+def test_controls_of_a_former_contender_are_none_of_the_one_that_met() -> None:
+    """A search that went on has found another best; what stood beside the former one stays on record."""
+    records = _records(0.01, controls={"eps-zero": 0.01, "p-one": 0.0})
+    former: list[dict[str, Any]] = []
+    for control, epsilon in (("", 3.0), ("eps-zero", 3.0), ("p-one", 3.0), ("random-direction", 3.0)):
+        own = {"targets": "fc1.w", "epsilon": epsilon, "p": 0.5, **({"control": control} if control else {})}
+        former += _trials("confirm", "dropattack", [0.5 + i / 100 for i in range(FRESH)], 100, **own)
+    trials = pd.concat([records.trials, pd.DataFrame(former)], ignore_index=True)
+    (met,) = contests(Records(trials, sweep=records.sweep)).values()
+    (alone,) = contests(records).values()
+    assert [control.arm for control in met.controls] == ["eps-zero", "p-one"]
+    assert {n: e.gain for n, e in met.over_controls.items()} == pytest.approx(
+        {n: e.gain for n, e in alone.over_controls.items()}
+    )
+
+
+def test_controls_that_are_one_training_for_many_configurations_count_by_their_passes() -> None:
+    """An extended sweep asks for no second ε = 0 where it would be the very same training."""
+    records = _records(0.01)
+    shared = {"targets": "fc2.w", "epsilon": 2.0, "p": 0.4, "control": "eps-zero"}
+    plain = {"rounds": 1.0, "control_experiment": "equal-passes"}
+    rows = _trials("confirm", "dropattack", [0.88 + i / 1000 for i in range(FRESH)], 100, **shared)
+    for passes in (1.0, 2.0):
+        own = {**plain, "passes": passes, "rounds": passes, "configuration_id": f"rounds{passes}"}
+        rows += [
+            {**row, "training.learning_rate": 0.004}
+            for row in _trials("confirm", "standard", [0.87] * FRESH, 100, **own)
+        ]
+    trials = pd.concat([records.trials, pd.DataFrame(rows)], ignore_index=True)
+    (met,) = contests(Records(trials, sweep=records.sweep)).values()
+    assert [(c.arm, c.identity) for c in met.controls if c.arm == "equal-passes"] == [
+        ("equal-passes", "rounds1.0")
+    ]
+    assert {c.arm for c in met.controls} == {"eps-zero", "equal-passes"}
+
+
 def test_examples_widen_the_interval_where_it_is_known_which_are_recognised() -> None:
     rng = np.random.default_rng(3)
     right: dict[str, np.ndarray] = {}
@@ -188,6 +260,9 @@ def test_it_is_the_answer_of_the_verdict_and_a_section_of_the_report() -> None:
     assert "n = 12 fresh seeds" in lines["Primary contrast"]
     assert "eps-zero" in lines["Mechanism"]
     assert verdict.to_dict()["contest"]["outcome"] == "helps"
+    use = verdict.to_dict()["use"]
+    assert (use["family"], use["passes"], use["n"]) == ("layers", 1.0, FRESH)
+    assert use["why"] == "shown to be better than the best of the other side"
     names = [section.name for section in sections(records)]
     assert names[:2] == ["verdict", "contest"]
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -140,6 +141,16 @@ def test_what_keeps_to_the_constraints_is_recommended_where_plain_training_does_
     (loose,) = verdicts(_records({**SELECT, "constraints": ["accuracy >= 0.8"]}))
     assert loose.chosen is not None
     assert "ε\N{NO-BREAK SPACE}5" in loose.chosen.configuration
+
+
+def test_what_lacks_a_bound_metric_on_a_seed_does_not_keep_to_the_constraint() -> None:
+    """As `analysis.choice.Choice` has it: what is not known keeps to nothing."""
+    records = _records()
+    lacking = (records.trials["epsilon"] == 1.0) & (records.trials["seed"] == 0)
+    trials = records.trials.assign(valid_accuracy=records.trials["valid_accuracy"].mask(lacking))
+    table = front(replace(records, trials=trials))
+    assert not table.loc[table["epsilon"] == 1.0, "keeps"].any()
+    assert not table.loc[table["epsilon"] == 1.0, "best"].any()
 
 
 def test_one_metric_has_no_front() -> None:

@@ -127,3 +127,16 @@ def test_a_random_search_has_no_other_sampler() -> None:
     stage = {"name": "search", "methods": {"dropattack": RANGES}}
     with pytest.raises(UsageError, match="for sampler: tpe write kind: optuna"):
         sweep(stages=[stage | {"search": {"kind": "random", "trials": 5, "sampler": "tpe"}}])
+
+
+@pytest.mark.parametrize("race", [False, True])
+def test_a_seed_that_would_count_twice_is_refused(race: bool) -> None:
+    """A race would ask for the very same training again and again."""
+
+    def asked(seeds: list[int]) -> Sweep:
+        how = {"kind": "optuna", "trials": 3, "seeds": 2, "race": race}
+        return sweep(seeds=seeds, stages=[{"name": "s", "search": how, "methods": {"dropattack": RANGES}}])
+
+    with pytest.raises(UsageError, match=r"seeds has 0 twice, and search\.seeds counts both"):
+        asked([0, 0, 1])
+    assert asked([0, 1, 1]).seeds == (0, 1, 1)

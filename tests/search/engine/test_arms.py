@@ -127,3 +127,22 @@ def test_a_confirmation_runs_the_controls_of_those_that_have_them(tmp_path: Path
     of_sam = [{"name": "grid", "methods": {"sam": {}}}, {"name": "confirm", "search": confirm}]
     with pytest.raises(UsageError, match="sam has no control eps-zero; leave it out"):
         sweep(stages=of_sam)
+
+
+def test_an_arm_does_not_win_by_attacking_nothing(tmp_path: Path) -> None:
+    """At p = 0 it is plain training under its own recipe: a control, for the engine and the report alike."""
+    attack = {"targets": "input", "epsilon": 9.0, "p": [0.0, 1.0]}
+    stages = [
+        {"name": "plain", "methods": {"standard": {}}},
+        {"name": "input", "methods": {"dropattack": attack}},
+        {"name": "confirm", "search": {"kind": "confirm", "arms": ["input"], "seeds": [7, 8, 9]}},
+    ]
+    definition = sweep(stages=stages)
+    driver = Driver(engine(tmp_path, definition))
+    driver.run()
+    searched = [r for r in driver.engine.records if r.stage == "input" and r.trial.seed == 0]
+    found = {r.trial.hyperparameters["p"]: r.value(definition.select) or 0.0 for r in searched}
+    assert found[0.0] > found[1.0], "what attacks nothing is better by validation"
+    (met,) = contests(records_for_analysis(definition, driver.engine.records, ShownRuns(), {})).values()
+    assert (met.contender.arm, met.contender.n, met.rival.n) == ("input", 3, 3)
+    assert "p\N{NO-BREAK SPACE}1 " in met.contender.configuration

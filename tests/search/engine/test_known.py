@@ -1,6 +1,7 @@
 """What a search starts from: configurations of the user, the best of another sweep, trials of others."""
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from dropattack import UsageError
 from search.definition.sweep import Sweep
 from search.engine.compatibility import check_extends, check_warm_starts
 from search.records.record import Record
+from search.results.best import BestSoFar
 from tests.search.simulation import Driver, KilledError, engine, sweep, table
 
 SPACE: dict[str, Any] = {
@@ -139,6 +141,33 @@ def test_the_best_of_another_sweep_are_tried_with_what_this_one_fixes(tmp_path: 
         UsageError, match="the best of before is of dropattack, which is no method of the stage"
     ):
         engine(tmp_path / "other", _sweep({"best_of": "before"}, methods=other), recorded=recorded)
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_the_best_of_a_sweep_that_raced_and_confirmed_is_what_that_sweep_chooses(
+    tmp_path: Path, confirmed: bool
+) -> None:
+    """No candidate of one lucky seed, and where one was confirmed that one, whatever its fresh seeds gave."""
+    search = {"kind": "optuna", "trials": 6, "seeds": 3, "race": True}
+    stages: list[dict[str, Any]] = [{"name": "race", "search": search, "methods": {"dropattack": SPACE}}]
+    stages += [{"name": "confirm", "search": {"kind": "confirm", "seeds": [7, 8]}}] * confirmed
+    before = sweep(name="before", seeds=[0, 1, 2], stages=stages, training={"epochs": 2})
+    found = list(_run(tmp_path / "before", before).engine.records)
+    counts = Counter(record.identity.configuration for record in found if record.stage == "race")
+    lucky = min(counts, key=lambda name: counts[name])
+    assert counts[lucky] < max(counts.values()) == 3
+    for record in found:
+        if record.identity.configuration == lucky or record.stage == "confirm":
+            value = 0.99 if record.identity.configuration == lucky else 0.01
+            record.epochs[:] = [{**metrics, "valid_accuracy": value} for metrics in record.epochs]
+    best = BestSoFar(before)
+    for record in found:
+        if record.trial.method == "dropattack":
+            best.add(record)
+    (chosen,) = best.best().values()
+    assert chosen.record.identity.configuration != lucky
+    records = _run(tmp_path / "after", _sweep({"best_of": "before"}), lambda name: found).engine.records
+    assert _drawn(records[0]) == _drawn(chosen.record)
 
 
 def test_a_warm_start_says_what_it_could_use_and_why_not_the_others(tmp_path: Path) -> None:

@@ -28,6 +28,36 @@ def test_the_best_by_the_sweeps_metric_comes_first(metric: str, ascending: bool)
         assert (state["orderByKey"], state["orderByAsc"]) == (f"metrics.`best/valid_{metric}`", ascending)
 
 
+@pytest.mark.parametrize(
+    ("rule", "order"),
+    [
+        ({"constraints": ["accuracy >= 0.9"]}, ["pgd-20_0.1_accuracy", "accuracy"]),
+        ({"constraints": ["pgd-20_0.1_accuracy >= 0.3"]}, ["accuracy", "pgd-20_0.1_accuracy"]),
+        (
+            {"weights": {"accuracy": 1, "pgd-20_0.1_accuracy": 1, "passes": 0}},
+            ["accuracy", "pgd-20_0.1_accuracy"],
+        ),
+    ],
+)
+def test_of_several_aims_all_have_columns_and_the_one_that_decides_orders(
+    rule: dict[str, object], order: list[str]
+) -> None:
+    """Passes are a param; a weighted sum is no metric of a run."""
+    metrics = ["accuracy", "pgd-20_0.1_accuracy", "passes"]
+    stages = [{"name": "grid", "methods": {"standard": {}}}]
+    state = _state(
+        "trials",
+        select={"metrics": metrics, **rule},
+        training={"robustness": "pgd-20:0.1"},
+        stages=stages,
+    )
+    assert state["orderByKey"] == f"metrics.`best/valid_{order[0]}`"
+    columns = state["selectedColumns"]
+    assert isinstance(columns, list)
+    shown = [f"metrics.`best/{split}_{name}`" for name in order for split in ("valid", "test")]
+    assert [column for column in columns if column.startswith("metrics")] == shown
+
+
 def test_columns_are_what_was_asked_for() -> None:
     columns = _state("trials")["selectedColumns"]
     params = ["method", "epsilon", "p", "k", "targets", "control", "seed"]

@@ -1,0 +1,32 @@
+"""What to use, as the terminal says it."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from search.console.best import show_best
+from search.results.usable import Usable
+from tests.search.simulation import Driver, engine, sweep
+
+
+def test_where_arms_met_it_says_which_to_use_and_why(tmp_path: Path) -> None:
+    definition = sweep(stages=[{"name": "plain", "methods": {"standard": {}}}])
+    driver = Driver(engine(tmp_path, definition))
+    driver.run()
+    verdict = {
+        "workload": "digits-lenet5",
+        "lines": ["It helps.", "Who met: a and b.", "All arms: a is better than b."],
+        "use": {"name": "dropattack fc1.w", "why": "shown to be better than the best of the other side"},
+        "contest": {"outcome": "helps"},
+    }
+    record, stage = driver.engine.records[0], {"methods": {"standard": {}}}
+    console = Console(record=True, width=200)
+    show_best(console, definition, [Usable(verdict, record, None, stage)])
+    lines = console.export_text().splitlines()
+    assert lines[2:4] == [
+        "It helps.",
+        "Use dropattack fc1.w: shown to be better than the best of the other side.",
+    ]
+    console = Console(record=True, width=200)
+    show_best(console, definition, [Usable(verdict | {"contest": None}, record, None, stage)])
+    assert "Use " not in console.export_text()
