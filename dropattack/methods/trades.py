@@ -103,7 +103,7 @@ class TRADES(Method[TRADESSettings]):
             stack.enter_context(frozen_batch_statistics(model))
             share = self._attack(model, batch, clean.detach(), target)
             _, attacked = self.forward(model, *batch)
-            raised = divergence(clean, log_probabilities(attacked, batch, self.task))
+            raised = divergence(clean, log_probabilities(attacked, batch, self.task), batch)
             self.propagate(loss + settings.kl_weight * raised)
         return StepResult(loss.detach(), detached(outputs), {"skipped": share})
 

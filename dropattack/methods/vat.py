@@ -98,7 +98,7 @@ class VAT(Method[VATSettings]):
                 shares.append(_unit(direction)[1])
             target.shift(_unit(direction)[0] * settings.epsilon)
             _, attacked = self.forward(model, *batch)
-            raised = divergence(clean, log_probabilities(attacked, batch, self.task))
+            raised = divergence(clean, log_probabilities(attacked, batch, self.task), batch)
             self.propagate(settings.kl_weight * raised)
         return StepResult(loss, outputs, {"skipped": torch.stack(shares).mean()})
 
