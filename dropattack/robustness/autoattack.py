@@ -59,7 +59,7 @@ def part(
     images = _images(victim)
     with torch.no_grad():
         with parts.seeded(generator):
-            found = parts.PARTS[name](images, labels, epsilon, parts.STANDARD)
+            found = parts.PARTS[name](images, labels, epsilon, parts.STANDARD).to(images.start)
         standing = images.outputs(found).argmax(1) == labels
         return torch.where(standing.view(-1, 1, 1, 1), images.start, found)
 
