@@ -59,6 +59,11 @@ class TRADESSettings(AttackSettings):
 
     @property
     @override
+    def pixel_change(self) -> float:
+        return self.epsilon if self.norm == "linf" else 0.0
+
+    @property
+    @override
     def needs_distribution(self) -> bool:
         return True
 

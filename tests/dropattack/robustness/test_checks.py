@@ -185,7 +185,10 @@ def test_square_may_add_five_of_a_thousand_and_not_six():
     """Whatever the accuracies are that these lie between, and however they are rounded."""
     for left in range(6, 1001):
         for more in (5, 6):
-            square = {"autoattack_1_accuracy": (left - more) / 1000, "autoattack_1_left_by_fab-t": left / 1000}
+            square = {
+                "autoattack_1_accuracy": (left - more) / 1000,
+                "autoattack_1_left_by_fab-t": left / 1000,
+            }
             assert bool(findings(square)["AutoAttack's Square"]) is (more == 6), left
 
 
