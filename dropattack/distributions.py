@@ -50,15 +50,17 @@ def divergence(p: Tensor, q: Tensor, batch: Batch) -> Tensor:
     Args:
         p: Logarithms of probabilities, ``[…, classes]``.
         q: The same shape.
-        batch: Arranged. Where its labels are class numbers, one for each distribution, those of −100 have no
-            part in the mean.
+        batch: Arranged. Where each example has several class numbers, one for each distribution, what is
+            labelled −100 has no part in the mean: it is padding. An example whose one label that is counts.
 
     Returns:
         0-dimensional, ≥ 0.
     """
     apart = (p.exp() * (p - q)).sum(-1)
     labels = _labels_of(batch)
-    if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.shape != apart.shape:
+    if not isinstance(labels, Tensor) or labels.is_floating_point():
+        return apart.mean()
+    if labels.dim() < 2 or labels.shape != apart.shape:
         return apart.mean()
     counted = labels != _IGNORED
     return apart.where(counted, 0).sum() / counted.sum().clamp(min=1)

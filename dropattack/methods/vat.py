@@ -62,8 +62,8 @@ class VAT(Method[VATSettings]):
     """L(f(x), y) + α KL(f(x) ‖ f(x + ε d)), f(x) taken as constant in the divergence.
 
     d begins at random and becomes g / ‖g‖ in each of K iterations, for g = ∇ KL(f(x) ‖ f(x + ξ d)): by the
-    power method the direction in which the divergence grows fastest. Labels have no part in it, but here each
-    batch has them: the semi-supervised form is not offered.
+    power method the direction in which the divergence grows fastest. Labels have no part in it, but that
+    they tell padding. Here each batch has them: the semi-supervised form is not offered.
     """
 
     name = "vat"
