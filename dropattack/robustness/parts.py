@@ -2,8 +2,8 @@
 
 torchattacks 3.3.0 takes the authors' steps, but for what is mended here: it makes 10 steps of each attack
 instead of 100, stretches Square's schedule as if 5,000 queries were 10,000, has no loss of APGD-T for fewer
-than four classes, adds FAB's gradients to those of the model's parameters, and ends in an error where numbers
-are not of single precision, or images or their gradients lie channels last in memory.
+than four classes, adds FAB's gradients to those of the model's parameters, and ends in an error with models
+of half precision, and in FAB with double precision and with images or gradients that lie channels last.
 """
 
 from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ STANDARD = Budget()
 
 
 class _Logits(nn.Module):
-    """A victim as the library wants a model: of single precision, with a parameter that says the device."""
+    """A victim as the library wants a model: its logits are of the images' type, a parameter says where."""
 
     def __init__(self, victim: Victim) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class _Logits(nn.Module):
 
     @override
     def forward(self, point: Tensor) -> Tensor:
-        return self._victim.outputs(point.to(self._victim.start.dtype)).float()
+        return self._victim.outputs(point.to(self._victim.start.dtype)).to(point.dtype)
 
 
 class _TargetedApgd(APGDT):  # type: ignore[misc]  # torchattacks has no types
@@ -127,8 +127,9 @@ PARTS: dict[str, Callable[[Victim, Tensor, float, Budget], Tensor]] = {
 
 
 def _images(victim: Victim) -> Tensor:
-    """What is attacked, as the library can take it."""
-    return victim.start.float().contiguous()
+    """What is attacked, as the library can take it: of single precision at least, channels first."""
+    start = victim.start
+    return (start.float() if start.dtype.itemsize < 4 else start).contiguous()
 
 
 def _targeted(
@@ -155,7 +156,7 @@ def _targeted(
             break
         attack.target_class = rank
         found, fooled = towards(images[standing], labels[standing])
-        points[standing[fooled]] = found[fooled]
+        points[standing[fooled]] = found[fooled].to(points.dtype)
         standing = standing[~fooled]
     return points
 
