@@ -54,6 +54,7 @@ class Method(Gathering[S]):
     def __init__(self, settings: S, task: Task) -> None:
         if settings.needs_pixels and words_are_input(task):
             raise UsageError("clamp is for images: an embedding has no range to keep; leave it out")
+        settings.check_pixels()
         super().__init__(settings, task)
 
     @classmethod

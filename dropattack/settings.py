@@ -147,6 +147,24 @@ class Settings:
         return False
 
     @property
+    def pixel_change(self) -> float:
+        """The radius of the L∞ ball that these values keep pixels in; 0 where they have none."""
+        return 0.0
+
+    def check_pixels(self) -> None:
+        """Refuses a ball that is wider than the range [0, 1] that these values keep pixels in.
+
+        Raises:
+            UsageError: As by an epsilon of 8 where 8/255 is meant.
+        """
+        if self.needs_pixels and self.pixel_change > 1:
+            wide = self.pixel_change
+            raise UsageError(
+                f"epsilon {wide:g} exceeds the range of pixels that clamp keeps, the whole of which is 1; "
+                f"{wide:g} of 255 is {wide / 255:.3g}"
+            )
+
+    @property
     def needs_distribution(self) -> bool:
         """Whether the method compares distributions over classes, which a regression does not have."""
         return False

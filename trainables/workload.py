@@ -251,12 +251,13 @@ class Workload:
             model: The model; in its default sizes by default.
 
         Raises:
-            UsageError: A name is unknown, a value out of range, or meant for images where there are texts;
-                or the method compares distributions over classes where there are none.
+            UsageError: A name is unknown, a value out of range or of the pixels' range, or meant for images
+                where there are texts; or the method compares distributions over classes where there are none.
         """
         settings: Settings = method_named(method).settings_type.from_dict(dict(hyperparameters))
         if settings.needs_pixels and (model or self.architecture).words:
             raise UsageError(f"clamp keeps pixels in their range, and {self.name} has texts; leave it out")
+        settings.check_pixels()
         if settings.needs_distribution and self.objective.log_probabilities is None:
             raise UsageError(
                 f"{method} compares distributions over classes, and {self.name} predicts none; leave it out"

@@ -27,7 +27,7 @@ def divergence_gradient(
     """
     with watched([target]):
         _, outputs = method.forward(model, *batch)
-        raised = divergence(clean, log_probabilities(outputs, batch, method.task))
+        raised = divergence(clean, log_probabilities(outputs, batch, method.task), batch)
         variable = target.variable
         (gradient,) = [None] if variable is None else method.differentiated(raised, [variable])
         if gradient is None:

@@ -27,6 +27,11 @@ class FastSettings(InputAttackSettings):
     clean: bool = setting(False, "Train on the clean batch too, at one pass more.")
     epsilon: float = setting(8 / 255, "Size ε of the attack: a change of each pixel.", low=0)
 
+    @property
+    @override
+    def pixel_change(self) -> float:
+        return self.epsilon
+
 
 @dataclass(frozen=True, kw_only=True)
 class FGSMRSSettings(FastSettings):

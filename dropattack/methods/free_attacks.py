@@ -43,6 +43,11 @@ class FreeATSettings(AttackSettings):
 
     @property
     @override
+    def pixel_change(self) -> float:
+        return self.epsilon
+
+    @property
+    @override
     def passes(self) -> int:
         """One for each replay."""
         return self.m

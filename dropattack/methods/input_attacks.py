@@ -97,6 +97,11 @@ class FGSMSettings(InputAttackSettings):
         8 / 255, "Change of each pixel; try 2/255 to 16/255, and for embeddings 1e-3 to 1e-1.", low=0
     )
 
+    @property
+    @override
+    def pixel_change(self) -> float:
+        return self.epsilon
+
 
 @dataclass(frozen=True, kw_only=True)
 class NormedAttackSettings(InputAttackSettings):

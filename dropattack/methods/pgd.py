@@ -60,6 +60,11 @@ class PGDSettings(NormedAttackSettings):
 
     @property
     @override
+    def pixel_change(self) -> float:
+        return self.epsilon if self.norm == "linf" else 0.0
+
+    @property
+    @override
     def noisy(self) -> bool:
         return self.random_start
 

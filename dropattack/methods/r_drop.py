@@ -58,6 +58,6 @@ class RDrop(Method[RDropSettings]):
         with frozen_batch_statistics(model):
             again, others = self.forward(model, *batch)
         other = log_probabilities(others, batch, self.task)
-        apart = (divergence(one, other) + divergence(other, one)) / 2
+        apart = (divergence(one, other, batch) + divergence(other, one, batch)) / 2
         self.propagate((loss + again) / 2 + self.settings.kl_weight * apart)
         return StepResult(loss.detach(), detached(outputs))

@@ -59,6 +59,11 @@ class TRADESSettings(AttackSettings):
 
     @property
     @override
+    def pixel_change(self) -> float:
+        return self.epsilon if self.norm == "linf" else 0.0
+
+    @property
+    @override
     def needs_distribution(self) -> bool:
         return True
 
@@ -103,7 +108,7 @@ class TRADES(Method[TRADESSettings]):
             stack.enter_context(frozen_batch_statistics(model))
             share = self._attack(model, batch, clean.detach(), target)
             _, attacked = self.forward(model, *batch)
-            raised = divergence(clean, log_probabilities(attacked, batch, self.task))
+            raised = divergence(clean, log_probabilities(attacked, batch, self.task), batch)
             self.propagate(loss + settings.kl_weight * raised)
         return StepResult(loss.detach(), detached(outputs), {"skipped": share})
 

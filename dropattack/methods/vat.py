@@ -62,8 +62,8 @@ class VAT(Method[VATSettings]):
     """L(f(x), y) + α KL(f(x) ‖ f(x + ε d)), f(x) taken as constant in the divergence.
 
     d begins at random and becomes g / ‖g‖ in each of K iterations, for g = ∇ KL(f(x) ‖ f(x + ξ d)): by the
-    power method the direction in which the divergence grows fastest. Labels have no part in it, but here each
-    batch has them: the semi-supervised form is not offered.
+    power method the direction in which the divergence grows fastest. Labels have no part in it, but that
+    they tell padding. Here each batch has them: the semi-supervised form is not offered.
     """
 
     name = "vat"
@@ -98,7 +98,7 @@ class VAT(Method[VATSettings]):
                 shares.append(_unit(direction)[1])
             target.shift(_unit(direction)[0] * settings.epsilon)
             _, attacked = self.forward(model, *batch)
-            raised = divergence(clean, log_probabilities(attacked, batch, self.task))
+            raised = divergence(clean, log_probabilities(attacked, batch, self.task), batch)
             self.propagate(settings.kl_weight * raised)
         return StepResult(loss, outputs, {"skipped": torch.stack(shares).mean()})
 

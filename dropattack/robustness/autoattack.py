@@ -15,8 +15,12 @@ PARTS = ("apgd-ce", "apgd-t", "fab-t", "square")
 """Its attacks, in the order in which they are made."""
 WHITE_BOX = PARTS[:3]
 """Those that follow gradients."""
-PASSES = 100 + 9 * 100 + 9 * 100 + 5000
+GRADIENT_PASSES = 100 + 9 * 100 + 9 * 100
 """Over an example that withstands all of them, where there are ten classes or more."""
+FORWARD_PASSES = 9 * 100 + 5000
+"""Without a gradient over that example: FAB-T's looks at where it is, and Square's queries."""
+PASSES = GRADIENT_PASSES + 5000
+"""Steps and queries over that example."""
 BUDGET = (
     "APGD-CE of 100 steps, APGD-T and FAB-T of 100 for each of at most 9 wrong classes, Square of 5,000 "
     "queries"
@@ -59,7 +63,7 @@ def part(
     images = _images(victim)
     with torch.no_grad():
         with parts.seeded(generator):
-            found = parts.PARTS[name](images, labels, epsilon, parts.STANDARD)
+            found = parts.PARTS[name](images, labels, epsilon, parts.STANDARD).to(images.start)
         standing = images.outputs(found).argmax(1) == labels
         return torch.where(standing.view(-1, 1, 1, 1), images.start, found)
 

@@ -2,7 +2,8 @@
 
 torchattacks 3.3.0 takes the authors' steps, but for what is mended here: it makes 10 steps of each attack
 instead of 100, stretches Square's schedule as if 5,000 queries were 10,000, has no loss of APGD-T for fewer
-than four classes, and adds FAB's gradients to those of the model's parameters.
+than four classes, adds FAB's gradients to those of the model's parameters, and ends in an error with models
+of half precision, and in FAB with double precision and with images or gradients that lie channels last.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,7 +37,7 @@ STANDARD = Budget()
 
 
 class _Logits(nn.Module):
-    """A victim as the library wants a model: a module whose parameter says the device."""
+    """A victim as the library wants a model: its logits are of the images' type, a parameter says where."""
 
     def __init__(self, victim: Victim) -> None:
         super().__init__()
@@ -45,7 +46,7 @@ class _Logits(nn.Module):
 
     @override
     def forward(self, point: Tensor) -> Tensor:
-        return self._victim.outputs(point.to(self._victim.start.dtype))
+        return self._victim.outputs(point.to(self._victim.start.dtype)).to(point.dtype)
 
 
 class _TargetedApgd(APGDT):  # type: ignore[misc]  # torchattacks has no types
@@ -70,7 +71,7 @@ class _TargetedFab(FAB):  # type: ignore[misc]  # torchattacks has no types
         with torch.enable_grad():
             lead = _lead(self.get_logits(points), labels, targets)
             (gradient,) = torch.autograd.grad(lead.sum(), points)
-        return lead.detach().unsqueeze(1), gradient.unsqueeze(1)
+        return lead.detach().unsqueeze(1), gradient.contiguous().unsqueeze(1)
 
 
 def _lead(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
@@ -81,7 +82,7 @@ def _lead(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
 def apgd_ce(victim: Victim, labels: Tensor, epsilon: float, budget: Budget) -> Tensor:
     """APGD on the cross entropy, from a random start (Croce and Hein 2020b, Algorithm 1)."""
     attack = APGD(_Logits(victim), eps=epsilon, steps=budget.steps, loss="ce")
-    points: Tensor = attack.attack_single_run(victim.start, labels)[3]
+    points: Tensor = attack.attack_single_run(_images(victim), labels)[3]
     return points
 
 
@@ -111,9 +112,9 @@ def fab_t(victim: Victim, labels: Tensor, epsilon: float, budget: Budget) -> Ten
 def square(victim: Victim, labels: Tensor, epsilon: float, budget: Budget) -> Tensor:
     """Random search by squares (Andriushchenko et al. 2020, Algorithm 1), the squares' sizes as published."""
     attack = Square(_Logits(victim), eps=epsilon, n_queries=budget.queries, resc_schedule=False)
-    attack.init_hyperparam(victim.start)
-    _, found = attack.attack_single_run(victim.start, labels)
-    points: Tensor = found
+    images = _images(victim)
+    attack.init_hyperparam(images)
+    points: Tensor = attack.attack_single_run(images, labels)[1]
     return points
 
 
@@ -123,6 +124,12 @@ PARTS: dict[str, Callable[[Victim, Tensor, float, Budget], Tensor]] = {
     "fab-t": fab_t,
     "square": square,
 }
+
+
+def _images(victim: Victim) -> Tensor:
+    """What is attacked, as the library can take it: of single precision at least, channels first."""
+    start = victim.start
+    return (start.float() if start.dtype.itemsize < 4 else start).contiguous()
 
 
 def _targeted(
@@ -141,13 +148,14 @@ def _targeted(
         budget: How many classes.
         towards: Points and labels to points and which of them are adversarial.
     """
-    points, standing = victim.start.clone(), torch.arange(len(labels), device=labels.device)
+    images = _images(victim)
+    points, standing = images.clone(), torch.arange(len(labels), device=labels.device)
     classes = victim.outputs(victim.start[:1]).shape[1]
     for rank in range(2, min(budget.targets, classes - 1) + 2):
         if not len(standing):
             break
         attack.target_class = rank
-        found, fooled = towards(victim.start[standing], labels[standing])
+        found, fooled = towards(images[standing], labels[standing])
         points[standing[fooled]] = found[fooled].to(points.dtype)
         standing = standing[~fooled]
     return points

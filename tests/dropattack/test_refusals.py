@@ -9,6 +9,7 @@ from torch import nn
 
 import dropattack
 from dropattack import Task, UsageError
+from trainables.workloads import workload_named
 
 X, Y = torch.rand(6, 3), torch.tensor([0, 1, 0, 1, 1, 0])
 NAMES = sorted(dropattack.registered())
@@ -120,3 +121,31 @@ def test_a_wrong_parameter_in_names_is_what_is_named() -> None:
         UsageError, match=r"maps 'input' to what the model does not have: .*'embedding.weight'"
     ):
         stepped("fgm", network(), task)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("fgsm", {}),
+        ("fgsm-rs", {}),
+        ("n-fgsm", {}),
+        ("freeat", {}),
+        ("pgd", {"preset": "madry"}),
+        ("trades", {}),
+    ],
+)
+def test_a_ball_wider_than_the_pixels_range_is_refused(name: str, values: dict[str, Any]) -> None:
+    with pytest.raises(
+        UsageError, match=r"epsilon 8 exceeds the range of pixels .*; 8 of 255 is 0\.0314"
+    ) as e:
+        dropattack.create(name, epsilon=8, clamp=True, **values)
+    assert "\n" not in str(e.value)
+    with pytest.raises(UsageError, match="epsilon 8 exceeds"):
+        workload_named("digits-lenet5").method_settings(name, {"epsilon": 8, "clamp": True, **values})
+    for fitting in ({"epsilon": 1, "clamp": True}, {"epsilon": 8, "clamp": False}):
+        dropattack.create(name, **values, **fitting)
+
+
+def test_an_l2_ball_may_be_wider_than_a_pixels_range() -> None:
+    for name in ("fgm", "pgd", "trades"):
+        dropattack.create(name, epsilon=8, clamp=True, **({} if name == "fgm" else {"norm": "l2"}))

@@ -34,9 +34,12 @@ def check_attackable(cases: Sequence[Case], split: Split, data: Data, name: str)
     if not cases or data.words is not None:
         return
     inputs, _ = next(split.batches(_LOOKED_AT))
-    if isinstance(inputs, Tensor) and inputs.is_floating_point():
-        _check_shape(cases, list(inputs.shape[1:]), name)
-        _check_range(inputs, data.bounds, name)
+    attacked, *others = inputs if isinstance(inputs, tuple) else (inputs,)
+    if attacked.is_floating_point():
+        _check_shape(cases, list(attacked.shape[1:]), name)
+        if others:
+            _check_alone(cases, name)
+        _check_range(attacked, data.bounds, name)
 
 
 def _check_shape(cases: Sequence[Case], shape: list[int], name: str) -> None:
@@ -45,6 +48,15 @@ def _check_shape(cases: Sequence[Case], shape: list[int], name: str) -> None:
         raise UsageError(
             f"the attack {refused[0]} is for images, and an example of {name} is of shape {shape}; take "
             "pgd-50x5 and margin-50x5 instead"
+        )
+
+
+def _check_alone(cases: Sequence[Case], name: str) -> None:
+    refused = [case.name for case in cases if case.attack.in_turn]
+    if refused:
+        raise UsageError(
+            f"the attack {refused[0]} is for models of images alone, and those of {name} take more than one "
+            "input; take pgd-50x5 and margin-50x5 instead"
         )
 
 

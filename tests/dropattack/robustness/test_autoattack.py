@@ -194,6 +194,36 @@ def test_normalised_inputs_are_attacked_as_their_pixels_are(short):
     assert torch.allclose((other - low) / width, plain, atol=1e-5)
 
 
+class Convolved(nn.Module):
+    """Whose gradients lie as its weights do in memory."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.last = nn.Conv2d(2, 4, 3, padding=1), nn.Linear(64, 4)
+
+    def forward(self, images):
+        return self.last(self.conv(images).relu().flatten(1))
+
+
+@pytest.mark.parametrize("kind", ["channels last", "last in the model", "float64", "bfloat16"])
+def test_images_of_any_type_and_order_in_memory_are_attacked(short, kind):
+    model = Convolved()
+    points, labels = images(model, 8, 2)
+    if kind == "channels last":
+        points = points.to(memory_format=torch.channels_last)
+    elif kind == "last in the model":
+        model = model.to(memory_format=torch.channels_last)
+    else:
+        model, points = (each.to(getattr(torch, kind)) for each in (model, points))
+        labels = model(points).argmax(1)
+    found = adversarial_examples("autoattack", model, points, labels, 0.1)
+    assert found.dtype == points.dtype
+    assert (found - points).abs().max() <= 0.1 + max(1e-6, torch.finfo(points.dtype).eps)
+    assert (model(found).argmax(1) != labels).any()
+    assert 0 <= found.min() <= found.max() <= 1
+
+
 def test_inputs_that_are_no_images_are_refused():
     with pytest.raises(UsageError, match=r"models of images alone.*take pgd-50x5"):
         adversarial_examples("autoattack", nn.Linear(3, 2), torch.rand(2, 3), torch.tensor([0, 1]), 0.1)

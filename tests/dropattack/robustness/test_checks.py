@@ -181,6 +181,17 @@ def test_autoattack_does_not_vouch_for_gradients_that_square_had_to_do_without()
     assert found["black box"].startswith("an attack without gradients beats those with them")
 
 
+def test_square_may_add_five_of_a_thousand_and_not_six():
+    """Whatever the accuracies are that these lie between, and however they are rounded."""
+    for left in range(6, 1001):
+        for more in (5, 6):
+            square = {
+                "autoattack_1_accuracy": (left - more) / 1000,
+                "autoattack_1_left_by_fab-t": left / 1000,
+            }
+            assert bool(findings(square)["AutoAttack's Square"]) is (more == 6), left
+
+
 class Quantised(nn.Module):
     """Inputs in seven steps: rounding has a gradient of zero everywhere."""
 

@@ -1,5 +1,7 @@
 """Attacks that do not fit the data, refused before anything is trained for them."""
 
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dropattack import UsageError
+from dropattack import Batch, UsageError
 from dropattack.robustness import UNIT, autoattack, parse_grid
 from trainables.data.dataset import Data
 from trainables.data.splits import TensorSplit
@@ -43,6 +45,31 @@ def test_attacks_that_do_not_fit_the_data_are_refused_before_training(
     with pytest.raises(UsageError, match=message) as raised:
         check_attackable(parse_grid(grid), split, own, "mine")
     assert "\n" not in str(raised.value)
+
+
+class Paired(TensorSplit):
+    """Whose models take something else beside what is attacked."""
+
+    def batches(self, size: int, generator: torch.Generator | None = None) -> Iterator[Batch]:
+        for inputs, labels in super().batches(size, generator):
+            yield (inputs, torch.zeros(len(labels), 2)), labels
+
+
+@pytest.mark.parametrize(
+    ("inputs", "grid", "message"),
+    [
+        (IMAGES, "autoattack-of-9:0.1", "autoattack-of-9 is for models of images alone, .*; take pgd-50x5"),
+        (IMAGES * 4 - 2, "pgd-3:0.1", "reach from -2 to 2"),
+        (TABLE, "square-5:0.1", "is for images"),
+        (IMAGES, "pgd-3:0.1+square-5:0.1", ""),
+        (torch.ones(60, 7, dtype=torch.int64), "pgd-l2-3:0.1", ""),
+    ],
+)
+def test_the_first_of_several_inputs_is_looked_at_too(inputs: Tensor, grid: str, message: str) -> None:
+    split = Paired(inputs, torch.arange(60) % 3)
+    own = Data(split, split, split, 3, "checksum")
+    with pytest.raises(UsageError, match=message) if message else nullcontext():
+        check_attackable(parse_grid(grid), split, own, "mine")
 
 
 def test_a_trial_looks_whether_its_attacks_can_be_made_before_it_trains(

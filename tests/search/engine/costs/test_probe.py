@@ -5,15 +5,18 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from dropattack import UsageError
+from dropattack.robustness import Case, parts
 from search.engine.costs import probe as probing
 from search.engine.costs.portions import Portion, of_trials
 from search.engine.costs.probe import probe
 from trainables.data.dataset import Data
-from trainables.data.splits import TextSplit
+from trainables.data.splits import Split, TextSplit
 from trainables.recipe.settings import TrainingSettings
 from trainables.training.loop import Training
+from trainables.training.under_attack import Evaluation
 from trainables.trial import Trial
 from trainables.workloads import workload_named
 
@@ -83,6 +86,21 @@ def test_it_leaves_threads_and_draws_as_they_were() -> None:
     assert torch.get_num_threads() == threads
     assert min(*found.passes.values(), found.validation, plain.test) > 0
     assert found.test > 0
+
+
+def test_autoattack_is_counted_by_its_passes_and_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "PARTS", {})
+    seconds = {"pgd": 3.0, "noise": 1.0}
+
+    def accuracy(attacks: Evaluation, model: nn.Module, split: Split, case: Case) -> float:
+        Timed.clock += seconds[case.attack.family] * case.attack.steps * len(split)
+        return 1.0
+
+    monkeypatch.setattr(probing, "_clock", lambda device: Timed.clock)
+    monkeypatch.setattr(Evaluation, "accuracy", accuracy)
+    data = digits()
+    found = probe(portions("standard", robustness="autoattack-of-20:0.1"), data)
+    assert found.test == pytest.approx(2 * 20 * (1900 * 3.0 + 5900 * 1.0))
 
 
 def test_what_cannot_be_trained_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
