@@ -136,7 +136,7 @@ def test_a_difference_counts_only_beyond_the_margin(gain: float, spread: float, 
 )
 def test_what_won_is_recommended_and_else_the_cheaper(gain: float, cost: float, use: str) -> None:
     """Not what validation likes best, which is sam in all of these: the contest is the answer."""
-    records = _records(gain, 0.001)
+    records = contest_records(gain, 0.001)
     layers = records.trials["targets"] == "fc1.w"
     trials = records.trials.assign(passes=records.trials["passes"].mask(layers, cost))
     (met,) = contests(Records(trials, sweep=records.sweep)).values()
@@ -183,7 +183,7 @@ def test_controls_are_of_the_contender_and_tell_what_makes_it_so() -> None:
 
 
 def test_a_stage_after_the_confirmation_is_no_arm_of_it() -> None:
-    records = _records(0.01)
+    records = contest_records(0.01)
     later = _trials("later", "sam", [0.99, 0.99], 0, rho=0.2, passes=2.0)
     stages = [*records.sweep["stages"], {"name": "later", "search": "grid"}]
     trials = pd.concat([records.trials, pd.DataFrame(later)], ignore_index=True)
@@ -194,7 +194,7 @@ def test_a_stage_after_the_confirmation_is_no_arm_of_it() -> None:
 
 def test_controls_of_a_former_contender_are_none_of_the_one_that_met() -> None:
     """A search that went on has found another best; what stood beside the former one stays on record."""
-    records = _records(0.01, controls={"eps-zero": 0.01, "p-one": 0.0})
+    records = contest_records(0.01, controls={"eps-zero": 0.01, "p-one": 0.0})
     former: list[dict[str, Any]] = []
     for control, epsilon in (("", 3.0), ("eps-zero", 3.0), ("p-one", 3.0), ("random-direction", 3.0)):
         own = {"targets": "fc1.w", "epsilon": epsilon, "p": 0.5, **({"control": control} if control else {})}
@@ -210,7 +210,7 @@ def test_controls_of_a_former_contender_are_none_of_the_one_that_met() -> None:
 
 def test_controls_that_are_one_training_for_many_configurations_count_by_their_passes() -> None:
     """An extended sweep asks for no second ε = 0 where it would be the very same training."""
-    records = _records(0.01)
+    records = contest_records(0.01)
     shared = {"targets": "fc2.w", "epsilon": 2.0, "p": 0.4, "control": "eps-zero"}
     plain = {"rounds": 1.0, "control_experiment": "equal-passes"}
     rows = _trials("confirm", "dropattack", [0.88 + i / 1000 for i in range(FRESH)], 100, **shared)
