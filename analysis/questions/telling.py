@@ -36,6 +36,8 @@ def next_text(step: NextStep) -> str:
 def gain_text(effect: Effect, metric: Metric, over: str = "") -> str:
     """``+1.02 [+0.31, +1.73] points (n = 10 seeds)``; of two seeds both values instead of the interval.
 
+    Points are of accuracy; those of another share are named.
+
     Args:
         effect: The gain.
         metric: What it is of.
@@ -43,6 +45,8 @@ def gain_text(effect: Effect, metric: Metric, over: str = "") -> str:
     """
     numbers = (effect.gain, effect.low, effect.high, effect.n, effect.sd)
     unit = " points" if metric.is_fraction else ""
+    if unit and metric.column not in ("test_accuracy", "valid_accuracy"):
+        unit += f" of {metric.name.removeprefix('test ')}"
     gain = f"{values_or_interval(*numbers, metric, signed=True)}{unit}"
     return f"{gain} {over} ({_seeds(effect)})" if over else f"{gain} ({_seeds(effect)})"
 

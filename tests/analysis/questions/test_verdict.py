@@ -212,3 +212,12 @@ def test_whatever_the_results_each_interval_holds_its_estimate_within_bounds(
     if len(results["attack"]) < 3:
         outcomes = {found.equal_cost.outcome, found.equal_epochs.outcome}
         assert not outcomes & {Outcome.HELPS, Outcome.HARMS, Outcome.ALIKE}
+
+
+def test_points_that_are_not_of_accuracy_are_named() -> None:
+    """A gain under attack is no gain in accuracy, and must not read like one."""
+    frames = [way("baseline", around(0.3)), way("attack", around(0.6)), way("equal-passes", around(0.3))]
+    attacked = [frame.rename(columns={"test_accuracy": "test_pgd-20_0.1_accuracy"}) for frame in frames]
+    (found,) = verdicts(records(*attacked, select="valid_pgd-20_0.1_accuracy"))
+    assert "points of pgd-20 0.1 accuracy over plain training with as many passes (n = 6" in found.lines()[0]
+    assert "points over plain training with as many passes (n = 6" in verdicts(records(*frames))[0].lines()[0]
