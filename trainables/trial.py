@@ -157,6 +157,11 @@ class Trial:
         )
         return trial
 
+    def under(self, training: "TrainingSettings") -> "Trial":
+        """The same trial under other training settings, of the code as it is now."""
+        same = (self.seed, self.checksum, self.data, self.model)
+        return Trial.make(self.workload, self.method, self.hyperparameters, training, *same)
+
     @cached_property
     def _resolved(self) -> "Resolved":
         return _resolved(

@@ -72,20 +72,6 @@ def measure_here(trial: Trial, data: Path, compiled: bool) -> Memory:
     device = device_for(1)
     torch.cuda.reset_peak_memory_stats(device)
     split = workload_named(trial.workload).load(data, trial.data).to(device)
-    Training(_of_one_epoch(trial), split, device, compiled).epoch()
+    one_epoch = replace(trial.training_settings, epochs=1)
+    Training(trial.under(one_epoch), split, device, compiled).epoch()
     return Memory(torch.cuda.max_memory_reserved(device), torch.cuda.mem_get_info(device)[1])
-
-
-def _of_one_epoch(trial: Trial) -> Trial:
-    """The same trial with one epoch, which is its last."""
-    settings = replace(trial.training_settings, epochs=1)
-    return Trial.make(
-        trial.workload,
-        trial.method,
-        trial.hyperparameters,
-        settings,
-        trial.seed,
-        trial.checksum,
-        trial.data,
-        trial.model,
-    )

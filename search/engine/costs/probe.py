@@ -133,16 +133,7 @@ def _endless(trial: Trial) -> Trial:
         best_by=trial.objective.names[0],
         patience=0,
     )
-    return Trial.make(
-        trial.workload,
-        trial.method,
-        trial.hyperparameters,
-        settings,
-        trial.seed,
-        trial.checksum,
-        trial.data,
-        trial.model,
-    )
+    return trial.under(settings)
 
 
 def _evaluated(trial: Trial, whole: Data, device: torch.device) -> tuple[float, float]:
