@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-processes test-gpu test-wheel test-extras test-fuzz test-robustness chaos test-cluster test-slurm lint format clean
+.PHONY: demo test docs test-processes test-gpu test-wheel test-extras test-fuzz test-robustness chaos test-cluster test-slurm lint format clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name one with make PYTHON=..." if sys.version_info < (3, 11) else 0)'
@@ -55,6 +55,10 @@ test-cluster: $(INSTALLED)
 # commands are stand-ins.
 test-slurm: $(INSTALLED)
 	$(BIN)/python -m pytest tests/search/test_notice.py tests/search/submission/test_slurm_on_ray.py -p no:xdist
+
+# The documentation as a site in build/site; a dead link or a page outside the navigation ends it.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Runs every benchmark of the table of performance, one after the other, and writes docs/performance.md.
+"""Runs every benchmark of the table of performance, one after the other, and writes docs/reference/performance.md.
 
     python -m benchmarks [--only NAME ...]
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.rows import Row, hardware, markdown
 
 SCRIPTS = {
-    "step_cost": ["--output", "docs/step-cost.md"],
+    "step_cost": ["--output", "docs/reference/step-cost.md"],
     "standard_step": [],
     "recipe_step": [],
     "sweep_speed": [],
@@ -30,7 +30,7 @@ SCRIPTS = {
     "trial_memory": [],
     "report_speed": [],
 }
-PAGE, ROWS = Path("docs/performance.md"), Path("benchmarks/measured")
+PAGE, ROWS = Path("docs/reference/performance.md"), Path("benchmarks/measured")
 REMARKS = ROWS / "remarks.md"
 HEADER = """# How fast it is
 

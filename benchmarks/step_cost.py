@@ -4,7 +4,7 @@ The bound of a method is the bare forward-backward passes it needs, each timed w
 requires, plus its optimizer steps, in the same run. In every round each thing is timed once, in random order,
 and ratios are taken within a round, so that a machine that is busy for a while is so for both sides.
 
-    python -m benchmarks.step_cost --rounds 10 --output docs/step-cost.md
+    python -m benchmarks.step_cost --rounds 10 --output docs/reference/step-cost.md
 """
 
 import argparse

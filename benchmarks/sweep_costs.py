@@ -1,6 +1,6 @@
-"""What every bundled sweep costs on two cores, before it runs: writes docs/costs.md.
+"""What every bundled sweep costs on two cores, before it runs: writes docs/reference/costs.md.
 
-    python -m benchmarks.sweep_costs [--output docs/costs.md] [--seconds 15] [--only SWEEP ...]
+    python -m benchmarks.sweep_costs [--output docs/reference/costs.md] [--seconds 15] [--only SWEEP ...]
 
 A probe trains a few steps of every workload on synthetic data that have the published sizes, as
 `dropattack plan SWEEP --probe` does on real ones. What was measured is kept as JSON beside the scripts.
@@ -174,7 +174,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--output", type=Path, default=Path("docs/costs.md"))
+    parser.add_argument("--output", type=Path, default=Path("docs/reference/costs.md"))
     parser.add_argument("--seconds", type=float, default=15.0, help="of each probe; 15 unless told")
     parser.add_argument("--only", nargs="+", choices=bundled_sweeps(), default=bundled_sweeps())
     options = parser.parse_args()

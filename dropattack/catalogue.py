@@ -1,6 +1,6 @@
 """Every registered method as a table for people, so that no page needs to repeat what the code declares.
 
-    python -m dropattack.catalogue docs/methods.md
+    python -m dropattack.catalogue docs/reference/methods.md
 
 renews the tables between the markers of a Markdown page.
 """

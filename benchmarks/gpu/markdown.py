@@ -1,4 +1,4 @@
-"""Rows as tables for docs/lanes.md and docs/performance.md."""
+"""Rows as tables for docs/how-to/lanes.md and docs/reference/performance.md."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,8 +15,8 @@ def document(runs: Sequence[tuple[Mapping[str, str], Sequence[Row]]]) -> str:
 
 
 def _tables(rows: Sequence[Row]) -> list[str]:
-    found = ["## For docs/lanes.md", _lanes(rows)]
-    found += ["## For docs/performance.md", _performance(rows)]
+    found = ["## For docs/how-to/lanes.md", _lanes(rows)]
+    found += ["## For docs/reference/performance.md", _performance(rows)]
     for table in TABLES:
         timed = [row for row in rows if row.job.table == table and row.job.measure not in RIGHT]
         if timed:

@@ -1,6 +1,6 @@
 """What a method, a workload or a store must keep to, as tests that its author inherits.
 
-Needs pytest. Public are the three contracts below; docs/testing.md has an example of each.
+Needs pytest. Public are the three contracts below; docs/how-to/testing.md has an example of each.
 """
 
 from importlib import import_module

@@ -12,7 +12,7 @@ from search.engine.proposers import total_of
 def test_every_bundled_sweep_has_its_row_or_is_named() -> None:
     root = Path(__file__).parents[2]
     found = json.loads((root / MEASURED).read_text(encoding="utf-8"))
-    page = (root / "docs/costs.md").read_text(encoding="utf-8")
+    page = (root / "docs/reference/costs.md").read_text(encoding="utf-8")
     table, _, unmeasured = page.partition("Not measured yet: ")
     for name in bundled_sweeps():
         if name not in found:

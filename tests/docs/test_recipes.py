@@ -1,4 +1,4 @@
-"""The recipes of docs/library.md run as they stand, and are as short as its table says."""
+"""The recipes of docs/how-to/library.md run as they stand, and are as short as its table says."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,7 @@ import dropattack
 from tests.docs.pages import text_of
 from trainables import vision
 
-PAGE = text_of("docs/library.md")
+PAGE = text_of("docs/how-to/library.md")
 RECIPES: dict[str, str] = {
     title: code
     for title, text in re.findall(r"^### (.*?)\n(.*?)(?=^##)", PAGE, re.MULTILINE | re.DOTALL)

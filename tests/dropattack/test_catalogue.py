@@ -8,12 +8,12 @@ from torch import nn
 import dropattack
 from dropattack import catalogue
 
-PAGE = Path(__file__).parents[2] / "docs" / "methods.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "methods.md"
 
 
 def test_the_page_says_what_the_registry_declares():
     page = PAGE.read_text()
-    assert catalogue.renewed(page) == page, "run: python -m dropattack.catalogue docs/methods.md"
+    assert catalogue.renewed(page) == page, "run: python -m dropattack.catalogue docs/reference/methods.md"
 
 
 def test_every_method_and_hyperparameter_is_in_the_tables():

@@ -92,7 +92,7 @@ def test_the_winner_is_used_as_the_readme_says(user: User, ran: str) -> None:
 
 
 def test_the_analysis_pages_example_reads_what_the_demo_recorded(user: User, ran: str) -> None:
-    example = examples("docs/analysis.md", "python")[0]
+    example = examples("docs/explanations/analysis.md", "python")[0]
     printed = user.python(f"{example}\nprint(len(records.trials), len(scored))")
     trials, scored = map(int, printed.split())
     assert trials == json.loads(user.dropattack("status", "demo", "--json"))["total"]

@@ -24,7 +24,7 @@ def wrong():
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A module with the workload that the documentation shows."""
-    _, example = examples("docs/workloads.md", "python")
+    _, example = examples("docs/reference/workloads.md", "python")
     (tmp_path / "own_workloads.py").write_text(example + WRONG, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     return "own_workloads"
@@ -143,7 +143,7 @@ def test_attacks_are_refused_where_nothing_is_classified() -> None:
 def test_the_shortest_workload_of_the_documentation_trains(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    example, _ = examples("docs/workloads.md", "python")
+    example, _ = examples("docs/reference/workloads.md", "python")
     (tmp_path / "churn.py").write_text(example, encoding="utf-8")
     rows = [f"{i % 17},{'abc'[i % 3]},{'yes' if i % 17 > 8 else 'no'}" for i in range(100)]
     (tmp_path / "customers.csv").write_text("\n".join(["visits,town,churned", *rows]), encoding="utf-8")

@@ -1,6 +1,6 @@
 """The settings of training as a table for people.
 
-    python -m trainables.recipe.catalogue docs/training.md
+    python -m trainables.recipe.catalogue docs/reference/training.md
 
 renews the table between the markers of a Markdown page.
 """

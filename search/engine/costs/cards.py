@@ -1,4 +1,4 @@
-"""What trials take on GPUs that were measured: those of docs/lanes.md, with the papers' models."""
+"""What trials take on GPUs that were measured: those of docs/how-to/lanes.md, with the papers' models."""
 
 from collections.abc import Iterable, Mapping
 
