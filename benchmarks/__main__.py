@@ -1,4 +1,4 @@
-"""Runs every benchmark of the table of performance, one after the other, and writes docs/reference/performance.md.
+"""Runs every benchmark of the table of performance in turn, and writes docs/reference/performance.md.
 
     python -m benchmarks [--only NAME ...]
 

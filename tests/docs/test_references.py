@@ -90,7 +90,8 @@ def test_what_a_page_names_is_there(page: str) -> None:
 
 def test_what_is_not_there_would_be_seen() -> None:
     text = """`search/proposers/` and search/sweep.py, not `docker/secrets/ray_token` nor `runs/mlflow.db`,
-    [there](docs/reference/sweeps.md#stages), [not there](docs/none.md), [nowhere](docs/reference/sweeps.md#nowhere),
+    [there](docs/reference/sweeps.md#stages), [not there](docs/none.md),
+    [nowhere](docs/reference/sweeps.md#nowhere),
     `trainables.splits.Split`, `trainables.data.splits.Split`, `make nothing`, `python -m search.none`,
     `dropattack plan demo`, `dropattack vanish demo`"""
     assert missing_paths(text) == ["docs/none.md", "search/proposers/", "search/sweep.py"]

@@ -1,4 +1,4 @@
-"""The examples of docs/how-to/testing.md pass as they stand; a method that breaks the contract fails in words."""
+"""The examples of docs/how-to/testing.md pass; a method that breaks the contract fails in words."""
 
 import os
 import re
