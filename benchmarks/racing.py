@@ -1,12 +1,12 @@
 """What racing over seeds saves and costs: searches with known means, raced and with all seeds.
 
 Prints the tables of docs/how-to/several-seeds.md. A search draws 40 configurations. On the stated surface
-they lie evenly in the unit square; one at distance r of the optimum has a gain of ``effect - 2 r²`` points, and with
-an effect of 0 every one equals the baseline. On a fitted surface (`benchmarks.surfaces`) they lie evenly in
-log ε, p and K, and the best place gains ``effect``; with an effect of 0 all others lose. What is measured
-adds a part that a seed has for all, and one of its own, both normal with the same standard deviation. The
-choice is then confirmed on eight fresh seeds beside the baseline. A gain is claimed where the 95 % interval
-of the paired differences is above 0.
+they lie evenly in the unit square; one at distance r of the optimum has a gain of ``effect - 2 r²`` points,
+and with an effect of 0 every one equals the baseline. On a fitted surface (`benchmarks.surfaces`) they lie
+evenly in log ε, p and K, and the best place gains ``effect``; with an effect of 0 all others lose. What is
+measured adds a part that a seed has for all, and one of its own, both normal with the same standard
+deviation. The choice is then confirmed on eight fresh seeds beside the baseline. A gain is claimed where the
+95 % interval of the paired differences is above 0.
 
     python -m benchmarks.racing [--repeats 200]
 """
