@@ -1,4 +1,4 @@
-"""The recipes of docs/how-to/recipes.md train: each is rehearsed on a few digits, and each workload on its data."""
+"""The recipes of docs/how-to/recipes.md train: each on a few digits, each workload on a few of its data."""
 
 import sys
 from collections.abc import Iterator
