@@ -26,7 +26,7 @@ class Sending:
         self._gathered: list[bytes] = []
         self._thread: threading.Thread | None = None
         self._first, self._added, self._sent = 0, 0, 0
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._waiting: deque[tuple[int, Callable[[], object]]] = deque()
 
     def add(self, first: int, lines: bytes) -> None:
@@ -49,8 +49,9 @@ class Sending:
             self._gathered.append(lines)
             self._added += 1
             if self._thread is None:
-                self._thread = threading.Thread(target=self._send, name="journal")
-                self._thread.start()
+                thread = threading.Thread(target=self._send, name="journal")
+                thread.start()
+                self._thread = thread
 
     @contextmanager
     def gathering(self) -> Iterator[None]:
@@ -112,7 +113,7 @@ class Sending:
                     return
             try:
                 self._write(first, lines)
-            except Exception as error:
+            except BaseException as error:  # what a library of another language panics with is no Exception
                 with self._changed:
                     self._error = error
             else:

@@ -270,7 +270,6 @@ def test_an_engine_hands_out_and_tells_what_is_durable_and_ends_as_one_that_wait
             {
                 "name": "search",
                 "search": {"kind": "optuna", "trials": 4},
-                "scheduler": "asha",
                 "methods": space,
             },
         ]
