@@ -47,7 +47,8 @@ test-fuzz: $(INSTALLED)
 test-robustness: $(INSTALLED)
 	$(BIN)/python -m pytest tests/trainables/training/test_robust_accuracy.py -p no:xdist
 
-# A real two-node Ray cluster with MLflow on Postgres, which needs Debian's postgresql, and a server of MLflow alone.
+# Real two-node Ray clusters with MLflow on Postgres, which need Debian's postgresql: nodes that share a folder, and nodes
+# that share a bucket alone; and a server of MLflow alone.
 test-cluster: $(INSTALLED)
 	$(BIN)/python -m pytest tests/docker
 

@@ -70,18 +70,19 @@ def run(
     private: PrivateOption = False,
 ) -> None:
     """Run a sweep, or what remains of it; running it again never repeats what is recorded."""
-    with refusals():
+    from search.execution.notice import LEFT_EARLY, noticed, usr1_is_notice
+
+    with refusals(), usr1_is_notice():
         from search.console import presentation
         from search.console.terminal import terminal
         from search.definition.sweepfile import load_sweep
-        from search.execution.notice import LEFT_EARLY, noticed, usr1_is_notice
         from search.records.privacy import make_private
         from search.records.store import Store
         from search.service import run_sweep
         from trainables.data.place import rooted
 
         console = terminal()
-        with rooted(data), usr1_is_notice():
+        with rooted(data):
             definition = load_sweep(sweep, _overridden(overrides), scale)
             if private:
                 make_private(store)

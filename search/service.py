@@ -28,6 +28,7 @@ from search.records.notes import DATA, VERDICT
 from search.records.provenance import provenance
 from search.records.record import Record
 from search.records.store import Store
+from search.results.breaking import run_errors
 from search.results.outcome import Outcome
 from search.tracking.settled import is_settled
 
@@ -117,20 +118,22 @@ def _run(
                 _rehearse(asked, data, checksum, engine.records)
             with doing(console, "starting Ray"):
                 _connect(asked, store, data, checksum, verbose)
-            store.note_run(sweep.name, provenance(sweep), begun=bool(journal.records))
-        store.note_code(sweep.name, ready.code)
         lacking = remarks_on_incomplete_data(asked, data)
-        if lacking != (store.noted(sweep.name, DATA) or []):
-            store.note(sweep.name, DATA, lacking)
-        store.define(sweep)
-        whole = asked is sweep
-        store.note_total(sweep.name, engine.total if whole else total_of(sweep))
-        store.note_extent(sweep.name)
-        if retry_failed:
-            for record in failed:
-                journal.retry(record)
-            engine = engine_now()
-            show_line(console, f"failed trials that are tried again: {len(failed)}")
+        with run_errors(store):
+            if left:
+                store.note_run(sweep.name, provenance(sweep), begun=bool(journal.records))
+            store.note_code(sweep.name, ready.code)
+            if lacking != (store.noted(sweep.name, DATA) or []):
+                store.note(sweep.name, DATA, lacking)
+            store.define(sweep)
+            whole = asked is sweep
+            store.note_total(sweep.name, engine.total if whole else total_of(sweep))
+            store.note_extent(sweep.name)
+            if retry_failed:
+                for record in failed:
+                    journal.retry(record)
+                engine = engine_now()
+                show_line(console, f"failed trials that are tried again: {len(failed)}")
         before = {record.number: _extent(record) for record in engine.records}
         if not left and old == sweep and not tracking_uri and is_settled(store, sweep.name):
             report, warning = store.report(sweep.name), ""
@@ -141,9 +144,10 @@ def _run(
             report, warning = finish_sweep(
                 engine, sweep, store, data, console, tracking_uri, verbose, changed, end.interrupted
             )
-        if engine.done and not engine.limit and whole:
-            store.note_total(sweep.name, len(engine.records))
-        store.note_extent(sweep.name)
+        with run_errors(store):
+            if engine.done and not engine.limit and whole:
+                store.note_total(sweep.name, len(engine.records))
+            store.note_extent(sweep.name)
         for remark in store.remarks.values():
             show_line(console, remark)
     finished = sum(record.finished for record in engine.records)

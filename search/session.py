@@ -4,8 +4,7 @@ import json
 import logging
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -16,7 +15,6 @@ from search.console.progress import ProgressView
 from search.console.status import Status
 from search.definition.sweep import Sweep
 from search.engine.engine import Engine
-from search.execution.errors import RunError
 from search.execution.interruption import interrupts_wait
 from search.execution.unanswered import ends_unanswered
 from search.records.journal import Journal
@@ -25,8 +23,8 @@ from search.records.notes import VERDICT, NotedVerdicts
 from search.records.reading import CHECK
 from search.records.record import Record
 from search.records.store import Store
+from search.results.breaking import run_errors
 from search.results.modelled import winners, write_mlflow_model
-from search.results.outcome import StoreError
 from search.results.reporting import standing_report, write_report
 from search.tracking.database import make_ready
 from search.tracking.owner import owner_of
@@ -100,7 +98,7 @@ def finish_sweep(
     models: list[Winner] = []
     verdict: NotedVerdicts | None = None
     ending = "FAILED"
-    with _run_errors(store), sweep_log(folder), tempfile.TemporaryDirectory() as scratch:
+    with run_errors(store), sweep_log(folder), tempfile.TemporaryDirectory() as scratch:
         try:
             if noted is not None:
                 _log.info("run of %s with %s", noted.command, dict(noted.versions))
@@ -163,24 +161,6 @@ def _train(engine: Engine, folder: Path, data: Path, verbose: bool) -> None:
     from search.execution import tuning
 
     tuning.run(engine, folder, data, verbose)
-
-
-@contextmanager
-def _run_errors(store: Store) -> Iterator[None]:
-    """Raises what ends a run that has begun as `RunError`, and errors of files among it as `StoreError`.
-
-    Of files are an `OSError` and a `UsageError` whose cause is one. Any other error but a `UsageError` is a
-    fault of the program, and stays what it is.
-    """
-    try:
-        yield
-    except (OSError, UsageError) as error:
-        if not isinstance(error, OSError) and not isinstance(error.__cause__, OSError):
-            raise RunError(f"{error}; what is recorded is whole") from error
-        raise StoreError(
-            f"a file of the store {store.name} or of the data can no longer be used ({error}); nothing "
-            "recorded is lost: mend that and run the same command again"
-        ) from error
 
 
 def _drop_checkpoint(folder: Path, journal: Journal, record: Record) -> None:

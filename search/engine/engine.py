@@ -2,6 +2,9 @@
 
 The engine knows nothing of Ray. Whatever it is told is in the journal before it answers, and everything it
 knows is rebuilt from the journal, so that a new engine on an old journal does what the old one had left.
+
+While a journal gathers (`Journal.gathering`), a report is answered before it is durable: who trains has its
+checkpoint. Trials are handed out, and listeners told, after it is.
 """
 
 from collections import deque
@@ -171,6 +174,7 @@ class Engine:
                 record = self._add(part, proposal)
             if self._must_train(record):
                 self._training[record.key] = record
+                self.journal.settle(wait=True)
                 return record
 
     def report(self, key: str, metrics: Metrics, trained: int = 0) -> bool:
@@ -299,6 +303,9 @@ class Engine:
         self._tell(record)
 
     def _tell(self, record: Record) -> None:
+        self.journal.when_durable(lambda: self._told(record))
+
+    def _told(self, record: Record) -> None:
         for listener in self.listeners:
             listener(record)
 

@@ -24,7 +24,10 @@ def noticed() -> bool:
 
 @contextmanager
 def usr1_is_notice() -> Iterator[None]:
-    """Makes SIGUSR1 a notice while the context lasts; outside of the main thread nothing changes."""
+    """Makes SIGUSR1 a notice while the context lasts; outside of the main thread nothing changes.
+
+    Where it would end the process, it does nothing after that: the process says by its status how it ended.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -32,7 +35,7 @@ def usr1_is_notice() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGUSR1, before)
+        signal.signal(signal.SIGUSR1, _too_late if before is signal.SIG_DFL else before)
         _noticed.clear()
 
 
@@ -65,6 +68,10 @@ class KeptHandler:
         here = threading.current_thread() is threading.main_thread()
         if here and signal.getsignal(signal.SIGUSR1) is not self._before:
             signal.signal(signal.SIGUSR1, self._before)
+
+
+def _too_late(number: int, frame: FrameType | None) -> None:
+    """Nothing. What this process starts is ended by the signal all the same, unlike where it is ignored."""
 
 
 def _heard(number: int, frame: FrameType | None) -> None:

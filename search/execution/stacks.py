@@ -60,6 +60,10 @@ class Stacks:
         """Whether there will be no other stack."""
         return self._engine.done or self._ends_early()
 
+    def settle(self) -> None:
+        """Tells what was recorded and has become durable since; see `Journal.settle`."""
+        self._engine.journal.settle()
+
     def lives(self, key: str) -> list[Life]:
         """Of the processes that died with a trial."""
         return list(self._lives[key])

@@ -113,7 +113,11 @@ class EngineScheduler(_StateInJournal, FIFOScheduler):
 
     @override
     def choose_trial_to_run(self, tune_controller: Any) -> None:
-        """None: Tune starts those that wait in turn, and need not look through all that ever were."""
+        """None: Tune starts those that wait in turn, and need not look through all that ever were.
+
+        It asks in each of its turns, and so what has become durable is told soon.
+        """
+        self._guard.call(lambda: self._stacks.settle(), otherwise=None)
 
     @override
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
@@ -228,6 +232,7 @@ def run(
     stacks = Stacks(engine, resources.lanes, noticed)
     with (
         Guard() as guard,
+        engine.journal.gathering(),
         passed_on(notice.give),
         tempfile.TemporaryDirectory(prefix="dropattack-tune-") as scratch,
     ):
@@ -251,6 +256,7 @@ def run(
         check_interrupted()
         with sigint_kept(), suppress(KeyboardInterrupt):
             tuner.fit()
+        guard.call(lambda: engine.journal.settle(wait=True), otherwise=None)
 
 
 def _gpus(engine: Engine, data: Path, measure: gpus.Measure) -> float:

@@ -6,8 +6,8 @@ user attributes, one append each, so that a crash at any point leaves a journal 
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from search.definition.select import Select
 from search.records.code import SweepCode, is_apart
 from search.records.holding import leased
 from search.records.identity import written_identity
-from search.records.mirrored import refresh_sweep
+from search.records.mirrored import refresh_sweep, sending_to
 from search.records.reading import EPOCH, RETRIES, read_records
 from search.records.record import Record, State, same_result
 from trainables.recipe.measured import Metrics
@@ -98,6 +98,7 @@ class Journal:
         self.apart: list[Record] = []
         self._by_key: dict[str, list[Record]] = defaultdict(list)
         self._path = path
+        self._sending = sending_to(path) if writable else None
         if writable:
             _mend(path)
         self.records = read_records(path)
@@ -114,7 +115,39 @@ class Journal:
         """Where records are added, opened by the first one, so that reading needs no Optuna."""
         from search.records.optuna_log import OptunaLog
 
-        return OptunaLog(self._path, self.select)
+        return OptunaLog(self._path, self.select, self._sending)
+
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """Lets what is recorded in a bucket gather while a write is under way; in a folder all is as ever.
+
+        Meanwhile calls return before what they record is durable, and `settle` says when it is. All of it is
+        at the end.
+
+        Raises:
+            RemoteError: It cannot be made durable; nothing more is recorded.
+        """
+        with nullcontext() if self._sending is None else self._sending.gathering():
+            yield
+
+    def when_durable(self, action: Callable[[], object]) -> None:
+        """Does something once all that is recorded so far is durable: now, or in a later `settle`."""
+        if self._sending is None:
+            action()
+        else:
+            self._sending.when_sent(action)
+
+    def settle(self, wait: bool = False) -> None:
+        """Does what waited for records that are durable by now.
+
+        Args:
+            wait: Whether to wait until all are.
+
+        Raises:
+            RemoteError: They cannot be made durable; nothing more is recorded.
+        """
+        if self._sending is not None:
+            self._sending.settle(wait)
 
     def add(
         self,
@@ -146,7 +179,7 @@ class Journal:
         return record
 
     def append(self, record: Record, metrics: Metrics) -> bool:
-        """Makes one epoch's metrics durable.
+        """Records one epoch's metrics; durable at once, or see `gathering`.
 
         Returns:
             Whether they are new; the same result again is taken silently.

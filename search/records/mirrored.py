@@ -3,11 +3,14 @@
 Of a folder on the disk nothing is to be done: each function then does nothing.
 """
 
+import errno
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from search.records.entries import Entries
 from search.records.holding import is_held_here
+from search.records.sending import Sending
 from trainables.disk import write_atomically
 from trainables.remote.address import Address, is_address
 from trainables.remote.bucket import Found
@@ -108,6 +111,35 @@ def entries_of(journal: Path) -> Entries | None:
     """The entries of which a journal's file is a copy; nothing where the file is the journal itself."""
     mirror = mirror_of(journal)
     return None if mirror is None else Entries(mirror.bucket, f"{mirror.name_of(journal.parent)}/")
+
+
+def sending_to(journal: Path) -> Sending | None:
+    """Sends lines to the entries of which a journal's file is a copy, and then adds them to that.
+
+    Args:
+        journal: The file, of a sweep that this process holds.
+
+    Returns:
+        Nothing where the file is the journal itself.
+    """
+    entries = entries_of(journal)
+    if entries is None:
+        return None
+    copied = 0
+
+    def write(first: int, lines: bytes) -> None:
+        nonlocal copied
+        entries.append(first, lines)
+        with journal.open("r+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            if copied and size != copied:
+                raise OSError(errno.EIO, "something else wrote to it or cut it", str(journal))
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        copied = size + len(lines)
+
+    return Sending(write)
 
 
 def _same_store(mirror: Mirror) -> None:

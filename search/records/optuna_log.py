@@ -1,9 +1,11 @@
 """Appends to a journal, as the journal of an Optuna storage, which other tools read."""
 
 import errno
+import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,9 +25,9 @@ from typing_extensions import override
 
 from search.definition.select import Select
 from search.records.lines import written
-from search.records.mirrored import entries_of
 from search.records.naming import telling
 from search.records.record import Record, State
+from search.records.sending import Sending
 from trainables.trial import Trial
 
 _STATES = {
@@ -40,13 +42,11 @@ class _Appending(JournalFileBackend):
     """Optuna's journal file with sealed lines, several of which may be added in one append.
 
     Args:
-        path: The journal file; created where there is none. Of a store at an address it is this node's copy,
-            to which lines are added once they are there.
+        path: The journal file; created where there is none.
     """
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
-        self._entries = entries_of(Path(path))
         self._path = Path(path)
         self._known_bytes, self._known_lines = 0, 0
         self._held: list[dict[str, Any]] | None = None
@@ -94,9 +94,7 @@ class _Appending(JournalFileBackend):
                 if size < self._known_bytes or (new and not new.endswith(b"\n")):
                     raise OSError(errno.EIO, "something else cut it while it was written to", str(self._path))
                 first = self._known_lines + new.count(b"\n") + 1
-                added = b"".join(written(log | self._more, number) for number, log in enumerate(logs, first))
-                if self._entries is not None:
-                    self._entries.append(first, added)
+                added = b"".join(self._lines(logs, first))
                 file.write(added)
                 file.flush()
                 os.fsync(file.fileno())
@@ -104,20 +102,54 @@ class _Appending(JournalFileBackend):
         finally:
             self._lock.release()
 
+    def _lines(self, logs: list[dict[str, Any]], first: int) -> list[bytes]:
+        return [written(log | self._more, number) for number, log in enumerate(logs, first)]
+
+
+class _SendingOn(_Appending):
+    """The same in a store at an address, which has the lines; the file is this node's copy.
+
+    Args:
+        path: The copy, up to date; nothing else adds to it.
+        sending: Sends lines there; the copy has them once they are there.
+    """
+
+    def __init__(self, path: str, sending: Sending) -> None:
+        super().__init__(path)
+        self._sending = sending
+        self._before = self._path.read_bytes().count(b"\n")
+        self._own: list[bytes] = []
+
+    @override
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any]]:
+        """The lines of the copy when it was opened, and those added since, be they there yet or not."""
+        if log_number_from < self._before:
+            yield from islice(super().read_logs(log_number_from), self._before - log_number_from)
+        for line in self._own[max(0, log_number_from - self._before) :]:
+            yield json.loads(line)
+
+    @override
+    def _append(self, logs: list[dict[str, Any]]) -> None:
+        first = self._before + len(self._own) + 1
+        lines = self._lines(logs, first)
+        self._sending.add(first, b"".join(lines))
+        self._own += lines
+
 
 class OptunaLog:
-    """A journal that is appended to; every call is one write to the disk.
+    """A journal that is appended to; every call is one write to the disk, or to the store's address.
 
     Args:
         path: The journal file; created where there is none.
         select: What trials are compared by.
+        sending: Sends lines to the store's address, where it has one.
     """
 
-    def __init__(self, path: Path, select: Select) -> None:
+    def __init__(self, path: Path, select: Select, sending: Sending | None = None) -> None:
         self._select = select
         self._directions = directions(select)
         with quiet_optuna():
-            self._backend = _Appending(str(path))
+            self._backend = _Appending(str(path)) if sending is None else _SendingOn(str(path), sending)
             self._storage = JournalStorage(self._backend)
         self._studies = {study.study_name: study._study_id for study in self._storage.get_all_studies()}
 

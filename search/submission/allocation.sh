@@ -54,6 +54,11 @@ if [ "${#nodes[@]}" -gt 1 ]; then
     parts+=($!)
 fi
 
+too_late() {
+    say "the time was up before the run began; ask for more --time"
+    status=1
+}
+
 "${python[@]}" -m search.submission.joining "$address:$port" "${#nodes[@]}" "${parts[@]}"
 status=$?
 if [ "$status" -eq 0 ] && [ -z "$noticed" ]; then
@@ -68,9 +73,10 @@ if [ "$status" -eq 0 ] && [ -z "$noticed" ]; then
         wait "$driver"
         status=$?
     done
+    # A run that does not listen yet is ended by the signal itself.
+    [ "$status" -ne $((128 + $(kill -l USR1))) ] || too_late
 elif [ -n "$noticed" ]; then
-    say "the time was up before the run began; ask for more --time"
-    status=1
+    too_late
 fi
 
 [ -z "$patience" ] || kill "$patience" 2>/dev/null

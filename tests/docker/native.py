@@ -25,12 +25,27 @@ ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
 
 
-def compose() -> dict[str, Any]:
-    """The compose file, as it is read with every variable at its default."""
-    text = (DOCKER / "compose.yaml").read_text(encoding="utf-8")
-    text = re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", text)
-    loaded: dict[str, Any] = yaml.safe_load(text)
-    return loaded
+def compose(*more: str) -> dict[str, Any]:
+    """The compose file, as it is read with every variable at its default.
+
+    Args:
+        more: Names of files that are laid over it, as ``--file`` does.
+    """
+    merged: dict[str, Any] = {}
+    for name in ("compose.yaml", *more):
+        text = (DOCKER / name).read_text(encoding="utf-8")
+        text = re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", text)
+        merged = _laid_over(merged, yaml.safe_load(text))
+    return merged
+
+
+def _laid_over(below: Any, above: Any, name: str = "") -> Any:
+    """Mappings are joined, and lists but those of commands go on."""
+    if isinstance(below, dict) and isinstance(above, dict):
+        return below | {key: _laid_over(below.get(key), value, key) for key, value in above.items()}
+    if isinstance(below, list) and name not in ("command", "test"):
+        return [*below, *above]
+    return above
 
 
 def free_port() -> int:
@@ -45,16 +60,24 @@ class NativeCompose:
 
     Args:
         root: A folder with a short path, for everything the services write.
+        more: See `compose`.
+
+    Attributes:
+        apart: Folders that each worker has for itself, empty when it starts, in place of the head's.
+        changing: What the services write into as long as they do something.
+        answers: Commands that say whether a stand-in for a service of that name answers.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *more: str) -> None:
         self.root = root
         self.secrets = root / "secrets"
         self.store, self.local = root / "store", root / "local"
         for folder in (self.store, self.local, root / "data", root / "artifacts", root / "home"):
             folder.mkdir(parents=True)
-        self._ports = {port: free_port() for port in (5000, 5432, 6379, 8265, 52365)}
-        self._services: dict[str, Any] = compose()["services"]
+        self.apart, self.changing = [self.local], self.store
+        self.answers: dict[str, list[str]] = {}
+        self._ports = {port: free_port() for port in (5000, 5432, 6379, 8265, 9000, 52365)}
+        self._services: dict[str, Any] = compose(*more)["services"]
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         subprocess.run([DOCKER / "secrets.sh", self.secrets], check=True)
         service_file = self.secrets / "pg_service.conf"
@@ -64,6 +87,10 @@ class NativeCompose:
     def jobs_api(self) -> str:
         """Address of the Jobs API."""
         return f"http://127.0.0.1:{self._ports[8265]}"
+
+    def port(self, container: int) -> int:
+        """The port that stands for a container's."""
+        return self._ports[container]
 
     @property
     def mlflow(self) -> str:
@@ -80,7 +107,7 @@ class NativeCompose:
             "host=postgres": "host=127.0.0.1",
         }.items():
             text = text.replace(container, here)
-        text = re.sub(r"\b(head|mlflow|localhost)(?=:\d)", "127.0.0.1", text)
+        text = re.sub(r"\b(head|mlflow|bucket|localhost)(?=:\d)", "127.0.0.1", text)
         text = re.sub(r"^/(store|data)$", rf"{self.root}/\1", text)
         return re.sub(r"(?<=[:=])(\d{4,5})\b", lambda m: str(self._ports.get(int(m[1]), m[1])), text)
 
@@ -107,23 +134,28 @@ class NativeCompose:
         """Starts all services, each when those it depends on are healthy."""
         self._start_postgres()
         self._mount_secrets("head")
-        for service, more in (
-            ("mlflow", []),
-            ("head", ["--temp-dir", str(self.root / "ray"), f"--dashboard-agent-listen-port={free_port()}"]),
-        ):
-            for needed, condition in self._services[service]["depends_on"].items():
-                assert condition == {"condition": "service_healthy"}
-                self._wait_until_healthy(needed)
-            self.start_service(service, more)
-        self._wait_until_healthy("head")
+        self._start_when_ready("mlflow")
+        self.start_head()
         self.start_worker()
+
+    def start_head(self) -> None:
+        """Starts the first node."""
+        more = ["--temp-dir", str(self.root / "ray"), f"--dashboard-agent-listen-port={free_port()}"]
+        self._start_when_ready("head", more)
+        self.wait_until_healthy("head")
+
+    def _start_when_ready(self, service: str, more: Sequence[str] = ()) -> None:
+        for needed, condition in self._services[service]["depends_on"].items():
+            assert condition == {"condition": "service_healthy"}
+            self.wait_until_healthy(needed)
+        self.start_service(service, more)
 
     def start_service(self, service: str, more: Sequence[str] = ()) -> None:
         """Starts one service; ``more`` is what several of them on one machine need to keep apart."""
         command = [self.native(word) for word in self._services[service]["command"]]
         if service == "worker":
-            command = [*_elsewhere(self.local), *command]
-        self._spawn(service, [*command, *more], self.environment(service))
+            command = [*_elsewhere(self.apart), *command]
+        self.spawn(service, [*command, *more], self.environment(service))
 
     def kill(self, service: str) -> None:
         """Ends a service and all that it has started at once, as a power cut would."""
@@ -134,12 +166,12 @@ class NativeCompose:
     def start_worker(self) -> None:
         """Starts the second node."""
         self.start_service("worker", ["--temp-dir", str(self.root / "worker"), "--num-cpus=2"])
-        self._wait_until_healthy("worker")
+        self.wait_until_healthy("worker")
 
     def wait(self, service: str, until: Callable[[], bool]) -> None:
         """Waits until something holds, as long as a service lives and not too long without a new record."""
         try:
-            status = watched(self._processes[service], self.store, until)
+            status = watched(self._processes[service], self.changing, until)
         except TimeoutError as error:
             raise TimeoutError(f"{error}: {self.log(service)}") from None
         assert status is None, self.log(service)
@@ -160,7 +192,8 @@ class NativeCompose:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(self.secrets / secret["source"], target)
 
-    def _spawn(self, service: str, command: Sequence[str | Path], environment: Mapping[str, str]) -> None:
+    def spawn(self, service: str, command: Sequence[str | Path], environment: Mapping[str, str]) -> None:
+        """Starts a process as a service of that name."""
         with (self.root / f"{service}.log").open("ab") as log:
             self._processes[service] = subprocess.Popen(
                 command,
@@ -190,8 +223,8 @@ class NativeCompose:
             if "initdb" in command:
                 subprocess.run(command, check=True, capture_output=True, cwd=folder)
             else:
-                self._spawn("postgres", command, os.environ)
-        self._wait_until_healthy("postgres")
+                self.spawn("postgres", command, os.environ)
+        self.wait_until_healthy("postgres")
         server = f"postgresql://{user}@127.0.0.1:{self._ports[5432]}"
         environment = {**os.environ, "PGPASSWORD": password.read_text(encoding="utf-8")}
         subprocess.run(
@@ -200,10 +233,13 @@ class NativeCompose:
             env=environment,
         )
 
-    def _wait_until_healthy(self, service: str) -> None:
+    def wait_until_healthy(self, service: str) -> None:
+        """Waits until a service answers."""
         kind, *test = self._services[service]["healthcheck"]["test"]
         assert kind == "CMD"
         command = [self.native(word) for word in test]
+        if service in self.answers:
+            command = self.answers[service]
         if service == "postgres":
             command.append(f"--port={self._ports[5432]}")
 
@@ -215,9 +251,10 @@ class NativeCompose:
         self.wait(service, healthy)
 
 
-def _elsewhere(local: Path) -> list[str]:
-    """Starts a command as another machine would: with an empty folder of its own in place of ``local``."""
-    return ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs none {local} && exec "$@"', "sh"]
+def _elsewhere(apart: Sequence[Path]) -> list[str]:
+    """Starts a command as another machine would: with empty folders of its own in place of some."""
+    mounts = " && ".join(f"mount -t tmpfs none {folder}" for folder in apart)
+    return ["unshare", "--mount", "sh", "-c", f'{mounts} && exec "$@"', "sh"]
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

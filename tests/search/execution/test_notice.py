@@ -2,14 +2,18 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from click.testing import Result
+from rich.console import Console
 
+from dropattack import UsageError
 from search import service
 from search.execution.notice import KeptHandler, noticed, passed_on, usr1_is_notice
 
@@ -19,13 +23,60 @@ def usr1() -> None:
 
 
 def test_the_signal_is_a_notice_while_the_context_lasts() -> None:
-    before = signal.getsignal(signal.SIGUSR1)
     with usr1_is_notice():
         assert not noticed()
         usr1()
         assert noticed()
-    assert signal.getsignal(signal.SIGUSR1) is before
     assert not noticed(), "the next run in this process has no notice"
+
+
+def test_after_the_run_the_signal_changes_nothing_but_what_others_made_of_it() -> None:
+    before = signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+    try:
+        with usr1_is_notice():
+            usr1()
+        usr1()
+        assert not noticed()
+        started = subprocess.run(["sh", "-c", "kill -USR1 $$"], check=False)
+        assert started.returncode == -signal.SIGUSR1, "what this process starts has not learned to ignore it"
+        heard: list[int] = []
+        signal.signal(signal.SIGUSR1, lambda number, _: heard.append(number))
+        with usr1_is_notice():
+            usr1()
+        usr1()
+        assert heard == [signal.SIGUSR1]
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+class _Loading(ModuleType):
+    """A module whose import takes so long that the signal comes."""
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        usr1()
+        return Console
+
+
+def test_a_notice_while_the_command_is_still_being_loaded_is_heard(
+    command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unheard: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _: unheard.append(number))
+    heard: list[bool] = []
+
+    def load(*_: object) -> None:
+        heard.append(noticed())
+        raise UsageError("enough")
+
+    monkeypatch.setitem(sys.modules, "search.console.terminal", _Loading("terminal"))
+    monkeypatch.setattr("search.definition.sweepfile.load_sweep", load)
+    try:
+        assert command("run", "demo").exit_code == 2
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert (heard, unheard) == ([True], [])
 
 
 def test_a_handler_that_tune_replaces_is_put_back() -> None:

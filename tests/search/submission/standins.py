@@ -28,7 +28,7 @@ case "$*" in
         [ ! -e "$ROOT/unjoined" ] ;;
     -c*) echo 127.0.0.1 ;;
     *)
-        if [ -e "$ROOT/notice" ]; then trap 'exit "$(cat "$ROOT/ending")"' USR1; fi
+        [ -e "$ROOT/loading" ] || trap 'exit "$(cat "$ROOT/ending")"' USR1
         { printf '%s\\0' "$@"; printf '\\n'; } >>"$ROOT/runs"
         [ ! -e "$ROOT/notice" ] || while :; do sleep 0.05; done
         exit "$(cat "$ROOT/ending")" ;;
@@ -61,10 +61,15 @@ class Slurm:
         """``PATH`` with the stand-ins in front."""
         return f"{self.root / 'bin'}:{os.environ['PATH']}"
 
-    def ends_with(self, status: int, after_notice: bool = False, joined: bool = True) -> None:
-        """Says how the next run ends, whether it waits for a notice, and whether all nodes join."""
+    def ends_with(
+        self, status: int, after_notice: bool = False, joined: bool = True, loading: bool = False
+    ) -> None:
+        """Says how the next run ends, whether it waits for a notice, and whether all nodes join.
+
+        While it is loading, it does not listen to signals yet.
+        """
         (self.root / "ending").write_text(str(status), encoding="utf-8")
-        for name, there in (("notice", after_notice), ("unjoined", not joined)):
+        for name, there in (("notice", after_notice), ("unjoined", not joined), ("loading", loading)):
             (self.root / name).touch() if there else (self.root / name).unlink(missing_ok=True)
 
     def run(self, script: str) -> "subprocess.Popen[bytes]":

@@ -152,6 +152,18 @@ def test_nodes_that_slurm_takes_back_are_left_in_order_and_not_asked_for_again(m
     assert machine.requeued() == 0
 
 
+def test_a_notice_before_the_run_listens_says_that_it_came_too_soon(machine: Slurm) -> None:
+    """It ends the run, which has trained nothing: asking for the same time again would do the same."""
+    machine.ends_with(0, after_notice=True, loading=True)
+    job = machine.run(script(machine.root))
+    machine.await_run()
+    os.kill(job.pid, signal.SIGUSR1)
+    assert job.wait() == 1
+    assert "before the run began; ask for more --time" in machine.log()
+    assert machine.requeued() == 0
+    assert not machine.living()
+
+
 def test_a_node_where_nothing_starts_ends_the_job(machine: Slurm) -> None:
     machine.ends_with(0, joined=False)
     assert machine.run(script(machine.root)).wait() == 1
