@@ -7,6 +7,8 @@ import hypothesis
 import pytest
 import torch
 
+from tests.databases import copy_from_now_on
+
 DATA_ROOT = Path(__file__).parents[2] / "shared" / "data"
 OF_THE_MACHINE = (
     "DROPATTACK_DATA",
@@ -21,6 +23,12 @@ hypothesis.settings.register_profile(
     "busy machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("busy machine")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Saves the time that MLflow takes to make a database."""
+    copy_from_now_on()
 
 
 @pytest.fixture

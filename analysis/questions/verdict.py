@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -76,15 +77,20 @@ class Verdict(Conclusion):
 
 def verdicts(records: Records) -> list[Verdict]:
     """The verdict of every workload that has complete trials, in the order of their names."""
+    return list(_verdicts(records))
+
+
+@lru_cache(maxsize=1)
+def _verdicts(records: Records) -> tuple[Verdict, ...]:
     metric = records.reported
     found = compared(records, metric)
     searched = _on_searched_seeds(records, metric) if _lacks_a_pair(found) else {}
     layers = layer_choices(records, metric, _one_each(records, found))
     met = contests(records)
-    return [
+    return tuple(
         _with_contest(records, _verdict(records, metric, each, searched.get(each.workload), layers), met)
         for each in found
-    ]
+    )
 
 
 def _with_contest(records: Records, verdict: Verdict, found: Mapping[str, Met]) -> Verdict:

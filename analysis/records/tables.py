@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ _LONGEST = 1e12
 """Whole numbers below it are written out."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Records:
     """Everything a report is made from. Equal records give equal reports, in whatever order rows come.
 
@@ -181,6 +182,10 @@ class Records:
         Those of method ``standard``; where a sweep has none for a seed, those with a p of 0, which are the
         same training.
         """
+        return self._baselines.copy(deep=False)
+
+    @cached_property
+    def _baselines(self) -> pd.DataFrame:
         complete = self.complete(controls=True)
         complete = complete.assign(called=(complete["method"] == BASELINE) & (complete[CONTROL] == ""))
         plain = complete[complete["called"] | (complete[CONTROL] == P_ZERO)]
@@ -190,8 +195,7 @@ class Records:
 
     def plain(self, trials: pd.DataFrame) -> pd.Series:
         """Whether each trial is the baseline itself, under whatever name."""
-        baselines = self.baselines()[CONFIGURATION]
-        return (trials[CONTROL] == P_ZERO) | trials[CONFIGURATION].isin(baselines)
+        return (trials[CONTROL] == P_ZERO) | trials[CONFIGURATION].isin(self._baselines[CONFIGURATION])
 
     def values(self, metric: Metric) -> str:
         """The column of `trials` that holds a metric's final values."""
