@@ -29,7 +29,7 @@ ROOMS = {
     ),
     "search": (
         "definition records engine tracking execution results submission console notification "
-        "session service api cli __main__"
+        "session service api cli catalogue __main__"
     ),
 }
 """By package, from the lowest floor up, the rooms from the lowest up: folders, and modules beside them."""
