@@ -20,8 +20,8 @@ ROOMS = {
     ),
     "trainables": (
         "digest disk sealing remote tensors gpu vision data code architecture models datasets recipe "
-        "objectives adapters target_sets workload papers workloads usercode resolved trial saved training "
-        "lanes notice saves trainable __main__"
+        "objectives adapters target_sets workload papers workloads catalogue usercode resolved trial saved "
+        "training lanes notice saves trainable __main__"
     ),
     "analysis": (
         "statistics pareto aims choice contest crossed racing records keeping recipes notation pairing "

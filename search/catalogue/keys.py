@@ -132,7 +132,9 @@ def _default(field: FieldInfo) -> str:
         return f"`{str(value).lower()}`"
     if isinstance(value, tuple) and value:
         return f"`{list(value)}`"
-    return "–" if value in (None, "", (), {}) else f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+    return (
+        "–" if value in (None, "", (), {}) else f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+    )
 
 
 def _summary(model: type[BaseModel]) -> str:

@@ -75,8 +75,8 @@ class Select(Aim):
     measured on the best epoch's model. ``training.robustness`` must hold it.
 
     Attributes:
-        metric: The metric that chooses the epoch whose model is kept. Where ``metrics`` lists several, that is
-            the first, and this key is left out.
+        metric: The metric that chooses the epoch whose model is kept. With ``metrics`` it is the first of
+            those, and this key is left out.
         metrics: Several metrics; ``passes`` among them counts the cost.
         constraints: What the best configuration must keep to, such as ``accuracy >= 0.97``.
         weights: Weights by metric: the best configuration has the largest weighted sum.

@@ -10,10 +10,11 @@ from pydantic import BaseModel, Field
 
 from dropattack.catalogue import renewed
 from search.catalogue import keys
+from search.definition.sweep import Sweep
 from search.definition.sweepfile import parse_sweep
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "keys.md"
-SCHEMA = keys.Sweep.model_json_schema()
+SCHEMA = Sweep.model_json_schema()
 """As pydantic reads the same classes."""
 PARTS = {"Sweep": SCHEMA, **SCHEMA["$defs"]}
 BY_NAME = {model.__name__: model for model in keys.SECTIONS}
