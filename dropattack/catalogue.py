@@ -74,12 +74,22 @@ def written(value: Any) -> str:
 
 def reference() -> str:
     """The overview, then a section for each method."""
-    sections = [
-        f"### {name}\n\n{method.summary} {method.source}\n\n{hyperparameters(name)}"
-        for name, method in sorted(registered().items())
-        if method.settings_type.ranges()
-    ]
+    sections = [section(name) for name in sorted(registered())]
     return "\n\n".join([overview(), *sections])
+
+
+def section(name: str) -> str:
+    """One method: what it does and computes, its passes, what it keeps, its source, its hyperparameters."""
+    method = method_named(name)
+    parts = [f"### {name}", f"{method.summary} Source: {method.source}"]
+    if method.equation:
+        lines = method.equation.replace("; ", "\n")
+        parts.append(f"```\n{lines}\n```")
+    kept = f" Keeps from step to step: {method.state}." if method.state else ""
+    parts.append(f"Passes per step: {method.cost}.{kept}")
+    if method.settings_type.ranges():
+        parts.append(hyperparameters(name))
+    return "\n\n".join(parts)
 
 
 def renewed(page: str, content: Callable[[], str] = reference) -> str:
