@@ -35,7 +35,7 @@ def overview(workloads: Iterable[Workload]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for each in workloads:
-        metrics = ", ".join(f"`{name}`" for name in each.objective.names)
+        metrics = ", ".join(f"`{name}`" for name in measured(each))
         cells = [
             f"`{each.name}`",
             type(each.objective).__name__.lower(),
@@ -44,6 +44,12 @@ def overview(workloads: Iterable[Workload]) -> str:
         ]
         lines.append(f"| {' | '.join([*cells, metrics, str(len(each.target_names()))])} |")
     return "\n".join(lines)
+
+
+def measured(workload: Workload) -> list[str]:
+    """A workload's metrics beside its loss; binary F1 only where one class is the positive one."""
+    lacking = {"loss"} if workload.dataset.positive is not None else {"loss", "f1"}
+    return [name for name in workload.objective.names if name not in lacking]
 
 
 def attackable(workloads: Iterable[Workload]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dropattack import Settings, setting
+from dropattack import Settings, UsageError, setting
 from dropattack.catalogue import renewed
 from trainables import catalogue
 from trainables.papers import PAPERS
@@ -32,6 +32,16 @@ def test_the_ends_of_a_range_of_targets_can_be_attacked(name: str) -> None:
         training = workload_named(name).training
         trial = Trial.make(name, "dropattack", {"targets": target}, training, 0, "checksum")
         assert trial.hyperparameters["targets"] == target
+
+
+def test_a_metric_of_the_table_can_be_selected_by_and_f1_of_no_other() -> None:
+    for each in PAPERS:
+        metrics = catalogue.measured(each)
+        for metric in metrics:
+            each.check_training(replace(each.training, best_by=metric))
+        if "f1" not in metrics:
+            with pytest.raises(UsageError, match="f1"):
+                each.check_training(replace(each.training, best_by="f1"))
 
 
 def test_no_line_breaks_a_table() -> None:
