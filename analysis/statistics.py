@@ -56,7 +56,7 @@ def estimate(values: ArrayLike, spent: float = 0) -> Estimate:
         values: The sample.
         spent: See `t_half_width`.
 
-    Example:
+    Examples:
         >>> round(estimate([1.0, 2.0, 3.0]).high, 3)
         4.484
     """
@@ -122,7 +122,7 @@ def equivalence_p(found: Estimate, margin: float) -> float:
         The larger of the two p-values; small where the mean is shown to lie within. NaN where n < `FEWEST`
         or there is no spread.
 
-    Example:
+    Examples:
         >>> round(equivalence_p(estimate([-0.1, 0.0, 0.1]), 0.3), 4)
         0.0175
     """
@@ -137,7 +137,7 @@ def holm(p_values: ArrayLike) -> Array:
 
     Missing values stay missing and are not counted as tests.
 
-    Example:
+    Examples:
         >>> holm([0.01, 0.04, 0.03]).tolist()
         [0.03, 0.06, 0.06]
     """

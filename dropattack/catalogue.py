@@ -9,11 +9,12 @@ import dataclasses
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dropattack.methods  # noqa: F401  registers them
 from dropattack.errors import UsageError
 from dropattack.registry import method_named, registered
-from dropattack.settings import Settings
+from dropattack.settings import Range, Settings
 
 BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
 
@@ -41,26 +42,54 @@ def settings_table(settings: type[Settings], what: str) -> str:
     """
     lines = [f"| {what} | default | range | meaning |", "|---|---|---|---|"]
     defaults = {field.name: field.default for field in dataclasses.fields(settings)}
-    for key, allowed in settings.ranges().items():
-        default = defaults[key]
-        shown = f"{default:.4g}" if isinstance(default, float) else str(default).lower() or "–"
-        words = "true | false" if isinstance(default, bool) else str(allowed)
-        cells = [cell.replace("|", "\\|") for cell in (f"`{key}`", shown, words, allowed.doc)]
-        lines.append(f"| {' | '.join(cells)} |")
+    lines += [
+        row(key, allowed, defaults[key], written(defaults[key])) for key, allowed in settings.ranges().items()
+    ]
     for preset, values in settings.presets.items():
         meaning = ", ".join(f"{key}: {value}" for key, value in values.items()) or "the defaults"
         lines.append(f"| `preset: {preset}` | | | {meaning} |")
     return "\n".join(lines)
 
 
+def row(key: str, allowed: Range, value: Any, default: str) -> str:
+    """A row of such a table.
+
+    Args:
+        key: The setting.
+        allowed: Its range and meaning.
+        value: One that it may have, which says its type.
+        default: What the table says of its default.
+    """
+    words = "true | false" if isinstance(value, bool) else str(allowed)
+    cells = [cell.replace("|", "\\|") for cell in (f"`{key}`", default, words, allowed.doc)]
+    return f"| {' | '.join(cells)} |"
+
+
+def written(value: Any) -> str:
+    """A value as a sweep file has it; a dash for an empty one."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.4g}" if isinstance(value, float) else str(value) or "–"
+
+
 def reference() -> str:
     """The overview, then a section for each method."""
-    sections = [
-        f"### {name}\n\n{method.summary} {method.source}\n\n{hyperparameters(name)}"
-        for name, method in sorted(registered().items())
-        if method.settings_type.ranges()
-    ]
+    sections = [section(name) for name in sorted(registered())]
     return "\n\n".join([overview(), *sections])
+
+
+def section(name: str) -> str:
+    """One method: what it does and computes, its passes, what it keeps, its source, its hyperparameters."""
+    method = method_named(name)
+    parts = [f"### {name}", f"{method.summary} Source: {method.source}"]
+    if method.equation:
+        lines = method.equation.replace("; ", "\n")
+        parts.append(f"```\n{lines}\n```")
+    kept = f" Keeps from step to step: {method.state}." if method.state else ""
+    parts.append(f"Passes per step: {method.cost}.{kept}")
+    if method.settings_type.ranges():
+        parts.append(hyperparameters(name))
+    return "\n\n".join(parts)
 
 
 def renewed(page: str, content: Callable[[], str] = reference) -> str:

@@ -31,7 +31,7 @@ def unknown(kind: str, name: str, valid: Iterable[str]) -> UsageError:
 def shortened(text: str, most: int = 80) -> str:
     """A text for a message: what is too long to be read loses its middle.
 
-    Example:
+    Examples:
         >>> shortened("x" * 1000, 5)
         'xx…xx'
     """
@@ -56,7 +56,7 @@ def _folded(name: str) -> str:
 def first_line(error: BaseException) -> str:
     """The first line of another library's error, or the error's type where it has no message.
 
-    Example:
+    Examples:
         >>> first_line(EOFError())
         'EOFError'
     """

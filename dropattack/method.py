@@ -32,6 +32,7 @@ class Method(Gathering[S]):
     Attributes:
         name: Name in sweeps.
         summary: One line for people.
+        equation: What a step passes to the optimizer as the gradient; empty for none that is written down.
         source: Where the rule comes from.
         cost: Forward-backward passes per step in the letters of the settings; see `Settings.passes`.
         steps: Number of steps taken in the whole training, which decides what ``interval`` leaves out and
@@ -45,6 +46,7 @@ class Method(Gathering[S]):
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    equation: ClassVar[str] = ""
     source: ClassVar[str]
     cost: ClassVar[str] = "1"
     state: ClassVar[str] = ""

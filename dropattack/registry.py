@@ -85,7 +85,7 @@ def create(name: str, *, task: Task | None = None, **hyperparameters: Any) -> Me
     Raises:
         UsageError: The method or a hyperparameter is unknown, or a value is out of range or of another kind.
 
-    Example:
+    Examples:
         >>> from torch import nn, optim, randn, tensor
         >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
         >>> optimizer = optim.SGD(model.parameters(), lr=0.1)

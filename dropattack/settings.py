@@ -221,7 +221,7 @@ class Settings:
 def decimal_product(one: float, other: float) -> float:
     """A product as people write it, to 15 digits.
 
-    Example:
+    Examples:
         >>> 0.1 * 3, decimal_product(0.1, 3)
         (0.30000000000000004, 0.3)
     """

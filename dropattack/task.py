@@ -70,7 +70,7 @@ class Task:
     Raises:
         UsageError: Something is of another kind, or ``clip_norm`` is not positive.
 
-    Example:
+    Examples:
         Inputs ``(tokens, lengths)`` of texts padded behind their end:
 
         >>> def by_length(inputs):

@@ -69,7 +69,11 @@ def run(
     retry_failed: RetryOption = False,
     private: PrivateOption = False,
 ) -> None:
-    """Run a sweep, or what remains of it; running it again never repeats what is recorded."""
+    """Run a sweep, or what remains of it; running it again never repeats what is recorded.
+
+    Exit status 0: done; 1: trials failed, the run was interrupted, or it could not go on; 2: the request was
+    wrong; 75: SIGUSR1 came, and the run saved what it had trained.
+    """
     from search.execution.notice import LEFT_EARLY, noticed, usr1_is_notice
 
     with refusals(), usr1_is_notice():
@@ -113,7 +117,10 @@ def submit(
     retry_failed: RetryOption = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job to its end.")] = True,
 ) -> None:
-    """Run a sweep as a job of a Ray cluster; submitting it again goes on where it stopped."""
+    """Run a sweep as a job of a Ray cluster; submitting it again goes on where it stopped.
+
+    Exit status 0: submitted, and with --wait done; 1: the job did not end well; 2: the request was wrong.
+    """
     with refusals():
         from search.definition.partial import only_workloads
         from search.definition.sweepfile import load_sweep

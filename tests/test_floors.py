@@ -20,8 +20,8 @@ ROOMS = {
     ),
     "trainables": (
         "digest disk sealing remote tensors gpu vision data code architecture models datasets recipe "
-        "objectives adapters target_sets workload papers workloads usercode resolved trial saved training "
-        "lanes notice saves trainable __main__"
+        "objectives adapters target_sets workload papers workloads catalogue usercode resolved trial saved "
+        "training lanes notice saves trainable __main__"
     ),
     "analysis": (
         "statistics pareto aims choice contest crossed racing records keeping recipes notation pairing "
@@ -29,7 +29,7 @@ ROOMS = {
     ),
     "search": (
         "definition records engine tracking execution results submission console notification "
-        "session service api cli __main__"
+        "session service api cli catalogue __main__"
     ),
 }
 """By package, from the lowest floor up, the rooms from the lowest up: folders, and modules beside them."""

@@ -15,7 +15,7 @@ from trainables.data.dataset import Data
 class Architecture(Settings, ABC):
     """A model's settings, which know how to build it. Subclasses declare the settings and both members.
 
-    Example:
+    Examples:
         >>> from dropattack import setting
         >>> @dataclass(frozen=True, kw_only=True)
         ... class Linear(Architecture):
@@ -83,7 +83,7 @@ def papers_spelling(name: str, valid: Iterable[str]) -> str:
     no letter says which) and, once each, ``Conv1.w`` and ``fc1.w2``; the last is taken as a slip for
     ``fc1.w``.
 
-    Example:
+    Examples:
         >>> papers_spelling("BatchNorm.8.w", ["bn8.w", "bn8.b"])
         'bn8.w'
     """

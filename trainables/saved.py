@@ -65,7 +65,7 @@ def load_model(path: str | Path, workload: Workload | None = None) -> SavedModel
         UsageError: There is no such file, it holds something else, its workload builds another model now, or
             ``workload`` is needed and not given.
 
-    Example:
+    Examples:
         >>> model = load_model("runs/sweeps/demo/models/1f0c….pt").model  # doctest: +SKIP
     """
     saved, trial = _content(path)

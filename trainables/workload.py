@@ -226,7 +226,7 @@ class Workload:
         Raises:
             UsageError: The model has no such target, or none that a pattern or group could stand for.
 
-        Example:
+        Examples:
             >>> from trainables.workloads import workload_named
             >>> workload_named("mnist-lenet5").canonical_targets("Conv.1.w+Input")
             'input+conv1.w'

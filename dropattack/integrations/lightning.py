@@ -20,7 +20,7 @@ class Attacked:
     Attributes:
         method: Takes the training steps.
 
-    Example:
+    Examples:
         >>> class Classifier(Attacked, LightningModule):  # doctest: +SKIP
         ...     def __init__(self):
         ...         super().__init__()

@@ -46,7 +46,7 @@ class Attacked:
     Raises:
         UsageError: There is no method, its task has a loss, or it makes updates of its own.
 
-    Example:
+    Examples:
         >>> class AttackedTrainer(Attacked, transformers.Trainer): ...  # doctest: +SKIP
         >>> AttackedTrainer(model, args, train_dataset=data, method=create("fgm")).train()  # doctest: +SKIP
     """

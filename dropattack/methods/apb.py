@@ -80,6 +80,10 @@ class APB(Method[APBSettings]):
 
     name = "apb"
     summary = "Biases of linear layers follow their gradient's sign."
+    equation = (
+        "∇L(w) for the weights w; δ ← δ ∓ η sign(g) for each bias δ with gradient g; "
+        "with h > 0: δ = mA, m ← m ∓ η sign(Ag), A ← A ∓ η mgᵀ"
+    )
     source = "Adversarial perturbation bias, Algorithms 1 and 2."
     cost = "1"
     state = "m and A, where h > 0"

@@ -58,6 +58,10 @@ class AWP(Method[AWPSettings]):
 
     name = "awp"
     summary = "Adversarial weight perturbation on top of adversarial inputs."
+    equation = (
+        "∇L(w + γ‖w‖ g/‖g‖, x′), g = ∇_w L(w, x′); "
+        "x′ = x + δ_K, δ_{k+1} = Π_ε(δ_k + α sign(∇ₓL(w, x + δ_k))), δ_0 = 0"
+    )
     source = "Wu et al. 2020, Algorithm 1."
     cost = "K + 2"
     settings_type = AWPSettings

@@ -37,6 +37,10 @@ class DropAttack(Method[DropAttackSettings]):
 
     name = "dropattack"
     summary = "DropAttack-K: masked attacks on input and weights."
+    equation = (
+        "c ∇L(θ) + Σ_groups 1/K Σ_k g_k, g_k = ∇L(θ + r_k), k = 1 … K, c = clean_weight; "
+        "r_k = M ∘ ε d_k/‖d_k‖, M ~ Bernoulli(p), d_k = ∇L(θ) + 1/K Σ_{i<k} g_i"
+    )
     source = "DropAttack, Algorithms 1 and 2, equations 5-7."
     cost = "1 + TK for T groups of targets"
     settings_type = DropAttackSettings

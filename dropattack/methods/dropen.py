@@ -108,6 +108,7 @@ class Dropen(GradientAscent[DropenSettings]):
 
     name = "dropen"
     summary = "Input gradients of dropout's sub-networks are kept unlike and small."
+    equation = "∇[L + cosine · mean|cos(∇ₓℓᵢ, ∇ₓℓᵢ′)| + smoothness · mean‖∇ₓℓᵢ‖²]"
     source = "Dropen, section 3; Yang et al. 2021, TRS."
     cost = "4 + K; 2 where K = 0; 2 more to compare masks"
     state = "input gradients of earlier batches"

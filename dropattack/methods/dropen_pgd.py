@@ -74,6 +74,9 @@ class DropenPGD(GradientAscent[DropenPGDSettings]):
 
     name = "dropen-pgd"
     summary = "Half of the batch is attacked by an ascent on the size of the input's gradient."
+    equation = (
+        "∇L(x₁, x₂ + δ_K) for the halves x₁ and x₂ of a batch; δ_{k+1} = Π_ε(δ_k + ε/3 sign(∇ₓ‖∇ₓℓᵢ‖²))"
+    )
     source = "Dropen, section 4, PGD training; by its code."
     cost = "K + 1"
     settings_type = DropenPGDSettings

@@ -42,6 +42,7 @@ class Dropout(Method[DropoutSettings]):
 
     name = "dropout"
     summary = "Dropout before fully connected and recurrent layers."
+    equation = "∇L with M ∘ h/(1 − rate) for the input h of each layer, M ~ Bernoulli(1 − rate)"
     source = "Srivastava et al. 2014; a row of DropAttack's Table 2."
     settings_type = DropoutSettings
 

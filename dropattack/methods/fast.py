@@ -86,6 +86,7 @@ class FGSMRS(OneSignStep[FGSMRSSettings]):
 
     name = "fgsm-rs"
     summary = "One sign step from a random start, on the attacked batch alone."
+    equation = "∇L(x + Π_ε(ν + α sign(∇ₓL(x + ν)))); ν ~ U(−ε, ε), α = step · ε"
     source = "Wong et al. 2020, Algorithm 3."
     settings_type = FGSMRSSettings
 
@@ -115,6 +116,7 @@ class NFGSM(OneSignStep[NFGSMSettings]):
 
     name = "n-fgsm"
     summary = "One sign step from noise beyond ε, without clipping, on the attacked batch alone."
+    equation = "∇L(x + ν + α sign(∇ₓL(x + ν))); ν ~ U(−kε, kε), k = noise, α = step · ε"
     source = "de Jorge et al. 2022, Algorithm 1."
     settings_type = NFGSMSettings
 

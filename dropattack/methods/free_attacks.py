@@ -65,6 +65,7 @@ class FreeAT(Method[FreeATSettings]):
 
     name = "freeat"
     summary = "Replays each batch m times, updating model and perturbation at once."
+    equation = "∇L(x + δ), m times with an update each; δ ← Π_ε(δ + step_size · sign(∇ₓL(x + δ)))"
     source = "Shafahi et al. 2019, Algorithm 1; a row of DropAttack's Table 2."
     cost = "m, with m updates"
     state = "δ, the perturbation"
@@ -166,6 +167,9 @@ class FreeLB(Method[FreeLBSettings]):
 
     name = "freelb"
     summary = "Mean gradient over K ascent steps from a random start."
+    equation = (
+        "1/K Σ_k ∇L(x + δ_k), k = 1 … K; δ_{k+1} = Π(δ_k + step_size · g/‖g‖₂), g = ∇ₓL(x + δ_k), δ_1 random"
+    )
     source = "Zhu et al. 2020, Algorithm 1; a row of DropAttack's Table 2."
     cost = "K"
     settings_type = FreeLBSettings

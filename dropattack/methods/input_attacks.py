@@ -206,6 +206,7 @@ class FGSM(InputAttack[FGSMSettings]):
 
     name = "fgsm"
     summary = "One step along the sign of the input's gradient."
+    equation = "∇L(x) + ∇L(x + ε sign(∇ₓL(x)))"
     source = "Goodfellow et al. 2015; a row of DropAttack's Table 2."
     cost = "2"
     settings_type = FGSMSettings
@@ -232,6 +233,7 @@ class FGM(InputAttack[FGMSettings]):
 
     name = "fgm"
     summary = "One step along the input's gradient, of given L2 norm."
+    equation = "∇L(x) + ∇L(x + ε g/‖g‖₂), g = ∇ₓL(x)"
     source = "Miyato et al. 2017; a row of DropAttack's Table 2."
     cost = "2"
     settings_type = FGMSettings

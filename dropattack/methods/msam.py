@@ -47,6 +47,7 @@ class MSAM(Method[MSAMSettings]):
 
     name = "msam"
     summary = "SAM along the momentum, without a further pass."
+    equation = "∇L(w − ρ v/‖v‖), then v ← μv + ∇L"
     source = "Becker et al. 2024, Algorithm 1."
     state = "v, the momentum of its gradients"
     settings_type = MSAMSettings

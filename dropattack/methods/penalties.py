@@ -63,6 +63,7 @@ class L1(_Penalty):
 
     name = "l1"
     summary = "L1 penalty on every parameter."
+    equation = "∇[L + λ Σ|θ|]"
     source = "Tibshirani 1996; a row of DropAttack's Table 2."
     settings_type = L1Settings
 
@@ -78,6 +79,7 @@ class L2(_Penalty):
 
     name = "l2"
     summary = "L2 penalty on every parameter."
+    equation = "∇[L + λ‖θ‖²]"
     source = "Tikhonov 1943; a row of DropAttack's Table 2."
     settings_type = L2Settings
 

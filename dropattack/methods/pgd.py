@@ -80,6 +80,7 @@ class PGD(InputAttack[PGDSettings]):
 
     name = "pgd"
     summary = "K projected ascent steps on the input, beside the clean batch."
+    equation = "∇L(x) + ∇L(x + δ_K); δ_{k+1} = Π_ε(δ_k + α g/‖g‖₂), or α sign(g) in L∞, g = ∇ₓL(x + δ_k)"
     source = "Madry et al. 2018; a row of DropAttack's Table 2."
     cost = "K + 1; K + 2 from a random start beside the clean batch"
     settings_type = PGDSettings

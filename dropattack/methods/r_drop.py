@@ -47,6 +47,7 @@ class RDrop(Method[RDropSettings]):
 
     name = "r-drop"
     summary = "Two dropout masks on one batch, and the divergence between their predictions."
+    equation = "∇[½ (L₁ + L₂) + α · ½ (KL(f₁ ‖ f₂) + KL(f₂ ‖ f₁))], α = kl_weight"
     source = "Liang et al. 2021, equation 4 and Algorithm 1."
     cost = "2"
     settings_type = RDropSettings

@@ -48,6 +48,7 @@ class RWP(Method[RWPSettings]):
 
     name = "rwp"
     summary = "Gradient at randomly perturbed weights."
+    equation = "c ∇L(w) + (1 − c) ∇L(w + N(0, σ²‖w_f‖²)) for each filter w_f; c = clean_weight"
     source = "Li et al. 2022, RWP and m-RWP; Bisla et al. 2022."
     cost = "1, or 2 with a clean part"
     settings_type = RWPSettings

@@ -110,6 +110,7 @@ class SAM(SharpnessAware[SAMSettings]):
 
     name = "sam"
     summary = "Sharpness-aware minimisation."
+    equation = "∇L(w + ρ g/‖g‖), g = ∇L(w)"
     source = "Foret et al. 2021, equation 2 and Algorithm 1."
     settings_type = SAMSettings
 
@@ -136,6 +137,7 @@ class ASAM(SharpnessAware[ASAMSettings]):
 
     name = "asam"
     summary = "SAM with perturbations in proportion to each weight."
+    equation = "∇L(w + ρ T²g/‖Tg‖), T = |w| + η, g = ∇L(w)"
     source = "Kwon et al. 2021, Algorithm 1."
     settings_type = ASAMSettings
 
@@ -164,6 +166,7 @@ class ESAM(SharpnessAware[ESAMSettings]):
 
     name = "esam-swp"
     summary = "SAM with a random mask over the weights."
+    equation = "∇L(w + M ∘ ρ g/(β‖g‖)); M ~ Bernoulli(β), g = ∇L(w)"
     source = "Du et al. 2022, stochastic weight perturbation."
     settings_type = ESAMSettings
 

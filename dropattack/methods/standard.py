@@ -70,6 +70,7 @@ class Standard(Method[StandardSettings]):
 
     name = "standard"
     summary = "Plain training, no attack."
+    equation = "∇L(w)"
     source = "The baseline of DropAttack's Table 2."
     settings_type = StandardSettings
 

@@ -85,6 +85,10 @@ class TRADES(Method[TRADESSettings]):
 
     name = "trades"
     summary = "Clean loss, and the divergence between clean and attacked predictions."
+    equation = (
+        "∇[L(f(x), y) + β KL(f(x) ‖ f(x′))], β = kl_weight; "
+        "x′ after K steps of α that raise the KL, each back into the ball of ε around x"
+    )
     source = "Zhang et al. 2019, equation 5 and Algorithm 1."
     cost = "K + 2"
     settings_type = TRADESSettings

@@ -68,6 +68,10 @@ class VAT(Method[VATSettings]):
 
     name = "vat"
     summary = "Clean loss, and the divergence of predictions along their most sensitive direction."
+    equation = (
+        "∇[L(f(x), y) + α KL(f(x) ‖ f(x + εd))], f(x) constant in the KL, α = kl_weight; "
+        "d ← g/‖g‖ K times, g = ∇KL(f(x) ‖ f(x + ξd)), from a random d"
+    )
     source = "Miyato et al. 2018, equations 5 to 12; on texts Miyato et al. 2017."
     cost = "K + 2"
     settings_type = VATSettings

@@ -76,7 +76,7 @@ class Attack:
         Raises:
             UsageError: There is none, or it needs a number of steps, or takes none.
 
-        Example:
+        Examples:
             >>> Attack.parse("pgd-l2-20x5")
             Attack(family='pgd', ball='l2', steps=20, restarts=5)
         """

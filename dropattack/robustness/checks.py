@@ -81,7 +81,7 @@ class MaskingVerdict:
 def masking_verdict(metrics: Mapping[str, float]) -> MaskingVerdict:
     """What a model's accuracies under attack say about its gradients; see `masking_checks`.
 
-    Example:
+    Examples:
         >>> print(masking_verdict({"autoattack_0.1_accuracy": 0.4, "autoattack_0.1_left_by_fab-t": 0.55}))
         gradients look masked: Square fools 15.0 % that APGD and FAB leave right at ε 0.1
     """
@@ -95,7 +95,7 @@ def masking_checks(metrics: Mapping[str, float]) -> list[Check]:
         metrics: A model's metrics on one split, without the split in their names: ``accuracy``,
             ``zero_gradient``, and accuracies under attack by `Case.metric`.
 
-    Example:
+    Examples:
         >>> found = masking_checks({"accuracy": 0.9, "fgsm_0.1_accuracy": 0.3, "pgd-20_0.1_accuracy": 0.6})
         >>> [check.finding for check in found if check.name == "steps"]
         ['one step beats many at ε 0.1: 30.0 % under fgsm, 60.0 % under pgd-20']

@@ -31,7 +31,7 @@ def adversarial_examples(
     Returns:
         Inputs of the same shape within the ball and the bounds, detached.
 
-    Example:
+    Examples:
         >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2))
         >>> images, labels = torch.rand(3, 1, 2, 2), torch.tensor([0, 1, 0])
         >>> attacked = adversarial_examples("pgd-20", model, images, labels, epsilon=0.1)

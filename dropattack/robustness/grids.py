@@ -45,7 +45,7 @@ class Case:
     def left_by(self, part: str) -> str:
         """Name of the share of the examples that are right after one of the attacks that are made in turn.
 
-        Example:
+        Examples:
             >>> Case.parse("autoattack", 0.1).left_by("apgd-ce")
             'autoattack_0.1_left_by_apgd-ce'
         """
@@ -55,7 +55,7 @@ class Case:
     def of_metric(cls, column: str) -> "Case | None":
         """The case that a metric tells of, with or without a split before it; nothing for other metrics.
 
-        Example:
+        Examples:
             >>> Case.of_metric("test_pgd-20_0.3_accuracy").epsilon
             0.3
         """
@@ -93,7 +93,7 @@ def parse_grid(text: str) -> list[Case]:
     Raises:
         UsageError: An attack or an ε is not one.
 
-    Example:
+    Examples:
         >>> [case.metric for case in parse_grid("pgd-20-of-500:0.3+fgsm:.3,0.1")]
         ['fgsm_0.1_accuracy', 'fgsm_0.3_accuracy', 'pgd-20-of-500_0.3_accuracy']
     """
@@ -104,7 +104,7 @@ def parse_grid(text: str) -> list[Case]:
 def canonical_grid(text: str) -> str:
     """The one spelling of a grid; see `parse_grid`.
 
-    Example:
+    Examples:
         >>> canonical_grid("pgd-20:0.3 + fgsm:.3,0.1")
         'fgsm:0.1,0.3+pgd-20:0.3'
     """

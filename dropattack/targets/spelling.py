@@ -16,7 +16,7 @@ def parse_targets(text: str) -> tuple[str, ...]:
     Raises:
         UsageError: A name is empty or stands there twice.
 
-    Example:
+    Examples:
         >>> parse_targets("conv10.w+conv2.w+input")
         ('input', 'conv2.w', 'conv10.w')
     """
@@ -33,7 +33,7 @@ def is_input(name: str) -> bool:
 
     Parameters of a layer that is called ``input`` are not: ``input.weight``, ``input.bias``.
 
-    Example:
+    Examples:
         >>> [is_input(name) for name in ("input", "input.image", "input.weight", "conv1.w")]
         [True, True, False, False]
     """

@@ -78,7 +78,7 @@ class Study:
     What is told is durable before `tell` returns. A study that is opened again, after its process was killed
     or not, does what remains: a trial that was half-way is the first to be asked for again.
 
-    Example:
+    Examples:
         >>> with Study.open("mine.yaml", "runs", trained_by="sklearn 1.9") as study:  # doctest: +SKIP
         ...     while (trial := study.ask()) is not None:
         ...         model = make(trial)

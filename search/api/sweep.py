@@ -15,7 +15,7 @@ from search.definition.sweepfile import checked, load_sweep, override, parse_swe
 class Sweep(definition.Sweep):
     """A sweep, with the keys of a sweep file as keywords; checked as a file is.
 
-    Example:
+    Examples:
         >>> sweep = Sweep(
         ...     name="mine",
         ...     workload="digits-lenet5",

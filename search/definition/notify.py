@@ -22,10 +22,10 @@ def _address(url: str) -> str:
 
 
 class Notify(BaseModel):
-    """Whom to tell when a run of a sweep ends.
+    """Where a message goes when a run of a sweep ends.
 
     Attributes:
-        url: Address that a message is posted to. It is left out of what is recorded, printed and reported.
+        url: Address that the message is posted to, http or https. No record, output or report holds it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -15,6 +15,7 @@ class Tpe(_Sampler):
     """Tree-structured Parzen estimator (`optuna.samplers.TPESampler`); for every kind of space.
 
     Attributes:
+        kind: Names this sampler.
         n_startup_trials: Draws at random before the model's first.
         n_ei_candidates: Candidates of which the best is drawn.
         multivariate: Whether dimensions are modelled together.
@@ -30,6 +31,7 @@ class Gp(_Sampler):
     """Gaussian process with expected improvement (`optuna.samplers.GPSampler`).
 
     Attributes:
+        kind: Names this sampler.
         n_startup_trials: Draws at random before the model's first.
         deterministic_objective: Whether one combination always has one value.
     """
@@ -43,11 +45,12 @@ class CmaEs(_Sampler):
     """Covariance matrix adaptation (`optuna.samplers.CmaEsSampler`); for ranges only.
 
     Attributes:
+        kind: Names this sampler.
         n_startup_trials: Complete trials, drawn at random, before the first generation.
-        popsize: Trials of a generation; 4 + 3 ln(dimensions) where it is not given.
+        popsize: Trials of a generation; by default 4 + 3 ln(dimensions).
         use_separable_cma: Whether the covariance is diagonal, for many dimensions.
         lr_adapt: Whether the learning rate adapts, for noisy values or several optima.
-        consider_pruned_trials: Whether stopped trials count with their last value.
+        consider_pruned_trials: Whether the sampler learns the last value of stopped trials.
     """
 
     kind: Literal["cmaes"] = "cmaes"
@@ -62,8 +65,9 @@ class Qmc(_Sampler):
     """A sequence that covers the space evenly (`optuna.samplers.QMCSampler`); learns nothing.
 
     Attributes:
-        qmc_type: Which sequence.
-        scramble: Whether it is randomized, by the search's ``sampler_seed``.
+        kind: Names this sampler.
+        qmc_type: Sobol's sequence or Halton's.
+        scramble: Whether the search's ``sampler_seed`` randomises the sequence.
     """
 
     kind: Literal["qmc"] = "qmc"
@@ -75,10 +79,11 @@ class Nsga2(_Sampler):
     """A genetic algorithm (`optuna.samplers.NSGAIISampler`).
 
     Attributes:
+        kind: Names this sampler.
         population_size: Trials of a generation; the first one is drawn at random.
-        mutation_prob: That a parameter is drawn anew; 1 / dimensions where it is not given.
-        crossover_prob: That a child has two parents.
-        swapping_prob: That a parameter of such a child comes from the second.
+        mutation_prob: Probability that a parameter is drawn anew; by default 1 / dimensions.
+        crossover_prob: Probability that a child has two parents.
+        swapping_prob: Probability that a parameter of such a child comes from the second parent.
     """
 
     kind: Literal["nsga2"] = "nsga2"
@@ -89,7 +94,11 @@ class Nsga2(_Sampler):
 
 
 class Random(_Sampler):
-    """Every draw for itself (`optuna.samplers.RandomSampler`); learns nothing."""
+    """Every draw by itself (`optuna.samplers.RandomSampler`); learns nothing.
+
+    Attributes:
+        kind: Names this sampler.
+    """
 
     kind: Literal["random"] = "random"
 

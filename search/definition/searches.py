@@ -13,13 +13,22 @@ class _Model(BaseModel):
 
 
 class Grid(_Model):
-    """Every combination of the space, once per seed of the sweep."""
+    """Every combination of the space, once per seed of the sweep.
+
+    Attributes:
+        kind: Names this search.
+    """
 
     kind: Literal["grid"] = "grid"
 
 
 class BestOf(_Model):
-    """The ``top`` configurations that another sweep of the store chooses, in their order."""
+    """The configurations that another sweep of the store chooses, in their order.
+
+    Attributes:
+        best_of: Name of that sweep.
+        top: How many of its configurations.
+    """
 
     best_of: str
     top: int = Field(default=1, ge=1)
@@ -29,7 +38,11 @@ PAPERS = "papers"
 
 
 class Papers(_Model):
-    """So many of the settings with which the DropAttack paper has its best numbers for the workload."""
+    """Settings with which the DropAttack paper prints its best numbers for the workload.
+
+    Attributes:
+        papers: How many of them.
+    """
 
     papers: int = Field(default=1, ge=1)
 
@@ -38,6 +51,12 @@ class Configuration(BaseModel):
     """One combination: a method, its hyperparameters beside it, and settings of training, data and model.
 
     What it leaves out has the workload's or the method's default.
+
+    Attributes:
+        method: The method; its hyperparameters stand beside this key.
+        training: Settings of training.
+        data: Settings of the dataset.
+        model: Settings of the model.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -68,12 +87,20 @@ Start = Annotated[
 
 
 class Sampling(_Model):
-    """``trials`` combinations that one of Optuna's samplers draws, trained with the sweep's first ``seeds``.
+    """Combinations that a sampler draws one after the other.
 
-    With ``race`` a combination gets its next seed only while it may still beat the best one. The sampler is
-    told a combination's mean over seeds, or the ``lower`` end of its 95 % interval. The search ends early
-    when ``patience`` combinations in a row brought nothing better. ``warm_start`` names other sweeps of the
-    store whose complete trials the sampler knows from the start. ``enqueue`` holds what is tried first.
+    Attributes:
+        kind: ``random`` draws every combination at random; ``optuna`` uses one of Optuna's samplers.
+        trials: Combinations to draw.
+        seeds: How many of the sweep's seeds, from the first, train each combination.
+        race: Whether a combination gets its next seed only while it may still beat the best one.
+        objective: What the sampler learns of a combination: its mean over seeds, or the ``lower`` end of the
+            95 % interval of that mean.
+        sampler: The sampler; by default the kind's own, which for ``optuna`` is ``tpe``.
+        sampler_seed: Seed of the draws. It changes no trial's training.
+        patience: Ends the search after so many combinations in a row that brought nothing better.
+        warm_start: Other sweeps of the store whose complete trials the sampler knows from the start.
+        enqueue: What the search tries first.
     """
 
     kind: Literal["random", "optuna"]
@@ -122,16 +149,21 @@ Control = Literal["equal-passes", "same-updates", "eps-zero", "random-direction"
 
 
 class Confirm(_Model):
-    """The best configurations of the stages before, and the baseline, again on fresh seeds.
+    """The best configurations of the stages before, and the baseline, trained again on fresh seeds.
 
-    With ``controls``, plain training runs beside them on the same seeds with as many passes as each of the
-    configurations: in more updates (``equal-passes``) or in as many (``same-updates``). The other controls
-    are those of DropAttack, and run beside configurations of it.
+    With ``arms``, the stages before are ways to train that compete, plain training among them: the stage
+    confirms the best configuration of each, without a further baseline, and compares the best of those that
+    ``arms`` names with the best of the others.
 
-    With ``arms``, the stages before are ways to train that compete, plain training among them: the best
-    configuration of each is confirmed, and the best of those that ``arms`` names is set against the best of
-    the others. There is no baseline beside those, and ``controls`` are of the arm that is set against the
-    others. Differences up to ``margin``, in the metric's own unit, do not matter.
+    Attributes:
+        kind: Names this search.
+        top: How many configurations to confirm.
+        seeds: Seeds that no stage before has used.
+        controls: Control experiments beside each configuration, on the same seeds. ``equal-passes`` is plain
+            training with as many passes, ``same-updates`` the same in as many updates; the others are
+            DropAttack's. With ``arms``, they are of the arm that meets the others.
+        arms: The stages in question; the other stages are what they are compared with.
+        margin: Largest difference that does not matter, in the metric's own unit; only with ``arms``.
     """
 
     kind: Literal["confirm"] = "confirm"

@@ -33,7 +33,11 @@ def _known_metric(name: str) -> str:
 class Aim(BaseModel):
     """A metric of the validation split, and which way is up.
 
-    ``mode`` is ``max`` or ``min``; metrics that ship, and ``passes``, have theirs by themselves.
+    Attributes:
+        metric: A metric of the workload's objective, its ``loss``, or an accuracy under attack such as
+            ``pgd-20_0.3_accuracy``.
+        mode: ``max`` where more is better, ``min`` where less is. Metrics that ship, and ``passes``, know
+            theirs; a metric of your own is ``max`` unless this says otherwise.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -71,10 +75,11 @@ class Select(Aim):
     measured on the best epoch's model. ``training.robustness`` must hold it.
 
     Attributes:
-        metric: Chooses the epoch whose model is kept: the only metric, or the first of several.
-        metrics: Several metrics, ``passes`` among them where cost counts; none where there is one.
+        metric: The metric that chooses the epoch whose model is kept. With ``metrics`` it is the first of
+            those, and this key is left out.
+        metrics: Several metrics; ``passes`` among them counts the cost.
         constraints: What the best configuration must keep to, such as ``accuracy >= 0.97``.
-        weights: By metric; the best configuration has the largest weighted sum.
+        weights: Weights by metric: the best configuration has the largest weighted sum.
     """
 
     metrics: tuple[Aim, ...] = ()

@@ -37,6 +37,12 @@ class Interval(BaseModel):
 
     Steps are counted in decimal arithmetic, from the numbers as they are written: the third value of
     ``{low: 0.1, high: 1, step: 0.1}`` is 0.3, and not 0.30000000000000004, which floating-point sums give.
+
+    Attributes:
+        low: Smallest number.
+        high: Largest number; with ``step`` it must lie on a step.
+        log: Whether a sampler draws evenly in the logarithm; needs ``low`` above 0 and no ``step``.
+        step: Distance of neighbouring numbers; a grid needs it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -148,7 +154,12 @@ def _text(value: float | Fraction) -> str:
 
 
 class Subsets(BaseModel):
-    """All sets of at least one and at most ``up_to`` of the given targets."""
+    """All sets of at least one and at most ``up_to`` of the given targets.
+
+    Attributes:
+        subsets_of: Targets by name, pattern or group.
+        up_to: Targets in a set, at most.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -25,6 +25,11 @@ class Asha(_Model):
     """Asynchronous successive halving: at each rung the best 1/``reduction_factor`` go on.
 
     Rungs stand at ``grace_period · reduction_factor**i`` epochs.
+
+    Attributes:
+        kind: ASHA is the only scheduler.
+        grace_period: Epochs before the first rung; passes where the stage's ``budget`` counts those.
+        reduction_factor: One of so many trials goes on from a rung.
     """
 
     kind: Literal["asha"] = "asha"
@@ -40,15 +45,18 @@ class Stage(_Model):
     """One search within a sweep. Stages run in order and share all records.
 
     Attributes:
-        name: Its name.
-        workloads: Those of the sweep that it is for; all where it names none.
-        search: How combinations are chosen.
-        scheduler: Whether trials are stopped early.
-        methods: Spaces by method; a grid may have several spaces for one method and is their union.
-        training: Training settings, fixed or to be searched; likewise ``data`` and ``model``.
+        name: Names the stage in ``--set``, in ``arms`` and in reports; written as the sweep's ``name`` is.
+        workloads: Workloads of the sweep that the stage is for; all of them where it names none.
+        search: How the stage chooses the combinations that it trains.
+        scheduler: Which trials end early; without a scheduler none does.
+        methods: A space of hyperparameters for each method; a grid takes a list of spaces and trains their
+            union. Required, except for a confirmation.
+        training: Settings of training, in place of the sweep's.
+        data: Settings of the dataset, in place of the sweep's.
+        model: Settings of the model, in place of the sweep's.
         budget: What ``training.epochs`` and rungs count: epochs, or forward-backward passes. With passes, a
             method of c passes per step trains epochs / c epochs, at least one, so that all cost the same.
-        exclude: Combinations to leave out: a combination is one that has all values of an entry.
+        exclude: Combinations to leave out: every one that has all values of an entry.
     """
 
     name: str
@@ -102,12 +110,17 @@ def _known_time(written: str) -> str:
 class Resources(_Model):
     """What one trial occupies, and how many run side by side.
 
-    ``gpus: auto`` measures what a trial takes of a GPU's memory and puts as many side by side as fit. Without
-    ``concurrent``, as many trials run as fit on the cluster. More than fit wait, which is what an autoscaler
-    goes by. With ``lanes``, up to so many trials train together as one stack (`trainables.lanes`), which then
-    is what occupies the resources and what ``concurrent`` counts. With ``compile``, `torch.compile` generates
-    code for a trial's passes. A trial by itself is saved at the end of every epoch, and within one
-    ``checkpoint_every`` so often; ``epoch`` leaves that out.
+    Attributes:
+        cpus: CPU cores of a trial.
+        gpus: GPUs of a trial: 0 trains on the CPU, a share such as 0.25 shares one GPU, and ``auto`` measures
+            how many trials fit into a GPU's memory.
+        concurrent: Trials that run side by side. Without it as many run as fit; further trials wait, and an
+            autoscaler sees them wait.
+        lanes: Trials, at most, that train together as one stack. The stack then occupies the resources, and
+            ``concurrent`` counts stacks.
+        compile: Whether `torch.compile` generates code for a trial's passes.
+        checkpoint_every: How often a trial is saved within an epoch: a time such as 90s, 10min or 2h, or
+            ``epoch`` to save at the end of epochs only.
     """
 
     cpus: float = Field(default=1, gt=0)
@@ -139,12 +152,12 @@ class Resources(_Model):
 
 
 class Limits(_Model):
-    """When a sweep ends before its stages do; what has begun is finished, and a larger limit goes on.
+    """When a sweep ends before its stages do. Trials that have begun finish; a larger limit goes on.
 
     Attributes:
-        trials: Trials trained by this sweep.
+        trials: Trials that this sweep trains.
         hours: Wall-clock hours of one run.
-        gpu_hours: Hours of training times GPUs per trial.
+        gpu_hours: Hours of training, multiplied by the GPUs of each trial.
         passes: Forward-backward passes over the training split.
     """
 
@@ -155,13 +168,35 @@ class Limits(_Model):
 
 
 class Mlflow(_Model):
-    """What MLflow gets beside the records: ``system_metrics`` says what the driver's machine does."""
+    """What MLflow gets beside the records.
+
+    Attributes:
+        system_metrics: Whether MLflow records the load of the driver's machine.
+    """
 
     system_metrics: bool = False
 
 
 class Sweep(_Model):
-    """A whole sweep file."""
+    """A whole sweep file.
+
+    Attributes:
+        name: Names the sweep's records: letters, digits, '.', '_' and '-', at most 64.
+        summary: What the sweep asks, in words; the report shows it.
+        workloads: Bundled workloads by name, or ``module:function`` for your own; ``workload`` names one.
+        seeds: A grid trains every combination with each seed; a search that samples trains with the first,
+            or with as many as its own ``seeds`` says.
+        training: Settings of training for all stages.
+        data: Settings of the dataset for all stages.
+        model: Settings of the model for all stages.
+        stages: Searches, in the order in which they run.
+        select: What validation selects by: configurations and epochs alike.
+        resources: What one trial occupies, and how many run side by side.
+        limits: When the sweep ends before its stages do.
+        scales: Other versions of the sweep for ``--scale``: for each a name, and values by dotted path.
+        notify: Where a message goes when a run ends.
+        mlflow: What MLflow gets beside the records.
+    """
 
     name: str
     summary: str = ""

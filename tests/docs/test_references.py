@@ -116,6 +116,6 @@ def test_images_are_small_and_every_one_is_shown() -> None:
         ((ROOT / page).parent / target).resolve()
         for page in PAGES
         for target, _ in LINK.findall(text_of(page))
-        if Path(target).suffix == ".png"
+        if Path(target).suffix in (".png", ".svg")
     }
     assert shown == {path.resolve() for path in images}

@@ -24,6 +24,12 @@ def test_every_method_and_hyperparameter_is_in_the_tables():
             assert f"| `{key}` |" in catalogue.hyperparameters(name)
 
 
+def test_every_method_says_what_a_step_computes():
+    for name, method in dropattack.registered().items():
+        assert "∇" in method.equation, name
+        assert method.equation.split("; ")[0] in catalogue.section(name)
+
+
 def test_cells_do_not_break_the_table():
     for name in dropattack.registered():
         for line in catalogue.hyperparameters(name).splitlines()[2:]:

@@ -40,7 +40,7 @@ class Tensors(Dataset):
     Raises:
         UsageError: Inputs are no numbers or not finite, or do not fit their labels.
 
-    Example:
+    Examples:
         >>> import torch
         >>> data = Tensors(torch.rand(100, 4), torch.arange(100) % 3).load(Path(), Settings())
         >>> len(data.train), data.features, data.classes
@@ -187,7 +187,7 @@ def examples(dataset: MapDataset, name: str = "examples") -> tuple[Tensor, Tenso
     Raises:
         UsageError: An item is no such pair, or shapes differ.
 
-    Example:
+    Examples:
         >>> from torch.utils.data import TensorDataset
         >>> pairs = TensorDataset(torch.rand(10, 3), torch.arange(10) % 2)
         >>> len(Tensors(*examples(pairs)).load(Path(), Settings()).train)

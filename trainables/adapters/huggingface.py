@@ -40,7 +40,7 @@ class HuggingFace:
             fetched once a machine.
         configuration: Which one, of a name that has several.
 
-    Example:
+    Examples:
         >>> HuggingFace("stanfordnlp/imdb").texts().name
         'imdb'
     """

@@ -37,7 +37,7 @@ class NamedTensors(Dataset):
     Raises:
         UsageError: There is no input, one is no number or not finite, or they differ in how many they are.
 
-    Example:
+    Examples:
         >>> inputs = {"image": torch.rand(50, 3, 8, 8), "town": torch.arange(50) % 4}
         >>> data = NamedTensors(inputs, torch.arange(50) % 2)
         >>> data.inputs, data.load(Path(), Settings()).extras["shapes"]

@@ -49,7 +49,7 @@ class Table(Dataset):
         positive: What the label of the positive class says, for binary F1.
         name: See `Dataset`; the file's own name unless told.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
         >>> rows = [f"{i},{'ab'[i % 2]},{'yes' if i % 3 else 'no'}" for i in range(30)]

@@ -47,7 +47,7 @@ class Groups:
     def of(cls, train: Sequence[str], valid: Sequence[str], test: Sequence[str]) -> Self:
         """From the name of each example's group; they are put in the order of their names.
 
-        Example:
+        Examples:
             >>> Groups.of(["paris", "oslo"], ["oslo"], ["paris"]).train
             tensor([1, 0])
         """

@@ -42,7 +42,7 @@ class Classification(Objective):
     Raises:
         UsageError: A metric is unknown, or weights are neither.
 
-    Example:
+    Examples:
         >>> sorted(Classification(metrics=("auroc",)).names)
         ['accuracy', 'auroc', 'f1', 'loss', 'macro_f1']
     """

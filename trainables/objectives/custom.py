@@ -25,7 +25,7 @@ class CustomObjective(Objective):
         distributions: Which distributions outputs stand for, see `Task.log_probabilities`; methods that
             compare such need it.
 
-    Example:
+    Examples:
         >>> import torch
         >>> def huber(outputs, labels):
         ...     return torch.nn.functional.huber_loss(outputs.squeeze(1), labels)

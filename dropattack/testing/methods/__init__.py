@@ -14,7 +14,7 @@ class MethodContract(Restoring, Reproducing, Gradients, Declaring):
     Each runs on small models of images and of texts, with batch normalisation and with tied weights. A test
     that cannot apply to a method is set to ``None``, beside the reason.
 
-    Example:
+    Examples:
         >>> class TestSAM(MethodContract):
         ...     method = "sam"
         ...     hyperparameters = ({}, {"rho": 0.5})

@@ -9,7 +9,7 @@ __all__ = ["StoreContract"]
 class StoreContract(Recording, Noting):
     """Tests that the author of a store inherits; see `StoreCases` for what to define.
 
-    Example:
+    Examples:
         >>> class TestFolder(StoreContract):
         ...     def make(self, folder):
         ...         return Store(folder)

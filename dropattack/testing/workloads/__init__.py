@@ -9,7 +9,7 @@ __all__ = ["WorkloadContract"]
 class WorkloadContract(DataKept, ModelKept):
     """Tests that the author of a workload inherits; see `WorkloadCases` for what to declare.
 
-    Example:
+    Examples:
         >>> class TestDigits(WorkloadContract):
         ...     workload = "digits-lenet5"
     """
