@@ -231,10 +231,10 @@ def test_what_texts_cannot_do_is_refused(training: dict[str, Any], message: str)
         ({"robustness": "transfer-fgsm:0.1"}, "`dropattack robustness` adds it"),
         ({"robustness": "fgms:0.1"}, "unknown attack 'fgms'; did you mean 'fgm' or 'fgsm'"),
         ({"robustness": "autoatack:0.1"}, "did you mean 'autoattack'"),
-        ({"robustness": "autoattack-20:0.1"}, "not complete or says too much"),
+        ({"robustness": "autoattack-20:0.1"}, "lacks a part or has one too many"),
         (
             {"robustness": "autoattack-of-0:0.1"},
-            "attacks no example; say of how many, as in",
+            "attacks no example; write how many, as in",
         ),
         ({"robustness": "autoattack:0"}, "must be a number above 0"),
         (
