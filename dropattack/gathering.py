@@ -82,6 +82,15 @@ class Gathering(Passes[S]):
         Raises:
             UsageError: The method makes updates of its own, the batch is empty, the task clips or scales, or
                 the scale is no number.
+
+        Example:
+            >>> from dropattack import create
+            >>> model, method = torch.nn.Linear(4, 2), create("fgm", epsilon=0.5)
+            >>> batches = [(torch.randn(3, 4), torch.tensor([0, 1, 0])) for _ in range(2)]
+            >>> for batch in batches:
+            ...     result = method.accumulate(model, batch, scale=1 / len(batches))
+            >>> model.weight.grad.shape
+            torch.Size([2, 4])
         """
         shares = shares_gradients(model)
         seen, before, gradients, factor = self._gathered(model, batch, scale)

@@ -64,6 +64,14 @@ def setting(
         choices: See `Range`.
         frozen: Value that a trial's key leaves out: the behaviour from before this setting existed. Without
             it, the default is left out. Where a default changes, it must stay the old one.
+
+    Example:
+        >>> @dataclasses.dataclass(frozen=True, kw_only=True)
+        ... class Mine(Settings):
+        ...     epsilon: float = setting(0.1, "Size of the perturbation.", low=0)
+        >>> Mine(epsilon=-1)
+        Traceback (most recent call last):
+        dropattack.errors.UsageError: epsilon must be ≥ 0, not -1
     """
     frozen = default if frozen is None else frozen
     return dataclasses.field(
