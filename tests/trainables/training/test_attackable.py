@@ -26,8 +26,8 @@ TABLE, IMAGES = torch.rand(60, 5), torch.rand(60, 1, 4, 4)
     [
         (TABLE, UNIT, "autoattack:0.1", r"autoattack is for images, and .* shape \[5\]; use pgd-50x5"),
         (TABLE, UNIT, "fgsm:0.1+square-5-of-3:0.1", r"square-5-of-3 is for images"),
-        (IMAGES * 4 - 2, UNIT, "fgsm:0.1", r"reach from -2 to 2, and attacks would keep them in 0 to 1; say"),
-        (IMAGES, (float("-inf"), 1.0), "fgsm:0.1", "no range that attacks could keep to; say"),
+        (IMAGES * 4 - 2, UNIT, "fgsm:0.1", r"reach from -2 to 2, and attacks would keep them in 0 to 1; set"),
+        (IMAGES, (float("-inf"), 1.0), "fgsm:0.1", "no range that attacks could keep to; set"),
         (IMAGES, (torch.zeros(1, 1, 1), torch.full((1, 1, 1), torch.inf)), "fgsm:0.1", "no range"),
         (TABLE * 4 - 2, (-2.0, 2.0), "pgd-3:0.1", ""),
         (IMAGES * 4 - 2, (-2.0, 2.0), "autoattack:0.1", ""),

@@ -239,10 +239,10 @@ def test_what_texts_cannot_do_is_refused(training: dict[str, Any], message: str)
         ({"robustness": "autoattack:0"}, "must be a number above 0"),
         (
             {"robustness": "autoattack:8"},
-            "exceeds the inputs' range, .* 8 of 255 is 0.0314",
+            "exceeds 1, the whole range of the inputs; for 8 of 255 set 0.0314",
         ),
         ({"robustness": "pgd-5:0.1,1.01"}, "ε 1.01 of pgd-5 exceeds"),
-        ({"robustness": "transfer-autoattack:0.1"}, "made on the model that is tested; leave transfer- out"),
+        ({"robustness": "transfer-autoattack:0.1"}, "attacks the model that is tested; leave transfer- out"),
         ({"best_by": "fgsm_0.1_accuracy"}, "unknown metric of digits-lenet5 'fgsm_0.1_accuracy'"),
     ],
 )
