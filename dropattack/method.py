@@ -105,7 +105,8 @@ class Method(Gathering[S]):
     ) -> StepResult:
         """Trains ``model`` once on several batches: one update of the mean of their gradients.
 
-        Each batch is attacked alone, and weighs as many as its examples. With a single batch this is `step`.
+        Each batch is attacked alone, and weighted by its number of examples. With a single batch this is
+        `step`.
 
         Args:
             model: See `step`.

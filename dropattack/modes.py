@@ -51,8 +51,9 @@ def recurrent_gradients(*models: nn.Module) -> Iterator[None]:
     """Lets gradients pass the recurrent layers of models in eval mode, on a GPU too.
 
     cuDNN computes none in eval mode. So the recurrent layers run in training mode if both modes compute the
-    same for all of them, and without cuDNN otherwise. Both do for PyTorch's own layers without dropout
-    between layers. A user's class declares it by ``same_in_training = True``. Every layer's mode is restored.
+    same in all of them, and without cuDNN otherwise. PyTorch's own layers compute the same if they have no
+    dropout between layers; a user's class declares it by ``same_in_training = True``. Every layer's mode is
+    restored.
     """
     recurrent = [m for model in models for m in model.modules() if isinstance(m, nn.RNNBase)]
     modes = [module.training for module in recurrent]

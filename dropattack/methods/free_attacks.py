@@ -55,7 +55,7 @@ class FreeATSettings(AttackSettings):
 
 @register
 class FreeAT(Method[FreeATSettings]):
-    """Replays each batch m times; each pass updates the model and δ, which the next batch keeps.
+    """Replays each batch m times; each pass updates the model and δ, which the next batch starts from.
 
     δ has one row for each place in the batch, and for text one vector for each position in it. It grows to
     the largest batch seen, and a smaller one uses its leading part. At padding δ neither moves nor is added.

@@ -79,8 +79,8 @@ class TRADES(Method[TRADESSettings]):
     """L(f(x), y) + β KL(f(x) ‖ f(x′)), where x′ maximises the divergence in a ball around x.
 
     The update differentiates both f(x) and f(x′), as the authors' code does; the attack differentiates by x′
-    alone. So the graph of the clean pass stays alive until the last attacked pass has one too. The attack is
-    on pixels, or for text on the vectors of tokens.
+    alone. So the graph of the clean pass stays alive until that of the last attacked pass. The attack is on
+    pixels, or for text on the vectors of tokens.
     """
 
     name = "trades"

@@ -148,7 +148,7 @@ class Attack:
 
         Args:
             victim: What is attacked, inside `attacking`.
-            labels: ``[batch]``, int64: the right classes.
+            labels: ``[batch]``, int64: the classes to move predictions away from.
             epsilon: Radius of the ball, at least 0, in the victim's unit; with 0 nothing moves.
             generator: Source of all draws, on the victim's device; ``None`` takes torch's default.
 

@@ -1,8 +1,8 @@
 """Signs that a model hides its gradients instead of being robust (after Athalye et al. 2018).
 
 A robust accuracy is an upper bound: other attacks may find more. A model whose gradients vanish or mislead
-weakens white-box attacks, and looks robust until another attack is tried. Each check finds two accuracies
-whose order honest gradients would reverse.
+weakens white-box attacks, and looks robust until another attack is tried. Each check looks for accuracies in
+an order that honest gradients would reverse.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ _SLACK = 0.02
 _LOSS_SLACK = 0.05
 """Largest such difference between losses, which differ a little in strength on any model."""
 _FEW = 0.005
-"""Largest share of examples that an attack without gradients may add to those that have them."""
+"""Largest share of examples that an attack without gradients may fool beyond attacks with gradients."""
 _MISLED = 0.75
 """Least share of the clean accuracy that a misled step leaves, and that many steps then take away."""
 _LARGE = 0.25
