@@ -75,7 +75,7 @@ def from_parquet(path: str | Path) -> Records:
     Raises:
         UsageError: There is no such file, or it is another kind of file.
 
-    Example:
+    Examples:
         >>> verdicts(from_parquet("docs/evidence/mnist.parquet"))  # doctest: +SKIP
     """
     try:

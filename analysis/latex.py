@@ -79,7 +79,7 @@ def latex_table(table: Table, columns: Sequence[Column]) -> str:
 def escaped(text: str) -> str:
     r"""Text that LaTeX sets as it reads, in one line.
 
-    Example:
+    Examples:
         >>> escaped("ε 5 · 90 % of conv1_w")
         '$\\varepsilon$ 5 $\\cdot$ 90 \\% of conv1\\_w'
     """

@@ -10,7 +10,7 @@ _TYPOGRAPHIC = str.maketrans({"-": "−"})
 def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
     """A number for people, with a real minus sign; a dash where it is missing, and no sign before a zero.
 
-    Example:
+    Examples:
         >>> number(-0.5, signed=True)
         '−0.50'
         >>> number(-0.001)

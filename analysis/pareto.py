@@ -13,7 +13,7 @@ Point = Sequence[float]
 def dominates(one: Point, other: Point) -> bool:
     """Whether a point is at least as good as another in every coordinate, and better in one.
 
-    Example:
+    Examples:
         >>> dominates((1, 2), (1, 1)), dominates((1, 2), (2, 1)), dominates((1, 2), (1, 2))
         (True, False, False)
     """
@@ -24,7 +24,7 @@ def dominates(one: Point, other: Point) -> bool:
 def ranks(points: Sequence[Point]) -> list[int]:
     """The front of each point: 0 where none dominates it, 1 where only those of front 0 do, and so on.
 
-    Example:
+    Examples:
         >>> ranks([(1, 3), (3, 1), (1, 1), (0, 0)])
         [0, 0, 1, 2]
     """
@@ -44,7 +44,7 @@ def crowding(points: Sequence[Point]) -> list[float]:
 
     Shares are summed over coordinates. A point at an end of a coordinate has an infinite distance.
 
-    Example:
+    Examples:
         >>> crowding([(0, 4), (1, 2), (4, 0)])
         [inf, 2.0, inf]
     """
@@ -66,7 +66,7 @@ def crowding(points: Sequence[Point]) -> list[float]:
 def better(points: Sequence[Point], index: int) -> int:
     """How many points come before one: those of a lower front, and of its own front those less crowded.
 
-    Example:
+    Examples:
         >>> [better([(0, 4), (1, 2), (4, 0), (0, 0)], i) for i in range(4)]
         [0, 2, 0, 3]
     """

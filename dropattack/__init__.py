@@ -1,7 +1,7 @@
 """Adversarial training methods that attack inputs and weights; needs torch and nothing else.
 
-Asking for a method, or for methods by name, imports torch and every method; settings, names of targets and
-errors need neither.
+The first use of a method, or of methods by name, imports torch and every method. Settings, names of targets
+and errors import neither.
 """
 
 from importlib import import_module

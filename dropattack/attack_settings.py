@@ -1,4 +1,4 @@
-"""What methods with attacked passes share: in which steps they attack, and what a model's dropout does."""
+"""Settings that attacking methods share: which steps attack, and how the model's dropout draws its masks."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +15,10 @@ class ScheduledSettings(Settings):
     """Hyperparameters of a method that may leave steps to standard training.
 
     Attributes:
-        start: Share of the training after which the method's own steps begin; those before are plain: one
-            pass, one update. It counts whole epochs: the first with own steps is the one that ends beyond
-            it. The last epochs are said to give nearly all of SAM's gain (Zhou et al. 2024, "Sharpness-aware
-            minimization efficiently selects flatter minima late").
+        start: Share of the training after which the method's own steps begin. Steps before it are plain: one
+            pass, one update. It counts whole epochs: own steps begin with the first epoch that ends beyond
+            it. Zhou et al. 2024, "Sharpness-aware minimization efficiently selects flatter minima late",
+            report that the last epochs bring nearly all of SAM's gain.
         interval: With n, the 1st, (n + 1)th, … step of the whole training is the method's own, and the
             others are plain.
     """
@@ -41,7 +41,7 @@ class ScheduledSettings(Settings):
 
     @property
     def shared(self) -> dict[str, Any]:
-        """The values that are declared here, by name: what another method's spelling of these takes over."""
+        """The values that are declared here, by name, for `canonical` to hand to another method."""
         return {"start": self.start, "interval": self.interval}
 
 
@@ -50,11 +50,11 @@ class AttackSettings(ScheduledSettings):
     """Hyperparameters of every method that attacks.
 
     Attributes:
-        dropout: What dropout inside of the model does in the passes of one step. ``fresh`` draws new masks
-            for each pass, as published codes do, which call the model again: an attack is found on one
-            sub-network and applied to another, and several passes average masks even where ε is 0. ``same``
-            repeats those of the first pass: an attack is applied where it was found, and ε = 0 changes
-            nothing but the size of the gradient. It repeats whatever else the model draws, too.
+        dropout: How the model's own dropout draws masks in the passes of one step. ``fresh`` draws new masks
+            for each pass, as published code does by calling the model again. An attack is then computed on
+            one sub-network and applied to another, and several passes average over masks even where ε is 0.
+            ``same`` repeats the masks of the first pass, and whatever else the model draws. An attack is then
+            applied where it was computed, and ε = 0 changes nothing but the size of the gradient.
     """
 
     dropout: str = setting(

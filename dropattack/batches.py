@@ -1,7 +1,7 @@
 """Batches of any form: what the model is called with, what its loss needs, and how many examples there are.
 
-A loader may give ``(inputs, labels)``, a mapping such as Hugging Face's, or more parts; a method sees inputs
-and labels.
+A loader may yield ``(inputs, labels)``, a mapping such as Hugging Face's, or more parts. A method receives
+inputs and labels.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ LABELS = "labels"
 
 
 class Labelled(NamedTuple):
-    """Labels, and what else a loss takes behind them, such as the weight of each example."""
+    """Labels, and the further arguments of a loss, such as the weight of each example."""
 
     labels: Any
     further: tuple[Any, ...]
@@ -33,15 +33,15 @@ def arranged(batch: Any, task: Task, model: nn.Module) -> Batch:
         batch: ``(inputs, labels)``; ``(inputs, labels, …)`` with further arguments of the loss; a mapping,
             which the model is called with as ``model(**batch)``; or inputs alone. Inputs may be a tensor, a
             tuple or a list (``model(*inputs)``), or a mapping (``model(**inputs)``).
-        task: Says whether the loss is the model's own. Any other one gets what a mapping has under
+        task: Decides whether the model computes the loss. Any other loss receives what a mapping holds under
             ``labels``.
-        model: One that takes no argument ``labels`` has no loss of its own.
+        model: A model without an argument ``labels`` computes no loss of its own.
 
     Returns:
-        Labels are ``None`` where the model computes its loss.
+        Inputs and labels; labels are ``None`` where the model computes its loss.
 
     Raises:
-        UsageError: The batch is something else.
+        UsageError: The batch has none of these forms.
     """
     if type(batch) is tuple and len(batch) == 2 and isinstance(batch[0], Tensor):
         return batch
@@ -103,18 +103,18 @@ def loss_of(loss: Loss, outputs: Any, labels: Labels) -> Tensor:
     logits = outputs if isinstance(outputs, Tensor) else getattr(outputs, "logits", None)
     wrong = ""
     if not isinstance(logits, Tensor):
-        wrong = f"needs a tensor of logits, and the model gives {type(outputs).__name__}"
+        wrong = f"needs a tensor of logits, and the model returns {type(outputs).__name__}"
     elif not isinstance(labels, Tensor):
         wrong = f"needs a tensor of labels, and the batch has {type(labels).__name__}"
     elif further:
         wrong = f"takes labels alone, and the batch has {1 + len(further)} parts behind its inputs"
     if wrong:
-        raise UsageError(f"the default loss {wrong}; give Task(loss=…), a function of outputs and labels")
+        raise UsageError(f"the default loss {wrong}; set Task(loss=…), a function of outputs and labels")
     return F.cross_entropy(cast(Tensor, logits), labels)
 
 
 def _own_loss(outputs: Any) -> Tensor:
-    """What a model says its loss is: ``outputs.loss``, ``outputs["loss"]``, a tuple's first, or a scalar."""
+    """The loss that a model computed: ``outputs.loss``, ``outputs["loss"]``, a tuple's first, or a scalar."""
     if isinstance(outputs, Mapping):
         found = outputs.get("loss")
     elif isinstance(outputs, tuple | list):
@@ -123,7 +123,7 @@ def _own_loss(outputs: Any) -> Tensor:
         found = getattr(outputs, "loss", outputs)
     if not isinstance(found, Tensor) or found.dim() > 1:
         raise UsageError(
-            "the batch has no labels for the loss, and the model's outputs hold none of their own; give "
-            "(inputs, labels), or the model its labels"
+            "the batch has no labels, and the model's outputs hold no loss; make batches of "
+            "(inputs, labels), or pass the model its labels"
         )
     return found

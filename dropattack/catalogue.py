@@ -38,7 +38,7 @@ def settings_table(settings: type[Settings], what: str) -> str:
 
     Args:
         settings: Their type.
-        what: One of them, as the head of the table calls it.
+        what: Head of the first column, such as ``setting``.
     """
     lines = [f"| {what} | default | range | meaning |", "|---|---|---|---|"]
     defaults = {field.name: field.default for field in dataclasses.fields(settings)}
@@ -93,7 +93,11 @@ def section(name: str) -> str:
 
 
 def renewed(page: str, content: Callable[[], str] = reference) -> str:
-    """A page with what it generates, by default the methods' reference, between its markers.
+    """Returns a page whose text between the markers is generated anew.
+
+    Args:
+        page: Markdown with both markers.
+        content: Generates the text; by default the methods' reference.
 
     Raises:
         UsageError: The page has no markers.

@@ -1,4 +1,4 @@
-"""What a model's outputs say as probability distributions, and how far two of them are apart."""
+"""A model's outputs as probability distributions, and the divergence between two of them."""
 
 from typing import Any
 
@@ -17,19 +17,19 @@ _IGNORED = -100
 
 
 def log_probabilities(outputs: Any, batch: Batch, task: Task) -> Tensor:
-    """The distributions that a model's outputs stand for.
+    """The distributions over classes that a model's outputs stand for.
 
     Args:
         outputs: Of a pass on ``batch``.
-        batch: Arranged. Where the task does not say what outputs stand for, labels that are class numbers do:
-            logits of classes, in the dimension that the labels lack.
+        batch: Arranged. Where the task defines no distributions and labels are class numbers, outputs are
+            logits, with classes in the dimension that the labels lack.
         task: See `Task.log_probabilities`.
 
     Returns:
         Logarithms of probabilities, ``[…, classes]``, with their graph.
 
     Raises:
-        UsageError: Neither says that the outputs are a distribution, as in a regression.
+        UsageError: Neither task nor labels define a distribution, as in a regression.
     """
     if task.log_probabilities is not None:
         return task.log_probabilities(outputs)
@@ -38,7 +38,7 @@ def log_probabilities(outputs: Any, batch: Batch, task: Task) -> Tensor:
     if logits is None or dim is None:
         raise UsageError(
             "the method compares distributions over classes, and these outputs and labels are not those of a "
-            "classification; give Task(log_probabilities=…), a function of outputs, or take another method"
+            "classification; set Task(log_probabilities=…), a function of outputs, or use another method"
         )
     found = F.log_softmax(logits.float() if logits.dtype in _COARSE else logits, dim)
     return found.movedim(dim, -1)
@@ -50,8 +50,8 @@ def divergence(p: Tensor, q: Tensor, batch: Batch) -> Tensor:
     Args:
         p: Logarithms of probabilities, ``[…, classes]``.
         q: The same shape.
-        batch: Arranged. Where each example has several class numbers, one for each distribution, what is
-            labelled −100 has no part in the mean: it is padding. An example whose one label that is counts.
+        batch: Arranged. Where each example has several class numbers, one for each distribution, the mean
+            leaves out those labelled −100, which are padding. An example whose only label is −100 counts.
 
     Returns:
         0-dimensional, ≥ 0.
@@ -76,9 +76,9 @@ def _labels_of(batch: Batch) -> Any:
 def _classes_in(logits: Tensor, batch: Batch, task: Task) -> int | None:
     """The dimension of logits that classes are in; ``None`` where labels are not of classes.
 
-    It is the second, as in torch's losses, or the last, as in Hugging Face's models. Where labels fit both,
-    as those of texts with as many words as there are classes, it is the last for a model that is given its
-    labels, the second for torch's cross entropy, and for any other loss nobody knows.
+    It is the second, as in torch's losses, or the last, as in Hugging Face's models. Labels can fit both, as
+    for texts with as many words as there are classes. Then it is the last for a model that receives its
+    labels, the second for torch's cross entropy, and unknown, ``None``, for any other loss.
     """
     labels = _labels_of(batch)
     if not isinstance(labels, Tensor) or not logits.is_floating_point():

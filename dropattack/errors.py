@@ -29,7 +29,7 @@ def unknown(kind: str, name: str, valid: Iterable[str]) -> UsageError:
 
 
 def shortened(text: str, most: int = 80) -> str:
-    """A text for a message: what is too long to be read loses its middle.
+    """Shortens a text for a message by its middle.
 
     Examples:
         >>> shortened("x" * 1000, 5)
@@ -40,7 +40,7 @@ def shortened(text: str, most: int = 80) -> str:
 
 
 def nearest(name: str, valid: Iterable[str]) -> list[str]:
-    """At most three of the valid names, the nearest to one that is not, whatever its capitals."""
+    """At most three of the valid names, the nearest to an unknown one; capitals do not count."""
     spelt: dict[str, list[str]] = {}
     for each in valid:
         spelt.setdefault(_folded(each), []).append(each)
@@ -49,7 +49,7 @@ def nearest(name: str, valid: Iterable[str]) -> list[str]:
 
 
 def _folded(name: str) -> str:
-    """A name without what people mix up: capitals, and underscores for hyphens."""
+    """A name in lower case and with hyphens for underscores, which people confuse."""
     return name.casefold().replace("_", "-")
 
 

@@ -1,4 +1,4 @@
-"""What a method gathers from one batch, for an update of its own or one that another loop makes."""
+"""The gradient that a method gathers from one batch, for its own update or for another loop's."""
 
 import sys
 from collections.abc import Iterator
@@ -41,16 +41,14 @@ class Gathering(Passes[S]):
     def until(self) -> float:
         """Share of the training that is done at the end of the epoch, in (0, 1].
 
-        It decides what a start leaves out. Who trains sets it before every epoch; where it decides nothing
-        it is 1 by itself.
+        It decides which steps ``start`` leaves plain. The training loop sets it before every epoch. Where it
+        decides nothing, it is 1 unless set.
 
         Raises:
-            UsageError: There is a start, and nobody has set it.
+            UsageError: The settings have a start, and the loop did not set it.
         """
         if self._until is None and self._at(sys.float_info.min) != self._at(1):
-            raise UsageError(
-                "a start goes by epochs: set method.until = (epoch + 1) / epochs before each of them"
-            )
+            raise UsageError("start counts epochs: set method.until = (epoch + 1) / epochs before each epoch")
         return 1.0 if self._until is None else self._until
 
     @until.setter
@@ -61,22 +59,22 @@ class Gathering(Passes[S]):
         return self.settings.attacks_at(until, 0), self.settings.rounds_at(until)
 
     def accumulate(self, model: nn.Module, batch: Any, scale: float | Tensor = 1.0) -> StepResult:
-        """Adds the method's gradient of ``batch``, times ``scale``, to every ``.grad``, and no more.
+        """Adds the method's gradient of ``batch``, times ``scale``, to every ``.grad``, and does no more.
 
         The caller clears, clips and updates. Each call counts as a step, in `steps` and for ``interval``.
-        Batches of one update are attacked one by one: directions and norms that a method takes over a whole
-        batch are those of each micro-batch.
+        Each batch of an update is attacked alone: a method's directions and norms over a whole batch are
+        those over the micro-batch.
 
-        Under `DistributedDataParallel` each process attacks with its own batch alone. The gradients, with
-        those that were there before, are averaged over processes, but for a call inside of ``no_sync``.
+        Under `DistributedDataParallel` each process attacks with its own batch alone. The processes then
+        average their gradients, those from before the call included, except inside of ``no_sync``.
 
         Args:
             model: See `Method.step`.
             batch: See `Method.step`.
             scale: A number, such as 1/n for the mean of n batches. Or ``scaler.scale(torch.ones(()))`` of a
-                `torch.amp.GradScaler`: every pass then runs on a loss times it, so that small gradients
-                survive float16, and attacks do not see it. Where a pass overflows, the gradients are not
-                finite, and the GradScaler leaves the update out.
+                `torch.amp.GradScaler`: every pass then multiplies its loss by it, so that small gradients
+                survive float16. Attacks do not see the factor. Where a pass overflows, the gradients are not
+                finite, and the GradScaler skips the update.
 
         Returns:
             Loss and outputs of the first pass, whatever the scale.
@@ -84,6 +82,15 @@ class Gathering(Passes[S]):
         Raises:
             UsageError: The method makes updates of its own, the batch is empty, the task clips or scales, or
                 the scale is no number.
+
+        Examples:
+            >>> from dropattack import create
+            >>> model, method = torch.nn.Linear(4, 2), create("fgm", epsilon=0.5)
+            >>> batches = [(torch.randn(3, 4), torch.tensor([0, 1, 0])) for _ in range(2)]
+            >>> for batch in batches:
+            ...     result = method.accumulate(model, batch, scale=1 / len(batches))
+            >>> model.weight.grad.shape
+            torch.Size([2, 4])
         """
         shares = shares_gradients(model)
         seen, before, gradients, factor = self._gathered(model, batch, scale)
@@ -93,10 +100,11 @@ class Gathering(Passes[S]):
         return seen
 
     def deferred(self, model: nn.Module, batch: Any, scale: Tensor | None = None) -> StepResult:
-        """As `accumulate`, but the gradient waits in the loss, whose ``backward`` adds it to every ``.grad``.
+        """As `accumulate`, but ``backward`` of the returned loss adds the gradient to every ``.grad``.
 
-        A loop treats it as an ordinary loss: divides it by the number of batches, scales it for float16,
-        hands it to a trainer. Under `DistributedDataParallel` every such ``backward`` averages its gradient.
+        A loop treats it as an ordinary loss: divides it by the number of batches, scales it for float16, or
+        returns it to a trainer. Under `DistributedDataParallel` every such ``backward`` averages its gradient
+        over processes.
 
         Args:
             model: See `Method.step`.
@@ -104,7 +112,7 @@ class Gathering(Passes[S]):
             scale: See `accumulate`; the gradient does not contain it, as the GradScaler scales the loss.
 
         Returns:
-            Loss, with that graph, and outputs of the first pass.
+            Loss, with a graph that holds the gradient, and outputs of the first pass.
 
         Raises:
             UsageError: See `accumulate`.
@@ -119,7 +127,7 @@ class Gathering(Passes[S]):
     def _gathered(
         self, model: nn.Module, batch: Any, scale: float | Tensor
     ) -> tuple[StepResult, GradientsBefore, list[Tensor | None], float | Tensor]:
-        """What a step saw, the gradients of before, the step's own, and what they are to be multiplied by."""
+        """A step's result, the gradients from before it, its own gradients, and the factor for these."""
         self.check_handing_over()
         if scale.numel() != 1 if isinstance(scale, Tensor) else not isinstance(scale, Real):
             given = f"a tensor of shape {[*scale.shape]}" if isinstance(scale, Tensor) else repr(scale)
@@ -142,7 +150,7 @@ class Gathering(Passes[S]):
         return seen, before, gradients, scale * torch.where(lent.overflow > 0, torch.inf, 1.0)
 
     def check_handing_over(self) -> None:
-        """Makes sure that `accumulate` and `deferred` can do their part.
+        """Checks that this method and its task allow `accumulate` and `deferred`.
 
         Raises:
             UsageError: See `accumulate`.
@@ -152,23 +160,23 @@ class Gathering(Passes[S]):
                 f"{self.name} makes its own updates and cannot leave them to another loop; use its `step`"
             )
         if self.task.clip_norm is not None:
-            raise UsageError("whoever makes the update clips its gradient; leave clip_norm out of the Task")
+            raise UsageError("the loop that updates also clips the gradient; leave clip_norm out of the Task")
         if self.task.scaling is not None:
             raise UsageError(
-                "whoever makes the update scales the loss; leave scaling out of the Task, and give "
+                "the loop that updates also scales the loss; leave scaling out of the Task, and pass "
                 "`accumulate` the scale of a GradScaler"
             )
 
     @classmethod
     def hands_over(cls, settings: S) -> bool:
-        """Whether `accumulate` can: whether a step is one update, the optimizer's, of what `gather` gives."""
+        """Whether `accumulate` works: a step must be one update by the optimizer of what `gather` gathers."""
         return True
 
     def ready(self, model: nn.Module, batch: Any) -> Batch:
         """A loader's batch as inputs and labels; see `arranged`.
 
         Raises:
-            UsageError: It is empty, or is no batch.
+            UsageError: The batch is empty, or has an unknown form.
         """
         found = arranged(batch, self.task, model)
         if not size_of(found):
@@ -177,7 +185,7 @@ class Gathering(Passes[S]):
 
     @contextmanager
     def stepping(self, model: nn.Module) -> Iterator[bool]:
-        """What a step happens in; tells whether it attacks."""
+        """Wraps one step; yields whether it attacks."""
         attacks = self.settings.attacks_at(self.until, self.steps)
         self.begin_step()
         with self.own_autocast(device_of(model).type), in_one_process(model):
@@ -196,7 +204,7 @@ class Gathering(Passes[S]):
             batch: See `step`.
 
         Returns:
-            What the first pass saw, and the method's own log.
+            Loss and outputs of the first pass, and the method's own log.
 
         Raises:
             UsageError: The method defines neither this nor an `own_step`.

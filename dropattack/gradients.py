@@ -10,7 +10,7 @@ from typing_extensions import override
 
 
 class GatheredGradients:
-    """The weighted sum of what ``.grad`` held at some moments.
+    """A weighted sum of gradients, each read from ``.grad`` by `add`.
 
     Args:
         optimizer: Whose parameters count.
@@ -28,7 +28,7 @@ class GatheredGradients:
                 self._sums[place] = more if held is None else held + more
 
     def put_back(self) -> None:
-        """Makes the sums the gradients."""
+        """Writes the sums to ``.grad``."""
         for parameter, held in zip(self._parameters, self._sums, strict=True):
             parameter.grad = held
 
@@ -45,7 +45,7 @@ class GradientsBefore:
         self._before = self.taken()
 
     def taken(self) -> list[Tensor | None]:
-        """The gradients that are there now, one for each trained parameter; they are there no longer."""
+        """Removes the current gradients from ``.grad`` and returns them, one for each trained parameter."""
         found = [parameter.grad for parameter in self._parameters]
         for parameter in self._parameters:
             parameter.grad = None
@@ -108,7 +108,7 @@ def in_loss(
         loss: 0-dimensional, without a graph.
         parameters: Leaves.
         gradients: One for each.
-        shared: What becomes of them behind the factors that the loss is given, such as a mean over processes.
+        shared: Applied to the gradients after the factor that ``backward`` brings; a mean over processes.
     """
     found: Tensor = _InLoss.apply(loss, gradients, shared, *parameters)  # type: ignore[no-untyped-call]  # torch's
     return found

@@ -1,7 +1,7 @@
-"""What ``module:name`` stands for: a user's own workload or method, each fault of its module in a line.
+"""Imports a user's own workload or method by ``module:name``, and reports each fault of its module in a line.
 
-Importing a module runs its code. Whoever runs a process may have that done, and files may not: where a store
-is read, only names are imported that were given by a person (`give`), see `given_only`.
+Importing a module runs its code. The person who runs a process may request that; a file in a store may not.
+While a store is read, only names that a person gave (`give`) are imported; see `given_only`.
 """
 
 import importlib
@@ -20,17 +20,17 @@ _PACKAGES = {"site-packages", "dist-packages"}
 _given: set[str] = set()
 """Names that may be imported: those that were given, and those whose code has run in this process anyway."""
 _closed: list[bool] = []
-"""An entry for each `given_only` that holds; of the whole process, so that its threads are held too."""
+"""An entry for each active `given_only`, which holds for all threads of the process."""
 
 
 def give(names: Iterable[str]) -> None:
-    """Says that a person named these, on a command line or in a file of theirs; `given_only` lets them be."""
+    """Records names that a person gave on a command line or in their own file; `given_only` admits them."""
     _given.update(name for name in names if ":" in name)
 
 
 @contextmanager
 def given_only() -> Iterator[None]:
-    """Has no ``module:name`` imported meanwhile but those that were given; see `give`."""
+    """Inside this context, no ``module:name`` is imported unless a person gave it; see `give`."""
     _closed.append(True)
     try:
         yield
@@ -39,16 +39,16 @@ def given_only() -> Iterator[None]:
 
 
 def imported(what: str, name: str, form: str) -> Any:
-    """The object that ``module:name`` names; its module is imported.
+    """Imports a module and returns the object that ``module:name`` names.
 
     Args:
-        what: What it is named as, such as ``"workload"``.
+        what: What the object is, such as ``"workload"``.
         name: The text.
-        form: How the text should read, such as ``"module:function"``.
+        form: The form that the text must have, such as ``"module:function"``.
 
     Raises:
-        UsageError: The text reads otherwise, nobody gave it where `given_only` holds, there is no such module
-            or name, the module is one of Python's own, or importing ends in an error.
+        UsageError: The text has another form, nobody gave it inside of `given_only`, there is no such module
+            or name, the module is one of Python's own, or importing it raises an error.
     """
     module_name, _, attribute = name.partition(":")
     if not module_name or not attribute:
@@ -63,7 +63,7 @@ def imported(what: str, name: str, form: str) -> Any:
         said = f"{what} {name!r}: there is no module {error.name!r}"
         if module_name.endswith(".py"):
             raise UsageError(f"{said}; write it without .py: {module_name[:-3]}:{attribute}") from error
-        raise UsageError(f"{said}; is its folder on PYTHONPATH?") from error
+        raise UsageError(f"{said}; put its folder on PYTHONPATH") from error
     except UsageError:
         raise
     except (Exception, SystemExit) as error:
@@ -74,10 +74,10 @@ def imported(what: str, name: str, form: str) -> Any:
 
 
 def check_given(what: str, name: str) -> None:
-    """Refuses a ``module:name`` that a file holds and that nobody gave, where `given_only` holds.
+    """Refuses a ``module:name`` that nobody gave, inside of `given_only`.
 
     Raises:
-        UsageError: It is one.
+        UsageError: Nobody gave it.
     """
     if _closed and name not in _given:
         raise UsageError(
@@ -87,7 +87,7 @@ def check_given(what: str, name: str) -> None:
 
 
 def fails(who: str, what: str, error: BaseException) -> UsageError:
-    """An error in a user's own code: what it is, and the last line outside of installed packages."""
+    """The error for a failure in a user's own code, with the last line outside of installed packages."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not _PACKAGES & set(Path(frame.filename).parts)]
     where = (own or list(frames))[-1]
@@ -96,7 +96,7 @@ def fails(who: str, what: str, error: BaseException) -> UsageError:
 
 
 def _is_pythons(module: str) -> bool:
-    """Whether a module comes with Python, and a file of the user's by that name does not go before it."""
+    """Whether Python finds its own module under this name, and not a file of the user's."""
     top = module.partition(".")[0]
     if top not in sys.stdlib_module_names:
         return False

@@ -1,4 +1,4 @@
-"""What every training method is: an object whose one verb is `step`, most of them by one hook, `gather`."""
+"""The base class of training methods: one verb, `step`, and for most methods one hook, `gather`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -26,8 +26,8 @@ S = TypeVar("S", bound=Settings)
 class Method(Gathering[S]):
     """A training rule. Subclasses declare the class attributes and `gather`.
 
-    A method changes a model's parameters only through the optimizer's update, but for those that it says it
-    `owns`: whatever it perturbs on the way, it restores bit for bit before that.
+    A method changes a model's parameters only through the optimizer's update, except for those that it
+    `owns`. It restores whatever it perturbs, bit for bit, before that update.
 
     Attributes:
         name: Name in sweeps.
@@ -35,13 +35,13 @@ class Method(Gathering[S]):
         equation: What a step passes to the optimizer as the gradient; empty for none that is written down.
         source: Where the rule comes from.
         cost: Forward-backward passes per step in the letters of the settings; see `Settings.passes`.
-        steps: Number of steps taken in the whole training, which decides what ``interval`` leaves out and
-            what the model's dropout draws. Who resumes a training sets it.
+        steps: Number of steps taken in the whole training. It decides which steps ``interval`` leaves plain
+            and what the model's dropout draws. A loop that resumes a training sets it.
         state: What the method keeps from step to step beside model and optimizer; empty for most.
         second_order: Whether a step differentiates a gradient.
 
     Raises:
-        UsageError: The settings keep pixels in their range, and the task has words.
+        UsageError: The settings clamp pixels, and the task's input is words.
     """
 
     name: ClassVar[str]
@@ -63,8 +63,7 @@ class Method(Gathering[S]):
     def canonical(cls, settings: S, words: bool) -> tuple[str, Settings]:
         """The one spelling of all settings, of this method and others, that compute the same steps.
 
-        Settings are the same only where they are so for every model; what one model happens not to
-        distinguish stays apart.
+        Two settings share a spelling only if they compute the same steps for every model.
 
         Args:
             settings: This method's.
@@ -78,21 +77,25 @@ class Method(Gathering[S]):
     def step(self, model: nn.Module, batch: Any, optimizer: torch.optim.Optimizer) -> StepResult:
         """Trains ``model`` on ``batch`` once, attacked or, where the settings leave this step out, plainly.
 
-        An autocast context around it counts for the passes, as `Task.autocast` does, and for nothing else.
-        Under `DistributedDataParallel` each process attacks with its own batch alone, and the gradients of
-        the update are averaged.
+        An autocast context around the call applies to the passes, as `Task.autocast` does, and to nothing
+        else. Under `DistributedDataParallel` each process attacks with its own batch alone, and the processes
+        average the gradients of the update.
 
         Args:
             model: Called with the batch's inputs: ``model(inputs)``, ``model(*inputs)`` where they are a
                 tuple or a list, ``model(**inputs)`` where they are a mapping. `torch.compile`,
                 `nn.DataParallel` and `DistributedDataParallel` may be around it; targets keep their names.
-            batch: ``(inputs, labels)``; ``(inputs, labels, …)`` with more that the loss takes; or a mapping,
-                such as Hugging Face's, with which the model computes its loss. See `batches.arranged`.
-            optimizer: Holds the model's parameters; its gradients are cleared first.
+            batch: ``(inputs, labels)``; ``(inputs, labels, …)`` with further arguments of the loss; or a
+                mapping, such as Hugging Face's, with which the model computes its loss. See
+                `batches.arranged`.
+            optimizer: Holds the model's parameters; the step clears its gradients first.
+
+        Returns:
+            Loss and outputs of the first pass, and the method's log, all on the device.
 
         Raises:
             UsageError: The batch is empty or no batch, float16 has no `Task.scaling`, `until` is not set, or
-                the optimizer is LBFGS or none.
+                the optimizer is LBFGS or none of torch's.
         """
         ready = self.ready(model, batch)
         _check_optimizer(optimizer)
@@ -104,7 +107,7 @@ class Method(Gathering[S]):
     ) -> StepResult:
         """Trains ``model`` once on several batches: one update of the mean of their gradients.
 
-        Each batch is attacked by itself, and counts by its number of examples. For a single one this is
+        Each batch is attacked alone, and weighted by its number of examples. With a single batch this is
         `step`.
 
         Args:
@@ -139,7 +142,7 @@ class Method(Gathering[S]):
 
     @classmethod
     def accumulates(cls, settings: S) -> bool:
-        """Whether a step may have several batches: whether it makes one update of what `gather` gives."""
+        """Whether a step may have several batches: it must make one update of what `gather` gathers."""
         return cls.own_step is Method.own_step and cls.step is Method.step
 
     @classmethod
@@ -157,7 +160,7 @@ class Method(Gathering[S]):
         return cls.accumulates(settings) and cls.update is Method.update
 
     def own_step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        """See `step`: with what `gather` gives; a method that updates several times does so here."""
+        """Makes one update of what `gather` gathers; a method with several updates overrides this."""
         return self._updated(self.gather, model, batch, optimizer)
 
     def _plain_step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
@@ -182,17 +185,17 @@ class Method(Gathering[S]):
         optimizer: torch.optim.Optimizer,
         statistics: KeptStatistics,
     ) -> StepResult:
-        """Updates with what is gathered; puts statistics back where the update is left out."""
+        """Updates with what is gathered; restores the statistics where the update is skipped."""
         average_gradients(model, None if self.task.scaling is None else self.task.scaling.overflow)
         skipped = self.update(model, optimizer)
         statistics.restore(skipped > 0)
         return replace(seen, log={**seen.log, "skipped_updates": skipped})
 
     def update(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensor:
-        """Bounds the gathered gradient and lets the optimizer take its step, unless it is not finite.
+        """Bounds the gathered gradient and runs the optimizer's step, if the gradient is finite.
 
-        An update that is left out leaves parameters, the optimizer's state and the running statistics of
-        normalisation layers as they were before the step.
+        A skipped update leaves parameters, the optimizer's state and the running statistics of normalisation
+        layers as they were before the step.
 
         Returns:
             See `bound`.
@@ -203,10 +206,10 @@ class Method(Gathering[S]):
 
     @staticmethod
     def advance(optimizer: torch.optim.Optimizer, broken: Tensor) -> None:
-        """Lets the optimizer take its step unless the 0-dimensional ``broken`` is positive.
+        """Runs the optimizer's step unless the 0-dimensional ``broken`` is positive.
 
-        On a GPU a fused optimizer looks by itself, as it does for `torch.amp.GradScaler`; for any other one
-        the host waits, as GradScaler makes it wait.
+        On a GPU a fused optimizer reads ``broken`` by itself, as it does for `torch.amp.GradScaler`. For any
+        other optimizer the host waits, as GradScaler makes it wait.
         """
         if broken.is_cpu or not getattr(optimizer, "_step_supports_amp_scaling", False):
             if not broken:
@@ -224,23 +227,23 @@ class Method(Gathering[S]):
         return {}
 
     def begin_epoch(self, progress: float) -> None:
-        """Told before each epoch which share of the training is done, in [0, 1)."""
+        """The training loop calls this before each epoch, with the share that is done, in [0, 1)."""
 
     def state_dict(self) -> dict[str, Any]:
         """What must outlive a restart beside model, optimizer and generators. Empty for most methods."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes back what `state_dict` gave."""
+        """Restores what `state_dict` returned."""
         if state:
             raise UsageError(f"method {self.name!r} keeps no state, but the checkpoint has some")
 
     def bound(self, optimizer: torch.optim.Optimizer) -> Tensor:
-        """Clips the gradient, where asked for, in place.
+        """Clips the gradient to `Task.clip_norm`, if that is set, in place.
 
-        A gradient that is not finite is replaced by zeros, so that it never reaches the parameters, and so is
-        one of passes whose gradients were not all finite, where losses are scaled; see `LossScale`. The host
-        does not wait for the device.
+        Zeros replace a gradient that is not finite, so that it never reaches the parameters. Where losses are
+        scaled, they also replace one after any pass whose gradients were not finite; see `LossScale`. The
+        host does not wait for the device.
 
         Returns:
             1 where the gradient was replaced, else 0; 0-dimensional.

@@ -17,8 +17,8 @@ from torch.nn.utils.rnn import PackedSequence
 def frozen_batch_statistics(model: nn.Module) -> Iterator[None]:
     """Keeps BatchNorm's running statistics as they are; batches are still normalised by their own.
 
-    An attacked pass sees a distribution that is not the one at test time, so its statistics stay out of
-    the running averages, as is usual for sharpness-aware training.
+    An attacked pass sees another distribution than a test does, so its statistics stay out of the running
+    averages, as is usual for sharpness-aware training.
     """
     tracking = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     for module in tracking:
@@ -32,7 +32,7 @@ def frozen_batch_statistics(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def recurrent_without_cudnn(*models: nn.Module) -> Iterator[None]:
-    """Leaves cuDNN out where a model has recurrent layers; no other flag of PyTorch's backends changes.
+    """Disables cuDNN if a model has recurrent layers; no other flag of PyTorch's backends changes.
 
     (`torch.backends.cudnn.flags` would also set whether TF32 is allowed, and which algorithms are.)
     """
@@ -50,10 +50,10 @@ def recurrent_without_cudnn(*models: nn.Module) -> Iterator[None]:
 def recurrent_gradients(*models: nn.Module) -> Iterator[None]:
     """Lets gradients pass the recurrent layers of models in eval mode, on a GPU too.
 
-    cuDNN computes none in that mode. So PyTorch's own recurrent layers are put in training mode, which
-    changes nothing but that where they have no dropout between layers. cuDNN is left out where one has, and
-    where the class is a user's, whose training mode may mean more, unless it says ``same_in_training =
-    True``. Every layer's mode is restored.
+    cuDNN computes none in eval mode. So the recurrent layers run in training mode if both modes compute the
+    same in all of them, and without cuDNN otherwise. PyTorch's own layers compute the same if they have no
+    dropout between layers; a user's class declares it by ``same_in_training = True``. Every layer's mode is
+    restored.
     """
     recurrent = [m for model in models for m in model.modules() if isinstance(m, nn.RNNBase)]
     modes = [module.training for module in recurrent]
@@ -90,9 +90,9 @@ def in_eval_mode(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def twice_differentiable(model: nn.Module) -> Iterator[None]:
-    """Runs recurrent layers without cuDNN, attention without fused kernels: they have no second derivative.
+    """Runs recurrent layers without cuDNN, attention without fused kernels: both lack a second derivative.
 
-    Attention is plain matrix products then, whose weights take length² numbers of memory for each head.
+    Attention then is plain matrix products, whose weights take length² numbers of memory for each head.
     """
     with recurrent_without_cudnn(model), sdpa_kernel(SDPBackend.MATH):
         yield
@@ -102,8 +102,8 @@ def twice_differentiable(model: nn.Module) -> Iterator[None]:
 def mixed_precision(model: nn.Module, device: torch.device, dtype: torch.dtype | None) -> Iterator[None]:
     """Autocast for one pass, with recurrent layers left out of it; nothing where ``dtype`` is ``None``.
 
-    On a GPU, autocast hands recurrent layers to cuDNN in float16, whatever type was asked for; their
-    gradients would vanish without a scaled loss. Here they compute in the type of their own weights.
+    On a GPU, autocast runs recurrent layers in cuDNN's float16, whatever type was requested; their gradients
+    would vanish without a scaled loss. Here they compute in the type of their own weights.
 
     Args:
         model: May hold `nn.LSTM`, `nn.GRU` and `nn.RNN`, or be one.
@@ -163,7 +163,7 @@ class KeptStatistics:
 
     @torch.no_grad()
     def restore(self, where: Tensor) -> None:
-        """Puts them back where the 0-dimensional ``where`` is true; the host does not wait for a GPU."""
+        """Restores them where the 0-dimensional ``where`` is true; the host does not wait for a GPU."""
         if where.is_cpu and not where:
             return
         for now, before in zip(self._now, self._before, strict=True):
@@ -178,8 +178,8 @@ def model_draws(
 
     Args:
         device: The model's.
-        seed: Begins the draws; the default generator then stands where it stood when the pass is over. With
-            ``None`` they are its own.
+        seed: Seeds the draws; after the pass the default generator has its earlier state again. With ``None``
+            the pass draws from that generator as it is.
         repeated: Without a seed, the state that an earlier pass began with, to draw the same again.
 
     Yields:
@@ -199,16 +199,16 @@ def model_draws(
 
 
 def derived_seed(*numbers: int) -> int:
-    """A seed for each tuple of whole numbers, as unlike others as if drawn."""
+    """A seed for a tuple of whole numbers, by a hash, so that seeds of different tuples are unrelated."""
     return int.from_bytes(hashlib.blake2b(repr(numbers).encode(), digest_size=7).digest(), "big")
 
 
 def _default_generator(
     device: torch.device,
 ) -> tuple[torch.device, Callable[[], Tensor], Callable[[Tensor], object]]:
-    """Whose default generator a device draws from, and how its state is read and set without a wait.
+    """The device whose default generator draws, and functions that read and set its state without a wait.
 
-    A device that has none of its own draws from the CPU's.
+    A device without a generator of its own draws from the CPU's.
     """
     module: Any = getattr(torch, device.type, None)
     if device.type == "cpu" or not hasattr(module, "get_rng_state"):

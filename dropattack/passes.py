@@ -1,4 +1,4 @@
-"""One pass after the other through a model: in the task's precision, with draws that follow from its seed."""
+"""The passes of a step through a model: in the task's precision, with the model's draws seeded."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -42,7 +42,7 @@ class Passes(Generic[S]):
 
     @property
     def scaling(self) -> LossScale | None:
-        """What scales the losses of passes now: what `accumulate` was given, or the task's."""
+        """The scale of the passes' losses: the one that `accumulate` received, or the task's."""
         return self._lent or self.task.scaling
 
     def begin_step(self) -> None:
@@ -58,7 +58,7 @@ class Passes(Generic[S]):
         """The loss, with its graph, and the outputs.
 
         Raises:
-            UsageError: The loss is not a scalar, or `Task.compute` gives no pair of loss and outputs.
+            UsageError: The loss is not a scalar, or `Task.compute` returns no pair of loss and outputs.
         """
         with self._passing(model, device_of(model)):
             if self.task.compute is not None:
@@ -89,14 +89,14 @@ class Passes(Generic[S]):
     def propagate(self, value: Tensor, inputs: Sequence[Tensor] | None = None) -> None:
         """Adds the gradient of a loss, or of another scalar, to every ``.grad``.
 
-        This and `differentiated` are where a method propagates back: `scaling` is divided out here.
+        A method propagates back by this or by `differentiated`, which divide the `scaling` out.
 
         Args:
             value: 0-dimensional, with its graph.
-            inputs: Whose gradients alone to compute; all by default.
+            inputs: Tensors whose gradients to compute; all by default.
 
         Raises:
-            UsageError: Nothing that has a gradient is in it.
+            UsageError: The value depends on nothing that has a gradient.
         """
         _check_graph(value)
         scaling, only = self.scaling, None if inputs is None else list(inputs)
@@ -118,7 +118,7 @@ class Passes(Generic[S]):
             create_graph: Whether the gradients are to be differentiated again.
 
         Raises:
-            UsageError: Nothing that has a gradient is in it.
+            UsageError: The value depends on nothing that has a gradient.
         """
         _check_graph(value)
         scaling = self.scaling
@@ -137,15 +137,15 @@ class Passes(Generic[S]):
         targets: Sequence[Target],
         weight: float = 0.0,
     ) -> tuple[Tensor, Any, list[Tensor | None]]:
-        """Runs one pass for the sake of the targets' own gradients, of the unweighted loss.
+        """Runs one pass and returns the targets' own gradients of the unweighted loss.
 
         Args:
             model: See `step`.
             inputs: See `step`.
             labels: See `step`.
             targets: Attached targets.
-            weight: Adds so many times the loss's gradient to every ``.grad`` too; with 0 only the gradients
-                of the targets are computed, and no ``.grad`` changes.
+            weight: Factor of the loss's gradient that the pass also adds to every ``.grad``. With 0 it
+                computes only the gradients of the targets, and no ``.grad`` changes.
 
         Returns:
             Loss and outputs, detached, and one gradient for each target, ``None`` where the model did not use
@@ -168,15 +168,15 @@ class Passes(Generic[S]):
 
     @contextmanager
     def own_autocast(self, device: str) -> Iterator[None]:
-        """Takes the type of an autocast context around the step over, and ends the context for the rest.
+        """Uses the type of an autocast context around the step for its passes, and disables the context.
 
-        Its cache of cast weights would hide attacks on them, and norms are taken in the gradients' own type.
+        Its cache of cast weights would hide attacks on them, and norms need the gradients' own type.
         """
         outer = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
         self._autocast = self.task.autocast or outer
         if self._autocast is torch.float16 and self.scaling is None:
             raise UsageError(
-                "float16 needs its loss scaled: give the Task scaling=LossScale(), or ask autocast for "
+                "float16 needs its loss scaled: set Task(scaling=LossScale()), or use autocast with "
                 "torch.bfloat16; `accumulate` takes the scale of a GradScaler"
             )
         with torch.autocast(device, enabled=False) if outer is not None else nullcontext():
@@ -184,9 +184,9 @@ class Passes(Generic[S]):
 
     @contextmanager
     def _passing(self, model: nn.Module, device: torch.device) -> Iterator[None]:
-        """What every pass runs in: mixed precision, and draws of the model by seed, step and pass.
+        """The context of every pass: mixed precision, and the model's draws by seed, step and pass.
 
-        They do not depend on what a method draws for its masks, and not on other draws in the process.
+        Those draws depend neither on a method's masks nor on other draws in the process.
         """
         mixed = mixed_precision(model, device, self._autocast)
         repeats, generator = self.settings.repeats_dropout, self.task.generator
@@ -201,7 +201,7 @@ class Passes(Generic[S]):
 def _pair(computed: Any) -> tuple[Any, Any]:
     if not isinstance(computed, tuple | list) or len(computed) != 2:
         raise UsageError(
-            f"Task.compute must give two things, the loss and the outputs, not {type(computed).__name__}"
+            f"Task.compute must return two things, the loss and the outputs, not {type(computed).__name__}"
         )
     return computed[0], computed[1]
 
@@ -212,8 +212,8 @@ def _check_graph(value: Tensor) -> None:
     if not torch.is_grad_enabled():
         raise UsageError("training needs gradients: call it outside of torch.no_grad and inference_mode")
     raise UsageError(
-        "the loss depends on no parameter that is trained: is it computed from the model's outputs, without "
-        "detach, and has any parameter of the model requires_grad?"
+        "the loss depends on no parameter that is trained: compute it from the model's outputs, without "
+        "detach, and set requires_grad on the parameters to train"
     )
 
 

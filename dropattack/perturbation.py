@@ -10,11 +10,12 @@ Granularity = Literal["tensor", "row", "last"]
 
 
 def granularity(scope: str, batched: bool, value: Tensor) -> Granularity:
-    """Over what a norm is taken: the whole tensor, or each row of its first dimension.
+    """The scope of a norm: the whole tensor, or each row of its first dimension.
 
     Args:
-        scope: ``sample`` takes one norm for each example of the batch and one for each parameter; ``row`` one
-            for each example, and for each row of a parameter that has rows; anything else whole tensors.
+        scope: ``sample`` takes one norm for each example of the batch and one for each parameter; ``row``
+            takes one for each example, and for each row of a parameter that has rows; any other scope takes
+            one for each whole tensor.
         batched: Whether the first dimension counts examples.
         value: The tensor.
     """
@@ -25,8 +26,8 @@ def granularity(scope: str, batched: bool, value: Tensor) -> Granularity:
 def norm(tensor: Tensor, by: Granularity = "tensor") -> Tensor:
     """L2 norm over the whole tensor, 0-dimensional, each row, ``[rows, 1, …]``, or the last dimension.
 
-    Rows are summed up in double precision: an example that a model is sure of has a gradient whose squares
-    single precision takes for zeros, and would seem to withstand every attack.
+    Rows are summed up in double precision. The gradient of an example that a model is sure of is so small
+    that its squares are zero in single precision; the example would seem to withstand every attack.
     """
     length: Tensor
     if by == "tensor":
@@ -54,8 +55,8 @@ def scaled(direction: Tensor, size: float | Tensor, length: Tensor) -> tuple[Ten
         length: Norm of the direction, 0-dimensional or ``[rows, 1, …]``.
 
     Returns:
-        The perturbation, a fresh tensor, and the share in [0, 1] of lengths for which it was left out, and is
-        zero: a gradient that is zero or not finite has no direction. The host does not wait for the device.
+        The perturbation, a fresh tensor, and the share in [0, 1] of lengths that are zero or not finite. Such
+        a gradient has no direction, and its perturbation is zero. The host does not wait for the device.
     """
     factor = size / length
     useless = ~(torch.isfinite(factor) & torch.isfinite(length))
@@ -65,7 +66,7 @@ def scaled(direction: Tensor, size: float | Tensor, length: Tensor) -> tuple[Ten
 def zeroed(tensor: Tensor, where: Tensor) -> Tensor:
     """Puts zeros, in place, where ``where`` (which broadcasts) is true.
 
-    On a CPU it looks first whether that is anywhere, which costs nothing there; it would wait for a GPU.
+    On a CPU it first checks whether ``where`` holds anywhere, which costs little; on a GPU it does not wait.
     """
     return tensor.masked_fill_(where, 0) if not where.is_cpu or where.any() else tensor
 
@@ -84,7 +85,7 @@ def draw_mask(like: Tensor, p: float, by: str, generator: torch.Generator | None
     """
     drawn = {"element": like.dim(), "row": 1, "tensor": 0}[by]
     shape = [*like.shape[:drawn], *[1] * (like.dim() - drawn)]
-    # A third of the time of bernoulli_; of single precision, as in bfloat16 p itself would be rounded.
+    # A third of the time of bernoulli_; in single precision, since bfloat16 would round p itself.
     uniform = torch.rand(shape, generator=generator, dtype=torch.float32, device=like.device)
     return uniform.lt_(p).to(like.dtype)
 
@@ -95,9 +96,9 @@ def noise_like(tensor: Tensor, generator: torch.Generator | None) -> Tensor:
 
 
 def sign_step(gradient: Tensor, size: float) -> tuple[Tensor, Tensor]:
-    """``size · sign(gradient)``, and the share of the elements that is not finite and is left out.
+    """``size · sign(gradient)``, and the share of elements left out because they are not finite.
 
-    A zero gradient gives a perturbation of zero by itself, and is no fault.
+    An element that is zero has a perturbation of zero, and does not count as left out.
     """
     useless = ~torch.isfinite(gradient)
     return zeroed(gradient.sign().mul_(size), useless), useless.to(gradient.dtype).mean()

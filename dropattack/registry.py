@@ -12,7 +12,7 @@ from dropattack.method import Method
 from dropattack.task import Task
 
 ENTRY_POINTS = "dropattack.methods"
-"""Group in which an installed package offers methods: each entry a subclass of `Method`."""
+"""Entry point group in which an installed package offers methods; each entry is a subclass of `Method`."""
 
 _METHODS: dict[str, type[Method[Any]]] = {}
 
@@ -35,16 +35,16 @@ def registered() -> Mapping[str, type[Method[Any]]]:
 
 
 def method_named(name: str) -> type[Method[Any]]:
-    """The method of that name.
+    """The class of the method of that name.
 
     Args:
-        name: A registered name, or ``module:Class`` of one's own, whose module is imported.
+        name: A registered name, or ``module:Class`` of a user's own, whose module is imported.
 
     Raises:
-        UsageError: There is none; the message lists those there are.
+        UsageError: No method has that name; the message lists the names.
     """
     if not isinstance(name, str):
-        raise UsageError(f"a method is given by its name, such as 'dropattack', not by {type(name).__name__}")
+        raise UsageError(f"a method's name is text, such as 'dropattack', not {type(name).__name__}")
     if ":" in name:
         check_given("method", name)
         return _imported(name)

@@ -1,7 +1,8 @@
-"""A loss scaled for float16, whose small gradients would be zero otherwise; attacks do not see the factor.
+"""A scaled loss for float16, whose small gradients would otherwise be zero; attacks do not see the factor.
 
-The factor follows the rule of `torch.amp.GradScaler`. GradScaler itself divides it out before an update; a
-step here has several passes, and what each gives decides the next, so that it is divided out behind each.
+The factor follows the rule of `torch.amp.GradScaler`. GradScaler divides it out once, before an update. A
+step here has several passes, and each depends on the gradient of the one before, so the factor is divided out
+after every pass.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,15 +16,15 @@ from torch import Tensor
 class LossScale:
     """The factor of a training's losses, adapted from update to update.
 
-    The gradient of a pass is that of the loss times the factor, divided by the factor where it arrives at a
-    parameter or an input. Where one of a step's passes gives an inf or a nan, the update is left out and the
-    factor shrinks; after enough updates in a row without one it grows. A factor that is a power of two
-    changes no digit of a float32 computation.
+    A pass differentiates the loss times the factor, and divides each gradient by the factor where it reaches
+    a parameter or an input. If a pass of a step has an inf or a nan in its gradients, the update is skipped
+    and the factor shrinks. After ``interval`` updates in a row without one, the factor grows. A factor that
+    is a power of two changes no digit of a float32 computation.
 
     Args:
         initial: The first factor, > 0; a number, or a 0-dimensional tensor.
-        growth: What the factor is multiplied by after ``interval`` updates, ≥ 1.
-        backoff: What the factor is multiplied by where an update is left out, in (0, 1).
+        growth: Multiplies the factor after ``interval`` updates, ≥ 1.
+        backoff: Multiplies the factor where an update is skipped, in (0, 1).
         interval: Updates in a row without an inf or a nan before the factor grows.
     """
 
@@ -41,12 +42,12 @@ class LossScale:
 
     @property
     def factor(self) -> Tensor:
-        """0-dimensional, float32, where the last loss was."""
+        """0-dimensional, float32, on the device of the last loss."""
         return self._factor
 
     @property
     def overflow(self) -> Tensor:
-        """1 where a pass since the last `update` gave an inf or a nan, else 0; 0-dimensional."""
+        """1 if the gradients of a pass since the last `update` had an inf or a nan, else 0; 0-dimensional."""
         return self._overflow
 
     def scaled(self, value: Tensor) -> Tensor:
@@ -81,7 +82,7 @@ class LossScale:
 
     @contextmanager
     def unscaling(self, value: Tensor) -> Iterator[None]:
-        """Lets ``backward`` of a scaled value leave unscaled gradients, wherever they arrive."""
+        """Inside this context, ``backward`` of a scaled value leaves unscaled gradients everywhere."""
         with ExitStack() as stack:
             for leaf in _leaves(value):
                 stack.callback(leaf.register_hook(self.unscaled).remove)
@@ -91,7 +92,7 @@ class LossScale:
         """Adapts the factor after an update.
 
         Args:
-            left_out: Positive where the update was left out; 0-dimensional.
+            left_out: Positive where the update was skipped; 0-dimensional.
         """
         found = torch.maximum(self._overflow, left_out.to(self._overflow))
         torch._amp_update_scale_(
@@ -104,13 +105,13 @@ class LossScale:
         return {"factor": self._factor.clone(), "clean": self._clean.clone()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes back what `state_dict` gave."""
+        """Restores what `state_dict` returned."""
         self._factor, self._clean = state["factor"].clone(), state["clean"].clone()
         self._overflow = torch.zeros_like(self._factor)
 
 
 def _leaves(value: Tensor) -> list[Tensor]:
-    """Every tensor that a value's ``backward`` would leave a gradient at."""
+    """Every tensor whose ``.grad`` a value's ``backward`` would change."""
     found: list[Tensor] = []
     seen: set[Any] = set()
     open_nodes = [value.grad_fn]

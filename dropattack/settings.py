@@ -12,8 +12,8 @@ from typing_extensions import override
 from dropattack.errors import UsageError, unknown
 
 EPS_ZERO, EQUAL_PASSES, SAME_UPDATES = "eps-zero", "equal-passes", "same-updates"
-"""Controls that any method may have: no perturbation but zeros; and as many passes without attack, in more
-updates or in as many."""
+"""Controls that any method may have: perturbations of zero, and as many passes without attack, with more
+updates or with as many."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,21 @@ def setting(
     """Declares one hyperparameter: a dataclass field with its `Range`.
 
     Args:
-        default: What it is where nobody says; its type is the hyperparameter's.
+        default: Value where none is set; its type is the hyperparameter's.
         doc: See `Range`.
         low: See `Range`.
         high: See `Range`.
         choices: See `Range`.
-        frozen: The value that a trial's key leaves out: the behaviour from before there was this setting. It
-            is the default, and must stay what it was where a default changes.
+        frozen: Value that a trial's key leaves out: the behaviour from before this setting existed. Without
+            it, the default is left out. Where a default changes, it must stay the old one.
+
+    Examples:
+        >>> @dataclasses.dataclass(frozen=True, kw_only=True)
+        ... class Mine(Settings):
+        ...     epsilon: float = setting(0.1, "Size of the perturbation.", low=0)
+        >>> Mine(epsilon=-1)
+        Traceback (most recent call last):
+        dropattack.errors.UsageError: epsilon must be ≥ 0, not -1
     """
     frozen = default if frozen is None else frozen
     return dataclasses.field(
@@ -105,7 +113,7 @@ class Settings:
         return self.passes * self.rounds_at(until)
 
     def rounds_at(self, until: float) -> float:
-        """How often an epoch goes through the training data; 1 but for controls of equal passes.
+        """How often an epoch goes through the training data; 1 except for controls of equal passes.
 
         Args:
             until: See `passes_at`.
@@ -128,12 +136,12 @@ class Settings:
 
     @property
     def remark(self) -> str:
-        """What a reader of the results must know about these values; empty where there is nothing."""
+        """What a reader of the results must know about these values; mostly empty."""
         return ""
 
     @property
     def control_experiment(self) -> str:
-        """Which control these values make of the method, and "" for none: ``eps-zero`` with an ε of 0."""
+        """The control that these values make of the method, such as ``eps-zero`` for ε = 0; "" for none."""
         return EPS_ZERO if getattr(self, "epsilon", None) == 0 else ""
 
     @property
@@ -143,7 +151,7 @@ class Settings:
 
     @property
     def needs_pixels(self) -> bool:
-        """Whether these values mean something for images only, and nothing for the vectors of words."""
+        """Whether these values apply to images alone, and not to the vectors of words."""
         return False
 
     @property
@@ -155,18 +163,18 @@ class Settings:
         """Refuses a ball that is wider than the range [0, 1] that these values keep pixels in.
 
         Raises:
-            UsageError: As by an epsilon of 8 where 8/255 is meant.
+            UsageError: It is wider, as with an epsilon of 8 where 8/255 is meant.
         """
         if self.needs_pixels and self.pixel_change > 1:
             wide = self.pixel_change
             raise UsageError(
-                f"epsilon {wide:g} exceeds the range of pixels that clamp keeps, the whole of which is 1; "
-                f"{wide:g} of 255 is {wide / 255:.3g}"
+                f"epsilon {wide:g} exceeds 1, the whole range of pixels that clamp keeps; "
+                f"for {wide:g} of 255 set {wide / 255:.3g}"
             )
 
     @property
     def needs_distribution(self) -> bool:
-        """Whether the method compares distributions over classes, which a regression does not have."""
+        """Whether the method compares distributions over classes, which a regression lacks."""
         return False
 
     @classmethod
@@ -180,7 +188,7 @@ class Settings:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Builds settings from plain values, and ``preset``, which the other values override.
+        """Builds settings from plain values; other values override those of a ``preset``.
 
         Raises:
             UsageError: A name is not a hyperparameter of this method, or a value is out of range.
@@ -202,9 +210,9 @@ class Settings:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     def stated(self) -> dict[str, Any]:
-        """The plain values that are not at their frozen defaults; what a key is made of.
+        """The plain values that differ from their frozen defaults; a trial's key consists of these.
 
-        A new setting whose frozen default is what was done before changes no key.
+        A new setting changes no key if its frozen default is the behaviour from before.
         """
         return {
             field.name: value
@@ -213,7 +221,7 @@ class Settings:
         }
 
     def without(self, *idle: str) -> Self:
-        """These settings with the named ones, which mean nothing beside the others, at their defaults."""
+        """These settings with the named ones, which have no effect beside the others, at their defaults."""
         defaults = {field.name: field.default for field in dataclasses.fields(self)}
         return dataclasses.replace(self, **{name: defaults[name] for name in idle})
 

@@ -1,4 +1,4 @@
-"""What one step saw, of one batch or of several."""
+"""The result of one step, on one batch or on several."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,16 +11,16 @@ from torch.utils._pytree import tree_map
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one step saw. All tensors stay on the device, so that reading them is the caller's choice.
+    """The result of one step. All tensors stay on the device; the caller chooses when to read them.
 
     Attributes:
-        loss: Loss of the first pass, before the update, 0-dimensional. It is the clean loss, but for the
-            methods that have no clean pass: dropout, FreeAT, FreeLB, RWP, and PGD from a random start
-            without one.
+        loss: Loss of the first pass, before the update, 0-dimensional. It is the clean loss, except for
+            methods without a clean pass: dropout, FreeAT, FreeLB, RWP, and PGD from a random start without
+            the clean batch.
         outputs: Outputs of the same pass, ``[batch, …]``, detached.
         log: Further 0-dimensional tensors by name, to be averaged over steps: ``skipped``, the share of
             perturbations left out because their gradient was zero or not finite; ``skipped_updates``, 1 where
-            the gradient for the optimizer was not finite.
+            the update was skipped because the optimizer's gradient was not finite.
     """
 
     loss: Tensor
@@ -29,7 +29,7 @@ class StepResult:
 
 
 def joined(results: Sequence[StepResult], sizes: Sequence[int]) -> StepResult:
-    """What the batches of a step saw, by their numbers of examples."""
+    """Joins the results of a step's batches, weighted by their numbers of examples."""
 
     def mean(values: Sequence[Tensor]) -> Tensor:
         weighted = [value * (size / sum(sizes)) for value, size in zip(values, sizes, strict=True)]

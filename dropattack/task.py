@@ -39,14 +39,14 @@ class Task:
     """What a method trains on, besides the model: the loss, the names of targets, the random numbers.
 
     Attributes:
-        loss: ``loss(outputs, labels)`` with a scalar result, averaged over the batch; what a batch has behind
-            its labels follows them. The default is cross entropy, and where a batch has no labels the loss
-            that the model computes, ``outputs.loss``.
+        loss: ``loss(outputs, labels)`` returns a scalar, averaged over the batch; further parts of a batch
+            follow the labels. The default is cross entropy or, for a batch without labels, the loss that the
+            model computes, ``outputs.loss``.
         names: Readable target name to parameter name, such as ``{"conv1.w": "conv1.weight"}``. A target
-            that is not listed is taken as the parameter's own name. ``input`` is the batch itself (of a tuple
-            its first floating-point tensor, of a mapping all of them) unless it is listed here: as the
-            embedding matrix of a text model, or as one of several inputs by the model's name for it,
-            ``{"input": "input.image"}``.
+            that is not listed is the parameter of that name. ``input`` is the batch itself (of a tuple its
+            first floating-point tensor, of a mapping all of them) unless it is listed: as the embedding
+            matrix of a text model, or as one of several inputs, ``{"input": "input.image"}``, by its name in
+            the model's signature.
         generator: Source of all masks and noise, on the model's device; ``None`` takes torch's default. What
             the model itself draws in a pass, such as dropout's masks, follows from its initial seed, the step
             and the pass, so that methods which draw more or less train on the same dropout.
@@ -54,21 +54,22 @@ class Task:
             an autocast context around the step, or none. ``torch.float16`` needs ``scaling``.
             Recurrent layers, which cuDNN would run in float16, compute in the type of their weights.
         clip_norm: Largest L2 norm of the whole gradient before the optimizer's update; ``None`` for any.
-        words: ``words(inputs)`` tells which tokens are words, and no padding: ``[batch, length]``, bool, for
-            what the model is called with. Padding is never attacked as a token. The answer holds for every
-            lookup of a pass: a model that looks up two texts needs ``None``. ``None`` goes by the
-            ``padding_idx`` of the embedding that ``input`` stands for, which cannot tell where a word has the
-            same id, as with models that pad with their end of text, nor where the embedding has none.
+        words: ``words(inputs)`` returns which tokens are words and not padding, ``[batch, length]``, bool,
+            for the inputs of the model. Padding is never attacked as a token. One answer holds for every
+            lookup of a pass, so a model that looks up two texts needs ``None``. ``None`` reads the model's
+            argument ``attention_mask`` if there is one, else the ``padding_idx`` of the embedding that
+            ``input`` stands for. An embedding without one has no padding; one that gives a word the same id,
+            as in models that pad with their end of text, takes that word for padding.
         scaling: Scales the loss of every pass, for float16; ``None`` leaves it. It belongs to one training,
             whose checkpoint holds its state.
         compute: What a pass computes, where that is not ``loss(model(inputs), labels)``: a function
-            ``compute(model, inputs, labels)`` that calls the model and gives its loss and outputs.
-        log_probabilities: ``log_probabilities(outputs)`` gives the distributions that outputs stand for, as
-            logarithms ``[…, classes]``, to methods that compare distributions. ``None`` takes logits of
-            classes where labels are class numbers, and nothing elsewhere.
+            ``compute(model, inputs, labels)`` that calls the model and returns its loss and outputs.
+        log_probabilities: ``log_probabilities(outputs)`` returns the distributions that outputs stand for, as
+            logarithms ``[…, classes]``, for methods that compare distributions. ``None`` takes outputs for
+            logits where labels are class numbers, and refuses others.
 
     Raises:
-        UsageError: Something is of another kind, or ``clip_norm`` is not positive.
+        UsageError: A value is of another type, or ``clip_norm`` is not positive.
 
     Examples:
         Inputs ``(tokens, lengths)`` of texts padded behind their end:
@@ -99,7 +100,7 @@ class Task:
             given = getattr(self, name)
             if isinstance(given, type):
                 own = given.__name__
-                raise UsageError(f"Task({name}=…) takes a function, and {own} is a class; give {own}()")
+                raise UsageError(f"Task({name}=…) takes a function, and {own} is a class; pass {own}()")
             if not callable(given) and (given is not None or name == "loss"):
                 raise UsageError(f"Task({name}=…) takes a function, not {type(given).__name__}")
         for name, kind, right in (

@@ -1,4 +1,4 @@
-"""Models inside of other modules: data parallelism and `torch.compile` rename a model's parameters."""
+"""Models inside of wrappers: data parallelism and `torch.compile` rename a model's parameters."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -26,12 +26,12 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 
 def own_name(name: str) -> str:
-    """A parameter's name without what wrappers add to it."""
+    """A parameter's name without the parts that wrappers add."""
     return name.removeprefix("module.").replace(f"{_COMPILED}.", "").removeprefix("module.")
 
 
 def argument_names(model: nn.Module) -> tuple[str, ...]:
-    """What a model calls the arguments that it takes by place, in their order."""
+    """Names of a model's positional arguments, in their order."""
     return _declared(type(unwrapped(model)).forward)[0]
 
 
@@ -43,7 +43,7 @@ def takes(model: nn.Module, name: str) -> bool:
 
 @cache
 def _declared(forward: Callable[..., Any]) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
-    """Arguments of ``forward`` by place, those by name alone, and whether there may be others."""
+    """Positional arguments of ``forward``, its keyword-only ones, and whether there may be others."""
     _, *declared = inspect.signature(forward).parameters.values()
     kinds = {p.name: p.kind for p in declared}
     by_place = tuple(n for n, k in kinds.items() if k in (_P.POSITIONAL_ONLY, _P.POSITIONAL_OR_KEYWORD))
@@ -52,9 +52,9 @@ def _declared(forward: Callable[..., Any]) -> tuple[tuple[str, ...], tuple[str, 
 
 
 def hides_hooks(model: nn.Module) -> bool:
-    """Whether compiled passes of a model take no notice of hooks inside it that come and go.
+    """Whether compiled passes of a model ignore hooks inside it that come and go.
 
-    Generated code looks for them where ``torch._dynamo.config.skip_nnmodule_hook_guards`` is false.
+    Generated code checks for them if ``torch._dynamo.config.skip_nnmodule_hook_guards`` is false.
     """
     while isinstance(model, nn.DataParallel | DistributedDataParallel):
         model = cast(nn.Module, model.module)
@@ -64,7 +64,7 @@ def hides_hooks(model: nn.Module) -> bool:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Where a model's first parameter is; the CPU for a model that has none."""
+    """The device of a model's first parameter; the CPU for a model without one."""
     first = next(model.parameters(), None)
     return torch.device("cpu") if first is None else first.device
 
@@ -75,12 +75,12 @@ def shares_gradients(model: nn.Module) -> bool:
 
 
 def eagerly(model: nn.Module) -> AbstractContextManager[object]:
-    """Runs passes without generated code where that would not see hooks; see `hides_hooks`."""
+    """Runs passes without generated code if that would ignore hooks; see `hides_hooks`."""
     return torch.compiler.set_stance("force_eager") if hides_hooks(model) else nullcontext()
 
 
 def in_one_process(model: nn.Module) -> AbstractContextManager[object]:
-    """Keeps the passes inside from averaging gradients over processes; see `average_gradients`.
+    """Inside this context, passes do not average gradients over processes; see `average_gradients`.
 
     Each of them would exchange the whole gradient, and those that compute a target's gradient alone would
     leave the exchange unfinished.
@@ -89,11 +89,11 @@ def in_one_process(model: nn.Module) -> AbstractContextManager[object]:
 
 
 def average_gradients(model: nn.Module, overflow: Tensor | None = None) -> None:
-    """Averages every ``.grad`` over the processes of a `DistributedDataParallel`; of other models, nothing.
+    """Averages every ``.grad`` over the processes of a `DistributedDataParallel`; does nothing otherwise.
 
     Args:
         model: The wrapper.
-        overflow: 0-dimensional; becomes the largest of all processes, so that all leave the same updates out.
+        overflow: 0-dimensional; becomes the largest of all processes, so that all skip the same updates.
     """
     if not isinstance(model, DistributedDataParallel):
         return
@@ -105,12 +105,12 @@ def average_gradients(model: nn.Module, overflow: Tensor | None = None) -> None:
 
 
 def averaged(model: nn.Module, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
-    """Gradients averaged over the processes of a `DistributedDataParallel`; of other models, as they are.
+    """Gradients averaged over the processes of a `DistributedDataParallel`; unchanged for other models.
 
     Args:
         model: The wrapper.
-        gradients: One for each trained parameter; ``None``, of one that this process has not used, counts as
-            zeros. Dense ones are averaged in place.
+        gradients: One for each trained parameter; ``None``, for a parameter that this process has not used,
+            counts as zeros. Dense gradients are averaged in place.
     """
     if not isinstance(model, DistributedDataParallel):
         return list(gradients)

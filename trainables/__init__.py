@@ -1,8 +1,8 @@
 """Datasets, models and the training loop of every workload; one thin adapter to Ray.
 
-Public are the names below, the datasets in `trainables.datasets` and the models in `trainables.models`. A
-workload of your own is made of data (`Tensors`, `Table`, `ImageFolder`, or a `Dataset` of your own), a
-function that builds a model (or an `Architecture`), `TrainingSettings`, and an `Objective` where it is no
+The names below, the datasets in `trainables.datasets` and the models in `trainables.models` are public. A
+workload of your own consists of data (`Tensors`, `Table`, `ImageFolder`, or a `Dataset` of your own), a
+function that builds a model (or an `Architecture`), `TrainingSettings`, and an `Objective` unless it is
 plain classification.
 """
 

@@ -83,7 +83,7 @@ def _threads(text: str) -> int:
 
 
 def _options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """``GROUP.NAME=VALUE`` texts by group; a value that is not JSON is taken as the text it is."""
+    """``GROUP.NAME=VALUE`` texts by group; a value that is not JSON stays text."""
     options: dict[str, dict[str, Any]] = {group: {} for group in _GROUPS}
     for text in settings:
         name, equals, value = text.partition("=")

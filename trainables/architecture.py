@@ -1,4 +1,4 @@
-"""What every model is before there are data: its sizes, how to build it, and what its targets are called."""
+"""A model before there are data: its sizes, how to build it, and the names of its targets."""
 
 import re
 from abc import ABC, abstractmethod
@@ -13,7 +13,7 @@ from trainables.data.dataset import Data
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture(Settings, ABC):
-    """A model's settings, which know how to build it. Subclasses declare the settings and both members.
+    """A model's settings, which build it. Subclasses declare the settings, `build` and `targets`.
 
     Examples:
         >>> from dropattack import setting
@@ -33,7 +33,7 @@ class Architecture(Settings, ABC):
 
     @abstractmethod
     def build(self, data: Data) -> nn.Module:
-        """An untrained model for ``data``; draws from torch's default generator."""
+        """Builds an untrained model for ``data``; draws from torch's default generator."""
 
     @property
     @abstractmethod
@@ -45,7 +45,7 @@ class Architecture(Settings, ABC):
         """
 
     def on(self, data: Settings) -> "Architecture":
-        """These settings for such data; overridden where the names of targets depend on them.
+        """These settings for such data; override it where the names of targets depend on the data.
 
         Args:
             data: The dataset's settings, complete.
@@ -53,7 +53,7 @@ class Architecture(Settings, ABC):
         return self
 
     def check(self) -> None:
-        """Refuses to train where the model cannot be built.
+        """Checks that the model can be built.
 
         Raises:
             UsageError: A library that it needs is not installed.
@@ -61,7 +61,7 @@ class Architecture(Settings, ABC):
 
     @property
     def norms(self) -> Collection[str] | None:
-        """Targets that belong to normalisation layers; ``None`` where their names tell."""
+        """Targets that belong to normalisation layers; ``None`` where their names show it."""
         return None
 
     @property
@@ -77,7 +77,7 @@ def named(layers: Mapping[str, str], bias: bool = True) -> dict[str, str]:
 
 
 def papers_spelling(name: str, valid: Iterable[str]) -> str:
-    """Turns a target as the papers write it into one of ``valid``, or returns it as it came.
+    """Turns a target in the papers' spelling into one of ``valid``; returns other names unchanged.
 
     The tables write ``Embedding``, ``Conv.1.w``, ``BatchNorm.8.w``, ``Fc.1`` (the weight of a layer, where
     no letter says which) and, once each, ``Conv1.w`` and ``fc1.w2``; the last is taken as a slip for

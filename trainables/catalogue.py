@@ -65,7 +65,7 @@ def attackable(workloads: Iterable[Workload]) -> str:
 def ranged(names: Sequence[str]) -> list[str]:
     """Names as code; those that differ in numbers alone are one range, from the first to the last.
 
-    Example:
+    Examples:
         >>> ranged(["input", "conv1.w", "conv1.b", "conv2.w", "conv2.b", "fc.w"])
         ['`input`', '`conv1.w` … `conv2.w`', '`conv1.b` … `conv2.b`', '`fc.w`']
     """

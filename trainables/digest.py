@@ -1,4 +1,4 @@
-"""Plain values as one short name, by which trials, configurations and encoded data are told apart."""
+"""A short name for plain values, which distinguishes trials, configurations and encoded data."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What a trial leaves on disk: where its files lie, and how they are written, all of a file or nothing."""
+"""A trial's files on disk: their places, and writes of a whole file or nothing."""
 
 import os
 import uuid
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def cache_root() -> Path:
-    """Where a node keeps what can be made or brought again: ``$DROPATTACK_CACHE``, or the user's cache."""
+    """A node's folder for files that can be made again: ``$DROPATTACK_CACHE``, or the user's cache."""
     if chosen := os.environ.get("DROPATTACK_CACHE"):
         return Path(chosen)
     from platformdirs import user_cache_path
@@ -15,19 +15,19 @@ def cache_root() -> Path:
 
 
 def checkpoint_path(folder: str | Path, key: str) -> Path:
-    """Where the state of a trial in progress lies; named by key, so that any process on any node finds it."""
+    """Place of the state of a trial in progress, by its key, so that any process on any node finds it."""
     return Path(folder) / "checkpoints" / f"{key}.pt"
 
 
 def model_path(folder: str | Path, key: str) -> Path:
-    """Where the best model of a complete trial lies."""
+    """Place of the best model of a complete trial."""
     return Path(folder) / "models" / f"{key}.pt"
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """Writes ``content`` to disk, so that ``path`` holds either what it held before or all of it.
 
-    The process's umask says who may read it, as for any new file.
+    The process's umask decides who may read it, as for any new file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")

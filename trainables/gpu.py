@@ -1,4 +1,4 @@
-"""GPUs as a trial's process meets them: whether there is one, its share of it, and what a full one says."""
+"""GPUs in a trial's process: whether there is one, the process's share of it, and errors of a full one."""
 
 import math
 import re
@@ -8,26 +8,26 @@ import torch
 from dropattack import UsageError
 
 CONTEXT_BYTES = 2**30
-"""GPU memory that a process takes beside its tensors: the CUDA context and the libraries' workspaces."""
+"""GPU memory that a process uses beside its tensors: the CUDA context and the libraries' workspaces."""
 LEAST_BYTES = 2**28
-"""GPU memory for tensors without which nothing can be trained: LeNet-5 and what cuBLAS and cuDNN work in."""
+"""Least GPU memory for tensors in which anything trains: LeNet-5, and workspaces of cuBLAS and cuDNN."""
 
 _FULL = re.compile(
     r"(CUDA|HIP)( driver)? error: out of memory|Triton Error \[\w+\]: out of memory|MPS backend out of memory"
     r"|\b(CU|HIP|ROC|MIOPEN)\w*ALLOC\w*FAILED\b"
 )
-"""What CUDA, its libraries and theirs say where there is no memory left; none of it is `OutOfMemoryError`."""
+"""Messages of CUDA and of libraries for full memory that do not arrive as `OutOfMemoryError`."""
 
 
 class NoGpuError(UsageError):
-    """This machine cannot give a trial the GPU that it was promised; no fault of the trial."""
+    """This machine lacks the GPU that a trial was promised, which is no fault of the trial."""
 
 
 def device_for(gpus: float) -> torch.device:
-    """Where a trial trains that occupies so many GPUs, or such a share of one.
+    """The device for a trial that occupies so many GPUs, or such a share of one.
 
     Raises:
-        NoGpuError: It occupies one, and torch sees none.
+        NoGpuError: The trial occupies a GPU, and torch sees none.
     """
     if not gpus:
         return torch.device("cpu")
@@ -37,7 +37,7 @@ def device_for(gpus: float) -> torch.device:
 
 
 def without_cuda() -> str:
-    """Why this torch could not use a GPU if there were one; nothing where it could."""
+    """Why this build of torch cannot use any GPU; empty if it can."""
     if torch.backends.cuda.is_built():
         return ""
     return (
@@ -47,13 +47,13 @@ def without_cuda() -> str:
 
 
 def share_problem(gpus: float, total: int) -> str:
-    """Why a share of a GPU is too small for any trial; nothing where it is not.
+    """Why a share of a GPU is too small for any trial; empty if it is large enough.
 
     Args:
         gpus: The share.
         total: The GPU's memory in bytes.
 
-    Example:
+    Examples:
         >>> share_problem(0.05, 16 * 2**30)
         'gpus: 0.05 of 16 GiB leaves a trial no memory beside its CUDA context; the smallest share is 0.08'
         >>> share_problem(0.08, 16 * 2**30)
@@ -69,9 +69,9 @@ def share_problem(gpus: float, total: int) -> str:
 
 
 def keep_to_share(gpus: float) -> None:
-    """Lets this process fill its share of a GPU and no more, and gives back what trials before have left.
+    """Limits this process to its share of a GPU, and frees memory that earlier trials have left.
 
-    Shares are bookkeeping to Ray. With this limit, a trial that needs more fails and its neighbours do not.
+    Ray counts shares, but enforces none. With this limit, a trial that needs more fails alone.
 
     Raises:
         NoGpuError: There is no GPU, or the share is too small for any trial.
@@ -86,7 +86,7 @@ def keep_to_share(gpus: float) -> None:
 
 
 def room_on(device: torch.device) -> float:
-    """Bytes that this process may still take on a device; without end where torch cannot tell."""
+    """Bytes that this process may still allocate on a device; infinite if torch does not know."""
     if device.type != "cuda":
         return math.inf
     free, total = torch.cuda.mem_get_info(device)
@@ -95,7 +95,7 @@ def room_on(device: torch.device) -> float:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error, or one that caused it, says that a GPU's memory is full."""
+    """Whether an error, or one that caused it, reports that a GPU's memory is full."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
     if isinstance(error, RuntimeError) and _FULL.search(str(error)):

@@ -21,10 +21,10 @@ _rays_handler: Any = None
 
 
 class PreemptedError(Exception):
-    """A stack was left for a notice, saved as far as it can be; it goes on elsewhere or in another run.
+    """A process left its stack because of a notice, saved as far as possible; another process resumes it.
 
     Args:
-        further: Whether it got further within an epoch than it had been.
+        further: Whether it got further within an epoch than before.
     """
 
     def __init__(self, further: bool) -> None:
@@ -43,9 +43,9 @@ def give() -> None:
 
 
 def listen() -> None:
-    """In a worker of Ray, hears from now on of notices; elsewhere does nothing.
+    """In a worker of Ray, begins to listen for notices; elsewhere does nothing.
 
-    Ray drains a node that goes back to a cloud or to another user; a batch system sends SIGTERM.
+    Ray drains a node that a cloud or another user takes back; a batch system sends SIGTERM.
     """
     global _rays_handler
     if _rays_handler is not None or not ray.is_initialized():
@@ -60,7 +60,7 @@ def listen() -> None:
 
 @contextmanager
 def heeded() -> Iterator[None]:
-    """While trials train, makes SIGTERM a notice; a second one ends the process, as Ray has it."""
+    """Inside this context, a SIGTERM is a notice; a second one ends the process, as in Ray."""
     _training.set()
     try:
         yield

@@ -84,7 +84,7 @@ PAPERS = (
     ),
     Workload(
         name="breast-cancer-mlp",
-        summary="Perceptron on 569 tumours by 30 features; bundled, AUROC among its metrics.",
+        summary="Perceptron on 569 tumours by 30 features; bundled, with AUROC among its metrics.",
         dataset=BREAST_CANCER,
         architecture=MLPArchitecture(),
         objective=Classification(metrics=("auroc", "average_precision")),

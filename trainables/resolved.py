@@ -1,4 +1,4 @@
-"""What the plain values of a trial stand for: its method, workload and settings, as objects."""
+"""A trial's method, workload and settings as objects, from its plain values."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -17,12 +17,12 @@ Values = Mapping[str, Any]
 
 
 class Resolved:
-    """Looks each object up when it is first asked for; see `trainables.trial.Trial` for the arguments.
+    """Looks each object up when it is first used; see `trainables.trial.Trial` for the arguments.
 
-    Of what was ``read`` from a file no code is imported that nobody gave.
+    For a trial that was ``read`` from a file, it imports only code that a person gave.
 
     Raises:
-        UsageError: When what is asked for has a name or value that is not known.
+        UsageError: On first use of an object whose name or value is unknown.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Resolved:
 
     @cached_property
     def settings(self) -> Settings:
-        """The method's settings, spelt as the values are."""
+        """The method's settings, in the spelling of the values."""
         found: Settings = self.method.settings_type.from_dict(self._hyperparameters)
         return found
 
@@ -68,17 +68,17 @@ class Resolved:
 
     @cached_property
     def data(self) -> Settings:
-        """The dataset's settings; the workload's defaults where a value is not given."""
+        """The dataset's settings; the workload's defaults for missing values."""
         return self.workload.data_settings(self._data)
 
     @cached_property
     def architecture(self) -> Architecture:
-        """The model's settings; the workload's defaults where a value is not given."""
+        """The model's settings; the workload's defaults for missing values."""
         return self.workload.model_settings(self._model, self._data)
 
     @cached_property
     def code(self) -> dict[str, str]:
-        """Digests of the code as it is now; see `user_code`."""
+        """Digests of the present code; see `user_code`."""
         with self._held():
             return user_code(*self._names)
 

@@ -27,19 +27,19 @@ _HELD = (Tensor, bool, int, float, str, bytes, type(None), torch.Size)
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A trained model and where it came from.
+    """A trained model and its origin.
 
     Attributes:
-        model: The model at its best validation epoch, in eval mode, on the CPU. Images are expected as
-            floats in [0, 1], texts as token ids and lengths.
+        model: The model at its best validation epoch, in eval mode, on the CPU. It takes images as floats in
+            [0, 1], and texts as token ids and lengths.
         trial: The trial that trained it.
         metrics: Metrics of the epoch that was best on validation.
         test: Metrics on the test split.
-        confusion: Counts on the test split, row = true class, column = predicted class; empty where the
+        confusion: Counts on the test split, row = true class, column = predicted class; empty if the
             objective is no classification.
-        right: Whether it recognises each example of the test split, in its order; nothing where the objective
-            is no classification, and of models that were saved before this was kept.
-        extras: What inputs are encoded with: the vocabulary's ``words`` of a text model.
+        right: ``[examples]``, bool: whether it recognises each example of the test split, in its order.
+            ``None`` if the objective is no classification, or if an earlier version saved the model.
+        extras: Values that encode inputs, such as the vocabulary's ``words`` of a text model.
     """
 
     model: nn.Module
@@ -52,18 +52,18 @@ class SavedModel:
 
 
 def load_model(path: str | Path, workload: Workload | None = None) -> SavedModel:
-    """Loads a model that a sweep saved. No code that a file names is run.
+    """Loads a model that a sweep saved. It runs no code that the file names.
 
     Args:
         path: ``STORE/sweeps/NAME/models/KEY.pt``, or the artifact of its MLflow run.
-        workload: What trained it, where that is no workload that ships or that an installed package offers.
+        workload: The workload that trained it; needed unless it ships or an installed package offers it.
 
     Returns:
-        The model and where it came from.
+        The model and its origin.
 
     Raises:
         UsageError: There is no such file, it holds something else, its workload builds another model now, or
-            ``workload`` is needed and not given.
+            ``workload`` is missing.
 
     Examples:
         >>> model = load_model("runs/sweeps/demo/models/1f0c….pt").model  # doctest: +SKIP
@@ -73,8 +73,8 @@ def load_model(path: str | Path, workload: Workload | None = None) -> SavedModel
     if whose is None:
         if trial.workload not in workloads():
             raise UsageError(
-                f"{path} was trained by {trial.workload!r}, which is not imported for a file's sake; load it "
-                "with load_model(path, workload=…) and that workload"
+                f"{path} was trained by {trial.workload!r}, whose code a file alone cannot import; load the "
+                "model with load_model(path, workload=…) and that workload"
             )
         whose = workload_named(trial.workload)
     elif whose.name in workloads() and whose.name != trial.workload:
@@ -99,13 +99,13 @@ def load_model(path: str | Path, workload: Workload | None = None) -> SavedModel
 
 
 def recognised(path: str | Path) -> Tensor | None:
-    """Which examples of the test split a saved model recognises, read without building the model.
+    """Reads which examples of the test split a saved model recognises, without building the model.
 
     Args:
         path: See `load_model`.
 
     Returns:
-        ``[examples]``, bool, in the split's order; nothing where it was not tested, or does not classify.
+        ``[examples]``, bool, in the split's order; ``None`` if it was not tested, or does not classify.
 
     Raises:
         UsageError: There is no such file, or it holds something else.
@@ -115,7 +115,7 @@ def recognised(path: str | Path) -> Tensor | None:
 
 
 def _content(path: str | Path) -> tuple[Mapping[str, Any], Trial]:
-    """What a model's file holds, and its trial."""
+    """The content of a model's file, and its trial."""
     if not Path(path).is_file():
         raise UsageError(f"there is no model file {str(path)!r}")
     other = UsageError(f"{path} is not a model that a sweep saved, or it is damaged")
@@ -134,7 +134,7 @@ def _content(path: str | Path) -> tuple[Mapping[str, Any], Trial]:
 
 
 def _is_plain(saved: Mapping[str, Any]) -> bool:
-    """Whether the parts of a model's file are of the kinds that `Training.result` gives."""
+    """Whether the parts of a model's file have the types that `Training.result` returns."""
     numbers = (saved["metrics"], saved["test"])
     named = (saved["trial"], saved["model"], saved["extras"], *numbers)
     if not all(isinstance(part, Mapping) and all(type(name) is str for name in part) for part in named):
@@ -153,26 +153,26 @@ def _is_plain(saved: Mapping[str, Any]) -> bool:
 
 
 def _is_whole(tensor: Tensor) -> bool:
-    """Whether a tensor is no larger than what is stored of it: another one has few values, many times."""
+    """Whether a tensor is no larger than its storage; a larger one repeats few values many times."""
     stored = tensor.layout == torch.strided and not tensor.is_quantized
     return stored and tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
 
 
 def _fits(architecture: Architecture, data: Data, parameters: Mapping[str, Tensor]) -> bool:
-    """Whether a model of these sizes has these parameters, found out without memory for them."""
+    """Whether a model of these sizes has these parameters, checked without memory for them."""
     try:
         with torch.device("meta"):
             shapes = {name: value.shape for name, value in architecture.build(data).state_dict().items()}
-    except Exception:  # a model that cannot be built so shows when it is built in full
+    except Exception:  # a model that cannot be built like this is checked when it is built in full
         return True
     return shapes == {name: value.shape for name, value in parameters.items()}
 
 
 def encoding(extras: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of `Data.extras` that a trained model still needs; its word vectors it holds itself by now.
+    """The part of `Data.extras` that a trained model still needs; the model itself holds word vectors.
 
     Raises:
-        UsageError: A file that is read without running code cannot hold a value: a numpy array, say.
+        UsageError: A value, such as a numpy array, cannot be in a file that is read without running code.
     """
     for name, value in extras.items():
         odd = [leaf for leaf in tree_leaves(value) if not isinstance(leaf, _HELD)]

@@ -1,4 +1,4 @@
-"""When a trial is saved within an epoch, and what the death of its process cost."""
+"""Saves of a trial within an epoch, and the time that the death of its process cost."""
 
 import math
 import time
@@ -9,12 +9,12 @@ from trainables import notice
 
 
 class Life(NamedTuple):
-    """The time that a process trained a stack before it died, by `time.time`.
+    """The time for which a process trained a stack before it died, by `time.time`.
 
     Attributes:
-        began: When it was given the stack.
-        died: When that was heard of.
-        trials: How many trials the stack had, who share its time.
+        began: When it received the stack.
+        died: When the driver learned of its death.
+        trials: Number of trials in the stack, which share its time.
     """
 
     began: float
@@ -23,14 +23,14 @@ class Life(NamedTuple):
 
 
 class Saves:
-    """Called between the steps of a training, saves it when that is due.
+    """Saves a training when a save is due; to be called between its steps.
 
     Args:
-        save: Saves it.
-        seconds: How long after its last save; `None` for a notice only.
+        save: Saves the training.
+        seconds: Time from one save to the next; `None` to save only on a notice.
 
     Raises:
-        PreemptedError: The process has notice that it must end; the training is saved.
+        PreemptedError: The process has a notice that it must end; the training is saved.
     """
 
     def __init__(self, save: Callable[[], object], seconds: float | None) -> None:
@@ -39,7 +39,7 @@ class Saves:
         self._due = time.monotonic() + self._seconds
 
     def __call__(self) -> None:
-        """Looks at the clock of the host, which waits for no device, and at whether there is notice."""
+        """Checks the host's clock, which needs no wait for a device, and whether there is a notice."""
         if notice.given():
             self._save()
             raise notice.PreemptedError(further=True)
@@ -49,11 +49,11 @@ class Saves:
 
 
 def lost_seconds(lives: Sequence[Life], checkpoint: Mapping[str, Any]) -> float:
-    """A trial's share of the time whose work was lost since its last epoch, and has to be done again.
+    """A trial's share of the time since its last epoch whose work was lost and must be repeated.
 
     Args:
-        lives: Of the processes that died with the trial.
-        checkpoint: What was saved last; empty where nothing was. It knows what had been lost before it.
+        lives: Lives of the processes that died with the trial.
+        checkpoint: The last checkpoint, which records earlier losses; empty if there is none.
     """
     saved = float(checkpoint.get("saved_at", 0.0))
     known = float(checkpoint.get("lost_seconds", 0.0))

@@ -1,4 +1,4 @@
-"""JSON that bears its own checksum, as the last key of its object: what has changed since is noticed.
+"""JSON with its own checksum, as the last key of its object, which reveals later changes.
 
 The file stays JSON that any tool reads. The checksum is over the bytes of the text before that key.
 """
@@ -15,15 +15,15 @@ _KEY = f'"{CHECKSUM}"'.encode()
 
 
 class NotWholeError(ValueError):
-    """A text is no JSON, or was changed after it was sealed; the message says which, without its place."""
+    """A text is no JSON, or changed after it was sealed; the message says which, without the file's place."""
 
 
 def sealed(values: Mapping[str, Any], indent: int | None = None) -> bytes:
-    """An object as JSON that bears its checksum.
+    """Writes an object as JSON with its checksum.
 
     Args:
         values: The object; it has at least one key.
-        indent: As of `json.dumps`; everything in one line without it.
+        indent: See `json.dumps`; ``None`` writes one line.
     """
     separators = (",", ":") if indent is None else None
     body, gap = json.dumps(values, indent=indent, separators=separators)[:-1].rstrip(), ""
@@ -35,13 +35,13 @@ def sealed(values: Mapping[str, Any], indent: int | None = None) -> bytes:
 
 
 def unsealed(text: bytes) -> tuple[Any, bool]:
-    """What a text holds.
+    """Reads a text, sealed or not.
 
     Returns:
         Its values, without the checksum, and whether it had one.
 
     Raises:
-        NotWholeError: It is no JSON, or its checksum is another.
+        NotWholeError: It is no JSON, or its checksum is wrong.
     """
     try:
         values = json.loads(text)

@@ -19,7 +19,7 @@ GROUPS = {
     "norms": "weights and biases of normalisation layers",
     "biases": "biases of all layers",
     "attention": "layers that are called query, key, value, attention or so",
-    "first": "the layer whose parameters the model lists first, but for the input's embedding",
+    "first": "the layer whose parameters the model lists first, except the input's embedding",
     "last": "the layer whose parameters it lists last",
 }
 """Names of groups, and what they are."""
@@ -32,19 +32,19 @@ def expanded(
     owner: str,
     norms: Collection[str] | None = None,
 ) -> list[str]:
-    """The targets that a name, a pattern or a group stands for, in order of depth.
+    """Lists the targets that a name, a pattern or a group stands for, in order of depth.
 
     Args:
-        name: As it stands in a sweep; ``*``, ``?`` and ``[…]`` match as in a shell.
+        name: A name, pattern or group of a sweep; ``*``, ``?`` and ``[…]`` match as in a shell.
         targets: See `Architecture.targets`.
         valid: Every name of a target.
-        owner: Whose targets they are, for messages.
+        owner: Name of the model or workload, for messages.
         norms: See `Architecture.norms`.
 
     Raises:
-        UsageError: It stands for none.
+        UsageError: It stands for no target.
 
-    Example:
+    Examples:
         >>> names = {f"layer{i}.{kind}": "" for i in (1, 2) for kind in ("weight", "bias")}
         >>> expanded("layer1.*", names, list(names), "mine")
         ['layer1.weight', 'layer1.bias']
@@ -77,9 +77,9 @@ def expanded(
 
 
 def layer_of(target: str) -> str:
-    """The layer that a target belongs to, of those that follow each other from the input to the output.
+    """The layer that a target belongs to, among the layers in a row from the input to the output.
 
-    Example:
+    Examples:
         >>> [layer_of(name) for name in ("conv1.w", "lstm.ih.w", "layer1.0.conv1.w", "net.pooler.weight")]
         ['conv1', 'lstm', 'layer1', 'net.pooler']
         >>> layer_of("bert.encoder.layer.0.attention.query.weight")

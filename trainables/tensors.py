@@ -1,7 +1,7 @@
-"""Files of tensors: written as a whole, and believed only where their checksums say that they are whole.
+"""Files of tensors: written as a whole, and read only if their checksums show that they are whole.
 
-A file is a zip archive, as `torch.save` writes it. Each of its parts bears a CRC-32, which torch does not
-look at and `load_whole` does: one bit that has flipped is noticed.
+A file is a zip archive, as `torch.save` writes it. Each of its parts has a CRC-32. torch ignores it, and
+`load_whole` checks it, so that a single flipped bit is an error.
 """
 
 import errno
@@ -34,7 +34,7 @@ def load_whole(
 
     Args:
         path: The file.
-        device: Where its tensors are to be; ``None`` for where they were.
+        device: Device for its tensors; ``None`` for the device they were on.
         mapped: Maps them from disk instead of reading them.
 
     Raises:
@@ -46,12 +46,12 @@ def load_whole(
             _check_size(archive, path)
             broken = archive.testzip()
         if broken is not None:
-            raise DamagedError(f"{path} is damaged: the checksum of {broken} in it is another")
+            raise DamagedError(f"{path} is damaged: the checksum of {broken} in it is wrong")
         state = torch.load(path, map_location=device, mmap=mapped, weights_only=True)
     except DamagedError:
         raise
     except Exception as error:  # zipfile, zlib, pickle and torch fail in ways of their own
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # a place outside of the file
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # an offset outside of the file
             raise
         raise DamagedError(f"{path} is damaged ({type(error).__name__})") from error
     if not isinstance(state, dict):
@@ -60,7 +60,7 @@ def load_whole(
 
 
 def _check_size(archive: zipfile.ZipFile, path: Path) -> None:
-    """Refuses parts that are compressed, or lie over each other: `torch.save` writes none, and bombs are."""
+    """Refuses parts that are compressed or overlap: `torch.save` writes none, but zip bombs have them."""
     parts = archive.infolist()
     size = sum(part.file_size for part in parts)
     if any(part.compress_type for part in parts) or size > path.stat().st_size:

@@ -29,10 +29,10 @@ from trainables.usercode import check_code
 from trainables.workloads import workload_named
 
 METRICS, DIVERGED = "metrics", "diverged"
-"""What a step reports: of some trials an epoch's metrics and how many epochs they have trained; of others why
-they cannot go on."""
+"""Keys of a step's report: for some trials an epoch's metrics and their number of epochs; for others the
+reason why they cannot continue."""
 FAILURE, OUT_OF_MEMORY, BROKEN, NO_GPU = "failure", "out_of_memory", "broken", "no_gpu"
-"""What a step reports instead: why there is nothing of the whole stack."""
+"""Keys of a report without any trial: the reason why the whole stack cannot continue."""
 
 _log = logging.getLogger(__name__)
 
@@ -40,21 +40,21 @@ _log = logging.getLogger(__name__)
 class StackTrainable(tune.Trainable):
     """Trains one stack of trials after the other, one epoch a step; a stack may be a single trial.
 
-    Config: ``trials`` (each a `Trial.to_dict`), ``recorded`` (how many epochs of each are on record),
-    ``lives`` (of each, those of processes that died with it), ``data`` (the data root), ``folder`` (of the
-    sweep, see `shared_name`), ``threads``, ``gpus`` (how many the stack occupies, or the share of one that it
-    may fill), ``compile`` (whether passes are compiled) and ``checkpoint_seconds`` (how often a trial by
-    itself is saved within an epoch; `None` for never).
+    Config: ``trials`` (each a `Trial.to_dict`), ``recorded`` (for each, the number of recorded epochs),
+    ``lives`` (for each, those of processes that died with it), ``data`` (the data root), ``folder`` (of the
+    sweep, see `shared_name`), ``threads``, ``gpus`` (the number that the stack occupies, or the share of one
+    that it may fill), ``compile`` (whether passes are compiled) and ``checkpoint_seconds`` (seconds between
+    saves of a single trial within an epoch; `None` for none).
 
-    Each step ends with a checkpoint of every trial that holds the metrics of all its epochs so far, and only
-    then reports. A trial that is begun again, here or elsewhere, reports those epochs again and trains on
-    from there: what the driver had recorded it knows again, and what it had not, it learns now. An exception
-    of the training is a result too (``failure``; ``out_of_memory`` where a GPU was too small), so that the
-    process lives on for the next stack. A file that cannot be read or written (``broken``), and a machine
-    without the GPU that the stack was promised (``no_gpu``), are no fault of the trials.
+    Each step first saves a checkpoint of every trial, with the metrics of all its epochs so far, and then
+    reports. A trial that starts again, here or elsewhere, reports those epochs again and trains on from
+    there; the driver recognises epochs that it has recorded, and records the others. An exception of the
+    training is a result too (``failure``; ``out_of_memory`` if a GPU was too small), so that the process can
+    train the next stack. A file that cannot be read or written (``broken``), and a machine without the GPU
+    that the stack was promised (``no_gpu``), are no fault of the trials.
 
-    A trial by itself is also saved within an epoch: now and then, and at once where the process gets notice
-    that it must end. Lanes are saved at the end of epochs.
+    A single trial is also saved within an epoch: at intervals, and at once if the process has a notice that
+    it must end. Lanes are saved at the end of epochs.
     """
 
     @override
@@ -69,10 +69,10 @@ class StackTrainable(tune.Trainable):
 
     @override
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Begins another stack in the same process; trials that go on do so from memory.
+        """Begins another stack in the same process; trials of both stacks continue from memory.
 
-        A trial goes on where the record is as far as this process: a key may also come back for another
-        record, which wants all of its epochs.
+        A trial continues only if its record has as many epochs as this process. Its key may also come back
+        for another record, which needs all of its epochs.
         """
         trials = [Trial.from_dict(trial) for trial in new_config["trials"]]
         give(name for trial in trials for name in (trial.workload, trial.method))
@@ -91,7 +91,7 @@ class StackTrainable(tune.Trainable):
 
     @override
     def step(self) -> dict[str, Any]:
-        """Reports an epoch of every trial that has one to report, trained now or found in its checkpoint.
+        """Reports an epoch of every trial, trained now or found in its checkpoint.
 
         Raises:
             PreemptedError: The process must end; the trials are saved.
@@ -134,10 +134,10 @@ class StackTrainable(tune.Trainable):
         ]
 
     def _train(self, loop: Alone | Lanes) -> list[tuple[str, str]]:
-        """Trains an epoch of every trial and saves it; gives those that diverged, with their reasons.
+        """Trains an epoch of every trial and saves it; returns those that diverged, with their reasons.
 
-        On a CPU its metrics also hold ``cpu_seconds``: the CPU time, each trial's share of it, of the thread
-        that trains, which is about ``seconds`` where nothing else wants the CPU.
+        On a CPU the metrics also hold ``cpu_seconds``: a trial's share of the CPU time of the thread that
+        trains, which is about ``seconds`` if no other process uses the CPU.
         """
         diverged = []
         if notice.given():
@@ -155,7 +155,7 @@ class StackTrainable(tune.Trainable):
             if lost := self._lost.pop(key, 0.0):
                 result["lost_seconds"] = lost
             training = loop.training(key)
-            if training.finished:  # first: who finds a finished checkpoint takes the model to be there
+            if training.finished:  # before the checkpoint: a finished one implies that the model is there
                 self._save(training.result(), model_path(self._folder, key), keep=True)
             self._checkpoint(key, training)
         return diverged
@@ -197,5 +197,5 @@ class StackTrainable(tune.Trainable):
 
 @lru_cache(maxsize=1)
 def _data(workload: str, root: str, options: str, device: torch.device) -> Data:
-    """A workload's data, kept on the device for the trials beside and after this one."""
+    """A workload's data on the device, cached for other trials of this process."""
     return workload_named(workload).load(Path(root), json.loads(options)).to(device)

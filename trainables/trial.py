@@ -1,7 +1,7 @@
 """A trial as pure data: everything that decides its result, and the key that names what it computes.
 
-A trial that a record holds is read without torch. What its values stand for is looked up, and torch imported,
-when it is asked for.
+Reading a trial from a record imports no torch. The first use of its method, workload or settings looks these
+up, and imports torch.
 """
 
 from collections.abc import Mapping
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
     from trainables.workload import Workload
 
 TRAINING_VERSION = 6
-"""Raised by every change that alters what a trial computes; recorded results of other versions stay apart."""
+"""Every change that alters what a trial computes raises it, so that results of other versions stay apart."""
 
 _KINDS: Mapping[type, tuple[str, ...]] = {
     str: ("workload", "method", "checksum"),
     int: ("seed", "version"),
     Mapping: ("hyperparameters", "training", "data", "model", "code"),
 }
-"""Fields by what they hold."""
+"""Fields by their type."""
 
 _MEASURED = ("robustness", "test")
-"""Training settings that decide what is measured, and not what is trained."""
+"""Training settings that decide the measurements alone, and not the training."""
 
 
 class Identity(NamedTuple):
-    """What a trial is to those who count, pair and compare trials.
+    """The names by which trials are counted, paired and compared.
 
     Attributes:
-        key: Shared by trials exactly where they compute the same.
-        configuration: Shared by trials that differ in their seed, or in what is measured beside the training.
-        control: Which control experiment it is, or nothing; a control is no candidate for anything.
+        key: Two trials share it exactly if they compute the same.
+        configuration: Trials share it if they differ only in their seed or in measurements.
+        control: The control experiment that it is; empty for none. No choice picks a control.
     """
 
     key: str
@@ -52,13 +52,13 @@ class Identity(NamedTuple):
 class Trial:
     """One training: a pure function of these fields.
 
-    Two trials that compute the same have one `key`, however their settings are spelt: p = 0 and ``standard``
-    are one training under two names.
+    Trials that compute the same have one `key`, whatever the spelling of their settings: p = 0 and
+    ``standard`` are one training under two names.
 
     Attributes:
         workload: Name of the workload.
         method: Name of the method.
-        hyperparameters: The method's settings, complete, as they were asked for.
+        hyperparameters: The method's settings, complete, in the spelling of the request.
         training: The training settings, complete.
         data: The dataset's settings, complete.
         model: The model's settings, complete.
@@ -66,7 +66,7 @@ class Trial:
             trials of one seed are pairs.
         checksum: Digest of the data.
         version: `TRAINING_VERSION` at the time.
-        code: Digest by module of the code that a user brought; empty where all of it ships.
+        code: Digest by module of a user's own code; empty if all code ships.
     """
 
     workload: str
@@ -92,7 +92,7 @@ class Trial:
         data: Mapping[str, Any] | None = None,
         model: Mapping[str, Any] | None = None,
     ) -> "Trial":
-        """Builds a trial with all defaults filled in, of the code as it is now.
+        """Builds a trial with all defaults filled in, of the present code.
 
         Args:
             workload: Name of the workload.
@@ -134,10 +134,10 @@ class Trial:
         checksum: str,
         code: Mapping[str, str],
     ) -> "Trial":
-        """Builds a trial of settings that are resolved, which it carries; see `make`.
+        """Builds a trial from resolved settings, and keeps them; see `make`.
 
         Raises:
-            UsageError: The training settings mean nothing for this workload.
+            UsageError: The training settings do not apply to this workload.
         """
         workload.check_training(training, architecture)
         trial = cls(
@@ -158,7 +158,7 @@ class Trial:
         return trial
 
     def under(self, training: "TrainingSettings") -> "Trial":
-        """The same trial under other training settings, of the code as it is now."""
+        """The same trial under other training settings, of the present code."""
         same = (self.seed, self.checksum, self.data, self.model)
         return Trial.make(self.workload, self.method, self.hyperparameters, training, *same)
 
@@ -196,19 +196,19 @@ class Trial:
 
     @property
     def objective(self) -> "Objective":
-        """What it trains towards, and by what it is measured."""
+        """The objective: the loss that it trains with and its metrics."""
         return self._resolved.workload.objective
 
     @property
     def augmentation(self) -> "Augmentation | None":
-        """What changes its training images at random, if anything does."""
+        """The augmentation of its training images; ``None`` for none."""
         return self._resolved.workload.augmentation(self.training_settings.augment)
 
     @cached_property
     def computed(self) -> Mapping[str, Any]:
-        """What this trial computes, in the one spelling of all trials that compute the same.
+        """The fields of this trial in the one spelling of all trials that compute the same.
 
-        Settings at their frozen defaults are left out, so that a new setting renames no trial.
+        It leaves out settings at their frozen defaults, so that a new setting changes no key.
         """
         kind = self._resolved.method
         method, settings = kind.canonical(self.settings, self.architecture.words)
@@ -227,7 +227,7 @@ class Trial:
 
     @cached_property
     def identity(self) -> Identity:
-        """What this trial is to those who count, pair and compare trials."""
+        """The names by which this trial is counted, paired and compared."""
         training = {n: v for n, v in self.computed["training"].items() if n not in _MEASURED}
         configuration = digest({**self.computed, "training": training, "seed": None})
         return Identity(digest(self.computed), configuration, self.settings.control_experiment)
@@ -239,21 +239,21 @@ class Trial:
 
     @cached_property
     def spelling(self) -> str:
-        """A short name of the trial as it was asked for; several may share one `key`.
+        """A short name of the trial as requested; several spellings may share one `key`.
 
-        It leaves out what is at its frozen default, as the key does: a new setting spells no trial anew.
+        It leaves out settings at their frozen defaults, as the key does, so that a new setting changes none.
         """
         asked = {"hyperparameters": self.settings.stated(), "training": self.training_settings.stated()}
         return digest({**self.computed, "method": self.method, **asked})
 
     def seed_for(self, purpose: str) -> int:
-        """A seed for one purpose: the same for every method, so that trials of one seed are pairs."""
+        """A seed for one purpose, the same for every method, so that trials of one seed are pairs."""
         return int(digest(self.seed, purpose), 16) % 2**63
 
     def passes_until(self, epoch: int) -> float:
-        """Forward-backward passes that a batch costs up to the end of an epoch, 0 for none.
+        """Forward-backward passes that a batch costs up to the end of an epoch; 0 before the first.
 
-        Those for making adversarial examples are included.
+        They include those that make adversarial examples.
         """
         return self.training_settings.passes_of(self.settings, epoch)
 
@@ -274,25 +274,25 @@ class Trial:
     def options(self) -> dict[str, Any]:
         """Settings of training, data and model under one dotted name each, such as ``training.epochs``.
 
-        Those of training that mean nothing beside the others are at their defaults.
+        Training settings that have no effect beside the others are at their defaults.
         """
         training = self.training_settings.canonical().to_dict()
         sections = {"training": training, "data": self.data, "model": self.model}
         return {f"{section}.{name}": value for section, o in sections.items() for name, value in o.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as JSON holds them."""
+        """Plain values, as in JSON."""
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: dict(value) if isinstance(value, Mapping) else value for name, value in plain.items()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Trial":
-        """Takes back what `to_dict` gave; what is resolved from it waits until it is asked for.
+        """Rebuilds a trial from `to_dict`; resolves its settings on first use.
 
-        No code is imported for it that nobody gave; see `dropattack.imported.give`.
+        It imports only code that a person gave; see `dropattack.imported.give`.
 
         Raises:
-            TypeError: They are of another kind.
+            TypeError: A value is of another type.
         """
         trial = cls(**values)
         for kind, names in _KINDS.items():

@@ -1,4 +1,4 @@
-"""The code that a trial computes with beside this project's: that of a user's workload and method."""
+"""A user's own code in a trial: that of the workload and of the method."""
 
 import sys
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from trainables.workloads import workload_named
 
 
 def user_code(workload: str, method: str) -> dict[str, str]:
-    """Digests by module of what a user brought; empty where workload and method both ship.
+    """Digests by module of a user's own code; empty if workload and method both ship.
 
-    A workload's code is the module that its name or its package's entry point names, and those of its dataset
-    and its architecture.
+    A workload's code is the module that its name or its package's entry point names, and the modules of its
+    dataset and its architecture.
 
     Raises:
         UsageError: A definition's source does not decide what it computes; see `code_of`.
@@ -28,10 +28,10 @@ def changed(recorded: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 
 def check_code(workload: str, method: str, code: Mapping[str, str]) -> None:
-    """Makes sure that what a process is about to run is the code that a trial is named by.
+    """Checks that a process is about to run the code in a trial's key.
 
     Raises:
-        UsageError: A module is another one by now.
+        UsageError: A module has changed.
     """
     if code and (other := changed(code, user_code(workload, method))):
         raise UsageError(f"{' and '.join(other)} changed since this trial was planned; run the sweep again")

@@ -1,7 +1,7 @@
-"""The only module that imports torchvision, and what imports it; it makes do without compiled operators.
+"""The only module that imports torchvision and libraries that import it; it needs no compiled operators.
 
 A torchvision built for a GPU fails to import beside a CPU-only torch, since two of its operators have no
-schema there. Models need neither, so the schemas alone are declared and the import is tried again.
+schema there. Models need neither operator, so this module declares the schemas and imports again.
 """
 
 import importlib
@@ -84,7 +84,7 @@ def torchmetrics() -> ModuleType:
 
 
 def _extra(name: str) -> ModuleType:
-    """A library that an extra of its name brings."""
+    """A library that the extra of its name installs."""
     try:
         return _module(name)
     except ImportError as error:

@@ -26,23 +26,34 @@ _SUCH = {"objective": "Regression()", "training": "TrainingSettings(epochs=10)"}
 
 @dataclass(frozen=True)
 class Workload:
-    """What a sweep trains.
+    """A dataset, a model and training settings that a sweep trains.
 
     Attributes:
         name: Name in sweep files.
         summary: One line for people.
-        dataset: Where the data come from.
+        dataset: The source of the data.
         architecture: The model, in its default sizes.
         data: Default settings of the dataset; ``None`` for the dataset's own.
         training: Default training settings.
-        augmentations: Further values of ``training.augment``, such as ``{"noise": my_noise}``: each takes a
-            batch of inputs as the model gets them, and draws from torch's default generator.
-        objective: The loss that it trains with, and what is measured on a split.
-        model: Instead of ``architecture`` a function that builds the model: ``lambda data, width=64: …``. Its
-            keyword defaults are settings that a sweep may search under ``model:``.
+        augmentations: Further values of ``training.augment``, such as ``{"noise": my_noise}``: each maps a
+            batch of the model's inputs to another, and draws from torch's default generator.
+        objective: The loss that it trains with, and its metrics of a split.
+        model: A function that builds the model, instead of ``architecture``: ``lambda data, width=64: …``.
+            Its keyword defaults are settings that a sweep may search under ``model:``.
 
     Raises:
         UsageError: There is no dataset, or neither or both of ``architecture`` and ``model``.
+
+    Examples:
+        >>> import torch
+        >>> from torch import nn
+        >>> from trainables import Tensors
+        >>> data = Tensors(torch.randn(90, 4), torch.arange(90) % 3)
+        >>> mine = Workload(
+        ...     dataset=data, model=lambda data, width=8: nn.Linear(data.features, data.classes)
+        ... )
+        >>> mine.target_names()
+        ['input', 'weight', 'bias']
     """
 
     name: str = ""
@@ -73,7 +84,7 @@ class Workload:
             object.__setattr__(self, "summary", f"a model of yours on {self.dataset.name}")
 
     def _sample(self, data: Settings) -> Data:
-        """Data to build a model for, where only its parameters' names are asked for."""
+        """Data to build a model for, only to read its parameters' names."""
         return self.load(data_root(), data.to_dict())
 
     def data_settings(self, options: Mapping[str, Any] | None = None) -> Settings:
@@ -91,8 +102,7 @@ class Workload:
 
         Args:
             options: Values by name.
-            data: Those of the data that it is for, see `data_settings`; what targets are called may depend on
-                them.
+            data: The dataset's settings, see `data_settings`; the names of targets may depend on them.
 
         Raises:
             UsageError: An option is unknown or out of range.
@@ -101,17 +111,17 @@ class Workload:
         return found.on(self.data_settings(data)) if data else found
 
     def check_training(self, training: TrainingSettings, model: Architecture | None = None) -> None:
-        """Refuses training settings that mean nothing for this workload's inputs or objective.
+        """Refuses training settings that do not apply to this workload's inputs or objective.
 
         Raises:
-            UsageError: They make adversarial examples of texts, attack texts in a way for images, attack what
-                does not classify, smooth or balance labels that are no classes, leave out a group where there
-                is none, or go by a metric that is not measured: of binary F1, where no class is the positive
-                one.
+            UsageError: They make adversarial examples of texts, attack texts in a way for images, attack a
+                model that does not classify, smooth or balance labels that are no classes, leave out a group
+                of data without groups, or select by a metric that is not measured, such as binary F1 without
+                a positive class.
         """
         if training.best_by == "f1" and self.objective.classifies and self.dataset.positive is None:
             raise UsageError(
-                f"f1 needs a positive class, and {self.name} has none; macro_f1 is for all classes"
+                f"f1 needs a positive class, and {self.name} has none; use macro_f1, for all classes"
             )
         measured = (*self.objective.names, *(case.metric for case in training.cases))
         if training.best_by not in measured:
@@ -156,26 +166,26 @@ class Workload:
         """Refuses attacks that this workload's models cannot be tested with.
 
         Raises:
-            UsageError: They need images, and this workload has texts; or classes, and it has none; or an ε is
-                more than the whole range of a pixel.
+            UsageError: They need images, and this workload has texts; they need classes, and it has none; or
+                an ε exceeds the whole range of a pixel.
         """
         if cases and not self.objective.classifies:
-            raise UsageError(f"attacks are made on classifiers, and {self.name} does not classify")
+            raise UsageError(f"attacks are for classifiers, and {self.name} does not classify")
         words = (model or self.architecture).words
         for case in cases:
             if not words and case.attack.ball == "linf" and case.epsilon > 1:
                 raise UsageError(
-                    f"ε {case.epsilon:g} of {case.name} exceeds the inputs' range, the whole of which is 1; "
-                    f"{case.epsilon:g} of 255 is {case.epsilon / 255:.3g}"
+                    f"ε {case.epsilon:g} of {case.name} exceeds 1, the whole range of the inputs; "
+                    f"for {case.epsilon:g} of 255 set {case.epsilon / 255:.3g}"
                 )
             if words and (case.attack.for_images or case.transfer):
                 raise UsageError(f"the attack {case.name} needs continuous inputs, and {self.name} has texts")
 
     def augmentation(self, name: str) -> Augmentation | None:
-        """What changes training images at random, by its name; nothing for ``none``.
+        """The augmentation of that name; ``None`` for ``none``.
 
         Raises:
-            UsageError: There is none of that name.
+            UsageError: There is no augmentation of that name.
         """
         known = {**AUGMENTATIONS, **self.augmentations}
         if name == NONE:
@@ -185,18 +195,18 @@ class Workload:
         return known[name]
 
     def checksum(self, root: Path, options: Mapping[str, Any] | None = None) -> str:
-        """Digest of the data under these options; see `Dataset.checksum`."""
+        """Computes the digest of the data under these options; see `Dataset.checksum`."""
         return self.dataset.checksum(root, self.data_settings(options))
 
     def incomplete(self, root: Path, options: Mapping[str, Any] | None = None) -> str:
-        """What is lacking of the published data under these options; see `Dataset.incomplete`."""
+        """The part that is here of the published data under these options; see `Dataset.incomplete`."""
         return self.dataset.incomplete(root, self.data_settings(options))
 
     def load(self, root: Path, options: Mapping[str, Any] | None = None) -> Data:
-        """The data under these options; see `Dataset.load`.
+        """Loads the data under these options; see `Dataset.load`.
 
         Raises:
-            UsageError: They are not there, or loading them ends in an error.
+            UsageError: They are missing, or loading them raises an error.
         """
         settings = self.data_settings(options)
         try:
@@ -214,17 +224,17 @@ class Workload:
         return self.architecture.targets
 
     def target_names(self, model: Architecture | None = None) -> list[str]:
-        """Every name that may stand in a set of targets; of the model in its default sizes by default."""
+        """Every name that a set of targets may contain; by default for the model in its default sizes."""
         inputs = [f"{INPUT}.{name}" for name in self.dataset.inputs]
         return list(dict.fromkeys([INPUT, *inputs, *(model or self.architecture).targets]))
 
     def canonical_targets(self, text: str, model: Architecture | None = None) -> str:
-        """The one spelling of a set of targets: patterns and groups are the targets that they stand for.
+        """The one spelling of a set of targets, with patterns and groups replaced by their targets.
 
-        The papers' own spellings are known too.
+        It also accepts the papers' own spellings.
 
         Raises:
-            UsageError: The model has no such target, or none that a pattern or group could stand for.
+            UsageError: The model has no such target, or none that matches a pattern or group.
 
         Examples:
             >>> from trainables.workloads import workload_named
@@ -243,16 +253,16 @@ class Workload:
     def method_settings(
         self, method: str, hyperparameters: Mapping[str, Any], model: Architecture | None = None
     ) -> Settings:
-        """A method's settings, complete, with targets in the one spelling that this model has for them.
+        """A method's settings, complete, with targets in the one spelling of this model.
 
         Args:
-            method: Its name.
+            method: Name of the method.
             hyperparameters: Those that differ from the method's defaults.
             model: The model; in its default sizes by default.
 
         Raises:
-            UsageError: A name is unknown, a value out of range or of the pixels' range, or meant for images
-                where there are texts; or the method compares distributions over classes where there are none.
+            UsageError: A name is unknown, a value is out of range or of the pixels' range, or is for images
+                where the workload has texts; or the method compares distributions, and there are none.
         """
         settings: Settings = method_named(method).settings_type.from_dict(dict(hyperparameters))
         if settings.needs_pixels and (model or self.architecture).words:

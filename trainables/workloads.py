@@ -1,4 +1,4 @@
-"""Workloads by name: those that ship, those of installed packages, and ``module:function`` of one's own."""
+"""Workloads by name: those that ship, those of installed packages, and a user's own ``module:function``."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -14,7 +14,7 @@ from trainables.workload import Workload
 __all__ = ["TrainingSettings", "Workload", "register_workload", "workload_named", "workloads"]
 
 ENTRY_POINTS = "dropattack.workloads"
-"""Group in which an installed package offers workloads: each entry a `Workload` or a function giving one."""
+"""Entry point group of packages that offer workloads; each entry is a `Workload` or a function of one."""
 
 _WORKLOADS: dict[str, Workload] = {workload.name: workload for workload in PAPERS}
 
@@ -34,14 +34,18 @@ def workloads() -> Mapping[str, Workload]:
 
 
 def workload_named(name: str) -> Workload:
-    """The workload of that name.
+    """Finds the workload of that name.
 
     Args:
-        name: A registered name, or ``module:function`` for a function that returns a workload, which is
-            named by that text from then on.
+        name: A registered name, or ``module:function`` for a function that returns a workload, which then has
+            that text as its name.
 
     Raises:
-        UsageError: There is none; the message lists those there are.
+        UsageError: No workload has that name; the message lists the names.
+
+    Examples:
+        >>> workload_named("digits-lenet5").target_names()[:3]
+        ['input', 'conv1.w', 'conv1.b']
     """
     if ":" in name:
         check_given("workload", name)
@@ -53,11 +57,11 @@ def workload_named(name: str) -> Workload:
 
 @cache
 def _imported(name: str) -> Workload:
-    """The workload that ``module:function`` gives, under that name."""
+    """The workload that ``module:function`` returns, under that name."""
     found, function = imported("workload", name, "module:function"), name.partition(":")[2]
     if not isinstance(found, Workload) and not callable(found):
         raise UsageError(
-            f"workload {name!r} must name a Workload or a function that gives one, not {type(found).__name__}"
+            f"workload {name!r} must name a Workload or a function of one, not {type(found).__name__}"
         )
     try:
         workload = found if isinstance(found, Workload) else found()
@@ -66,7 +70,7 @@ def _imported(name: str) -> Workload:
     except (Exception, SystemExit) as error:
         raise fails(f"workload {name!r}", f"{function}()", error) from error
     if not isinstance(workload, Workload):
-        raise UsageError(f"workload {name!r} must give a Workload, not {type(workload).__name__}")
+        raise UsageError(f"workload {name!r} must return a Workload, not {type(workload).__name__}")
     return Workload(**{**vars(workload), "name": name})
 
 

@@ -22,7 +22,7 @@ def best_settings(workload: str, top: int = 1) -> Sequence[Mapping[str, Any]]:
     Returns:
         ``targets``, ``epsilon``, ``p`` and ``k`` of each; nothing for a workload that is not the paper's.
 
-    Example:
+    Examples:
         >>> best_settings("mnist-lenet5")
         [{'targets': 'input+conv1.w', 'epsilon': 5.0, 'p': 0.5, 'k': 1}]
     """

@@ -48,7 +48,7 @@ def load(paper: str, table: str | None = None) -> pd.DataFrame:
     Raises:
         UsageError: There is no such paper or table.
 
-    Example:
+    Examples:
         >>> load("dropattack", "10")["value"].max()
         np.float64(90.36)
     """

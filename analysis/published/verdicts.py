@@ -68,7 +68,7 @@ def variance_of_f1(f1: float, accuracy: float, examples: float) -> float:
     With t the share of true positives and e that of errors, F1 = 2t/(2t + e), and (t, e) are shares of a
     multinomial draw, so that the variance is 4te(t + e) / ((2t + e)⁴ n).
 
-    Example:
+    Examples:
         >>> round(variance_of_f1(0.8, 0.85, 1000) ** 0.5, 4)
         0.016
     """

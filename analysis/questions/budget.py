@@ -125,7 +125,7 @@ def examples_needed(sizes: ArrayLike, scores: ArrayLike, wanted: float) -> float
     Returns:
         Interpolated over log size; infinity above the curve, NaN below it.
 
-    Example:
+    Examples:
         >>> round(examples_needed([100, 1000], [60, 70], 65))
         316
     """

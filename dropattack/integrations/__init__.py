@@ -1,1 +1,1 @@
-"""Methods inside of other libraries' trainers; each module needs its library once it is used, not before."""
+"""Methods inside of other libraries' trainers. A module imports its library when it is used, not before."""

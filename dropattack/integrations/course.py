@@ -1,4 +1,4 @@
-"""How far a method's training has come, for a trainer that tells epochs, stops and goes on."""
+"""A method's progress through a training, for trainers that count epochs, stop and resume."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,21 +8,21 @@ from dropattack.method import Method
 
 
 def check_method(method: Any) -> None:
-    """Makes sure that a trainer is given a method.
+    """Checks that a trainer received a method.
 
     Raises:
-        UsageError: It is given something else, such as a name.
+        UsageError: It received something else, such as a name.
     """
     if not isinstance(method, Method):
         given = repr(method) if isinstance(method, str | None) else type(method).__name__
-        raise UsageError(f"method must be one, such as dropattack.create('sam'), not {given}")
+        raise UsageError(f"method must be a Method, such as dropattack.create('sam'), not {given}")
 
 
 class Course:
-    """Tells a method its epochs, and holds what must outlive a restart.
+    """Announces each epoch to a method, and saves what must outlive a restart.
 
     Args:
-        method: Whose training it is.
+        method: The method that trains.
 
     Raises:
         UsageError: It is no method.
@@ -34,11 +34,11 @@ class Course:
         self._epoch, self._until = -1, 0.0
 
     def begin(self, epoch: int, epochs: int | None) -> None:
-        """Tells the method, once for each epoch, that it begins.
+        """Announces an epoch to the method, once however often it is called.
 
         Args:
             epoch: Counted from 0.
-            epochs: Of the whole training; ``None`` where nobody knows, so that a ``start`` is refused.
+            epochs: Of the whole training; with ``None``, for an unknown number, a ``start`` is refused.
         """
         if epoch == self._epoch:
             return
@@ -59,7 +59,7 @@ class Course:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes back what `state_dict` gave."""
+        """Restores what `state_dict` returned."""
         self.method.load_state_dict(state["method"])
         self.method.steps, self._epoch = state["steps"], state["epoch"]
         if state["until"]:

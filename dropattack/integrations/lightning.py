@@ -1,4 +1,4 @@
-"""Lightning modules whose training steps a method takes."""
+"""A method's training steps inside of a LightningModule."""
 
 from typing import Any, cast
 
@@ -10,15 +10,15 @@ from dropattack.method import Method
 
 
 class Attacked:
-    """Stands before `lightning.LightningModule`; the module says what its ``method`` is.
+    """A mixin, listed before `lightning.LightningModule`; the module sets ``self.method``.
 
     With automatic optimization ``training_step`` returns `attacked_loss`; Lightning then accumulates, scales,
-    clips and updates as ever. With manual optimization it calls
+    clips and updates as usual. With manual optimization it calls
     ``self.method.step(model, batch, self.optimizers())``, which clears and updates by itself. Either way
     checkpoints hold the method's state.
 
     Attributes:
-        method: Takes the training steps.
+        method: Computes the training steps.
 
     Examples:
         >>> class Classifier(Attacked, LightningModule):  # doctest: +SKIP
@@ -33,7 +33,7 @@ class Attacked:
     method: Method[Any]
 
     def attacked_loss(self, model: nn.Module, batch: Any) -> Tensor:
-        """The loss of a batch, whose backward pass leaves the method's gradient; see `Gathering.deferred`.
+        """The loss of a batch, whose backward pass adds the method's gradient; see `Gathering.deferred`.
 
         Args:
             model: What the method attacks: a module that the LightningModule holds.
@@ -56,7 +56,7 @@ class Attacked:
         return cast(Course, held)
 
     def on_train_epoch_start(self) -> None:
-        """See `lightning.LightningModule`; tells the method."""
+        """See `lightning.LightningModule`; announces the epoch to the method."""
         cast(Any, super()).on_train_epoch_start()
         epochs = self._module.trainer.max_epochs
         known = epochs if epochs and epochs > 0 else None
@@ -68,7 +68,7 @@ class Attacked:
         checkpoint["dropattack_method"] = self._course.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """See `lightning.LightningModule`; takes the method's state back."""
+        """See `lightning.LightningModule`; restores the method's state."""
         cast(Any, super()).on_load_checkpoint(checkpoint)
         if "dropattack_method" in checkpoint:
             self._course.load_state_dict(checkpoint["dropattack_method"])

@@ -1,4 +1,4 @@
-"""Hugging Face's Trainer, whose training steps a method takes."""
+"""A method's training steps inside of Hugging Face's Trainer."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,32 +15,31 @@ from dropattack.method import Method
 from dropattack.task import Arguments, Labels
 
 _IGNORED = -100
-"""What stands for no label in Hugging Face's batches."""
+"""The value that marks a missing label in Hugging Face's batches."""
 
 
 def _predicts_next(model: Any) -> bool:
     """Whether a model's own loss compares each word with the one before, so that a first word is no label.
 
-    The Trainer asks for the name of the loss, which models such as GPT-2 do not say, though they have it.
+    The Trainer asks for the name of the loss, which models such as GPT-2 leave unset.
     """
     decodes = getattr(getattr(model, "config", None), "is_encoder_decoder", False)
     return not decodes and getattr(getattr(model, "loss_function", None), "__name__", "") == "ForCausalLMLoss"
 
 
 class Attacked:
-    """Stands before `transformers.Trainer`, or before a subclass with a ``compute_loss`` of its own.
+    """A mixin, listed before `transformers.Trainer` or before a subclass with its own ``compute_loss``.
 
-    The Trainer does what it always does: accumulation, scaling for float16, clipping, logs. Each loss of a
-    training step is the method's, whose backward pass leaves the method's gradient. Evaluation is the
-    Trainer's own. Checkpoints hold the method's state beside the Trainer's.
+    The Trainer accumulates, scales for float16, clips and logs as usual. Each training step computes the
+    method's loss, whose backward pass adds the method's gradient. Evaluation is the Trainer's own.
+    Checkpoints hold the method's state beside the Trainer's.
 
-    With accumulation each batch is attacked by itself, and counts as a step of the method. The loss of an
-    update is the mean over the labels of all its batches, whether or not the model's own loss can be told
-    how many these are.
+    With accumulation each batch is attacked alone, and counts as a step of the method. The loss of an update
+    is the mean over the labels of all its batches, whether or not the model's own loss accepts their number.
 
     Args:
         *args: The Trainer's.
-        method: Takes the training steps. The loss is the Trainer's, so the method's `Task` names none.
+        method: Computes the training steps. The loss is the Trainer's, so the method's `Task` has none.
         **kwargs: The Trainer's.
 
     Raises:
@@ -55,7 +54,7 @@ class Attacked:
         check_method(method)
         if method.task.loss is not F.cross_entropy or method.task.compute is not None:
             raise UsageError(
-                "the Trainer computes the loss: give it compute_loss_func=…, and leave loss out of the Task"
+                "the Trainer computes the loss: pass it compute_loss_func=…, and leave loss out of the Task"
             )
         self.method = type(method)(method.settings, replace(method.task, compute=self._computed))
         self.method.check_handing_over()
@@ -107,12 +106,12 @@ class Attacked:
         return found
 
     def _share(self, inputs: Mapping[str, Any], items: Any) -> float | Tensor:
-        """The part that a batch's mean loss has in the loss of its update.
+        """The weight of a batch's mean loss in the loss of its update.
 
         Args:
             inputs: The batch.
-            items: Labels of the whole update, of all processes where the Trainer averages over them; ``None``
-                where nobody can count them, and each batch counts alike.
+            items: Number of labels in the whole update, over all processes where the Trainer averages over
+                them; ``None`` where it is unknown, and each batch has the same weight.
         """
         trainer = self._trainer
         if items is None:
@@ -135,7 +134,9 @@ class Attacked:
             return
         path = self._state_file(checkpoint)
         if not path.exists():
-            raise UsageError(f"{path} is missing: the checkpoint is of a training without a method")
+            raise UsageError(
+                f"{path} is missing: a training without a method saved this checkpoint; resume from another"
+            )
         self._course.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
 
     def _state_file(self, folder: str) -> Path:

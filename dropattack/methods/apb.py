@@ -30,10 +30,11 @@ class APBSettings(Settings):
     """Hyperparameters of adversarial perturbation bias.
 
     Attributes:
-        biases: Target names of the biases it takes over; in the paper, of every fully connected layer.
-        eta: η, the length of a step. The paper states none: its budget ε stands in no formula.
-        direction: ``descend`` is what equation 2 and Algorithm 2 say, which minimise over δ as over the
-            weights; ``ascend`` is what the prose says, which calls δ adversarial.
+        biases: Target names of the biases that the method updates; in the paper, of every fully connected
+            layer.
+        eta: η, the length of a step. The paper states none: no formula contains its budget ε.
+        direction: ``descend`` follows equation 2 and Algorithm 2, which minimise over δ as over the weights;
+            ``ascend`` follows the prose, which calls δ adversarial.
         h: Bias memories of the multimodal form, δ = m·A; 0 for the naive one (Figure 3b).
     """
 

@@ -1,7 +1,7 @@
 """AWP: adversarial weights on top of adversarial inputs.
 
-Of an embedding matrix only the rows in the batch are touched: the others have no gradient, so the rule leaves
-them where they are. How far these go follows from the norm of the whole matrix.
+Of an embedding matrix the rule moves only the rows in the batch, since the others have no gradient. The norm
+of the whole matrix decides how far they move.
 """
 
 from contextlib import ExitStack
@@ -53,7 +53,7 @@ class AWP(Method[AWPSettings]):
     """Adversarial inputs, then on top of them v = γ ‖w‖ g / ‖g‖ for each weight of two dimensions or more.
 
     The inputs are attacked by K L∞ steps without a random start: pixels, or for text the vectors of tokens.
-    The one-step proxy of the source is this v: its learning rate falls out of the normalisation.
+    The one-step proxy of the source equals this v: the normalisation cancels its learning rate.
     """
 
     name = "awp"
@@ -69,7 +69,7 @@ class AWP(Method[AWPSettings]):
     @classmethod
     @override
     def canonical(cls, settings: AWPSettings, words: bool) -> tuple[str, Settings]:
-        """Where the input cannot move its sizes do not count; without any attack it is SAM's ρ = 0."""
+        """Where the input cannot move, its sizes do not count; without any attack it is SAM with ρ = 0."""
         if settings.k > 0:
             still = min(settings.alpha, settings.epsilon) == 0
             return cls.name, replace(settings.without("alpha"), epsilon=0.0) if still else settings

@@ -1,4 +1,4 @@
-"""Where an attack inside a ball begins, and how it goes on."""
+"""The random start and the projected steps of an attack inside a ball."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -26,7 +26,7 @@ def random_point(
         radius: Of the ball.
         by: Whether the L2 ball is that of the whole ``tensor``, or each ``row`` or vector has its own.
         generator: Source of the draws.
-        kept: Puts zeros where nothing may be attacked, as `Target.kept` does; those are no dimensions.
+        kept: Puts zeros where nothing may be attacked, as `Target.kept` does; zeros count as no dimensions.
     """
     if by == "element":
         drawn = torch.rand(value.shape, generator=generator, dtype=torch.float32, device=value.device)
@@ -60,9 +60,9 @@ def projected_step(
     ball: str,
     by: Granularity | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """One step of size ``size`` from a perturbation, back into the ball ``l2`` or ``linf`` of that radius.
+    """One step of size ``size`` from a perturbation, projected to the ball ``l2`` or ``linf`` of ``radius``.
 
-    Each example has a ball of its own, and a parameter one as a whole, unless ``by`` says otherwise.
+    Each example has its own ball, and a parameter has one as a whole, unless ``by`` chooses otherwise.
     """
     by = by or granularity("sample", target.batched, gradient)
     if ball == "linf":

@@ -1,4 +1,4 @@
-"""How an attack raises the divergence between predictions of the clean batch and of the attacked one."""
+"""The gradient by which an attack raises the divergence between clean and attacked predictions."""
 
 from typing import Any
 

@@ -100,7 +100,7 @@ class DropAttack(Method[DropAttackSettings]):
         return super().deferred(model, batch, scale)
 
     def _by_standard(self, take: Callable[[Standard], StepResult]) -> StepResult:
-        """What standard training makes of this step."""
+        """Takes this step as standard training does."""
         assert self._standard is not None
         self._standard.until, self._standard.steps = self.until, self.steps
         seen = take(self._standard)
@@ -167,9 +167,9 @@ class DropAttack(Method[DropAttackSettings]):
 
 
 class Numbers:
-    """What is a number of one trial: ε, p, its random draws, and norms over its tensors.
+    """The numbers of one trial: ε, p, random draws, and norms over its tensors.
 
-    An attack asks for all of them here, so that it is the same attack for the stacked tensors of many trials.
+    An attack takes all of them from here, so that the same attack runs on the stacked tensors of many trials.
 
     Args:
         settings: DropAttack's.
@@ -231,7 +231,7 @@ class Ascent:
 
     Attributes:
         perturbations: The current ones, for each target.
-        skipped: For each perturbation made so far, the share left out for want of a direction.
+        skipped: For each perturbation made so far, the share left out because it had no direction.
     """
 
     def __init__(

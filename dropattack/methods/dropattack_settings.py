@@ -1,4 +1,4 @@
-"""DropAttack's hyperparameters: where the paper is silent or contradicts itself, each reading is a choice."""
+"""DropAttack's hyperparameters; each reading of what the paper omits or contradicts is a choice."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
@@ -22,24 +22,24 @@ class DropAttackSettings(AttackSettings):
     "Code" below is what the authors published: four notebooks with recurrent models.
 
     Attributes:
-        targets: Attacked tensors. Which ones is the question of Tables 5 to 9.
+        targets: Attacked tensors. Tables 5 to 9 compare sets of them.
         epsilon: ε of equation 6, the norm of a perturbation before masking; 5 in most rows of the tables.
         p: Bernoulli parameter of the masks (Algorithm 1): the probability of being attacked, not of being
             left alone. With 0 nothing can be attacked, and the step is a standard one: the paper calls p = 0
             standard training (Table 10), though its equation would give three times the clean gradient.
         k: Ascent steps K (Algorithm 2).
-        control: ``eps-zero`` runs every pass with ε = 0; ``p-one`` attacks every element with pε, or ε
-            with ``rescale``, to first order the same rise of the loss; ``p-one-norm`` with √p·ε, or ε/√p
-            with ``rescale``, of which the square is the mean ‖M∘r‖² over masks; ``random-direction`` puts
-            noise in place of each gradient; ``equal-passes`` is standard training that goes through the data
-            1 + TK times an epoch, and ``same-updates`` does so with 1 + TK batches an update: as many passes
-            and as many updates (see `StandardSettings.updates`). Not in the paper.
-        norm: Over what the norm of equation 6 is taken: whole ``tensor`` (code; for pixels the whole batch),
-            ``sample`` for inputs and whole tensors for weights, ``row`` of the first dimension, or all
+        control: A control experiment; the paper has none. ``eps-zero`` runs every pass with ε = 0. ``p-one``
+            attacks every element with size pε (ε with ``rescale``), which raises the loss as much to first
+            order. ``p-one-norm`` does so with size √p·ε (ε/√p with ``rescale``), whose square is the mean
+            ‖M∘r‖² over masks. ``random-direction`` replaces each gradient by noise. ``equal-passes`` is
+            standard training that goes through the data 1 + TK times an epoch. ``same-updates`` does so with
+            1 + TK batches an update: as many passes and as many updates (see `StandardSettings.updates`).
+        norm: Scope of the norm of equation 6: the whole ``tensor`` (code; for pixels the whole batch); each
+            ``sample`` of inputs, and whole tensors of weights; each ``row`` of the first dimension; or all
             tensors of a group ``joint``-ly, as SAM does. Where one norm is over a batch of B examples, each
             gets about ε/√B, so that a short last batch is attacked harder; see `spread_over_batch`.
         step_mode: ``recompute`` starts each ascent step from the original (Algorithm 2); ``accumulate`` adds
-            it to the last perturbation, up to Kε (code). The same for K = 1.
+            it to the last perturbation, up to Kε (code). Both are the same for K = 1.
         direction: ``running-sum`` of the clean gradient and the adversarial ones over K (Algorithm 2, code),
             or the ``last`` adversarial gradient alone.
         clean_weight: Factor of the clean gradient in the update: 1 in Algorithm 1 and the code; equations 5
@@ -47,8 +47,8 @@ class DropAttackSettings(AttackSettings):
         combine: ``sum`` of the clean and T adversarial gradients (Algorithm 1, code), or their weighted
             ``mean``, which keeps the size of a gradient as in standard training.
         grouping: Which targets are attacked in one pass: ``input+hidden`` attacks the input in one and all
-            others together in a second (the two terms of equation 5; the code has two targets, so it decides
-            nothing); ``per-target`` each alone; ``joint`` all in one.
+            others together in a second (the two terms of equation 5; the code, with two targets, leaves this
+            open); ``per-target`` attacks each alone; ``joint`` attacks all in one.
         mask: What one draw decides: an ``element`` (Algorithm 1), a ``row`` or the ``tensor``.
         rescale: Divides masked perturbations by p, as dropout does; the paper and the code do not.
         text_input: For text, ``input`` is the embedding ``matrix`` (section 3, code), of which the rows in
@@ -56,8 +56,8 @@ class DropAttackSettings(AttackSettings):
         input_ratio: ε of the input ÷ ε of the other targets (ε_x and ε_θ of equation 5, which the paper's
             tables take as equal). Without the input among the targets it is 1.
         epsilon_scale: ``absolute`` (paper, code), or ``relative`` to the norm of what is attacked: of an
-            embedding matrix the rows that the batch looks up, of tokens the words. ε = 5 is a quarter of an
-            LSTM's input weights' norm and more than three times that of LeNet-5's first kernel.
+            embedding matrix the rows that the batch looks up, of tokens the words. ε = 5 is a quarter of the
+            norm of an LSTM's input weights, and more than three times that of LeNet-5's first kernel.
         batch_norm: Running statistics in attacked passes: ``frozen``, as is usual for SAM (paper and code are
             silent), or ``updated``.
     """
@@ -140,7 +140,7 @@ class DropAttackSettings(AttackSettings):
 
     @property
     def _controlled(self) -> float:
-        """ε after the control, as its key has it: to 15 digits where that is a product."""
+        """ε after the control, as a trial's key has it: a product is rounded to 15 digits."""
         if self.control == EPS_ZERO:
             return 0.0
         if self.control in _UNMASKED and self.p > 0:
@@ -155,7 +155,7 @@ class DropAttackSettings(AttackSettings):
 
     @property
     def standard(self) -> StandardSettings | None:
-        """The standard training that a step is one of; ``None`` where something is attacked."""
+        """The standard training that a step is equal to; ``None`` where something is attacked."""
         if self.p == 0:
             return StandardSettings()
         if self.control not in (EQUAL_PASSES, SAME_UPDATES):
@@ -196,9 +196,9 @@ class DropAttackSettings(AttackSettings):
         return "p = 0 attacks nothing: this is standard training" if self.p == 0 else ""
 
     def spread_over_batch(self, words: bool) -> bool:
-        """Whether all examples of a batch share one absolute ε, of which each has more in a short batch.
+        """Whether all examples of a batch share one absolute ε, so that each gets more in a short batch.
 
-        With ε = 5 an image has .44 in a batch of 128, .75 in one of 45 and 5 by itself.
+        With ε = 5 an image gets 0.44 in a batch of 128, 0.75 in a batch of 45 and 5 alone.
 
         Args:
             words: Whether ``input`` stands for an embedding matrix.
@@ -243,7 +243,7 @@ class DropAttackSettings(AttackSettings):
         return self.epsilon == 0 or (self.input_ratio == 0 and parse_targets(self.targets) == (INPUT,))
 
     def _without_control(self) -> Self:
-        """The same attack in ε and p alone, where a control or `rescale` is another word for them."""
+        """The same attack in ε and p alone, where a control or `rescale` is another spelling of these."""
         if self.control == EPS_ZERO:
             return replace(self, control="none", epsilon=self._controlled)
         if self.control in _UNMASKED:
@@ -277,7 +277,7 @@ class DropAttackSettings(AttackSettings):
         return found.without(*found._idle())
 
     def _idle(self) -> list[str]:
-        """Settings that mean nothing beside the others."""
+        """Settings that have no effect beside the others."""
         idle = []
         if self.k == 1:
             idle.append("step_mode")

@@ -1,4 +1,4 @@
-"""Dropen: the TRS regularizer, unlike input gradients and small ones, on a network with dropout."""
+"""Dropen: the TRS regularizer on a network with dropout; it keeps input gradients small and unlike."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -37,9 +37,9 @@ class DropenSettings(ScheduledSettings):
             gradients of unlike examples. ``masks`` compares one example's gradients under two dropout masks,
             which is what TRS does with its sub-models.
         memory: Earlier batches that ``batches`` keeps; they are forgotten with each epoch.
-        smoothness: Weight of mean‖∇ₓℓᵢ‖², with x in the units of the input. The report's 5 · 2·10⁴ · 2 is of
-            gradients of a mean over 1000 examples, so it stands for 2·10⁵ / 1000² = 0.2: for CIFAR-10 in
-            pixels of [0, 1], for MNIST in units of its normalised images, x / .3081; in pixels that is
+        smoothness: Weight of mean‖∇ₓℓᵢ‖², with x in the units of the input. The report's 5 · 2·10⁴ · 2 weighs
+            gradients of a mean over 1000 examples, so it equals 2·10⁵ / 1000² = 0.2 here: for CIFAR-10 in
+            pixels of [0, 1], for MNIST in units of its normalised images, x / .3081. In MNIST's pixels it is
             0.2 · .3081² = 0.019.
         k: Steps of the ascent on the size of the gradient; 0 measures smoothness on the clean batch alone.
         epsilon: Radius of that ascent at the start of the training, in the units of the input. The report
@@ -79,7 +79,7 @@ class DropenSettings(ScheduledSettings):
     @property
     @override
     def control_experiment(self) -> str:
-        """Nothing: an ε of 0 leaves penalties that are measured without an ascent."""
+        """None: an ε of 0 leaves penalties that are measured without an ascent."""
         return ""
 
     @property
@@ -129,7 +129,7 @@ class Dropen(GradientAscent[DropenSettings]):
     @classmethod
     @override
     def canonical(cls, settings: DropenSettings, words: bool) -> tuple[str, Settings]:
-        """What belongs to a term of weight 0 does not count; without terms it is standard training."""
+        """Settings of a term of weight 0 do not count; without terms it is standard training."""
         if not settings.penalised and not settings.ascends:
             return Standard.canonical(StandardSettings(), words)
         idle = []

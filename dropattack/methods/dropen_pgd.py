@@ -1,4 +1,4 @@
-"""Dropen's PGD training: half of each batch is attacked where the gradient grows, not the loss."""
+"""Dropen's PGD training: it attacks half of each batch by raising the size of the gradient, not the loss."""
 
 from dataclasses import dataclass
 
@@ -25,8 +25,8 @@ class DropenPGDSettings(ScheduledSettings):
 
     Attributes:
         k: Steps of the ascent on the size of the gradient; 0 is standard training.
-        epsilon: Radius at the start of the training, in the units of the input. The code has .1 to .2 for
-            both datasets; its MNIST images are divided by .3081, so that this is .03 to .06 in pixels.
+        epsilon: Radius at the start of the training, in the units of the input. The code uses .1 to .2 for
+            both datasets. It divides MNIST's images by .3081, so these are .03 to .06 in pixels.
         final_epsilon: Radius at its end; between the two it grows in proportion to the epochs done.
         clamp: Keeps the ascent in [0, 1].
     """
@@ -49,7 +49,7 @@ class DropenPGDSettings(ScheduledSettings):
     @property
     @override
     def control_experiment(self) -> str:
-        """Nothing: without room for steps it is standard training itself."""
+        """None: without room for steps it is standard training itself."""
         return ""
 
     @property

@@ -22,7 +22,7 @@ from dropattack.targets.target import Target
 
 @dataclass(frozen=True, kw_only=True)
 class FastSettings(InputAttackSettings):
-    """What both share: training on the attacked batch alone, and an ε whose multiples are the other sizes."""
+    """What both share: they train on the attacked batch alone, and measure other sizes in multiples of ε."""
 
     clean: bool = setting(False, "Train on the clean batch too, at one pass more.")
     epsilon: float = setting(8 / 255, "Size ε of the attack: a change of each pixel.", low=0)
@@ -112,7 +112,7 @@ class FGSMRS(OneSignStep[FGSMRSSettings]):
 
 @register
 class NFGSM(OneSignStep[NFGSMSettings]):
-    """η ~ U(−kε, kε)ⁿ, and no clipping: the perturbation is as long as it becomes."""
+    """η ~ U(−kε, kε)ⁿ, and the perturbation is not clipped."""
 
     name = "n-fgsm"
     summary = "One sign step from noise beyond ε, without clipping, on the attacked batch alone."
@@ -123,7 +123,7 @@ class NFGSM(OneSignStep[NFGSMSettings]):
     @classmethod
     @override
     def canonical(cls, settings: NFGSMSettings, words: bool) -> tuple[str, Settings]:
-        """Without noise it is FGSM, and without size PGD from a random start; images have no words."""
+        """Without noise it is FGSM; with ε = 0 it is PGD; ``text_input`` is for text alone."""
         if settings.noise == 0:
             alpha = decimal_product(settings.step, settings.epsilon)
             return FGSM.canonical(FGSMSettings(epsilon=alpha, **settings.shared), words)

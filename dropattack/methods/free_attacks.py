@@ -1,4 +1,4 @@
-"""Attacks that train with every pass they make: FreeAT-m and FreeLB-K.
+"""Attacks whose every pass trains: FreeAT-m and FreeLB-K.
 
 Images are perturbed in their pixels, texts in the vectors of their tokens.
 """
@@ -55,12 +55,11 @@ class FreeATSettings(AttackSettings):
 
 @register
 class FreeAT(Method[FreeATSettings]):
-    """Replays each batch m times; each pass updates the model and δ, which lives on in the next batch.
+    """Replays each batch m times; each pass updates the model and δ, which the next batch starts from.
 
-    δ has one row for each place in the batch, and for text one vector for each position in it; it grows to
-    the largest batch seen, and a smaller one uses its leading part. Where this batch has padding, δ neither
-    moves nor is added. The reported loss is that of the
-    first replay.
+    δ has one row for each place in the batch, and for text one vector for each position in it. It grows to
+    the largest batch seen, and a smaller one uses its leading part. At padding δ neither moves nor is added.
+    The reported loss is that of the first replay.
     """
 
     name = "freeat"
@@ -80,7 +79,7 @@ class FreeAT(Method[FreeATSettings]):
     def canonical(cls, settings: FreeATSettings, words: bool) -> tuple[str, Settings]:
         """Where δ cannot move it stays zero; a single replay is then standard training.
 
-        A single replay has no other to share masks with.
+        A single replay shares masks with no other.
         """
         if settings.m == 1:
             settings = settings.without("dropout")
@@ -92,7 +91,7 @@ class FreeAT(Method[FreeATSettings]):
 
     @override
     def own_step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        """See `Method.own_step`: m updates; what the first saw, and the mean log of all."""
+        """See `Method.own_step`; m updates, loss and outputs of the first, and the mean log of all."""
         replays = []
         for _ in range(self.settings.m):
             replays.append(super().own_step(model, batch, optimizer))
@@ -159,9 +158,9 @@ class FreeLBSettings(AttackSettings):
 
 @register
 class FreeLB(Method[FreeLBSettings]):
-    """K passes over an ascending perturbation of each example, each giving 1/K of the gradient.
+    """K passes over an ascending perturbation of each example; each adds 1/K of its gradient.
 
-    There is no clean pass, and no ascent after the last. Padding is not attacked, and has no part in a norm.
+    There is no clean pass, and no ascent after the last pass. Padding is not attacked, and no norm counts it.
     BatchNorm's statistics count the first pass alone.
     """
 

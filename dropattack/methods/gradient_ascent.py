@@ -1,4 +1,4 @@
-"""An ascent on the size of the input's gradient, which Dropen's two ways to train share."""
+"""An ascent on the size of the input's gradient, which Dropen's two methods share."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar

@@ -1,12 +1,12 @@
 """Attacks on the input: what they share, and the two of one step, FGSM and FGM.
 
-For images they perturb the pixels, each image by itself. For text they perturb the rows of the embedding
-matrix, all together, as the widely used code for FGM and PGD on texts does; or the vectors of tokens, as
-Miyato et al. do: see `InputAttackSettings`.
+Of images they perturb the pixels, each image alone. Of texts they perturb the rows of the embedding matrix
+together, as the widely used code for FGM and PGD on texts does, or the vectors of tokens, as Miyato et al.
+do; see `InputAttackSettings`.
 
-They begin at the clean input, and train on the clean batch beside the attacked one, as that code does and as
-Goodfellow et al. and Miyato et al. do. Madry et al. begin at a random point, and train on the attacked batch
-alone: see `methods.pgd`.
+They begin at the clean input, and train on the clean batch beside the attacked one, as that code, Goodfellow
+et al. and Miyato et al. do. Madry et al. begin at a random point, and train on the attacked batch alone; see
+`methods.pgd`.
 """
 
 from abc import abstractmethod
@@ -44,9 +44,9 @@ class InputAttackSettings(AttackSettings):
 
     Attributes:
         text_input: For text, ``input`` is the rows of the embedding ``matrix`` that the batch looks up, all
-            together; the vectors of its ``tokens``, each text by itself; or these ``normalised``, so that ε
-            is in units of the words' standard deviations (Miyato et al. 2017; see `NormalisedTokenTarget`).
-            It means nothing for images.
+            together; the vectors of its ``tokens``, each text alone; or these vectors ``normalised``, so that
+            ε is in units of the words' standard deviations (Miyato et al. 2017; see `NormalisedTokenTarget`).
+            It has no effect on images.
     """
 
     clean: bool = setting(True, "Train on the clean batch too, and not on the attacked one alone.")
@@ -59,7 +59,7 @@ class InputAttackSettings(AttackSettings):
 
     @property
     def attack(self) -> dict[str, Any]:
-        """What all methods with attacks share; see `AttackSettings`."""
+        """The settings that all attacking methods share; see `AttackSettings`."""
         return super().shared
 
     @property
@@ -114,13 +114,13 @@ class NormedAttackSettings(InputAttackSettings):
     )
 
     def scope(self, target: Target, value: Tensor) -> Granularity:
-        """Over what norms are taken; see `granularity`."""
+        """The scope of norms; see `granularity`."""
         if self.norm_over == TOKEN and self.text_input != MATRIX and isinstance(target, TokenTarget):
             return "last"
         return granularity("sample", target.batched, value)
 
     def spelt(self, words: bool, still: bool) -> Self:
-        """These settings with those of text at their defaults where they mean nothing.
+        """These settings with those of text at their defaults where they have no effect.
 
         Args:
             words: See `Method.canonical`.
@@ -142,10 +142,11 @@ S = TypeVar("S", bound=InputAttackSettings)
 
 
 class InputAttack(Method[S]):
-    """Trains on the clean batch, unless told otherwise, and on the attacked one.
+    """Trains on the attacked batch, and on the clean one unless ``clean`` is false.
 
-    Only the clean pass and the last attacked one give a gradient; the passes between compute the gradient of
-    the input alone. Without a clean pass, loss and outputs are those of the first pass at the random start.
+    Only the clean pass and the last attacked one add to the gradient; the passes between compute the gradient
+    of the input alone. Without a clean pass, loss and outputs are those of the first pass at the random
+    start.
     """
 
     def begin(self, target: Target, value: Tensor) -> Tensor:
@@ -196,7 +197,7 @@ class InputAttack(Method[S]):
         return StepResult(*first[0], {"skipped": torch.stack(shares).mean()})
 
     def _in_range(self, value: Tensor, perturbation: Tensor) -> Tensor:
-        """The perturbation that keeps pixels in [0, 1], where asked for."""
+        """The perturbation, cut so that pixels stay in [0, 1] where ``clamp`` is set."""
         return (value + perturbation).clamp_(0, 1).sub_(value) if self.settings.clamp else perturbation
 
 
@@ -214,7 +215,7 @@ class FGSM(InputAttack[FGSMSettings]):
     @classmethod
     @override
     def canonical(cls, settings: FGSMSettings, words: bool) -> tuple[str, Settings]:
-        """An ε of 0 is that of every other attack, and images have no words."""
+        """With ε = 0 it is FGM with ε = 0; ``text_input`` counts for text alone."""
         if not words:
             settings = settings.without("text_input")
         if settings.epsilon == 0:

@@ -37,12 +37,12 @@ class MSAMSettings(Settings):
 class MSAM(Method[MSAMSettings]):
     """The gradient g at w − ρ v / ‖v‖, applied at w; then v ← μ v + g.
 
-    As −v is where momentum carries the weights, the perturbation runs ahead of them: on a new batch that
-    raises the loss. In the first step v is zero, and the step is a plain one. A weight without a gradient
-    keeps its v, and so do all where a gradient is not finite.
+    Momentum carries the weights along −v, so the perturbation runs ahead of them, which raises the loss of a
+    new batch. In the first step v is zero, and the step is a plain one. A weight without a gradient keeps its
+    v. All weights keep theirs where a gradient is not finite.
 
-    The authors' code reads v from its own optimizer, where v also holds weight decay and clipping. Here v is
-    of gradients alone, so that any optimizer and any loop may make the updates: each batch moves v once.
+    The authors' code reads v from its own optimizer, where v also holds weight decay and clipping. Here v
+    holds gradients alone, so that any optimizer and any loop may update. Each batch moves v once.
     """
 
     name = "msam"

@@ -90,7 +90,8 @@ class PGD(InputAttack[PGDSettings]):
     def canonical(cls, settings: PGDSettings, words: bool) -> tuple[str, Settings]:
         """A single step ends on the smaller of α and ε; with no room to move, size and ball do not count.
 
-        From a random start both count; without room that is one more pass at the input, beside a clean one.
+        From a random start both count. With no room to move, that start is one more pass at the input, if
+        ``clean`` is true.
         """
         size = min(settings.alpha, settings.epsilon)
         still = size == 0 and not (settings.random_start and settings.epsilon > 0)

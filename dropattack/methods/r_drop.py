@@ -1,4 +1,4 @@
-"""R-Drop: two passes of one batch under two dropout masks, which are to say the same."""
+"""R-Drop: two passes of one batch under two dropout masks, trained towards the same predictions."""
 
 from dataclasses import dataclass
 

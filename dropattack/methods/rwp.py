@@ -43,7 +43,7 @@ class RWP(Method[RWPSettings]):
     """The gradient at w + N(0, σ² ‖w_f‖²), with a fresh draw for each step.
 
     A filter w_f is a row of the first dimension, or a whole parameter of one dimension. Of an embedding
-    matrix only the rows in the batch are perturbed, as the others take no part.
+    matrix only the rows in the batch are perturbed.
     """
 
     name = "rwp"
@@ -56,7 +56,7 @@ class RWP(Method[RWPSettings]):
     @classmethod
     @override
     def canonical(cls, settings: RWPSettings, words: bool) -> tuple[str, Settings]:
-        """Noise of no size, alone, is standard training; a single pass has no other to share masks with."""
+        """With σ = 0 and one pass it is standard training; a single pass shares masks with no other."""
         if settings.sigma == settings.clean_weight == 0:
             return Standard.canonical(StandardSettings(), words)
         return cls.name, settings if settings.clean_weight else settings.without("dropout")

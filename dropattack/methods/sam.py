@@ -3,8 +3,7 @@
 With ``targets: norms`` SAM and ASAM are SAM-ON (Mueller et al. 2023): the normalisation layers alone are
 perturbed, and all weights are trained.
 
-Of an embedding matrix only the rows in the batch are touched: the others have no gradient, so the rule leaves
-them where they are.
+Of an embedding matrix the rule moves only the rows in the batch, since the others have no gradient.
 """
 
 from abc import abstractmethod
@@ -76,7 +75,7 @@ class SharpnessAware(Method[S]):
     @classmethod
     @override
     def canonical(cls, settings: S, words: bool) -> tuple[str, Settings]:
-        """Without a perturbation all of them take the gradient of their second pass at w."""
+        """With ρ = 0, SAM, ASAM and ESAM compute the same: the gradient of a second pass at w."""
         if settings.rho == 0:
             return SAM.name, SAMSettings(rho=0.0, **settings.shared)
         return cls.name, settings
@@ -173,7 +172,7 @@ class ESAM(SharpnessAware[ESAMSettings]):
     @classmethod
     @override
     def canonical(cls, settings: ESAMSettings, words: bool) -> tuple[str, Settings]:
-        """A mask of ones is none."""
+        """With β = 1 the mask is all ones, and the method is SAM."""
         if settings.beta == 1:
             plain = SAMSettings(rho=settings.rho, targets=settings.targets, **settings.shared)
             return SAM.canonical(plain, words)

@@ -22,10 +22,11 @@ class StandardSettings(Settings):
     """Hyperparameters of standard training.
 
     Attributes:
-        rounds: Times that an epoch goes through the data, shuffled anew each time; for 2.5 the last time
-            takes half of the batches. The training loop does the repeating; a step is one pass.
-        updates: What further rounds are for: ``more`` updates, one a batch; or the ``same`` number as in one
-            round, each of the mean gradient of so many batches, for 2.5 of two and three in turn.
+        rounds: Times that an epoch goes through the data, shuffled anew each time; with 2.5 the last round
+            takes half of the batches. The training loop repeats the data; a step is one pass.
+        updates: ``more`` makes one update a batch, so further rounds make more updates. ``same`` makes as
+            many updates as one round, each from the mean gradient of several batches; with 2.5 rounds, of two
+            and three in turn.
         rounds_start: Share of the training after which there are further rounds; see
             `ScheduledSettings.start`.
     """
@@ -56,7 +57,7 @@ class StandardSettings(Settings):
 
 
 def nearest(number: float) -> int:
-    """The nearest whole number of batches, and of two the larger, so that parts of rounds add up."""
+    """The nearest whole number of batches; halves are rounded up, so that parts of rounds add up."""
     return math.floor(number + 0.5)
 
 
@@ -64,8 +65,8 @@ def nearest(number: float) -> int:
 class Standard(Method[StandardSettings]):
     """Plain gradient descent on the clean loss.
 
-    Compared at equal epochs, a method of n passes a step sees n times the computation. Two controls give it
-    to standard training: ``rounds: n``, with n times the updates or with the same number of them.
+    At equal epochs, a method of n passes a step computes n times as much. Two controls give standard training
+    the same computation: ``rounds: n``, with n times the updates or with the same number of them.
     """
 
     name = "standard"
@@ -82,29 +83,29 @@ class Standard(Method[StandardSettings]):
     @classmethod
     @override
     def canonical(cls, settings: StandardSettings, words: bool) -> tuple[str, Settings]:
-        """A single round has neither a beginning nor another number of updates."""
+        """With a single round, neither ``updates`` nor ``rounds_start`` counts."""
         return cls.name, settings.without("rounds_start", "updates") if settings.rounds == 1 else settings
 
     @override
     def begin_epoch(self, progress: float) -> None:
-        """See `Method.begin_epoch`; an epoch has whole updates."""
+        """See `Method.begin_epoch`; no update spans two epochs."""
         self._taken = self._made = 0
 
     @classmethod
     @override
     def accumulates(cls, settings: StandardSettings) -> bool:
-        """See `Method.accumulates`; the same number of updates comes of batches by itself."""
+        """See `Method.accumulates`; ``updates: same`` itself gathers several batches an update."""
         return settings.rounds == 1 or settings.updates == MORE
 
     @classmethod
     @override
     def may_be_left(cls, settings: StandardSettings) -> bool:
-        """See `Method.may_be_left`; not where the batches of one update are gathered from step to step."""
+        """See `Method.may_be_left`; false where an update gathers batches from step to step."""
         return settings.rounds == 1 or settings.updates == MORE
 
     @override
     def own_step(self, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> StepResult:
-        """See `Method.own_step`; of the batches of one update, the last makes it."""
+        """See `Method.own_step`; the last batch of an update makes it."""
         rounds = self.settings.rounds_at(self.until)
         if rounds == 1 or self.settings.updates == MORE:
             return super().own_step(model, batch, optimizer)

@@ -1,4 +1,4 @@
-"""TRADES: the loss on the clean batch, and the divergence of what the model says of the attacked one."""
+"""TRADES: the loss on the clean batch, and the divergence between clean and attacked predictions."""
 
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from dropattack.task import Batch
 NORMAL, UNIFORM = "normal", "uniform"
 TRAIN, EVAL = "train", "eval"
 _DEVIATION = 0.001
-"""Of the normal noise that the authors' code begins with."""
+"""Standard deviation of the normal noise that the authors' code begins with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +38,9 @@ class TRADESSettings(AttackSettings):
     Attributes:
         noise: Where the attack begins: at N(0, .001²), as the authors' code does, or anywhere in the ball.
             At the clean batch itself the divergence has no gradient.
-        attack_mode: The model's mode while the attack is sought. ``train`` is that of every other method
-            here: BatchNorm normalises by the batch, dropout drops. ``eval`` is that of the authors' code; it
-            takes a further forward pass, of the clean batch in that mode.
+        attack_mode: The model's mode while the attack is computed. ``train`` is the mode of every other
+            method here: BatchNorm normalises by the batch, dropout drops. ``eval`` is the mode of the
+            authors' code; it takes a further forward pass, of the clean batch in that mode.
     """
 
     kl_weight: float = setting(6.0, "Weight β of the divergence; the source has 1 and 6.", low=0)
@@ -49,7 +49,7 @@ class TRADESSettings(AttackSettings):
     k: int = setting(10, "Ascent steps K.", low=1)
     norm: str = setting("linf", "Ball and step: L∞ with the gradient's sign, or L2.", choices=("linf", "l2"))
     noise: str = setting(NORMAL, "Begin at N(0, .001²), or uniformly in the ball.", choices=(NORMAL, UNIFORM))
-    attack_mode: str = setting(TRAIN, "The model's mode while the attack is sought.", choices=(TRAIN, EVAL))
+    attack_mode: str = setting(TRAIN, "The model's mode while the attack is computed.", choices=(TRAIN, EVAL))
     clamp: bool = setting(False, "Keep attacked pixels in [0, 1]; for images that are not normalised.")
 
     @property
@@ -78,9 +78,9 @@ class TRADESSettings(AttackSettings):
 class TRADES(Method[TRADESSettings]):
     """L(f(x), y) + β KL(f(x) ‖ f(x′)), where x′ maximises the divergence in a ball around x.
 
-    The update differentiates both f(x) and f(x′), as the authors' code does; the attack differentiates x′
-    alone. So the graph of the clean pass waits for the last attacked one, and two are alive then. Pixels are
-    attacked, or for text the vectors of tokens.
+    The update differentiates both f(x) and f(x′), as the authors' code does; the attack differentiates by x′
+    alone. So the graph of the clean pass stays alive until that of the last attacked pass. The attack is on
+    pixels, or for text on the vectors of tokens.
     """
 
     name = "trades"
@@ -96,7 +96,7 @@ class TRADES(Method[TRADESSettings]):
     @classmethod
     @override
     def canonical(cls, settings: TRADESSettings, words: bool) -> tuple[str, Settings]:
-        """Without weight the attack does not count; without room only its passes do."""
+        """With β = 0 the attack does not count; with no room to move, only its passes count."""
         if settings.kl_weight == 0:
             return Standard.canonical(StandardSettings(), words)
         return cls.name, settings.without("alpha", "noise", "norm") if settings.epsilon == 0 else settings
@@ -117,7 +117,7 @@ class TRADES(Method[TRADESSettings]):
         return StepResult(loss.detach(), detached(outputs), {"skipped": share})
 
     def _attack(self, model: nn.Module, batch: Batch, clean: Tensor, target: ActivationTarget) -> Tensor:
-        """Shifts the target to x′ − x; the share of it that was left out, a mean over the steps."""
+        """Shifts the target by x′ − x; returns the share left out, a mean over the steps."""
         settings, shares = self.settings, []
         perturbation = self._in_range(target, self._noise(target))
         with in_eval_mode(model) if settings.attack_mode == EVAL else nullcontext():
@@ -144,6 +144,6 @@ class TRADES(Method[TRADESSettings]):
         return target.kept(random_point(value, self.settings.epsilon, by, generator, kept))
 
     def _in_range(self, target: ActivationTarget, perturbation: Tensor) -> Tensor:
-        """The perturbation that keeps pixels in [0, 1], where asked for."""
+        """The perturbation, cut so that pixels stay in [0, 1] where ``clamp`` is set."""
         value = target.value
         return (value + perturbation).clamp_(0, 1).sub_(value) if self.settings.clamp else perturbation

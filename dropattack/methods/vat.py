@@ -1,4 +1,4 @@
-"""Virtual adversarial training: the divergence of what the model says where it changes most."""
+"""Virtual adversarial training: the divergence of predictions in the direction where they change most."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ class VATSettings(AttackSettings):
     """Hyperparameters of virtual adversarial training.
 
     Attributes:
-        xi: How far from the input the gradient is taken that finds the direction. Single precision needs it
-            larger than the 1e-6 of the authors' first code; that for texts has .1.
+        xi: Distance from the input of the point whose gradient finds the direction. Single precision needs
+            more than the 1e-6 of the authors' first code; their code for texts has 0.1.
         text_input: For text, the vectors of ``tokens``, or these ``normalised``; see `InputAttackSettings`.
     """
 
@@ -37,7 +37,7 @@ class VATSettings(AttackSettings):
     epsilon: float = setting(
         1.0, "L2 norm of the perturbation of each example; 5 in the source for texts.", low=0
     )
-    xi: float = setting(0.1, "Distance ξ at which the direction is sought.", low=1e-6)
+    xi: float = setting(0.1, "Distance ξ at which the direction is computed.", low=1e-6)
     k: int = setting(1, "Power iterations K.", low=1)
     text_input: str = setting(
         NORMALISED,
@@ -62,8 +62,8 @@ class VAT(Method[VATSettings]):
     """L(f(x), y) + α KL(f(x) ‖ f(x + ε d)), f(x) taken as constant in the divergence.
 
     d begins at random and becomes g / ‖g‖ in each of K iterations, for g = ∇ KL(f(x) ‖ f(x + ξ d)): by the
-    power method the direction in which the divergence grows fastest. Labels have no part in it, but that
-    they tell padding. Here each batch has them: the semi-supervised form is not offered.
+    power method the direction in which the divergence grows fastest. It uses labels only to find padding.
+    Every batch needs labels: there is no semi-supervised form here.
     """
 
     name = "vat"
@@ -79,7 +79,7 @@ class VAT(Method[VATSettings]):
     @classmethod
     @override
     def canonical(cls, settings: VATSettings, words: bool) -> tuple[str, Settings]:
-        """Without weight the attack does not count; without size its direction does not."""
+        """With α = 0 the attack does not count; with ε = 0 its direction does not."""
         if settings.kl_weight == 0:
             return Standard.canonical(StandardSettings(), words)
         if settings.epsilon == 0:
@@ -108,5 +108,5 @@ class VAT(Method[VATSettings]):
 
 
 def _unit(direction: Tensor) -> tuple[Tensor, Tensor]:
-    """Of norm 1 for each example, and the share of examples that have no direction."""
+    """The direction scaled to norm 1 for each example, and the share of examples without a direction."""
     return scaled(direction, 1.0, norm(direction, "row"))

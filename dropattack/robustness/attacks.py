@@ -1,6 +1,6 @@
 """Attacks by name: ``autoattack``, ``fgsm``, ``pgd-20``, ``pgd-l2-20x5``, ``margin-20``, ``square-200``.
 
-Names are read without torch; carrying an attack out brings it.
+Reading a name imports no torch; running an attack does.
 """
 
 import re
@@ -61,7 +61,7 @@ class Attack:
         family: One of the table's.
         ball: ``linf`` or ``l2``.
         steps: Ascent steps, draws or queries; 0 for a single step of size ε from the clean input.
-        restarts: Random starts, of which each example keeps the one of the largest margin.
+        restarts: Random starts; each example keeps the point with the largest margin.
     """
 
     family: str
@@ -74,7 +74,8 @@ class Attack:
         """The attack of that name.
 
         Raises:
-            UsageError: There is none, or it needs a number of steps, or takes none.
+            UsageError: The name is unknown, lacks a number of steps, or has a part that its family does not
+                take.
 
         Examples:
             >>> Attack.parse("pgd-l2-20x5")
@@ -91,7 +92,7 @@ class Attack:
             or (not single and steps is None)
             or (restarts is not None and (single or family not in ("pgd", "margin")))
         ):
-            raise UsageError(f"attack {text!r} is not complete or says too much; valid: {VALID}")
+            raise UsageError(f"attack {text!r} lacks a part or has one too many; valid: {VALID}")
         ball = "l2" if l2 or family == "fgm" else "linf"
         return cls(family, ball, int(steps or 0), int(restarts or 1))
 
@@ -113,17 +114,17 @@ class Attack:
 
     @property
     def in_turn(self) -> bool:
-        """Whether it is several attacks, each on the examples that those before it left right."""
+        """Whether it runs several attacks, each on the examples that the earlier ones left right."""
         return self.family == AUTOATTACK
 
     @property
     def passes(self) -> int:
-        """Passes over the data that it takes at most; those of attacks without gradients are forward only."""
+        """Largest number of passes over the data; attacks without gradients make forward passes alone."""
         return PASSES if self.in_turn else max(1, self.steps) * self.restarts
 
     @property
     def budget(self) -> str:
-        """How hard it tries, in words, such as ``20 steps from each of 5 random starts``."""
+        """Its steps and starts in words, such as ``20 steps from each of 5 random starts``."""
         if self.in_turn:
             return BUDGET
         if not self.steps:
@@ -147,7 +148,7 @@ class Attack:
 
         Args:
             victim: What is attacked, inside `attacking`.
-            labels: ``[batch]``, int64: the classes to lead away from.
+            labels: ``[batch]``, int64: the classes to move predictions away from.
             epsilon: Radius of the ball, at least 0, in the victim's unit; with 0 nothing moves.
             generator: Source of all draws, on the victim's device; ``None`` takes torch's default.
 

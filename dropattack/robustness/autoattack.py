@@ -1,4 +1,4 @@
-"""AutoAttack (Croce and Hein 2020): four attacks in turn, each on what the ones before it left standing."""
+"""AutoAttack (Croce and Hein 2020): four attacks in turn, each on the examples that withstood the others."""
 
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from dropattack.robustness.victims import Pixels, Victim
 
 PARTS = ("apgd-ce", "apgd-t", "fab-t", "square")
-"""Its attacks, in the order in which they are made."""
+"""Its attacks, in the order in which they run."""
 WHITE_BOX = PARTS[:3]
 """Those that follow gradients."""
 GRADIENT_PASSES = 100 + 9 * 100 + 9 * 100
-"""Over an example that withstands all of them, where there are ten classes or more."""
+"""Passes with a gradient over an example that withstands all of them, with ten classes or more."""
 FORWARD_PASSES = 9 * 100 + 5000
-"""Without a gradient over that example: FAB-T's looks at where it is, and Square's queries."""
+"""Passes without a gradient over that example: FAB-T's checks of its points, and Square's queries."""
 PASSES = GRADIENT_PASSES + 5000
 """Steps and queries over that example."""
 BUDGET = (
@@ -28,7 +28,7 @@ BUDGET = (
 
 
 def check_installed() -> None:
-    """Refuses where the library is lacking that makes the attacks.
+    """Checks that the library of the attacks is installed.
 
     Raises:
         UsageError: torchattacks is not installed.
@@ -40,7 +40,7 @@ def check_installed() -> None:
 def part(
     name: str, victim: "Victim", labels: "Tensor", epsilon: float, generator: "torch.Generator | None" = None
 ) -> "Tensor":
-    """One of the four attacks, on examples that are all classified rightly.
+    """Runs one of the four attacks, on examples that are all classified rightly.
 
     Args:
         name: One of `PARTS`.
@@ -50,7 +50,7 @@ def part(
         generator: Seeds the draws; ``None`` takes torch's default.
 
     Returns:
-        Points shaped as ``victim.start``: in the ball, and the clean one where none was found.
+        Points shaped as ``victim.start``, in the ball; the clean point where the attack found no other.
 
     Raises:
         UsageError: torchattacks is not installed, or the victim is not images.
@@ -71,7 +71,7 @@ def part(
 def autoattack(
     victim: "Victim", labels: "Tensor", epsilon: float, generator: "torch.Generator | None" = None
 ) -> "Tensor":
-    """All four attacks on one batch; see `part`. What is wrong without an attack is left alone."""
+    """Runs all four attacks on one batch; see `part`. Examples that are wrong already stay clean."""
     import torch
 
     images = _images(victim)
@@ -92,7 +92,7 @@ def _images(victim: "Victim") -> "Pixels":
 
     if not isinstance(victim, Pixels) or victim.start.dim() != 4 or not victim.alone:
         raise UsageError(
-            "autoattack is for models of images alone, [batch, channels, height, width]; take pgd-50x5 and "
+            "autoattack is for models of images alone, [batch, channels, height, width]; use pgd-50x5 and "
             "margin-50x5 for other inputs"
         )
     return victim

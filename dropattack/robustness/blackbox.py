@@ -1,4 +1,4 @@
-"""Attacks that see outputs only. A model whose gradients mislead attacks is weaker against these."""
+"""Attacks that use outputs only. A model whose gradients mislead other attacks is weaker against these."""
 
 from collections.abc import Iterable
 
@@ -40,9 +40,9 @@ def square(
 ) -> Tensor:
     """Random search by squares at the corners of the L∞ ball (after Andriushchenko et al. 2020, Algorithm 2).
 
-    Begins with vertical stripes of ±ε. Each query sets a square window, at a random place and with a random
-    sign for each channel, and keeps it where the margin grows. The window's area begins at 30 % of the image
-    and is halved as the queries are used up.
+    It begins with vertical stripes of ±ε. Each query sets a square window, at a random place and with a
+    random sign for each channel, and keeps it where the margin grows. The window's area begins at 30 % of the
+    image and is halved as the queries are used up.
 
     Args:
         victim: Images, ``[batch, channels, height, width]``.
@@ -55,7 +55,7 @@ def square(
         UsageError: The victim is not images.
     """
     if victim.start.dim() != 4:
-        raise UsageError("the square attack is for images; take noise for other inputs")
+        raise UsageError("the square attack is for images; use noise for other inputs")
     batch, channels, height, width = victim.start.shape
     device = victim.start.device
 
@@ -86,5 +86,5 @@ def _window(places: Tensor, first: Tensor, side: int) -> Tensor:
 
 
 def _rows(which: Tensor, like: Tensor) -> Tensor:
-    """``[batch]`` so shaped that it broadcasts against ``like``."""
+    """``[batch]`` reshaped so that it broadcasts against ``like``."""
     return which.view(-1, *[1] * (like.dim() - 1))

@@ -1,8 +1,8 @@
 """Signs that a model hides its gradients instead of being robust (after Athalye et al. 2018).
 
-A robust accuracy is an upper bound: what an attack did not find may still be there. A model whose gradients
-vanish or mislead makes white-box attacks weak, and looks robust until another attack is tried. Each check
-compares what honest gradients would order the other way.
+A robust accuracy is an upper bound: other attacks may find more. A model whose gradients vanish or mislead
+weakens white-box attacks, and looks robust until another attack is tried. Each check looks for accuracies in
+an order that honest gradients would reverse.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,20 +17,20 @@ ZERO_GRADIENT = "zero_gradient"
 """Metric: share of the examples whose loss has no gradient at all by their input."""
 
 _SLACK = 0.02
-"""Differences of accuracy up to here are chance."""
+"""Largest difference of accuracies that is taken for chance."""
 _LOSS_SLACK = 0.05
-"""Losses differ a little in strength on any model."""
+"""Largest such difference between losses, which differ a little in strength on any model."""
 _FEW = 0.005
-"""So few examples an attack without gradients may add to those of four with them."""
+"""Largest share of examples that an attack without gradients may fool beyond attacks with gradients."""
 _MISLED = 0.75
-"""Of the clean accuracy so much is left by a step that is misled; many steps take as much of that away."""
+"""Least share of the clean accuracy that a misled step leaves, and that many steps then take away."""
 _LARGE = 0.25
 _HUGE = 0.5
-"""A change by which every image can be made a grey one."""
+"""A change that can make every image grey."""
 
 Accuracies = Mapping[Case, float]
 Finding = str | None
-"""What speaks against a model, "" where nothing does, ``None`` where the figures needed are missing."""
+"""Evidence against a model; "" for none, and ``None`` where the figures needed are missing."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Check:
 
 @dataclass(frozen=True)
 class MaskingVerdict:
-    """What all checks of one model come to.
+    """The result of all checks of one model.
 
     Attributes:
         checks: See `masking_checks`.
@@ -58,7 +58,7 @@ class MaskingVerdict:
 
     @property
     def reasons(self) -> list[str]:
-        """What speaks against the model."""
+        """The evidence against the model."""
         return [check.finding for check in self.checks if check.finding]
 
     @property
@@ -79,7 +79,7 @@ class MaskingVerdict:
 
 
 def masking_verdict(metrics: Mapping[str, float]) -> MaskingVerdict:
-    """What a model's accuracies under attack say about its gradients; see `masking_checks`.
+    """Whether a model's accuracies under attack show masked gradients; see `masking_checks`.
 
     Examples:
         >>> print(masking_verdict({"autoattack_0.1_accuracy": 0.4, "autoattack_0.1_left_by_fab-t": 0.55}))
@@ -89,7 +89,7 @@ def masking_verdict(metrics: Mapping[str, float]) -> MaskingVerdict:
 
 
 def masking_checks(metrics: Mapping[str, float]) -> list[Check]:
-    """Every check, in fixed order; those of AutoAttack where it was made.
+    """Runs every check, in fixed order; those of AutoAttack only where it ran.
 
     Args:
         metrics: A model's metrics on one split, without the split in their names: ``accuracy``,
@@ -135,12 +135,12 @@ def _falls(cases: Accuracies, clean: float) -> Finding:
 
 
 def _first(*findings: Finding) -> Finding:
-    """The first that speaks against the model; "" where one was looked for in vain."""
+    """The first with evidence against the model; "" where a check ran and found none."""
     return next(filter(None, findings), None if all(f is None for f in findings) else "")
 
 
 def _misled(cases: Accuracies, clean: float) -> Finding:
-    """One step must not do next to nothing where many do nearly all: training on FGSM ends in such models."""
+    """One step must not fail where many steps nearly always succeed, as after training on FGSM."""
     compared = False
     for alike in sorted(set(map(_alike, cases))):
         here = {case: value for case, value in cases.items() if _alike(case) == alike}
@@ -183,9 +183,9 @@ class _Order:
     """An attack that must not leave fewer examples right than another on the same examples, ball and ε.
 
     Attributes:
-        words: What it means where it does.
+        words: What it means where the attack does.
         pairs: The weaker and the stronger kind of attack.
-        slack: By how much it may.
+        slack: Largest difference that is allowed.
     """
 
     words: str
@@ -209,7 +209,7 @@ class _Order:
 
 
 def _alike(case: Case) -> tuple[str, float, int]:
-    """What cases have in common that can be compared."""
+    """What two cases must share to be compared: ball, ε and number of examples."""
     return case.attack.ball, case.epsilon, case.examples
 
 

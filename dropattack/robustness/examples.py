@@ -1,4 +1,4 @@
-"""Adversarial examples of a batch, for whoever has a model and an attack's name."""
+"""Adversarial examples of a batch, from a model and the name of an attack."""
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ def adversarial_examples(
     bounds: Bounds = UNIT,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Attacks continuous inputs, the model being in eval mode meanwhile.
+    """Attacks continuous inputs of a model, which is in eval mode meanwhile.
 
     Args:
         attack: An attack or its name; see `Attack`.
@@ -30,6 +30,9 @@ def adversarial_examples(
 
     Returns:
         Inputs of the same shape within the ball and the bounds, detached.
+
+    Raises:
+        UsageError: The attack is unknown or not for such inputs, or the inputs are not floating-point.
 
     Examples:
         >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2))

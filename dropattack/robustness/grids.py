@@ -22,7 +22,7 @@ class Case:
     Attributes:
         attack: The attack.
         epsilon: Its radius, above 0: in pixel units for images, in the embedding's unit for texts.
-        transfer: Whether the attacked inputs are made on another model and only tested on this one.
+        transfer: Whether another model makes the attacked inputs, which only test this one.
         examples: How many examples of a split are attacked, at most; 0 for all.
     """
 
@@ -33,7 +33,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """The attack's name, with where its inputs are made and of how many examples."""
+        """The attack's name, with a mark of transfer and the number of examples."""
         part = f"-of-{self.examples}" if self.examples else ""
         return f"{TRANSFER if self.transfer else ''}{self.attack}{part}"
 
@@ -43,7 +43,7 @@ class Case:
         return f"{self.name}_{self.epsilon:g}_accuracy"
 
     def left_by(self, part: str) -> str:
-        """Name of the share of the examples that are right after one of the attacks that are made in turn.
+        """Name of the share of examples that are right after one of several attacks in turn.
 
         Examples:
             >>> Case.parse("autoattack", 0.1).left_by("apgd-ce")
@@ -53,7 +53,7 @@ class Case:
 
     @classmethod
     def of_metric(cls, column: str) -> "Case | None":
-        """The case that a metric tells of, with or without a split before it; nothing for other metrics.
+        """The case that a metric measures, with or without a split before its name; ``None`` for others.
 
         Examples:
             >>> Case.of_metric("test_pgd-20_0.3_accuracy").epsilon
@@ -72,15 +72,15 @@ class Case:
         """The case of that `name`.
 
         Raises:
-            UsageError: There is no such attack, it is made on no example, or on no other model.
+            UsageError: The attack is unknown, attacks no example, or has inputs that no other model can make.
         """
         own = name.removeprefix(TRANSFER)
         part = _PART.fullmatch(own)
         attack, examples = (Attack.parse(part[1]), int(part[2])) if part else (Attack.parse(own), 0)
         if part and not examples:
-            raise UsageError(f"{name} attacks no example; say of how many, as in {part[1]}-of-1000")
+            raise UsageError(f"{name} attacks no example; write how many, as in {part[1]}-of-1000")
         if own != name and attack.in_turn:
-            raise UsageError(f"{attack} is made on the model that is tested; leave {TRANSFER} out")
+            raise UsageError(f"{attack} attacks the model that is tested; leave {TRANSFER} out")
         return cls(attack, epsilon, own != name, examples)
 
 
@@ -91,7 +91,7 @@ def parse_grid(text: str) -> list[Case]:
         text: ``ATTACK:ε,ε+ATTACK:ε``; "" for none.
 
     Raises:
-        UsageError: An attack or an ε is not one.
+        UsageError: An attack is unknown, or an ε is not a number in its range.
 
     Examples:
         >>> [case.metric for case in parse_grid("pgd-20-of-500:0.3+fgsm:.3,0.1")]

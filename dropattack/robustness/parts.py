@@ -1,9 +1,10 @@
 """AutoAttack's four attacks: those of torchattacks, with the budgets and rules of the authors' own code.
 
-torchattacks 3.3.0 takes the authors' steps, but for what is mended here: it makes 10 steps of each attack
-instead of 100, stretches Square's schedule as if 5,000 queries were 10,000, has no loss of APGD-T for fewer
-than four classes, adds FAB's gradients to those of the model's parameters, and ends in an error with models
-of half precision, and in FAB with double precision and with images or gradients that lie channels last.
+torchattacks 3.3.0 takes the authors' steps, except for what this module mends. The library makes 10 steps of
+each attack instead of 100, stretches Square's schedule as if 5,000 queries were 10,000, has no loss of APGD-T
+for fewer than four classes, and adds FAB's gradients to those of the model's parameters. It raises an error
+with models of half precision, and in FAB with double precision and with images or gradients in channels-last
+order.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ class Budget:
 
     Attributes:
         steps: Of APGD and, for each target class, of APGD-T and FAB-T.
-        targets: At most so many wrong classes are targets, those of the largest logits.
+        targets: Largest number of wrong classes to aim at, those of the largest logits.
         queries: Of Square.
     """
 
@@ -37,7 +38,7 @@ STANDARD = Budget()
 
 
 class _Logits(nn.Module):
-    """A victim as the library wants a model: its logits are of the images' type, a parameter says where."""
+    """A victim as the library expects a model: logits of the images' type, a parameter on their device."""
 
     def __init__(self, victim: Victim) -> None:
         super().__init__()
@@ -127,7 +128,7 @@ PARTS: dict[str, Callable[[Victim, Tensor, float, Budget], Tensor]] = {
 
 
 def _images(victim: Victim) -> Tensor:
-    """What is attacked, as the library can take it: of single precision at least, channels first."""
+    """The attacked images as the library accepts them: in single precision at least, channels first."""
     start = victim.start
     return (start.float() if start.dtype.itemsize < 4 else start).contiguous()
 
@@ -139,14 +140,14 @@ def _targeted(
     budget: Budget,
     towards: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
 ) -> Tensor:
-    """Attacks towards the likeliest wrong class, then towards the next what still stands.
+    """Attacks towards the likeliest wrong class, then what withstands that towards the next, and so on.
 
     Args:
-        attack: Told by ``target_class`` the rank of the class that ``towards`` leads to; 2 is the likeliest.
-        victim: All of whose examples are classified rightly.
+        attack: Its ``target_class`` is set to the rank of the class to aim at; 2 is the likeliest.
+        victim: All its examples are classified rightly.
         labels: ``[batch]``.
-        budget: How many classes.
-        towards: Points and labels to points and which of them are adversarial.
+        budget: Holds the number of classes.
+        towards: Maps points and labels to points, and to which of these are adversarial.
     """
     images = _images(victim)
     points, standing = images.clone(), torch.arange(len(labels), device=labels.device)
@@ -163,9 +164,9 @@ def _targeted(
 
 @contextmanager
 def seeded(generator: torch.Generator | None) -> Iterator[None]:
-    """Has the library, which draws from torch's default generator on the CPU, draw by ``generator``.
+    """Seeds the library's draws, which are from torch's default generator on the CPU, by ``generator``.
 
-    The default generator is as it was afterwards; where ``generator`` is ``None``, the seed is drawn from it.
+    The default generator has its earlier state afterwards. With ``None`` it draws the seed itself.
     """
     device = "cpu" if generator is None else generator.device
     seed = int(torch.randint(2**62, (), generator=generator, device=device))

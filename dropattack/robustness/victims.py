@@ -1,4 +1,4 @@
-"""One batch as an attack sees it: outputs as a function of the point at which the model is evaluated."""
+"""A batch under attack: the outputs of a model as a function of the point at which it is evaluated."""
 
 import copy
 from abc import ABC, abstractmethod
@@ -37,7 +37,7 @@ class Victim(ABC):
         """Logits ``[batch, classes]`` at a point, differentiable by it."""
 
     def kept(self, direction: Tensor) -> Tensor:
-        """Of a direction from the clean point, the part that may be gone."""
+        """The part of a direction from the clean point that an attack may take."""
         return direction
 
     def projected(self, point: Tensor, epsilon: float, ball: str) -> Tensor:
@@ -49,13 +49,13 @@ class Victim(ABC):
 class Pixels(Victim):
     """Continuous inputs in pixel units: 0 is the smallest value an input may take and 1 the largest.
 
-    ε so means the same whether a dataset hands out pixels or normalised values, and what the model is given
-    never leaves the valid range.
+    So ε means the same whether a dataset yields pixels or normalised values, and the model's inputs never
+    leave the valid range.
 
     Args:
         model: Called with inputs in the dataset's own values.
         inputs: A batch of floating-point inputs; of a tuple the first is attacked.
-        bounds: What the dataset's values may be.
+        bounds: Smallest and largest of the dataset's values.
     """
 
     def __init__(self, model: nn.Module, inputs: Inputs, bounds: Bounds = UNIT) -> None:
@@ -73,11 +73,11 @@ class Pixels(Victim):
 
     @property
     def alone(self) -> bool:
-        """Whether the model takes nothing beside what is attacked."""
+        """Whether the model has no input beside the attacked one."""
         return not self._rest
 
     def at(self, start: Tensor) -> "Pixels":
-        """The same model attacked from other clean points, fewer maybe; of one that takes nothing beside."""
+        """The same model at other clean points, possibly fewer; only for a model without further inputs."""
         other = copy.copy(self)
         other.start = start
         return other
@@ -89,7 +89,7 @@ class Pixels(Victim):
 
     @override
     def projected(self, point: Tensor, epsilon: float, ball: str) -> Tensor:
-        """See `Victim.projected`; the valid range is kept too."""
+        """See `Victim.projected`; the point also stays in the valid range."""
         return super().projected(point, epsilon, ball).clamp_(0, 1)
 
 
@@ -104,7 +104,7 @@ class Vectors(Victim):
     Args:
         model: A text model.
         inputs: What it is called with.
-        task: Maps ``input`` to the embedding's weight, and tells words from padding.
+        task: Maps ``input`` to the embedding's weight, and separates words from padding.
     """
 
     def __init__(self, model: nn.Module, inputs: Inputs, task: Task) -> None:
@@ -134,9 +134,9 @@ def victim(model: nn.Module, inputs: Inputs, task: Task, bounds: Bounds = UNIT) 
 
 @contextmanager
 def attacking(*models: nn.Module) -> Iterator[None]:
-    """Puts models in eval mode, so that an attack meets what is tested; every module's mode is restored.
+    """Puts models in eval mode, in which they are tested; afterwards every module has its mode again.
 
-    Recurrent layers are set so that gradients pass them; see `recurrent_gradients`.
+    Gradients pass recurrent layers too; see `recurrent_gradients`.
     """
     modules = [module for model in models for module in model.modules()]
     modes = [module.training for module in modules]

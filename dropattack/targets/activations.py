@@ -1,4 +1,4 @@
-"""Activations as attacks see them: pixels and other inputs, vectors of tokens, weights that are computed."""
+"""Activations that can be attacked: pixels and other inputs, vectors of tokens, weights that are computed."""
 
 from collections.abc import Collection
 from typing import Any, ClassVar
@@ -24,7 +24,7 @@ class ActivationTarget(Target):
 
     batched = True
     instead: ClassVar[str] = "the matrix instead"
-    """What to attack where a pass meets the tensor twice, which leaves it no gradient of its own."""
+    """For messages: what to attack where a pass uses the tensor twice, and it has no gradient of its own."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -98,7 +98,7 @@ class ActivationTarget(Target):
         return perturbation
 
     def _through(self, activation: Tensor) -> Tensor:
-        """What the model sees instead of ``activation``."""
+        """The tensor that replaces ``activation`` in the model."""
         self._value = self.kept(self._measured(activation.detach()))
         if self._perturbation is not None:
             self._perturbation = self.kept(made(self._perturbation, self._value))
@@ -116,13 +116,13 @@ class ActivationTarget(Target):
 class InputTarget(ActivationTarget):
     """Floating-point arguments of the model: pixels or any others, ``[batch, …]``.
 
-    Of a call by place, the first of them; of a call by name, all. Where these are several, the value holds
-    all of them, ``[batch, numbers]``: an attack has one norm for all that an example consists of.
+    Of positional arguments it attacks the first, of keyword arguments all. Several are joined to one value,
+    ``[batch, numbers]``, so that one norm covers all parts of an example.
 
     Args:
         name: See `Target`.
         model: Called with them.
-        argument: The one to attack, by the name that the model has for it; ``None`` for those above.
+        argument: Name of the one to attack, as in the model's signature; ``None`` follows the rule above.
     """
 
     instead = "weights, or call the model once with all that it is called with"
@@ -169,7 +169,7 @@ class InputTarget(ActivationTarget):
         return {self._argument: value}
 
     def _seen(self, found: dict[str, Tensor]) -> list[Tensor]:
-        """What the model sees instead of these values."""
+        """The tensors that replace these values in the model."""
         values = list(found.values())
         if len(values) == 1:
             return [self._through(values[0])]
@@ -178,7 +178,7 @@ class InputTarget(ActivationTarget):
             one = next(iter(found))
             raise UsageError(
                 f"target {self.name!r} stands for {shapes}, which do not have one row for each example; name "
-                f"what to attack, as by Task(names={{'input': 'input.{one}'}})"
+                f"the one to attack, as in Task(names={{'input': 'input.{one}'}})"
             )
         flat = [value.reshape(len(value), -1) for value in values]
         parts = self._through(torch.cat(flat, 1)).split([part.shape[1] for part in flat], 1)
@@ -186,15 +186,15 @@ class InputTarget(ActivationTarget):
 
 
 class TokenTarget(ActivationTarget):
-    """The vectors that an embedding gives for the tokens of the batch, ``[batch, length, width]``.
+    """The vectors that an embedding returns for the tokens of the batch, ``[batch, length, width]``.
 
     Args:
         name: See `Target`.
         embedding: Looks the tokens up.
-        words: Tells words from padding.
+        words: Separates words from padding.
         shapes: Of the token ids that the model is called with. A model that looks them up transposed, as
             XLNet does, is refused: norms would be over positions and not over texts. Where batch and length
-            are alike, nothing shows it.
+            are equal, this cannot be seen.
     """
 
     inside = True
@@ -233,9 +233,10 @@ class TokenTarget(ActivationTarget):
 class NormalisedTokenTarget(TokenTarget):
     """The vectors of tokens in units in which words have mean 0 and variance 1 in each dimension.
 
-    Words count as often as the step's first pass looks them up: Miyato et al. 2017, section 3, take the
-    frequencies of the whole training set. The model sees v + σ ∘ r̄ for a perturbation r̄ of (v − μ) / σ, which
-    is the same point; so its own vectors stay as they are, and growing ones do not escape an attack.
+    Mean and variance count each word as often as the step's first pass looks it up; Miyato et al. 2017,
+    section 3, take the frequencies of the whole training set. For a perturbation r̄ of (v − μ) / σ the model
+    receives v + σ ∘ r̄, which is the same point. So its own vectors stay as they are, and vectors that grow do
+    not escape an attack.
     """
 
     _statistics: tuple[Tensor, Tensor] | None = None

@@ -1,4 +1,4 @@
-"""What a model is called with, by the names that the model has for it."""
+"""The arguments of a call of a model, by the names in the model's signature."""
 
 from collections.abc import Mapping
 from typing import Any, TypeGuard

@@ -13,17 +13,18 @@ from dropattack.targets.lookups import Words, by_hand
 from dropattack.targets.target import ParameterTarget, Perturbation, made
 
 _CHECKED: weakref.WeakSet[nn.Embedding] = weakref.WeakSet()
-"""Embeddings whose other rows were seen to have no gradient; to look in every step would cost too much."""
+"""Embeddings whose other rows had no gradient when checked; a check in every step would cost too much."""
 
 
 class RowsTarget(ParameterTarget):
     """The rows of an embedding matrix that the batch looks up; its other rows have no gradient.
 
-    A mask over the whole matrix, cut to these rows, has the distribution of a mask over the rows, so nothing
-    is lost, and the cost does not grow with the vocabulary. Rows are learned from the lookups of the first
-    pass; a row that is looked up for padding alone is not attacked. On a GPU finding the distinct rows makes
-    the host wait. Where a later pass looks up other tokens than the first, as with words dropped at random,
-    rows that are new in it are not attacked either. The gradients of both kinds count.
+    A mask over the whole matrix, cut to these rows, has the distribution of a mask over the rows. So a mask
+    over the rows is enough, and the cost does not grow with the vocabulary.
+
+    The lookups of the first pass decide the rows. A row that is looked up for padding alone is not attacked.
+    Nor is a row that only a later pass looks up, as with words dropped at random. The gradients of such rows
+    still count. On a GPU finding the distinct rows makes the host wait.
 
     While attached, the target gathers the gradients of the passes itself, row by row, and ``.grad`` is empty;
     adding up whole matrices would cost more than the attack. `detach` puts the sum into ``.grad``.
@@ -62,7 +63,7 @@ class RowsTarget(ParameterTarget):
 
     @torch.no_grad()
     def _look_up(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Takes note of rows that were not seen yet, and perturbs them where a perturbation is pending."""
+        """Records rows that are new, and perturbs them where a perturbation is pending."""
         tokens = args[0] if args else kwargs["input"]
         if any(_same(tokens, *known) for known in self._tokens):
             return
@@ -84,7 +85,7 @@ class RowsTarget(ParameterTarget):
             self.parameter.index_add_(0, rows, self._pending(before))
 
     def _leave_out(self, rows: Tensor) -> None:
-        """Takes note of rows that are looked up and not attacked."""
+        """Records rows that are looked up and not attacked."""
         if len(rows):
             known = rows if self._unattacked is None else torch.cat([self._unattacked, rows])
             self._unattacked = torch.unique(known)
@@ -148,7 +149,7 @@ class RowsTarget(ParameterTarget):
         self._fresh = self.select(gradient) if self._watched else None
 
     def _check_other_rows(self, gradient: Tensor) -> None:
-        """Makes sure, once for each embedding, that no other row has a gradient.
+        """Checks, once for each embedding, that no other row has a gradient.
 
         Raises:
             UsageError: The model uses the matrix outside its lookups.
@@ -184,7 +185,7 @@ class RowsTarget(ParameterTarget):
 def _distinct(tokens: Tensor, words: Tensor | None) -> tuple[Tensor, Tensor]:
     """Distinct tokens in ascending order: those that stand for a word somewhere, and those that never do.
 
-    On a GPU the host waits once, for how many there are of both.
+    On a GPU the host waits once, for the numbers of both.
     """
     if words is None:
         return torch.unique(tokens), tokens.new_empty(0)
@@ -206,7 +207,7 @@ def _beyond(rows: Tensor, known: Tensor | None) -> Tensor:
 
 
 def _same(tokens: Tensor, known: Tensor, version: int) -> bool:
-    """Whether tokens are the very ones that were seen before, by where they stand and not by their values."""
+    """Whether tokens are the same tensor as before, by their place in memory and not by their values."""
     return (
         tokens.data_ptr() == known.data_ptr()
         and tokens.shape == known.shape

@@ -1,4 +1,4 @@
-"""What a pass looks up in an embedding: which of its tokens are words, and which are padding."""
+"""The tokens that a pass looks up in an embedding: which are words, and which are padding."""
 
 from typing import Any
 
@@ -11,18 +11,18 @@ from dropattack.targets.arguments import arguments
 from dropattack.task import WordsOf
 
 MASK = "attention_mask"
-"""The argument by which models of Hugging Face tell words, 1, from padding, 0."""
+"""The argument in which models of Hugging Face mark words, 1, and padding, 0."""
 
 
 class Words:
-    """Tells words from padding among the tokens that a model looks up.
+    """Separates words from padding among the tokens that a model looks up.
 
     Args:
         model: Called with the inputs that ``tell`` reads.
-        embedding: Its ``padding_idx`` decides where nothing else tells.
+        embedding: Its ``padding_idx`` decides where nothing else does.
         tell: See `Task.words`.
         of_input: Whether the embedding is the one of the model's input, so that an argument
-            ``attention_mask`` tells where ``tell`` is ``None``.
+            ``attention_mask`` decides where ``tell`` is ``None``.
     """
 
     def __init__(
@@ -64,16 +64,16 @@ class Words:
 
 
 def told(tell: WordsOf, inputs: Any, tokens: Tensor) -> Tensor:
-    """Which tokens are words as `Task.words` tells for these inputs; on the device of the tokens.
+    """Which tokens are words according to `Task.words`; on the device of the tokens.
 
     Raises:
-        UsageError: It gives something else than a truth value for each token.
+        UsageError: It returns something else than a truth value for each token.
     """
     words = tell(inputs)
     if not isinstance(words, Tensor) or words.dtype != torch.bool or words.shape != tokens.shape:
         given = f"{words.dtype} {[*words.shape]}" if isinstance(words, Tensor) else type(words).__name__
         raise UsageError(
-            f"Task.words must give torch.bool {[*tokens.shape]}, one value for each token that the "
+            f"Task.words must return torch.bool {[*tokens.shape]}, one value for each token that the "
             f"embedding looks up, not {given}"
         )
     return words.to(tokens.device, non_blocking=True)

@@ -1,4 +1,4 @@
-"""From the names of targets to what can be attacked."""
+"""Finds targets in a model by their names."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
@@ -35,14 +35,14 @@ def find_targets(
     inputs: Any = None,
     normalised: bool = False,
 ) -> list[Target]:
-    """What the names stand for in a model.
+    """Finds the targets that the names stand for in a model.
 
     Args:
         model: The model.
         names: Readable names.
         task: Translates them.
-        tokens: Takes ``input``, where it stands for an embedding matrix, as the vectors of the batch's
-            tokens and not as the rows of the matrix.
+        tokens: Where ``input`` stands for an embedding matrix, attacks the vectors of the batch's tokens and
+            not the rows of the matrix.
         inputs: See `find_input`.
         normalised: See `find_input`.
 
@@ -91,14 +91,15 @@ def words_are_input(task: Task) -> bool:
 def find_input(
     model: nn.Module, task: Task, inputs: Any = None, normalised: bool = False
 ) -> ActivationTarget:
-    """The batch as an attack on single examples sees it: its numbers, or the vectors of its tokens.
+    """The target for an attack on single examples: the batch's numbers, or the vectors of its tokens.
 
     Args:
         model: The model.
-        task: Says what ``input`` is; see `Task.names`.
-        inputs: Where the task says nothing, a model that names its embedding by ``get_input_embeddings``, as
-            those of Hugging Face do, is attacked there for inputs without floating-point tensors.
-        normalised: Takes vectors of tokens in units of their deviation; see `NormalisedTokenTarget`.
+        task: Defines ``input``; see `Task.names`.
+        inputs: What the model is called with. Where the task defines no ``input`` and these hold no
+            floating-point tensor, the attack is at the embedding that the model returns from
+            ``get_input_embeddings``, as those of Hugging Face do.
+        normalised: Attacks vectors of tokens in units of their deviation; see `NormalisedTokenTarget`.
 
     Raises:
         UsageError: ``input`` is mapped to something that is not an embedding matrix.
@@ -142,7 +143,7 @@ def _argument(name: str) -> str | None:
 
 
 def _shapes(inputs: Any) -> set[torch.Size]:
-    """Shapes of the token ids, ``[batch, length]``, among what a model is called with."""
+    """Shapes of the token ids, ``[batch, length]``, among a model's inputs."""
     found = tree_leaves(inputs) if isinstance(inputs, dict | tuple | torch.Tensor) else []
     return {
         leaf.shape
@@ -152,7 +153,7 @@ def _shapes(inputs: Any) -> set[torch.Size]:
 
 
 def _has_floats(inputs: Any) -> bool:
-    """Whether there is anything to attack in what a model is called with; where nothing is known, yes."""
+    """Whether a model's inputs hold a tensor to attack; true where the inputs are unknown."""
     if isinstance(inputs, dict):
         return bool(floats(inputs))
     parts = inputs if type(inputs) is tuple else (inputs,)
@@ -160,7 +161,7 @@ def _has_floats(inputs: Any) -> bool:
 
 
 def _own_embedding(model: nn.Module) -> nn.Embedding | None:
-    """The embedding that a model says its tokens are looked up in.
+    """The embedding in which a model declares that it looks its tokens up.
 
     Of an encoder and a decoder of Hugging Face it is the encoder's: the model itself names a matrix that both
     share, in a module that nothing calls.
@@ -195,7 +196,7 @@ def _parameter(model: nn.Module, name: str, task: Task) -> nn.Parameter:
         parameters = [own_name(full) for full, _ in unwrapped(model).named_parameters()]
         if name in task.names:
             told = unknown("parameter", task.names[name], parameters)
-            raise UsageError(f"Task.names maps {name!r} to what the model does not have: {told}")
+            raise UsageError(f"Task.names maps {name!r} to no parameter of the model: {told}")
         raise unknown("target", name, dict.fromkeys([INPUT, *(task.names or parameters)]))
     return parameter
 
@@ -216,10 +217,10 @@ def _computing(model: nn.Module, name: str) -> nn.Module | None:
 def _rows_or_whole(
     name: str, parameter: nn.Parameter, owners: list[nn.Module], model: nn.Module, task: Task
 ) -> ParameterTarget:
-    """The batch's rows of an embedding matrix that nothing else uses; of a tied one, all rows count.
+    """The batch's rows of an embedding matrix that nothing else uses; all rows of a tied one.
 
-    So they do where a class of embeddings has a ``forward`` of its own: what it is called with need not be
-    what it looks up. BART and Whisper call their learned positions with tokens, and count these.
+    It is also all rows where a class of embeddings has its own ``forward``, which may look up something else
+    than it is called with. BART and Whisper call their learned positions with tokens, and count these.
     """
     if len(owners) == 1 and type(owners[0]).forward is nn.Embedding.forward:
         embedding = cast(nn.Embedding, owners[0])
@@ -234,7 +235,7 @@ def _told(target: T, model: nn.Module) -> T:
 
 
 def _words(embedding: nn.Embedding, model: nn.Module, task: Task) -> Words:
-    """What tells words among an embedding's tokens: of that of ``input`` the task, of others the padding."""
+    """What marks words among an embedding's tokens: the task for that of ``input``, padding for others."""
     if words_are_input(task):
         ours = _parameter(model, INPUT, task) is embedding.weight
     else:

@@ -1,6 +1,6 @@
-"""How sets of targets are spelt: one string, ``input+conv1.w``, in sweep files, storages and reports alike.
+"""The spelling of sets of targets: one string, ``input+conv1.w``, in sweep files, stores and reports alike.
 
-Lists and tuples are not stable keys there.
+Lists and tuples would be no stable keys there.
 """
 
 import re
@@ -14,7 +14,7 @@ def parse_targets(text: str) -> tuple[str, ...]:
     """Splits ``"conv1.w+input"`` into its names, in canonical order: the input first, then by name.
 
     Raises:
-        UsageError: A name is empty or stands there twice.
+        UsageError: A name is empty or occurs twice.
 
     Examples:
         >>> parse_targets("conv10.w+conv2.w+input")
@@ -49,5 +49,5 @@ def canonical_targets(text: str) -> str:
 
 
 def natural_order(name: str) -> list[tuple[int, int | str]]:
-    """What a name is sorted by, numbers in it by their value: ``conv2.w`` before ``conv10.w``."""
+    """A sort key for names that orders numbers by value: ``conv2.w`` before ``conv10.w``."""
     return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part]

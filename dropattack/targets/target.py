@@ -1,6 +1,6 @@
-"""What can be perturbed for the length of a pass.
+"""Targets: tensors that a method can perturb for the length of a pass.
 
-A perturbation and a gradient have the shape of the surface's *value*: the whole parameter, the rows of an
+A perturbation and a gradient have the shape of the target's *value*: the whole parameter, the rows of an
 embedding matrix that the batch looks up, the pixels of the batch, or the vectors of its tokens.
 """
 
@@ -40,13 +40,13 @@ class Target(ABC):
         """Begins to follow the model's passes."""
 
     def detach(self) -> None:
-        """Ceases to follow them, and restores the value."""
+        """Stops following them, and restores the value."""
         self.restore()
 
     @property
     @abstractmethod
     def value(self) -> Tensor:
-        """The unperturbed value; for rows and activations once a pass has shown it."""
+        """The unperturbed value; for rows and activations known once a pass has used it."""
 
     @property
     @abstractmethod
@@ -66,7 +66,7 @@ class Target(ABC):
         return None if variable is None or variable.grad is None else self.select(variable.grad)
 
     def kept(self, tensor: Tensor) -> Tensor:
-        """Of a tensor shaped as the value, the part that may be attacked; zero where nothing may be."""
+        """A tensor shaped as the value, with zeros where nothing may be attacked."""
         return tensor
 
     def unused(self) -> UsageError:
@@ -90,7 +90,7 @@ class Target(ABC):
         """Puts the value back, bit for bit."""
 
     def confirm(self) -> None:  # noqa: B027 - a parameter need not be met by every pass
-        """Makes sure, after the passes, that they met the target.
+        """Checks, after the passes, that they used the target.
 
         Raises:
             UsageError: They did not.
@@ -172,7 +172,7 @@ def attached(targets: Sequence[Target]) -> Iterator[None]:
 
 @contextmanager
 def watched(targets: Sequence[Target]) -> Iterator[None]:
-    """Lets the pass inside leave its own gradient on each target."""
+    """The pass inside this context leaves its own gradient on each target."""
     for target in targets:
         target.watch()
     try:

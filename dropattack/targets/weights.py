@@ -16,7 +16,7 @@ ALL, NORMS = "all", "norms"
 
 
 def weight_targets(model: nn.Module, names: str, task: Task) -> list[Target]:
-    """The weights that ``names`` stands for.
+    """Finds the weights that ``names`` stands for.
 
     Args:
         model: The model.
@@ -39,7 +39,7 @@ def weight_targets(model: nn.Module, names: str, task: Task) -> list[Target]:
 
 
 def is_normalisation(layer: nn.Module) -> bool:
-    """Whether a layer normalises: one of torch's, or of a class that is called so."""
+    """Whether a layer normalises: one of torch's, or of a class with such a name."""
     return isinstance(layer, _NormBase | nn.GroupNorm | nn.LayerNorm) or "Norm" in type(layer).__name__
 
 

@@ -1,6 +1,6 @@
-"""What a method, a workload or a store must keep to, as tests that its author inherits.
+"""Contracts of methods, workloads and stores: tests that the author of one inherits.
 
-Needs pytest. Public are the three contracts below; docs/how-to/testing.md has an example of each.
+Needs pytest. The three contracts below are public; docs/how-to/testing.md has an example of each.
 """
 
 from importlib import import_module
@@ -25,11 +25,11 @@ _HOMES = {
 __all__ = ["MethodContract", "StoreContract", "WorkloadContract"]
 
 pytest.register_assert_rewrite(*_HOMES.values())
-"""A failing test of a contract shows the values it compared, as one of the author's own does."""
+"""A failing test of a contract shows the values that it compared, as the author's own tests do."""
 
 
 def __getattr__(name: str) -> Any:
-    """Imports a contract when it is first asked for, so that one of methods imports no other."""
+    """Imports a contract when it is first asked for, so that each can be used without the others' imports."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

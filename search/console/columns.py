@@ -39,7 +39,7 @@ def show_facts(console: Console, title: str, facts: Sequence[tuple[str, str]]) -
 def cut(text: str, width: int) -> str:
     """A text, cut between words where it is longer than a width.
 
-    Example:
+    Examples:
         >>> cut("Does DropAttack help?", 12)
         'Does…'
     """
@@ -52,7 +52,7 @@ def cut(text: str, width: int) -> str:
 def first_sentence(text: str) -> str:
     """The first sentence of a text.
 
-    Example:
+    Examples:
         >>> first_sentence("Plain training, p. 3 of it. No attack.")
         'Plain training, p. 3 of it.'
     """

@@ -237,7 +237,7 @@ def _requirements() -> list[str]:
 def _within(version: str, bounds: str) -> bool:
     """Whether a version keeps to bounds such as ``>=2.50,<3``, by its numbers alone.
 
-    Example:
+    Examples:
         >>> _within("2.60.0", ">=2.50,<3"), _within("3.0", ">=2.50,<3"), _within("0.6.0", "==0.6.0")
         (True, False, True)
     """

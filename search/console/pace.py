@@ -37,7 +37,7 @@ class Pace:
 def joined(spans: Iterable[Span]) -> list[Span]:
     """The time that spans cover together, with the short gaps between them, in order.
 
-    Example:
+    Examples:
         >>> joined([(0, 10), (5000, 5010), (15, 40), (20, 30)])
         [(0, 40), (5000, 5010)]
     """

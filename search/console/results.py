@@ -14,7 +14,7 @@ def metric_of(select: Select) -> Metric:
 def value_text(metric: Metric, value: float) -> str:
     """A value as the report shows it.
 
-    Example:
+    Examples:
         >>> value_text(Metric("valid_accuracy"), 0.9467), value_text(Metric("valid_loss"), 0.25)
         ('94.67 %', '0.25')
     """
@@ -24,7 +24,7 @@ def value_text(metric: Metric, value: float) -> str:
 def gain_text(metric: Metric, gain: float) -> str:
     """A gain over the baseline, positive where it is better, as the report shows it.
 
-    Example:
+    Examples:
         >>> gain_text(Metric("valid_accuracy"), 0.012), gain_text(Metric("valid_loss", False), -0.5)
         ('+1.20 points', '−0.5')
     """

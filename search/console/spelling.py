@@ -58,7 +58,7 @@ def spell_out(stream: Any) -> None:
 def printable(text: str) -> str:
     r"""A text in which what a terminal would obey, or show in another order, is spelt as JSON escapes it.
 
-    Example:
+    Examples:
         >>> printable("\x1b[2J and \u202e")
         '\\u001b[2J and \\u202e'
     """

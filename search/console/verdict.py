@@ -33,7 +33,7 @@ def show_verdict(console: Console, noted: NotedVerdicts | None, finished: int, s
 def first_words(noted: NotedVerdicts | None) -> str:
     """What a sweep shows at equal cost, in a few words; nothing where no verdict was noted.
 
-    Example:
+    Examples:
         >>> words = {"workload": "digits-lenet5", "equal_cost": {"outcome": "undecided"}, "beaten_by": None}
         >>> first_words({"finished": 9, "verdicts": [words]})
         'undecided at equal cost'

@@ -12,7 +12,7 @@ def seconds_of(written: str) -> float:
     Raises:
         ValueError: It is written in another way, or is none.
 
-    Example:
+    Examples:
         >>> seconds_of("10min"), seconds_of("1.5 h")
         (600.0, 5400.0)
     """

@@ -41,7 +41,7 @@ class Notify(BaseModel):
 def is_part(path: str) -> bool:
     """Whether a dotted path of a sweep file, with or without a value, leads to the address.
 
-    Example:
+    Examples:
         >>> is_part("notify.url"), is_part("notifying")
         (True, False)
     """

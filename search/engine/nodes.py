@@ -19,7 +19,7 @@ def fits(resources: Resources, node: Mapping[str, float]) -> bool:
 def on_node(resources: Resources, node: Mapping[str, float]) -> int:
     """How many trials fit on a node side by side; a share of a GPU lies on one GPU.
 
-    Example:
+    Examples:
         >>> on_node(Resources(cpus=2, gpus=0.25), {"CPU": 16, "GPU": 1})
         4
     """

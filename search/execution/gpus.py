@@ -42,7 +42,7 @@ def share(memory: Memory) -> float:
     Each process takes what was measured and a quarter more as headroom, at least the smallest share that
     works, and its CUDA context.
 
-    Example:
+    Examples:
         >>> share(Memory(peak=2 * 2**30, total=16 * 2**30))
         0.25
     """

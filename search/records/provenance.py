@@ -128,7 +128,7 @@ def command_line(arguments: Sequence[str]) -> str:
 
     Passwords and the address of ``notify`` are left out, and the home folder is ``~`` or ``$HOME``.
 
-    Example:
+    Examples:
         >>> command_line(["/opt/bin/dropattack", "run", "demo", "--tracking-uri", "http://ann:secret@host"])
         'dropattack run demo --tracking-uri http://host'
     """

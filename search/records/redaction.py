@@ -20,7 +20,7 @@ def without_credentials(text: str) -> str:
 
     What could be either, such as ``1/a`` in ``http://host:1/a@b``, is taken for a password.
 
-    Example:
+    Examples:
         >>> without_credentials("http://ann:secret@host:5000/?token=abc is down")
         'http://host:5000/?token=*** is down'
     """

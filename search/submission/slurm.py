@@ -117,7 +117,7 @@ def seconds_of_time(time: str) -> int:
     Raises:
         UsageError: It is none of these.
 
-    Example:
+    Examples:
         >>> seconds_of_time("8:00:00"), seconds_of_time("90"), seconds_of_time("1-12")
         (28800, 5400, 129600)
     """

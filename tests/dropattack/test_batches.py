@@ -124,13 +124,13 @@ def step(model: nn.Module, batch: Any, name: str = "fgm", **task: Any) -> dropat
 @pytest.mark.parametrize(
     ("batch", "give", "words"),
     [
-        ((X, Y), lambda logits: (logits,), "needs a tensor of logits, and the model gives tuple"),
-        ((X, Y), lambda logits: {"a": logits}, "needs a tensor of logits, and the model gives dict"),
+        ((X, Y), lambda logits: (logits,), "needs a tensor of logits, and the model returns tuple"),
+        ((X, Y), lambda logits: {"a": logits}, "needs a tensor of logits, and the model returns dict"),
         ((X, (Y, Y)), None, "needs a tensor of labels, and the batch has tuple"),
         ((X, Y, W), None, "takes labels alone, and the batch has 2 parts behind its inputs"),
-        ((X, None), None, "no labels for the loss, and the model's outputs hold none"),
-        ({"x": X}, lambda logits: {"logits": logits}, "no labels for the loss"),
-        ((X, None), lambda logits: SimpleNamespace(loss=None, logits=logits), "no labels for the loss"),
+        ((X, None), None, "no labels, and the model's outputs hold no loss"),
+        ({"x": X}, lambda logits: {"logits": logits}, "the batch has no labels, and"),
+        ((X, None), lambda logits: SimpleNamespace(loss=None, logits=logits), "the batch has no labels, and"),
         ((X[:0], Y[:0]), None, "the batch is empty"),
     ],
 )

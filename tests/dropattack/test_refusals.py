@@ -81,8 +81,8 @@ def test_a_scale_is_one_number(scale: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "values", "words"),
     [
-        (None, {}, "by its name, such as 'dropattack', not by NoneType"),
-        (nn.Linear, {}, "not by type"),
+        (None, {}, "a method's name is text, such as 'dropattack', not NoneType"),
+        (nn.Linear, {}, "is text, such as 'dropattack', not type"),
         ("sam", {"task": {"loss": F.mse_loss}}, r"must be a dropattack\.Task, .*, not dict"),
         ("sam", {"task": F.mse_loss}, "not function"),
     ],
@@ -109,7 +109,7 @@ def test_inputs_of_other_lengths_are_attacked_one_by_one(name: str, factor: torc
     for inputs in ({"rows": X, "factor": factor}, {"factor": factor, "rows": X}):
         model = Pairs()
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        with pytest.raises(UsageError, match=r"one row for each example; name what to attack"):
+        with pytest.raises(UsageError, match=r"one row for each example; name the one to attack"):
             dropattack.create(name).step(model, (inputs, Y), optimizer)
         named = Task(names={"input": "input.rows"})
         assert dropattack.create(name, task=named).step(model, (inputs, Y), optimizer).loss.isfinite()
@@ -117,9 +117,7 @@ def test_inputs_of_other_lengths_are_attacked_one_by_one(name: str, factor: torc
 
 def test_a_wrong_parameter_in_names_is_what_is_named() -> None:
     task = Task(names={"input": "embedding.weight"})
-    with pytest.raises(
-        UsageError, match=r"maps 'input' to what the model does not have: .*'embedding.weight'"
-    ):
+    with pytest.raises(UsageError, match=r"maps 'input' to no parameter of the model: .*'embedding.weight'"):
         stepped("fgm", network(), task)
 
 
@@ -136,7 +134,7 @@ def test_a_wrong_parameter_in_names_is_what_is_named() -> None:
 )
 def test_a_ball_wider_than_the_pixels_range_is_refused(name: str, values: dict[str, Any]) -> None:
     with pytest.raises(
-        UsageError, match=r"epsilon 8 exceeds the range of pixels .*; 8 of 255 is 0\.0314"
+        UsageError, match=r"epsilon 8 exceeds 1, the whole range of pixels .*; for 8 of 255 set 0\.0314"
     ) as e:
         dropattack.create(name, epsilon=8, clamp=True, **values)
     assert "\n" not in str(e.value)

@@ -86,7 +86,7 @@ def test_a_class_of_a_users_module_trains_under_module_and_class() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nowhere_at_all:Halved", "there is no module 'nowhere_at_all'; is its folder on PYTHONPATH"),
+        ("nowhere_at_all:Halved", "there is no module 'nowhere_at_all'; put its folder on PYTHONPATH"),
         ("halved_method:Halve", "module 'halved_method' has no 'Halve'"),
         ("halved_method:function", "must name a subclass of dropattack.Method, not function"),
         ("halved_method:broken", "must name a subclass of dropattack.Method, not int"),

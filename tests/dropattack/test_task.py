@@ -15,7 +15,7 @@ from dropattack import LossScale, Task, UsageError
     [
         ({"loss": "mse"}, r"Task\(loss=…\) takes a function, not str"),
         ({"loss": None}, r"Task\(loss=…\) takes a function, not NoneType"),
-        ({"loss": nn.MSELoss}, r"MSELoss is a class; give MSELoss\(\)"),
+        ({"loss": nn.MSELoss}, r"MSELoss is a class; pass MSELoss\(\)"),
         ({"compute": nn.MSELoss()(torch.zeros(1), torch.zeros(1))}, r"Task\(compute=…\) takes a function"),
         ({"words": torch.ones(2, 3)}, r"Task\(words=…\) takes a function"),
         ({"names": ["fc.weight"]}, r"Task\(names=…\) takes a mapping .*, not list"),

@@ -52,9 +52,9 @@ def test_a_users_own_workload_trains_under_module_and_function(own: str) -> None
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nowhere:workload", "there is no module 'nowhere'; is its folder on PYTHONPATH"),
+        ("nowhere:workload", "there is no module 'nowhere'; put its folder on PYTHONPATH"),
         ("own_workloads:missing", "has no 'missing'"),
-        ("own_workloads:wrong", "must give a Workload, not str"),
+        ("own_workloads:wrong", "must return a Workload, not str"),
         ("digits-lenet", "did you mean 'digits-lenet5'"),
     ],
 )

@@ -1,1 +1,1 @@
-"""What makes a workload of a user's own data and model: a line or two for each."""
+"""Adapters that make a workload of a user's own data and model in a line or two each."""

@@ -1,4 +1,4 @@
-"""Examples of a user's that are in memory: tensors, numpy arrays, and any of torch's datasets."""
+"""A user's own examples in memory: tensors, numpy arrays, and any of torch's datasets."""
 
 import hashlib
 from collections.abc import Sequence
@@ -26,14 +26,15 @@ class Tensors(Dataset):
     """Inputs and labels as tensors or numpy arrays, of one shape for all examples.
 
     Args:
-        inputs: ``[n, ...]``, numbers; or, where the splits are the user's, the pairs of inputs and labels of
+        inputs: ``[n, ...]``, numbers; or three pairs of inputs and labels, for splits of the user's own:
             training, validation and test.
-        labels: One for each example: whole numbers, truth values and words are classes; other numbers, and
-            labels ``[n, ...]``, are what a regression or a multi-label objective learns.
+        labels: One for each example: whole numbers, truth values and words are classes; a regression or a
+            multi-label objective learns other numbers, and labels ``[n, ...]``.
         valid: Share of the examples to validate on.
         test: Share to test on.
-        regression: Whether labels are numbers, where their kind does not tell.
-        bounds: Smallest and largest value that an input may have, for attacks; what training has otherwise.
+        regression: Whether labels are numbers; ``None`` decides by their type.
+        bounds: Smallest and largest value that an input may have, for attacks; by default those of the
+            training split.
         positive: See `Dataset`.
         name: See `Dataset`.
 
@@ -81,7 +82,7 @@ class Tensors(Dataset):
 
     @override
     def checksum(self, root: Path, settings: Settings) -> str:
-        """See `Dataset.checksum`; of the numbers themselves."""
+        """See `Dataset.checksum`; it covers the numbers themselves."""
         return digest(self.name, _VERSION, self._content, self._shares, self._sizes, list(self._labels.names))
 
     @cached_property
@@ -119,7 +120,7 @@ def data_of(
     positive: int | None = None,
     **more: Any,
 ) -> Data:
-    """Data of rows, or anything else of one shape.
+    """Builds data of rows, or of anything else of one shape.
 
     Args:
         inputs: ``[n, ...]``, float32.
@@ -156,7 +157,7 @@ def _ends(tensor: Tensor) -> tuple[float, float]:
 def _numbers(raw: Any, name: str) -> Tensor:
     values = array_of(raw, name)
     if values.dtype.kind not in "fiub":
-        raise UsageError(f"{name}: inputs must be numbers, not {values.dtype}; encode them, or name a Table")
+        raise UsageError(f"{name}: inputs must be numbers, not {values.dtype}; encode them, or use a Table")
     found = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
     if found.dim() < 2:
         raise UsageError(f"{name}: inputs are [n, ...], one row for each example; these have one dimension")
@@ -168,7 +169,7 @@ def _numbers(raw: Any, name: str) -> Tensor:
 
 
 class MapDataset(Protocol):
-    """One of torch's datasets that knows how many examples it has."""
+    """One of torch's datasets with a number of examples."""
 
     def __getitem__(self, index: int) -> Any:
         """A pair of inputs and label."""
@@ -194,7 +195,7 @@ def examples(dataset: MapDataset, name: str = "examples") -> tuple[Tensor, Tenso
         6
     """
     if not (hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")):
-        raise UsageError(f"{name}: {type(dataset).__name__} has no items by number; name a map-style dataset")
+        raise UsageError(f"{name}: {type(dataset).__name__} has no items by number; use a map-style dataset")
     items = [dataset[index] for index in range(len(dataset))]
     odd = next(
         (i for i, item in enumerate(items) if not isinstance(item, tuple | list) or len(item) != 2), None
@@ -204,5 +205,5 @@ def examples(dataset: MapDataset, name: str = "examples") -> tuple[Tensor, Tenso
     try:
         inputs, labels = default_collate(items)
     except (RuntimeError, TypeError) as error:
-        raise UsageError(f"{name}: its items cannot be put together ({str(error).splitlines()[0]})") from None
+        raise UsageError(f"{name}: its items cannot be stacked ({str(error).splitlines()[0]})") from None
     return inputs, labels

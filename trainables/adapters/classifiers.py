@@ -21,11 +21,11 @@ def torchvision_model(name: str) -> Callable[..., nn.Module]:
     """A model of torchvision by name, such as ``resnet18``; for ``Workload(model=…)``.
 
     Returns:
-        A function with the setting ``pretrained``: whether it starts from torchvision's own weights, which
-        are fetched first, with a new last layer; pixels are then scaled as those weights expect.
+        A function with the setting ``pretrained``: whether the model starts from torchvision's own weights,
+        which are fetched first, with a new last layer. The model then scales pixels as those weights expect.
 
     Raises:
-        UsageError: There is none of that name.
+        UsageError: torchvision has no model of that name.
     """
     known: Any = vision.models()
     names = known.list_models(module=known)
@@ -49,7 +49,7 @@ def torchvision_model(name: str) -> Callable[..., nn.Module]:
 
 @dataclass(frozen=True, kw_only=True)
 class ResNet18OfImages(ResNet18Architecture):
-    """Torchvision's ResNet-18 as it is: for images of 64 pixels and more."""
+    """Torchvision's unchanged ResNet-18, for images of 64 pixels and more."""
 
     pretrained: bool = setting(False, "Whether it starts from torchvision's own weights, fetched first.")
 
@@ -63,7 +63,7 @@ def timm_model(name: str) -> Callable[..., nn.Module]:
     """A model of timm by name; see `torchvision_model`. Needs the extra ``timm``.
 
     Raises:
-        UsageError: timm is not installed, or has none of that name.
+        UsageError: timm is not installed, or has no model of that name.
     """
     library: Any = vision.timm()
     if not library.is_model(name):
@@ -91,11 +91,11 @@ def _fetched(name: str, make: Callable[[], nn.Module]) -> nn.Module:
     try:
         return make()
     except (OSError, RuntimeError) as error:
-        raise UsageError(f"{name} cannot be made ({first_line(error)})") from error
+        raise UsageError(f"{name} cannot be built ({first_line(error)})") from error
 
 
 def _with_new_head(model: nn.Module, name: str, classes: int) -> None:
-    """Puts a linear layer for so many classes in place of the last one."""
+    """Replaces the last layer by a linear one for so many classes."""
     linear = [(path, module) for path, module in model.named_modules() if isinstance(module, nn.Linear)]
     if not linear:
         raise UsageError(f"{name} does not end in a linear layer; it trains with pretrained: false only")
@@ -105,7 +105,7 @@ def _with_new_head(model: nn.Module, name: str, classes: int) -> None:
 
 
 def _scaling(model: nn.Module, mean: Sequence[float], spread: Sequence[float]) -> nn.Module:
-    """Lets a model scale its own pixels, from [0, 1], so that attacks meet pixels; its names stay."""
+    """Makes a model scale its own pixels, from [0, 1], so that attacks change pixels; its names stay."""
     for name, values in ((_MEAN, mean), (_SPREAD, spread)):
         model.register_buffer(name, torch.tensor(values).view(-1, 1, 1))
     model.register_forward_pre_hook(_scaled)

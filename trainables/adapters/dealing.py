@@ -1,4 +1,4 @@
-"""How examples of a user's become the three splits, and their labels classes."""
+"""Deals a user's examples to the three splits, and turns their labels into classes."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -24,11 +24,11 @@ _FEWEST = 3
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels as a model is trained on them.
+    """Labels in the form that a model trains on.
 
     Attributes:
         values: ``[n]``, int64 where they are classes; else ``[n, ...]``, float32.
-        names: What the classes are called, in their order; empty where labels are numbers.
+        names: Names of the classes, in their order; empty where labels are numbers.
     """
 
     values: Tensor
@@ -36,21 +36,21 @@ class Labels:
 
     @property
     def classes(self) -> int:
-        """Number of classes; of numbers, how many there are of each example."""
+        """Number of classes; where labels are numbers, how many each example has."""
         return len(self.names) or self.values[:1].numel()
 
 
 def labels_of(raw: Any, regression: bool | None, where: str) -> Labels:
-    """Tells classes from numbers, and numbers the classes in their order.
+    """Decides whether labels are classes or numbers, and numbers the classes in their order.
 
     Args:
         raw: One label for each example, ``[n]``: words, truth values or whole numbers are classes; other
             numbers, and any of ``[n, ...]``, are numbers.
-        regression: Whether labels are numbers; ``None`` to tell by their kind.
-        where: What has them, for messages.
+        regression: Whether labels are numbers; ``None`` decides by their type.
+        where: The source of the labels, for messages.
 
     Raises:
-        UsageError: One is missing, there are fewer than two classes, or words are to be numbers.
+        UsageError: A label is missing, there are fewer than two classes, or a regression has words.
     """
     import numpy as np
 
@@ -105,7 +105,7 @@ def _missing(values: "NDArray[Any]") -> "NDArray[Any]":
 
 
 def dealt(labels: Labels, valid: float, test: float, where: str) -> dict[str, Tensor]:
-    """Deals examples to the splits, always the same way, with the classes in their proportions.
+    """Deals examples to the splits, always in the same way, with the classes in their proportions.
 
     Args:
         labels: Of all examples.
@@ -117,7 +117,7 @@ def dealt(labels: Labels, valid: float, test: float, where: str) -> dict[str, Te
         Indices by split.
 
     Raises:
-        UsageError: A share is none, nothing is left to train on, or there are too few examples.
+        UsageError: A share is not between 0 and 1, too few examples are there, or none is left to train on.
     """
     shares = {VALID: valid, TEST: test}
     for name, share in shares.items():
@@ -138,33 +138,33 @@ def dealt(labels: Labels, valid: float, test: float, where: str) -> dict[str, Te
 
 
 def _check_classes(labels: Labels, train: Tensor, where: str) -> None:
-    """Refuses classes of which there is nothing to learn from."""
+    """Refuses classes without an example to train on."""
     if labels.names and len(there := labels.values[train].unique()) < len(labels.names):
         lacking = next(place for place in range(len(labels.names)) if not (there == place).any())
         count = int((labels.values == lacking).sum())
         raise UsageError(
             f"{where}: training has no example of class {labels.names[lacking]!s}, which has {count}; leave "
-            "it out, or name the splits yourself"
+            "it out, or set the splits yourself"
         )
 
 
 def by_name(names: Sequence[Any], labels: Labels, valid: float, test: float, where: str) -> dict[str, Tensor]:
     """Deals examples to the splits that they name, such as ``train``, ``valid`` and ``test``.
 
-    A split that none names, of validation or test, is dealt from those of training.
+    Where no example names validation or test, that split is dealt from the training examples.
 
     Args:
         names: Of each example.
         labels: Of all examples.
-        valid: Share of the training examples to validate on, where none are named.
-        test: Share to test on, where none are named.
+        valid: Share of the training examples to validate on, where no example names that split.
+        test: Share to test on, where no example names that split.
         where: What is dealt, for messages.
 
     Returns:
         Indices by split.
 
     Raises:
-        UsageError: A name is no split's, training has none, or none are left to train on.
+        UsageError: A name is no split's, no example names training, or none are left to train on.
     """
     spelt = [_ALSO.get(str(name).lower(), str(name).lower()) for name in names]
     odd = next((name for name in spelt if name not in SPLITS), None)
@@ -184,7 +184,7 @@ def by_name(names: Sequence[Any], labels: Labels, valid: float, test: float, whe
 
 
 def _dealt_from(train: Tensor, labels: Labels, share: float, where: str) -> tuple[Tensor, Tensor]:
-    """A stratified share of training examples, and those that are left."""
+    """A stratified share of the training examples, and the rest."""
     if not 0 < share < 1:
         raise UsageError(f"{where}: the share {share:g} must lie between 0 and 1")
     count = max(1, round(len(train) * share))
@@ -196,7 +196,7 @@ def _dealt_from(train: Tensor, labels: Labels, share: float, where: str) -> tupl
 
 
 def repetitions(rows: Tensor, splits: Mapping[str, Tensor]) -> dict[str, float]:
-    """How many examples of validation and of test stand in training too, for `Data.facts`.
+    """How many examples of validation and of test are also in training, for `Data.facts`.
 
     Args:
         rows: ``[n, ...]``, all examples; equal ones are equal to the bit.
@@ -212,10 +212,10 @@ def _digests(rows: Tensor, indices: Tensor) -> list[bytes]:
 
 
 def plain(names: Sequence[Any]) -> list[Any]:
-    """Classes' names as a file holds them."""
+    """Names of classes as plain values that a file can hold."""
     return [name if isinstance(name, bool | int | float | str) else str(name) for name in names]
 
 
 def extras(labels: Labels, **more: Any) -> Mapping[str, Any]:
-    """What `Data.extras` holds of a user's data: the classes' names, and what a model is built from."""
+    """The `Data.extras` of a user's data: the classes' names, and what a model is built from."""
     return {**more, **({"labels": plain(labels.names)} if labels.names else {})}

@@ -25,20 +25,20 @@ _SPLIT = "split of the source"
 _KNOWN = ("train", "validation", "valid", "val", "dev", "test")
 _NAMED = re.compile(rf"({'|'.join(_KNOWN)})($|[-_.\d])", re.IGNORECASE)
 _UNLABELLED = -1
-"""What a class label is where a published test split hides it."""
+"""The class label in a published test split that hides its labels."""
 
 
 class HuggingFace:
     """A source of examples; `texts`, `images` and `table` make data sets of it.
 
-    Splits of its own count. Where it has none of validation or of test, that one is dealt from training;
-    splits of other names than train, valid, validation, val, dev and test are left out.
+    Its own splits stay. A missing validation or test split is dealt from training. Splits of other names than
+    train, valid, validation, val, dev and test are left out.
 
     Args:
-        source: A folder that ``save_to_disk`` wrote, or of parquet files whose names or folders begin with
-            their split; below the data root unless it is absolute. Otherwise a name at Hugging Face, which is
-            fetched once a machine.
-        configuration: Which one, of a name that has several.
+        source: A folder that ``save_to_disk`` wrote, or a folder of parquet files whose names or folders
+            begin with their split; below the data root unless it is absolute. Otherwise a name at Hugging
+            Face, which is fetched once a machine.
+        configuration: The configuration, of a name that has several.
 
     Examples:
         >>> HuggingFace("stanfordnlp/imdb").texts().name
@@ -55,7 +55,7 @@ class HuggingFace:
         return Path(self._source).name
 
     def texts(self, text: str = "text", label: str = "label", **options: Any) -> Texts:
-        """Its texts, which `Tokenized` takes too; ``options`` are those of `Texts`."""
+        """Its texts, also for `Tokenized`; ``options`` are those of `Texts`."""
         return _HubTexts(self, text, label, options)
 
     def images(
@@ -69,7 +69,7 @@ class HuggingFace:
         return _HubTable(self, label, options)
 
     def splits(self, root: Path) -> Mapping[str, Any]:
-        """Each split that is known by its name, as the library has it.
+        """The library's own object of each split with a known name.
 
         Raises:
             UsageError: There is no such folder or name, or it cannot be read.
@@ -87,7 +87,7 @@ class HuggingFace:
         return sorted(map(Path, held))
 
     def content(self, root: Path) -> str:
-        """Digest of the examples and of what their columns are."""
+        """Digest of the examples and of the types of their columns."""
         found = hashlib.sha256()
         for name, split in self.splits(root).items():
             found.update(f"{name} {len(split)} {split.features}\n".encode())
@@ -126,7 +126,7 @@ class HuggingFace:
             if folder.is_dir():
                 raise UsageError(f"{folder} cannot be read as a data set ({first_line(error)})") from error
             raise UsageError(
-                f"there is no folder {folder}, and Hugging Face does not give {self._source!r} "
+                f"there is no folder {folder}, and Hugging Face does not offer {self._source!r} "
                 f"({first_line(error)})"
             ) from error
         whole = dict(found) if isinstance(found, dict) else {"train": found}

@@ -1,4 +1,4 @@
-"""Images of a user's in a folder for each class."""
+"""A user's own images, in a folder for each class."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 _VERSION = 1
 _LAYOUT = "split by split"
-"""How images lie in the cache, so that splits are parts of what is mapped into memory."""
+"""Layout of images in the cache, in which each split is a part of one mapped file."""
 _ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 _FOLDERS = {"train", "valid", "validation", "val", "test"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSettings(Settings):
-    """How images become what a model gets."""
+    """How images are encoded for a model."""
 
     size: int = setting(64, "Height and width of the images that models get.", low=1)
 
 
 Source = Path | tuple[str, BinaryIO]
-"""A file, or what it is called in messages and its bytes."""
+"""A file, or a name for messages and the file's bytes."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Pictures:
     """Images that are not read yet.
 
     Attributes:
-        where: What holds them, for messages.
+        where: Their source, for messages.
         labels: The name of each one's class.
-        splits: The name of each one's split; empty where they are to be dealt.
+        splits: The name of each one's split; empty if they are still to be dealt.
         sources: Each image.
     """
 
@@ -67,7 +67,7 @@ class ImageFolder(Dataset):
         channels: 3 for colours, 1 for greys.
         valid: Share of the images to validate on, where they are dealt.
         test: Share to test on.
-        name: See `Dataset`; the folder's own name unless told.
+        name: See `Dataset`; by default the folder's own name.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class ImageFolder(Dataset):
         )
 
     def _content(self, root: Path) -> str:
-        """Digest of the images and of how they are called."""
+        """Digest of the images and of their names."""
         folder = self._folder(root)
         paths = {path.relative_to(folder).as_posix(): path for path in self._images(folder)}
 
@@ -132,7 +132,7 @@ class ImageFolder(Dataset):
         return remembered(f"{self.name}-{seen}", find)
 
     def _pictures(self, root: Path) -> "Pictures":
-        """Where the images are, and what folders say of them."""
+        """The images' places, with the classes and splits that their folders name."""
         folder = self._folder(root)
         paths = list(self._images(folder))
         splits = [path.relative_to(folder).parts[0] for path in paths] if _is_split(folder) else []
@@ -205,7 +205,7 @@ class ImageFolder(Dataset):
 
 
 def _of_8_bits(image: Any) -> Any:
-    """An image of 16 bits a pixel in 8 bits, which Pillow would cut off instead."""
+    """Scales an image of 16 bits a pixel to 8 bits; Pillow would clip it instead."""
     import numpy as np
     from PIL import Image
 

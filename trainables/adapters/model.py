@@ -1,4 +1,4 @@
-"""A model that a function of the user's builds: keyword defaults are settings, parameters are targets."""
+"""A model that a user's function builds: keyword defaults are settings, parameters are targets."""
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
@@ -17,7 +17,7 @@ from trainables.architecture import Architecture
 from trainables.data.dataset import Data
 
 Builder = Callable[..., nn.Module]
-"""``builder(data, width=64, …)`` gives an untrained model; it draws from torch's default generator."""
+"""``builder(data, width=64, …)`` returns an untrained model; it draws from torch's default generator."""
 _KINDS = (bool, int, float, str)
 
 
@@ -27,11 +27,11 @@ class FunctionModel(Architecture):
 
     builder: ClassVar[Builder]
     sample: ClassVar[Callable[[Settings], Data]]
-    """Gives data of these settings, to build a model for where only its parameters' names are asked for."""
+    """Returns data of these settings, for a model that is built only to read its parameters' names."""
     data: ClassVar[Settings]
     reads_words: ClassVar[bool]
     built: ClassVar[dict[tuple[Any, ...], "Names"]]
-    """By values of the settings, what is known of models that have been built."""
+    """Names of the parameters of models that have been built, by the values of the settings."""
 
     @override
     def build(self, data: Data) -> nn.Module:
@@ -105,7 +105,7 @@ def _on(model: type[FunctionModel], data: Settings) -> type[FunctionModel]:
 
 @dataclass(frozen=True)
 class Names:
-    """What a model's parameters are called.
+    """Names of a model's parameters.
 
     Attributes:
         targets: See `Architecture.targets`.
@@ -127,19 +127,19 @@ def _norms(model: nn.Module) -> frozenset[str]:
 
 
 def model_of(builder: Builder, sample: Callable[[Settings], Data], words: bool = False) -> Architecture:
-    """An architecture of a function, which knows its parameters' names once it has been built for a sample.
+    """Makes an architecture of a function; it builds the model for a sample to learn its parameters' names.
 
     Args:
-        builder: See `Builder`. Numbers, words and truth values that its keywords default to are settings,
+        builder: See `Builder`. Its keywords with a number, a word or a truth value as default are settings,
             which a sweep sets or searches under ``model:``.
-        sample: Gives data of a dataset's settings to build it for; those of no settings at first, see
-            `Architecture.on`.
+        sample: Returns data to build the model for, by the dataset's settings; by default settings until
+            `Architecture.on` sets others.
         words: Whether it reads texts, so that ``input`` is its embedding.
 
     Raises:
-        UsageError: It does not take the data first, or a default is something else.
+        UsageError: The function does not take the data first, or has a keyword with another default.
 
-    Example:
+    Examples:
         >>> def net(data, width=64):
         ...     return nn.Linear(data.features, width)
         >>> model_of(net, lambda settings: None).to_dict()
@@ -164,14 +164,14 @@ def model_of(builder: Builder, sample: Callable[[Settings], Data], words: bool =
             )
         if not isinstance(parameter.default, _KINDS):
             raise UsageError(
-                f"{parameter.name} of the model's function {name} needs a default that is a number, a word, "
-                "true or false: it is a setting of `model:`"
+                f"{parameter.name} of the model's function {name} is a setting of `model:`; give it a "
+                "default that is a number, a word, true or false"
             )
         kind = type(parameter.default)
         fields.append((parameter.name, kind, setting(parameter.default, f"{parameter.name} of {name}.")))
     clash = next((n for n, *_ in fields if hasattr(FunctionModel, n)), None)
     if clash is not None:
-        raise UsageError(f"{clash} of the model's function {name} is a name of this program's; rename it")
+        raise UsageError(f"{clash} of the model's function {name} is a reserved name; rename it")
     own: dict[str, Any] = {"builder": staticmethod(builder), "sample": staticmethod(sample), "built": {}}
     own["data"] = Settings()
     own["reads_words"] = words

@@ -1,4 +1,4 @@
-"""Examples of a user's with several inputs, which have names."""
+"""A user's own examples with several named inputs."""
 
 import hashlib
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ _VERSION = 1
 class NamedTensors(Dataset):
     """Several inputs by name, each a tensor or an array; the model is called as ``model(image=…, age=…)``.
 
-    Inputs of fractions are float32, and targets of attacks: ``input.image``, and ``input`` for all of them.
-    Whole numbers and truth values stay what they are, for embeddings and masks, and are no targets.
+    Inputs of fractions become float32, and are targets of attacks: ``input.image``, and ``input`` for all of
+    them. Whole numbers and truth values keep their type, for embeddings and masks, and are no targets.
 
     Args:
         inputs: By name ``[n, ...]``, numbers.
@@ -35,7 +35,7 @@ class NamedTensors(Dataset):
         name: See `Dataset`.
 
     Raises:
-        UsageError: There is no input, one is no number or not finite, or they differ in how many they are.
+        UsageError: There is no input, one is no number or not finite, or they differ in length.
 
     Examples:
         >>> inputs = {"image": torch.rand(50, 3, 8, 8), "town": torch.arange(50) % 4}
@@ -56,7 +56,7 @@ class NamedTensors(Dataset):
         name: str = "tensors",
     ) -> None:
         if not isinstance(inputs, Mapping) or not inputs:
-            raise UsageError(f"{name} needs inputs by name: {{'image': images, 'age': ages}}")
+            raise UsageError(f"{name} needs inputs by name, such as {{'image': images, 'age': ages}}")
         self.name, self.positive, self._shares = name, positive, (valid, test)
         self._labels = labels_of(labels, regression, name)
         self._inputs = {known: _numbers(each, f"{name}, {known}") for known, each in inputs.items()}
@@ -70,7 +70,7 @@ class NamedTensors(Dataset):
 
     @override
     def checksum(self, root: Path, settings: Settings) -> str:
-        """See `Dataset.checksum`; of the numbers themselves."""
+        """See `Dataset.checksum`; it covers the numbers themselves."""
         found = hashlib.sha256()
         for known, tensor in (*self._inputs.items(), ("", self._labels.values)):
             found.update(f"{known} {tuple(tensor.shape)} {tensor.dtype}".encode())

@@ -1,4 +1,4 @@
-"""Files of pretrained transformers: found by folder or name, and read. Needs the extra ``transformers``."""
+"""Finds the files of pretrained transformers by folder or name. Needs the extra ``transformers``."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -12,15 +12,15 @@ from trainables import vision
 from trainables.data import files
 
 _WEIGHTS = ("*.json", "*.safetensors", "*.txt", "*.model")
-"""Files of a pretrained model that are read; never a pickle."""
+"""Files of a pretrained model that this program reads; never a pickle."""
 
 
 @contextmanager
 def quietly() -> Iterator[Any]:
-    """The library, which does not say what weights it makes anew.
+    """Yields the library, silent about the weights that it initialises.
 
     Raises:
-        UsageError: It is not installed.
+        UsageError: The library is not installed.
     """
     transformers: Any = vision.transformers()
     before = transformers.logging.get_verbosity()
@@ -33,10 +33,10 @@ def quietly() -> Iterator[Any]:
 
 
 def folder_of(pretrained: str) -> Path:
-    """Where a pretrained model's files lie; those of a name are fetched first, once a machine.
+    """The folder of a pretrained model's files; those of a name are fetched first, once a machine.
 
     Raises:
-        UsageError: There is no such folder, and no such name that Hugging Face gives.
+        UsageError: There is no such folder, and Hugging Face has no such name.
     """
     if Path(pretrained).is_dir():
         return Path(pretrained)
@@ -48,12 +48,12 @@ def folder_of(pretrained: str) -> Path:
         raise UsageError("transformers is not installed; pip install 'dropattack[transformers]'") from error
     except Exception as error:  # the library's own, and those of what it connects with
         raise UsageError(
-            f"there is no folder {pretrained}, and Hugging Face does not give it ({first_line(error)})"
+            f"there is no folder {pretrained}, and Hugging Face does not offer it ({first_line(error)})"
         ) from error
 
 
 def content_of(folder: Path) -> str:
-    """Digest of what a pretrained model is read from."""
+    """Digest of the files that a pretrained model is read from."""
     found = hashlib.sha256()
     for path in sorted(path for pattern in _WEIGHTS for path in folder.glob(pattern)):
         found.update(f"{path.name} {files.content_digest(path)}\n".encode())
@@ -61,7 +61,7 @@ def content_of(folder: Path) -> str:
 
 
 def read(load: Callable[..., Any], folder: Path, **options: Any) -> Any:
-    """What one of the library's ``from_pretrained`` makes of a folder.
+    """Loads a folder with one of the library's ``from_pretrained``.
 
     Raises:
         UsageError: A file is missing or damaged.
@@ -69,4 +69,4 @@ def read(load: Callable[..., Any], folder: Path, **options: Any) -> Any:
     try:
         return load(str(folder), local_files_only=True, trust_remote_code=False, **options)
     except Exception as error:  # of many kinds, by what is missing or damaged
-        raise UsageError(f"{folder} is no pretrained model that can be read ({first_line(error)})") from error
+        raise UsageError(f"{folder} cannot be read as a pretrained model ({first_line(error)})") from error

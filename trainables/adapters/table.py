@@ -1,4 +1,4 @@
-"""A table of a user's in a CSV or parquet file: numbers, categories, missing values."""
+"""A user's own table in a CSV or parquet file: numbers, categories, missing values."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 
 _VERSION = 1
 _MOSTLY = 0.9
-"""Share of a column's words that make it one of numbers or dates."""
+"""Share of a column's words that must be numbers or dates to make it a column of these."""
 _MOST = 100
-"""Categories of a column beyond which it looks like a name or a number of the row."""
+"""Largest number of categories; a column with more looks like names or numbers of rows."""
 
 
 class Table(Dataset):
     r"""A CSV or parquet file with a row for each example.
 
-    Columns of numbers have mean 0 and variance 1 over the training rows, with the training rows' median
-    where a number is missing. Each category of the other columns, and a missing one, has a column of its own
-    that is 1 or 0; one that no training row has is all zeros.
+    Columns of numbers are scaled to mean 0 and variance 1 over the training rows; the training rows' median
+    replaces a missing number. Each category of the other columns, and a missing value, becomes a column of 1
+    or 0; a category that no training row has is all zeros.
 
     Args:
         path: The file, below the data root unless it is absolute.
-        label: Column that is learnt.
+        label: Column to predict.
         drop: Columns to leave out, such as a row's number.
         split: Column that names each row's split: train, valid or test. Without it rows are dealt.
         groups: Column that names each row's group, such as a patient, of which trials may leave one out; no
@@ -46,8 +46,8 @@ class Table(Dataset):
         valid: Share of the rows to validate on, where they are dealt.
         test: Share to test on.
         regression: See `Tensors`.
-        positive: What the label of the positive class says, for binary F1.
-        name: See `Dataset`; the file's own name unless told.
+        positive: Label of the positive class, for binary F1.
+        name: See `Dataset`; by default the file's own name.
 
     Examples:
         >>> import tempfile
@@ -182,14 +182,14 @@ def _read(path: Path, label: str) -> "pd.DataFrame":
 
 
 def _no_column(where: str, column: str, columns: Sequence[str]) -> UsageError:
-    """The error of a column that is not there, which says so where columns are separated by other signs."""
+    """The error for a missing column; it also detects other separators than commas."""
     if len(columns) == 1 and (sign := files.other_separator(columns[0])):
         return UsageError(f"{where} separates its columns by {sign}; save it with commas")
     return unknown(f"column of {where}", column, columns)
 
 
 def _encode(table: "pd.DataFrame", train: Any, name: str) -> tuple[torch.Tensor, list[str], dict[str, Any]]:
-    """Inputs ``[n, columns]``, what their columns are called, and what they were encoded with."""
+    """Inputs ``[n, columns]``, the names of their columns, and the values that encoded them."""
     from pandas.api.types import is_numeric_dtype
     from sklearn.compose import make_column_transformer
     from sklearn.impute import SimpleImputer
@@ -204,8 +204,8 @@ def _encode(table: "pd.DataFrame", train: Any, name: str) -> tuple[torch.Tensor,
     words = [column for column in names if column not in numbers]
     if unfit := [why for column in words if (why := _unfit(column, table[column]))]:
         raise UsageError(
-            f"{name}: {'; '.join(unfit)}; clean that, leave it out (drop=[…]), or encode it yourself and use "
-            "Tensors"
+            f"{name}: {'; '.join(unfit)}; clean the column, leave it out (drop=[…]), or encode it yourself "
+            "and use Tensors"
         )
     plain = table.assign(**{column: table[column].astype(float) for column in numbers})
     plain = plain.assign(**{column: table[column].astype(object).map(_word) for column in words})
@@ -230,7 +230,7 @@ def _encode(table: "pd.DataFrame", train: Any, name: str) -> tuple[torch.Tensor,
 
 
 def _numbers_or_words(labels: "pd.Series[str]") -> "pd.Series[Any]":
-    """Labels of a CSV file as numbers where all are; one that is empty is missing."""
+    """Labels of a CSV file, as numbers if all are numbers; an empty one is missing."""
     import pandas as pd
 
     stated = labels.where(labels.str.strip() != "", None)
@@ -239,14 +239,14 @@ def _numbers_or_words(labels: "pd.Series[str]") -> "pd.Series[Any]":
 
 
 def _word(value: Any) -> str:
-    """A category's name; a missing value's is empty."""
+    """The name of a category; empty for a missing value."""
     import pandas as pd
 
     return "" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
 
 
 def _unfit(column: str, values: "pd.Series[Any]") -> str:
-    """Why a column of words is none of categories; nothing where it is."""
+    """Why a column of words holds no categories; empty if it does."""
     import pandas as pd
 
     if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_timedelta64_dtype(values):

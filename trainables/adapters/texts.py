@@ -1,4 +1,4 @@
-"""Texts of a user's in a CSV file, with any labels."""
+"""A user's own texts in a CSV file, with any labels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from trainables.datasets.texts import TextDataset
 
 @dataclass(frozen=True, kw_only=True)
 class OwnTextSettings(TextSettings):
-    """How texts become token ids; without word vectors unless some are named."""
+    """How texts become token ids; by default without word vectors."""
 
     vectors: str = setting(
         "", "Word vectors in ROOT/glove, plain or .gz, trained further; empty for random ones."
@@ -28,18 +28,18 @@ class OwnTextSettings(TextSettings):
 
 
 class Texts(TextDataset):
-    """A CSV file with a text and a label in each row; a text that stands in two splits counts in one.
+    """A CSV file with a text and a label in each row; a text of two splits stays in one of them.
 
     Args:
         path: The file, below the data root unless it is absolute; ``.gz`` is decompressed.
         text: Column of the text.
-        label: Column of the label; labels may say anything.
+        label: Column of the label; labels may be any text.
         split: Column that names each row's split: train, valid or test. Without it rows are dealt.
         groups: Column that names each text's group, such as its author, of which trials may leave one out.
         valid: Share of the rows to validate on, where they are dealt.
         test: Share to test on.
-        positive: What the label of the positive class says, for binary F1.
-        name: See `Dataset`; the file's own name unless told.
+        positive: Label of the positive class, for binary F1.
+        name: See `Dataset`; by default the file's own name.
     """
 
     settings_type = OwnTextSettings
@@ -113,13 +113,13 @@ class Texts(TextDataset):
         return None if self._says is None else labels.index(self._says)
 
     def _rows(self, root: Path) -> list[dict[str, str]]:
-        """Text, label and whatever else a column is named for, of each text."""
+        """Text, label and every other named column of each row."""
         columns = tuple(filter(None, (self._text, self._label, self._split, self._groups)))
         (path,) = self.sources(root, None)
         return [row for _, row in files.rows(path, columns)]
 
     def _labels(self, root: Path, settings: Any) -> list[str]:
-        """What labels say, in order; read once, as long as the files are unchanged."""
+        """The distinct labels, in order; read once while the files are unchanged."""
         seen = files.fingerprint(self.sources(root, settings))
         if seen not in self._known:
             self._known[seen] = self._labels_in({row[self._label] for row in self._rows(root)})

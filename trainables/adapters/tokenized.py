@@ -1,4 +1,4 @@
-"""Texts as a transformer reads them: in a pretrained model's own tokens, or in the words of the texts."""
+"""Texts for a transformer, in a pretrained model's own tokens or in the words of the texts."""
 
 from dataclasses import dataclass, fields, make_dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from trainables.digest import digest
 _VERSION = 1
 _NAMES = ("train", "valid", "test")
 _WORDS, _START = 30_000, "[CLS]"
-"""Words of a vocabulary of the texts' own, as many as BERT's; and what each text then starts with."""
+"""Size of a vocabulary of the texts' own, about BERT's; and the token that each text then starts with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class TokenSettings(Settings):
     """How texts become a transformer's tokens.
 
     Attributes:
-        usual: The pretrained model that is meant where none is named; none where that is empty too.
+        usual: The pretrained model to use where ``pretrained`` is empty; may be empty too, for none.
     """
 
     usual: ClassVar[str] = ""
@@ -40,22 +40,22 @@ class TokenSettings(Settings):
 
     @property
     def model(self) -> str:
-        """Folder or name of the pretrained model; empty where there is none."""
+        """Folder or name of the pretrained model; empty for none."""
         return self.pretrained or self.usual
 
 
 class Tokenized(Dataset):
     """The texts of another dataset in the tokens of a pretrained model, or in words of their own.
 
-    Words of their own are those of the training texts, the most frequent 30,000, in torchtext's
-    basic_english; each text starts with a token that stands for the whole of it.
+    Words of their own are the most frequent 30,000 of the training texts, in torchtext's basic_english. Each
+    text then starts with a token that stands for the whole of it.
 
     Args:
-        texts: Such as `Texts`, or any that ships; its own settings, such as PHEME's ``threads``, stay.
-        pretrained: Folder of the model, or its name at Hugging Face, where ``data.pretrained`` names none;
+        texts: `Texts`, or a text dataset that ships; its own settings, such as PHEME's ``threads``, stay.
+        pretrained: Folder of the model, or its name at Hugging Face, where ``data.pretrained`` is empty;
             empty for words of their own.
         longest: Tokens kept of each text; the default of ``data.longest``.
-        name: See `Dataset`; that of the texts unless told.
+        name: See `Dataset`; by default the name of the texts.
     """
 
     words = True
@@ -98,7 +98,7 @@ class Tokenized(Dataset):
 
     @override
     def incomplete(self, root: Path, settings: Settings) -> str:
-        """See `Dataset.incomplete`; of the texts."""
+        """See `Dataset.incomplete`; it is that of the texts."""
         assert isinstance(settings, TokenSettings)
         return self._texts.incomplete(root, self._reading(settings))
 
@@ -150,7 +150,7 @@ Ids = list[list[list[int]]]
 
 
 def _model_tokens(corpus: Corpus, settings: TokenSettings) -> tuple[Ids, dict[str, Any]]:
-    """Ids as a pretrained model's tokenizer gives them, and what else its model is built from."""
+    """Ids from a pretrained model's tokenizer, and what else its model is built from."""
     folder = models.folder_of(settings.model)
     with models.quietly() as library:
         tokenizer = models.read(library.AutoTokenizer.from_pretrained, folder)

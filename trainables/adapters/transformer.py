@@ -21,10 +21,10 @@ from trainables.data.dataset import Data
 
 
 class Transformer(nn.Module):
-    """A transformer for classifying, called with token ids ``[batch, longest]`` and lengths ``[batch]``.
+    """A transformer that classifies, called with token ids ``[batch, longest]`` and lengths ``[batch]``.
 
     Args:
-        model: Takes ``input_ids`` and ``attention_mask``, and gives something that has ``logits``.
+        model: Takes ``input_ids`` and ``attention_mask``, and returns an object with ``logits``.
         pad: The model's own token of padding.
     """
 
@@ -47,15 +47,14 @@ def transformer(adapt: Callable[[nn.Module], nn.Module] | None = None) -> Callab
     """The model of a `Workload` whose dataset is `Tokenized`: the pretrained one with a new last layer.
 
     Args:
-        adapt: Changes the model before it trains, such as one of PEFT's other configurations does: ``lambda
-            model: get_peft_model(model, IA3Config(task_type="SEQ_CLS"))``. What trains then are targets, and
-            what is frozen is none.
+        adapt: Changes the model before it trains, for example by another of PEFT's configurations: ``lambda
+            model: get_peft_model(model, IA3Config(task_type="SEQ_CLS"))``. Parameters that then train are
+            targets; frozen ones are not.
 
     Returns:
-        A function for ``Workload(model=…)``, with the settings ``pretrained``: whether weights are the
-        pretrained ones, or drawn; and ``lora``: the rank of adapters (Hu et al., 2022) in the places that
-        PEFT has for this kind of model, which train alone with the last layer. 0 is for none; more needs the
-        extra ``peft``.
+        A function for ``Workload(model=…)`` with two settings. ``pretrained``: whether weights are the
+        pretrained ones, or drawn. ``lora``: the rank of adapters (Hu et al., 2022) in PEFT's places for this
+        kind of model; only they and the last layer then train. 0 is for none; more needs the extra ``peft``.
     """
 
     def build(data: Data, pretrained: bool = True, lora: int = 0) -> nn.Module:
@@ -75,10 +74,10 @@ def transformer(adapt: Callable[[nn.Module], nn.Module] | None = None) -> Callab
 class TransformerArchitecture(Architecture):
     """Sizes of a BERT that starts from drawn weights; a pretrained model, see `Tokenized`, has its own.
 
-    Parameters are called as in the library: ``model.bert.encoder.layer.0.attention.self.query.weight``.
+    Parameters have the library's names: ``model.bert.encoder.layer.0.attention.self.query.weight``.
 
     Attributes:
-        pretrained: Folder or name of the pretrained model that the data are encoded for; none where empty.
+        pretrained: Folder or name of the pretrained model that the data are encoded for; empty for none.
     """
 
     pretrained: ClassVar[str] = ""
@@ -159,7 +158,7 @@ _PARTS = (
     "output.dense",
     f"output.{_NORM}",
 )
-"""What a layer of BERT is made of, in its order."""
+"""The parts of a layer of BERT, in its order."""
 
 
 @cache
@@ -203,7 +202,7 @@ def _with_adapters(model: nn.Module, rank: int) -> nn.Module:
         adapters = library.LoraConfig(task_type="SEQ_CLS", r=rank, lora_alpha=2 * rank)
         found: nn.Module = library.get_peft_model(model, adapters)
     except ValueError as error:
-        raise UsageError(f"PEFT knows no places for adapters in this model ({first_line(error)})") from error
+        raise UsageError(f"PEFT has no places for adapters in this model ({first_line(error)})") from error
     return found
 
 

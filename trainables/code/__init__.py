@@ -1,1 +1,1 @@
-"""The code that a user brought, as digests that a trial's key can hold."""
+"""A user's own code, as digests that a trial's key can hold."""

@@ -1,4 +1,4 @@
-"""The code behind what a user brought: a workload, a method, a dataset or a metric."""
+"""The code behind a user's own definition: a workload, a method, a dataset or a metric."""
 
 import functools
 import inspect
@@ -19,24 +19,24 @@ class Code:
     """The code that a definition computes with.
 
     Attributes:
-        modules: What it consists of: by a module's name a digest of its source, 16 hexadecimal digits, or by
-            an installed distribution's name its version. No path is in it, so that a folder may be moved.
+        modules: For each module's name a digest of its source, 16 hexadecimal digits; for each installed
+            distribution's name its version. It holds no path, so that a folder may be moved.
     """
 
     modules: Mapping[str, str]
 
     @cached_property
     def digest(self) -> str:
-        """16 hexadecimal digits over all modules: a change of any of them changes it."""
+        """16 hexadecimal digits over all modules; they change with any of them."""
         return digest(dict(self.modules))
 
 
 def code_of(definition: object) -> Code | None:
-    """Finds the code of what a user brought, without running any of it.
+    """Finds the code of a user's own definition, without running any of it.
 
-    It consists of the module that defines it and of the user's own modules that this imports, also inside
-    functions and through other modules (`trainables.code.modules`). Comments, docstrings and layout do not
-    count (`trainables.code.normal_form`).
+    It consists of the module that defines it and of the user's own modules that this module imports, also
+    inside functions and through other modules (`trainables.code.modules`). Comments, docstrings and layout do
+    not count (`trainables.code.normal_form`).
 
     - *The user's own* are files outside of installed packages, editable installs, and packages that were
       installed from a folder.
@@ -46,12 +46,12 @@ def code_of(definition: object) -> Code | None:
     - Installed distributions that the user's modules import (torch, numpy) do not count: records hold their
       versions, and an upgrade must not rename every trial.
 
-    Data files, modules imported by a computed name, and what a definition takes from its environment are not
-    seen. The digest is of the files as they are now, not of what this process imported from them earlier.
+    It misses data files, modules imported by a computed name, and what a definition takes from its
+    environment. The digest is of the files as they are now, not of what this process imported earlier.
 
     Args:
-        definition: A function, a class or a module: for an object such as a `Workload`, the module that it is
-            a global of. A decorated function is the one that it wraps.
+        definition: A function, a class or a module; for an object such as a `Workload`, the module that holds
+            it as a global. A decorated function counts as the one that it wraps.
 
     Returns:
         The code; ``None`` for definitions of the standard library and of this project.
@@ -87,7 +87,7 @@ _WITHOUT_FILE = {"built-in", "frozen"}
 
 
 def _has_state(definition: object) -> bool:
-    """Whether a callable holds values beside its source, though it may pose as the function that it wraps."""
+    """Whether a callable holds values beside its source, though it may look like the function it wraps."""
     return isinstance(definition, functools.partial | MethodType)
 
 

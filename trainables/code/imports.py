@@ -11,9 +11,9 @@ _BY_NAME = {"import_module", "__import__"}
 def imported(tree: ast.Module, module: str, is_package: bool) -> Iterator[str]:
     """Absolute names of all that a source may import, at its top, in functions or under a condition.
 
-    Of ``from a import b`` these are ``a`` and ``a.b``, which is a module or nothing. The submodules in a
-    package's ``__all__`` are among them, since ``import *`` imports these, and so are the names that
-    ``import_module`` takes as a literal. A name that is computed at run time cannot be read.
+    ``from a import b`` yields ``a`` and ``a.b``, which may be no module. The names include the submodules in
+    a package's ``__all__``, which ``import *`` imports, and literals in calls of ``import_module``. A name
+    that is computed at run time cannot be read.
 
     Args:
         tree: The source.

@@ -24,11 +24,11 @@ _COMPILED = (*EXTENSION_SUFFIXES, *BYTECODE_SUFFIXES)
 
 @dataclass(frozen=True)
 class Source:
-    """What a module's file holds.
+    """The content of a module's file.
 
     Attributes:
         digest: 16 hexadecimal digits: of the normal form of a source, of the bytes of a compiled module.
-        imports: Absolute names of what it may import.
+        imports: Absolute names of the modules that it may import.
         defines: Names of its functions and classes, those inside others too; ``None`` if it is compiled.
     """
 
@@ -38,10 +38,10 @@ class Source:
 
 
 def own_modules(first: ModuleSpec) -> Mapping[str, Source]:
-    """A module of the user's, and the user's modules that it imports, directly or through others.
+    """Finds a module of the user's, and the user's modules that it imports, directly or through others.
 
-    The packages that these lie in are among them, since Python runs a package's ``__init__`` first. Modules
-    that do not exist are not, since an import of one may be guarded.
+    They include the packages around these modules, since Python runs a package's ``__init__`` first. They
+    leave out modules that do not exist, since an import of one may be guarded.
 
     Args:
         first: Where `find` found the module.
@@ -71,15 +71,15 @@ def own_modules(first: ModuleSpec) -> Mapping[str, Source]:
 
 
 def find(name: str) -> ModuleSpec | None:
-    """Where a module is, whether it is imported already or not.
+    """Finds where a module is, whether it is imported already or not.
 
     Args:
-        name: Its absolute name. What Python was started with, ``__main__``, is found under the name that
-            others import it by.
+        name: Its absolute name. The module that Python was started with, ``__main__``, is found under the
+            name by which others import it.
 
     Returns:
-        Its specification; ``None`` where there is no such module, or where it is one without a file, such as
-        a notebook's ``__main__``.
+        Its specification; ``None`` if there is no such module, or if it has no file, such as a notebook's
+        ``__main__``.
     """
     if name in sys.modules:
         return _imported(name)
@@ -90,7 +90,7 @@ def find(name: str) -> ModuleSpec | None:
     for finder in sys.meta_path:
         try:
             spec = finder.find_spec(name, path)
-        except KeyError:  # Python looks for a nested namespace package's parent among what is imported
+        except KeyError:  # Python looks up a nested namespace package's parent among imported modules
             spec = _nested_namespace(name, path or [])
         if spec is not None:
             return spec
@@ -110,7 +110,7 @@ def _imported(name: str) -> ModuleSpec | None:
 
 
 def _path(package: str) -> list[str]:
-    """Where a package's submodules are looked for; nowhere if it is no package."""
+    """The folders that hold a package's submodules; none if it is no package."""
     loaded = getattr(sys.modules.get(package), "__path__", None)
     spec = None if loaded else find(package)
     return list(loaded or (spec and spec.submodule_search_locations) or [])
@@ -133,7 +133,9 @@ def _source(spec: ModuleSpec) -> Source:
     try:
         content = _content(spec, file)
     except OSError as error:
-        raise UsageError(f"cannot read {file} ({error.strerror}), whose code is part of a trial") from error
+        raise UsageError(
+            f"cannot read {file} ({error.strerror}), whose code is part of a trial; make it readable"
+        ) from error
     if file.endswith(_COMPILED):
         return Source(hashlib.sha256(content).hexdigest()[:16], (), None)
     try:
@@ -153,7 +155,7 @@ def _content(spec: ModuleSpec, file: str) -> bytes:
 
 @lru_cache(maxsize=1024)
 def _read(content: bytes, module: str, is_package: bool) -> Source:
-    """Remembered by content: a file's time and size do not change with every edit, as from 1e-8 to 1e-9."""
+    """Cached by content, since an edit such as from 1e-8 to 1e-9 may keep a file's time and size."""
     tree = parse(content)
     defined = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     return Source(

@@ -1,7 +1,8 @@
 """Python source reduced to what it computes, in one spelling under every version of Python.
 
-Neither `ast.dump` nor `ast.unparse` will do: from version to version they omit other empty fields and cut
-f-strings into other pieces. Needs the standard library alone, so that any Python can check the others.
+Neither `ast.dump` nor `ast.unparse` is enough: between versions they omit different empty fields and cut
+f-strings into different pieces. This module needs the standard library alone, so that any Python can check
+the others.
 """
 
 import ast
@@ -14,11 +15,11 @@ def parse(source: bytes) -> ast.Module:
     """Parses a file's content, in the encoding that it declares.
 
     Raises:
-        SyntaxError: It is no source of the Python that runs this; depending on the fault and on the version
-            also ``ValueError``, ``RecursionError`` or ``MemoryError``.
+        SyntaxError: The running Python cannot parse it. Some faults raise ``ValueError``, ``RecursionError``
+            or ``MemoryError`` instead, depending on the version.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what a file's escapes deserve is its author's business
+        warnings.simplefilter("ignore")  # a file's invalid escapes are its author's business
         return ast.parse(source)
 
 
@@ -31,8 +32,8 @@ def normal_form(tree: ast.AST) -> str:
     """Writes a syntax tree as ASCII text, which two trees share only if they compute the same.
 
     The text omits layout, comments, docstrings and other statements that compute nothing (a bare constant,
-    ``pass``), and every field that is empty. It keeps names, annotations and the order of statements.
-    A docstring that code reads at run time is missed.
+    ``pass``), and every field that is empty. It keeps names, annotations and the order of statements. So it
+    misses a docstring that code reads at run time.
 
     Args:
         tree: What `parse` returned, or a part of it.
@@ -68,9 +69,9 @@ def _tokens(tree: ast.AST) -> Iterator[str]:
 
 
 def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
-    """What a node holds, last name first, without what is empty: versions differ in which fields they have.
+    """A node's fields, last name first, without empty ones: versions of Python have different fields.
 
-    An expression's context (load, store, delete) follows from its place.
+    It leaves out an expression's context (load, store, delete), which follows from its place.
     """
     for name in sorted(node._fields, reverse=True):
         value = getattr(node, name, None)

@@ -21,8 +21,8 @@ class Origin(Enum):
     """Whose code a module is.
 
     Attributes:
-        OWN: The user's: a file outside of installed packages, an editable install's among them, or a package
-            that was installed from a folder, whose version rarely changes when its code does.
+        OWN: The user's: a file outside of installed packages, an editable install, or a package that was
+            installed from a folder, whose version rarely changes when its code does.
         INSTALLED: A distribution's from an index, an archive or a repository.
         PLATFORM: Python's standard library or this project.
     """
@@ -77,7 +77,7 @@ def _from_folders(root: Path) -> list[Distribution]:
 
 
 def _source(distribution: Distribution) -> dict[str, Any]:
-    """What a distribution was installed from, as PEP 610 records it; empty for one from an index."""
+    """The source that a distribution was installed from, as PEP 610 records it; empty for an index."""
     try:
         source = json.loads(distribution.read_text("direct_url.json") or "{}")
     except ValueError:

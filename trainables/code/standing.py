@@ -1,4 +1,4 @@
-"""Code that was noted earlier beside what is here now, found without importing any of it."""
+"""Compares code that was recorded earlier with the code here now, without importing any of it."""
 
 import re
 from importlib.metadata import PackageNotFoundError, distribution
@@ -11,11 +11,11 @@ _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 def differs(name: str, noted: str) -> bool:
-    """Whether a module or a distribution is another one now; one that is not here is not.
+    """Whether a module or a distribution has changed; one that is not here has not.
 
     Args:
         name: Name in `trainables.code.definition.Code.modules`.
-        noted: What stands there.
+        noted: The value recorded under it.
     """
     try:
         spec = find(name) if _MODULE.fullmatch(name) else None

@@ -1,7 +1,8 @@
 """A content-addressed cache of encoded tensors, shared by all trials on a node.
 
-An entry is written once, behind a file lock, to a temporary name and then renamed, so that no reader ever
-sees half of one; readers map it into memory, so that all trials share its pages. A damaged one is made anew.
+A process writes an entry once, behind a file lock, to a temporary name and then renames it, so that no reader
+ever sees half of one. Readers map it into memory, so that all trials share its pages. A damaged entry is made
+anew.
 """
 
 import logging
@@ -30,7 +31,7 @@ def cached(name: str, content: str, encode: Callable[[], Encoded]) -> Encoded:
     """Returns the entry ``name`` for ``content``, encoding it first where it is not there yet.
 
     Args:
-        name: What the entry is, for people: ``"mnist"``.
+        name: Name of the entry, for people: ``"mnist"``.
         content: Digest of everything the entry depends on: raw files, settings, encoder version.
         encode: Makes the entry: tensors and plain values by name.
 
@@ -40,7 +41,7 @@ def cached(name: str, content: str, encode: Callable[[], Encoded]) -> Encoded:
     Raises:
         CacheError: The cache's folder cannot be written to, or the entry cannot be read.
 
-    An entry that is damaged is made anew, and a line in the log says so.
+    A damaged entry is made anew, and the log has a line about it.
     """
     path = cache_root() / f"{name}-{content}.pt"
     entry = _entry(path)
@@ -57,12 +58,12 @@ def cached(name: str, content: str, encode: Callable[[], Encoded]) -> Encoded:
                 save_atomically(encoded, path)
             entry = _entry(path)
     if entry is None:
-        raise CacheError(f"{path} does not hold what was just written; name another DROPATTACK_CACHE")
+        raise CacheError(f"{path} does not hold what was just written; set another DROPATTACK_CACHE")
     return entry
 
 
 def _entry(path: Path) -> Encoded | None:
-    """What an entry holds; nothing where it is not there, or damaged."""
+    """The content of an entry; ``None`` if it is missing or damaged."""
     with _in_use():
         if not path.exists():
             return None
@@ -97,5 +98,5 @@ def _in_use() -> Iterator[None]:
         yield
     except OSError as error:
         raise CacheError(
-            f"cannot use the cache {cache_root()} ({error}); name a folder of yours in DROPATTACK_CACHE"
+            f"cannot use the cache {cache_root()} ({error}); set DROPATTACK_CACHE to a folder of yours"
         ) from error

@@ -1,4 +1,4 @@
-"""What a model is trained on: three splits that give batches, and how they came about."""
+"""The data that a model trains on: three splits that yield batches, and their source."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -22,18 +22,18 @@ class Data:
 
     Attributes:
         train: Examples to learn from.
-        valid: Examples that choose: hyperparameters, early stopping, the best checkpoint.
-        test: Examples that are looked at once, at the end.
+        valid: Examples that choose hyperparameters, the end of a training and the best checkpoint.
+        test: Examples that are used once, at the end.
         classes: Number of labels.
         checksum: Digest of the raw content and of how it was split and encoded.
-        positive: The class that binary F1 is about, where there is one: rumours.
+        positive: The positive class of binary F1, if there is one, such as rumours.
         extras: What a model is built from beside the number of classes, such as word vectors.
-        bounds: Smallest and largest value of a continuous input, numbers or ``[channels, 1, 1]``; attacks
-            keep to them, and their ε of 1 is the distance between them.
+        bounds: Smallest and largest value of a continuous input, numbers or ``[channels, 1, 1]``. Attacks
+            stay inside them, and their ε of 1 is the distance between them.
         facts: Numbers that describe the encoding, for the record: shares of unknown words, texts left out.
-        groups: The group of each example, where they have some; a trial may leave one out.
-        words: Tells words from padding, which no method attacks; see `Task.words`. Those of a `TextSplit` are
-            known.
+        groups: The group of each example, if they have groups; a trial may leave one out.
+        words: Separates words from padding, which no method attacks; see `Task.words`. A `TextSplit` needs
+            none.
     """
 
     train: Split
@@ -54,11 +54,11 @@ class Data:
         for name in ("train", "valid", "test") if self.groups is not None else ():
             groups, examples = len(getattr(self.groups, name)), len(getattr(self, name))
             if groups != examples:
-                raise UsageError(f"Data.groups is of {groups} {name} examples, and there are {examples}")
+                raise UsageError(f"Data.groups holds {groups} {name} examples, and there are {examples}")
 
     @property
     def features(self) -> int:
-        """How many numbers an example has, where it is a row of them: a layer's ``in_features``.
+        """Number of numbers in an example that is a row of them: a layer's ``in_features``.
 
         Raises:
             UsageError: Examples are no rows of numbers.
@@ -72,7 +72,7 @@ class Data:
         """The shape of an example, such as ``(3, 32, 32)``.
 
         Raises:
-            UsageError: The dataset does not say it, as for texts, whose lengths differ.
+            UsageError: The dataset has no one shape, as for texts, whose lengths differ.
         """
         if "shape" not in self.extras:
             raise UsageError(
@@ -81,7 +81,7 @@ class Data:
         return tuple(self.extras["shape"])
 
     def to(self, device: torch.device) -> "Data":
-        """The same data with their examples and bounds on a device, which trials can share; see `placed`."""
+        """The same data with examples and bounds on a device, where trials can share them; see `placed`."""
         train, valid, test = placed((self.train, self.valid, self.test), device)
         low, high = (b.to(device) if isinstance(b, torch.Tensor) else b for b in self.bounds)
         return replace(self, train=train, valid=valid, test=test, bounds=(low, high))
@@ -93,11 +93,11 @@ class Dataset(ABC):
     Attributes:
         name: Name in commands and messages.
         settings_type: The options that a sweep may set.
-        published: How many examples the complete dataset has, where a part of it may be in use.
-        positive: The class that binary F1 is about, where there is one.
+        published: Number of examples of the complete dataset, if a part of it may be in use.
+        positive: The positive class of binary F1, if there is one.
         words: Whether examples are texts, whose ``input`` is the embedding of their words.
-        inputs: Names of the inputs of fractions, where a model is called with several by name; each is a
-            target, ``input.image``.
+        inputs: Names of the inputs of fractions, if a model is called with several by name; each is a target,
+            ``input.image``.
         grouped: Whether its data may name the group of each example; see `Data.groups`.
     """
 
@@ -111,25 +111,25 @@ class Dataset(ABC):
 
     @abstractmethod
     def checksum(self, root: Path, settings: Settings) -> str:
-        """Digest of everything the loaded data depend on.
+        """Computes a digest of everything the loaded data depend on.
 
         Raises:
-            UsageError: Files are missing, truncated or not what they should be.
+            UsageError: Files are missing, truncated or of other content.
         """
 
     @abstractmethod
     def load(self, root: Path, settings: Settings) -> Data:
-        """The data, encoded on first use and mapped from the node's cache from then on.
+        """Loads the data, encoded on first use and mapped from the node's cache from then on.
 
         Raises:
             UsageError: As `checksum` does.
         """
 
     def incomplete(self, root: Path, settings: Settings) -> str:
-        """What is lacking of the published dataset, such as ``400 of the 127,600 published examples``.
+        """The part that is here of the published dataset: ``400 of the 127,600 published examples``.
 
         Returns:
-            Nothing where it is complete, and where it is not known how much was published.
+            Empty text if the dataset is complete, or if the published number is unknown.
 
         Raises:
             UsageError: As `checksum` does.

@@ -1,4 +1,4 @@
-"""Reading files that somebody else wrote: every flaw is one error that names file and line."""
+"""Reads files that other programs wrote: every flaw raises an error that names file and line."""
 
 import csv
 import gzip
@@ -20,9 +20,9 @@ from trainables.digest import digest
 
 csv.field_size_limit(2**24)
 _LARGEST_CONTENT = 2**32
-"""Bytes that a ``.gz`` is unpacked to in memory at most."""
+"""Largest number of bytes that a ``.gz`` may unpack to in memory."""
 _LARGEST = 2**27
-"""Bytes of a file in an archive that is read into memory."""
+"""Largest number of bytes of a file in an archive that is read into memory."""
 _DAMAGED = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
     *(
@@ -32,14 +32,14 @@ _DAMAGED = (
         LookupError,
     ),  # of encrypted members, unknown compressions, odd headers
 )
-"""What reading an archive fails with."""
+"""Errors of reading an archive."""
 
 
 def require(path: Path, dataset: str) -> Path:
     """Returns ``path`` if it exists.
 
     Raises:
-        UsageError: It does not; the message says how to get it.
+        UsageError: It does not exist; the message says how to get it.
     """
     root_missing = next((p for p in reversed(path.parents) if not p.exists()), None)
     if not path.exists():
@@ -93,7 +93,7 @@ def is_hidden(name: str) -> bool:
 
 
 def lines(path: Path) -> Iterator[tuple[str, str]]:
-    """The lines of a large file one by one: where each stands, for messages, and its text without the end.
+    """Yields the lines of a large file: the place of each, for messages, and its text without the line end.
 
     Raises:
         UsageError: As `read` and `text` do.
@@ -134,13 +134,13 @@ def text(content: bytes, name: str) -> str:
 def rows(
     path: Path, columns: Sequence[str], header: bool = True, optional: Sequence[str] = ()
 ) -> Iterator[tuple[str, dict[str, str]]]:
-    """The rows of a CSV file: where each stands, for messages, and its values by column.
+    """Yields the rows of a CSV file: the place of each, for messages, and its values by column.
 
     Args:
         path: The file; ``.gz`` is decompressed.
         columns: Columns to take; the header must have them all, or each row exactly these.
         header: Whether the first row names the columns.
-        optional: Columns to take where the header has them; their values are empty elsewhere.
+        optional: Columns to take if the header has them; otherwise their values are empty.
 
     Raises:
         UsageError: The file is empty, not UTF-8, not CSV, or lacks a column.
@@ -175,7 +175,7 @@ _SIGNS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def other_separator(header: str) -> str:
-    """What separates the columns of a header in which there are no commas; empty where nothing does."""
+    """The separator of a header without commas; empty if there is none."""
     return next((name for sign, name in _SIGNS.items() if sign in header), "")
 
 
@@ -199,15 +199,15 @@ def refuse_repetition(names: Iterable[tuple[str, str]], kind: str) -> None:
     seen: dict[str, str] = {}
     for name, where in names:
         if name in seen:
-            raise UsageError(f"{where}: {kind} {name!r} stands already in {seen[name]}; remove one")
+            raise UsageError(f"{where}: {kind} {name!r} is already in {seen[name]}; remove one")
         seen[name] = where
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpacks a tar or zip archive into ``folder``, where no member may lie outside it.
+    """Unpacks a tar or zip archive into ``folder``.
 
     Raises:
-        UsageError: The archive is damaged, or a member is a link, a device, or points outside.
+        UsageError: The archive is damaged, or a member is a link, a device, or points outside of the folder.
     """
     try:
         if zipfile.is_zipfile(archive):
@@ -249,7 +249,7 @@ def archived(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, b
         wanted: Whether a file is read, by its name without a leading ``./``; hidden ones never are.
 
     Raises:
-        UsageError: The archive is truncated, damaged or none, or a file in it is larger than a dataset's.
+        UsageError: The archive is truncated, damaged or no archive, or a file in it is too large.
     """
     try:
         with tarfile.open(path) as tar:
@@ -273,7 +273,7 @@ def archived(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, b
 
 
 def fingerprint(paths: Sequence[Path]) -> str:
-    """Digest of names, sizes and times of files: cheap, and different whenever a file was changed."""
+    """Digest of names, sizes and times of files, which is cheap; it changes whenever a file changes."""
     stats = [(str(path.resolve()), _stat(path)) for path in paths]
     return digest([[name, found.st_size, found.st_mtime_ns] for name, found in stats])
 
@@ -299,5 +299,5 @@ def digest_of(path: Path) -> str:
 
 
 def content_digest(path: Path) -> str:
-    """`digest_of` a file, remembered in the node's cache as long as the file is unchanged."""
+    """`digest_of` a file, kept in the node's cache while the file is unchanged."""
     return remembered(fingerprint([path]), lambda: digest_of(path))

@@ -15,11 +15,11 @@ _NAME = re.compile(r"[\w-]+")
 
 @dataclass(frozen=True)
 class Groups:
-    """Which group each example of three splits is of.
+    """The group of each example of three splits.
 
     Attributes:
-        names: Of all groups.
-        train: Places in ``names`` of the training examples' groups, ``[n]``, int64, on the CPU.
+        names: Names of all groups.
+        train: Indices in ``names`` of the training examples' groups, ``[n]``, int64, on the CPU.
         valid: Those of the validation examples.
         test: Those of the test examples.
 
@@ -37,7 +37,8 @@ class Groups:
         found = self.everyone.unique().tolist()
         if len(self.names) < 2 or found != list(range(len(self.names))):
             raise UsageError(
-                f"groups must be at least two, each with examples; {list(self.names)} has those of {found}"
+                f"groups must be at least two, each with examples; of {list(self.names)} only "
+                f"numbers {found} have some"
             )
         for name in self.names:
             if not _NAME.fullmatch(name):
@@ -45,7 +46,7 @@ class Groups:
 
     @classmethod
     def of(cls, train: Sequence[str], valid: Sequence[str], test: Sequence[str]) -> Self:
-        """From the name of each example's group; they are put in the order of their names.
+        """Builds groups from the name of each example's group, ordered by name.
 
         Examples:
             >>> Groups.of(["paris", "oslo"], ["oslo"], ["paris"]).train
@@ -58,5 +59,5 @@ class Groups:
 
     @property
     def everyone(self) -> Tensor:
-        """Of all examples: those of the training split, then of validation, then of test."""
+        """The groups of all examples: of training, then validation, then test."""
         return torch.cat([self.train, self.valid, self.test])

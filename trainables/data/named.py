@@ -1,4 +1,4 @@
-"""Examples of several inputs that have names, such as an image and a row of numbers beside it."""
+"""Examples with several named inputs, such as an image and a row of numbers beside it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Where data are looked for by what is not told: the data root of the command that runs."""
+"""The data root of the running command, for code that receives no path."""
 
 import os
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ _ROOT: ContextVar[Path | None] = ContextVar("data root", default=None)
 
 
 def data_root() -> Path:
-    """The data root of the command that runs, else ``$DROPATTACK_DATA``, else ``data``."""
+    """The data root of the running command, else ``$DROPATTACK_DATA``, else ``data``."""
     return _ROOT.get() or Path(os.environ.get("DROPATTACK_DATA", "data"))
 
 
 @contextmanager
 def rooted(root: Path) -> Iterator[None]:
-    """Makes a folder the data root meanwhile."""
+    """Makes a folder the data root inside this context."""
     token = _ROOT.set(root)
     try:
         yield

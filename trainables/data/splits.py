@@ -17,7 +17,7 @@ _POOL = 50
 
 
 class Split(Protocol):
-    """Labelled examples that are held in memory and handed out in batches."""
+    """Labelled examples in memory, which yields them in batches."""
 
     @property
     def labels(self) -> Tensor:
@@ -27,13 +27,13 @@ class Split(Protocol):
         """Number of examples."""
 
     def batches(self, size: int, generator: torch.Generator | None = None) -> Iterator[Batch]:
-        """Every example once, in batches of ``size``: shuffled by ``generator``, or in order without one."""
+        """Yields every example once, in batches of ``size``: shuffled by ``generator``, else in order."""
 
     def order(self, size: int, generator: torch.Generator) -> Sequence[Tensor]:
-        """The indices of each of the batches that `batches` gives, ``[batch]`` each."""
+        """The indices of each batch that `batches` yields, ``[batch]`` each."""
 
     def take(self, indices: Tensor) -> Batch:
-        """The examples at indices of any shape, as `order` gives them; batches lead with that shape."""
+        """The examples at indices of any shape, such as `order`'s; inputs and labels lead with that shape."""
 
     def joined(self, others: Sequence[Self]) -> Self:
         """These examples and then the others'."""
@@ -106,7 +106,7 @@ class ImageSplit:
 
 @dataclass(frozen=True)
 class TensorSplit:
-    """Examples that a model takes as they are: rows of a table, or anything else of one shape.
+    """Examples that a model receives unchanged: rows of a table, or anything else of one shape.
 
     Attributes:
         inputs: ``[n, ...]``, float.
@@ -168,8 +168,8 @@ class TextSplit:
     def batches(self, size: int, generator: torch.Generator | None = None) -> Iterator[Batch]:
         """See `Split.batches`; inputs are ``(tokens [batch, longest], lengths [batch])``, longest text first.
 
-        Shuffled batches are cut from pools of `_POOL` batches that are sorted by length, and then shuffled
-        themselves; without a generator the whole split is sorted.
+        With a generator, pools of `_POOL` batches are sorted by length and cut into batches, which are then
+        shuffled. Without one the whole split is sorted.
         """
         for indices in self.order(size, generator):
             yield self.take(indices)
@@ -186,20 +186,20 @@ class TextSplit:
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
     def take(self, indices: Tensor) -> Batch:
-        """See `Split.take`; tokens go as far as the longest of these texts."""
+        """See `Split.take`; tokens are cut to the longest of these texts."""
         lengths = self.lengths[indices]
         there = indices.to(self.labels.device, non_blocking=True)
         return (self.tokens[there, : int(lengths.max())].long(), lengths), self.labels[there]
 
     @staticmethod
     def words(inputs: Inputs) -> Tensor:
-        """See `Task.words`: what lies within a text's length, for the inputs of a batch."""
+        """See `Task.words`: true within a text's length, for the inputs of a batch."""
         tokens, lengths = inputs
         ends = lengths.to(tokens.device, non_blocking=True)
         return torch.arange(tokens.shape[1], device=tokens.device) < ends[:, None]
 
     def joined(self, others: Sequence["TextSplit"]) -> "TextSplit":
-        """See `Split.joined`; all are of one data set, and so padded to one length."""
+        """See `Split.joined`; all are of one dataset, and so padded to one length."""
         parts = [self, *others]
         tokens, lengths, labels = ([getattr(p, n) for p in parts] for n in ("tokens", "lengths", "labels"))
         return TextSplit(torch.cat(tokens), torch.cat(lengths), torch.cat(labels))
@@ -220,15 +220,15 @@ class TextSplit:
 
 
 def stratified_subset(labels: Tensor, size: int, seed: int, balanced: bool = False) -> Tensor:
-    """Indices of ``size`` examples with the classes in the proportions of the whole, or equally many of each.
+    """Indices of ``size`` examples, with classes in the proportions of the whole or equally many of each.
 
     Subsets of one seed are nested: a smaller one lies within every larger one.
 
     Args:
-        labels: ``[n]``, int64; where they are ``[n, ...]``, which are no classes, nothing is stratified.
+        labels: ``[n]``, int64. Labels ``[n, ...]`` are no classes, and nothing is stratified.
         size: How many to take, at most n.
-        seed: Which subset.
-        balanced: Whether all classes are to be equally frequent, until the rarest ones are used up.
+        seed: Decides the subset.
+        balanced: Whether to take equally many of every class, until the rarest ones are used up.
 
     Returns:
         ``[size]`` indices, int64, on the CPU.
@@ -237,8 +237,8 @@ def stratified_subset(labels: Tensor, size: int, seed: int, balanced: bool = Fal
     labels = labels.cpu() if labels.ndim == 1 else torch.zeros(len(labels))
     order = torch.randperm(len(labels), generator=generator)
     shuffled = labels[order]
-    # Examples are taken by ascending rank within their class. Measured as a share of the class, that takes
-    # all classes at the same rate, for every size at once; measured as a count, it takes equally many.
+    # Takes examples by ascending rank within their class. A rank as a share of the class takes all classes
+    # at the same rate, for every size at once; a rank as a count takes equally many of each.
     rank = torch.empty(len(labels), dtype=torch.float64)
     for label in shuffled.unique():
         members = (shuffled == label).nonzero().squeeze(1)

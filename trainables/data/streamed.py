@@ -1,4 +1,4 @@
-"""Examples that do not fit on a device beside what trains there: they move batch by batch."""
+"""Examples that do not fit on a device beside the training: they move there batch by batch."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from trainables.data.splits import Split
 from trainables.gpu import room_on
 
 _SHARE = 0.5
-"""Of a device's room that a split may take up."""
+"""Largest share of a device's free memory that splits may fill."""
 
 
 @dataclass(frozen=True)
 class Streamed:
-    """A split that stays where it is, and whose batches are on a device; see `Split`.
+    """A split that stays where it is, and moves its batches to a device; see `Split`.
 
     Attributes:
         whole: The split.
-        device: Where its batches go.
+        device: The device of its batches.
     """
 
     whole: Any
@@ -46,7 +46,7 @@ class Streamed:
             yield from self.whole.subset(indices).to(self.device).batches(size)
 
     def order(self, size: int, generator: torch.Generator) -> Sequence[Tensor]:
-        """See `Split.order`; where the split is."""
+        """See `Split.order`; on the split's own device."""
         found: Sequence[Tensor] = self.whole.order(size, generator)
         return found
 
@@ -70,7 +70,7 @@ class Streamed:
 
 
 def placed(splits: Sequence[Split], device: torch.device) -> list[Split]:
-    """Splits on a device, or, where they would fill more than half of the room there, their batches alone."""
+    """Moves splits to a device, or their batches alone if they would fill over half of its free memory."""
     streams = [isinstance(split, Streamed) for split in splits]
     if device.type == "cpu" or any(streams) or sum(map(size_of, splits)) <= _SHARE * room_on(device):
         return [split.to(device) for split in splits]
@@ -78,7 +78,7 @@ def placed(splits: Sequence[Split], device: torch.device) -> list[Split]:
 
 
 def size_of(split: Split) -> int:
-    """Bytes of a split's tensors, as far as it tells them or they are its attributes."""
+    """Bytes of a split's tensors: its ``nbytes`` if it has that, else those of its attributes."""
     known = getattr(split, "nbytes", None)
     if isinstance(known, int):
         return known

@@ -1,7 +1,7 @@
-"""From texts to token ids and word vectors: the only module that knows torchtext.
+"""From texts to token ids and word vectors: the only module that uses torchtext.
 
-torchtext's own `Vectors` reader is left aside: it switches off certificate checks for the whole process and
-cannot say which line of a file is broken.
+It does not use torchtext's own `Vectors` reader, which switches off certificate checks for the whole process
+and does not name the broken line of a file.
 """
 
 import logging
@@ -29,7 +29,7 @@ _TOKENIZERS = ("basic_english", "notebook")
 
 @dataclass(frozen=True, kw_only=True)
 class TextSettings(Settings):
-    """How texts become token ids; the paper's choices by default, where it states any."""
+    """How texts become token ids; the defaults are the paper's choices, where it states any."""
 
     tokenizer: str = setting(
         "basic_english",
@@ -49,9 +49,9 @@ class TextSettings(Settings):
     )
 
     def digested(self) -> dict[str, Any]:
-        """What of these settings goes into the digest of the data: all of them, by name.
+        """The settings that enter the digest of the data: all of them, by name.
 
-        A setting that comes later is left out at its default, so that no data are renamed.
+        A later version leaves a new setting out at its default, so that the digest of no data changes.
         """
         return self.to_dict()
 
@@ -88,7 +88,7 @@ def encode(
 ) -> tuple[Tensor, Tensor]:
     """Token ids ``[n, longest]``, int32, and lengths ``[n]``, int64.
 
-    A text without any token becomes one unknown word, since no model can read nothing.
+    A text without any token becomes one unknown word, since no model can read an empty text.
     """
     kept = [tokens[: fix_length or None] or (_UNKNOWN_WORD,) for tokens in tokenized]
     lengths = torch.tensor([len(tokens) for tokens in kept])
@@ -102,7 +102,7 @@ def vectors_file(root: Path, name: str) -> Path:
     """The file of word vectors of that name below ``ROOT/glove``, plain or ``.gz``.
 
     Raises:
-        UsageError: There is none; the message lists those there are.
+        UsageError: There is no such file; the message lists the files there.
     """
     folder = root / "glove"
     for path in (folder / name, folder / f"{name}.gz"):
@@ -111,19 +111,19 @@ def vectors_file(root: Path, name: str) -> Path:
     there = sorted(path.name.removesuffix(".gz") for path in folder.glob("[!.]*.txt*"))
     raise UsageError(
         f"{folder / name} is missing; run `dropattack data fetch glove --data DIR`, put the file there, "
-        f"or set data.vectors to one that is there ({', '.join(there) or 'none'}) or to '' for random vectors"
+        f"or set data.vectors to a file there ({', '.join(there) or 'none'}) or to '' for random vectors"
     )
 
 
 def read_vectors(path: Path, words: dict[str, int]) -> tuple[Tensor, Tensor]:
-    """The vectors of known words from a GloVe text file: each line a word and its numbers.
+    """Reads the vectors of known words from a GloVe text file: each line a word and its numbers.
 
     Returns:
         Ids of the words that have a vector, ``[known]``, int64, ascending; the vectors, ``[known, size]``.
 
     Raises:
-        UsageError: A line has another number of values than the first, or that of a known word one that is
-            not a finite number.
+        UsageError: A line has another number of values than the first, or a known word's line has a value
+            that is not a finite number.
     """
     found: dict[int, array[float]] = {}
     values = ""
@@ -143,17 +143,17 @@ def check_vectors(path: Path) -> tuple[int, int]:
         How many vectors it holds, and their size.
 
     Raises:
-        UsageError: A line has another number of values than the first, or one that is not a finite number.
+        UsageError: A line has another number of values than the first, or a value that is not finite.
     """
     sizes = [len(_numbers(values, where)) for where, _, values in _entries(path)]
     return len(sizes), sizes[0]
 
 
 def _entries(path: Path) -> Iterator[tuple[str, str, str]]:
-    """Where each line of a file of vectors stands, its word, and its numbers, as many as the first line's.
+    """Yields each vector's place in its file, its word, and its numbers, as many as the first line has.
 
-    Words may hold spaces, as ``. . .`` of GloVe's does. A first line that counts words and numbers, as that
-    of fastText and word2vec does, is no vector.
+    Words may hold spaces, as GloVe's ``. . .`` does. A first line that counts words and numbers, as in files
+    of fastText and word2vec, is no vector.
     """
     size = said = 0
     for number, (where, line) in enumerate(files.lines(path)):

@@ -1,9 +1,9 @@
-"""Tokens and stop words as the DropAttack notebooks take them, with nothing to download.
+"""Tokens and stop words as in the DropAttack notebooks, with nothing to download.
 
 The notebooks lower-case a text, split it as the Penn Treebank does, and drop NLTK's English stop words (so
 that "not" goes and "n't" stays) and every token that occurs within Python's `string.punctuation` (so that
-"..." stays). NLTK finds sentence ends with a trained model before it splits full stops off; here a full stop
-ends a sentence wherever white space follows, except after a single letter or a word with a full stop inside.
+"..." stays). NLTK finds sentence ends with a trained model before it splits full stops off. Here a full stop
+ends a sentence if white space follows, except after a single letter or a word with a full stop inside.
 """
 
 import re
@@ -48,7 +48,7 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 def treebank(text: str) -> list[str]:
     """Splits lower-cased text as the Penn Treebank does.
 
-    Example:
+    Examples:
         >>> treebank("It wasn't bad, was it?")
         ['it', 'was', "n't", 'bad', ',', 'was', 'it', '?']
     """
@@ -59,9 +59,9 @@ def treebank(text: str) -> list[str]:
 
 
 def notebook_tokens(text: str) -> list[str]:
-    """`treebank` tokens without stop words and punctuation, as the notebooks feed them to the models.
+    """`treebank` tokens without stop words and punctuation, as the notebooks pass them to the models.
 
-    Example:
+    Examples:
         >>> notebook_tokens("It wasn't bad, was it...")
         ["n't", 'bad', '...']
     """

@@ -95,7 +95,7 @@ class CifarDataset(Dataset):
 
 
 def _archived(path: Path, folder: str, names: list[str]) -> dict[str, tuple[str, bytes]]:
-    """Where each member stands, for messages, and its content."""
+    """The place of each member, for messages, and its content."""
     contents = dict(files.archived(path, {f"{folder}/{name}" for name in names}.__contains__))
     for name in names:
         if f"{folder}/{name}" not in contents:

@@ -1,4 +1,4 @@
-"""Texts of one's own: `ROOT/FOLDER/{train,valid,test}.csv` with the columns ``text,label``."""
+"""A user's own texts: `ROOT/FOLDER/{train,valid,test}.csv` with the columns ``text,label``."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,13 @@ from trainables.datasets.texts import TextDataset
 
 @dataclass(frozen=True)
 class CsvTexts(TextDataset):
-    """Three CSV files, one for each split; a text that stands in two of them counts in one, see `apart`.
+    """Three CSV files, one for each split; a text of several files stays in one, see `apart`.
 
     Attributes:
         name: Name of the dataset.
         folder: Folder below the data root that holds the files.
-        labels: What the column ``label`` may say, in the order of the classes.
-        positive: The class that binary F1 is about, where there is one.
+        labels: The values of the column ``label``, in the order of the classes.
+        positive: The positive class of binary F1, if there is one.
     """
 
     name: str = "texts"

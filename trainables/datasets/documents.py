@@ -1,4 +1,4 @@
-"""Labelled texts, and how they are split so that no two splits hold equal ones."""
+"""Labelled texts, and splits of them that share no text."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,9 +16,9 @@ class Documents:
     """Labelled texts in their order, without repetition of the same source.
 
     Attributes:
-        texts: As they were read.
+        texts: The texts, unchanged.
         labels: Their classes.
-        groups: The name of each text's group; empty where they have none.
+        groups: The name of each text's group; empty if they have none.
     """
 
     texts: Sequence[str]
@@ -27,13 +27,13 @@ class Documents:
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[str, int]]) -> "Documents":
-        """From ``(text, label)`` pairs."""
+        """Builds documents from ``(text, label)`` pairs."""
         listed = list(pairs)
         return cls([text for text, _ in listed], [label for _, label in listed])
 
     @classmethod
     def grouped(cls, rows: Iterable[tuple[str, int, str]]) -> "Documents":
-        """From ``(text, label, group)``; without groups where one of them is empty."""
+        """Builds documents from ``(text, label, group)``; without groups if one of them is empty."""
         listed = list(rows)
         texts, groups = [text for text, *_ in listed], [group for *_, group in listed]
         return cls(texts, [label for _, label, _ in listed], groups if all(groups) else ())
@@ -50,13 +50,13 @@ class Documents:
     def parted(self, *shares: float) -> list["Documents"]:
         """Disjoint stratified parts of these shares, and the rest, always in the same way.
 
-        Equal texts all go to the rest, as far as their class has others, so that the parts share none; see
+        Equal texts all go to the rest, as long as their class has others, so that the parts share none; see
         `wording`.
         """
         wordings = list(map(wording, self.texts))
         counts = Counter(wordings)
         drawn = stratified_subset(torch.tensor(self.labels), len(self), _SPLIT_SEED).tolist()
-        # The classes keep their places, and within each the texts that stand once come first.
+        # The classes keep their places, and within each the texts that occur once come first.
         members: dict[int, list[int]] = {label: [] for label in self.labels}
         for i in sorted(drawn, key=lambda i: counts[wordings[i]] > 1):
             members[self.labels[i]].append(i)
@@ -75,14 +75,14 @@ Corpus = tuple[Documents, Documents, Documents]
 
 
 def wording(written: str) -> str:
-    """What equal texts have in common: everything but case and white space."""
+    """A text without case and white space, by which equal texts are found."""
     return " ".join(written.casefold().split())
 
 
 def apart(corpus: Corpus) -> Corpus:
-    """The corpus with no text in two splits.
+    """Removes texts of a corpus so that none is in two splits.
 
-    The test split stays as it is; validation loses what stands in it, and training what stands in either.
+    The test split stays as it is. Validation loses the texts of test, and training those of both.
     """
     kept: list[Documents] = []
     held: set[str] = set()

@@ -43,7 +43,7 @@ _IMDB = Web(
     {"aclImdb_v1.tar.gz": "md5:7c2ac02c03563afcf9b574c7e56c153a"},
 )
 _GLOVE_6B, _PUBLISHED_VECTORS = re.compile(r"glove\.6B\.\d+d\.txt(\.gz)?"), 400_000
-"""What files of the published vectors are called, and how many each holds."""
+"""Names of the published files of vectors, and how many vectors each holds."""
 _AGNEWS = Web(
     {
         f"ag_news_csv/{half}.csv": "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/"
@@ -59,11 +59,11 @@ _AGNEWS = Web(
 
 @dataclass(frozen=True)
 class Report:
-    """What verifying found.
+    """The result of verifying a dataset.
 
     Attributes:
         text: One line for people.
-        complete: Whether as much is there as was published.
+        complete: Whether all published data are there.
     """
 
     text: str
@@ -75,9 +75,9 @@ class Fetchable:
     """Something that can be fetched.
 
     Attributes:
-        verify: Reads everything below a data root; raises a `UsageError` for what is missing or broken.
-        sources: Where to get it, tried in order.
-        by_hand: What to put where, if no source can be reached.
+        verify: Reads everything below a data root; raises a `UsageError` if something is missing or broken.
+        sources: Places to get it from, tried in order.
+        by_hand: Which files a user must put where, if no source can be reached.
     """
 
     verify: Callable[[Path], Report]
@@ -86,7 +86,7 @@ class Fetchable:
 
 
 def verify(name: str, root: Path) -> Report:
-    """Reads a dataset's files below ``root`` and compares them with what was published.
+    """Reads a dataset's files below ``root`` and compares them with the published ones.
 
     Raises:
         UsageError: There is no such dataset, or a file is missing or broken; the message names it.
@@ -97,8 +97,8 @@ def verify(name: str, root: Path) -> Report:
 def fetch(name: str, root: Path) -> Report:
     """Gets a dataset, unless it is already complete below ``root``.
 
-    Sources are tried in order: the official one, then packages. Each fills a folder of its own, which is
-    verified as a whole before anything is moved to its place; other processes that want the same wait.
+    It tries sources in order: the official one, then packages. Each fills its own folder, which is verified
+    as a whole before any file is moved to its place. Other processes that fetch the same dataset wait.
 
     Raises:
         UsageError: No source could be reached and nothing usable is there; the message says which file to
@@ -152,7 +152,7 @@ def _one_line(error: BaseException) -> str:
 
 
 def _tidy(staging: Path) -> None:
-    """Removes what a failed source left, except downloads that the next call goes on with."""
+    """Removes what a failed source left, except downloads that the next call resumes."""
     if not any(staging.rglob("*.partial")):
         shutil.rmtree(staging)
 
@@ -179,8 +179,8 @@ def _images(dataset: Dataset) -> Callable[[Path], Report]:
 def _texts(dataset: TextDataset, hashes: Mapping[str, str]) -> Callable[[Path], Report]:
     """Verifies a dataset under its default settings, without word vectors.
 
-    It is called complete where each of its files has the content that was published: ``hashes`` are those of
-    published files by their path below the data root, see `Web`. Elsewhere examples are counted.
+    The dataset is complete if each of its files has the published content, by ``hashes`` of published files
+    for their path below the data root; see `Web`. Otherwise examples are counted.
     """
 
     def check(root: Path) -> Report:
@@ -201,7 +201,7 @@ def _texts(dataset: TextDataset, hashes: Mapping[str, str]) -> Callable[[Path], 
             f"{size:,} {name}" for size, name in zip(sizes, ("train", "valid", "test"), strict=True)
         )
         if total > sum(sizes):
-            parts += f"; {total - sum(sizes):,} left out, which stand in another split too"
+            parts += f"; {total - sum(sizes):,} left out, which are also in another split"
         remark = f"; not the published file: {', '.join(others)}" if others else ""
         return Report(f"{dataset.name}: {share} ({parts}), checksum {checksum}{remark}", total == published)
 

@@ -1,4 +1,4 @@
-"""Which datasets lie below a data root, without reading them; `fetch.verify` reads them."""
+"""Finds which datasets are below a data root, without reading them; `fetch.verify` reads them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     "pheme": ("PHEME/all-rnr-annotated-threads", "PHEME/pheme9_source_tweets.csv", "PHEME/2018_train.csv"),
     "glove": ("glove/[!.]*.txt*",),
 }
-"""What is there where a dataset is: patterns below the data root, any of which will do."""
+"""Patterns below the data root for each dataset; one match shows that the dataset is there."""
 
 
 def datasets_below(root: Path) -> dict[str, bool]:

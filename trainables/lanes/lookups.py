@@ -7,17 +7,17 @@ from torch import Tensor
 class Lookups:
     """Distinct token ids of each lane's batch, and where each token stands among them.
 
-    A pass that is given these rows as its matrix, and positions for token ids, computes what it would compute
-    with the whole matrix, and its gradient is of the rows' size. Lanes meet different numbers of distinct
-    tokens: rows are padded with zeros, which no position points at. Finding them makes the host wait for the
-    device twice: for the rows, and for how many there are.
+    A pass with these rows as its matrix, and positions as token ids, computes the same as with the whole
+    matrix, and its gradient has the size of the rows. Lanes have different numbers of distinct tokens, so
+    rows are padded with zeros, to which no position points. Finding them makes the host wait for the device
+    twice: for the rows, and for their number.
 
-    What stands for padding alone is looked up but not attacked, and its rows come behind those of the words.
+    Tokens that only pad are looked up but not attacked; their rows come after those of the words.
 
     Args:
         tokens: ``[lanes, batch, length]``, integers.
-        lengths: ``[lanes, batch]``, on any device: what lies behind the longest text of a lane was added to
-            match the other lanes, and is not looked up. ``None`` where nothing was added.
+        lengths: ``[lanes, batch]``, on any device. Tokens after the longest text of a lane were added to
+            match the other lanes, and are not looked up. ``None`` if none were added.
         words: ``[lanes, batch, length]``, which tokens are words; ``None`` where all are.
 
     Attributes:
@@ -39,7 +39,7 @@ class Lookups:
             order = (2 * (distinct // beyond) + (met == 0)).argsort(stable=True)
             distinct, found, inverse = distinct[order], met[order].clamp(max=1), order.argsort()[inverse]
         self._lane, self._row = distinct // beyond, distinct % beyond
-        # `torch.bincount` would make the host wait for the largest lane there is.
+        # `torch.bincount` would make the host wait for the size of the largest lane.
         rows = distinct.new_zeros(len(tokens)).index_add_(0, self._lane, torch.ones_like(distinct))
         starts = rows.cumsum(0) - rows
         self._position = torch.arange(len(distinct), device=tokens.device) - starts[self._lane]
@@ -56,11 +56,11 @@ class Lookups:
         return rows
 
     def kept(self, rows: Tensor) -> Tensor:
-        """The rows ``[lanes, most, width]`` with zeros for what stands for padding alone."""
+        """The rows ``[lanes, most, width]`` with zeros for tokens that only pad."""
         behind = torch.arange(self._most, device=rows.device) >= self._counts[:, None]
         return rows.masked_fill(behind[..., None], 0)
 
     def scatter(self, rows: Tensor, matrices: Tensor) -> Tensor:
-        """Puts ``[lanes, most, width]`` back to their places in ``[lanes, vocabulary, width]``, in place."""
+        """Writes ``[lanes, most, width]`` to their places in ``[lanes, vocabulary, width]``, in place."""
         matrices[self._lane, self._row] = rows[self._lane, self._position]
         return matrices

@@ -1,8 +1,8 @@
 """The training loop for many trials at once: lanes of one stack, each equal to its trial trained alone.
 
-One step of the stack trains every lane on a batch of its own. What a lane is beside its stacked tensors
-(generators, history, best model, the format of checkpoint and result) is the `Training` of its trial, which
-gets the lane's parameters back after every epoch and can go on alone at any time.
+One step of the stack trains every lane on its own batch. The `Training` of a lane's trial holds everything
+beside the stacked tensors: generators, history, best model, and the format of checkpoint and result. It gets
+the lane's parameters back after every epoch, and can then train on alone.
 """
 
 import json
@@ -41,9 +41,9 @@ _KNOWN = {
     "robustness",
     "precision",
 }
-"""Training settings that lanes know; everything else must be at its default."""
+"""Training settings that lanes support; all others must be at their defaults."""
 _IGNORED = -100
-"""Label of examples that only fill up a lane's smaller batch; cross entropy leaves them out."""
+"""Label of examples that only fill up a lane's smaller batch; cross entropy ignores them."""
 
 
 def lane_structure(trial: Trial) -> str:
@@ -73,7 +73,7 @@ def lane_structure(trial: Trial) -> str:
 
 
 def stackable(trials: Iterable[Trial]) -> list[list[Trial]]:
-    """Groups trials that can be lanes of one stack; one that cannot be a lane is a group by itself."""
+    """Groups trials that can be lanes of one stack; a trial that cannot be a lane is a group alone."""
     groups: dict[str, list[Trial]] = {}
     for trial in trials:
         try:
@@ -87,8 +87,8 @@ def stackable(trials: Iterable[Trial]) -> list[list[Trial]]:
 class Lanes:
     """Trials that take their steps together.
 
-    A lane equals its trial trained alone in what is drawn at random, bit for bit, and in what is computed up
-    to the rounding of sums that batched operators add up in another order.
+    A lane equals its trial trained alone. Its random draws are the same bit for bit. Its other numbers differ
+    only by rounding, since batched operators add up sums in another order.
 
     Args:
         trainings: One for each lane, fresh or resumed, on one device. While they are lanes, only their
@@ -97,7 +97,7 @@ class Lanes:
     Raises:
         UsageError: A trial cannot be a lane, or they differ in more than numbers.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from trainables.workloads import TrainingSettings, workload_named
         >>> workload, settings = workload_named("digits-lenet5"), TrainingSettings(epochs=1, train_size=64)
@@ -135,12 +135,12 @@ class Lanes:
         return [training.trial.key for training in self._lanes]
 
     def epoch(self) -> dict[str, Metrics | DivergedError]:
-        """Trains every lane for one epoch, validates, and tests those that this finishes.
+        """Trains every lane for one epoch, validates, and tests those that have finished.
 
         Returns:
-            For each trial's key its metrics, as `Training.epoch` gives them; ``train_seconds`` and
-            ``seconds`` are a lane's share of those of the stack. A lane whose loss is not finite has its
-            error instead, and is dropped.
+            For each trial's key its metrics, as from `Training.epoch`; ``train_seconds`` and ``seconds`` are
+            a lane's share of the stack's. A lane whose loss is not finite has its error instead, and is
+            dropped.
         """
         with arithmetic(self._lanes[0].settings.precision):
             return self._epoch()
@@ -165,7 +165,7 @@ class Lanes:
         return found
 
     def training(self, key: str) -> Training:
-        """A lane's training as it stands after the last epoch: to save it, or to go on with it alone."""
+        """A lane's training as of the last epoch, to save it or to train it on alone."""
         lane = self.keys.index(key)
         training = self._lanes[lane]
         self._stack.copy_to(lane, training.model)
@@ -173,7 +173,7 @@ class Lanes:
         return training
 
     def drop(self, *keys: str) -> None:
-        """Ends these lanes; the others move together and do not notice."""
+        """Ends these lanes and compacts the stack; results of the others stay the same."""
         if not keys:
             return
         kept = [lane for lane, key in enumerate(self.keys) if key not in keys]
@@ -231,7 +231,7 @@ class Lanes:
 
 
 class Alone:
-    """A trial by itself, as a stack of one that may be any trial.
+    """A trial alone, as a stack of one; it may be any trial.
 
     Args:
         training: Fresh or resumed.
@@ -241,7 +241,7 @@ class Alone:
         self._training = training
 
     def epoch(self, between: Callable[[], object] = lambda: None) -> dict[str, Metrics | DivergedError]:
-        """See `Lanes.epoch`, and `Training.epoch` for what is called between the steps."""
+        """See `Lanes.epoch`, and `Training.epoch` for ``between``."""
         key = self._training.trial.key
         try:
             return {key: self._training.epoch(between)}
@@ -254,7 +254,7 @@ class Alone:
 
 
 def together(trainings: Sequence[Training]) -> Alone | Lanes:
-    """What trains these trials side by side.
+    """Returns the loop that trains these trials side by side.
 
     Raises:
         UsageError: There are several, and they cannot be lanes of one stack.
@@ -264,7 +264,7 @@ def together(trainings: Sequence[Training]) -> Alone | Lanes:
 
 @torch.inference_mode()
 def measure_stack(stack: Stack, split: Split, classes: int) -> list[tuple[float, Tensor]]:
-    """What `metrics.measure` tells of each lane's model, in one pass over the split for all."""
+    """The loss and confusion matrix of each lane's model, in one pass over the split for all lanes."""
     stack.module.eval()
     device = split.labels.device
     loss = torch.zeros(len(stack), dtype=torch.float64, device=device)
@@ -281,7 +281,7 @@ def measure_stack(stack: Stack, split: Split, classes: int) -> list[tuple[float,
 
 
 def _joined(splits: Sequence[Split]) -> tuple[Split, Tensor]:
-    """One split that holds all of them, and where in it each one begins, ``[lanes, 1]``."""
+    """One split that holds all of them, and the place in it where each begins, ``[lanes, 1]``."""
     distinct = {split.labels.data_ptr(): split for split in splits}
     first, *others = distinct.values()
     numbers = {pointer: number for number, pointer in enumerate(distinct)}

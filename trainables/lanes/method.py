@@ -20,7 +20,7 @@ Log = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class LanesResult:
-    """What one step of all lanes saw; see `StepResult`.
+    """The result of one step of all lanes; see `StepResult`.
 
     Attributes:
         loss: ``[lanes]``.
@@ -34,13 +34,13 @@ class LanesResult:
 
 
 class LaneMethod:
-    """A method for all lanes of a stack; as it stands, one of a single clean pass.
+    """A method for all lanes of a stack; this base class makes a single clean pass.
 
     Args:
-        methods: Of each lane, made for the trial alone; with one `structure`.
+        methods: The method of each lane, made for the trial alone; all have one `structure`.
 
     Attributes:
-        own: Settings that are a number of each lane.
+        own: Settings of which each lane has its own value.
         tasks: Of each lane.
         settings: Of each lane.
     """
@@ -54,15 +54,15 @@ class LaneMethod:
 
     @classmethod
     def structure(cls, settings: Any) -> Hashable:
-        """What lanes of one stack must have in common of their settings."""
+        """The part of a method's settings that all lanes of one stack must share."""
         rest = {name: value for name, value in settings.to_dict().items() if name not in cls.own}
         return (cls.__name__, *sorted(rest.items()))
 
     def step(self, stack: Stack, inputs: Inputs, labels: Tensor, optimizer: StackedAdam) -> LanesResult:
         """Trains every lane on its own batch once.
 
-        A lane whose gradient is not finite is left as it was, as it would be alone; others do not notice. To
-        look for one makes the host wait for a GPU.
+        A lane whose gradient is not finite skips the update, as it would alone; the others are unaffected.
+        The check makes the host wait for a GPU.
 
         Args:
             stack: The models, in training mode.
@@ -83,12 +83,12 @@ class LaneMethod:
         return LanesResult(loss, outputs, log | {"skipped_updates": broken.to(norm.dtype)})
 
     def gather(self, stack: Stack, passes: Passes) -> tuple[Tensor, Any, Log]:
-        """Runs the passes of a step; gives the losses ``[lanes]`` and outputs of the first, and the log."""
+        """Runs the passes of a step; returns losses ``[lanes]`` and outputs of the first, and the log."""
         loss, outputs, _ = passes.run({}, 1)
         return loss, outputs, {}
 
     def adjusted(self, stack: Stack, gradients: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """The gradients that the optimizer gets."""
+        """The gradients that the optimizer receives."""
         return gradients
 
     def keep(self, lanes: Sequence[int]) -> None:
@@ -107,7 +107,7 @@ class LaneMethod:
 
 
 class PlainLanes(LaneMethod):
-    """Standard training, and DropAttack where it comes down to that."""
+    """Standard training, and DropAttack whose settings reduce to it."""
 
     @classmethod
     @override
@@ -116,7 +116,7 @@ class PlainLanes(LaneMethod):
 
 
 class PenaltyLanes(LaneMethod, ABC):
-    """A penalty with its own strength in each lane."""
+    """A penalty of which each lane has its own strength."""
 
     own = frozenset({"strength"})
 

@@ -1,8 +1,8 @@
-"""Which trials may be lanes of one stack, and what trains them.
+"""Decides which trials may be lanes of one stack, and which method trains them.
 
-A lane does what the trial's method does alone. Trials may share a stack where their settings differ in
-numbers only, as `structure` says; passes, update and attack are then those of the whole stack, and every
-random number comes from the lane's own generator in the order in which the trial alone would draw it.
+A lane computes what the trial's method computes alone. Trials may share a stack if their settings differ in
+numbers only, as `structure` defines it. The whole stack then shares passes, update and attack. Every random
+number comes from the lane's own generator, in the order in which the trial alone would draw it.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -21,16 +21,16 @@ from trainables.lanes.method import L1Lanes, L2Lanes, LaneMethod, PlainLanes
 
 
 def structure(name: str, settings: Settings) -> Hashable:
-    """What trials must have in common to be lanes of one stack, beside the model, the data and the training.
+    """The part of a method that all lanes of one stack must share, beside model, data and training.
 
     Args:
-        name: Of the method.
-        settings: The method's.
+        name: Name of the method.
+        settings: The method's settings.
 
     Raises:
         UsageError: This method, or one of these options, cannot be a lane.
 
-    Example:
+    Examples:
         >>> one, other = DropAttackSettings(epsilon=1, p=0.3), DropAttackSettings(control="p-one")
         >>> structure("dropattack", one) == structure("dropattack", other)
         True
@@ -39,10 +39,10 @@ def structure(name: str, settings: Settings) -> Hashable:
 
 
 def lane_method(methods: Sequence[Method[Any]]) -> LaneMethod:
-    """What trains the lanes of a stack.
+    """Builds the method that trains the lanes of a stack.
 
     Args:
-        methods: Of each lane, made for its trial alone.
+        methods: The method of each lane, made for its trial alone.
 
     Raises:
         UsageError: One of them cannot be a lane, or they differ in more than numbers.
@@ -51,7 +51,7 @@ def lane_method(methods: Sequence[Method[Any]]) -> LaneMethod:
     if len(kinds) > 1:
         raise UsageError("the lanes of one stack may differ in numbers only; group them by `structure`")
     if any(method.task.clip_norm is not None for method in methods):
-        raise UsageError("clip_norm cannot be a lane's; train such trials alone")
+        raise UsageError("a lane cannot clip its gradient; leave clip_norm at 0, or train the trial alone")
     return _rule(methods[0].name, methods[0].settings)(methods)
 
 
@@ -67,7 +67,7 @@ def _rule(name: str, settings: Settings) -> type[LaneMethod]:
     standard = settings.standard if isinstance(settings, DropAttackSettings) else settings
     if isinstance(standard, StandardSettings):
         if standard.rounds % 1 or standard.updates != MORE or standard.rounds_start:
-            raise UsageError("a lane takes whole rounds and an update a batch; train such a trial alone")
+            raise UsageError("a lane takes whole rounds and one update a batch; train other trials alone")
         return PlainLanes
     if isinstance(settings, ScheduledSettings) and (settings.start or settings.interval > 1):
         raise UsageError("a lane attacks in every step; train a trial with start or interval alone")

@@ -35,20 +35,20 @@ def linear(parameters: Mapping[str, Tensor], layer: str, inputs: Tensor) -> Tens
 def read_stacked(
     rnn: nn.LSTM | nn.GRU, parameters: Mapping[str, Tensor], name: str, texts: Tensor, lengths: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """What a layer of `trainables.models.reading` does, for every lane.
+    """Computes a layer of `trainables.models.reading` for every lane.
 
-    As in a trial alone, autocast is left out; see `dropattack.modes.mixed_precision`.
+    As in a trial alone, it runs outside of autocast; see `dropattack.modes.mixed_precision`.
 
     Args:
         rnn: The structure; its own values are not used.
         parameters: Of the whole model, by name, ``[lanes, …]``.
-        name: Of the recurrent layers in the model.
+        name: Name of the recurrent layers in the model.
         texts: Vectors ``[lanes, batch, longest, width]``.
         lengths: ``[lanes, batch]``, at least 1.
 
     Returns:
-        The last layer's states ``[lanes, batch, longest, directions · hidden]``, of no meaning behind a
-        text's end, and its final ones ``[lanes, batch, directions · hidden]``.
+        The last layer's states ``[lanes, batch, longest, directions · hidden]``, without meaning behind a
+        text's end, and its final states ``[lanes, batch, directions · hidden]``.
     """
     with torch.autocast(texts.device.type, enabled=False):
         return _read(rnn, parameters, name, texts.to(parameters[f"{name}.weight_hh_l0"].dtype), lengths)
@@ -114,7 +114,7 @@ def _lstm(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _gru(inputs: Tensor, states: Tensor, state: Tensor) -> Tensor:
-    """One step of Cho et al.'s unit, with the reset gate behind the matrix product as in PyTorch."""
+    """One step of Cho et al.'s unit, with the reset gate after the matrix product as in PyTorch."""
     width = state.shape[2]
     from_inputs, new_inputs = inputs.split([2 * width, width], dim=2)
     from_states, new_states = states.split([2 * width, width], dim=2)

@@ -1,4 +1,4 @@
-"""Models of one structure with their parameters stacked, so that one pass serves a lane for each of them."""
+"""Models of one structure with stacked parameters: one pass computes all of them, each in its lane."""
 
 import copy
 from collections.abc import Collection, Mapping, Sequence
@@ -30,7 +30,8 @@ class Stack:
         parameters: By name, ``[lanes, …]``.
         buffers: By name, ``[lanes, …]``; a pass in training mode updates them.
         module: The structure without its values, on the device ``meta``; its mode is the stack's.
-        embedding: Name of the only embedding matrix, which the first input looks rows up in; or nothing.
+        embedding: Name of the only embedding matrix, in which the first input looks rows up; empty if there
+            is none.
 
     Raises:
         UsageError: The models differ in structure, or a lane could not do what the model does alone.
@@ -91,7 +92,7 @@ class Stack:
 
     @torch.no_grad()
     def copy_to(self, lane: int, model: nn.Module) -> None:
-        """Gives one lane's parameters and buffers to a module of its own."""
+        """Copies one lane's parameters and buffers to a module of its own."""
         for name, parameter in model.named_parameters():
             parameter.copy_(self.parameters[name][lane])
         for name, buffer in model.named_buffers():
@@ -101,20 +102,19 @@ class Stack:
 class Passes:
     """The forward-backward passes of all lanes over one batch each, and the gradients gathered from them.
 
-    A lane whose loss is not a number leaves the other lanes alone: no operation mixes lanes.
+    No operation mixes lanes, so a lane whose loss is not a number does not affect the others.
 
     Args:
         stack: The models.
         inputs: Each with a leading dimension of lanes: ``[lanes, batch, …]``.
         labels: ``[lanes, batch]``.
-        task: The loss, the type of mixed precision and what tells words; its names and generator are not
-            used.
+        task: Its loss, type of mixed precision and words apply; its names and generator do not.
 
     Attributes:
-        values: What can be perturbed, by parameter name, ``[lanes, …]``; of an embedding matrix the rows that
-            the batch looks up, and under `PIXELS` the batch where it holds floating-point numbers.
-        embedding: Name of the matrix whose rows are looked up; nothing for a model without one.
-        lookups: How these rows were chosen; ``None`` for a model without any.
+        values: Tensors that can be perturbed, by parameter name, ``[lanes, …]``; of an embedding matrix the
+            rows that the batch looks up, and under `PIXELS` the batch if it holds floating-point numbers.
+        embedding: Name of the matrix whose rows are looked up; empty for a model without one.
+        lookups: The choice of these rows; ``None`` for a model without one.
     """
 
     def __init__(self, stack: Stack, inputs: Inputs, labels: Tensor, task: Task) -> None:
@@ -142,14 +142,15 @@ class Passes:
 
         Args:
             shifts: Perturbations by name, shaped as the values.
-            weight: Of the loss's gradient by the parameters; with 0 only the watched ones are computed.
-            watched: Whose own gradients, of the unweighted loss, are wanted.
+            weight: Factor of the loss's gradient by the parameters; with 0 only the watched ones are
+                computed.
+            watched: Names of the values whose gradients, of the unweighted loss, to return.
 
         Returns:
             Losses ``[lanes]``, outputs ``[lanes, batch, …]`` and the watched gradients.
 
         Raises:
-            UsageError: A parameter takes no part in the loss.
+            UsageError: The loss does not depend on a parameter.
         """
         point = {name: v + shifts[name] if name in shifts else v for name, v in self.values.items()}
         wanted = [n for n in point if n in watched or (weight != 0 and n != PIXELS)]
@@ -172,7 +173,7 @@ class Passes:
         return losses.detach(), outputs.detach(), {name: gradients[name] for name in watched}
 
     def _gather(self, gradients: Tensors, weight: float) -> None:
-        """Adds out of place: autograd may give one tensor to several parameters, such as two added biases."""
+        """Adds out of place: autograd may return one tensor for several parameters, such as added biases."""
         fresh, gathered = list(gradients.values()), tuple(self._gathered.values())
         if gathered:
             fresh = list(torch._foreach_add(gathered, fresh, alpha=weight))
@@ -181,7 +182,7 @@ class Passes:
         self._gathered = dict(zip(gradients, fresh, strict=True))
 
     def gradients(self) -> Tensors:
-        """What was gathered, by parameter name and shaped as the parameters; not to be changed in place."""
+        """The gathered gradients, by parameter name and shaped as the parameters; not to change in place."""
         gathered, name = dict(self._gathered), self._stack.embedding
         if self.lookups is not None:
             matrix = torch.zeros_like(self._stack.parameters[name])
@@ -190,7 +191,7 @@ class Passes:
 
 
 def _words(task: Task, inputs: tuple[Tensor, ...]) -> Tensor | None:
-    """Which tokens are words, ``[lanes, batch, length]``; all lanes' batches are told as one."""
+    """Which tokens are words, ``[lanes, batch, length]``, asked once for all lanes' batches."""
     if task.words is None:
         return None
     together = tuple(part.flatten(0, 1) for part in inputs)

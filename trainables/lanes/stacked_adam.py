@@ -27,11 +27,11 @@ class _Run:
 
 
 class StackedAdam:
-    """What `torch.optim.Adam` does for each lane by itself.
+    """Updates each lane as `torch.optim.Adam` would update it alone.
 
-    Adam works element by element, so a call over stacked tensors gives each lane what a call of its own
-    would. Only the learning rate and the number of updates so far are numbers of a lane, and adjacent lanes
-    that share both share the call: order lanes by learning rate.
+    Adam works element by element, so a call over stacked tensors equals a call for each lane. Only the
+    learning rate and the number of updates so far differ between lanes. Adjacent lanes that share both share
+    the call, so order lanes by learning rate.
 
     Args:
         stack: Its parameters are updated in place.
@@ -83,7 +83,7 @@ class StackedAdam:
         return runs
 
     def _step(self, count: int, device: torch.device) -> Tensor:
-        """The number of updates as Adam keeps it: on the device only where it is fused."""
+        """The number of updates in Adam's form: on the device only if it is fused."""
         return torch.tensor(float(count), device=device if self._options["fused"] else "cpu")
 
     @torch.no_grad()
@@ -101,7 +101,7 @@ class StackedAdam:
         for run in self._runs:
             adam(
                 run.parameters,
-                # The fused kernel takes it on trust that all tensors lie in memory in the same order.
+                # The fused kernel assumes that all tensors have the same order in memory.
                 [gradients[name][run.lanes].contiguous() for name in self._stack.parameters],
                 run.means,
                 run.squares,

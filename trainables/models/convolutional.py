@@ -1,7 +1,7 @@
 """Dropen's two models: LeNet 20-50 with FC 500 for MNIST, and 64-128 with FC 120-84 for CIFAR-10.
 
-Both are two convolutions and fully connected layers with dropout before the last; the sub-networks that it
-leaves standing are the ensemble that Dropen regularises.
+Both are two convolutions and fully connected layers with dropout before the last. Dropout's sub-networks are
+the ensemble that Dropen regularises.
 """
 
 from collections.abc import Mapping, Sequence

@@ -9,12 +9,12 @@ from trainables.data.dataset import Data
 def embedding(data: Data, size: int) -> nn.Embedding:
     """A trainable embedding of the data's vocabulary.
 
-    Rows are drawn from N(0, 1), as in the DropAttack notebooks; words that have a vector take theirs, and
-    with vectors the size follows them.
+    Rows are drawn from N(0, 1), as in the DropAttack notebooks. A word with a vector starts from it, and the
+    vectors then decide the size.
 
     Args:
         data: A text dataset's data.
-        size: Columns, where the data come without vectors.
+        size: Number of columns, if the data have no vectors.
 
     Raises:
         UsageError: The data are not text.

@@ -40,7 +40,7 @@ class LeNet5Architecture(Architecture):
 class LeNet5(nn.Module):
     """Two convolutions and three fully connected layers with ReLU and max pooling.
 
-    The first convolution pads by 2, which the stated width of 400 asks for on 28×28 images.
+    The first convolution pads by 2, which the stated width of 400 needs on 28×28 images.
 
     Args:
         classes: Number of outputs.

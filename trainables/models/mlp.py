@@ -22,7 +22,7 @@ class MLPArchitecture(Architecture):
 
     @override
     def build(self, data: Data) -> "MLP":
-        """See `Architecture.build`; rows have as many numbers as ``data.extras["features"]`` says."""
+        """See `Architecture.build`; rows have ``data.extras["features"]`` numbers."""
         return MLP(int(data.extras["features"]), data.classes, self)
 
     @property
@@ -36,7 +36,7 @@ class MLP(nn.Module):
 
     Args:
         features: Numbers of a row.
-        outputs: Logits, or numbers that are to be met.
+        outputs: Number of logits, or of predicted numbers.
         sizes: See `MLPArchitecture`.
     """
 

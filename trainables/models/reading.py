@@ -1,4 +1,4 @@
-"""Recurrent layers over texts of different lengths: their padding takes no part."""
+"""Recurrent layers over texts of different lengths, which ignore padding."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,9 @@ from typing_extensions import override
 class _Reader(nn.RNNBase):
     """Reads every text to its own end.
 
-    On a GPU the texts are packed, for which there are kernels of its own. On a CPU they are not: there the
-    gradient of packed texts clears a buffer of the whole batch for every time step, so that its cost grows
-    with the square of the length. A direction that reads backwards gets each text mirrored within its length.
+    On a GPU it packs the texts, for which there are special kernels. On a CPU it does not: there the gradient
+    of packed texts clears a buffer of the whole batch for every time step, so that its cost grows with the
+    square of the length. A direction that reads backwards receives each text mirrored within its length.
     """
 
     @override
@@ -21,13 +21,13 @@ class _Reader(nn.RNNBase):
         """Reads a batch.
 
         Args:
-            texts: Vectors ``[batch, longest, width]``; what stands behind a text's end does not matter.
+            texts: Vectors ``[batch, longest, width]``; those behind a text's end have no effect.
             lengths: Of each text, at least 1; ``[batch]``, on the CPU.
 
         Returns:
-            The last layer's states ``[batch, longest, directions · hidden]``, of no meaning behind a text's
-            end, and its final ones ``[batch, directions · hidden]``: behind the last word, and where it reads
-            backwards behind the first.
+            The last layer's states ``[batch, longest, directions · hidden]``, without meaning behind a text's
+            end; and its final states ``[batch, directions · hidden]``: after the last word, and of the
+            backward direction after the first.
         """
         return self._padded(texts, lengths) if texts.is_cpu else self._packed(texts, lengths)
 
@@ -69,7 +69,7 @@ class _Reader(nn.RNNBase):
         return 2 if self.bidirectional else 1
 
 
-# Both take other arguments than torch's layers, and nothing calls them in their place.
+# Both take other arguments than torch's layers, and no code calls them as such.
 class ReadingLSTM(_Reader, nn.LSTM):  # type: ignore[misc]
     """An `nn.LSTM` called with texts and their lengths; batch first, without dropout between its layers."""
 

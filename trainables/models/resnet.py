@@ -26,7 +26,7 @@ def _targets(layers: list[str]) -> Mapping[str, str]:
 class ResNet18Architecture(Architecture):
     """Torchvision's ResNet-18 with a first convolution of 3×3 pixels and without the first pooling.
 
-    That is what papers on CIFAR-10 call ResNet-18: 11.2 million parameters.
+    Papers on CIFAR-10 call this model ResNet-18: 11.2 million parameters.
     """
 
     @override

@@ -74,8 +74,8 @@ class TextCNN(nn.Module):
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Maps token ids ``[batch, longest]`` and CPU lengths ``[batch]`` to logits ``[batch, classes]``.
 
-        Padding counts as zeros, and only as far as the widest window needs it, so that a text's logits do
-        not depend on the batch it is in.
+        Padding counts as zeros, and only up to the length that the widest window needs. So a text's logits do
+        not depend on the other texts of its batch.
         """
         ends = lengths.to(tokens.device, non_blocking=True)[:, None]
         inside = torch.arange(tokens.shape[1], device=tokens.device) < ends

@@ -60,7 +60,7 @@ class TextRCNN(nn.Module):
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Maps token ids ``[batch, longest]`` and CPU lengths ``[batch]`` to logits ``[batch, classes]``.
 
-        Padding takes part neither in the context nor in the maximum.
+        Padding has no effect on the context or the maximum.
         """
         embedded = self.dropout(self.embedding(tokens))
         context, _ = self.rnn(embedded, lengths)

@@ -12,12 +12,12 @@ from trainables.data.dataset import Data
 from trainables.vision import vgg
 
 _CONVOLUTIONS = (0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40)
-"""Where the 13 convolutions stand in torchvision's ``features``, each followed by its normalisation."""
+"""Places of the 13 convolutions in torchvision's ``features``, each before its normalisation."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class VGG16Architecture(Architecture):
-    """Sizes of VGG-16; the convolutions are the published ones unless ``channels`` makes them narrower."""
+    """Sizes of VGG-16; convolutions have the published sizes unless ``channels`` makes them narrower."""
 
     channels: int = setting(
         64, "Channels of the first two convolutions; the others have 2, 4 and 8 times as many.", low=1
@@ -44,7 +44,7 @@ class VGG16(nn.Module):
     """Torchvision's 13 convolutions with batch normalisation, and three fully connected layers.
 
     Convolutions start as in torchvision, with He initialisation. Linear layers keep torch's default:
-    torchvision's N(0, 0.01) is made for 25,088 inputs and would all but silence layers of 512.
+    torchvision's N(0, 0.01) suits 25,088 inputs and would make outputs of layers of 512 nearly zero.
 
     Args:
         classes: Number of outputs.

@@ -1,4 +1,4 @@
-"""What a workload trains towards, and by what it is measured: one objective a module."""
+"""Objectives: the loss that a workload trains with and its metrics, one objective a module."""
 
 from trainables.objectives.classification import Classification
 from trainables.objectives.custom import CustomObjective

@@ -29,18 +29,18 @@ _PLAIN = ("accuracy", "macro_f1")
 class Classification(Objective):
     """One class an example: outputs are logits ``[batch, classes]``, labels class numbers ``[batch]``, int64.
 
-    Accuracy and macro F1 are always measured, and F1 where the dataset names a positive class.
+    It always measures accuracy and macro F1, and F1 if the dataset names a positive class.
 
     Attributes:
-        metrics: Further metrics: balanced_accuracy, auroc, average_precision, calibration_error, mcc. Those
-            of ranking are for the positive class of two, by default the second, and means over the classes
-            of more.
-        class_weights: Of the training loss: ``none``; ``balanced``, inversely to how frequent the classes are
-            in the examples that a trial trains on; or one number for each class. What is validated and tested
-            is not weighted.
+        metrics: Further metrics: balanced_accuracy, auroc, average_precision, calibration_error, mcc. Ranking
+            metrics are for the positive class of two, by default the second; with more classes they are means
+            over the classes.
+        class_weights: Weights in the training loss: ``none``; ``balanced``, the inverse of the frequency of
+            each class in a trial's training examples; or one number for each class. Validation and test are
+            not weighted.
 
     Raises:
-        UsageError: A metric is unknown, or weights are neither.
+        UsageError: A metric is unknown, or weights are neither a known word nor numbers.
 
     Examples:
         >>> sorted(Classification(metrics=("auroc",)).names)
@@ -79,7 +79,7 @@ class Classification(Objective):
         weights = torch.tensor(self.class_weights, dtype=torch.float32, device=train.labels.device)
         if len(weights) != data.classes:
             raise UsageError(
-                f"class_weights has {len(weights)} numbers, and there are {data.classes} classes"
+                f"class_weights has {len(weights)} numbers for {data.classes} classes; give one for each"
             )
         return weights
 
@@ -127,12 +127,13 @@ def check_classes(labels: Tensor, classes: int) -> None:
         kind = str(labels.dtype).removeprefix("torch.")
         raise UsageError(
             f"classification needs class numbers as labels, of type int64, and they are {kind}; "
-            "give the workload objective=Regression() or MultiLabel() where they are no classes, and the "
-            "dataset regression=False where they are"
+            "if they are no classes, set the workload's objective=Regression() or MultiLabel(); if they are, "
+            "set the dataset's regression=False"
         )
     if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         raise UsageError(
-            f"labels go from {int(labels.min())} to {int(labels.max())}, and there are {classes} classes"
+            f"labels range from {int(labels.min())} to {int(labels.max())}, and there are {classes} classes; "
+            "number them from 0"
         )
 
 

@@ -19,11 +19,11 @@ class CustomObjective(Objective):
     """Any loss and any metrics.
 
     Attributes:
-        of: ``of(outputs, labels)``, a scalar tensor, averaged over the batch.
-        metrics: Metrics of a whole split, beside the loss, by name; a function alone is a `Measure` of which
-            more is better.
-        distributions: Which distributions outputs stand for, see `Task.log_probabilities`; methods that
-            compare such need it.
+        of: ``of(outputs, labels)`` returns a scalar tensor, averaged over the batch.
+        metrics: Metrics of a whole split, beside the loss, by name; a plain function counts as a `Measure`
+            whose larger values are better.
+        distributions: The distributions that outputs stand for, see `Task.log_probabilities`; methods that
+            compare distributions need it.
 
     Examples:
         >>> import torch
@@ -42,7 +42,7 @@ class CustomObjective(Objective):
     @override
     def loss(self, train: Split, data: Data, smoothing: float) -> Loss:
         if smoothing:
-            raise UsageError("label_smoothing is for classification; put it into the loss of your own")
+            raise UsageError("label_smoothing is for classification; put it into your own loss")
         return self.of
 
     @property

@@ -1,4 +1,4 @@
-"""Several labels an example, each there or not, under binary cross entropy."""
+"""Several binary labels an example, under binary cross entropy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ _METRICS = {
 class MultiLabel(Objective):
     """Several labels an example: outputs are logits and labels 0 or 1, both ``[batch, labels]``.
 
-    Measured are the share of single labels that are right (accuracy) and of examples that are so in all of
-    them (exact_match), and means over the labels of F1, AUROC and average precision.
+    It measures the share of single labels that are right (accuracy), the share of examples with all labels
+    right (exact_match), and means over the labels of F1, AUROC and average precision.
     """
 
     @override

@@ -1,4 +1,4 @@
-"""What every objective is: a loss to train with, and metrics of a whole split."""
+"""The base of every objective: a loss to train with, and metrics of a whole split."""
 
 import math
 from abc import ABC, abstractmethod
@@ -23,9 +23,9 @@ class Measure:
     """A metric of a whole split.
 
     Attributes:
-        of: ``of(outputs, labels)`` gives a number, or a scalar tensor, of the outputs and labels of all
-            examples of a split, concatenated; such as a function of `torchmetrics.functional`.
-        larger_is_better: Which way is up.
+        of: ``of(outputs, labels)`` returns a number, or a scalar tensor, from the concatenated outputs and
+            labels of all examples of a split; for example a function of `torchmetrics.functional`.
+        larger_is_better: Whether larger values are better.
     """
 
     of: Callable[[Any, Tensor], Any]
@@ -33,13 +33,13 @@ class Measure:
 
 
 class Measured(NamedTuple):
-    """What a split gave.
+    """The measurements of a model on a split.
 
     Attributes:
         metrics: By name, the loss among them.
-        confusion: Counts by class, row = label, column = prediction; empty where there are no classes.
+        confusion: Counts by class, row = label, column = prediction; empty without classes.
         right: ``[examples]``, bool, on the CPU: whether each example is recognised, in the split's order;
-            nothing where that means nothing.
+            ``None`` for objectives that recognise nothing.
     """
 
     metrics: Metrics
@@ -56,16 +56,16 @@ class Objective(ABC):
 
         Args:
             train: The examples that a trial trains on.
-            data: What they are of.
+            data: The data that hold them.
             smoothing: See ``training.label_smoothing``.
 
         Raises:
-            UsageError: The labels are none of this objective's, or cannot be smoothed.
+            UsageError: The labels do not fit this objective, or cannot be smoothed.
         """
 
     @abstractmethod
     def measures(self, data: Data | None = None) -> Mapping[str, Measure]:
-        """The metrics beside the loss by name; ``data`` makes them fit, and is not needed for the names."""
+        """The metrics beside the loss, by name; their names need no ``data``, their values may."""
 
     def measure(self, model: nn.Module, split: Split, data: Data) -> Measured:
         """Loss and metrics of a model on a whole split, in eval mode."""
@@ -77,31 +77,31 @@ class Objective(ABC):
         return Measured(found, [])
 
     def hits(self, outputs: Any, labels: Tensor) -> Tensor | None:
-        """How many examples of a batch are right; nothing where that means nothing."""
+        """Number of examples of a batch that are right; ``None`` for objectives that recognise nothing."""
         return None
 
     @property
     def classifies(self) -> bool:
-        """Whether outputs are logits of classes, and labels their numbers: what attacks on models expect."""
+        """Whether outputs are logits of classes and labels their numbers, as attacks on models expect."""
         return False
 
     @property
     def log_probabilities(self) -> LogProbabilities | None:
-        """Which distributions outputs stand for, see `Task.log_probabilities`; ``None`` for none."""
+        """The distributions that outputs stand for, see `Task.log_probabilities`; ``None`` for none."""
         return None
 
     @property
     def smooths(self) -> bool:
-        """Whether ``training.label_smoothing`` means something; where it does not, `loss` refuses it too."""
+        """Whether ``training.label_smoothing`` applies; if not, `loss` also refuses it."""
         return True
 
     @property
     def names(self) -> Sequence[str]:
-        """The metrics that a sweep may select by, the loss among them; not those of attacks."""
+        """Names of the metrics that a sweep may select by, with the loss and without those of attacks."""
         return (LOSS, *self.measures())
 
     def larger_is_better(self, name: str) -> bool:
-        """Which way is up for a metric; of the metrics of attacks, which are accuracies, it is up."""
+        """Whether larger values of a metric are better; true for those of attacks, which are accuracies."""
         if name == LOSS:
             return False
         measure = self.measures().get(name)
@@ -126,7 +126,7 @@ def number(name: str, value: Any) -> float:
     """A metric's value as a number.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is no number.
     """
     try:
         return float(value)
@@ -136,7 +136,7 @@ def number(name: str, value: Any) -> float:
 
 
 def better(one: float, other: float, larger_is_better: bool) -> bool:
-    """Whether a value is better than another; one that is not a number never is, and any other is better."""
+    """Whether a value is better than another; nan is worse than any number."""
     if math.isnan(one) or math.isnan(other):
         return not math.isnan(one)
     return one > other if larger_is_better else one < other

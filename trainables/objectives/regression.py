@@ -1,4 +1,4 @@
-"""Regression: numbers to be met, under the mean squared error."""
+"""Regression: numbers to predict, under the mean squared error."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from trainables.objectives.objective import Measure, Objective
 
 @dataclass(frozen=True)
 class Regression(Objective):
-    """Numbers to be met: labels ``[batch]`` or ``[batch, values]``, float; outputs of the same shape.
+    """Numbers to predict: labels ``[batch]`` or ``[batch, values]``, float; outputs of the same shape.
 
-    Outputs ``[batch, 1]`` stand for labels ``[batch]``. Measured are the root of the mean squared error
-    (rmse), the mean absolute error (mae), both in the unit of the labels, and the share of the variance that
-    is explained (r2), over all values at once.
+    Outputs may be ``[batch, 1]`` for labels ``[batch]``. It measures the root of the mean squared error
+    (rmse), the mean absolute error (mae), both in the unit of the labels, and the share of explained variance
+    (r2), over all values at once.
     """
 
     @override
@@ -30,7 +30,7 @@ class Regression(Objective):
             kind = str(train.labels.dtype).removeprefix("torch.")
             raise UsageError(
                 f"regression needs numbers as labels, of type float32, and they are {kind}; "
-                "give the dataset regression=True where they are whole numbers"
+                "if they are whole numbers, set the dataset's regression=True"
             )
         if smoothing:
             raise UsageError("label_smoothing is for classes; leave it at 0 in a regression")
@@ -55,7 +55,7 @@ def _met(outputs: Tensor, labels: Tensor) -> Tensor:
     if outputs.ndim == labels.ndim + 1 and outputs.shape[-1] == 1:
         outputs = outputs.squeeze(-1)
     if outputs.shape != labels.shape:
-        raise UsageError(f"outputs {list(outputs.shape)} do not meet labels {list(labels.shape)}")
+        raise UsageError(f"outputs {list(outputs.shape)} must have the shape of labels {list(labels.shape)}")
     return outputs
 
 

@@ -1,4 +1,4 @@
-"""Changes of training images at random, on whole batches, where the batch lies.
+"""Random changes of training images, on whole batches and on the batch's device.
 
 They draw from torch's default generator, which is the trial's own while it trains.
 """
@@ -16,13 +16,13 @@ from dropattack.robustness import Bounds
 from trainables.data.splits import Split
 
 Augmentation = Callable[[Tensor], Tensor]
-"""Takes images ``[batch, channels, height, width]`` as the model gets them, and gives as many."""
+"""Maps images ``[batch, channels, height, width]`` in the model's values to as many images."""
 
 NONE = "none"
 _TRIED, _TIMES = 32, 8
-"""How many examples a range is tried on, and how often."""
+"""Number of examples that a range is tried on, and of tries."""
 _ROUNDING = 1e-5
-"""Share of the bounds' width by which rounding may leave them."""
+"""Share of the bounds' width by which rounding may exceed them."""
 
 
 def flip(images: Tensor) -> Tensor:
@@ -32,9 +32,9 @@ def flip(images: Tensor) -> Tensor:
 
 
 def crop(images: Tensor) -> Tensor:
-    """Moves each image by up to an eighth of its sides, such as 4 of 32 pixels; zeros come in.
+    """Moves each image by up to an eighth of its sides, such as 4 of 32 pixels; zeros fill the gap.
 
-    This is torchvision's ``RandomCrop(32, padding=4)``, which would move all images of a batch alike.
+    Torchvision's ``RandomCrop(32, padding=4)`` does the same, but moves all images of a batch alike.
     """
     count, channels, height, width = images.shape
     down, right = height // 8, width // 8
@@ -58,7 +58,7 @@ def crop_flip(images: Tensor) -> Tensor:
 
 
 def _each(name: str, **options: object) -> Augmentation:
-    """A transform of ``torchvision.transforms.v2`` on each image by itself; it draws once for a batch."""
+    """A transform of ``torchvision.transforms.v2`` on each image alone; on a batch it draws once."""
 
     @cache
     def transform() -> Augmentation:
@@ -80,21 +80,21 @@ AUGMENTATIONS: Mapping[str, Augmentation] = {
     "trivial-augment": _each("TrivialAugmentWide"),
     "rand-augment": _each("RandAugment"),
 }
-"""Those that every workload of images knows by name."""
+"""Augmentations that every workload of images has, by name."""
 
 
 def check_augmentation(name: str, augment: Augmentation, split: Split) -> None:
     """Tries an augmentation on two examples.
 
     Raises:
-        UsageError: It is for images and they are none, it cannot take them, or it gives something of another
-            shape or type.
+        UsageError: The augmentation is for images and the inputs are none, or it raises an error, or it
+            returns another shape or type.
     """
     images = _images(split, [0, len(split) - 1])
     if AUGMENTATIONS.get(name) is augment and images.ndim != 4:
         raise UsageError(
             f"training.augment {name} is for images [channels, height, width], and inputs have the shape "
-            f"{list(images.shape[1:])}; leave it at {NONE}, or give the workload an augmentation of its own"
+            f"{list(images.shape[1:])}; leave it at {NONE}, or add an augmentation to the workload"
         )
     with torch.random.fork_rng([images.device] if images.is_cuda else []):
         try:
@@ -107,24 +107,25 @@ def check_augmentation(name: str, augment: Augmentation, split: Split) -> None:
     if not isinstance(given, Tensor) or given.shape != images.shape or given.dtype != images.dtype:
         said = f"{given.dtype} {list(given.shape)}" if isinstance(given, Tensor) else type(given).__name__
         raise UsageError(
-            f"training.augment {name} makes {said} of inputs that are {images.dtype} {list(images.shape)}"
+            f"training.augment {name} returns {said} for inputs of {images.dtype} {list(images.shape)}; it "
+            "must return the same type and shape"
         )
 
 
 def check_range(name: str, augment: Augmentation, split: Split, bounds: Bounds) -> None:
-    """Tries on some examples that changed inputs keep to the bounds of the data, as attacks do.
+    """Tests on some examples that changed inputs stay inside the bounds of the data, as attacks do.
 
-    Attacks clamp what they perturb to the bounds, which would undo a part of such a change. Of data that do
-    not keep to their bounds themselves nothing is asked.
+    Attacks clamp perturbed inputs to the bounds, which would undo a part of a change that leaves them. Data
+    that leave their bounds themselves are not tested.
 
     Args:
-        name: What the augmentation is called.
-        augment: One that `check_augmentation` has let pass.
-        split: On a CPU.
+        name: Name of the augmentation.
+        augment: An augmentation that passed `check_augmentation`.
+        split: Examples on a CPU.
         bounds: See `Data.bounds`.
 
     Raises:
-        UsageError: They do not.
+        UsageError: A changed input leaves the bounds.
     """
     images = _images(split, torch.linspace(0, len(split) - 1, min(len(split), _TRIED)).long().tolist())
     low, high = (torch.as_tensor(bound, dtype=images.dtype) for bound in bounds)
@@ -141,7 +142,7 @@ def check_range(name: str, augment: Augmentation, split: Split, bounds: Bounds) 
     if not kept:
         raise UsageError(
             f"training.augment {name} leaves the bounds of the data, {_span(low)} to {_span(high)}, which "
-            "attacks keep to; have it clamp what it gives, or give the data wider bounds"
+            "attacks keep to; clamp its result, or set wider bounds of the data"
         )
 
 

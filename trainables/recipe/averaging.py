@@ -1,4 +1,4 @@
-"""Averaged weights: what is validated, tested and kept beside the weights that train."""
+"""Averaged weights, which are validated, tested and kept instead of the weights that train."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ NONE, EMA, SWA = "none", "ema", "swa"
 
 @dataclass(frozen=True, kw_only=True)
 class AveragingSettings(Settings):
-    """Which average of the weights is evaluated."""
+    """The average of the weights that is evaluated."""
 
     average: str = setting(
         NONE,
@@ -29,7 +29,7 @@ class AveragingSettings(Settings):
 
 
 def idle(settings: AveragingSettings) -> list[str]:
-    """Settings that mean nothing beside the others."""
+    """Settings that have no effect beside the others."""
     found = [] if settings.average == EMA else ["average_decay"]
     return found + ([] if settings.average == SWA else ["average_start"])
 
@@ -38,8 +38,8 @@ class Averaged:
     """The average of a model's weights, and of its running statistics alike.
 
     Args:
-        model: What trains.
-        settings: Which average.
+        model: The model that trains.
+        settings: Choose the average.
     """
 
     def __init__(self, model: nn.Module, settings: AveragingSettings) -> None:
@@ -51,7 +51,7 @@ class Averaged:
                 module.flatten_parameters()  # a copy's lie apart, and cuDNN would gather them at every pass
 
     def update(self, until: float) -> None:
-        """Takes the weights after a step in.
+        """Adds the weights after a step to the average.
 
         Args:
             until: Share of the training that is done at the end of the epoch.
@@ -61,9 +61,9 @@ class Averaged:
 
     @torch.no_grad()
     def _take(self) -> None:
-        """Does what `AveragedModel.update_parameters` does, but never makes the host wait for a GPU.
+        """Updates as `AveragedModel.update_parameters`, but never makes the host wait for a GPU.
 
-        (That one moves its count of steps to the device at each step, and reads it back for a mean.)
+        (PyTorch's method moves its count of steps to the device at each step, and reads it back for a mean.)
         Whole numbers, such as BatchNorm's count of batches, are those of the last step.
         """
         count = int(self._average.n_averaged)  # on the CPU
@@ -81,7 +81,7 @@ class Averaged:
 
     @property
     def model(self) -> nn.Module:
-        """What is evaluated: the average, or what trains as long as there is none."""
+        """The model to evaluate: the average, or the model that trains until there is one."""
         begun = int(self._average.n_averaged) > 0
         return self._average.module if begun else self._model
 
@@ -90,10 +90,10 @@ class Averaged:
         return self._average.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes back what `state_dict` gave."""
+        """Restores what `state_dict` returned."""
         self._average.load_state_dict(state)
 
 
 def averaged(model: nn.Module, settings: AveragingSettings) -> Averaged | None:
-    """What averages a model's weights, where that is asked for."""
+    """The average of a model's weights, if the settings ask for one."""
     return None if settings.average == NONE else Averaged(model, settings)

@@ -1,4 +1,4 @@
-"""The batches of an epoch, and what becomes of a short one at its end."""
+"""The batches of an epoch, and the treatment of a short last one."""
 
 import copy
 from collections.abc import Iterator, Sequence
@@ -17,13 +17,13 @@ LAST_BATCHES = (KEEP, DROP, MERGE)
 
 
 def epoch_batches(split: Split, size: int, last_batch: str, generator: torch.Generator) -> Iterator[Batch]:
-    """Every batch of an epoch, shuffled.
+    """Yields every batch of an epoch, shuffled.
 
     Args:
         split: The examples.
-        size: Of a batch.
-        last_batch: A batch that is shorter is kept; dropped, so that its examples wait for another epoch; or
-            merged with the batch before it, the first one with the one behind. A single batch is kept.
+        size: Number of examples in a batch.
+        last_batch: Keeps a shorter batch; drops it, so that its examples wait for another epoch; or merges it
+            with the batch before it, and a short first batch with the next. A single batch is kept.
         generator: Decides the order.
     """
     if last_batch == KEEP:
@@ -36,7 +36,7 @@ def epoch_batches(split: Split, size: int, last_batch: str, generator: torch.Gen
 def repeated_batches(
     split: Split, size: int, last_batch: str, generator: torch.Generator, rounds: float, taken: int = 0
 ) -> Iterator[Batch]:
-    """The batches of an epoch, so many times over, each time shuffled anew; the last time maybe a part.
+    """Yields the batches of an epoch several times, shuffled anew each time; the last time may be partial.
 
     Args:
         split: See `epoch_batches`.
@@ -44,8 +44,8 @@ def repeated_batches(
         last_batch: See `epoch_batches`.
         generator: See `epoch_batches`.
         rounds: How many times, > 0.
-        taken: How many batches to leave out, which an epoch that is gone on with has had. The generator must
-            be as it was at the epoch's beginning; it draws what it drew then.
+        taken: Number of batches to skip, which a resumed epoch has had already. The generator must be in its
+            state of the epoch's beginning; it draws the same again.
     """
     whole = int(rounds)
     count = batch_count(len(split), size, last_batch)
@@ -62,7 +62,7 @@ def repeated_batches(
 
 
 def batch_count(examples: int, size: int, last_batch: str) -> int:
-    """How many batches `epoch_batches` gives of so many examples."""
+    """Number of batches that `epoch_batches` yields for so many examples."""
     whole, short = divmod(examples, size)
     return whole + (short > 0 and (last_batch == KEEP or not whole))
 
@@ -82,9 +82,9 @@ def _fitted(order: Sequence[Tensor], size: int, last_batch: str) -> list[Tensor]
 
 
 def check_last_batch(model: nn.Module, split: Split, size: int, last_batch: str) -> None:
-    """Refuses batches of one example, such as a last one, where the model cannot train on them.
+    """Refuses batches of one example, such as a last one, if the model cannot train on them.
 
-    BatchNorm has no variance to divide by where a channel has one value.
+    BatchNorm has no variance to divide by if a channel has one value.
 
     Raises:
         UsageError: The epoch would end in an error.

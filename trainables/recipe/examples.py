@@ -1,7 +1,7 @@
-"""What a step trains on: the batch as it comes, its adversarial examples, or both.
+"""The examples that a step trains on: the batch, its adversarial examples, or both.
 
-The three scenarios of the APB paper (section 4): they change the batch before any method's step, so that they
-combine with every method.
+These are the three scenarios of the APB paper (section 4). They change the batch before any method's step, so
+that they combine with every method.
 """
 
 import torch
@@ -12,22 +12,22 @@ from dropattack.robustness import UNIT, Bounds, adversarial_examples
 
 CLEAN, ADVERSARIAL, BOTH = "clean", "adversarial", "both"
 BATCHES = {CLEAN: 1, ADVERSARIAL: 1, BOTH: 2}
-"""How many times as many examples a step trains on."""
+"""Examples that a step trains on, as a multiple of the batch."""
 
 
 def training_batch(
     examples: str, model: nn.Module, batch: Batch, epsilon: float, bounds: Bounds = UNIT
 ) -> Batch:
-    """The batch that a method's step is given.
+    """The batch that a method's step receives.
 
-    Adversarial examples are FGSM's against the model as it is at this step, made anew for every batch. (The
-    paper calls its own "fixed, precomputed", which would be an attack on a model that no longer exists.)
-    They are made in eval mode, against what will be tested: dropout draws nothing, and BatchNorm's running
-    statistics are used and left alone. They are clamped to the bounds.
+    Adversarial examples are FGSM's against the model at this step, made anew for every batch. (The paper
+    calls its own "fixed, precomputed", which would attack a model that no longer exists.) They are made in
+    eval mode, in which the model is tested: dropout draws nothing, and BatchNorm's running statistics are
+    used and not changed. They are clamped to the bounds.
 
     Args:
-        examples: ``clean`` gives the batch itself, ``adversarial`` its FGSM examples, ``both`` the batch
-            followed by them in one batch of twice the size.
+        examples: ``clean`` returns the batch itself, ``adversarial`` its FGSM examples, ``both`` the batch
+            followed by these in one batch of twice the size.
         model: The model in training.
         batch: Continuous inputs, and labels.
         epsilon: Change of each pixel, in the unit of `Bounds`' width.

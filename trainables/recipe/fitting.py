@@ -1,4 +1,4 @@
-"""How many examples are evaluated at a time: few on a CPU, as many as fit on a GPU."""
+"""The batch size of an evaluation: small on a CPU, as large as fits on a GPU."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,14 +10,14 @@ from torch import nn
 from trainables.gpu import is_out_of_memory
 
 BATCH = 250
-"""On a CPU, small enough that LeNet-5's activations stay below the allocator's 32 MiB limit for mapped
-blocks: above it every batch maps and clears its pages anew, which doubled the time of an evaluation (205,000
-page faults per 10,000 images at 1,000 a batch, none at 250)."""
+"""Batch size on a CPU, small enough that LeNet-5's activations stay below the allocator's 32 MiB limit for
+mapped blocks. Above it every batch maps and clears its pages anew, which doubled the time of an evaluation
+(205,000 page faults per 10,000 images at 1,000 a batch, none at 250)."""
 ON_A_GPU = 1000
-"""On a GPU, large enough that small models are not kept waiting for the host: an evaluation of LeNet-5 took a
-quarter of the time that it took at 250, and PGD-20 too."""
+"""Batch size on a GPU, large enough that small models do not wait for the host: an evaluation of LeNet-5, and
+PGD-20 too, took a quarter of the time at 250."""
 SMALLEST = 25
-"""Fewer are not tried where memory is full."""
+"""Smallest batch size to try when memory is full."""
 
 Found = TypeVar("Found")
 
@@ -35,15 +35,15 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def in_batches(evaluate: Callable[[int], Found], device: torch.device, on_a_gpu: int = ON_A_GPU) -> Found:
-    """Evaluates in batches of a size that suits a device, and in smaller ones where its memory is full.
+    """Evaluates in batches of a size that suits a device, and in smaller ones if its memory is full.
 
     Args:
-        evaluate: Does it all in batches of so many examples, and may do it several times.
-        device: Where.
-        on_a_gpu: How many to begin with on a GPU.
+        evaluate: Evaluates everything in batches of so many examples; may be called several times.
+        device: The device.
+        on_a_gpu: First batch size on a GPU.
 
     Raises:
-        Exception: What ``evaluate`` raises; that memory is full, only where few examples do not fit either.
+        Exception: Any error of ``evaluate``; for full memory only if few examples do not fit either.
     """
     if device.type == "cpu":
         return evaluate(BATCH)
@@ -54,6 +54,6 @@ def in_batches(evaluate: Callable[[int], Found], device: torch.device, on_a_gpu:
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-        torch.cuda.empty_cache()  # here, where no frame of what failed holds tensors any more
+        torch.cuda.empty_cache()  # here, where no frame of the failed call holds tensors
         size //= 2
     return evaluate(size)

@@ -1,14 +1,14 @@
-"""What metrics are called, for whoever reads them and measures nothing."""
+"""Names of metrics, for code that reads them and measures nothing."""
 
 Metrics = dict[str, float]
 """Values by name, of one epoch or one split."""
 
 LOSS = "loss"
 SMALLER_IS_BETTER = (LOSS, "calibration_error", "rmse", "mae")
-"""Metrics of the objectives that ship of which less is better."""
+"""Metrics of the shipped objectives whose smaller values are better."""
 
 STOPPED_EARLY = "stopped_early"
-"""1 in the last epoch of a trial that ended before its budget, because its patience did."""
+"""1 in the last epoch of a trial that ended before its budget, because its patience ran out."""
 
 LEFT_OUT = "group_"
-"""What is tested on, before the name of the group that a trial left out: how many examples that has."""
+"""Prefix of a metric that counts the test examples, before the name of the group that a trial left out."""

@@ -1,4 +1,4 @@
-"""What is measured on a split: loss, and everything that a confusion matrix tells."""
+"""Measurements on a split: the loss, and the metrics of a confusion matrix."""
 
 from functools import partial
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from trainables.recipe.measured import Metrics
 
 
 class Counted(NamedTuple):
-    """What a model does on a split.
+    """The measurements of a model on a split.
 
     Attributes:
         loss: Mean cross entropy.
@@ -49,7 +49,7 @@ def _measured(model: nn.Module, split: Split, classes: int, size: int) -> Counte
 
 
 def evaluate(model: nn.Module, split: Split, classes: int, positive: int | None = None) -> Metrics:
-    """Loss, accuracy, macro F1 and, where there is a positive class, its F1; see `measure`."""
+    """Loss, accuracy, macro F1 and, if there is a positive class, its F1; see `measure`."""
     loss, confusion, _ = measure(model, split, classes)
     return {"loss": loss, **scores(confusion, positive)}
 
@@ -57,11 +57,11 @@ def evaluate(model: nn.Module, split: Split, classes: int, positive: int | None 
 def scores(confusion: Tensor, positive: int | None = None) -> Metrics:
     """Accuracy, macro F1 and binary F1 from a confusion matrix ``[classes, classes]``.
 
-    A class that neither occurs nor is predicted has an F1 of 0 and counts in the mean, as in scikit-learn's
-    ``f1_score`` where ``labels`` names all classes; without that it leaves such a class out.
+    A class that neither occurs nor is predicted has an F1 of 0 and counts in the mean. So does scikit-learn's
+    ``f1_score`` if ``labels`` names all classes; without ``labels`` it leaves such a class out.
 
     Returns:
-        ``accuracy``, ``macro_f1`` and, where ``positive`` names a class, ``f1``: each in [0, 1].
+        ``accuracy``, ``macro_f1`` and, if ``positive`` names a class, ``f1``: each in [0, 1].
     """
     hits = confusion.diagonal().double()
     f1 = 2 * hits / (confusion.sum(0) + confusion.sum(1)).clamp(min=1)
@@ -70,6 +70,6 @@ def scores(confusion: Tensor, positive: int | None = None) -> Metrics:
 
 
 def recalls(confusion: Tensor) -> Metrics:
-    """Share of each class that is recognised, ``recall_0`` and so on, in [0, 1]; 0 where a class is empty."""
+    """Share of each class that is recognised, ``recall_0`` and so on, in [0, 1]; 0 for an empty class."""
     share = confusion.diagonal().double() / confusion.sum(1).clamp(min=1)
     return {f"recall_{label}": value for label, value in enumerate(share.tolist())}

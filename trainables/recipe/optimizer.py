@@ -1,4 +1,4 @@
-"""What updates the parameters: one of torch's own optimizers, and its settings."""
+"""The optimizer, one of torch's own, and its settings."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ _TORCHS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 _WITH_BETAS = ("adam", "adamw", "nadam", "radam")
 _WITH_MOMENTUM = ("sgd", "rmsprop")
 _FUSED = ("adam", "adamw", "sgd")
-"""Those of which torch has a version with one kernel for all parameters, on every device."""
+"""Optimizers whose fused version, one kernel for all parameters, torch has on every device."""
 _FUSED_ON_CPU = (*_FUSED, "adagrad")
-"""Those of which it has one on a CPU; adagrad's for CUDA is newer than the oldest torch that is supported."""
+"""Optimizers with a fused version on a CPU; adagrad's for CUDA is newer than the oldest supported torch."""
 _ALL, _WEIGHTS = "all", "weights"
 
 
@@ -33,7 +33,7 @@ class OptimizerSettings(Settings):
     """How gradients become updates; the defaults are those of DropAttack's paper (section 4.2)."""
 
     optimizer: str = setting("adam", "torch.optim's optimizer of that name.", choices=tuple(_TORCHS))
-    learning_rate: float = setting(1e-3, "Learning rate, at its largest where there is a schedule.", low=0)
+    learning_rate: float = setting(1e-3, "Learning rate; its largest value under a schedule.", low=0)
     momentum: float = setting(0.0, "Momentum of sgd and rmsprop.", low=0, high=1)
     nesterov: bool = setting(False, "Whether the momentum of sgd is Nesterov's.")
     beta1: float = setting(0.9, "Decay of the mean gradient of adam and its kin.", low=0, high=0.999999)
@@ -48,7 +48,7 @@ class OptimizerSettings(Settings):
     )
     clip_norm: float = setting(0.0, "Largest L2 norm of the gradient of an update; 0 for any.", low=0)
     accumulate: int = setting(
-        1, "Batches of an update: each is attacked by itself, and the mean of their gradients counts.", low=1
+        1, "Batches of an update: each is attacked alone, and the update uses their mean gradient.", low=1
     )
 
     @override
@@ -59,7 +59,7 @@ class OptimizerSettings(Settings):
 
 
 def idle(settings: OptimizerSettings) -> list[str]:
-    """Settings that mean nothing beside the others."""
+    """Settings that have no effect beside the others."""
     found = [] if settings.optimizer in _WITH_MOMENTUM else ["momentum"]
     found += [] if settings.optimizer == "sgd" and settings.momentum else ["nesterov"]
     found += [] if settings.optimizer in _WITH_BETAS else ["beta1", "beta2"]

@@ -1,4 +1,4 @@
-"""In which arithmetic a trial's matrix products and convolutions are computed."""
+"""The arithmetic of a trial's matrix products and convolutions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,22 +14,22 @@ _AUTOCAST = {"bfloat16": torch.bfloat16, FLOAT16: torch.float16}
 
 
 def autocast(precision: str) -> torch.dtype | None:
-    """The type of a step's forward passes where it is not that of the parameters; see `dropattack.Task`."""
+    """The type of a step's forward passes; ``None`` for that of the parameters. See `dropattack.Task`."""
     return _AUTOCAST.get(precision)
 
 
 def scaling_for(precision: str) -> LossScale | None:
-    """What scales a training's loss; nothing where its gradients need none."""
+    """The scale of a training's loss; ``None`` if its gradients need none."""
     return LossScale() if precision == FLOAT16 else None
 
 
 @contextmanager
 def arithmetic(precision: str) -> Iterator[None]:
-    """Lets a GPU compute single-precision products in TF32, with 10 bits of fraction, or keeps it from that.
+    """Allows or forbids a GPU to compute single-precision products in TF32, with 10 bits of fraction.
 
-    PyTorch by itself takes TF32 for convolutions and recurrent layers. To a CPU it makes no difference.
+    By default PyTorch uses TF32 for convolutions and recurrent layers. A CPU is not affected.
     """
-    # PyTorch's own `cudnn.flags` reads these names, and refuses to once the newer ones have been set.
+    # PyTorch's own `cudnn.flags` reads these names, and raises once the newer ones have been set.
     kinds: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
     before = [kind.allow_tf32 for kind in kinds]
     for kind in kinds:

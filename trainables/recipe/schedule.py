@@ -18,7 +18,7 @@ from dropattack import Settings, UsageError, setting
 
 CONSTANT, COSINE, LINEAR, STEP, ONE_CYCLE = "constant", "cosine", "linear", "step", "one-cycle"
 _RISE = 0.3
-"""Share of a one-cycle schedule in which the rate rises, where no warm-up says; torch's default."""
+"""Share of a one-cycle schedule in which the rate rises, if no warm-up sets it; torch's default."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,16 +32,16 @@ class ScheduleSettings(Settings):
         choices=(CONSTANT, COSINE, LINEAR, STEP, ONE_CYCLE),
     )
     warmup: float = setting(
-        0.0, "Share of the training in which the rate rises in a line, or along one-cycle.", low=0, high=0.99
+        0.0, "Share of the training in which the rate rises, in a line or along one-cycle.", low=0, high=0.99
     )
     milestones: str = setting(
         "0.5+0.75", "Shares of the training after which a step schedule multiplies the rate, joined by +."
     )
-    gamma: float = setting(0.1, "What a step schedule multiplies the rate by.", low=0, high=1)
+    gamma: float = setting(0.1, "Factor of the rate at each milestone of a step schedule.", low=0, high=1)
 
     @override
     def __post_init__(self) -> None:
-        if isinstance(self.milestones, float):  # a single one, as YAML reads it
+        if isinstance(self.milestones, float):  # a single one, which YAML reads as a number
             object.__setattr__(self, "milestones", repr(self.milestones))
         super().__post_init__()
         shares = [repr(share) for share in sorted(set(self._shares()))]
@@ -65,21 +65,21 @@ class ScheduleSettings(Settings):
 
 
 def idle(settings: ScheduleSettings) -> list[str]:
-    """Settings that mean nothing beside the others."""
+    """Settings that have no effect beside the others."""
     return [] if settings.schedule == STEP else ["milestones", "gamma"]
 
 
 def schedule_for(
     optimizer: torch.optim.Optimizer, settings: ScheduleSettings, steps: int
 ) -> LRScheduler | None:
-    """The scheduler of torch, to be moved on after each step; nothing where the rate stays.
+    """Builds torch's scheduler, to advance after each step; ``None`` if the rate is constant.
 
-    With a warm-up of n steps, step i of them, from 1, has i/n of the rate.
+    With a warm-up of n steps, step i of them, counted from 1, has i/n of the rate.
 
     Args:
-        optimizer: Whose rate it is.
-        settings: What the course is.
-        steps: Of the whole training.
+        optimizer: The optimizer whose rate it sets.
+        settings: The course of the rate.
+        steps: Number of steps in the whole training.
     """
     warm = round(settings.warmup * steps)
     if settings.schedule == ONE_CYCLE:
@@ -98,7 +98,7 @@ def schedule_for(
 def _course(
     optimizer: torch.optim.Optimizer, settings: ScheduleSettings, steps: int, warm: int, left: int
 ) -> LRScheduler | None:
-    """What follows a warm-up of ``warm`` steps for the ``left`` others."""
+    """The scheduler of the ``left`` steps after a warm-up of ``warm`` steps."""
     if settings.schedule == COSINE:
         return CosineAnnealingLR(optimizer, left)
     if settings.schedule == LINEAR:

@@ -21,11 +21,11 @@ _ROUNDING = 1e-9
 
 
 def _summed(of_epoch: Callable[[float], float], epochs: int, until: int) -> float:
-    """The sum over the epochs up to one of what changes at most once in a training.
+    """Sums a value that changes at most once in a training, over the epochs up to ``until``.
 
     Args:
-        of_epoch: Takes the share of the training that is done at an epoch's end.
-        epochs: Of the whole training.
+        of_epoch: Maps the share of the training that is done at an epoch's end to that epoch's value.
+        epochs: Number of epochs in the whole training.
         until: The last epoch that counts.
     """
     early, late = of_epoch(1 / epochs), of_epoch(1)
@@ -42,24 +42,24 @@ class TrainingSettings(optimizer.OptimizerSettings, schedule.ScheduleSettings, a
     train_size: int = setting(0, "Training examples, stratified and nested by seed; 0 for all.", low=0)
     split: str = setting(
         FIXED,
-        "Examples to learn from, to choose by and to test on: the dataset's parts, parts of the same sizes "
-        "that are redrawn for each seed, or one group of examples to test on, in turn by the seed.",
+        "How examples are split into training, validation and test: as in the dataset, redrawn in the same "
+        "sizes for each seed, or with one group of examples to test on, in turn by the seed.",
         choices=SPLITS,
     )
     best_by: str = setting(
         "accuracy",
-        "Validation metric of the best epoch, whose model is tested; a sweep sets what it selects by. One of "
+        "Validation metric that selects the best epoch, whose model is tested; a sweep sets its own. One of "
         "the workload's objective, or of robustness such as pgd-20_0.3_accuracy, measured after every epoch.",
     )
     balanced: bool = setting(False, "Whether train_size takes equally many examples of every class.")
     examples: str = setting(
         "clean",
-        "What every step trains on: the batch, its FGSM examples alone, or both (scenarios 1 to 3 of the "
+        "Examples of every step: the batch, its FGSM examples alone, or both (scenarios 1 to 3 of the "
         "APB paper).",
         choices=tuple(BATCHES),
     )
     examples_epsilon: float = setting(
-        0.3, "ε of those FGSM examples, in pixel units; idle with clean.", low=0, high=1
+        0.3, "ε of those FGSM examples, in pixel units; no effect with clean.", low=0, high=1
     )
     robustness: str = setting(
         "",
@@ -69,28 +69,28 @@ class TrainingSettings(optimizer.OptimizerSettings, schedule.ScheduleSettings, a
     test: bool = setting(
         True,
         "Whether the best model is tested on the test split at the end. Stages that choose need no test; a "
-        "confirmation tests all the same.",
+        "confirmation always tests.",
     )
     last_batch: str = setting(
         KEEP,
-        "What becomes of a batch that is shorter than batch_size: kept, dropped, or merged with another.",
+        "Treatment of a batch that is shorter than batch_size: kept, dropped, or merged with another.",
         choices=LAST_BATCHES,
     )
     augment: str = setting(
         augmentation.NONE,
         f"Random changes of training images: {', '.join(augmentation.AUGMENTATIONS)}, or one that the "
-        "workload brings; attacks see the changed batch.",
+        "workload defines; attacks see the changed batch.",
     )
     label_smoothing: float = setting(
         0.0, "Share of each label that is spread over all classes, in the training loss.", low=0, high=1
     )
     patience: int = setting(
-        0, "Epochs without a better one after which a trial ends early; 0 for never.", low=0
+        0, "Epochs without improvement after which a trial ends early; 0 for never.", low=0
     )
     precision: str = setting(
         "float32",
         "Arithmetic of matrix products: float32, tf32 (on a GPU), or bfloat16 or float16 in the passes of a "
-        "step, float16 with a loss that is scaled.",
+        "step; float16 scales the loss.",
         choices=PRECISIONS,
     )
 
@@ -107,25 +107,25 @@ class TrainingSettings(optimizer.OptimizerSettings, schedule.ScheduleSettings, a
 
     @property
     def cases(self) -> list[Case]:
-        """What `robustness` asks for."""
+        """The attacks of `robustness`."""
         return parse_grid(self.robustness)
 
     @property
     def best_case(self) -> Case | None:
-        """The case that `best_by` names, where it names one."""
+        """The attack whose accuracy `best_by` names, if it names one."""
         return next((case for case in self.cases if case.metric == self.best_by), None)
 
     def passes_of(self, method: Settings, until: int | None = None) -> float:
-        """Forward-backward passes that a batch costs a method, making its adversarial examples included.
+        """Forward-backward passes that a batch costs a method, with those that make adversarial examples.
 
         Args:
             method: The method's settings.
-            until: Up to the end of this epoch; ``None`` for the whole training.
+            until: Last epoch to count; ``None`` for the whole training.
         """
         return self._cost(method, self.epochs, self.epochs if until is None else until)
 
     def within(self, passes: int, method: Settings) -> Self:
-        """With as many epochs, at least one, as so many passes of a batch buy a method."""
+        """The same settings with as many epochs, at least one, as a method has for so many passes."""
 
         def cost(epochs: int) -> float:
             return self._cost(method, epochs, epochs)
@@ -142,11 +142,11 @@ class TrainingSettings(optimizer.OptimizerSettings, schedule.ScheduleSettings, a
         return _summed(passes, epochs, until)
 
     def steps_of(self, method: Settings, examples: int) -> int:
-        """Steps of the whole training: updates, but for methods that make their own.
+        """Steps of the whole training; each is an update, except of methods that make several.
 
         Args:
             method: The method's settings.
-            examples: How many the training split has.
+            examples: Number of examples in the training split.
         """
         batches = batch_count(examples, self.batch_size, self.last_batch)
 
@@ -157,11 +157,11 @@ class TrainingSettings(optimizer.OptimizerSettings, schedule.ScheduleSettings, a
 
     @property
     def idle(self) -> list[str]:
-        """Names of the settings that mean nothing beside the others."""
+        """Names of the settings that have no effect beside the others."""
         idle = [] if self.examples != CLEAN else ["examples_epsilon"]
         idle += [] if self.train_size else ["balanced"]
         return [*idle, *optimizer.idle(self), *schedule.idle(self), *averaging.idle(self)]
 
     def canonical(self) -> Self:
-        """The one spelling of all settings that train the same and measure the same."""
+        """The one spelling of all settings that train and measure the same."""
         return self.without(*self.idle)

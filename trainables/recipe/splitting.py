@@ -1,4 +1,4 @@
-"""Which examples a trial trains on, chooses by and is tested on: the dataset's split, or one of its seed."""
+"""The split of a trial's examples into training, validation and test: the dataset's, or one of its seed."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,20 +16,20 @@ SPLITS = (FIXED, REDRAWN, LEAVE_ONE_GROUP_OUT)
 
 
 def split_for(split: str, turn: int, seed: int, data: Data) -> Data:
-    """The data as one trial splits them.
+    """Splits the data for one trial.
 
-    What the dataset has fitted to its own training split, such as a vocabulary, stays.
+    Whatever the dataset fitted to its own training split, such as a vocabulary, stays.
 
     Args:
-        split: ``fixed`` takes them as they are; ``redrawn`` deals all examples anew into parts of the same
-            sizes; ``leave-one-group-out`` tests on one group, and deals the others into training and
-            validation in the proportion of the dataset's. Parts are stratified where labels are classes.
-        turn: Decides which group is left out: the one at this place, beginning again after the last.
-        seed: Decides how examples are dealt; trials of one seed share it.
-        data: The dataset's.
+        split: ``fixed`` keeps the dataset's parts. ``redrawn`` deals all examples anew into parts of the same
+            sizes. ``leave-one-group-out`` tests on one group, and deals the others into training and
+            validation in the dataset's proportion. Parts are stratified if labels are classes.
+        turn: Index of the group to leave out; it starts again after the last.
+        seed: Decides how examples are dealt; trials of one seed share a split.
+        data: The dataset's data.
 
     Raises:
-        UsageError: A group is to be left out, and the data name none.
+        UsageError: A group is to be left out, and the data have no groups.
     """
     if split == FIXED:
         return data
@@ -53,10 +53,10 @@ def left_out(split: str, turn: int, data: Data) -> str:
 
 
 def train_sizes(splits: Iterable[str], data: Data) -> set[int]:
-    """How many examples there are to train on, under each of some splits and whatever the seed.
+    """Possible numbers of training examples, under each of some splits and any seed.
 
     Raises:
-        UsageError: A group is to be left out, and the data name none.
+        UsageError: A group is to be left out, and the data have no groups.
     """
     sizes = set()
     for split in splits:
@@ -83,12 +83,12 @@ def _place(turn: int, data: Data) -> int:
 
 
 def _valid_of(count: int, data: Data) -> int:
-    """How many of so many examples validate, at least one."""
+    """Number of so many examples that validate, at least one."""
     return max(1, round(count * len(data.valid) / (len(data.train) + len(data.valid))))
 
 
 def _dealt(split: Split, seed: int) -> Tensor:
-    """All examples in an order of which every beginning is stratified, on the CPU."""
+    """Indices of all examples in an order whose every beginning is stratified, on the CPU."""
     labels = split.labels
     classes = labels.ndim == 1 and not labels.is_floating_point()
     strata = labels if classes else torch.zeros(len(split), dtype=torch.int64)

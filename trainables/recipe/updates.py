@@ -1,4 +1,4 @@
-"""What turns the losses of a training into weights: their scale, an optimizer, its rate, an average."""
+"""The updates of a training: the loss's scale, the optimizer, its rate, and the average of weights."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,16 +13,16 @@ from trainables.recipe.settings import TrainingSettings
 
 
 class Updates:
-    """A model's optimizer with its schedule, and the average of the weights that it makes.
+    """A model's optimizer with its schedule, and the average of its weights.
 
     Args:
-        model: What trains.
+        model: The model that trains.
         settings: The recipe.
-        steps: Of the whole training, over which the rate takes its course.
+        steps: Number of steps in the whole training, over which the schedule runs.
 
     Attributes:
         optimizer: torch's own.
-        scaling: What scales the losses, where their precision needs it.
+        scaling: Scales the losses, if their precision needs it.
     """
 
     def __init__(self, model: nn.Module, settings: TrainingSettings, steps: int) -> None:
@@ -33,7 +33,7 @@ class Updates:
         self._average = averaged(model, settings)
 
     def stepped(self, until: float) -> None:
-        """Moves the rate on after a step, and takes the new weights into the average.
+        """Advances the schedule after a step, and adds the new weights to the average.
 
         Args:
             until: Share of the training that is done at the end of the epoch, in (0, 1].
@@ -49,7 +49,7 @@ class Updates:
         return self._model if self._average is None else self._average.model
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything but the model that the next updates depend on, by name."""
+        """Everything that the next updates depend on beside the model, by name."""
         parts = {
             "optimizer": self.optimizer,
             "schedule": self._schedule,
@@ -59,7 +59,7 @@ class Updates:
         return {name: part.state_dict() for name, part in parts.items() if part is not None}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes back what `state_dict` gave; other entries are left alone."""
+        """Restores what `state_dict` returned; ignores other entries."""
         self.optimizer.load_state_dict(state["optimizer"])
         if self._schedule is not None:
             self._schedule.load_state_dict(state["schedule"])

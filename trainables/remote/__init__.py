@@ -1,1 +1,1 @@
-"""Folders that lie at an address of an object store, and a node's copy of them."""
+"""Folders at an address of an object store, and a node's copy of them."""

@@ -24,12 +24,12 @@ def is_address(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Address:
-    """Where a folder lies in an object store.
+    """The place of a folder in an object store.
 
     Attributes:
         scheme: One of `SCHEMES`.
         bucket: The bucket, or Azure's container.
-        prefix: What all names in it begin with, without slashes at its ends; may be empty.
+        prefix: The start of all names in the folder, without slashes at its ends; may be empty.
     """
 
     scheme: str
@@ -41,8 +41,8 @@ class Address:
         """Reads an address.
 
         Raises:
-            UsageError: It is none, or no bucket could have that name. The message shows no more of it than
-                its scheme, since what is in the place of a bucket may be a password.
+            UsageError: It is no address, or no bucket could have that name. The message shows its scheme
+                alone, since a password may be in the place of the bucket.
         """
         found = _ADDRESS.fullmatch(text)
         scheme = found["scheme"].lower() if found else ""

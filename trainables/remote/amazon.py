@@ -1,4 +1,4 @@
-"""How S3 is reached: credentials, region and endpoint as Amazon's own tools find them."""
+"""Access to S3: credentials, region and endpoint as Amazon's own tools find them."""
 
 import os
 from typing import Any
@@ -9,14 +9,14 @@ from trainables.remote.address import Address
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _REGION = "us-east-1"
-"""What servers that have no regions take."""
+"""The region for servers without regions."""
 
 
 def s3_settings(address: Address) -> dict[str, Any]:
-    """What `obstore.store.S3Store` needs beside the bucket.
+    """The arguments that `obstore.store.S3Store` needs beside the bucket.
 
     Raises:
-        UsageError: There are no credentials, or what profiles say cannot be read.
+        UsageError: There are no credentials, or a profile cannot be read.
     """
     import boto3
     from botocore.exceptions import BotoCoreError

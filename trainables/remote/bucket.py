@@ -1,7 +1,8 @@
 """Objects under an address: put, created if absent, replaced if unchanged, read, listed, deleted.
 
-A request that fails for a passing reason (a connection, a timeout, a server that is busy) is tried again. One
-that may have taken effect is asked about before it is believed to be another's.
+A request that fails for a passing reason (a connection, a timeout, a busy server) is tried again. If an
+earlier attempt may have taken effect, the bucket checks that before it attributes the result to another
+process.
 """
 
 import re
@@ -19,25 +20,25 @@ from trainables.remote.reasons import reason
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 60.0
-"""How long a request is tried again."""
+"""Seconds for which a request is tried again."""
 FIRST_PATIENCE_SECONDS = 10.0
-"""The same before the store has ever answered: its address may be wrong."""
+"""Seconds before the store has ever answered, since its address may be wrong."""
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 5.0
 _FINAL = re.compile(r"status code: 4(?!08|09|29)\d\d")
-"""How the server says that a request is wrong, and stays so."""
+"""Errors of the server for a request that stays wrong."""
 _AT_ONCE = 16
-"""How many objects are read side by side."""
+"""Number of objects to read side by side."""
 PART_BYTES = 8 * 2**20
-"""What one request reads of a larger object: the time that it may take is for that, and not for the whole."""
+"""Bytes that one request reads of a larger object, since the time limit is for one request."""
 _PARTS_AT_ONCE = 4
 
 
 class RemoteError(UsageError, OSError):
-    """An object store cannot be used: a wrong request, or one that broke during a run."""
+    """An object store refused a request, or failed during a run."""
 
 
 class Found(NamedTuple):
-    """An object that is there.
+    """An existing object.
 
     Attributes:
         name: Its name under the address.
@@ -54,8 +55,8 @@ class Bucket:
     """The objects under one address.
 
     Args:
-        address: Where they are.
-        objects: The store of `obstore` that has them, names under the address alone.
+        address: Their address.
+        objects: The store of `obstore` that holds them, by names under the address.
     """
 
     def __init__(self, address: Address, objects: Any) -> None:
@@ -63,7 +64,7 @@ class Bucket:
         self._objects = objects
         self._answered = False
         self._versions: dict[str, tuple[str, str]] = {}
-        """Of objects whose tag was asked for, tag and version: Google replaces by version alone."""
+        """Tag and version of objects that this process has looked at: Google replaces by version alone."""
 
     def put(self, name: str, content: bytes | Path) -> str:
         """Writes an object, whatever was there; returns its tag."""
@@ -71,10 +72,11 @@ class Bucket:
         return _tag(self._carry_out(name, lambda ob: ob.put(self._objects, name, content, **more)))
 
     def create(self, name: str, content: bytes) -> bool:
-        """Creates an object; whether that was done, or had been done by an attempt that seemed to fail.
+        """Creates an object unless there is one of that name.
 
         Returns:
-            False where an object of that name with another content is there.
+            Whether this call created it, be it by an attempt that seemed to fail; False if an object of that
+            name was there.
         """
         import obstore
 
@@ -92,7 +94,7 @@ class Bucket:
                 attempts.again(error)
 
     def replace(self, name: str, content: bytes, tag: str) -> str | None:
-        """Writes an object if it still has a tag; returns the new one, or nothing where it has another."""
+        """Writes an object if its tag is ``tag``; returns the new one, or ``None`` if it has another."""
         import obstore
 
         attempts, mode = self._attempts(), {"e_tag": tag}
@@ -112,7 +114,7 @@ class Bucket:
                 attempts.again(error)
 
     def read(self, name: str) -> bytes | None:
-        """What an object holds; nothing where there is none."""
+        """The content of an object; ``None`` if there is no object."""
         import obstore
 
         while True:
@@ -121,11 +123,11 @@ class Bucket:
                 return self._in_parts(name, size, tag) if content is None else content
             except FileNotFoundError:
                 return None
-            except obstore.exceptions.PreconditionError:  # it was written anew between two parts
+            except obstore.exceptions.PreconditionError:  # another write came between two parts
                 continue
 
     def _begin_to_read(self, ob: Any, name: str) -> tuple[bytes | None, int, str]:
-        """What an object holds, unless it is large; its size; its tag."""
+        """The content of an object, unless it is large; its size; its tag."""
         got = ob.get(self._objects, name)
         size = int(got.meta["size"])
         return bytes(got.bytes()) if size <= PART_BYTES else None, size, str(got.meta["e_tag"])
@@ -139,7 +141,7 @@ class Bucket:
             return b"".join(threads.map(part, range(0, size, PART_BYTES)))
 
     def read_all(self, names: Iterable[str]) -> list[bytes]:
-        """What several objects hold, read side by side; one that is gone meanwhile holds nothing."""
+        """The contents of several objects, read side by side; empty for an object that is gone meanwhile."""
         wanted = list(names)
         if len(wanted) < 2:
             return [self.read(name) or b"" for name in wanted]
@@ -147,12 +149,12 @@ class Bucket:
             return [content or b"" for content in threads.map(self.read, wanted)]
 
     def tag(self, name: str) -> str:
-        """The tag of an object; empty where there is none."""
+        """The tag of an object; empty if there is no object."""
         found = self.found(name)
         return "" if found is None else found.tag
 
     def found(self, name: str) -> Found | None:
-        """What is known of an object without reading it; nothing where there is none."""
+        """An object's tag and time, without reading it; ``None`` if there is no object."""
         try:
             meta = self._carry_out(name, lambda ob: ob.head(self._objects, name))
         except FileNotFoundError:
@@ -161,11 +163,11 @@ class Bucket:
         return _found(meta)
 
     def under(self, prefix: str, after: str = "") -> list[Found]:
-        """The objects whose names begin with a folder's, in the order of their names.
+        """Lists the objects below a folder, in the order of their names.
 
         Args:
             prefix: The folder, with a slash at its end.
-            after: Those up to this name, it included, are left out.
+            after: Leaves out the names up to this one, and this one.
         """
         metas = self._carry_out(
             prefix, lambda ob: ob.list(self._objects, prefix, offset=after or None).collect()
@@ -173,7 +175,7 @@ class Bucket:
         return sorted(map(_found, metas))
 
     def entries(self, folder: str) -> tuple[list[Found], list[str]]:
-        """The objects that lie directly in a folder, and the names of its folders.
+        """Lists the objects directly in a folder, and the names of its folders.
 
         Args:
             folder: With a slash at its end; empty for the address itself.
@@ -183,23 +185,23 @@ class Bucket:
         return sorted(map(_found, listed["objects"])), sorted(folders)
 
     def delete(self, name: str) -> None:
-        """Deletes an object, be it there or not."""
+        """Deletes an object, if it is there."""
         try:
             self._carry_out(name, lambda ob: ob.delete(self._objects, name))
         except FileNotFoundError:
             return
 
     def _noted(self, name: str, tag: str, of: Mapping[str, Any]) -> str:
-        """Takes note of the version that has a tag, where the server has versions; returns the tag."""
+        """Records the version of a tag, if the server has versions; returns the tag."""
         self._versions[name] = (tag, str(of.get("version") or ""))
         return tag
 
     def _conflict(self, name: str) -> "_PassingError":
-        """A write was refused for another one that was under way, be it an earlier attempt of this one."""
+        """The error for a write that another one in progress blocked, maybe an earlier attempt of its own."""
         return _PassingError(f"{self.address}/{name} cannot be written (409 Conflict)")
 
     def _carry_out(self, name: str, request: Callable[[Any], T]) -> T:
-        """Makes a request that may be made twice, until it is answered."""
+        """Makes a request, which may be made twice, until the server answers."""
         attempts = self._attempts()
         while True:
             try:
@@ -212,9 +214,9 @@ class Bucket:
 
         Raises:
             FileNotFoundError: There is no such object.
-            AlreadyExistsError: As `obstore` says it, like PreconditionError.
-            RemoteError: It will not be granted.
-            _PassingError: It may be, later.
+            AlreadyExistsError: `obstore`'s own error, like its PreconditionError.
+            RemoteError: The request cannot succeed.
+            _PassingError: The request may succeed later.
         """
         import obstore
         from obstore import exceptions
@@ -267,10 +269,10 @@ class _Attempts:
     """Attempts at one request: pauses between them, and their end.
 
     Args:
-        patience: Seconds until there have been enough.
+        patience: Seconds after which to give up.
 
     Attributes:
-        number: Of the attempt that is being made, from 1.
+        number: Number of the present attempt, from 1.
     """
 
     def __init__(self, patience: float) -> None:
@@ -282,7 +284,7 @@ class _Attempts:
         """Waits for the next attempt.
 
         Raises:
-            RemoteError: There have been enough.
+            RemoteError: The patience is used up.
         """
         if time.monotonic() + self._pause > self._end:
             raise RemoteError(f"{error}, tried {self.number} times") from None
@@ -292,10 +294,10 @@ class _Attempts:
 
 
 def lacks_conditions(address: Address) -> str:
-    """What is said of a server that does not keep two runs apart."""
+    """The message for a server that cannot keep two runs apart."""
     return (
-        f"the server of {address} cannot create an object only if there is none, by which two runs are kept "
-        "apart; name a store on one that takes If-None-Match"
+        f"the server of {address} cannot create an object only if there is none, which keeps two runs "
+        "apart; use a store on a server that supports If-None-Match"
     )
 
 

@@ -1,4 +1,4 @@
-"""Single files of a store that may lie at an address; of a folder nothing is to be brought or sent."""
+"""Single files of a store that may be at an address; in a folder of this node nothing needs to move."""
 
 from pathlib import Path
 
@@ -6,11 +6,11 @@ from trainables.remote.address import Address, is_address
 from trainables.remote.mirror import mirror_at, mirror_of
 
 _INSIDE = "//"
-"""Stands between a store's address and a folder in it."""
+"""Separates a store's address and a folder in it."""
 
 
 def shared_name(folder: Path) -> str:
-    """What any node calls a folder: its path, or the address of the store and the folder in it."""
+    """A folder's name for all nodes: its path, or the address of the store and the folder in it."""
     mirror = mirror_of(folder)
     return str(folder.resolve()) if mirror is None else f"{mirror.address}{_INSIDE}{mirror.name_of(folder)}"
 
@@ -28,7 +28,7 @@ def local_folder(name: str) -> Path:
 
 
 def send(path: Path) -> None:
-    """Makes a small file that was written a moment ago what the store has."""
+    """Sends a small file, written a moment ago, to the store."""
     mirror = mirror_of(path)
     if mirror is not None:
         mirror.mark()
@@ -36,7 +36,7 @@ def send(path: Path) -> None:
 
 
 def send_unseen(path: Path, keep: bool = True) -> None:
-    """The same for a file that is brought only when it is asked for, such as a model.
+    """Sends a file that other nodes fetch only on request, such as a model.
 
     Args:
         path: The file.
@@ -58,7 +58,7 @@ def send_all(folder: Path) -> None:
 
 
 def fetch(path: Path) -> Path:
-    """Brings a file of the store as it is there now; returns its place."""
+    """Fetches a file of the store in its present state; returns its place."""
     mirror = mirror_of(path)
     if mirror is not None:
         mirror.fetch(path)
@@ -66,12 +66,12 @@ def fetch(path: Path) -> Path:
 
 
 def fetch_once(path: Path) -> Path:
-    """Brings a file that never changes, unless this node has it; returns its place."""
+    """Fetches a file that never changes, unless this node has it; returns its place."""
     return path if path.exists() else fetch(path)
 
 
 def remove(path: Path) -> None:
-    """Removes a file of the store, be it there or not."""
+    """Removes a file of the store, if it is there."""
     mirror = mirror_of(path)
     if mirror is not None:
         mirror.bucket.delete(mirror.name_of(path))

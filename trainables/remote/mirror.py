@@ -1,7 +1,7 @@
-"""A node's copy of a folder in an object store: what is read is brought, what is written is sent.
+"""A node's copy of a folder in an object store: it fetches what is read, and sends what is written.
 
-A program works on the copy as on any folder, and the object store has the last word: whatever differs from
-what this node last saw there is brought again. Copies lie in the node's cache, one for each address.
+A program works on the copy as on any folder, and the object store decides: the node fetches again whatever
+differs from what it last saw there. Copies lie in the node's cache, one for each address.
 """
 
 import json
@@ -23,7 +23,7 @@ from trainables.remote.bucket import Bucket, Found
 from trainables.remote.opening import open_bucket
 
 MARKER = "dropattack.json"
-"""The object that says what lies at an address, and in which form."""
+"""The object that identifies the store at an address, and its form."""
 FORM = 1
 """The form in which this version keeps a store in an object store."""
 
@@ -34,16 +34,16 @@ _OPENING = threading.Lock()
 
 
 class Mirror:
-    """A node's copy of what lies at an address.
+    """A node's copy of the store at an address.
 
     Args:
         root: The folder of the copy.
-        bucket: What lies at the address.
+        bucket: The objects at the address.
 
     Attributes:
         root: The folder of the copy.
-        bucket: What lies at the address.
-        node: A name of this copy that no other node's has.
+        bucket: The objects at the address.
+        node: A name of this copy that no other node has.
     """
 
     def __init__(self, root: Path, bucket: Bucket) -> None:
@@ -58,7 +58,7 @@ class Mirror:
 
     @cached_property
     def node(self) -> str:
-        """A name of this copy that no other node's has."""
+        """A name of this copy that no other node has."""
         path = self.root / ".node"
         with self.alone():
             if not path.exists():
@@ -67,7 +67,7 @@ class Mirror:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keeps other processes of this node from changing the copy meanwhile."""
+        """Inside this context, no other process of this node changes the copy."""
         self.root.mkdir(parents=True, exist_ok=True)
         with FileLock(self.root / ".copy.lock"):
             yield
@@ -77,10 +77,10 @@ class Mirror:
         return PurePosixPath(path.relative_to(self.root)).as_posix()
 
     def check_form(self) -> str:
-        """The id of what lies at the address; empty where nothing does.
+        """The id of the store at the address; empty if nothing is there.
 
         Raises:
-            UsageError: It is of another version of this program, or of another program.
+            UsageError: Another version of this program, or another program, wrote it.
         """
         content = self.bucket.read(MARKER)
         if content is None:
@@ -98,17 +98,17 @@ class Mirror:
         return its_id
 
     def mark(self) -> None:
-        """Says at the address what lies there, before anything else does."""
+        """Writes the object that identifies the store, before any other."""
         if not self._is_marked:
             self.bucket.create(MARKER, json.dumps({"form": FORM, "id": uuid.uuid4().hex}).encode())
             self._is_marked = True
 
     def bring(self, found: Iterable[Found], folder: str) -> None:
-        """Brings files that differ from what this node last saw, and removes those that are gone.
+        """Fetches files that differ from what this node last saw, and removes those that are gone.
 
         Args:
             found: The objects that are there.
-            folder: Whose they are, with a slash at its end: other files stay.
+            folder: The folder that holds them, with a slash at its end; other files stay.
         """
         seen = self._seen()
         there = {each.name: each.tag for each in found}
@@ -123,11 +123,11 @@ class Mirror:
             self._note({name: tag for name, tag in seen.items() if name not in gone} | there)
 
     def send(self, path: Path, is_seen: bool = True) -> None:
-        """Sends a file as it is now.
+        """Sends a file in its present state.
 
         Args:
             path: The file.
-            is_seen: Whether `bring` shall know that this node has it.
+            is_seen: Whether to record for `bring` that this node has it.
         """
         name = self.name_of(path)
         tag = self.bucket.put(name, path)
@@ -136,7 +136,7 @@ class Mirror:
                 self._note(self._seen() | {name: tag})
 
     def fetch(self, path: Path) -> None:
-        """Brings one file, which is removed where there is none at the address."""
+        """Fetches one file; removes this node's copy if there is none at the address."""
         content = self.bucket.read(self.name_of(path))
         if content is None:
             path.unlink(missing_ok=True)
@@ -144,7 +144,7 @@ class Mirror:
             write_atomically(path, content)
 
     def forget(self) -> None:
-        """Removes what this node has seen: another store lies at the address now."""
+        """Removes what this node has seen, since another store is at the address now."""
         for folder, _, files in os.walk(self.root):
             for name in files:
                 path = Path(folder, name)
@@ -171,7 +171,7 @@ def _folder(name: str) -> str:
 
 
 def mirror_at(address: Address) -> Mirror:
-    """This node's copy of what lies at an address; nothing is read or written yet.
+    """This node's copy of the store at an address; it reads and writes nothing yet.
 
     Raises:
         UsageError: There are no credentials, or the extra `cloud` is not installed.
@@ -184,7 +184,7 @@ def mirror_at(address: Address) -> Mirror:
 
 
 def mirror_of(path: Path) -> Mirror | None:
-    """The copy that a file belongs to; nothing where it is of no store at an address."""
+    """The copy that a file belongs to; ``None`` if its store is at no address."""
     if _MIRRORS:
         for folder in (path, *path.parents):
             if folder in _MIRRORS:

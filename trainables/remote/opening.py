@@ -1,4 +1,4 @@
-"""Opens what lies at an address, with the credentials that the provider's own tools would use."""
+"""Opens the store at an address, with the credentials that the provider's own tools would use."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -11,15 +11,15 @@ from trainables.remote.bucket import Bucket
 from trainables.remote.reasons import reason
 
 REQUEST_SECONDS = 20.0
-"""How long one attempt at a request may take."""
+"""Longest time of one attempt at a request."""
 _CONNECT_SECONDS = 5.0
 
 
 def open_bucket(address: Address) -> Bucket:
-    """The objects under an address.
+    """Opens the objects under an address.
 
-    Credentials are found as the provider's own tools find them: in the environment, in profiles, or by the
-    role of the machine. So are the endpoint and the region of S3 (``AWS_ENDPOINT_URL``, ``AWS_REGION``).
+    It finds credentials as the provider's own tools do: in the environment, in profiles, or by the role of
+    the machine. So it finds the endpoint and the region of S3 (``AWS_ENDPOINT_URL``, ``AWS_REGION``).
 
     Raises:
         UsageError: The extra ``cloud`` is not installed, or there are no credentials.
@@ -31,9 +31,7 @@ def open_bucket(address: Address) -> Bucket:
 
         amazon = s3_settings(address) if address.scheme == "s3" else {}
     except ImportError:
-        raise UsageError(
-            f"{address} needs what the extra `cloud` installs: pip install 'dropattack[cloud]'"
-        ) from None
+        raise UsageError(f"{address} needs the extra `cloud`: pip install 'dropattack[cloud]'") from None
     seconds = timedelta(seconds=REQUEST_SECONDS)
     shared: dict[str, Any] = {
         "prefix": address.prefix or None,
@@ -49,13 +47,13 @@ def open_bucket(address: Address) -> Bucket:
         if "Account must be specified" in str(error):
             raise UsageError(
                 f"there are no credentials for {address}; set AZURE_STORAGE_ACCOUNT_NAME, and "
-                "AZURE_STORAGE_ACCOUNT_KEY or what names a role"
+                "AZURE_STORAGE_ACCOUNT_KEY or the variables of a role"
             ) from None
         raise UsageError(f"{address} cannot be used: {reason(str(error))}") from None
 
 
 def _errors() -> tuple[type[Exception], ...]:
-    """What `obstore` raises."""
+    """The errors that `obstore` raises."""
     from obstore.exceptions import BaseError
 
     return (BaseError, ValueError)

@@ -5,11 +5,11 @@ _CAUSES = {
     "ConnectionRefused": "connection refused",
     "dns error": "no such host",
 }
-"""What the details of an error show, in words."""
+"""Details of errors, and their meaning in words."""
 
 
 def reason(said: str) -> str:
-    """Why a request failed, from what `obstore` says, in a line of bounded length."""
+    """Why a request failed, from the message of `obstore`, in a line of bounded length."""
     line, _, details = said.partition("\n\nDebug source")
     line = " ".join(line.split())
     for mark in ("status code: ", "ms - ", "s - "):

@@ -1,4 +1,4 @@
-"""Whether attacks fit the data that a model is tested on: looked at before anything is trained for them."""
+"""Checks that attacks fit the data that a model is tested on, before any training."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,9 @@ from trainables.data.dataset import Data
 from trainables.data.splits import Split
 
 _LOOKED_AT = 250
-"""Examples of a split that are looked at."""
+"""Number of examples of a split to check."""
 _SLACK = 0.01
-"""By so much a value may leave the range 0 to 1 that is meant."""
+"""Largest distance of a value from the assumed range 0 to 1."""
 
 
 def check_attackable(cases: Sequence[Case], split: Split, data: Data, name: str) -> None:
@@ -21,13 +21,13 @@ def check_attackable(cases: Sequence[Case], split: Split, data: Data, name: str)
 
     Args:
         cases: The attacks.
-        split: Is looked at, a few examples of it.
-        data: Whose split it is.
-        name: Of the workload.
+        split: The split to attack; the check reads a few examples.
+        data: The data of the split.
+        name: Name of the workload.
 
     Raises:
-        UsageError: An attack on images meets other inputs, the inputs have no range or leave the one that is
-            taken for granted, or AutoAttack is not installed.
+        UsageError: An attack on images meets other inputs, the inputs have no range or leave the assumed one,
+            or AutoAttack is not installed.
     """
     if any(case.attack.in_turn for case in cases):
         check_installed()
@@ -46,7 +46,7 @@ def _check_shape(cases: Sequence[Case], shape: list[int], name: str) -> None:
     refused = [case.name for case in cases if case.attack.for_images]
     if refused and len(shape) != 3:
         raise UsageError(
-            f"the attack {refused[0]} is for images, and an example of {name} is of shape {shape}; take "
+            f"the attack {refused[0]} is for images, and an example of {name} is of shape {shape}; use "
             "pgd-50x5 and margin-50x5 instead"
         )
 
@@ -56,12 +56,12 @@ def _check_alone(cases: Sequence[Case], name: str) -> None:
     if refused:
         raise UsageError(
             f"the attack {refused[0]} is for models of images alone, and those of {name} take more than one "
-            "input; take pgd-50x5 and margin-50x5 instead"
+            "input; use pgd-50x5 and margin-50x5 instead"
         )
 
 
 def _check_range(inputs: Tensor, bounds: Bounds, name: str) -> None:
-    say = "say in Data.bounds, or bounds= of Tensors, which values they may have"
+    say = "set their smallest and largest value in Data.bounds, or bounds= of Tensors"
     if not all(torch.as_tensor(end).isfinite().all() for end in bounds):
         raise UsageError(f"the inputs of {name} have no range that attacks could keep to; {say}")
     if any(isinstance(end, Tensor) for end in bounds) or tuple(bounds) != UNIT:

@@ -1,4 +1,4 @@
-"""Torch's default generator as a trial's own: in the trial's state for a time, then given back."""
+"""Torch's default generator as a trial's own: in the trial's state for a while, then restored."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,8 +11,8 @@ class OwnDefault:
     """The state of torch's default generator, of the CPU and of the device, that belongs to one trial.
 
     Args:
-        seed: Where it begins.
-        device: The trial's.
+        seed: Seeds the state.
+        device: The trial's device.
     """
 
     def __init__(self, seed: int, device: torch.device) -> None:
@@ -29,7 +29,7 @@ class OwnDefault:
 
     @contextmanager
     def drawn_from(self) -> Iterator[None]:
-        """Within, whoever draws from the default generator draws from the trial's."""
+        """Inside this context, the default generator has the trial's state."""
         with torch.random.fork_rng(devices=self._devices):
             torch.set_rng_state(self._state["cpu"])
             if self._devices:
@@ -41,11 +41,11 @@ class OwnDefault:
                 self._state, self._drawn = self._now(), False
 
     def state(self) -> dict[str, Tensor]:
-        """By kind of device, on the CPU; as it is now, also while it is drawn from."""
+        """The present state, by type of device, on the CPU; also inside of `drawn_from`."""
         return self._now() if self._drawn else self._state
 
     def set_state(self, state: Mapping[str, Tensor]) -> None:
-        """Takes back what `state` gave, wherever it was loaded to."""
+        """Restores what `state` returned, from tensors on any device."""
         self._state = {name: value.cpu() for name, value in state.items()}
 
     def _now(self) -> dict[str, Tensor]:

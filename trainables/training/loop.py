@@ -36,22 +36,22 @@ class DivergedError(RuntimeError):
 
 
 class Training:
-    """The state of one trial.
+    """The training of one trial.
 
-    Everything random comes from generators that the trial's seed alone decides: one each for shuffling and
-    masks, and torch's default generator, which initialisation draws from, is put in the trial's own state for
-    the time of each call and given back after it. What the model draws in a pass, such as dropout, follows
-    from the seed of the masks, the step and the pass.
+    All random draws come from generators that the trial's seed alone decides: one for shuffling, one for
+    masks, and torch's default generator, from which initialisation draws. Each call puts the default
+    generator in the trial's own state and restores it afterwards. The model's draws in a pass, such as
+    dropout, follow from the seed of the masks, the step and the pass.
 
     Args:
-        trial: What to train.
+        trial: The trial to train.
         data: The workload's data.
         device: Where to train.
         compiled: Whether the model's passes are compiled; results then differ by rounding.
 
     Attributes:
-        shuffling: Decides the order of the examples; on the CPU.
-        data: The workload's, wherever they lie, as the trial splits them.
+        shuffling: Draws the order of the examples; on the CPU.
+        data: The workload's data, split for the trial.
         history: Metrics of every epoch so far.
     """
 
@@ -114,35 +114,35 @@ class Training:
         self.best_epoch = 0
         self._under_way: UnderWay | None = None
         self.confusion: list[list[int]] = []
-        """Of the best model on the test split, row = true class; empty until the last epoch, or for good."""
+        """Counts of the best model on the test split, row = true class; empty until the model is tested."""
         self.right: Tensor | None = None
-        """Whether the best model recognises each example of the test split; nothing until it is tested."""
+        """Whether the best model recognises each example of the test split; ``None`` until it is tested."""
 
     @property
     def optimizer(self) -> torch.optim.Optimizer:
-        """What updates the model."""
+        """The optimizer of the model."""
         return self._updates.optimizer
 
     @property
     def finished(self) -> bool:
-        """Whether the budget is used up, or the patience."""
+        """Whether the budget or the patience is used up."""
         return len(self.history) >= self.settings.epochs or self._ends_early(len(self.history))
 
     def _ends_early(self, epoch: int) -> bool:
-        """Whether an epoch is the last one though the budget is not used up."""
+        """Whether patience ends the training after an epoch, before the budget does."""
         patience = self.settings.patience
         return epoch < self.settings.epochs and 0 < patience <= epoch - self.best_epoch
 
     def epoch(self, between: Callable[[], object] = lambda: None) -> Metrics:
         """Trains one epoch, or the rest of one, validates, and keeps the model if it is the best so far.
 
-        The last epoch's metrics also hold those of the best model on the test split: the only time that
-        test data are looked at. Where the trial asks for robustness, they hold that of the best model too,
-        on both splits; on validation a case that selects is measured after every epoch instead.
+        The last epoch's metrics also hold those of the best model on the test split, which is used only then.
+        If the trial sets robustness, they also hold the best model's robustness on both splits. A case that
+        selects the best epoch is measured on validation after every epoch instead.
 
         Args:
-            between: Called after each step, where `state_dict` can be taken; where it raises an error, the
-                training ends there. Methods that cannot be left within an epoch never call it.
+            between: Called after each step, when `state_dict` may be called; an error in it ends the training
+                there. Methods that cannot be left within an epoch never call it.
 
         Returns:
             Metrics by name; also appended to `history`.
@@ -162,10 +162,10 @@ class Training:
         """Ends an epoch: keeps the model if it is the best so far, and after the last epoch tests the best.
 
         Args:
-            metrics: Of the epoch's training.
-            valid: Of the model as it is now on the validation split.
-            trained: Seconds that the training took.
-            seconds: Seconds that the training and the validation took.
+            metrics: Metrics of the epoch's training.
+            valid: Metrics of the present model on the validation split.
+            trained: Seconds of training.
+            seconds: Seconds of training and validation.
 
         Raises:
             DivergedError: A loss is not finite, or the metric that selects is no number.
@@ -233,7 +233,7 @@ class Training:
         return seen.metrics()
 
     def _examples(self, batch: Batch) -> Batch:
-        """What a step trains on instead of a batch."""
+        """The examples that a step trains on for a batch, augmented and adversarial if set so."""
         settings = self.settings
         if self._augment is not None:
             batch = augmented(self._augment, batch)
@@ -257,7 +257,7 @@ class Training:
         return {"train_examples": len(self.train), **named}
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the rest of the training depends on, at an epoch's end or between two steps."""
+        """The state that the rest of the training depends on, at an epoch's end or between two steps."""
         within = self._under_way
         return {
             "key": self.trial.key,
@@ -277,7 +277,7 @@ class Training:
         }
 
     def result(self) -> dict[str, Any]:
-        """The best model, with the trial it came from and how it did."""
+        """The best model, with its trial and its metrics."""
         return {
             "trial": self.trial.to_dict(),
             "model": self.best_model,
@@ -290,9 +290,9 @@ class Training:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on from what `state_dict` gave, wherever its tensors were loaded to; bit for bit on a CPU.
+        """Continues from a `state_dict` with tensors on any device; bit for bit on a CPU.
 
-        Generators of one kind of device cannot go on on another. There they begin anew, by seed and epoch.
+        A generator of one type of device cannot continue on another. There it starts anew, by seed and epoch.
         """
         if state["key"] != self.trial.key:
             raise ValueError(f"the checkpoint is of trial {state['key']}, not of {self.trial.key}")

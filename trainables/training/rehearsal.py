@@ -1,4 +1,4 @@
-"""A trial's eve: a workload is trained, tested, saved, loaded and measured once, on a few of its examples."""
+"""Rehearses a trial: it trains, tests, saves, loads and measures its workload once, on a few examples."""
 
 import tempfile
 import warnings
@@ -31,17 +31,17 @@ _TRAIN, _OTHERS, _BATCH = 32, 256, 16
 
 
 def rehearse(trial: Trial, data: Data) -> None:
-    """Makes sure that a workload can be trained, and that its models can be loaded back.
+    """Checks that a workload can be trained, and that its models can be loaded back.
 
-    It trains one epoch of a few examples by the trial's recipe, on the CPU and without an attack, tests the
-    model in every way that the trial would, and loads it back as people will.
+    It trains one epoch of a few examples by the trial's recipe, on the CPU and without an attack. It tests
+    the model in every way that the trial would, and loads it back as users will.
 
     Args:
-        trial: One of the workload's.
-        data: Its data.
+        trial: A trial of the workload.
+        data: The workload's data.
 
     Raises:
-        UsageError: Something of that ends in an error, or a model predicts otherwise once it is loaded back.
+        UsageError: A part of this raises an error, or the model predicts otherwise once it is loaded back.
     """
     settings = trial.training_settings
     data = split_for(settings.split, trial.seed, trial.seed_for("split"), data)
@@ -75,7 +75,7 @@ def rehearse(trial: Trial, data: Data) -> None:
 
 
 def _quick(cases: Sequence[Case]) -> list[Case]:
-    """The attacks that are rehearsed: all but AutoAttack, whose thousands of passes take minutes."""
+    """The attacks to rehearse: all except AutoAttack, whose thousands of passes take minutes."""
     return [case for case in cases if not case.attack.in_turn]
 
 
@@ -113,7 +113,7 @@ def _rehearse(trial: Trial, few: Data) -> None:
 
 
 def _check_outputs(training: Training, name: str) -> None:
-    """Refuses outputs that are no logits of the classes there are, where the objective classifies."""
+    """Refuses outputs that are no logits of the data's classes, if the objective classifies."""
     if not training.objective.classifies:
         return
     inputs, labels = next(training.train.batches(2))
@@ -124,8 +124,8 @@ def _check_outputs(training: Training, name: str) -> None:
         return
     given = list(outputs.shape) if isinstance(outputs, torch.Tensor) else f"a {type(outputs).__name__}"
     raise UsageError(
-        f"the model of {name} gives {given} for {len(labels)} examples of {classes} classes; it must give "
-        f"one number for each class, [{len(labels)}, {classes}]"
+        f"the model of {name} returns {given} for {len(labels)} examples of {classes} classes; it must "
+        f"return one number for each class, [{len(labels)}, {classes}]"
     )
 
 
@@ -134,5 +134,5 @@ def _close(one: float, other: float) -> bool:
 
 
 def _part(split: Split, most: int) -> Split:
-    """Examples from all over a split."""
+    """A few examples, spread over a whole split."""
     return split.subset(torch.linspace(0, len(split) - 1, min(most, len(split))).long())

@@ -1,4 +1,4 @@
-"""What the best model does on the test split: looked at once, when a training ends."""
+"""Tests the best model on the test split, once, when a training ends."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,12 +16,12 @@ from trainables.training.under_attack import Evaluation
 
 
 class Tested(NamedTuple):
-    """What a test gave; nothing of each where there was none.
+    """The results of a test; all are empty without a test.
 
     Attributes:
         metrics: By name.
-        confusion: Counts, row = true class, column = predicted class; empty where nothing is classified.
-        right: ``[examples]``, bool: whether each example is recognised; nothing where nothing is classified.
+        confusion: Counts, row = true class, column = predicted class; empty without classes.
+        right: ``[examples]``, bool: whether each example is recognised; ``None`` without classes.
     """
 
     metrics: Metrics
@@ -44,13 +44,13 @@ def tested(
     """Measures a model on the test split.
 
     Args:
-        objective: Says what is measured.
+        objective: Defines the metrics.
         model: The model.
         split: The test split.
-        data: What it is of.
-        left_out: The group that is tested on, where one is left out; else "".
-        attacks: What attacks are made with.
-        cases: The attacks that the model is tested with too.
+        data: The data of the split.
+        left_out: Name of the group to test on, if the trial left one out; else "".
+        attacks: Runs the attacks.
+        cases: Attacks to test the model with as well.
     """
     metrics, confusion, right = objective.measure(model, split, data)
     metrics["examples"] = len(split)

@@ -1,4 +1,4 @@
-"""How well a model withstands attacks on a whole split."""
+"""Measures a model under attacks on a whole split."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,20 +25,20 @@ from trainables.training.attackable import check_attackable
 from trainables.trial import Trial
 
 Told = Callable[[str], None]
-"""Is told in a line how far a long attack is."""
+"""Receives a line about the progress of a long attack."""
 Examples = Callable[[Batch, torch.Generator], Tensor]
-"""Attacked points of a batch."""
+"""Computes the attacked points of a batch."""
 _CLEAN = "clean"
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What attacks on a model go by.
+    """The setting in which models are attacked.
 
     Attributes:
-        task: For texts maps ``input`` to the embedding's weight, and tells words from padding.
+        task: For texts maps ``input`` to the embedding's weight, and separates words from padding.
         bounds: Smallest and largest valid value of a continuous input.
-        seed: Gives every case its own seed, so that its result does not depend on what else is measured.
+        seed: Returns a seed for each case, so that its result does not depend on other measurements.
     """
 
     task: Task
@@ -47,13 +47,13 @@ class Evaluation:
 
     @classmethod
     def of(cls, trial: Trial, data: Data) -> "Evaluation":
-        """How a trial's models are attacked, while it trains and afterwards."""
+        """Builds the setting for a trial's models, while it trains and afterwards."""
         targets = trial.architecture.targets
         return cls(Task(names=targets, words=data.words), data.bounds, trial.seed_for)
 
     @classmethod
     def checked(cls, trial: Trial, data: Data) -> "Evaluation":
-        """As `of`, where the trial's own attacks fit its data; see `check_attackable`."""
+        """As `of`, and checks that the trial's own attacks fit its data; see `check_attackable`."""
         check_attackable(trial.training_settings.cases, data.valid, data, trial.workload)
         return cls.of(trial, data)
 
@@ -68,11 +68,11 @@ class Evaluation:
         """Accuracy under each case, by `Case.metric`, and the share of vanished gradients.
 
         Args:
-            model: What is tested, in eval mode meanwhile; neither its parameters nor its gradients change.
-            split: On what.
-            cases: The attacks. Of those that are several in turn there is what each left, `Case.left_by`.
-            source: Where cases of transfer make their examples.
-            told: Is told how far attacks are that are several in turn.
+            model: The model to test, in eval mode meanwhile; neither its parameters nor its gradients change.
+            split: The examples.
+            cases: The attacks. For several attacks in turn, metrics also hold what each left, `Case.left_by`.
+            source: The model on which cases of transfer make their examples.
+            told: Receives the progress of several attacks in turn.
         """
         found = {ZERO_GRADIENT: self.zero_gradient(model, split)}
         for case in cases:
@@ -100,7 +100,7 @@ class Evaluation:
     def accuracy(self, model: nn.Module, split: Split, case: Case, source: nn.Module | None = None) -> float:
         """Accuracy under one case, in [0, 1], on the examples that `attacked_part` gives. See `metrics`."""
         if case.transfer and source is None:
-            raise UsageError(f"{case.name} needs a model to make its examples on")
+            raise UsageError(f"{case.name} needs a model to make its examples on; pass one as source")
         if case.attack.in_turn:
             return self._in_turn(model, split, case)[case.metric]
         split = attacked_part(split, case)
@@ -114,7 +114,7 @@ class Evaluation:
             return int(self._right(model, split, case, examples).sum()) / len(split)
 
     def _in_turn(self, model: nn.Module, split: Split, case: Case, told: Told | None = None) -> Metrics:
-        """Accuracy under attacks of which each meets what the ones before it left right; what each left."""
+        """Accuracy under attacks in turn, each on examples that earlier ones left right; what each left."""
         standing = attacked_part(split, case)
         whole = len(standing)
         left: dict[str, float] = {}
@@ -130,7 +130,7 @@ class Evaluation:
         return {case.metric: left[PARTS[-1]]} | {case.left_by(name): left[name] for name in PARTS[:-1]}
 
     def _made_by(self, name: str, model: nn.Module, case: Case) -> Examples:
-        """One of the attacks that are made in turn, on batches that are classified rightly."""
+        """One of several attacks in turn, on batches that are classified rightly."""
 
         def examples(batch: Batch, generator: torch.Generator) -> Tensor:
             start = victim(model, batch[0], self.task, self.bounds)
@@ -141,7 +141,7 @@ class Evaluation:
     def _right(
         self, model: nn.Module, split: Split, case: Case, examples: Examples, name: str = ""
     ) -> Tensor:
-        """Which examples of a split are right where a batch is replaced by its attacked points, ``[n]``.
+        """Which examples of a split are right at the attacked points of its batches, ``[n]``.
 
         The draws depend on the case and the attack's ``name`` alone.
         """
@@ -162,7 +162,7 @@ class Evaluation:
 
 
 def attacked_part(split: Split, case: Case) -> Split:
-    """The examples that a case attacks: all, or as many as it says, the same for every trial."""
+    """The examples that a case attacks: all, or its number of them, the same for every trial."""
     if not 0 < case.examples < len(split):
         return split
     return split.subset(stratified_subset(split.labels, case.examples, seed=0))

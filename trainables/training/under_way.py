@@ -1,4 +1,4 @@
-"""An epoch that has begun: what its steps have seen so far, so that it can be left and gone on with."""
+"""An epoch in progress: the sums over its steps so far, so that a training can resume within it."""
 
 import time
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from trainables.recipe.measured import Metrics
 
 
 class UnderWay:
-    """What the steps of one epoch have seen so far, in tensors, so that the host does not wait for a device.
+    """Sums over the steps of one epoch so far, in tensors, so that the host does not wait for a device.
 
     Args:
         shuffling: The state, before the epoch, of the generator that orders its examples.
@@ -20,8 +20,8 @@ class UnderWay:
 
     Attributes:
         shuffling: The same.
-        steps: How many have been taken.
-        batches: How many batches these had.
+        steps: Number of steps taken.
+        batches: Number of their batches.
         started: When the epoch would have begun without interruption, by `time.perf_counter`.
     """
 
@@ -34,13 +34,13 @@ class UnderWay:
         self._logs: dict[str, list[Tensor]] = {}
 
     def add(self, result: StepResult, hits: Tensor | None, examples: int, batches: int) -> None:
-        """Takes note of a step.
+        """Adds a step to the sums.
 
         Args:
-            result: What it gave.
-            hits: How many examples were right, 0-dimensional, where that can be said.
-            examples: How many it had.
-            batches: In how many batches.
+            result: The step's result.
+            hits: Number of examples that were right, 0-dimensional; ``None`` if the objective has none.
+            examples: Number of examples.
+            batches: Number of batches.
         """
         self.steps += 1
         self.batches += batches
@@ -52,7 +52,7 @@ class UnderWay:
             self._logs.setdefault(name, []).append(value)
 
     def metrics(self) -> Metrics:
-        """Means over the examples and, of what steps log, over the steps."""
+        """Means over the examples; means over the steps for the entries of their logs."""
         metrics: Metrics = {"train_loss": self._loss_sum.item() / self._examples, "train_steps": self.steps}
         if self._hits:
             metrics["train_accuracy"] = int(torch.stack(self._hits).sum()) / self._examples
@@ -60,7 +60,7 @@ class UnderWay:
         return metrics | logs
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that going on with the epoch depends on, beside the training's own state."""
+        """The state that the rest of the epoch depends on, beside the training's own."""
         return {
             "shuffling": self.shuffling,
             "steps": self.steps,
@@ -74,7 +74,7 @@ class UnderWay:
 
     @classmethod
     def of(cls, state: Mapping[str, Any], device: torch.device) -> "UnderWay":
-        """The epoch that `state_dict` was taken of."""
+        """Restores an epoch from its `state_dict`."""
         found = cls(state["shuffling"].cpu(), device)
         found.steps, found.batches, found._examples = state["steps"], state["batches"], state["examples"]
         found.started -= state["seconds"]

@@ -1,4 +1,4 @@
-"""What every training method keeps to, whatever it does."""
+"""The contract that every training method keeps."""
 
 from dropattack.testing.methods.declaring import Declaring
 from dropattack.testing.methods.gradients import Gradients
@@ -11,8 +11,8 @@ __all__ = ["MethodContract"]
 class MethodContract(Restoring, Reproducing, Gradients, Declaring):
     """Tests that the author of a method inherits; see `MethodCases` for what to declare.
 
-    Each runs on small models of images and of texts, with batch normalisation and with tied weights. A test
-    that cannot apply to a method is set to ``None``, beside the reason.
+    Each test runs on small models of images and of texts, with batch normalisation and with tied weights. Set
+    a test that cannot apply to a method to ``None``, and write the reason beside it.
 
     Examples:
         >>> class TestSAM(MethodContract):

@@ -1,4 +1,4 @@
-"""What a contract of methods is tried on: every set of hyperparameters on every model."""
+"""The cases of the contract of methods: every set of hyperparameters on every model."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,12 +56,12 @@ class MethodCases:
 
     Attributes:
         method: Name of a registered method.
-        hyperparameters: Values to try it with, one set after the other. Targets may be ``input``, ``hidden``
-            and ``bias``, which every model has.
-        models: Kinds of models to try it on; a method that is for images alone leaves the others out.
-        idle: Values with which nothing is attacked and nothing penalised; ``None`` for a method without such.
-        device: Where to try it: models, batches and generators are there, such as on ``cuda``.
-        multiple: How many times the plain gradient it hands over with these; 1 + T for a sum of T attacks.
+        hyperparameters: Sets of values to test it with. Targets may be ``input``, ``hidden`` and ``bias``,
+            which every model has.
+        models: Kinds of models to test it on; a method for images alone leaves the others out.
+        idle: Values with which it attacks nothing and penalises nothing; ``None`` for a method without such.
+        device: Device of models, batches and generators, such as ``cuda``.
+        multiple: Its gradient with `idle`, as a multiple of the plain one; 1 + T for a sum of T attacks.
     """
 
     method: ClassVar[str]

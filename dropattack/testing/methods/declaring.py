@@ -1,4 +1,4 @@
-"""What a method says of itself is so: names, ranges, passes, and what a step returns."""
+"""What a method declares is true: names, ranges, passes, and what a step returns."""
 
 import dataclasses
 from typing import Any
@@ -72,7 +72,7 @@ class Declaring(MethodCases):
             settings.from_dict({"no_such_hyperparameter": 1})
 
     def test_canonical_settings_compute_the_same(self, case: Case) -> None:
-        """A trial's key stands on it: trials of one spelling are trained once."""
+        """A trial's key relies on it: trials of one spelling are trained once."""
         given = case.on(case.model())
         words = "input" in case.kind.names
         name, settings = type(given).canonical(given.settings, words)
@@ -86,7 +86,7 @@ class Declaring(MethodCases):
             )
 
     def test_its_source_decides_what_it_computes(self) -> None:
-        """Records of edited code stay apart by it, so it must lie in a file."""
+        """It keeps records of edited code apart, so it must be in a file."""
         code_of(dropattack.method_named(self.method))
 
     def test_passes_are_as_many_as_declared(self, case: Case) -> None:

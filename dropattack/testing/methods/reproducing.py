@@ -1,4 +1,4 @@
-"""What a step does is decided by model, batch, the task's generator and the method's state alone."""
+"""Model, batch, the task's generator and the method's state alone decide what a step does."""
 
 import io
 import random
@@ -20,7 +20,7 @@ GENERATORS: dict[str, Callable[[], Any]] = {
 
 
 def trained(case: Case, seed: int, elsewhere: int = 0) -> dict[str, torch.Tensor]:
-    """Parameters after three steps, while other generators stand at ``elsewhere``."""
+    """Parameters after three steps, with other generators seeded by ``elsewhere``."""
     model = case.model()
     batches = [model.batch() for _ in range(3)]
     method = case.on(model, seed)

@@ -1,4 +1,4 @@
-"""A step leaves the model as it found it, but for the optimizer's update and what the method owns."""
+"""A step leaves the model as it was, except for the optimizer's update and what the method owns."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What every store of sweeps keeps to, wherever it lies."""
+"""The contract that every store of sweeps keeps, wherever it lies."""
 
 from dropattack.testing.stores.noting import Noting
 from dropattack.testing.stores.recording import Recording

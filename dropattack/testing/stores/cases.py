@@ -1,4 +1,4 @@
-"""What a contract of stores is tried on: stores that the author makes, and small sweeps to keep in them."""
+"""The cases of the contract of stores: stores that the author makes, and small sweeps to keep in them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +39,7 @@ class StoreCases:
             yield store.journal(sweep, writable=True)
 
     def tear(self, store: Store, sweep: Sweep, cut: int) -> None:
-        """Leaves the journal as a writer that was killed amid its last append would.
+        """Leaves the journal as if its writer had been killed during the last append.
 
         Args:
             store: Where the journal is.

@@ -1,4 +1,4 @@
-"""What a store keeps beside records: definitions, runs, code, what attacks gave, and what is complete."""
+"""What a store keeps beside records: definitions, runs, code, results of attacks, and what is complete."""
 
 from collections.abc import Mapping
 from dataclasses import replace

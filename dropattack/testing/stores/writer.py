@@ -20,7 +20,7 @@ _READY = "recorded"
 
 @contextmanager
 def writer_elsewhere(contract: StoreCases, folder: Path) -> Iterator[None]:
-    """For its time another process holds the sweep `small_sweep`; at the end it is killed.
+    """Inside this context another process holds the sweep `small_sweep`; at the end it is killed.
 
     Args:
         contract: Makes the store; its class must be importable by name.

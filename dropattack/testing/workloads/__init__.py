@@ -1,4 +1,4 @@
-"""What every workload keeps to: its data, its model, and how the two train, resume and are saved."""
+"""The contract that every workload keeps: its data, its model, and how these train, resume and are saved."""
 
 from dropattack.testing.workloads.data import DataKept
 from dropattack.testing.workloads.training import ModelKept

@@ -1,4 +1,4 @@
-"""What a contract of workloads is tried on: the workload's data, all of them and a few."""
+"""The cases of the contract of workloads: the workload's data, all of them and a few."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -34,7 +34,7 @@ class WorkloadCases:
 
     Attributes:
         workload: Its name: ``module:function``, or that of one that ships or that a package offers.
-        data: The data root. Data that must be made first are made by a fixture ``root`` of the author's.
+        data: The data root. An author whose data must be made first overrides the fixture ``root``.
         settings: Settings that differ from the defaults, by section, ``data`` and ``model``, as in a sweep
             file. A small model makes the tests fast.
     """

@@ -1,4 +1,4 @@
-"""A workload's data: a checksum that follows them, splits apart, batches that hold every example once."""
+"""A workload's data: their checksum follows them, splits share nothing, batches hold every example once."""
 
 import hashlib
 import shutil
@@ -47,8 +47,8 @@ class DataKept(WorkloadCases):
     """See the module.
 
     Attributes:
-        repeated: Largest share of the examples of one split that may equal one of another split, in [0, 1];
-            for data whose examples coincide once they are encoded.
+        repeated: Largest share of the examples of one split that may equal one of another split, in [0, 1],
+            for data whose examples coincide after encoding.
     """
 
     repeated: ClassVar[float] = 0.0
@@ -60,8 +60,8 @@ class DataKept(WorkloadCases):
         checksum = self.found.checksum(root, self.options("data"))
         elsewhere = loaded_elsewhere(self.workload, root.resolve(), self.options("data"), tmp_path / "there")
         assert elsewhere.checksum == checksum, (
-            "another process computes another checksum, so nothing recorded would be found again; "
-            "digest what the data hold with `trainables.data.cache.digest`"
+            "another process computes another checksum, so no recorded result would be found again; "
+            "digest the data's content with `trainables.data.cache.digest`"
         )
         if elsewhere.files:
             with pytest.raises(UsageError) as caught:
@@ -81,7 +81,7 @@ class DataKept(WorkloadCases):
                 shutil.rmtree(copy)
 
     def _noticed(self, root: Path, copy: Path, checksum: str) -> bool:
-        """Whether changed files are refused, have another checksum, or give the same data."""
+        """Whether changed files are refused, have another checksum, or yield the same data."""
         options = self.options("data")
         try:
             if self.found.checksum(copy, options) != checksum:
@@ -102,8 +102,8 @@ class DataKept(WorkloadCases):
             known = set().union(*(held[other] for other in earlier))
             share = sum(example in known for example in held[name]) / len(held[name])
             assert share <= self.repeated, (
-                f"{share:.2%} of the {name} examples stand in {' or '.join(earlier)} too; "
-                "keep the splits apart, or say in `repeated` how many coincide"
+                f"{share:.2%} of the {name} examples are also in {' or '.join(earlier)}; "
+                "keep the splits apart, or set `repeated` to the share that may coincide"
             )
 
     def test_labels_are_what_the_objective_takes(self, whole: Data) -> None:
@@ -140,7 +140,7 @@ class DataKept(WorkloadCases):
         order = split.order(BATCH, torch.Generator().manual_seed(1))
         indices = sorted(int(i) for batch in order for i in batch)
         assert indices == list(range(len(split))), "`order` leaves out or repeats examples"
-        assert max(map(len, order)) <= BATCH, "a batch holds more examples than were asked for"
+        assert max(map(len, order)) <= BATCH, "a batch holds more examples than requested"
         for batch, taken in zip(shuffled, order, strict=True):
             assert equal(batch, split.take(taken)), "`batches` differs from `take` of the same `order`"
             assert torch.equal(batch[1], split.labels[taken]), "`take` and `labels` differ"

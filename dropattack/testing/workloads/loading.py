@@ -1,4 +1,4 @@
-"""A workload's data as another process finds them, with an empty cache: their checksum, and what is read.
+"""A workload's data in another process with an empty cache: their checksum, and the files that it reads.
 
 ``python -m dropattack.testing.workloads.loading WORKLOAD ROOT OPTIONS`` prints both as JSON.
 """
@@ -17,7 +17,7 @@ from trainables.workloads import workload_named
 
 @dataclass(frozen=True)
 class Loading:
-    """What one loading of the data was.
+    """The result of loading the data once.
 
     Attributes:
         checksum: See `Workload.checksum`.
@@ -29,7 +29,7 @@ class Loading:
 
 
 def loaded_elsewhere(workload: str, root: Path, options: Mapping[str, Any], cache: Path) -> Loading:
-    """Loads in a new process, whose seed of Python's hashes is another one.
+    """Loads in a new process, with another seed of Python's hashes.
 
     Args:
         workload: Name of the workload.

@@ -1,4 +1,4 @@
-"""A workload's model: its targets, its sizes, and how it trains, resumes and is saved."""
+"""A workload's model: its targets and sizes, and how it trains, resumes and is saved."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -40,7 +40,7 @@ def finished(training: Training) -> Training:
 
 
 def same(one: Training, other: Training) -> bool:
-    """Whether two trainings agree bit for bit in parameters and metrics, but for what they took."""
+    """Whether two trainings agree bit for bit in parameters and metrics, except for their times."""
     histories = [
         [{name: value for name, value in metrics.items() if "seconds" not in name} for metrics in t.history]
         for t in (one, other)
@@ -60,7 +60,7 @@ class ModelKept(WorkloadCases):
         )
 
     def _variants(self) -> Iterator[tuple[str, Architecture]]:
-        """The model's settings, and with every choice and every smallest value that they declare."""
+        """The model's settings, and variants with every declared choice and smallest value."""
         default = self.architecture
         yield "as it is", default
         for name, allowed in default.ranges().items():

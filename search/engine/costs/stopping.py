@@ -21,7 +21,7 @@ def expected_share(asha: Asha | None, trials: int, budget: int) -> float:
         trials: Of the stage.
         budget: The full budget of a trial, in epochs or passes.
 
-    Example:
+    Examples:
         >>> expected_share(None, 20, 6)
         1.0
     """

@@ -11,5 +11,5 @@ from dropattack.integrations.course import Course
 
 @pytest.mark.parametrize("given", ["sam", None, dropattack.method_named("sam")])
 def test_what_is_no_method_is_refused(given: Any) -> None:
-    with pytest.raises(UsageError, match="method must be one, such as"):
+    with pytest.raises(UsageError, match="method must be a Method, such as"):
         Course(given)

@@ -261,7 +261,7 @@ def test_a_checkpoint_without_a_method_is_refused_in_one_line(tmp_path: Path) ->
     [
         (dropattack.create("freeat"), "freeat makes its own updates"),
         (dropattack.create("apb"), "apb makes its own updates"),
-        (dropattack.create("fgm", task=Task(loss=F.mse_loss)), "give it compute_loss_func"),
+        (dropattack.create("fgm", task=Task(loss=F.mse_loss)), "pass it compute_loss_func"),
         (dropattack.create("fgm", task=Task(clip_norm=1.0)), "leave clip_norm out"),
         ("sam", r"such as dropattack\.create\('sam'\), not 'sam'"),
         (None, "not None"),

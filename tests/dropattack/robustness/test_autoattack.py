@@ -225,7 +225,7 @@ def test_images_of_any_type_and_order_in_memory_are_attacked(short, kind):
 
 
 def test_inputs_that_are_no_images_are_refused():
-    with pytest.raises(UsageError, match=r"models of images alone.*take pgd-50x5"):
+    with pytest.raises(UsageError, match=r"models of images alone.*use pgd-50x5"):
         adversarial_examples("autoattack", nn.Linear(3, 2), torch.rand(2, 3), torch.tensor([0, 1]), 0.1)
 
     class Two(nn.Module):

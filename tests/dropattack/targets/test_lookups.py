@@ -266,7 +266,7 @@ WRONG = {
 def test_what_tells_no_words_is_refused(name, words, message):
     model = make(Pooled)
     start = model.embed.weight.detach().clone()
-    with pytest.raises(UsageError, match=rf"Task\.words must give torch\.bool \[3, 6\], .*{message}$"):
+    with pytest.raises(UsageError, match=rf"Task\.words must return torch\.bool \[3, 6\], .*{message}$"):
         method_for(name, model, task={"words": words}).step(model, batch_of("right"), standing(model))
     assert torch.equal(model.embed.weight, start)
     assert not model._forward_pre_hooks

@@ -13,7 +13,7 @@ from tests.dropattack.testing.faulty_data import write_files
 BROKEN = {
     "faulty_data:overlapping": (
         "splits_are_apart",
-        "100.00% of the test examples stand in train or valid too",
+        "100.00% of the test examples are also in train or valid",
     ),
     "faulty_data:beyond": ("labels_are_what", "labels of the train split must be 0 to 1"),
     "faulty_data:out_of_bounds": ("continuous_inputs", "outside `Data.bounds`"),

@@ -154,7 +154,7 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "outputs that are fewer than the classes": (
         {"build": "return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))"},
         {},
-        r"gives \[2, 1\] for 2 examples of 2 classes; it must give one number for each class, \[2, 2\]",
+        r"returns \[2, 1\] for 2 examples of 2 classes; it must return one number for each class, \[2, 2\]",
     ),
     "several outputs": (
         {
@@ -165,15 +165,15 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
             )
         },
         {},
-        r"gives a tuple for 2 examples of 2 classes",
+        r"returns a tuple for 2 examples of 2 classes",
     ),
     "numbers as classes": ({"labels": "inputs.sum(1)"}, {}, r"needs class numbers as labels"),
     "classes as numbers": ({"objective": "Regression()"}, {}, r"needs numbers as labels"),
-    "more classes than there are": ({"labels": "torch.arange(90) % 3"}, {}, r"labels go from . to 2"),
-    "outputs that do not meet the labels": (
+    "more classes than there are": ({"labels": "torch.arange(90) % 3"}, {}, r"labels range from . to 2"),
+    "outputs of another shape than the labels": (
         {"labels": "inputs.sum(1)", "objective": "Regression()"},
         {},
-        r"outputs \[16, 2\] do not meet labels \[16\]",
+        r"outputs \[16, 2\] must have the shape of labels \[16\]",
     ),
     "a metric that is no number": (
         {"objective": 'CustomObjective(nn.functional.cross_entropy, {"all": Measure(lambda o, y: o)})'},
@@ -226,7 +226,7 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "weights of other classes": (
         {"objective": "Classification(class_weights=(1, 2, 3))"},
         {},
-        r"class_weights has 3 numbers, and there are 2 classes",
+        r"class_weights has 3 numbers for 2 classes",
     ),
 }
 BY_A_PLAN = {

@@ -116,7 +116,7 @@ def test_what_lacks_for_an_attack_is_said_before_a_model_is_attacked(
     ("name", "attacks", "message"),
     [
         ("attacked", "", "name attacks"),
-        ("attacked", "autoattack:8", "exceeds the inputs' range"),
+        ("attacked", "autoattack:8", "exceeds 1, the whole range of the inputs"),
         ("attacked", "pgd:0.1", "not complete"),
         ("elsewhere", "fgsm:0.1", "has not been run"),
     ],

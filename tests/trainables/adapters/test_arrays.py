@@ -99,7 +99,7 @@ def test_any_of_torchs_datasets_gives_examples() -> None:
     ("items", "message"),
     [
         ([(torch.zeros(2), 0), torch.zeros(2)], "item 1 is no pair"),
-        ([(torch.zeros(2), 0), (torch.zeros(3), 1)], "cannot be put together"),
+        ([(torch.zeros(2), 0), (torch.zeros(3), 1)], "cannot be stacked"),
     ],
 )
 def test_items_that_are_no_examples_are_refused(items: list[Any], message: str) -> None:
@@ -135,5 +135,5 @@ def test_tensors_of_half_precision_are_taken() -> None:
 
 
 def test_a_stream_of_examples_is_refused() -> None:
-    with pytest.raises(UsageError, match="generator has no items by number; name a map-style dataset"):
+    with pytest.raises(UsageError, match="generator has no items by number; use a map-style dataset"):
         examples(pair for pair in [(1, 2)])  # type: ignore[arg-type]

@@ -82,7 +82,7 @@ def test_weights_that_cannot_be_fetched_are_one_line(
     kind = vision.models().get_model_weights("resnet18")
     monkeypatch.setattr(kind, "get_state_dict", unreachable)
     own = workload(images, torchvision_model("resnet18"))
-    with pytest.raises(UsageError, match=r"resnet18 cannot be made \(no route to host\)"):
+    with pytest.raises(UsageError, match=r"resnet18 cannot be built \(no route to host\)"):
         own.model_settings({"pretrained": True}).build(own.load(Path()))
 
 

@@ -158,7 +158,7 @@ def test_an_edit_is_other_data_and_another_place_is_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ("name", "there is no folder .*, and Hugging Face does not give 'no/such-data'"),
+        ("name", "there is no folder .*, and Hugging Face does not offer 'no/such-data'"),
         ("empty", "holds neither parquet files nor what save_to_disk writes"),
         ("damaged", "cannot be read as a data set"),
         ("column", "unknown column of reviews 'txt'; did you mean 'text'"),

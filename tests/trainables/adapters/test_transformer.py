@@ -137,8 +137,8 @@ def test_other_weights_and_other_lengths_are_other_data(folder: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("pretrained", "message"),
     [
-        ("no/such-model", "there is no folder no/such-model, and Hugging Face does not give it"),
-        ("empty", "is no pretrained model that can be read"),
+        ("no/such-model", "there is no folder no/such-model, and Hugging Face does not offer it"),
+        ("empty", "cannot be read as a pretrained model"),
     ],
 )
 def test_models_that_are_not_there_are_refused_in_a_line(

@@ -43,7 +43,7 @@ ROW = '"1","title","text"\n'
         (ROW + '"2","a\nb","text"\n' + '"3","title"\n', r"train\.csv, line 4: 2 values, not 3"),
         (ROW + '"2","title","text', r"train\.csv, line 2: not a CSV row"),
         (ROW.encode() + b'"2","caf\xe9","x"\n', r"train\.csv, line 2: not UTF-8"),
-        ("".join(f"{i % 4 + 1},,Test word{i % 4} {i}\n" for i in range(8)), r"content .* stands already in"),
+        ("".join(f"{i % 4 + 1},,Test word{i % 4} {i}\n" for i in range(8)), r"content .* is already in"),
     ],
 )
 def test_a_broken_csv_file_is_one_clear_error(tmp_path: Path, content: str | bytes, message: str) -> None:

@@ -27,7 +27,7 @@ def test_a_corpus_of_ones_own_gives_up_what_its_test_file_holds(tmp_path: Path) 
     assert counts == {"train_left_out": 2, "valid_left_out": 0, "train_repeated": 1}
     (tmp_path / "texts" / "valid.csv").write_text("text,label\na,0\nb,1\ni,0\n")
     with pytest.raises(
-        UsageError, match="valid split has 1 texts of 1 classes, not of 2; 2 stand in another"
+        UsageError, match="valid split has 1 texts of 1 classes, not of 2; 2 are also in another"
     ):
         CsvTexts().load(tmp_path, TextSettings(**PLAIN))
 

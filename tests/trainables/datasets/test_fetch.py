@@ -185,7 +185,7 @@ def test_only_published_content_is_called_complete(tmp_path: Path, monkeypatch: 
         assert verify("agnews", tmp_path).text.startswith("agnews: complete (44 train, 4 valid, 8 test), ")
     (folder / "test.csv").write_text("".join(f"{i % 4 + 1},train,{i}\n" for i in range(8)))
     text = verify("agnews", tmp_path).text
-    assert "8 test; 8 left out, which stand in another split too)" in text
+    assert "8 test; 8 left out, which are also in another split)" in text
 
 
 def test_vectors_are_verified_number_by_number(tmp_path: Path) -> None:
@@ -209,5 +209,5 @@ def test_pheme_in_a_copy_with_a_repeated_tweet_is_refused(data_root: Path, tmp_p
     )
     with copy.open("a") as file:
         file.write("copied,1,ottawashooting,525008463819464704,true,exact\n")
-    with pytest.raises(UsageError, match=r"thread '5250\d*' stands already in .*, line 2; remove one"):
+    with pytest.raises(UsageError, match=r"thread '5250\d*' is already in .*, line 2; remove one"):
         verify("pheme", tmp_path)

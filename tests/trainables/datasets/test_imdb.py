@@ -134,7 +134,7 @@ def misencode(root: Path) -> None:
     ("harm", "message"),
     [
         (truncate, r"aclImdb_v1\.tar\.gz is truncated or not an archive"),
-        (duplicate, r"aclImdb_v1\.tar\.gz: member aclImdb/train/pos/1_7\.txt stands there twice"),
+        (duplicate, r"aclImdb_v1\.tar\.gz: member aclImdb/train/pos/1_7\.txt is there twice"),
         (misencode, r"aclImdb_v1\.tar\.gz: aclImdb/train/pos/1_7\.txt, line 3: not UTF-8"),
         (lambda root: (root / "aclImdb_v1.tar.gz").write_bytes(b""), "truncated or not an archive"),
         (lambda root: (root / "aclImdb_v1.tar.gz").unlink(), r"aclImdb_v1\.tar\.gz is missing; run"),

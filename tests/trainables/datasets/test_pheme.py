@@ -72,16 +72,14 @@ def test_the_authors_split_is_kept(tmp_path: Path) -> None:
     with (tmp_path / "PHEME/2018_test.csv").open("a") as file:
         file.write("02,train 2 again,0\n")
     os.utime(tmp_path / "PHEME/2018_test.csv", ns=(1, 1))
-    with pytest.raises(
-        UsageError, match=r"2018_test\.csv, line 8: thread '02' stands already in .*2018_train"
-    ):
+    with pytest.raises(UsageError, match=r"2018_test\.csv, line 8: thread '02' is already in .*2018_train"):
         Pheme().load(tmp_path, settings)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("again,0,event,3,true,exact\n", r"line 42: thread '3' stands already in .* line 5; remove one"),
+        ("again,0,event,3,true,exact\n", r"line 42: thread '3' is already in .* line 5; remove one"),
         ("odd,2,event,99,true,exact\n", r"line 42: label '2' is none of 0, 1"),
     ],
 )

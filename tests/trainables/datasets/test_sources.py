@@ -84,7 +84,7 @@ def test_a_partial_file_never_spoils_the_whole(server: str, tmp_path: Path, ther
 
 def test_other_content_is_refused_and_the_next_call_starts_anew(server: str, tmp_path: Path) -> None:
     (tmp_path / "file.partial").write_bytes(b"x" * 99)
-    with pytest.raises(UsageError, match=r"gave content with sha256:[0-9a-f]{64}, not"):
+    with pytest.raises(UsageError, match=r"returned content with sha256:[0-9a-f]{64}, not"):
         download(f"{server}/file", tmp_path / "file", HASH)
     assert not list(tmp_path.iterdir())
     download(f"{server}/file", tmp_path / "file", HASH)
@@ -177,7 +177,7 @@ def test_a_package_is_unpacked_and_arranged(tmp_path: Path, monkeypatch: pytest.
             subprocess.CalledProcessError(1, "npm", stderr="noise\nE404 not there\n"),
             "npm failed: E404 not there",
         ),
-        (subprocess.TimeoutExpired("npm", 1), "npm gave no answer"),
+        (subprocess.TimeoutExpired("npm", 1), "npm did not answer"),
     ],
 )
 def test_a_package_manager_that_fails_says_why(

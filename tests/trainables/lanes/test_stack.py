@@ -37,6 +37,6 @@ def test_words_are_told_for_the_batches_of_all_lanes() -> None:
 
 def test_what_tells_no_words_is_refused() -> None:
     with pytest.raises(
-        UsageError, match=r"Task\.words must give torch\.bool \[4, 3\], .*not torch\.int64 \[4\]"
+        UsageError, match=r"Task\.words must return torch\.bool \[4, 3\], .*not torch\.int64 \[4\]"
     ):
         passes(Task(words=lambda inputs: inputs[1]))

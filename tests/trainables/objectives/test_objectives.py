@@ -201,19 +201,19 @@ def test_what_an_objective_cannot_be_is_refused(make: Callable[[], Objective], m
     ("objective", "labels", "smoothing", "message"),
     [
         (Classification(), torch.tensor([0.0, 1.0]), 0.0, "needs class numbers as labels, of type int64"),
-        (Classification(), torch.tensor([0, 2]), 0.0, "labels go from 0 to 2, and there are 2 classes"),
-        (Classification(), torch.tensor([-1, 1]), 0.0, "labels go from -1 to 1"),
+        (Classification(), torch.tensor([0, 2]), 0.0, "labels range from 0 to 2, and there are 2 classes"),
+        (Classification(), torch.tensor([-1, 1]), 0.0, "labels range from -1 to 1"),
         (
             Classification(class_weights=(1, 1, 1)),
             torch.tensor([0, 1]),
             0.0,
-            "3 numbers, and",
+            "3 numbers for",
         ),
         (Regression(), torch.tensor([0, 1]), 0.0, "needs numbers as labels, of type float32"),
         (Regression(), torch.tensor([0.0, 1.0]), 0.1, "label_smoothing is for classes"),
         (MultiLabel(), torch.tensor([0, 1]), 0.0, "must be 0 or 1"),
         (MultiLabel(), torch.tensor([[0, 2]]), 0.0, "must be 0 or 1"),
-        (CustomObjective(F.l1_loss), torch.tensor([0.0, 1.0]), 0.1, "put it into the loss of your own"),
+        (CustomObjective(F.l1_loss), torch.tensor([0.0, 1.0]), 0.1, "put it into your own loss"),
     ],
 )
 def test_labels_that_an_objective_cannot_take_are_refused(
@@ -226,7 +226,7 @@ def test_labels_that_an_objective_cannot_take_are_refused(
 
 def test_outputs_that_do_not_meet_the_labels_are_refused() -> None:
     given = Given(torch.zeros(4, 2), torch.zeros(4))
-    with pytest.raises(UsageError, match=r"outputs \[4, 2\] do not meet labels \[4\]"):
+    with pytest.raises(UsageError, match=r"outputs \[4, 2\] must have the shape of labels \[4\]"):
         given.measured(Regression())
 
 

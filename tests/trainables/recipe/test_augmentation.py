@@ -81,9 +81,9 @@ def test_of_several_inputs_the_first_is_changed() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda x: x[:, :, 1:], "makes torch.float32"),
-        (lambda x: x.double(), "makes torch.float64"),
-        (lambda x: None, "makes NoneType"),
+        (lambda x: x[:, :, 1:], "returns torch.float32"),
+        (lambda x: x.double(), "returns torch.float64"),
+        (lambda x: None, "returns NoneType"),
         (lambda x: x @ torch.ones(5, 5), "cannot take inputs of shape"),
     ],
 )

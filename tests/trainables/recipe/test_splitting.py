@@ -146,7 +146,7 @@ def test_groups_that_are_none_are_refused() -> None:
         Groups.of(["one"], ["one"], ["one"])
     with pytest.raises(UsageError, match="rename 'a town'"):
         Groups.of(["a town"], ["oslo"], ["oslo"])
-    with pytest.raises(UsageError, match="is of 2 train examples, and there are 60"):
+    with pytest.raises(UsageError, match="holds 2 train examples, and there are 60"):
         replace(numbered(torch.rand(100)), groups=Groups.of(["a", "b"], ["a"], ["b"]))
 
 

@@ -24,10 +24,10 @@ TABLE, IMAGES = torch.rand(60, 5), torch.rand(60, 1, 4, 4)
 @pytest.mark.parametrize(
     ("inputs", "bounds", "grid", "message"),
     [
-        (TABLE, UNIT, "autoattack:0.1", r"autoattack is for images, and .* shape \[5\]; take pgd-50x5"),
+        (TABLE, UNIT, "autoattack:0.1", r"autoattack is for images, and .* shape \[5\]; use pgd-50x5"),
         (TABLE, UNIT, "fgsm:0.1+square-5-of-3:0.1", r"square-5-of-3 is for images"),
-        (IMAGES * 4 - 2, UNIT, "fgsm:0.1", r"reach from -2 to 2, and attacks would keep them in 0 to 1; say"),
-        (IMAGES, (float("-inf"), 1.0), "fgsm:0.1", "no range that attacks could keep to; say"),
+        (IMAGES * 4 - 2, UNIT, "fgsm:0.1", r"reach from -2 to 2, and attacks would keep them in 0 to 1; set"),
+        (IMAGES, (float("-inf"), 1.0), "fgsm:0.1", "no range that attacks could keep to; set"),
         (IMAGES, (torch.zeros(1, 1, 1), torch.full((1, 1, 1), torch.inf)), "fgsm:0.1", "no range"),
         (TABLE * 4 - 2, (-2.0, 2.0), "pgd-3:0.1", ""),
         (IMAGES * 4 - 2, (-2.0, 2.0), "autoattack:0.1", ""),
@@ -58,7 +58,7 @@ class Paired(TensorSplit):
 @pytest.mark.parametrize(
     ("inputs", "grid", "message"),
     [
-        (IMAGES, "autoattack-of-9:0.1", "autoattack-of-9 is for models of images alone, .*; take pgd-50x5"),
+        (IMAGES, "autoattack-of-9:0.1", "autoattack-of-9 is for models of images alone, .*; use pgd-50x5"),
         (IMAGES * 4 - 2, "pgd-3:0.1", "reach from -2 to 2"),
         (TABLE, "square-5:0.1", "is for images"),
         (IMAGES, "pgd-3:0.1+square-5:0.1", ""),

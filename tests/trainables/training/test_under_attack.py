@@ -231,18 +231,18 @@ def test_what_texts_cannot_do_is_refused(training: dict[str, Any], message: str)
         ({"robustness": "transfer-fgsm:0.1"}, "`dropattack robustness` adds it"),
         ({"robustness": "fgms:0.1"}, "unknown attack 'fgms'; did you mean 'fgm' or 'fgsm'"),
         ({"robustness": "autoatack:0.1"}, "did you mean 'autoattack'"),
-        ({"robustness": "autoattack-20:0.1"}, "not complete or says too much"),
+        ({"robustness": "autoattack-20:0.1"}, "lacks a part or has one too many"),
         (
             {"robustness": "autoattack-of-0:0.1"},
-            "attacks no example; say of how many, as in",
+            "attacks no example; write how many, as in",
         ),
         ({"robustness": "autoattack:0"}, "must be a number above 0"),
         (
             {"robustness": "autoattack:8"},
-            "exceeds the inputs' range, .* 8 of 255 is 0.0314",
+            "exceeds 1, the whole range of the inputs; for 8 of 255 set 0.0314",
         ),
         ({"robustness": "pgd-5:0.1,1.01"}, "ε 1.01 of pgd-5 exceeds"),
-        ({"robustness": "transfer-autoattack:0.1"}, "made on the model that is tested; leave transfer- out"),
+        ({"robustness": "transfer-autoattack:0.1"}, "attacks the model that is tested; leave transfer- out"),
         ({"best_by": "fgsm_0.1_accuracy"}, "unknown metric of digits-lenet5 'fgsm_0.1_accuracy'"),
     ],
 )
