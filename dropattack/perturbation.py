@@ -69,7 +69,7 @@ def scaled_together(directions: Sequence[Tensor], size: float | Tensor) -> tuple
     """
     length = joint_norm(directions)
     factor, useless = _factor(size, length)
-    results = list(torch._foreach_mul(directions, factor))
+    results = list(torch._foreach_mul(list(directions), factor))
     if not useless.is_cpu or useless:
         for result in results:
             result.masked_fill_(useless, 0)
