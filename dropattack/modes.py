@@ -166,11 +166,12 @@ class KeptStatistics:
 
     @torch.no_grad()
     def restore(self, where: Tensor) -> None:
-        """Puts them back where the 0-dimensional ``where`` is not 0; the host does not wait for a GPU."""
+        """Puts them back where the 0-dimensional ``where`` is positive; the host does not wait for a GPU."""
         if not self._now or (where.is_cpu and not where):
             return
+        chosen = where > 0
         for now, before in zip(self._now, self._before, strict=True):
-            now.copy_(torch.where(where.to(now.device, torch.bool), before, now))
+            now.copy_(torch.where(chosen.to(now.device), before, now))
 
 
 @contextmanager
