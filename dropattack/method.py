@@ -1,6 +1,7 @@
 """What every training method is: an object whose one verb is `step`, most of them by one hook, `gather`."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -182,8 +183,8 @@ class Method(Gathering[S]):
         """Updates with what is gathered; puts statistics back where the update is left out."""
         average_gradients(model, None if self.task.scaling is None else self.task.scaling.overflow)
         skipped = self.update(model, optimizer)
-        statistics.restore(skipped)
-        return StepResult(seen.loss, seen.outputs, {**seen.log, "skipped_updates": skipped})
+        statistics.restore(skipped > 0)
+        return replace(seen, log={**seen.log, "skipped_updates": skipped})
 
     def update(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensor:
         """Bounds the gathered gradient and lets the optimizer take its step, unless it is not finite.
@@ -244,12 +245,12 @@ class Method(Gathering[S]):
         """
         grads = []
         for parameter in (p for group in optimizer.param_groups for p in group["params"]):
-            if (grad := parameter.grad) is not None:
-                if grad.is_sparse:
-                    parameter.grad = grad = grad.coalesce()
-                grads.append(grad.values() if grad.is_sparse else grad)
+            if parameter.grad is not None:
+                if parameter.grad.is_sparse:
+                    parameter.grad = parameter.grad.coalesce()
+                grads.append(parameter.grad.values() if parameter.grad.is_sparse else parameter.grad)
         norm = joint_norm(grads) if grads else torch.zeros(())
-        broken = ~(norm < torch.inf)
+        broken = ~torch.isfinite(norm)
         if (scaling := self.task.scaling) is not None:
             broken = broken | (scaling.overflow > 0)
             scaling.update(broken)

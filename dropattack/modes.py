@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -98,9 +98,8 @@ def twice_differentiable(model: nn.Module) -> Iterator[None]:
         yield
 
 
-def mixed_precision(
-    model: nn.Module, device: torch.device, dtype: torch.dtype | None
-) -> AbstractContextManager[None]:
+@contextmanager
+def mixed_precision(model: nn.Module, device: torch.device, dtype: torch.dtype | None) -> Iterator[None]:
     """Autocast for one pass, with recurrent layers left out of it; nothing where ``dtype`` is ``None``.
 
     On a GPU, autocast hands recurrent layers to cuDNN in float16, whatever type was asked for; their
@@ -111,11 +110,9 @@ def mixed_precision(
         device: The model's.
         dtype: Of the products, such as ``torch.bfloat16``.
     """
-    return nullcontext() if dtype is None else _autocast(model, device, dtype)
-
-
-@contextmanager
-def _autocast(model: nn.Module, device: torch.device, dtype: torch.dtype) -> Iterator[None]:
+    if dtype is None:
+        yield
+        return
     recurrent = [m for m in model.modules() if isinstance(m, nn.RNNBase)]
     own = [vars(module).get("forward") for module in recurrent]
     for module in recurrent:
@@ -166,12 +163,11 @@ class KeptStatistics:
 
     @torch.no_grad()
     def restore(self, where: Tensor) -> None:
-        """Puts them back where the 0-dimensional ``where`` is positive; the host does not wait for a GPU."""
-        if not self._now or (where.is_cpu and not where):
+        """Puts them back where the 0-dimensional ``where`` is true; the host does not wait for a GPU."""
+        if where.is_cpu and not where:
             return
-        chosen = where > 0
         for now, before in zip(self._now, self._before, strict=True):
-            now.copy_(torch.where(chosen.to(now.device), before, now))
+            now.copy_(torch.where(where.to(now.device), before, now))
 
 
 @contextmanager
@@ -191,15 +187,15 @@ def model_draws(
     """
     source, get, put = _default_generator(device)
     before = get()
-    own = repeated if seed is None else torch.Generator(source).manual_seed(seed).get_state()
-    if own is None:
-        yield before
-        return
-    put(own)
+    began = before if repeated is None else repeated
+    if seed is not None:
+        began = torch.Generator(source).manual_seed(seed).get_state()
+    put(began)
     try:
-        yield own
+        yield began
     finally:
-        put(before)
+        if seed is not None or repeated is not None:
+            put(before)
 
 
 def derived_seed(*numbers: int) -> int:
@@ -214,10 +210,9 @@ def _default_generator(
 
     A device that has none of its own draws from the CPU's.
     """
-    kind = device.type
-    module: Any = None if kind == "cpu" else getattr(torch, kind, None)
-    if not hasattr(module, "get_rng_state"):
+    module: Any = getattr(torch, device.type, None)
+    if device.type == "cpu" or not hasattr(module, "get_rng_state"):
         return torch.device("cpu"), torch.get_rng_state, torch.set_rng_state
-    if kind == "mps":
+    if device.type == "mps":
         return device, module.get_rng_state, module.set_rng_state
     return device, partial(module.get_rng_state, device), partial(module.set_rng_state, device=device)

@@ -1,7 +1,7 @@
 """One pass after the other through a model: in the task's precision, with draws that follow from its seed."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -60,11 +60,7 @@ class Passes(Generic[S]):
         Raises:
             UsageError: The loss is not a scalar, or `Task.compute` gives no pair of loss and outputs.
         """
-        device = device_of(model)
-        seed, repeated = self._draws()
-        mixed = mixed_precision(model, device, self._autocast)
-        with mixed, model_draws(device, seed, repeated) as began:
-            self._began, self._pass = began, self._pass + 1
+        with self._passing(model, device_of(model)):
             if self.task.compute is not None:
                 loss, outputs = _pair(self.task.compute(model, inputs, labels))
             else:
@@ -170,8 +166,9 @@ class Passes(Generic[S]):
                 own = [None if g is None else g / weight for g in own]
         return loss.detach(), detached(outputs), own
 
-    def own_autocast(self, device: str) -> AbstractContextManager[object]:
-        """Takes the type of an autocast context around the step over; ends that context for what is inside.
+    @contextmanager
+    def own_autocast(self, device: str) -> Iterator[None]:
+        """Takes the type of an autocast context around the step over, and ends the context for the rest.
 
         Its cache of cast weights would hide attacks on them, and norms are taken in the gradients' own type.
         """
@@ -182,18 +179,23 @@ class Passes(Generic[S]):
                 "float16 needs its loss scaled: give the Task scaling=LossScale(), or ask autocast for "
                 "torch.bfloat16; `accumulate` takes the scale of a GradScaler"
             )
-        return torch.autocast(device, enabled=False) if outer is not None else nullcontext()
+        with torch.autocast(device, enabled=False) if outer is not None else nullcontext():
+            yield
 
-    def _draws(self) -> tuple[int | None, Tensor | None]:
-        """What the model draws by in the next pass, as `model_draws` takes it: by seed, step and pass.
+    @contextmanager
+    def _passing(self, model: nn.Module, device: torch.device) -> Iterator[None]:
+        """What every pass runs in: mixed precision, and draws of the model by seed, step and pass.
 
-        That does not depend on what a method draws for its masks, and not on other draws in the process.
+        They do not depend on what a method draws for its masks, and not on other draws in the process.
         """
+        mixed = mixed_precision(model, device, self._autocast)
         repeats, generator = self.settings.repeats_dropout, self.task.generator
-        if generator is None:
-            return None, self._began if repeats else None
-        number = self._first if repeats else self._pass
-        return derived_seed(generator.initial_seed(), self.steps, number), None
+        seed = None
+        if generator is not None:
+            seed = derived_seed(generator.initial_seed(), self.steps, self._first if repeats else self._pass)
+        with mixed, model_draws(device, seed, self._began if repeats else None) as began:
+            self._began, self._pass = began, self._pass + 1
+            yield
 
 
 def _pair(computed: Any) -> tuple[Any, Any]:

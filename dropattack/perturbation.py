@@ -57,29 +57,9 @@ def scaled(direction: Tensor, size: float | Tensor, length: Tensor) -> tuple[Ten
         The perturbation, a fresh tensor, and the share in [0, 1] of lengths for which it was left out, and is
         zero: a gradient that is zero or not finite has no direction. The host does not wait for the device.
     """
-    factor, useless = _factor(size, length)
-    return zeroed(direction * factor, useless), useless.to(length.dtype).mean()
-
-
-def scaled_together(directions: Sequence[Tensor], size: float | Tensor) -> tuple[list[Tensor], Tensor]:
-    """``size · direction / length`` for one length, the norm over all directions together.
-
-    Returns:
-        As `scaled` does: fresh tensors, and 1 where they were left out, else 0.
-    """
-    length = joint_norm(directions)
-    factor, useless = _factor(size, length)
-    results = list(torch._foreach_mul(list(directions), factor))
-    if not useless.is_cpu or useless:
-        for result in results:
-            result.masked_fill_(useless, 0)
-    return results, useless.to(length.dtype)
-
-
-def _factor(size: float | Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
-    """What a direction of this length, ≥ 0, is multiplied by, and where that is of no use."""
     factor = size / length
-    return factor, ~((factor.abs() < torch.inf) & (length < torch.inf))
+    useless = ~(torch.isfinite(factor) & torch.isfinite(length))
+    return zeroed(direction * factor, useless), useless.to(length.dtype).mean()
 
 
 def zeroed(tensor: Tensor, where: Tensor) -> Tensor:
@@ -117,14 +97,10 @@ def noise_like(tensor: Tensor, generator: torch.Generator | None) -> Tensor:
 def sign_step(gradient: Tensor, size: float) -> tuple[Tensor, Tensor]:
     """``size · sign(gradient)``, and the share of the elements that is not finite and is left out.
 
-    A zero gradient gives a perturbation of zero by itself, and is no fault. On a CPU one sum tells whether
-    anything is left out: it is finite only where all of its summands are.
+    A zero gradient gives a perturbation of zero by itself, and is no fault.
     """
-    step = gradient.sign().mul_(size)
-    if gradient.is_cpu and gradient.sum().abs() < torch.inf:
-        return step, gradient.new_zeros(())
     useless = ~torch.isfinite(gradient)
-    return step.masked_fill_(useless, 0), useless.to(gradient.dtype).mean()
+    return zeroed(gradient.sign().mul_(size), useless), useless.to(gradient.dtype).mean()
 
 
 def projected(perturbation: Tensor, radius: float, by: Granularity | Literal["element"]) -> Tensor:

@@ -65,11 +65,8 @@ def hides_hooks(model: nn.Module) -> bool:
 
 def device_of(model: nn.Module) -> torch.device:
     """Where a model's first parameter is; the CPU for a model that has none."""
-    for module in model.modules():
-        for parameter in module._parameters.values():
-            if parameter is not None:
-                return parameter.device
-    return torch.device("cpu")
+    first = next(model.parameters(), None)
+    return torch.device("cpu") if first is None else first.device
 
 
 def shares_gradients(model: nn.Module) -> bool:

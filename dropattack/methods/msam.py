@@ -92,17 +92,13 @@ class MSAM(Method[MSAMSettings]):
             self._momentum[name].to(g) if name in self._momentum else torch.zeros_like(g)
             for name, g in gradients.items()
         ]
-        finite = joint_norm(found) < torch.inf
-        if finite.is_cpu:
-            if not finite:
-                return
-            for gradient, v in zip(found, before, strict=True):
-                torch.add(gradient, v, alpha=self.settings.mu, out=v)
-            self._momentum.update(zip(gradients, before, strict=True))
+        finite = torch.isfinite(joint_norm(found))
+        if finite.is_cpu and not finite:
             return
-        moved = torch._foreach_add(found, before, alpha=self.settings.mu)
-        fresh = [torch.where(finite, *pair) for pair in zip(moved, before, strict=True)]
-        self._momentum.update(zip(gradients, fresh, strict=True))
+        moved = list(torch._foreach_add(found, before, alpha=self.settings.mu))
+        if not finite.is_cpu:
+            moved = [torch.where(finite, *pair) for pair in zip(moved, before, strict=True)]
+        self._momentum.update(zip(gradients, moved, strict=True))
 
     @override
     def state_dict(self) -> dict[str, Any]:
