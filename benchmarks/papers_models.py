@@ -1,7 +1,7 @@
 """The papers' models with a batch of each, on which steps are timed."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +13,8 @@ from trainables.models.recurrent import Recurrent, RecurrentArchitecture
 from trainables.models.vgg16 import VGG16, VGG16Architecture
 
 VOCABULARY = 60_000
+UPDATE = "optimizer"
+"""The part of a bare step that is no pass."""
 
 
 @dataclasses.dataclass
@@ -44,22 +46,42 @@ class Bench:
         method = dropattack.create(name, task=task, **hyperparameters)
         return lambda: method.step(self.model, self.batch, self.optimizer)
 
-    def bare(self, kind: str) -> Callable[[], object]:
-        """One pass; ``weights``, ``weights+input``, ``input`` or ``matrix`` is what it differentiates by.
+    def bare(self, parts: Sequence[str]) -> Callable[[], object]:
+        """A step of nothing but its parts, one after the other, as a loop by hand would run them.
 
-        ``twice`` differentiates the squared gradient by the input once more, by the weights; ``half twice``
-        does it by the input, for half the batch.
+        Every pass begins without gradients, so that none pays for adding to those of an earlier one.
+
+        Args:
+            parts: ``optimizer`` is an update. Any other part is a pass, and ``weights``, ``weights+input``,
+                ``input`` or ``matrix`` is what it differentiates by. ``twice`` differentiates the squared
+                gradient by the input once more, by the weights; ``half twice`` does it by the input, for
+                half the batch.
         """
-        return lambda: self._bare(kind)
+        parameters = list(self.model.parameters())
 
-    def _bare(self, kind: str) -> None:
+        def step() -> None:
+            updated = True
+            for part in parts:
+                if part == UPDATE:
+                    self.optimizer.step()
+                elif updated:
+                    self.optimizer.zero_grad(set_to_none=True)
+                else:
+                    for parameter in parameters:
+                        parameter.grad = None
+                updated = part == UPDATE
+                if not updated:
+                    self._pass(part)
+
+        return step
+
+    def _pass(self, kind: str) -> None:
         inputs, labels = self.batch
         if kind == "half twice":
             half = slice(len(labels) // 2)
             labels = labels[half]
             inputs = tuple(t[half] for t in inputs) if isinstance(inputs, tuple) else inputs[half]
         by_input = "input" in kind or "twice" in kind
-        self.optimizer.zero_grad(set_to_none=True)
         seen: list[Tensor] = []
         handle = None
         if by_input and self.text:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dropattack.perturbation import norm, scaled
+from dropattack.perturbation import norm, scaled, sign_step
 
 
 @pytest.mark.parametrize("size", [1e-36, 1e-30, 1e-23, 1.0, 1e20, 1e30])
@@ -23,3 +23,19 @@ def test_rows_without_a_direction_are_left_out() -> None:
     perturbation, skipped = scaled(gradient, 2.0, norm(gradient, "row"))
     assert perturbation.tolist() == [[0] * 4, [0] * 4, [0] * 4, [1] * 4]
     assert skipped == 0.75
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_signs_leave_out_what_is_not_finite_and_nothing_else(dtype: torch.dtype) -> None:
+    largest = torch.finfo(dtype).max
+    whole = torch.tensor([largest, largest, -1.0, 0.0], dtype=dtype)
+    for gradient, kept in (
+        (whole, [0.5, 0.5, -0.5, 0.0]),
+        (torch.tensor([torch.inf, -torch.inf, 1.0, 2.0], dtype=dtype), [0.0, 0.0, 0.5, 0.5]),
+        (torch.tensor([torch.nan, -3.0, -torch.inf, 0.0], dtype=dtype), [0.0, -0.5, 0.0, 0.0]),
+        (torch.tensor([4.0, -3.0, 0.0, 1e-7], dtype=dtype), [0.5, -0.5, 0.0, 0.5]),
+    ):
+        step, share = sign_step(gradient, 0.5)
+        assert step.tolist() == kept
+        assert share == (~gradient.isfinite()).sum() / 4
+        assert step.dtype == share.dtype == dtype
