@@ -111,7 +111,10 @@ class WholeRuns:
         metrics: Iterable[Metric],
         latest: Iterable[Metric],
     ) -> bool:
-        """Writes all rows of a run or none; none where its experiment is not there, or deleted."""
+        """Writes all rows of a run or none; none where its experiment is not there, or deleted.
+
+        A value that is there twice counts once, as in MLflow.
+        """
         key, name = run.run_id, run.tags[MLFLOW_RUN_NAME]
         whence = ("UNKNOWN", "", "", "unknown")
         of_run = (key, name, *whence, run.status, start, run.end, "", "active", run.files, self._experiment)
@@ -126,7 +129,7 @@ class WholeRuns:
             database.executemany(_insertion("tags"), ((key, *each) for each in run.tags.items()))
             database.executemany(_insertion("params"), ((key, *each) for each in run.params.items()))
             for table, own in (("metrics", metrics), ("latest_metrics", latest)):
-                rows = ((key, m.key, float(m.value), m.timestamp, m.step, False) for m in own)
+                rows = dict.fromkeys((key, m.key, float(m.value), m.timestamp, m.step, False) for m in own)
                 database.executemany(_insertion(table), rows)
         return True
 
@@ -155,10 +158,9 @@ def _is_known(database: sqlite3.Connection, table: str, columns: set[str]) -> bo
 
 
 def _insertion(table: str) -> str:
-    """The statement; a row that is there twice counts once, as in MLflow."""
     columns = _TABLES[table]
     places = ", ".join("?" * len(columns))
-    return f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({places})"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"
 
 
 def _plain(tags: Mapping[str, str], params: Mapping[str, str], metrics: Iterable[Metric]) -> bool:
