@@ -137,7 +137,7 @@ class ConfigurationRuns:
         """Shows configurations whose trials still run when their sweep ends as killed, until they go on."""
         killed = STATUS[State.PRUNED]
         for own in self._configurations.values():
-            if own.run.status == STATUS[State.RUNNING]:
+            if own.run.run_id and own.run.status == STATUS[State.RUNNING]:
                 self._client.set_terminated(own.run.run_id, killed)
                 own.run.status = killed
 

@@ -65,6 +65,7 @@ class SweepRuns:
 
     Attributes:
         experiment: Id of the experiment.
+        configurations: The runs over those of the trials.
         created: Whether it created any run of a trial itself.
     """
 
@@ -97,7 +98,7 @@ class SweepRuns:
         self._parent = self._find_parent()
         self._client.update_run(self.parent, status="RUNNING")
         self._whole = WholeRuns(uri, self._client.get_experiment(self.experiment))
-        self._configurations = ConfigurationRuns(
+        self.configurations = ConfigurationRuns(
             self._client, self._whole, self.experiment, self.parent, sweep, self._replace, self._adopt
         )
         definition = json.dumps(sweep.model_dump(mode="json"), indent=2, sort_keys=True)
@@ -121,12 +122,12 @@ class SweepRuns:
     def show(self, record: Record, state: State, epochs: Sequence[Mapping[str, float]]) -> None:
         """Brings one run up to its record."""
         key, select = record.key, self._sweep.select
-        self._configurations.add(record, state, epochs)
+        self.configurations.add(record, state, epochs)
         if key not in self._runs and (found := self._found.claim(record)) is not None:
             self._take(record, found, epochs)
         if key not in self._runs:
             if record.reused_from and not record.reused_from.startswith(f"{self._sweep.name}/"):
-                self._configurations.run_of(record, self._found)
+                self.configurations.run_of(record, self._found)
                 return
             self._create(record, state, epochs)
         run = self._runs[key]
@@ -151,7 +152,7 @@ class SweepRuns:
 
     def show_configurations(self, complete: bool) -> None:
         """Brings the runs of configurations up to their trials; see `ConfigurationRuns.write`."""
-        self._configurations.write(complete)
+        self.configurations.write(complete)
 
     def tidy(self) -> None:
         """Takes away what stands there beside the runs of the records, once all of them are shown.
@@ -200,7 +201,7 @@ class SweepRuns:
             if run.tags.get(_STATE) == State.RUNNING.value and run.status != STATUS[State.PRUNED]:
                 self._client.set_terminated(run.run_id, STATUS[State.PRUNED])
                 run.status = STATUS[State.PRUNED]
-        self._configurations.stop()
+        self.configurations.stop()
         self._client.set_terminated(self.parent, status)
 
     def _tell(self, told: Told) -> None:
@@ -255,7 +256,7 @@ class SweepRuns:
 
     def _create(self, record: Record, state: State, epochs: Sequence[Mapping[str, float]]) -> None:
         """A new run: of a database that is a file with all there is to show, else one to be brought up."""
-        tags = standing_tags(record, self._sweep, self._configurations.run_of(record, self._found))
+        tags = standing_tags(record, self._sweep, self.configurations.run_of(record, self._found))
         tags |= {MLFLOW_RUN_NAME: record.name, MLFLOW_SOURCE_NAME: "dropattack"}
         passing = passing_tags(record, state, epochs, self._sweep.select)
         metrics = [*chain(*batches_of(epochs)), *self._at_once(record, FoundRun(""), state, epochs)]
@@ -271,7 +272,7 @@ class SweepRuns:
 
     def _standing_tags(self, record: Record, run: FoundRun) -> dict[str, str]:
         """Those of a record; of one that repeats another's training only what the run does not say."""
-        tags = standing_tags(record, self._sweep, self._configurations.run_of(record, self._found))
+        tags = standing_tags(record, self._sweep, self.configurations.run_of(record, self._found))
         told = ("stage", "trial") if record.reused_from else ()
         return {n: v for n, v in tags.items() if n.removeprefix(TAG) not in told or n not in run.tags}
 

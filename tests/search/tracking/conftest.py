@@ -17,8 +17,9 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search.tracking.projection, "_INTERVAL_SECONDS", 0.01)
 
 
-@pytest.fixture(params=["at once", "by requests"])
-def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """New runs are written at once, and as on a server, by requests."""
-    if request.param == "by requests":
+@pytest.fixture(params=["at-once", "by-requests"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How new runs are written: at once, or as on a server, by requests."""
+    if request.param == "by-requests":
         monkeypatch.setattr(WholeRuns, "write", lambda *_: None)
+    return str(request.param)

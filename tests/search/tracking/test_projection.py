@@ -1,6 +1,5 @@
 """MLflow shows each trial key once, whatever happens on the way."""
 
-import re
 import signal
 import sqlite3
 import threading
@@ -41,11 +40,8 @@ def test_every_key_has_one_run_with_its_metrics_and_status_as_it_is(tmp_path: Pa
     assert set(shown_runs(uri, "undisturbed").ids) == {r.key for r in engine(tmp_path, definition).records}
 
 
-@pytest.mark.usefixtures("_both_ways")
-def test_killed_and_run_again_shows_the_same_as_undisturbed(
-    tmp_path: Path, uri: str, request: pytest.FixtureRequest
-) -> None:
-    definition = named(re.sub(r"\W+", "-", request.node.name).strip("-"))
+def test_killed_and_run_again_shows_the_same_as_undisturbed(tmp_path: Path, uri: str, way: str) -> None:
+    definition = named(f"killed-{way}")
     for epochs in (1, 4, 2):
         with pytest.raises(KilledError):
             run_simulated(tmp_path, definition, uri, epochs)

@@ -78,7 +78,7 @@ def _rows(uri: str, run: str) -> tuple[Any, ...]:
 
 
 def test_they_are_as_the_client_makes_them(tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    of, shown = _records(tmp_path), []
+    of, shown = _records(tmp_path), list[list[Any]]()
     for name in ("at-once", "by-requests"):
         if shown:
             monkeypatch.setattr(WholeRuns, "write", lambda *_: None)
