@@ -16,6 +16,7 @@ from search.records.record import Record
 from search.results.best import best_by_workload
 from search.tracking.runs import SweepRuns
 from tests.search.simulation import Driver, engine, sweep
+from tests.search.tracking.simulated import shown_by
 
 GRID = {
     "name": "grid",
