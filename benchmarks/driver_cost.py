@@ -3,8 +3,9 @@
     python -m benchmarks.driver_cost [--small 100] [--large 5000]
 
 A random search with ASHA (nine epochs, rungs at 1, 3 and 9) is driven by made-up metrics as fast as it goes,
-in a store on disk; the projection to MLflow's sqlite runs in its own thread, as in a sweep. Target: at most
-10 ms a result at 100 trials and 15 ms at 5,000.
+in a store on disk; the projection to MLflow's sqlite runs in its own thread, as in a sweep. What is told is
+the processor time of all of it, until MLflow shows everything. Target: at most 10 ms a result at 100 trials
+and 15 ms at 5,000.
 """
 
 import resource
@@ -12,6 +13,8 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+
+from mlflow import MlflowClient
 
 from benchmarks.rows import Row, main, median, spread
 from search.console.status import Status
@@ -22,7 +25,10 @@ from search.tracking.projection import Projection
 
 
 def drive(trials: int, project: bool) -> dict[str, float]:
-    """Runs a sweep of that many trials, with or without MLflow; what it cost, in milliseconds and more."""
+    """Runs a sweep of that many trials, with or without MLflow; what it cost, in milliseconds and more.
+
+    Making MLflow's database, which a store does once, is left out.
+    """
     sweep = parse_sweep(
         {
             "name": "driver-cost",
@@ -45,10 +51,11 @@ def drive(trials: int, project: bool) -> dict[str, float]:
         engine.listeners.append(status.update)
         projection = Projection(f"sqlite:///{folder / 'mlflow.db'}", sweep, folder / "artifacts", {})
         if project:
+            MlflowClient(f"sqlite:///{folder / 'mlflow.db'}").search_experiments()  # Makes the database.
             engine.listeners.append(projection.show)
             projection.start([], status.line)
         proposing, reporting = [], []
-        started = time.perf_counter()
+        started = time.process_time()
         while not engine.done:
             begun = time.perf_counter()
             record = engine.next()
@@ -63,15 +70,15 @@ def drive(trials: int, project: bool) -> dict[str, float]:
                 metrics = {"epoch": epoch, "valid_accuracy": quality, "train_loss": 1 / epoch, "seconds": 1.0}
                 goes_on = engine.report(record.key, metrics)
                 reporting.append(time.perf_counter() - begun)
-        wall = time.perf_counter() - started
         behind = time.perf_counter()
         if project:
             projection.drain(600)
             projection.close([])
+        spent = time.process_time() - started
         return {
             "trials": trials,
             "results": len(reporting),
-            "ms_per_result": 1000 * wall / len(reporting),
+            "ms_per_result": 1000 * spent / len(reporting),
             "report_ms": 1000 * statistics.median(reporting),
             "propose_ms": 1000 * statistics.median(proposing),
             "mlflow_catches_up_s": time.perf_counter() - behind,
@@ -94,7 +101,7 @@ def measure(rounds: int, small: int, large: int) -> list[Row]:
             remark += f"; without MLflow {spread(alone, 1)} ms; MLflow {behind:.0f} s behind; {peak:.0f} MB"
         rows.append(
             Row(
-                f"driver's cost of a result, {trials:,} trials",
+                f"driver's cost of a result, {trials:,} trials (CPU)",
                 f"≤ {bound} ms",
                 f"{spread(costs, 1)} ms",
                 rounds,

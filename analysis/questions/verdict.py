@@ -187,19 +187,24 @@ def _plain_contest(met: Met) -> dict[str, Any]:
         "over_seeds_and_examples": _plain(found.crossed),
         "margin": _plain(met.scale.margin),
         **_plain_answer(Answer(found.outcome, found.effect, needed=found.needed)),
+        "over_arms": {arm: _plain_effect(effect) for arm, effect in met.over.items()},
+        "over_controls": {control: _plain_effect(effect) for control, effect in met.over_controls.items()},
     }
 
 
 def _plain_answer(found: Answer) -> dict[str, Any]:
-    effect: Effect = found.effect
+    effect = found.effect
     return {
         "outcome": found.outcome.value,
-        "n": effect.n,
-        **{name: _plain(getattr(effect, name)) for name in ("gain", "low", "high", "p")},
+        **_plain_effect(effect),
         "scored_on": effect.scored_on,
         "values": [_plain(value) for value in effect.values],
         "seeds_needed": _plain(found.needed),
     }
+
+
+def _plain_effect(effect: Effect) -> dict[str, Any]:
+    return {"n": effect.n} | {name: _plain(getattr(effect, name)) for name in ("gain", "low", "high", "p")}
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,6 @@
 import logging
 import math
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from search.execution import gpus, local
 from search.execution.guard import Guard
 from search.execution.interruption import check_interrupted, sigint_kept, sigterm_kept
 from search.execution.notice import KeptHandler, noticed, passed_on
+from search.execution.scratch import scratch_folder
 from search.execution.slots import Slots
 from search.execution.stacks import Stacks
 from trainables import notice
@@ -234,7 +234,7 @@ def run(
         Guard() as guard,
         engine.journal.gathering(),
         passed_on(notice.give),
-        tempfile.TemporaryDirectory(prefix="dropattack-tune-") as scratch,
+        scratch_folder() as scratch,
     ):
         tuner = tune.Tuner(
             trainable,
@@ -246,7 +246,7 @@ def run(
             ),
             run_config=tune.RunConfig(
                 name=engine.sweep.name,
-                storage_path=scratch,
+                storage_path=str(scratch),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 stop=guard,
                 failure_config=tune.FailureConfig(max_failures=0),

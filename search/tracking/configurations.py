@@ -14,9 +14,10 @@ from search.definition.searches import Confirm
 from search.definition.sweep import Sweep
 from search.records.naming import run_name
 from search.records.record import Record, State
-from search.tracking.found import FoundRun, FoundRuns, corrections, same
+from search.tracking.found import FoundRun, FoundRuns, beyond_correction, corrections, same
 from search.tracking.picture import BEST, STATUS, best_of, ended_at, params_of, started_at
 from search.tracking.tags import CONFIGURATIONS, KIND, SWEEP, TAG
+from search.tracking.whole import WholeRuns
 
 FRESH = "fresh/"
 """What metrics over the seeds of a confirmation alone begin with."""
@@ -35,15 +36,27 @@ class _Part:
 
 @dataclass
 class _Configuration:
-    """A configuration's run, its first record, and what its trials add.
+    """A configuration's first record, what its trials add, and its run, once that was found or made.
 
     ``known`` says whether the run was made here, or has been compared with all trials.
     """
 
-    run: FoundRun
     first: Record
-    known: bool
     parts: dict[str, _Part] = field(default_factory=dict)
+    run: FoundRun = field(default_factory=lambda: FoundRun(""))
+    known: bool = False
+
+    @property
+    def status(self) -> str:
+        """MLflow's word: running while a trial is, then as the best trial ended."""
+        states = {part.state for part in self.parts.values()}
+        order = (State.RUNNING, State.COMPLETE, State.PRUNED, State.FAILED)
+        return STATUS[next(state for state in order if state in states)]
+
+    @property
+    def end(self) -> int | None:
+        """When a trial reported last, in milliseconds."""
+        return max((part.end for part in self.parts.values() if part.end is not None), default=None)
 
 
 class ConfigurationRuns:
@@ -51,6 +64,7 @@ class ConfigurationRuns:
 
     Args:
         client: Tells MLflow.
+        whole: Writes new runs, where it can.
         experiment: Id of the sweep's experiment.
         parent: Id of the sweep's own run.
         sweep: The sweep.
@@ -61,6 +75,7 @@ class ConfigurationRuns:
     def __init__(
         self,
         client: MlflowClient,
+        whole: WholeRuns,
         experiment: str,
         parent: str,
         sweep: Sweep,
@@ -68,6 +83,7 @@ class ConfigurationRuns:
         adopt: Callable[[Iterable[str], str], None],
     ) -> None:
         self._client = client
+        self._whole = whole
         self._experiment = experiment
         self._parent = parent
         self._sweep = sweep
@@ -78,9 +94,10 @@ class ConfigurationRuns:
         self._changed: dict[str, None] = {}
 
     def run_of(self, record: Record, found: FoundRuns) -> str:
-        """Id of the run of a record's configuration, which is made where there is none."""
+        """Id of the run of an added record's configuration, which is made where there is none."""
         name = record.identity.configuration
-        if name not in self._configurations:
+        own = self._configurations[name]
+        if not own.run.run_id:
             run = found.claim_configuration(name)
             if run is not None and (wrong := _wrong_param(run, record)):
                 if not run.deleted:
@@ -88,14 +105,14 @@ class ConfigurationRuns:
                 run = None
             if run is not None and run.deleted:
                 self._client.restore_run(run.run_id)
-            known = run is None
-            self._configurations[name] = _Configuration(run or self._create(record), record, known)
-        return self._configurations[name].run.run_id
+            own.known = run is None
+            own.run = run or self._create(own)
+        return own.run.run_id
 
     def add(self, record: Record, state: State, epochs: Sequence[Mapping[str, float]]) -> None:
-        """Takes note of a trial whose configuration has a run."""
+        """Takes note of a trial; its configuration's run is as it was until `write`."""
         name = record.identity.configuration
-        own = self._configurations[name]
+        own = self._configurations.setdefault(name, _Configuration(record))
         best = best_of(self._sweep.select, epochs) if state is State.COMPLETE else {}
         fresh = record.stage in self._fresh
         part = _Part(record.trial.seed, state, fresh, best, ended_at(epochs))
@@ -120,7 +137,7 @@ class ConfigurationRuns:
         """Shows configurations whose trials still run when their sweep ends as killed, until they go on."""
         killed = STATUS[State.PRUNED]
         for own in self._configurations.values():
-            if own.run.status == STATUS[State.RUNNING]:
+            if own.run.run_id and own.run.status == STATUS[State.RUNNING]:
                 self._client.set_terminated(own.run.run_id, killed)
                 own.run.status = killed
 
@@ -128,7 +145,7 @@ class ConfigurationRuns:
         wanted = self._metrics(own.parts)
         if not own.known and (untrue := _untrue(own.run, wanted)):
             self._replace(own.run, untrue)
-            own.run, own.known = self._create(own.first), True
+            own.run, own.known = self._create(own), True
             self._adopt(own.parts, own.run.run_id)
         run = own.run
         metrics = corrections(run, wanted)
@@ -144,12 +161,19 @@ class ConfigurationRuns:
         own.known = True
         self._set_status(own)
 
-    def _create(self, record: Record) -> FoundRun:
-        tags = self._standing_tags(record) | {
-            MLFLOW_RUN_NAME: run_name(record.trial).rpartition(" seed=")[0],
+    def _create(self, own: _Configuration) -> FoundRun:
+        """A new run: of a database that is a file with all there is to show, else one to be brought up."""
+        tags = self._standing_tags(own.first) | {
+            MLFLOW_RUN_NAME: run_name(own.first.trial).rpartition(" seed=")[0],
             MLFLOW_SOURCE_NAME: "dropattack",
         }
-        run = self._client.create_run(self._experiment, start_time=started_at(record), tags=tags)
+        start = started_at(own.first)
+        metrics = corrections(FoundRun(""), self._metrics(own.parts))
+        shown = tags | self._tags(own)
+        whole = self._whole.write(shown, _params(own.first), metrics, own.status, start, own.end)
+        if whole is not None:
+            return whole
+        run = self._client.create_run(self._experiment, start_time=start, tags=tags)
         return FoundRun(run.info.run_id, tags, files=run.info.artifact_uri)
 
     def _standing_tags(self, record: Record) -> dict[str, str]:
@@ -182,11 +206,7 @@ class ConfigurationRuns:
         return found | {f"{FRESH}{n}": v for n, v in _means([part.best for part in fresh.values()]).items()}
 
     def _set_status(self, own: _Configuration) -> None:
-        """Shows a configuration as running while a trial of it is, then as its best trial ended."""
-        states = {part.state for part in own.parts.values()}
-        order = (State.RUNNING, State.COMPLETE, State.PRUNED, State.FAILED)
-        status = STATUS[next(state for state in order if state in states)]
-        end = max((part.end for part in own.parts.values() if part.end is not None), default=None)
+        status, end = own.status, own.end
         if status == STATUS[State.RUNNING]:
             if own.run.status != status:
                 self._client.update_run(own.run.run_id, status=status)
@@ -225,7 +245,6 @@ def _wrong_param(run: FoundRun, record: Record) -> str:
 def _untrue(run: FoundRun, wanted: Mapping[str, float]) -> str:
     """What a run says that no later value could put right, or nothing."""
     for name, value in run.metrics.items():
-        surplus = name.startswith((BEST, FRESH)) and name not in wanted
-        if surplus or (name in wanted and value != wanted[name] and run.stamps[name][0] > 0):
+        if name.startswith((BEST, FRESH)) and name not in wanted:
             return f"its metric {name} is {value}, which is not on record"
-    return ""
+    return beyond_correction(run, wanted)

@@ -77,13 +77,19 @@ def experiments(store: Store) -> dict[str, str]:
     return {name: known[name] for name in sorted(known, key=lambda name: -changed[name])}
 
 
-def opened(path: Path, mode: str) -> sqlite3.Connection:
+def opened(path: Path, mode: str, own_thread: bool = True) -> sqlite3.Connection:
     """Opens a database that is there, for reading (``ro``) or for writing as well (``rw``).
+
+    Args:
+        path: Its file.
+        mode: What for.
+        own_thread: Whether no thread but this one may use it.
 
     Raises:
         sqlite3.Error: It cannot be opened.
     """
-    return sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode={mode}", _PATIENCE_SECONDS, uri=True)
+    address = f"file:{quote(str(path.resolve()))}?mode={mode}"
+    return sqlite3.connect(address, _PATIENCE_SECONDS, check_same_thread=own_thread, uri=True)
 
 
 def _correct(database: sqlite3.Connection, location: str) -> None:

@@ -213,6 +213,15 @@ def corrections(run: FoundRun, wanted: Mapping[str, float], at: int | None = Non
     return found
 
 
+def beyond_correction(run: FoundRun, wanted: Mapping[str, float]) -> str:
+    """Which metric of one value has another one at a later step, which MLflow shows for good; or nothing."""
+    for name, value in wanted.items():
+        shown = run.metrics.get(name, value)
+        if shown != value and run.stamps[name][0] > 0:
+            return f"its metric {name} is {shown}, which is not on record"
+    return ""
+
+
 def lacks_metrics(run: FoundRun, epochs: Sequence[Mapping[str, float]]) -> bool:
     """Whether a run lacks metrics of an epoch that it shows."""
     shown = epochs[: run.epochs]

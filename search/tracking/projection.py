@@ -200,6 +200,10 @@ class Projection:
 
     def _show_all(self) -> None:
         runs, refreshed = self._connected(), time.monotonic()
+        with self._lock:
+            ahead = [(record, record.state, list(record.epochs)) for record in self._dirty.values()]
+        for each in ahead:  # So that a configuration's run is made with all of its trials.
+            runs.configurations.add(*each)
         while self._dirty and time.monotonic() < self._deadline:
             with self._lock:
                 key, record = next(iter(self._dirty.items()))

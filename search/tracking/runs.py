@@ -5,6 +5,7 @@ import logging
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -20,6 +21,7 @@ from search.tracking.found import (
     REPLACED,
     FoundRun,
     FoundRuns,
+    beyond_correction,
     contradiction,
     corrections,
     lacks_metrics,
@@ -38,6 +40,7 @@ from search.tracking.picture import (
 from search.tracking.shown import all_runs
 from search.tracking.tags import KIND, SWEEP, TAG
 from search.tracking.told import PARTS, Told
+from search.tracking.whole import WholeRuns
 
 _DEFINITION = "sweep.json"
 _STATE = f"{TAG}state"
@@ -62,6 +65,7 @@ class SweepRuns:
 
     Attributes:
         experiment: Id of the experiment.
+        configurations: The runs over those of the trials.
         created: Whether it created any run of a trial itself.
     """
 
@@ -93,8 +97,9 @@ class SweepRuns:
             self._client.delete_run(run.run_id)
         self._parent = self._find_parent()
         self._client.update_run(self.parent, status="RUNNING")
-        self._configurations = ConfigurationRuns(
-            self._client, self.experiment, self.parent, sweep, self._replace, self._adopt
+        self._whole = WholeRuns(uri, self._client.get_experiment(self.experiment))
+        self.configurations = ConfigurationRuns(
+            self._client, self._whole, self.experiment, self.parent, sweep, self._replace, self._adopt
         )
         definition = json.dumps(sweep.model_dump(mode="json"), indent=2, sort_keys=True)
         RunFiles(self._parent.files, uri).put_text(_DEFINITION, definition)
@@ -117,22 +122,18 @@ class SweepRuns:
     def show(self, record: Record, state: State, epochs: Sequence[Mapping[str, float]]) -> None:
         """Brings one run up to its record."""
         key, select = record.key, self._sweep.select
+        self.configurations.add(record, state, epochs)
         if key not in self._runs and (found := self._found.claim(record)) is not None:
             self._take(record, found, epochs)
         if key not in self._runs:
             if record.reused_from and not record.reused_from.startswith(f"{self._sweep.name}/"):
-                self._configurations.run_of(record, self._found)
-                self._configurations.add(record, state, epochs)
+                self.configurations.run_of(record, self._found)
                 return
-            self._create(record)
+            self._create(record, state, epochs)
         run = self._runs[key]
         batches = batches_of(epochs[run.epochs :])
         goes_on = bool(batches) or run.tags.get(_STATE) != state.value
-        at_once: list[Metric] = []
-        if state is not State.RUNNING:
-            at_once = corrections(run, best_of(select, epochs), ended_at(epochs))
-        at_once += self._measured_later(key, run)
-        if at_once:
+        if at_once := self._at_once(record, run, state, epochs):
             batches = [*batches[:-1], [*(batches or [[]])[-1], *at_once]]
         passing = passing_tags(record, state, epochs, select)
         for name in [name for name, value in passing.items() if not value and name in run.tags]:
@@ -148,11 +149,10 @@ class SweepRuns:
         run.epochs = max(run.epochs, len(epochs))
         run.compared = True
         self._set_status(run, state, epochs, goes_on)
-        self._configurations.add(record, state, epochs)
 
     def show_configurations(self, complete: bool) -> None:
         """Brings the runs of configurations up to their trials; see `ConfigurationRuns.write`."""
-        self._configurations.write(complete)
+        self.configurations.write(complete)
 
     def tidy(self) -> None:
         """Takes away what stands there beside the runs of the records, once all of them are shown.
@@ -201,7 +201,7 @@ class SweepRuns:
             if run.tags.get(_STATE) == State.RUNNING.value and run.status != STATUS[State.PRUNED]:
                 self._client.set_terminated(run.run_id, STATUS[State.PRUNED])
                 run.status = STATUS[State.PRUNED]
-        self._configurations.stop()
+        self.configurations.stop()
         self._client.set_terminated(self.parent, status)
 
     def _tell(self, told: Told) -> None:
@@ -232,8 +232,8 @@ class SweepRuns:
 
     def _take(self, record: Record, run: FoundRun, epochs: Sequence[Mapping[str, float]]) -> None:
         """Keeps a run that is there, unless it says what cannot be put right."""
-        untrue = contradiction(run, record, epochs) or self._untrue_best(run, epochs)
-        if untrue:
+        judged = best_of(self._sweep.select, epochs)
+        if untrue := contradiction(run, record, epochs) or beyond_correction(run, judged):
             if not run.deleted:
                 self._replace(run, untrue)
             return
@@ -254,20 +254,25 @@ class SweepRuns:
             self._client.set_tag(run.run_id, MLFLOW_PARENT_RUN_ID, parent)
             run.tags[MLFLOW_PARENT_RUN_ID] = parent
 
-    def _create(self, record: Record) -> None:
-        tags = standing_tags(record, self._sweep, self._configurations.run_of(record, self._found))
-        tags |= {
-            f"{TAG}state": State.RUNNING.value,
-            MLFLOW_RUN_NAME: record.name,
-            MLFLOW_SOURCE_NAME: "dropattack",
-        }
-        run = self._client.create_run(self.experiment, start_time=started_at(record), tags=tags)
+    def _create(self, record: Record, state: State, epochs: Sequence[Mapping[str, float]]) -> None:
+        """A new run: of a database that is a file with all there is to show, else one to be brought up."""
+        tags = standing_tags(record, self._sweep, self.configurations.run_of(record, self._found))
+        tags |= {MLFLOW_RUN_NAME: record.name, MLFLOW_SOURCE_NAME: "dropattack"}
+        passing = passing_tags(record, state, epochs, self._sweep.select)
+        metrics = [*chain(*batches_of(epochs)), *self._at_once(record, FoundRun(""), state, epochs)]
+        shown = tags | {name: value for name, value in passing.items() if value}
+        start, end = started_at(record), ended_at(epochs)
+        run = self._whole.write(shown, params_of(record.trial), metrics, STATUS[state], start, end)
+        if run is None:
+            tags[_STATE] = State.RUNNING.value
+            made = self._client.create_run(self.experiment, start_time=start, tags=tags)
+            run = FoundRun(made.info.run_id, tags, files=made.info.artifact_uri)
         self.created = True
-        self._runs[record.key] = FoundRun(run.info.run_id, tags, files=run.info.artifact_uri)
+        self._runs[record.key] = run
 
     def _standing_tags(self, record: Record, run: FoundRun) -> dict[str, str]:
         """Those of a record; of one that repeats another's training only what the run does not say."""
-        tags = standing_tags(record, self._sweep, self._configurations.run_of(record, self._found))
+        tags = standing_tags(record, self._sweep, self.configurations.run_of(record, self._found))
         told = ("stage", "trial") if record.reused_from else ()
         return {n: v for n, v in tags.items() if n.removeprefix(TAG) not in told or n not in run.tags}
 
@@ -304,13 +309,11 @@ class SweepRuns:
             self._client.set_terminated(run.run_id, status, end)
             run.status, run.end = status, end
 
-    def _untrue_best(self, run: FoundRun, epochs: Sequence[Mapping[str, float]]) -> str:
-        """What is wrong with what a run is judged by, where a later value could not mend it."""
-        for name, value in best_of(self._sweep.select, epochs).items():
-            shown = run.metrics.get(name, value)
-            if shown != value and run.stamps[name][0] > 0:
-                return f"its metric {name} is {shown}, which is not on record"
-        return ""
-
-    def _measured_later(self, key: str, run: FoundRun) -> list[Metric]:
-        return [] if run.compared else corrections(run, self._later.get(key, {}))
+    def _at_once(
+        self, record: Record, run: FoundRun, state: State, epochs: Sequence[Mapping[str, float]]
+    ) -> list[Metric]:
+        """Metrics of one value each that a run lacks: what it is judged by, and what was measured later."""
+        found: list[Metric] = []
+        if state is not State.RUNNING:
+            found = corrections(run, best_of(self._sweep.select, epochs), ended_at(epochs))
+        return found if run.compared else found + corrections(run, self._later.get(record.key, {}))

@@ -25,7 +25,8 @@ class Told:
     Attributes:
         tags: The verdict as the run's description, and its parts in words.
         metrics: Its numbers: ``best/`` of what to use, ``baseline/``, ``gain/`` over plain training of as
-            many passes and of as many epochs, ``spent/``. With several workloads each name ends with one.
+            many passes and of as many epochs, and where arms met of the contender over its rival, every other
+            arm and each control, ``spent/``. With several workloads each name ends with one.
         datasets: What was trained on: name, checksum and workload of each.
     """
 
@@ -71,12 +72,14 @@ def _datasets(records: Iterable[Record]) -> list[tuple[str, str, str]]:
 
 
 def _words(verdict: Mapping[str, Any]) -> dict[str, str]:
-    found = {}
-    for name in ("equal_cost", "equal_epochs"):
+    found, contest = {}, verdict.get("contest")
+    for name in ("equal_cost", "equal_epochs", *(["contest"] if contest else [])):
         answer = verdict[name]
         found[name] = str(answer["outcome"])
         for part in ("gain", "low", "high", "n"):
             found[f"{name}.{part}"] = "" if answer[part] is None else f"{answer[part]:.6g}"
+    if contest:
+        found |= {f"contest.{side}": contest[side] for side in ("contender", "rival")}
     use, chosen, baseline = verdict["use"], verdict["chosen_by_validation"], verdict.get("baseline")
     found["use"] = "" if use is None else use["name"]
     found["use.configuration"] = "" if use is None else use["configuration_id"]
@@ -92,10 +95,21 @@ def _numbers(verdict: Mapping[str, Any]) -> dict[str, float | None]:
         if arm is not None:
             found |= {f"{name}/{metric}": arm["mean"], f"{name}/seeds": float(arm["n"])}
             found |= {f"{name}/{metric}_{side}": arm[side] for side in ("low", "high")}
-    for name in ("equal_cost", "equal_epochs"):
-        answer = verdict[name]
-        found |= {f"gain/{name}": answer["gain"], f"gain/{name}_seeds": float(answer["n"])}
-        found |= {f"gain/{name}_{side}": answer[side] for side in ("low", "high")}
+    for name, effect in _effects(verdict).items():
+        found |= {f"gain/{name}": effect["gain"], f"gain/{name}_seeds": float(effect["n"])}
+        found |= {f"gain/{name}_{side}": effect[side] for side in ("low", "high")}
+    return found
+
+
+def _effects(verdict: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """What the verdict says that is gained; where arms met, also by the contender over each that it met."""
+    found: dict[str, Mapping[str, Any]] = {name: verdict[name] for name in ("equal_cost", "equal_epochs")}
+    contest = verdict.get("contest")
+    if contest:
+        found["contest"] = contest
+        found |= {f"over/{arm}": effect for arm, effect in contest.get("over_arms", {}).items()}
+        controls = contest.get("over_controls", {}).items()
+        found |= {f"over_control/{control}": effect for control, effect in controls}
     return found
 
 

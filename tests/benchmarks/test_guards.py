@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from torch import Tensor
 
 from search.tracking.projection import Projection
+from search.tracking.whole import WholeRuns
 from tests.patience import PATIENCE_SECONDS
 from tests.search.simulation import Driver, engine, sweep
 from trainables.data.dataset import Data
@@ -64,10 +65,16 @@ def test_a_recorded_epoch_is_one_write_to_disk(tmp_path: Path, monkeypatch: pyte
     assert 0 < calls <= len(driver.ledger) + 2 * trials + 2
 
 
-def test_a_run_that_is_shown_once_takes_three_requests(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("of_each", [0, 3])
+def test_a_run_that_is_shown_once_takes_three_requests_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_each: int
 ) -> None:
-    """MLflow is told of a trial, and of a configuration, by creating a run, one batch, and ending it."""
+    """A server is told of a trial, and of a configuration, by creating a run, one batch, and ending it.
+
+    Into a database that is a file both are written.
+    """
+    if of_each:
+        monkeypatch.setattr(WholeRuns, "write", lambda *_: None)
     stages = [{"name": "grid", "methods": {"dropattack": {"epsilon": [0.1, 1.0], "p": [0.3, 0.7]}}}]
     definition = sweep(name="requests", stages=stages)
     tested = engine(tmp_path, definition)
@@ -89,4 +96,4 @@ def test_a_run_that_is_shown_once_takes_three_requests(
     trials = len(tested.records)
     configurations = len({record.identity.configuration for record in tested.records})
     assert configurations < trials
-    assert len(requests) <= 3 * (trials + configurations) + 4, requests
+    assert len(requests) <= of_each * (trials + configurations) + 4, requests

@@ -169,7 +169,9 @@ def test_what_is_deleted_while_trials_go_on_comes_back(tmp_path: Path, shown: Pa
     client, deleted = MlflowClient(uri), list[str]()
 
     def delete(record: Record) -> None:
-        if len(record.epochs) == 2 and not deleted and projection.shown().ids.get(record.key):
+        if len(record.epochs) == 2 and not deleted:
+            while record.key not in projection.shown().ids:
+                sleep(0.01)
             deleted.append(record.key)
             run = client.get_run(projection.shown().ids[record.key])
             if everything:

@@ -1,8 +1,10 @@
 """MLflow shows each trial key once, whatever happens on the way."""
 
 import signal
+import sqlite3
 import threading
 import time
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ import search.tracking.runs
 from analysis.records import from_mlflow
 from search.records.naming import run_name
 from search.records.provenance import Provenance
+from search.tracking.found import FoundRun
 from search.tracking.projection import Projection
 from search.tracking.shown import shown_runs
+from search.tracking.whole import WholeRuns
 from tests.patience import PATIENCE_SECONDS
 from tests.search.simulation import Driver, KilledError, engine
 from tests.search.tracking.simulated import check_shown, named, run_simulated, shown_by
@@ -36,8 +40,8 @@ def test_every_key_has_one_run_with_its_metrics_and_status_as_it_is(tmp_path: Pa
     assert set(shown_runs(uri, "undisturbed").ids) == {r.key for r in engine(tmp_path, definition).records}
 
 
-def test_killed_and_run_again_shows_the_same_as_undisturbed(tmp_path: Path, uri: str) -> None:
-    definition = named("killed")
+def test_killed_and_run_again_shows_the_same_as_undisturbed(tmp_path: Path, uri: str, way: str) -> None:
+    definition = named(f"killed-{way}")
     for epochs in (1, 4, 2):
         with pytest.raises(KilledError):
             run_simulated(tmp_path, definition, uri, epochs)
@@ -95,10 +99,32 @@ def test_a_call_that_fails_after_the_server_did_its_part_leaves_no_second_run(
             raise ConnectionError("500")
         log(self, *args, **options)
 
+    monkeypatch.setattr(WholeRuns, "write", lambda *_: None)
     monkeypatch.setattr(MlflowClient, "create_run", create_and_lose_the_answer)
     monkeypatch.setattr(MlflowClient, "log_batch", refuse_now_and_then)
     definition = named("unreliable")
     assert run_simulated(tmp_path, definition, uri) == ""
+    check_shown(uri, definition, list(engine(tmp_path, definition).records))
+
+
+def test_a_write_that_fails_before_or_after_it_took_effect_leaves_no_second_run(
+    tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, calls = WholeRuns.write, count(1)
+
+    def fail_now_and_then(self: WholeRuns, *args: Any) -> FoundRun | None:
+        call = next(calls)
+        if call in (2, 7):
+            raise sqlite3.OperationalError("database is locked")
+        run = write(self, *args)
+        if call in (3, 5):
+            raise sqlite3.OperationalError("disk I/O error")
+        return run
+
+    monkeypatch.setattr(WholeRuns, "write", fail_now_and_then)
+    definition = named("unreliable-disk")
+    assert run_simulated(tmp_path, definition, uri) == ""
+    assert next(calls) > 7
     check_shown(uri, definition, list(engine(tmp_path, definition).records))
 
 

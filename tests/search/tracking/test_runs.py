@@ -16,6 +16,7 @@ from search.records.record import Record
 from search.results.best import best_by_workload
 from search.tracking.runs import SweepRuns
 from tests.search.simulation import Driver, engine, sweep
+from tests.search.tracking.simulated import shown_by
 
 GRID = {
     "name": "grid",
@@ -151,3 +152,14 @@ def test_what_a_sweep_selects_by_is_read_back_with_and_without_its_definition(
         shutil.rmtree(tmp_path / "artifacts")
     back = from_mlflow(uri, definition.name)
     assert (back.select, back.mode) == (f"valid_{metric}", mode)
+
+
+def test_a_sweep_that_ends_before_a_trial_is_shown_ends_in_mlflow(tmp_path: Path, uri: str) -> None:
+    """Its configuration is known by then, and has no run that could be ended."""
+    definition = sweep(name="hurried")
+    record = engine(tmp_path, definition).next()
+    assert record is not None
+    runs = SweepRuns(uri, definition, tmp_path / "artifacts", {})
+    runs.configurations.add(record, record.state, record.epochs)
+    runs.finish((), (), "KILLED")
+    assert [run.info.status for run in shown_by(uri, "hurried")] == ["KILLED"]
