@@ -1,12 +1,12 @@
-"""Pages that are followed: their blocks are carried out in their order, in one process and without Ray."""
+"""Pages that are followed: their blocks are carried out in their order, as someone who reads them would."""
 
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import torch
@@ -22,102 +22,145 @@ from trainables.tensors import save_atomically
 from trainables.training.loop import Training
 from trainables.workloads import _imported, workload_named
 
-Block = tuple[str, str]
-"""A language and what stands in the fence."""
+_NUMBER = r"[+−-]?\d[\d.,]*(?: (?:s|min|h)\b)?|…"
+_ANSWERS = ("At equal cost", "At equal epochs", "Use ", "Layers: ", "Next: ")
+"""How lines begin that say what trainings answered, which may be another answer elsewhere."""
 
 
-def blocks(page: str) -> list[Block]:
-    """All fenced blocks of a page."""
-    return re.findall(r"^```(\w+)\n(.*?)^```$", text_of(page), re.MULTILINE | re.DOTALL)
+class Shell(Protocol):
+    """Someone's folder and what is done in it; each returns what that prints."""
+
+    folder: Path
+
+    def dropattack(self, *arguments: str) -> str:
+        """A command that must succeed."""
+
+    def python(self, code: str) -> str:
+        """A program that must succeed."""
+
+    def enter(self, folder: str) -> None:
+        """Goes into a folder."""
+
+    def find_modules(self) -> None:
+        """Has Python find the modules of the folder."""
 
 
-def train_here(engine: Engine, folder: Path, data: Path, verbose: bool) -> None:
-    """Trains in this process, one trial after the other, as Ray's do."""
-    while (record := engine.next()) is not None:
-        training = Training(record.trial, workload_named(record.trial.workload).load(data, record.trial.data))
-        while engine.report(record.key, training.epoch()):
-            pass
-        if training.finished:
-            save_atomically(training.result(), model_path(folder, record.key))
+def blocks(page: str) -> list[tuple[str, str]]:
+    """Language and text of all fenced blocks of a page."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", text_of(page), re.MULTILINE | re.DOTALL)
+
+
+def follow(page: str, shell: Shell) -> str:
+    """Carries out a page's blocks and compares what it shows.
+
+    A ``bash`` block is typed. A ``python`` or ``yaml`` block that begins with a file's name in a comment is that
+    file; another ``python`` block is run. A ``text`` block is what the block before it prints.
+
+    Returns:
+        All that was printed.
+    """
+    every = []
+    for language, code in blocks(page):
+        file = re.match(r"# (\w+\.\w+)\b", code)
+        if language == "text":
+            assert missing_lines(code, every[-1]) == [], every[-1]
+        elif language == "bash":
+            lines = code.replace("\\\n", "").splitlines()
+            every.append("".join(_typed(shlex.split(line, comments=True), shell) for line in lines))
+        elif file is not None:
+            (shell.folder / file[1]).write_text(code, encoding="utf-8")
+        else:
+            assert language == "python", f"nobody has said how to follow this block: {code}"
+            every.append(shell.python(code))
+    return "".join(every)
+
+
+def _typed(words: list[str], shell: Shell) -> str:
+    """What a line of a shell prints."""
+    match words:
+        case ["dropattack", *arguments]:
+            return shell.dropattack(*arguments)
+        case ["cd", folder]:
+            shell.enter(folder)
+        case ["export", "PYTHONPATH=$PWD"]:
+            shell.find_modules()
+        case [_, *_]:
+            raise AssertionError(f"nobody has said how to follow this line: {shlex.join(words)}")
+    return ""
+
+
+def missing_lines(shown: str, printed: str) -> list[str]:
+    """Lines that a page shows and that nothing printed is like, in their order.
+
+    Numbers may be others, and so may what stands for ``…``, and an answer.
+    """
+    lines = iter([" ".join(line.split()) for line in printed.splitlines()])
+    wanted = [" ".join(line.split()) for line in shown.splitlines() if line.strip()]
+    return [line for line in wanted if not any(re.search(_like(line), given) for given in lines)]
+
+
+def _like(line: str) -> str:
+    """What matches a line with other numbers, or another answer, in it."""
+    for beginning in _ANSWERS:
+        if line.startswith(beginning):
+            return f"^{beginning}"
+    return r".*?".join(map(re.escape, re.split(_NUMBER, line)))
+
+
+class Here:
+    """A shell in this process, where sweeps train one trial after the other and without Ray."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch, capture: Callable[[], str]) -> None:
+        self.folder, self._patch, self._capture = folder, patch, capture
+        self._names: dict[str, Any] = {}
+
+    def dropattack(self, *arguments: str) -> str:
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 0, f"{arguments}\n{done.output}"
+        return done.output
+
+    def python(self, code: str) -> str:
+        self._capture()
+        exec(compile(code, "a block", "exec"), self._names)
+        return self._capture()
+
+    def enter(self, folder: str) -> None:
+        self.folder /= folder
+        self._patch.chdir(self.folder)
+
+    def find_modules(self) -> None:
+        self._patch.syspath_prepend(self.folder)
 
 
 @contextmanager
-def folder_of_ones_own(folder: Path) -> Iterator[pytest.MonkeyPatch]:
-    """Works in an empty folder, where sweeps train in this process; what was imported from it is forgotten."""
+def here(folder: Path, capture: Callable[[], str] = str) -> Iterator[Here]:
+    """A shell in an empty folder; what was imported from there is forgotten afterwards.
+
+    Args:
+        folder: The folder.
+        capture: Returns what was printed since it was last called.
+    """
     before, threads = set(sys.modules), torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(sys, "path", list(sys.path))
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.setattr(service, "_connect", lambda *_: None)
-        patch.setattr(tuning, "run", train_here)
+        patch.setattr(tuning, "run", _train)
         torch.set_num_threads(1)
-        yield patch
+        yield Here(folder, patch, capture)
     torch.set_num_threads(threads)
     for name in set(sys.modules) - before:
-        if name.startswith("my_"):
+        if Path(getattr(sys.modules[name], "__file__", None) or ROOT).is_relative_to(folder):
             del sys.modules[name]
     _imported.cache_clear()
 
 
-def follow(page: str, folder: Path) -> dict[str, Any]:
-    """Carries out a page's blocks, as someone who reads it would, and compares what it shows.
-
-    A ``bash`` block is typed. A ``python`` or ``yaml`` block that begins with a file's name in a comment is
-    that file; another ``python`` block is run. A ``text`` block is what the block before it printed.
-
-    Returns:
-        The names that the blocks of Python left.
-    """
-    names: dict[str, Any] = {}
-    printed = ""
-    with folder_of_ones_own(folder) as patch:
-        for language, code in blocks(page):
-            file = re.match(r"# (\w+\.\w+)\b", code)
-            if language == "text":
-                assert missing_lines(code, printed) == [], printed
-            elif file is not None:
-                Path(file[1]).write_text(code, encoding="utf-8")
-            elif language == "bash":
-                printed = "".join(_typed(line, patch) for line in code.replace("\\\n", "").splitlines())
-            else:
-                assert language == "python", f"{page} has a block that nobody can follow: {code}"
-                exec(compile(code, page, "exec"), names)
-    return names
-
-
-def missing_lines(shown: str, printed: str) -> list[str]:
-    """Lines that a page shows and that nothing printed has the like of, in their order.
-
-    Numbers may be others, and so may what stands for ``…``.
-    """
-    lines = iter(printed.splitlines())
-    return [
-        line
-        for line in shown.splitlines()
-        if line.strip() and not any(re.search(_like(line), " ".join(given.split())) for given in lines)
-    ]
-
-
-def _like(line: str) -> str:
-    """What matches a shown line with other numbers in it."""
-    parts = re.split(r"[+−-]?\d[\d.,]*|…", " ".join(line.split()))
-    return r".*?".join(map(re.escape, parts))
-
-
-def _typed(line: str, patch: pytest.MonkeyPatch) -> str:
-    """What a line of the shell prints."""
-    match shlex.split(line, comments=True):
-        case []:
-            return ""
-        case ["cd", folder]:
-            patch.chdir(folder)
-            return ""
-        case ["export", "PYTHONPATH=$PWD"]:
-            patch.syspath_prepend(Path.cwd())
-            return ""
-        case ["dropattack", *arguments]:
-            done = CliRunner().invoke(app, arguments, terminal_width=200)
-            assert done.exit_code == 0, f"{line}\n{done.output}"
-            return done.output
-    raise AssertionError(f"nobody has said what this line of a page does: {line}")
+def _train(engine: Engine, folder: Path, data: Path, verbose: bool) -> None:
+    """Trains as Ray's trials do."""
+    while (record := engine.next()) is not None:
+        training = Training(record.trial, workload_named(record.trial.workload).load(data, record.trial.data))
+        while engine.report(record.key, training.epoch()):
+            pass
+        if training.finished:
+            save_atomically(training.result(), model_path(folder, record.key))
