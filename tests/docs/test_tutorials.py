@@ -25,7 +25,7 @@ def test_a_tutorial_leads_to_what_it_shows(
 
 
 def test_every_tutorial_is_followed_or_says_what_it_needs() -> None:
-    assert TUTORIALS == {*FOLLOWED, OF_A_USER, ON_A_CLUSTER}
+    assert {*FOLLOWED, OF_A_USER, ON_A_CLUSTER} == TUTORIALS
     assert "needs a Ray cluster" in " ".join(text_of(ON_A_CLUSTER).split())
 
 
@@ -37,6 +37,7 @@ def test_every_tutorial_is_followed_or_says_what_it_needs() -> None:
         ("At equal cost it harms: by 5 points.", "At equal cost it is undecided."),
         ("│ grid │      2 │", "table\n│ grid  │ 12 │"),
         ("one\ntwo", "one\nbetween\ntwo"),
+        ("one long\n    line", "one long line"),
     ],
 )
 def test_shown_lines_may_have_other_numbers(shown: str, printed: str) -> None:

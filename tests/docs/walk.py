@@ -53,8 +53,8 @@ def blocks(page: str) -> list[tuple[str, str]]:
 def follow(page: str, shell: Shell) -> str:
     """Carries out a page's blocks and compares what it shows.
 
-    A ``bash`` block is typed. A ``python`` or ``yaml`` block that begins with a file's name in a comment is that
-    file; another ``python`` block is run. A ``text`` block is what the block before it prints.
+    A ``bash`` block is typed. A ``python`` or ``yaml`` block that begins with a file's name in a comment is
+    that file; another ``python`` block is run. A ``text`` block is what the block before it prints.
 
     Returns:
         All that was printed.
@@ -92,8 +92,10 @@ def _typed(words: list[str], shell: Shell) -> str:
 def missing_lines(shown: str, printed: str) -> list[str]:
     """Lines that a page shows and that nothing printed is like, in their order.
 
-    Numbers may be others, and so may what stands for ``…``, and an answer.
+    Numbers may be others, and so may what stands for ``…``, and an answer. What is indented by four goes on with
+    the line above.
     """
+    shown = re.sub(r"\n {4}(?=\S)", " ", shown)
     lines = iter([" ".join(line.split()) for line in printed.splitlines()])
     wanted = [" ".join(line.split()) for line in shown.splitlines() if line.strip()]
     return [line for line in wanted if not any(re.search(_like(line), given) for given in lines)]
