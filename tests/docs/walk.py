@@ -92,8 +92,8 @@ def _typed(words: list[str], shell: Shell) -> str:
 def missing_lines(shown: str, printed: str) -> list[str]:
     """Lines that a page shows and that nothing printed is like, in their order.
 
-    Numbers may be others, and so may what stands for ``…``, and an answer. What is indented by four goes on with
-    the line above.
+    Numbers may be others, and so may what stands for ``…``, and an answer. What is indented by four goes on
+    with the line above.
     """
     shown = re.sub(r"\n {4}(?=\S)", " ", shown)
     lines = iter([" ".join(line.split()) for line in printed.splitlines()])
