@@ -2,12 +2,16 @@
 
 import ast
 import re
+import shlex
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 import yaml
 
+from search.cli import app
 from search.definition.sweepfile import parse_sweep
 from tests.docs.pages import PAGES, ROOT, examples, files, text_of
 from tests.docs.walk import here
@@ -96,3 +100,38 @@ def test_an_import_that_is_gone_would_be_seen() -> None:
     (statement,) = imports("def f():\n    from trainables.splits import Split")
     with pytest.raises(ModuleNotFoundError):
         test_what_an_example_imports_is_there(statement)
+
+
+COMMAND = re.compile(r"(?:^|-- |&& )(?:\w+=\S+ )*(?:(?:\.venv/bin/)?dropattack|python -m search) (.*)")
+
+
+def shown_commands(text: str) -> list[str]:
+    """What follows the program's name in the commands of a text's fenced blocks, each in one line."""
+    shown = re.findall(r"^```(?:bash|sh)?\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    lines = "".join(shown).replace("\\\n", "").splitlines()
+    return sorted({found[1] for found in map(COMMAND.search, lines) if found})
+
+
+def missing_options(line: str) -> list[str]:
+    """Options of a command that it does not have."""
+    command: Any = typer.main.get_command(app)
+    words = shlex.split(line, comments=True)
+    for word in words:
+        command = getattr(command, "commands", {}).get(word, command)
+    known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+    given = [word.partition("=")[0] for word in words if word.startswith("--")]
+    return [name for name in given if name not in known]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_that_a_page_shows_have_their_options(page: str) -> None:
+    assert {
+        line: missing_options(line) for line in shown_commands(text_of(page)) if missing_options(line)
+    } == {}
+
+
+def test_an_option_that_is_gone_would_be_seen() -> None:
+    lines = shown_commands(
+        "```bash\n.venv/bin/dropattack data fetch x \\\n  --data d --vanished 3  # why\n```\n"
+    )
+    assert [missing_options(line) for line in lines] == [["--vanished"]]
