@@ -1,4 +1,4 @@
-"""What a user of the wheel gets: its files, and the demo of the README from an empty folder."""
+"""What a user of the wheel gets: its files, and the demo of the first tutorial from an empty folder."""
 
 import json
 import re
@@ -10,6 +10,7 @@ import pytest
 
 from search.submission.upload import project_files
 from tests.docs.pages import ROOT, examples, text_of
+from tests.docs.walk import follow
 from tests.packaging.user import User
 
 pytestmark = pytest.mark.slow
@@ -42,8 +43,8 @@ def user(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> User:
 
 @pytest.fixture(scope="module")
 def ran(user: User) -> str:
-    """What ``dropattack run demo`` printed."""
-    return user.dropattack("run", "demo")
+    """What the first tutorial printed, which was followed to its end."""
+    return follow("docs/tutorials/first-sweep.md", user)
 
 
 def test_nothing_of_the_checkout_is_seen(user: User) -> None:
@@ -68,14 +69,11 @@ def test_the_demo_runs_from_an_empty_folder_and_leaves_its_store_there(user: Use
     assert list(status["best"]) == ["digits-lenet5"]
     assert f"{promised} trials: " in ran
     assert "At equal cost" in ran
-    assert "`dropattack best demo` prints what to use" in ran
-    assert [path.name for path in user.work.iterdir()] == ["runs"]
+    assert [path.name for path in user.folder.iterdir()] == ["runs"]
 
 
 def test_the_report_is_written_in_every_format(user: User, ran: str) -> None:
-    printed = user.dropattack("report", "demo", "--format", "html,md,csv,png,svg").strip()
-    report = user.work / printed
-    assert f"report: {printed}" in ran
+    report = user.folder / "runs/sweeps/demo/report/report.html"
     page = report.read_text(encoding="utf-8")
     assert "<title>demo" in page
     assert "</html>" in page
@@ -83,12 +81,8 @@ def test_the_report_is_written_in_every_format(user: User, ran: str) -> None:
     assert written == {".html", ".md", ".csv", ".png", ".svg"}
 
 
-def test_the_winner_is_used_as_the_readme_says(user: User, ran: str) -> None:
-    (example,) = (code for code in examples("README.md", "python") if "KEY" in code)
-    best = json.loads(user.dropattack("status", "demo", "--json"))["best"]["digits-lenet5"]
-    asked = "import torch\nprint(model.training, *model(torch.zeros(2, 1, 28, 28)).shape)"
-    printed = user.python(f"{example.replace('KEY', best['key'])}\n{asked}")
-    assert printed.split() == ["False", "2", "10"]
+def test_the_winners_model_is_loaded_as_the_tutorial_says(ran: str) -> None:
+    assert "torch.Size([2, 10])" in ran
 
 
 def test_the_analysis_pages_example_reads_what_the_demo_recorded(user: User, ran: str) -> None:
@@ -97,4 +91,4 @@ def test_the_analysis_pages_example_reads_what_the_demo_recorded(user: User, ran
     trials, scored = map(int, printed.split())
     assert trials == json.loads(user.dropattack("status", "demo", "--json"))["total"]
     assert scored > 0
-    assert (user.work / "report" / "report.html").stat().st_size > 10_000
+    assert (user.folder / "report" / "report.html").stat().st_size > 10_000

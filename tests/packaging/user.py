@@ -18,8 +18,8 @@ class User:
     """
 
     def __init__(self, root: Path) -> None:
-        self.bin, self.work = root / "venv" / "bin", root / "work"
-        self.work.mkdir()
+        self.bin, self.folder = root / "venv" / "bin", root / "work"
+        self.folder.mkdir()
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", root / "venv"], check=True)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         self._environment = kept | {
@@ -39,9 +39,17 @@ class User:
         """What a program prints that must succeed."""
         return self._output([self.bin / "python", "-c", code])
 
+    def enter(self, folder: str) -> None:
+        """Works in a folder of the present one from now on."""
+        self.folder /= folder
+
+    def find_modules(self) -> None:
+        """Has Python find the modules of the present folder from now on."""
+        self._environment["PYTHONPATH"] = str(self.folder)
+
     def _output(self, command: Sequence[str | Path]) -> str:
         done = subprocess.run(
-            command, cwd=self.work, env=self._environment, capture_output=True, text=True, check=False
+            command, cwd=self.folder, env=self._environment, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout
