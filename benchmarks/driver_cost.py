@@ -2,9 +2,9 @@
 
     python -m benchmarks.driver_cost [--small 100] [--large 5000]
 
-A random search with ASHA (nine epochs, rungs at 1, 3 and 9) is driven by made-up metrics as fast as it goes,
-in a store on disk; the projection to MLflow's sqlite runs in its own thread, as in a sweep. Target: at most
-10 ms a result at 100 trials and 15 ms at 5,000.
+Made-up metrics drive a random search with ASHA (nine epochs, rungs at 1, 3 and 9) as fast as it goes, in a
+store on disk. The projection to MLflow's sqlite runs in its own thread, as in a sweep. Target: at most 10
+ms a result at 100 trials and 15 ms at 5,000.
 """
 
 import resource
