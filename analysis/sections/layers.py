@@ -98,7 +98,7 @@ def _confounded(found: Confounding, scale: str) -> str:
     told = f"layer and size are confounded: relative to its norm, {found.largest} was attacked {by}"
     if found.pairs:
         told += (
-            f". In {found.agreeing} of {found.pairs} pairs of target sets, the one attacked harder gains more"
+            f". In {found.agreeing} of {found.pairs} pairs of target sets the one attacked harder gains more"
         )
     if scale == ABSOLUTE:
         return f"{told}. `epsilon_scale: relative` attacks all at one relative size."
