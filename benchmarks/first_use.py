@@ -2,10 +2,10 @@
 
     python -m benchmarks.first_use [--rounds 7] [--demos 1] [--trials 5000]
 
-The demo is the whole command `dropattack run demo` in an empty folder. The other commands are asked in that
-folder afterwards, each in fresh processes, after one that is not timed. Beside its time stand the largest
-memory of a command and the number of modules that it imports. The journal of many trials is made up, with
-three epochs of each.
+The demo is the whole command `dropattack run demo` in an empty folder. The other commands run in that folder
+afterwards, each in fresh processes, after one that is not timed. The last column has a command's largest
+memory and the number of modules that it imports. The journal of many trials is made up, with three epochs of
+each.
 """
 
 import os

@@ -2,9 +2,9 @@
 
     python -m benchmarks.many_trials [--trials 2000]
 
-A trial is one epoch of one step of a linear model on ten numbers. What is told is the time of the whole
-command, the time per result in the first and in the last quarter of the sweep, which should be the same, and
-the largest memory of the driver and size of everything it wrote.
+A trial is one epoch of one step of a linear model on ten numbers. The row has the time of the whole command,
+the time per result in the first and in the last quarter of the sweep, which should be the same, the largest
+memory of the driver, and the size of everything that it wrote.
 """
 
 import os

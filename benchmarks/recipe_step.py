@@ -2,8 +2,8 @@
 
     python -m benchmarks.recipe_step [--rounds 7]
 
-ResNet-20 on CIFAR-sized images, 512 of them and a batch of 128, with SGD, momentum, weight decay, a cosine,
-crop and flip, data resident, no logging, on one thread. Both take turns, and ratios are taken within a turn.
+ResNet-20 trains on 512 CIFAR-sized images in batches of 128, with SGD, momentum, weight decay, a cosine, crop
+and flip, data resident, no logging, on one thread. Both loops take turns, and ratios are taken within a turn.
 """
 
 import time

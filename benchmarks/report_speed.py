@@ -2,8 +2,8 @@
 
     python -m benchmarks.report_speed [--trials 10000] [--rounds 1]
 
-Made-up records: a grid over five workloads' worth of seeds, K and target sets with five epochs each. The
-page is computed, drawn and written in a process that has imported everything.
+Records are made up: a grid over seeds, K and target sets, with five epochs each. The page is computed,
+drawn and written in a process that has imported everything.
 """
 
 import resource

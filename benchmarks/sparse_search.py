@@ -2,16 +2,16 @@
 
     python -m benchmarks.sparse_search [--repeats 20]
 
-Nothing is trained: the engine is told made-up results, so that the truth is known. The space is that of
+Nothing is trained: the engine gets made-up results, so the truth is known. The space is that of
 `benchmarks.time_to_result`, 144 cells. One cell, drawn for each repeat, gains 1 point over the baseline.
 Each step away from it costs 0.6 points in ε, 0.5 in p, 0.6 in K and 1.0 in the targets, down to a loss of
-1.5 points. Cells that gain 0.4 or more are good: 4 to 6 of the 144. A training has six epochs and comes up
-to its value like a learning curve; its noise differs by seed, with a standard deviation of 0.3 points.
+1.5 points. Cells that gain 0.4 or more are good: 4 to 6 of the 144. A training has six epochs and approaches
+its value like a learning curve. Its noise differs by seed, with a standard deviation of 0.3 points.
 
-What is counted is forward-backward passes until a search's choice is a good cell, and stays one to its end:
-for the searches of Optuna when 30 % of the grid's passes are spent, for the others when all are. The choice
-of the grid and of random draws is the best value so far; that of the race its incumbent, the configuration
-with the most seeds, of several the one with the best mean.
+The benchmark counts forward-backward passes until a search's choice is a good cell and stays one to the
+search's end. Searches with Optuna end when 30 % of the grid's passes are spent, the others when all are. The
+grid and random draws choose the best value so far. The race chooses its incumbent: the configuration with the
+most seeds, and of several the one with the best mean.
 """
 
 import hashlib
@@ -177,7 +177,7 @@ def measure(repeats: int) -> list[Row]:
                 for name, each in shares.items()
                 if each is not ours
             )
-            + "; random draws and the grid with all of its passes",
+            + "; random draws and the grid spend all of the grid's passes",
         ),
     ]
 

@@ -2,9 +2,9 @@
 
     python -m benchmarks.standard_step [--rounds 15]
 
-LeNet-5 on MNIST-sized images, 2,560 of them and a batch of 128, data resident, no logging, on one thread.
-Both take turns, and ratios are taken within a turn. The bare loop has the optimizer that torch gives by
-default, and once more the fused one.
+LeNet-5 trains on 2,560 MNIST-sized images in batches of 128, with data resident, no logging, on one thread.
+Both loops take turns, and ratios are taken within a turn. The bare loop runs with torch's default optimizer,
+and once more with the fused one.
 """
 
 import time

@@ -48,32 +48,42 @@ TEXTS: Mapping[str, tuple[tuple[int, int, int], int, int, int, int]] = {
 """Examples of each split, the longest text, its mean length, words, classes."""
 HEADER = """# What the sweeps cost
 
-Written by `python -m benchmarks.sweep_costs` on {machine}, Python {python}, torch {torch}: what
-`dropattack plan SWEEP --probe` estimates for the bundled sweeps, with data of the published sizes.
+The table has an estimate for every bundled sweep before it runs: on {cores} cores, and on one GPU. For a
+sweep of your own, and for your machine, `dropattack plan SWEEP --probe` prints the same estimate.
 
-- A probe trains a few steps of each method, and evaluates a few examples. Its CPU time is scaled by passes,
-  examples, validations, tests and attacks. Other work on the machine makes it larger.
-- Core-hours are those of trials on one thread each. Times are those of {cores} cores that do nothing else.
-- Where a sampler decides, it is taken to draw evenly, and ASHA to stop as many trials as it does of trials
-  that differ by chance.
-- "One GPU" is one trial at a time on the one card that was measured with these models. [Lanes](lanes.md) of
-  small models take a fraction of that.
+| column | holds |
+|---|---|
+| trials | trainings of the sweep, all stages |
+| core-hours | CPU time of all trials, on one thread each |
+| time | the same on {cores} cores that do nothing else |
+| one GPU | time on the card that was measured with these models, one trial at a time |
+| `--scale quick` | the same for the sweep's small version; a dash where it has none |
+| took | what the sweep took when it ran |
+
+An estimate comes from a probe: it trains a few steps of each method and evaluates a few examples. Its CPU
+time is multiplied up by passes, examples, validations, tests and attacks. Other work on the machine makes
+the estimate larger. A sampler is assumed to draw evenly. ASHA is assumed to stop as many trials as it would
+if trials differed only by chance. On a GPU, [lanes](../how-to/lanes.md) of small models take a fraction of
+the time shown.
+
+`python -m benchmarks.sweep_costs` wrote this page on {machine}, Python {python}, torch {torch}, with data
+of the published sizes.
 
 | sweep | trials | core-hours | time | one GPU | `--scale quick`: core-hours | time | took |
 |---|---:|---:|---:|---:|---:|---:|---|
 """
 
 FOOTER = """
-## Beside what then ran
+## How good the estimates are
 
 | sweep | estimated | it took |
 |---|---|---|
-| `demo`, which ran on two quiet cores | 58 s, by a probe on busy ones | 60 s |
-| `demo`, on cores that others kept busy | 75 s of CPU time, 609 passes | 113 s of CPU time, 763 passes |
-| `digits-late --set seeds=[0,1]`, on cores that others kept busy | 51 s of CPU time | 45 s of CPU time |
+| `demo` on two quiet cores | 58 s, by a probe on busy cores | 60 s |
+| `demo` on busy cores | 75 s of CPU time, 609 passes | 113 s of CPU time, 763 passes |
+| `digits-late --set seeds=[0,1]` on busy cores | 51 s of CPU time | 45 s of CPU time |
 
-The demo searches with a sampler that learns, and its winner costs more than a mean configuration. It trained
-1.25 times the passes that were expected. CPU time grows on busy cores too, which share their caches.
+The demo trained 1.25 times the expected passes. Its sampler learns instead of drawing evenly, and its
+winner costs more than a mean configuration. Busy cores share their caches, so CPU time grows on them too.
 """
 
 

@@ -1,13 +1,12 @@
-"""A whole sweep here and the way the libraries' documentation shows it, taking turns.
+"""A whole sweep here, beside a *stock sweep*: the same search as the libraries' documentation shows it.
 
     python -m benchmarks.sweep_speed [--rounds 3] [--trials 60] [--epochs 10]
 
 Both search ε and p of DropAttack (T = 2, K = 1) for LeNet-5 on the digits with Optuna, without early
-stopping, one CPU a trial and every CPU in use, each in a fresh process and folder (see
+stopping, one CPU a trial and every CPU in use. They take turns, each in a fresh process and folder (see
 `benchmarks.stock_sweep`). *Efficiency* is the sum of the seconds of training and validation ÷ (wall time ×
-slots), from the first epoch's start to the last one's end. The rest of wall time × slots, for each trial, is
-turnaround, checkpoints, recording and waiting. *Whole* is the time of the whole command, with the start of
-Python and Ray, and here the report.
+slots), from the first epoch's start to the last one's end. The rest is turnaround, checkpoints, recording and
+waiting. The *whole* command includes the start of Python and Ray, and for the sweep here also the report.
 """
 
 import json
@@ -134,7 +133,7 @@ def measure(rounds: int, trials: int, epochs: int) -> list[Row]:
             spread(efficiency),
             rounds,
             median(efficiency) >= 0.92,
-            f"the other sweep: {spread([o.training / o.available for o in theirs])}",
+            f"stock sweep: {spread([o.training / o.available for o in theirs])}",
         ),
         Row(
             "end of a trial to the first step of the next",
@@ -142,12 +141,12 @@ def measure(rounds: int, trials: int, epochs: int) -> list[Row]:
             f"{spread(turnaround)} s",
             rounds,
             median(turnaround) <= 0.15,
-            f"the other sweep: {spread([o.turnaround for o in theirs])} s; all that is not training, with "
-            f"{epochs} checkpoints and records a trial: {spread(between)} s and "
-            f"{spread([o.between for o in theirs])} s a trial",
+            f"stock sweep: {spread([o.turnaround for o in theirs])} s; all but training, with "
+            f"{epochs} checkpoints and records a trial: {spread(between)} s a trial, "
+            f"stock sweep {spread([o.between for o in theirs])} s",
         ),
         Row(
-            "the whole sweep, beside the other one",
+            "the whole command, beside the stock sweep's",
             "≥ 2 × faster",
             f"{spread(faster)} ×",
             rounds,

@@ -2,13 +2,12 @@
 
     python -m benchmarks.time_to_result [--repeats 20]
 
-A grid of DropAttack configurations of LeNet-5 on the digits is trained once, in full, with this project,
-and its learning curves become a table. Searches over the same space then read their results from that table
-instead of training: the same engine, Optuna's sampler and ASHA, two trials at a time, a sampler's seed for
-each repeat. What is counted is forward-backward passes over the training split until a configuration is on
-record whose validation accuracy lies within noise of the grid's best: one standard deviation over seeds of
-the grid's best configuration. The grid itself is counted in random order, as nobody knows where in it the
-best stands.
+A grid of DropAttack configurations of LeNet-5 on the digits is trained once, in full, and its learning curves
+become a table. Searches over the same space then read their results from that table instead of training.
+They use the same engine, Optuna's sampler and ASHA, two trials at a time, and another sampler's seed in each
+repeat. The benchmark counts forward-backward passes over the training split until a configuration on record
+has a validation accuracy within noise of the grid's best. Noise is one standard deviation over seeds of the
+grid's best configuration. The grid itself is counted in random order, since nobody knows where its best is.
 """
 
 import random
@@ -125,7 +124,7 @@ def measure(repeats: int) -> list[Row]:
             repeats,
             median(found) <= 0.25,
             "; ".join(f"{name} {_percent(values)}" for name, values in shares.items())
-            + f"; best {value(best):.4f}, noise {noise:.4f}, {close} of {len(grid)} that close",
+            + f"; best {value(best):.4f}, noise {noise:.4f}, {close} of {len(grid)} within noise of it",
         )
     ]
 

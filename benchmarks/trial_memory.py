@@ -1,12 +1,12 @@
-"""What one more trial on a node takes of memory.
+"""How much memory one more trial on a node takes.
 
     python -m benchmarks.trial_memory [--data DIR]
 
 Sweeps of two and of eight trials at a time, and of two stacks of four lanes, run on the digits and on MNIST.
-While they train, the kernel is asked for the proportional share (PSS) of each process that trains, in which
-pages that several processes map count in parts. The largest share seen of each process counts, divided by its
-lanes. Beside it stand two actors of Ray that do nothing but import torch. Whatever else uses torch on the
-machine makes the shares smaller.
+While they train, the benchmark reads the proportional share (PSS) of each process that trains, in which a
+page that several processes map counts in parts. The largest share of each process counts, divided by its
+lanes. For comparison, two actors of Ray only import torch. Whatever else uses torch on the machine makes the
+shares smaller.
 """
 
 import itertools
@@ -109,7 +109,8 @@ def measure(rounds: int) -> list[Row]:
                 found += shares(Path(name), workload, processes, lanes)
         rows.append(
             Row(
-                f"memory of a trial, {workload}, {processes} processes of {lanes} (PSS)",
+                f"memory of a trial, {workload}, {processes} processes of {lanes} "
+                f"lane{'s' * (lanes > 1)} (PSS)",
                 "≤ 300 MB",
                 f"{spread(found, 0)} MB",
                 len(found),

@@ -32,7 +32,7 @@ def _contrast(met: Met) -> str:
         return f"Not tested: {ours} and {theirs} share no fresh seed yet."
     gain = gain_text(found.effect, met.metric)
     margin = _amount(met.scale.margin, met.metric)
-    tests = f"p = {p_value(found.effect.p)}, and that it is within ±{margin} p = {p_value(found.equivalence)}"
+    tests = f"p = {p_value(found.effect.p)}; equivalence within ±{margin}: p = {p_value(found.equivalence)}"
     tests = tests.replace("= <", "<")
     crossed = ""
     if not math.isnan(found.crossed[0]):
@@ -47,19 +47,19 @@ def _contrast(met: Met) -> str:
     }[found.outcome]
     if found.outcome is Outcome.UNDECIDED and found.effect.p < ALPHA:
         better = "better" if found.effect.gain > 0 else "worse"
-        opening = f"It is {better}{_cost(met)}, and by whether more than ±{margin} is undecided:"
+        opening = f"It is {better}{_cost(met)}; whether by more than {margin} is undecided:"
     return f"{opening} {difference}{crossed}"
 
 
 def _cost(met: Met) -> str:
     ours, theirs = met.contender.passes, met.rival.passes
     if math.isclose(ours, theirs, rel_tol=_SAME_COST):
-        return " at as many passes"
+        return " at equal passes"
     return f" at {ours:.3g} passes against {theirs:.3g}"
 
 
 def _who(met: Met) -> str:
-    by = "by validation, on the seeds that were searched"
+    by = "by validation on the searched seeds"
     return f"Who met: {_named(met.contender)} and {_named(met.rival)}, each the best of its side {by}."
 
 
@@ -71,11 +71,13 @@ def _others(met: Met) -> str:
     beaten, beating, alike = (_split(met, sign) for sign in (1, -1, 0))
     parts = [f"{met.contender.arm} is better than {_and(beaten)}"] if beaten else []
     parts += [f"worse than {_and(beating)}"] if beating else []
-    parts += [f"not told apart from {_and(alike)}"] if alike else []
+    parts += [f"not shown to differ from {_and(alike)}"] if alike else []
     if parts and not beaten:
         parts[0] = f"{met.contender.arm} is {parts[0]}"
     return (
-        f"All arms: {', '.join(parts)} (Holm over {len(met.over)})." if parts else "All arms: none is scored."
+        f"All arms: {', '.join(parts)} (Holm's correction over {len(met.over)})."
+        if parts
+        else "All arms: none is scored."
     )
 
 
@@ -92,7 +94,7 @@ def _mechanism(met: Met) -> str:
     for control, effect in met.over_controls.items():
         if not effect.n:
             continue
-        known = {1: "better than", 0: "not told apart from", -1: "worse than"}[_direction(effect)]
+        known = {1: "better than", 0: "not shown to differ from", -1: "worse than"}[_direction(effect)]
         told.append(f"{known} {control} ({MEANING[control]}), by {gain_text(effect, met.metric)}")
     return (
         f"Mechanism: {met.contender.arm} is {'; '.join(told)}." if told else "Mechanism: no control has run."

@@ -132,9 +132,9 @@ def _test_equal_cost(stages: _Stages, method: Arm) -> NextStep:
 
 def _more_seeds(stages: _Stages, needed: float, on_fresh: bool) -> NextStep:
     if math.isinf(needed):
-        return NextStep("leave it: no number of seeds would tell a difference this small")
+        return NextStep("stop here: no number of seeds would show a difference this small")
     if needed > _MOST_SEEDS:
-        text = f"leave it, or train about {needed:.0f} seeds: only so many would tell a difference this small"
+        text = f"stop here, or train about {needed:.0f} seeds: fewer would not show a difference this small"
         return NextStep(text, seeds=int(needed))
     seeds = _filled_up(stages.seeds(on_fresh), int(needed))
     path = f"stages.{stages.confirm['name']}.search.seeds" if on_fresh else "seeds"

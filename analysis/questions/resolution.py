@@ -42,7 +42,7 @@ def resolution(records: Records, metric: Metric) -> list[str]:
         if metric.column == "test_accuracy" and 0 < level < 1:
             half = _TWO_SIDED * math.sqrt(level * (1 - level) / few)
             known += (
-                f"; by their number alone, {level * 100:.1f} % of them is known to "
+                f"; so many examples determine an accuracy of {level * 100:.1f} % to "
                 f"±{half * 100:.2f} points (95 %)"
             )
         sentences.append(f"{known}.")
@@ -60,6 +60,6 @@ def _left_out(trials: pd.DataFrame) -> str:
             seed = f"seed{'s' if len(seeds) > 1 else ''} {listed}"
             said.append(f"{column.removeprefix(_GROUP)} ({own[column].iloc[0]:,.0f} test examples, {seed})")
     return (
-        f"left out: {'; '.join(said)}. Each was tested on and not trained on, so that seeds differ by their "
-        "groups too."
+        f"left out: {'; '.join(said)}. Each group was tested on and not trained on, so seeds also differ by "
+        "their group."
     )

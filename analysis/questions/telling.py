@@ -117,7 +117,7 @@ def _outcome(found: Answer, verdict: Conclusion, over: str) -> str:
     gain, metric = gain_text(found.effect, verdict.metric, over), verdict.metric
     if found.outcome is Outcome.ALIKE:
         margin = f"{number(verdict.scale.margin * metric.scale, digits_of(metric))}{_unit(metric)}"
-        return f"there is no difference that matters (none above {margin}): {gain}"
+        return f"there is no difference that matters (more than {margin}): {gain}"
     if found.outcome is Outcome.UNDECIDED:
         return f"it is undecided: {gain}{_doubt(found, verdict)}"
     return f"it {found.outcome.value}: {gain}"
@@ -129,15 +129,15 @@ def _doubt(found: Answer, verdict: Conclusion) -> str:
     if found.too_coarse:
         step = number(verdict.scale.step * metric.scale, digits_of(metric))
         examples = f"{verdict.scale.examples:,.0f} test examples"
-        return f"; all seeds are equal, and {examples} show nothing below {step}{_unit(metric)}"
+        return f"; all seeds are equal, and {examples} cannot show less than {step}{_unit(metric)}"
     if effect.n < FEWEST:
         return f"; {seeds_text(effect.n)} cannot tell it from luck"
     if TIERS.get(effect.scored_on) == FLATTERED:
-        return "; it has no test"
+        return ", so it is not tested"
     if not effect.has_interval:
-        return "; all seeds gain the same, so their spread is not known"
+        return "; all seeds gain the same, so their spread is unknown"
     if effect.p >= ALPHA and not effect.low <= 0 <= effect.high:
-        return f"; among all that was compared this may be luck (p = {effect.p:.3f} by Holm)"
+        return f"; with so many comparisons this may be luck (Holm's p = {effect.p:.3f})"
     return ""
 
 
@@ -175,7 +175,8 @@ def _use(verdict: Conclusion) -> str:
         known = "it is shown to be better than plain training" if use.arm.is_chosen else gain
         known += ", and nothing is shown to be better still" * (use.why is Why.CHEAPER)
         return f"{use_this}: {known}."
-    return f"{use_this}: nothing is shown to be better by what matters. {_choice(verdict, use)}".strip()
+    nothing = "nothing is shown to be better by a difference that matters"
+    return f"{use_this}: {nothing}. {_choice(verdict, use)}".strip()
 
 
 def _choice(verdict: Conclusion, use: Recommendation) -> str:
@@ -184,34 +185,35 @@ def _choice(verdict: Conclusion, use: Recommendation) -> str:
     if chosen is None:
         return ""
     if use.lost is not None:
-        return f"{chosen.configuration}, which validation chose, lost: {gain_text(use.lost, verdict.metric)}."
+        lost = gain_text(use.lost, verdict.metric)
+        return f"{chosen.configuration}, which validation chose, lost to plain training: {lost}."
     if use.best_of > 1:
         best = f"the best of {use.best_of} on {seeds_text(chosen.seeds)}"
-        return f"{chosen.configuration} is {best}, not confirmed."
+        return f"{chosen.configuration} is {best}, but not confirmed."
     return f"Validation chooses {chosen.configuration}."
 
 
 def _layers(verdict: Conclusion) -> str:
     found, metric = verdict.layers, verdict.metric
     if found is None:
-        return "Layers: one set of them was tried, so none can be compared."
+        return "Layers: only one target set was tried, so there is nothing to compare."
     gain = ""
     if not math.isnan(found.gain):
         gain = f" ({number(found.gain * metric.scale, digits_of(metric), signed=True)}{_unit(metric)})"
     count = len(found.beaten) + len(found.alike) + 1
     if found.flattered:
-        return f"Layers: none can be told apart, as the {count} target sets were scored by what chose them."
+        return f"Layers: not compared; the {count} target sets are scored by the runs that chose among them."
     if found.seeds < FEWEST:
-        return f"Layers: none can be told apart with {seeds_text(found.seeds)}."
+        return f"Layers: {seeds_text(found.seeds)} cannot show a difference."
     if count == 1:
-        others = f"{found.unscored} other{'s were' if found.unscored > 1 else ' was'}"
-        return f"Layers: none can be compared; {found.leader} alone was confirmed, and {others} tried."
+        others = f"{found.unscored} other{'s were' if found.unscored > 1 else ' was'} tried"
+        return f"Layers: there is nothing to compare; only {found.leader} was confirmed, {others}."
     if not found.beaten:
-        return f"Layers: none can be told apart; {found.leader} leads{gain} among {count}."
+        return f"Layers: no difference is shown among {count} target sets; {found.leader} leads{gain}."
     if not found.alike:
         others = found.beaten[0] if count == 2 else f"all {count - 1} others"
         return f"Layers: {found.leader}{gain} is better than {others}."
     alike = ", ".join(found.alike[:_FEW_NAMES])
     more = f" and {len(found.alike) - _FEW_NAMES} more" if len(found.alike) > _FEW_NAMES else ""
     beaten = f"better than {len(found.beaten)} of {count - 1} others"
-    return f"Layers: {found.leader} leads{gain}, {beaten}; not told apart from {alike}{more}."
+    return f"Layers: {found.leader} leads{gain}, {beaten}; no difference is shown from {alike}{more}."

@@ -54,7 +54,7 @@ def passes(records: Records) -> Section | None:
                 f"{workload}: what more passes buy",
                 "Gain over the baseline against forward-backward passes per step, with 95 % paired t "
                 f"intervals. A line joins what is scored alike under one recipe.{left_out}",
-                "A gain that standard training with as many passes also shows is not the attack's.",
+                "A gain that standard training also shows with as many passes does not come from the attack.",
                 f"Gain against passes per step, {names.nunique()} lines.",
                 partial(gain_by_passes, shown, names, metric),
             )
@@ -112,9 +112,7 @@ def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
     count = len(known)
     known = known[known["tier"] == known["tier"].min()]
     if known["k"].nunique() < 2 and count > len(known):
-        return [
-            "Only one K was confirmed; the others are scored less reliably, so that K is not compared here."
-        ]
+        return ["Only one K was confirmed; the others are scored less reliably, so K is not compared here."]
     by_gain = known.sort_values("gain", ascending=False, kind="stable")
     best = by_gain.iloc[0]
     gain = with_interval(best["gain"], best["gain_low"], best["gain_high"], metric, signed=True)
@@ -124,7 +122,7 @@ def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
     if best["gain"] > 0:
         told = f"The largest gain in {metric.name}, {gain}, comes with {where}"
     else:
-        told = f"No K gains in {metric.name}; the least is lost, {gain}, with {where}"
+        told = f"No K gains in {metric.name}; the smallest loss, {gain}, comes with {where}"
     told += _apart(by_gain, "gain_low", "gain_high")
     thrifty = known.dropna(subset="per_pass").sort_values("per_pass", ascending=False, kind="stable")
     if len(thrifty):
@@ -135,7 +133,7 @@ def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
             f"{first['targets']}){_apart(thrifty, 'per_pass_low', 'per_pass_high')}"
         )
     if best["tier"] == FLATTERED:
-        told += "; scored by the runs that chose them, all of these are flattered"
+        told += "; all of these are flattered, because the runs that chose them also score them"
     return [f"{told}."]
 
 
@@ -197,22 +195,22 @@ def _saved_finding(saved: pd.DataFrame) -> list[str]:
     saved = saved.drop_duplicates(["workload", "recipe", "size", "sample"])
     below, inside, beyond = (int(saved[name].sum()) for name in ("below", "inside", "beyond"))
     where = (
-        f"Of {below + inside + beyond} results of methods {inside} lie on the curve of standard training, "
-        f"{below} below it and {beyond} beyond it."
+        f"Of {below + inside + beyond} results of methods, {inside} lie within the range of standard "
+        f"training's curve, {below} below it and {beyond} beyond it."
     )
     known = saved.dropna(subset="saved").sort_values("saved", kind="stable")
     if known.empty:
         return [
-            f"{where} At no size do all seeds lie on it, so that no mean share of saved data can be given.",
+            f"{where} At no size do all seeds lie within it, so there is no mean share of saved data.",
             *_bounded(saved),
         ]
     least, most = rows(known)[0], rows(known)[-1]
     between = f"between {_share(least)} % and {_share(most)} %" if len(known) > 1 else f"{_share(most)} %"
     half, sure = int((known["saved"] >= 0.5).sum()), int((known["low"] >= 0.5).sum())
     return [
-        f"{where} At {len(known)} of {len(saved)} sizes all seeds do: there methods save {between} of the "
-        "training data at equal quality; at least half, which the paper claims, on average at "
-        f"{half} of them and with the whole interval at {sure}.",
+        f"{where} At {len(known)} of {len(saved)} sizes all seeds lie within it. There methods save "
+        f"{between} of the training data at equal quality. The paper claims at least half: the mean "
+        f"reaches that at {half} of these sizes, the whole interval at {sure}.",
         *_bounded(saved),
     ]
 
@@ -224,7 +222,8 @@ def _bounded(saved: pd.DataFrame) -> list[str]:
         return []
     told = ", ".join(f"{_share(row)} % at {row['size']:,.0f} examples" for row in rows(bounded))
     return [
-        f"Where a method lies beyond that curve, standard training needs more examples than it had: {told}."
+        "Beyond that range standard training needs more examples than it had, so the share has a bound: "
+        f"{told}."
     ]
 
 
@@ -240,11 +239,11 @@ def _saved_table(saved: pd.DataFrame) -> Table:
     return Table(
         "saved",
         "Training data saved at equal quality",
-        "1 − n/n′, where standard training needs n′ examples for what the method reaches with n, read off "
-        "each seed's curve over log n. Below are seeds worse than standard training at its smallest size, "
-        "beyond those better than it at any size: for them n′ is not known, and a mean without them would "
-        "mislead, so there is one only where all seeds lie inside. Where some lie beyond and none below, "
-        "n′ is at least standard training's largest size, and the share at least what is given.",
+        "1 − n/n′: standard training needs n′ examples for what the method reaches with n, read off each "
+        "seed's curve over log n. Below counts seeds worse than standard training at its smallest size; "
+        "beyond counts seeds better than it at any size. For those n′ is unknown, and a mean without them "
+        "would mislead, so there is a mean only where all seeds lie inside. Where some lie beyond and none "
+        "below, n′ is at least standard training's largest size, and the share is a lower bound.",
         saved,
         [
             text_column("workload", "workload"),

@@ -29,11 +29,11 @@ def _settings(several: Sequence[Records]) -> Section:
     table = differing_settings(several)
     title = "What differs in their settings"
     if table.empty:
-        return Section("settings", title, ["The sweeps were asked for the same, with the same versions."])
+        return Section("settings", title, ["The sweeps have the same settings and versions."])
     columns = [text_column("setting", "setting")]
     columns += [_setting(records.name, place) for place, records in enumerate(several)]
     words = "setting differs" if len(table) == 1 else "settings differ"
-    caption = "By their place in a sweep file, then versions and machines. A dash: it is not set there."
+    caption = "Settings by their place in a sweep file, then versions and machines. A dash: not set there."
     return Section(
         "settings",
         title,
@@ -76,7 +76,8 @@ def _forest(workload: str, metric: Metric, found: Sequence[tuple[str, Verdict]])
     return Figure(
         f"answers-{workload}-{metric.column}",
         f"{workload}: gains over plain training in {metric.name}",
-        "Each gain is over the plain training of its own sweep, paired by seed. Filled is what to use there.",
+        "Each gain is over the plain training of its own sweep, paired by seed. A filled mark is what to "
+        "use.",
         "Gains of two sweeps are not paired with each other; the tables below do that.",
         f"Gains in {metric.name}: {', '.join(f'{row.label} {row.told}' for row in drawn)}.",
         partial(gains_forest, drawn, metric),

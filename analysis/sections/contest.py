@@ -25,10 +25,10 @@ def section(records: Records) -> Section | None:
         parts += [_controls(met)] if met.controls else []
     ahead = [f"{met.workload}: {met.contender.arm} met {met.rival.arm}." for met in found.values()]
     notes = [
-        "Each arm is a stage that searched on validation for its best configuration. Those searches alone "
-        "decide who meets. All numbers here are of fresh seeds, which searched nothing.",
-        "One difference was planned: the first line of the answer. Those of the other arms, and of controls, "
-        "are secondary; Holm's method corrects them within their table.",
+        "Each arm is a stage that searched on validation for its best configuration. Only those searches "
+        "decide which arms meet. All numbers here are of fresh seeds, which took no part in a search.",
+        "One difference was planned: the first line of the answer. The differences to other arms, and to "
+        "controls, are secondary; Holm's method corrects them within their table.",
     ]
     return Section("contest", "The arms", ahead, parts, notes)
 
@@ -70,7 +70,7 @@ def _arms(met: Met) -> Table:
     table = table.sort_values("mean", ascending=not metric.larger_is_better, kind="stable")
     columns = [
         text_column("arm", "arm"),
-        _effect_column(metric, f"what {contender.arm} has more"),
+        _effect_column(metric, f"{contender.arm} − this"),
         p_column("p (Holm)", "p_holm"),
         _mean_column(metric),
         number_column("seeds", "n"),
@@ -95,7 +95,7 @@ def _controls(met: Met) -> Table:
     table.insert(1, "meaning", table["arm"].map(MEANING))
     columns = [
         text_column("control", "arm"),
-        _effect_column(met.metric, f"what {met.contender.arm} has more"),
+        _effect_column(met.metric, f"{met.contender.arm} − this"),
         p_column("p (Holm)", "p_holm"),
         _mean_column(met.metric),
         number_column("seeds", "n"),
@@ -130,8 +130,8 @@ def _forest(records: Records, met: Met) -> Figure:
     ]
     return Figure(
         f"contest-{met.workload}",
-        f"{met.workload}: what {met.contender.arm} has more",
-        "Mean differences over fresh seeds with 95 % paired t intervals. Filled is the one that was planned.",
+        f"{met.workload}: differences of {met.contender.arm} to the others",
+        "Mean differences over fresh seeds with 95 % paired t intervals. A filled mark is the planned one.",
         "",
         f"Differences in {met.metric.name}: {', '.join(f'{row.label} {row.told}' for row in forest)}.",
         partial(gains_forest, forest, met.metric),

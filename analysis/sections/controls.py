@@ -76,14 +76,14 @@ def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
             told = (
                 f"is significantly {verb} than standard training in {metric.name}"
                 if row["significant"]
-                else f"is not told apart from standard training in {metric.name}"
+                else f"does not differ significantly from standard training in {metric.name}"
             )
             unit = " points" if metric.is_fraction else ""
             on = ", on the runs that chose it, which flatters it" if row["tier"] == FLATTERED else ""
             sentences.append(f"{name}: {row['family']} {told}: {gain}{unit} (n = {row['gain_n']:.0f}{on}).")
         sentences += [f"{name}: {told}" for told in _beside_controls(group, metric, () if several else PLAIN)]
     paired = (table["control"] == "") & table["gain"].notna()
-    nothing = ["No method shares a seed with the baseline, so nothing can be said."]
+    nothing = ["No method shares a seed with the baseline, so gains are unknown."]
     return sentences if paired.any() else nothing
 
 
@@ -126,10 +126,10 @@ def _forest(setting: int, shown: pd.DataFrame, metric: Metric) -> Figure:
     return Figure(
         f"methods-{setting}",
         f"{_name(shown.iloc[0])}: methods and controls",
-        "Gain over standard training of the same seeds with its 95 % paired t interval. A control that "
-        "gains as much as the method with the same settings explains the method away; the method stands "
-        "here in its best settings.",
-        f"All are at equal epochs but {' and '.join(PLAIN)}: standard training of as many passes.",
+        "Gain over standard training of the same seeds with its 95 % paired t interval. If a "
+        "control gains as much as the method with the same settings, the attack does not explain the gain. "
+        "The method is shown in its best settings.",
+        f"All are at equal epochs, except {' and '.join(PLAIN)}: standard training with as many passes.",
         f"Gains in {metric.name} of {', '.join(shown['family'])}.",
         partial(gain_forest, shown, list(shown["family"]), metric),
         marks_of(shown, list(shown["family"]), metric, gain=True),
@@ -143,8 +143,8 @@ def _table(table: pd.DataFrame, metric: Metric) -> Table:
     return Table(
         "methods",
         "Methods and controls",
-        "Method − control: what the method has more than its control with the very same settings and seeds, "
-        "or in its best settings where it did not run with those; with Holm's p.",
+        "Method − control: how much better the method is than its control, with the same settings and seeds. "
+        "If the method did not run with those settings, its best ones are compared. p has Holm's correction.",
         table.drop(columns="over_values"),
         [
             text_column("workload", "workload"),
@@ -173,10 +173,8 @@ def _gap(gap: pd.DataFrame, metric: Metric) -> Table:
         "gap",
         "Generalisation gap",
         "Training minus test result, and its change against the baseline of the same seeds. A smaller gap "
-        "is a "
-        "gain only where the test result does not fall with it. Training results are those of the last "
-        "epoch, "
-        "as the loop sees them.",
+        "is a gain only where the test result does not fall with it. The training loop measured the training "
+        "results in the last epoch.",
         gap,
         [
             text_column("workload", "workload"),

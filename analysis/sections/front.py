@@ -88,9 +88,9 @@ def _figure(workload: str, own: pd.DataFrame, aims: list[Metric], records: Recor
     return Figure(
         f"front-{workload}",
         f"{workload}: the front",
-        "Means over the searched seeds on validation, with 95 % t intervals from three seeds on. Letters are "
-        f"the front, the star is the best by the rule, grey are all others.{limits}",
-        "The means chose the front, which flatters it: quote the test columns, on fresh seeds if any.",
+        "Means over the searched seeds on validation, with 95 % t intervals from three seeds on. Letters "
+        f"mark the front, the star marks the best by the rule, all others are grey.{limits}",
+        "These means chose the front and flatter it: quote the test columns, on fresh seeds if any.",
         f"{len(own)} configurations by {' and '.join(map(_short, aims))}; {count} of them are on the front.",
         partial(front_figure, own, aims, records.rule.constraints),
         marks,
@@ -127,7 +127,7 @@ def _table(table: pd.DataFrame, aims: list[Metric], records: Records) -> Table:
         columns = columns[1:]
     caption = (
         "Means over seeds with 95 % t intervals from three seeds on. Validation chose the front and the "
-        "best; values on test were looked at afterwards."
+        "best; test values took no part."
     )
     return Table("front", "On the front", caption, table, columns, shown=int((~hidden).sum()))
 

@@ -21,10 +21,9 @@ def section(records: Records) -> Section | None:
             f"importance-{workload}-{method}",
             f"{workload}: {method}",
             "Share of the spread of validation results that each hyperparameter explains, with bootstrap "
-            "intervals over configurations. fANOVA looks at all results, PED-ANOVA at what sets the better "
-            "half "
-            "apart.",
-            "Importance is within the ranges that were tried: a wide range makes anything important.",
+            "intervals over configurations. fANOVA uses all results, PED-ANOVA uses what distinguishes the "
+            "better half.",
+            "Importance depends on the ranges that were tried: a wide range makes anything important.",
             f"Importances of {', '.join(dict.fromkeys(group['hyperparameter']))}.",
             partial(importance_bars, group),
         )
@@ -50,7 +49,7 @@ def _finding(table: pd.DataFrame) -> list[str]:
 def _share(row: Row) -> str:
     """A share in per cent with its interval."""
     if pd.isna(row["low"]):
-        return f"{number(100 * row['importance'], 0)} %, too few to say"
+        return f"{number(100 * row['importance'], 0)} %, too few for an interval"
     ends = (number(100 * row[end], 0) for end in ("low", "high"))
     return f"{number(100 * row['importance'], 0)} [{', '.join(ends)}] %"
 
@@ -59,7 +58,7 @@ def _table(table: pd.DataFrame) -> Table:
     return Table(
         "importance",
         "Importances",
-        "n counts configurations, each the mean of its seeds; pruned and failed trials are in none.",
+        "n counts configurations, each the mean of its seeds. Pruned and failed trials do not count.",
         table,
         [
             text_column("workload", "workload"),

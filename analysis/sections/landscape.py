@@ -60,15 +60,15 @@ def section(line: pd.DataFrame, surface: pd.DataFrame, sharp: pd.DataFrame, work
                 f"landscape-surface{suffix}",
                 named("the loss in three dimensions"),
                 "Low and wide is what the paper calls flat.",
-                "Perspective flatters: read depths off the contours.",
+                "Perspective distorts depths: read them off the contours.",
                 f"Surfaces for {models}.",
                 partial(surfaces, surface),
             ),
             Table(
                 f"sharpness{suffix}",
                 named("sharpness"),
-                "Gradient norms are what the paper's eq. 13 says is penalised, at the trained point and "
-                "one attack away.",
+                "By the paper's eq. 13 the attack penalises gradient norms. They are measured at the trained "
+                "point and one attack away.",
                 sharp,
                 [
                     text_column("model", "label"),
@@ -97,6 +97,8 @@ def _flattest(sharp: pd.DataFrame) -> str:
             leads.setdefault(flattest, []).append(f"{name} ({values[flattest]:.3g})")
     told = "; ".join(f"{label} by {', '.join(measures)}" for label, measures in leads.items())
     verdict = (
-        "The measures agree." if len(leads) == 1 else "The measures disagree: none is called the flatter."
+        "The measures agree."
+        if len(leads) == 1
+        else "The measures disagree, so no model is called the flattest."
     )
     return f"the flattest is {told}. {verdict} One seed per model: an illustration, not a test."

@@ -36,7 +36,7 @@ _ROWS = 25
 _NOT_RANKED = "not ranked"
 _HOW_HARD = (
     "Relative size: ‖M∘r‖ / ‖θ‖ in the last epoch of the runs that score a target set, a mean over its "
-    f"tensors. Where sizes differ by more than a factor of {FACTOR:g}, gains may be those of the size."
+    f"tensors. Where sizes differ by more than a factor of {FACTOR:g}, gains may be due to the size."
 )
 
 
@@ -102,7 +102,8 @@ def _confounded(found: Confounding, scale: str) -> str:
         )
     if scale == ABSOLUTE:
         return f"{told}. `epsilon_scale: relative` attacks all at one relative size."
-    return f"{told}. They were scored at different settings; one ε and one p for all attack them at one size."
+    different = "They were scored at different settings"
+    return f"{told}. {different}; one ε and one p for all would attack them at one size."
 
 
 def _leader(alike: pd.DataFrame, metric: Metric) -> str:
@@ -113,12 +114,12 @@ def _leader(alike: pd.DataFrame, metric: Metric) -> str:
     if best["gain_n"] < FEWEST:
         return f"{lead}, from {seeds_text(best['gain_n'])}, too few to tell it from luck"
     if best["tier"] == FLATTERED:
-        return f"{lead} by the runs that chose it, which flatters it and tests nothing"
+        return f"{lead} by the runs that chose it, which flatters it; it is not tested"
     better = int((alike["significant"] & (alike["gain"] > 0)).sum())
     needed = ""
     if best["gain"] > 0 and best["needed"] < 1e4:
-        most = f", which as the largest of {len(alike)} is likely too high" if len(alike) > 1 else ""
-        needed = f"; were its true gain as observed{most}, about {best['needed']:.0f} seeds would show it"
+        most = f" (the largest of {len(alike)} gains is likely too high)" if len(alike) > 1 else ""
+        needed = f"; about {best['needed']:.0f} seeds would show a true gain of this size{most}"
     with_seeds = f"significantly in {metric.name} with {best['gain_n']:.0f} seeds"
     if len(alike) == 1:
         beats = "beats" if better else "does not beat"
@@ -144,13 +145,13 @@ def _notes(ranked: pd.DataFrame) -> list[str]:
         FRESH: "on the fresh seeds of a confirmation",
         HELD_OUT: "each seed by the setting that the other seeds' validation chose",
         FIXED: "with the one setting that ran in full",
-        SAME: "by the very runs that chose them or that pruning let through, which flatters them: no "
-        "interval and no test",
+        SAME: "by the runs that chose them or that survived pruning, which flatters them: no interval and "
+        "no test",
     }
     used = [f"{key}: {how[key]}" for key in how if key in set(ranked["scored_on"])]
     return [
         f"How target sets are scored: {'; '.join(used)}. Only those that are scored alike are ranked; the "
-        "others stand below them. Ties in significance are not a ranking.",
+        "others are listed below them. Significance against the baseline does not order them.",
         *([_HOW_HARD] if ranked["relative_size"].notna().any() else []),
     ]
 
@@ -160,13 +161,13 @@ def _forest(name: str, group: pd.DataFrame, metric: Metric) -> Figure:
     left_out = f" The best {_ROWS} of {len(group)} are drawn." if len(group) > _ROWS else ""
     setting = int(group["setting"].iloc[0])
     names = shown["targets"].where(shown["rank"].notna(), shown["targets"] + f" ({_NOT_RANKED})")
-    below = f" Those called {_NOT_RANKED} are scored less reliably." if shown["rank"].isna().any() else ""
+    below = f" Those marked {_NOT_RANKED} are scored less reliably." if shown["rank"].isna().any() else ""
     return Figure(
         f"layers-{setting}",
         f"{name}: gain by attacked layers",
         "Mean gain over the baseline of the same seeds with its 95 % paired t interval; filled and blue "
         f"where it is significant after Holm's correction.{below}{left_out}",
-        "Neighbours whose intervals overlap are not ordered by these data.",
+        "These data do not order neighbours whose intervals overlap.",
         f"Ranked gains in {metric.name} of {len(shown)} target sets; first {shown.iloc[0]['targets']}.",
         partial(gain_forest, shown, list(names), metric),
         marks_of(shown, list(names), metric, gain=True),
@@ -181,8 +182,8 @@ def _table(ranked: pd.DataFrame, metric: Metric) -> Table:
     return Table(
         "layers",
         "Ranking of target sets",
-        "Seeds needed: how many would show a true gain of the observed size with 80 % power; the largest of "
-        "several observed gains is likely too large, and its seeds too few.",
+        "Seeds needed: how many would show a true gain of the observed size with 80 % power. The largest of "
+        "several observed gains is likely too large, and its number of seeds too small.",
         ranked,
         [
             number_column("rank", "rank"),
@@ -220,8 +221,8 @@ def _depth(depth: pd.DataFrame) -> Table:
         "depth",
         "Is nearer to the input better?",
         "Spearman's rho of depth and gain over single targets that are scored alike; the paper's appendix A "
-        "claims a negative one. Beside it the mean of each seed's own rho with its t interval, which noise "
-        "draws towards 0.",
+        "claims a negative one. Rho per seed is the mean of each seed's own rho with its t interval; noise "
+        "draws it towards 0.",
         depth,
         [
             text_column("workload", "workload"),
@@ -246,8 +247,8 @@ def _interactions(pairs: pd.DataFrame, metric: Metric) -> Table:
     return Table(
         "interactions",
         "Which targets help together",
-        "Synergy is the gain of the pair beyond the sum of both single gains; over the better one, what the "
-        "pair adds to its better member. Both are paired by seed; fewer than three seeds would tell nothing.",
+        "Synergy is the gain of the pair minus the sum of both single gains. Over the better one: the "
+        "gain of the pair minus that of its better member. Both are paired by seed; from three seeds on.",
         pairs.sort_values("synergy", ascending=False, kind="stable"),
         [
             text_column("workload", "workload"),
@@ -275,10 +276,8 @@ def _across(ranked: pd.DataFrame, scale: str) -> list[Figure]:
             f"critical-difference{'-relative' if scale == RELATIVE else ''}",
             f"Across {test.blocks} workloads{', relative ε' if scale == RELATIVE else ''}",
             f"Mean ranks of target sets that every workload has; Friedman's p = {p_value(test.p)}. Bars "
-            "join those "
-            "that Nemenyi's test does not tell apart.",
-            "Ranks tell nothing about the size of a difference; few workloads make the critical difference "
-            "wide.",
+            "join those that do not differ by Nemenyi's test.",
+            "Ranks do not show the size of a difference. Few workloads make the critical difference wide.",
             f"Critical-difference diagram of {len(names)} target sets over {test.blocks} workloads.",
             partial(critical_difference, names, test.ranks, test.critical_difference),
         )

@@ -20,7 +20,7 @@ def section(records: Records) -> Section:
     source, sweep = once["reused_from"].str.partition("/")[0], once["sweep"]
     reused = int(((source != "") & (source != sweep)).sum())
     parts += [f"{reused} of them reused from other sweeps"] if reused else []
-    same = f", {copies} of them the same training as another" if copies else ""
+    same = f", {copies} of them share the training of another" if copies else ""
     findings = [f"{len(trials)} trials{same}: {', '.join(parts)}.", *map(_sentence, records.incomplete)]
     if not counts.get(COMPLETE):
         findings.append("No trial is complete, so there is nothing to compare yet.")
@@ -50,8 +50,8 @@ def _table(trials: pd.DataFrame) -> Table:
     return Table(
         "stages",
         "Trials by stage",
-        "Pruned trials were stopped early; no mean holds them. Hours are those of training here: a trial "
-        "that reuses another's took none.",
+        "Pruned trials were stopped early and are in no mean. Hours are training time of this sweep: a trial "
+        "that reuses another's result took none.",
         table.reset_index(),
         columns,
     )
@@ -71,15 +71,15 @@ def _cautions(records: Records) -> list[str]:
     pairs = _most_pairs(records, attacks)
     if complete["seed"].nunique() < FEWEST:
         notes.append(
-            f"Fewer than {FEWEST} seeds tell nothing of spread: there are no intervals and no tests here. "
+            f"Fewer than {FEWEST} seeds do not show the spread, so there are no intervals and no tests here. "
             "Run at least 5, better 10."
         )
     elif FEWEST <= pairs < 6:
         smallest = 2 * 0.5**pairs
         notes.append(
-            f"With at most {pairs} seeds paired a Wilcoxon test cannot go below p = {smallest:.4g}"
-            f"{'' if smallest < ALPHA else f', so never below {ALPHA:.2f}'}; the paired t tests "
-            "used here can, but they lean on differences that are roughly normal."
+            f"With at most {pairs} paired seeds, a Wilcoxon test cannot reach a p below {smallest:.4g}"
+            f"{'' if smallest < ALPHA else f', so never below {ALPHA:.2f}'}. The paired t tests "
+            "used here can, but they assume that differences are roughly normal."
         )
     return notes
 

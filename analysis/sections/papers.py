@@ -23,13 +23,13 @@ _WORDS = {
     WITHHELD: "have no verdict",
 }
 _NOTES = (
-    "Two means are compared: a published number is a mean of seeds too, taken to spread as ours do. Ours ± "
-    "is half the 95 % interval of the difference: the number agrees where it lies within, and differs where "
-    "it does not. Where the paper drew its own test split, the interval holds what another draw of test "
-    "examples would change. A gain here is paired by seed; the paper's two means are not.",
-    "Undecided: these seeds cannot tell the paper's number from its baseline's (for a baseline: from its "
-    "best result's). Withheld: a setting that paper or code states is another here, so that the numbers need "
-    "not be alike. With *: a setting is another that should matter less, or that nobody states.",
+    "Two means are compared. The published number is a mean of seeds too, which are taken to spread as ours "
+    "do. Ours ± is half the 95 % interval of the difference. The number agrees where it lies within, and "
+    "differs where it does not. Where the paper drew its own test split, the interval includes what another "
+    "draw of test examples would change. A gain here is paired by seed; the paper's two means are not.",
+    "Undecided: these seeds cannot distinguish the paper's number from its baseline (for a baseline: from "
+    "its best result). Withheld: a setting that paper or code states is another here, so the numbers need "
+    "not be alike. With *: another setting differs that should matter less, or that nobody states.",
 )
 
 
@@ -82,16 +82,16 @@ def _finding(table: pd.DataFrame) -> list[str]:
     if len(withheld):
         why = dict.fromkeys(d.text for own in withheld["deviations"] for d in own if d.withholds)
         which = "Some of these trainings" if len(withheld) < len(table) else "These trainings"
-        findings.append(f"{which} are not the papers', which is why they get no verdict: {'; '.join(why)}.")
+        findings.append(f"{which} differ from the papers', so they have no verdict: {'; '.join(why)}.")
     return findings
 
 
 def _counted(verdicts: pd.Series, what: str) -> str:
-    """Such as ``Of 16 published numbers 10 agree, 2 differ and 4 are undecided``, with a full stop."""
+    """Such as ``Of 16 published numbers, 10 agree, 2 differ and 4 are undecided``, with a full stop."""
     counts = verdicts.value_counts()
     told = [f"{int(counts[verdict])} {text}" for verdict, text in _WORDS.items() if counts.get(verdict, 0)]
     listed = f"{', '.join(told[:-1])} and {told[-1]}" if len(told) > 1 else told[0]
-    return f"Of {len(verdicts)} {what} {listed}."
+    return f"Of {len(verdicts)} {what}, {listed}."
 
 
 def _within(mean: float, half: float, n: float, *, signed: bool = False) -> str:

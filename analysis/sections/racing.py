@@ -30,9 +30,9 @@ def section(records: Records) -> Section | None:
         text_column("why no more", "why"),
     ]
     caption = (
-        "A candidate gets its next seed only while the comparison with the best one, paired by seed, leaves "
-        "it a chance; the best one gets all. Who has more seeds was better on the first ones, so that these "
-        "means flatter and have no interval: a confirmation on fresh seeds is the number to quote."
+        "A candidate gets its next seed only while the comparison with the best one, paired by seed, "
+        "leaves it a chance. The best one gets all. A candidate with more seeds was better on its first "
+        "ones, so these means are flattered and have no interval. Quote a confirmation on fresh seeds."
     )
     full, trainings = int((table["why"] == ALL_SEEDS).sum()), int(table["n"].sum())
     finding = f"{len(table)} candidates raced over seeds, in {trainings} trainings; {full} got all seeds."

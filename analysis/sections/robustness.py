@@ -43,10 +43,10 @@ def section(records: Records) -> Section | None:
 
 
 _NOTES = [
-    "An accuracy under attack is an upper bound: it says what these attacks did not find. It is to be "
-    "believed as far as attacks of another kind agree, which is what the checks compare.",
-    "ε is in pixel units, 1 being the whole range of a pixel; for texts it is in the embedding's own unit, "
-    "and the points that an attack reaches there are no texts.",
+    "An accuracy under attack is an upper bound: other attacks may find more. Believe it as far as "
+    "attacks of another kind agree; the checks compare them.",
+    "For images ε is in pixel units: 1 is the whole range of a pixel. For texts ε is in the embedding's own "
+    "unit, and what an attack reaches there is not a text.",
 ]
 
 
@@ -98,12 +98,12 @@ def _curves(
     return Figure(
         f"robustness-{workload}-{name}" if several else f"robustness-{workload}",
         f"{workload}{f' ({training})' if training else ''}: accuracy under attack",
-        "Test accuracy against ε, means over seeds with 95 % t intervals; at 0 stands the clean accuracy. "
+        "Test accuracy against ε, means over seeds with 95 % t intervals; at ε = 0 it is the clean accuracy. "
         "A method tried with many settings is scored by what the other seeds choose."
-        + (f" {more} methods that withstand less are in the tables alone." if more else ""),
+        + (f" {more} methods that withstand less are only in the tables." if more else ""),
         f"Signs of masked gradients. {warnings}"
         if warnings
-        else "No check that could be made shows masked gradients; see below for those that could not.",
+        else "No check shows masked gradients; the table of checks shows which could not be made.",
         f"Accuracy of {rows['label'].nunique()} methods under {', '.join(shown)} for growing ε.",
         partial(robustness, rows, shown, CLEAN),
     )
@@ -138,7 +138,7 @@ def _comparison(
     return Table(
         f"robustness-methods-{workload}",
         f"{workload}: methods by clean accuracy, robust accuracy and cost",
-        f"With 95 % t intervals; every other attack stands below. Budgets: {_budgets(told[1:])}. "
+        f"With 95 % t intervals; every other attack is in the tables below. Budgets: {_budgets(told[1:])}. "
         "Step times are medians over trials of what the training loop measured; trials that share a "
         "processor slow each other down.",
         frame,
@@ -197,7 +197,7 @@ def _checks(signs: pd.DataFrame) -> Table:
         "Whether inputs have a gradient at all; whether accuracy falls with ε; whether one step is weaker "
         "than many, attacks without gradients and examples of another model weaker than those with the "
         "model's own gradients, and the margin loss not much stronger than the cross entropy. A dash is a "
-        "check that these attacks do not allow, and no good sign.",
+        "check that these attacks do not allow, and not a good sign.",
         frame,
         [text_column("workload", "workload"), text_column("method", "label")]
         + [text_column(name, name) for name in names],
@@ -225,7 +225,7 @@ def _details(table: pd.DataFrame) -> Table:
         "attacks",
         "Every attack",
         "Gain over standard training of the same seed and examples. Accuracy descent in both readings: clean "
-        "minus robust accuracy in points, and that as a share of the clean accuracy.",
+        "minus robust accuracy in points, and the same as a share of the clean accuracy.",
         frame.drop(columns="first"),
         [
             text_column("workload", "workload"),

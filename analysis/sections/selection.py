@@ -52,8 +52,8 @@ def best(records: Records) -> Section | None:
         Table(
             "configurations",
             "Best configurations",
-            f"Ordered by mean {selected.name} on the searched seeds, which chose them, the confirmed ones on "
-            f"top; fresh seeds and {metric.name} are looked at afterwards. "
+            f"Ordered by mean {selected.name} on the searched seeds, which chose them; confirmed ones come "
+            f"first. Fresh seeds and {metric.name} took no part in the order. "
             + ("Each links to one of its MLflow runs." if records.run_url else ""),
             table,
             columns,
@@ -76,9 +76,8 @@ def _optimism(table: pd.DataFrame, metric: Metric, selected: Metric) -> Table:
         "optimism",
         "How far the choice flatters itself",
         "The best of many validation means is partly luck. Held out: every seed is scored by the "
-        "configuration "
-        "that the other seeds choose. The difference is what the search overfits; the confirmation's fresh "
-        "seeds, where there are any, are the number to quote.",
+        "configuration that the other seeds choose. The difference is how much the search overfits. Quote "
+        "the confirmation's fresh seeds, where there are any.",
         table,
         [
             text_column("workload", "workload"),
@@ -139,7 +138,7 @@ def learning_section(records: Records) -> Section | None:
         if rows.empty:
             continue
         others = group[group["place"].isin(places[_CURVES:])].sort_values("place", kind="stable")["method"]
-        left_out = f" Left out, as validation puts them below: {', '.join(dict.fromkeys(others))}."
+        left_out = f" Left out, because validation ranks them lower: {', '.join(dict.fromkeys(others))}."
         parts.append(
             Figure(
                 f"learning-{workload}",

@@ -40,8 +40,8 @@ def section(records: Records) -> Section | None:
     notes: list[str] = []
     mapped: set[str] = set()
     findings = [
-        f"No method was tried with several combinations of ε and p: there are curves over "
-        f"{', '.join(_SYMBOLS.get(name, name.replace('_', ' ')) for name in curves)}, and no map."
+        "No method was tried with several combinations of ε and p, so there is no map. There are curves "
+        f"over {', '.join(_SYMBOLS.get(name, name.replace('_', ' ')) for name in curves)}."
     ]
     if len(cells):
         findings = _finding(cells, metric)
@@ -93,7 +93,7 @@ def _finding(cells: pd.DataFrame, metric: Metric) -> list[str]:
         why = f"at most {seeds_text(seeds)}" if seeds < FEWEST else "gains that show no spread"
         return [
             f"{run} of {tried} ε×p combinations ran, each with {why}: the largest gain in {metric.name} "
-            f"is {number(most, digits_of(metric), signed=True)}, and nobody can tell it from luck."
+            f"is {number(most, digits_of(metric), signed=True)}, which may be luck."
         ]
     return [
         f"Of {testable} tested ε×p combinations {better} {'is' if better == 1 else 'are'} significantly "
@@ -116,8 +116,8 @@ def _maps(cells: pd.DataFrame, name: str, metric: Metric) -> list[Figure | Table
             f"map-{panel}-value",
             name,
             f"Mean {metric.label} per cell with the half width of its 95 % t interval.",
-            f"The {'brightest' if metric.larger_is_better else 'darkest'} cell is the luckiest of many as "
-            "well as perhaps the best; cells whose intervals overlap widely are not told apart.",
+            f"The {'brightest' if metric.larger_is_better else 'darkest'} cell is the luckiest of many, and "
+            "perhaps the best. Cells whose intervals overlap widely are not shown to differ.",
             f"Heat map of {metric.name}, {shapes}.{peak}{hatched}",
             partial(epsilon_p_map, cells, metric, gain=False),
             marks_of(cells, named, metric, gain=False),
@@ -146,9 +146,9 @@ def _surrogate(fitted: Surrogate, metric: Metric) -> Figure:
     return Figure(
         f"surrogate-{fitted.workload}-{_called(fitted)}",
         f"{fitted.workload}: {_called(fitted)}, fitted to scattered trials",
-        f"A Gaussian process through the n = {len(fitted.points)} trials that ran in full (dots, on the same "
-        f"colours), all target sets and K pooled; on the right how uncertain it is.{_stopped(fitted.pruned)}",
-        "Where the right map is dark nothing was measured nearby: do not read the left one there.",
+        f"A Gaussian process through the n = {len(fitted.points)} trials that ran in full (dots, in the same "
+        f"colours), all target sets and K pooled. On the right: its uncertainty.{_stopped(fitted.pruned)}",
+        "Where the right map is dark, nothing was measured nearby: do not read the left one there.",
         f"Fitted map of {metric.name} over ε and p from {len(fitted.points)} trials.",
         partial(surrogate_map, fitted, metric),
     )
@@ -162,12 +162,12 @@ def _called(fitted: Surrogate) -> str:
 def _untold(fitted: Surrogate) -> str:
     return (
         f"{fitted.workload}, {_called(fitted)}: no map is drawn of the {len(fitted.points)} scattered "
-        "trials. ε and p explain them no better than chance does."
+        "trials, because ε and p explain them no better than chance would."
     )
 
 
 def _stopped(count: int) -> str:
-    return f" {count} more were stopped early: these are the survivors." if count else ""
+    return f" {count} more were stopped early and are left out, so these are survivors." if count else ""
 
 
 def _cells_table(cells: pd.DataFrame, records: Records, metric: Metric) -> Table:
@@ -179,7 +179,7 @@ def _cells_table(cells: pd.DataFrame, records: Records, metric: Metric) -> Table
     return Table(
         "cells",
         "All cells",
-        "Every ε×p cell, best validation mean first; those at an ε or p of 0, which are controls, last.",
+        "Every ε×p cell, best validation mean first; then those at an ε or p of 0, which are controls.",
         frame.drop(columns=["panel", "scale", "grid", "is_control", "merit"]),
         [
             text_column("workload", "workload"),
@@ -225,13 +225,13 @@ def _marginals(curves: dict[str, pd.DataFrame], metric: Metric, mapped: set[str]
             own = _first_lines(own, metric)
             left_out = f" {_LINES} of {lines} curves are drawn, those with the best points."
         gain = all(table["gain"].notna().any() for table in own.values())
-        maps = "; the maps below show which" if workload in mapped else ""
+        maps = "; the maps below show it" if workload in mapped else ""
         figures.append(
             Figure(
                 f"marginals-{workload}",
                 f"{workload}: along one hyperparameter at a time",
                 _how(pd.concat(own.values()), gain) + left_out,
-                f"An average over bad settings of the others can hide a good region{maps}.",
+                f"An average over bad settings of the other hyperparameters can hide a good region{maps}.",
                 f"Curves of {metric.name} over {', '.join(own)}.",
                 partial(marginals, own, metric, gain=gain),
                 _curve_marks(own, metric, gain),
@@ -264,7 +264,7 @@ def _how(points: pd.DataFrame, gain: bool) -> str:
     low = points["gain_low" if gain else "low"]
     kinds = {
         False: "Each point of a grid averages the same other settings and seeds.",
-        True: "Dotted: values that a search drew, where other settings differ from point to point as well.",
+        True: "Dotted: values that a search drew, where other settings also differ from point to point.",
     }
     told = []
     for sampled, own in points.groupby("sampled"):

@@ -33,7 +33,8 @@ def _forest(records: Records, verdict: Verdict) -> Figure | None:
     return Figure(
         f"verdict-{verdict.workload}",
         f"{verdict.workload}: gain over plain training",
-        "Means over seeds with 95 % paired t intervals; with two seeds, both values. Filled is what to use.",
+        "Means over seeds with 95 % paired t intervals; with two seeds, both values. A filled mark is what "
+        "to use.",
         "",
         f"Gains in {verdict.metric.name}: {names}.",
         partial(gains_forest, rows, verdict.metric),

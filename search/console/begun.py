@@ -19,7 +19,7 @@ def init(
         str, typer.Argument(metavar="KIND", help="table, images, texts, transformer or tensors.")
     ],
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="Folder to write into; my-KIND unless told.")
+        Path | None, typer.Argument(metavar="[DIR]", help="Folder to write into; my-KIND by default.")
     ] = None,
 ) -> None:
     """Write a workload, a sweep and a README for data of your own, with a small sample that runs."""

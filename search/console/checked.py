@@ -28,7 +28,7 @@ def store_check(
     ] = None,
     mend: Annotated[
         bool,
-        typer.Option("--mend", help="Mend by doing the least; every damaged file is kept."),
+        typer.Option("--mend", help="Mend with the least change; every damaged file is kept."),
     ] = False,
     store: StoreOption = STORE,
     as_json: JsonOption = False,
@@ -47,8 +47,8 @@ def store_check(
         place = Store(store)
         if mend and place.name != str(store):
             raise UsageError(
-                f"{place.name} is not mended there; copy it into a folder, mend that, and copy it to a new "
-                f"address: `dropattack store copy {place.name} FOLDER`"
+                f"{place.name} cannot be mended in its bucket; copy it into a folder, mend that, and copy "
+                f"it to a new address: `dropattack store copy {place.name} FOLDER`"
             )
         names = _known(place, [sweep_name(sweep) for sweep in sweeps or []])
         found: dict[str, Any] = {}

@@ -199,7 +199,7 @@ def doctor(store: StoreOption = STORE, data: DataOption = DATA, as_json: JsonOpt
         if as_json:
             print(json.dumps([asdict(finding) for finding in found], indent=2))
         elif not wrong:
-            print("all that runs need is there: `dropattack run demo`")
+            print("everything that a run needs is there: `dropattack run demo`")
         if wrong:
             raise typer.Exit(1)
 

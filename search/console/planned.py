@@ -68,7 +68,7 @@ def time_line(estimate: Estimate) -> str:
 def gpu_line(estimate: Estimate) -> str:
     """Such as ``one GPU: about 4 min on a NVIDIA H200, one trial at a time``."""
     if estimate.gpu_seconds is None:
-        return "one GPU: unknown, since none was measured with one of these models, settings or attacks"
+        return "one GPU: unknown, since one of these models, settings or attacks was not measured on any"
     return f"one GPU: about {duration(estimate.gpu_seconds)} on one {estimate.gpu}, one trial at a time"
 
 

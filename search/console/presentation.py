@@ -42,7 +42,7 @@ def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, 
     if again := failed_from_outside(outcome.records):
         show_line(console, f"`dropattack run --retry-failed` tries failed trials again: {len(again)} of them")
     if outcome.limit:
-        show_line(console, f"ended at its limit of {outcome.limit}; a larger one goes on")
+        show_line(console, f"ended at its limit of {outcome.limit}; run it with a larger one to go on")
     if not outcome.done:
         show_line(console, "interrupted: run the same command again to go on")
     show_line(console, f"report: {outcome.report}")
@@ -89,14 +89,14 @@ def show_status(
             f"trials {get} {share:.0%} of the CPU they were given: something else {keeps} it busy",
         )
     if status.standing == "stopped":
-        show_line(console, f"`dropattack run {sweep.name}`, as it was run before, goes on")
+        show_line(console, f"the same `dropattack run {sweep.name}` as before goes on")
     if status.standing != "finished":
         for workload in sweep.workloads:
             if led := status.leader(workload):
                 show_line(console, f"{workload}: {led}" if len(sweep.workloads) > 1 else led)
     show_verdict(console, verdict, status.finished, sweep.name)
     if verdict is None and status.standing == "finished":
-        show_line(console, f"`dropattack report {sweep.name}` works out what it shows")
+        show_line(console, f"`dropattack report {sweep.name}` computes its verdict")
     for record in status.failures:
         show_line(console, f"failed: {record.name}: {record.reason}")
 

@@ -217,7 +217,7 @@ def _led(leader: Leader) -> dict[str, Any]:
 
 def same_training(copies: int) -> str:
     """What to say of trials beside how many there are."""
-    return f"{copies} of them the same training as another"
+    return f"{copies} of them share the training of another"
 
 
 def duration(seconds: float) -> str:

@@ -26,8 +26,8 @@ def show_verdict(console: Console, noted: NotedVerdicts | None, finished: int, s
         for line in [*verdict["lines"], *verdict.get("front", ())]:
             show_line(console, f"{'  ' * several}{line}")
     if noted["verdicts"] and noted["finished"] < finished:
-        seen = f"this is of the first {noted['finished']} of {finished} finished trials"
-        show_line(console, f"{seen}; `dropattack report {sweep}` looks at all of them")
+        seen = f"this verdict covers the first {noted['finished']} of {finished} finished trials"
+        show_line(console, f"{seen}; `dropattack report {sweep}` covers all of them")
 
 
 def first_words(noted: NotedVerdicts | None) -> str:

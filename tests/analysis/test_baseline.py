@@ -149,7 +149,7 @@ def test_counts_of_trials_hours_and_failures() -> None:
     ]
     found = {part.name: part for part in sections(records(*frames))}
     assert found["trials"].findings == [
-        "11 trials, 7 of them the same training as another: 9 complete, 2 failed."
+        "11 trials, 7 of them share the training of another: 9 complete, 2 failed."
     ]
     assert found["failures"].findings[0].startswith("1 of 4 trials failed")
     (table,) = found["trials"].parts

@@ -66,7 +66,7 @@ def test_captions_say_what_is_there() -> None:
     settings: dict[str, Any] = {"targets": ["input"], "epsilons": [1, 5], "ps": [0.5, 0.7]}
     along, *_ = captions(synthetic.records(synthetic.trials(**settings)))
     assert "Bars are 95 % t intervals over seeds" in along
-    assert "the maps below show which" in along
+    assert "the maps below show it" in along
     assert "stopped early" not in along
     frame = synthetic.trials(**settings | {"epsilons": [1], "ps": [0.5]}, ks=[1, 2], seeds=range(2))
     frame.loc[frame["seed"] == 1, "state"] = "pruned"

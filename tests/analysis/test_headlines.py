@@ -22,7 +22,7 @@ def test_importances_are_told_with_their_ranges(effect: float, apart: bool) -> N
     for _, found in table.groupby("evaluator"):
         first, second = found.sort_values("importance", ascending=False).head(2).to_dict("records")
         ends = ", ".join(f"{100 * first[end]:.0f}" for end in ("low", "high"))
-        known = f" [{ends}] %" if first["low"] == first["low"] else " %, too few to say"
+        known = f" [{ends}] %" if first["low"] == first["low"] else " %, too few for an interval"
         assert f"{first['hyperparameter']} matters most ({100 * first['importance']:.0f}{known})" in told
         overlaps += not first["low"] > second["high"]
     assert told.count("does not stand out: ranges overlap") == overlaps
@@ -34,7 +34,7 @@ def test_searched_and_fresh_seeds_are_not_added_up() -> None:
     searched = synthetic.trials(targets=["input"], epsilons=[1, 5], ps=[0.5], seeds=range(2))
     fresh = synthetic.trials(targets=["input"], epsilons=[5], ps=[0.5], seeds=range(7, 10), stage="confirm")
     notes = overview.section(synthetic.records(pd.concat([searched, fresh]))).notes
-    assert [note for note in notes if "With at most 3 seeds paired" in note and "p = 0.25" in note]
+    assert [note for note in notes if "With at most 3 paired seeds" in note and "p below 0.25" in note]
 
 
 def test_six_pairs_need_no_caution() -> None:
@@ -52,7 +52,10 @@ def test_the_leading_layer_has_its_interval_and_no_true_gain() -> None:
     best = rank_target_sets(scored_target_sets(records, records.reported)).iloc[0]
     ends = ", ".join(f"{100 * best[end]:+.2f}" for end in ("gain_low", "gain_high")).replace("-", "−")
     assert f"{best['targets']} leads with {100 * best['gain']:+.2f} [{ends}], but does not stand out" in told
-    assert f"the largest of 3 is likely too high, about {best['needed']:.0f} seeds would show it" in told
+    assert (
+        f"about {best['needed']:.0f} seeds would show a true gain of this size (the largest of 3 gains"
+        in told
+    )
 
 
 def test_a_layer_that_stands_out_is_not_said_not_to() -> None:

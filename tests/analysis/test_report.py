@@ -215,7 +215,7 @@ def test_all_trials_failed(tmp_path: Path) -> None:
 
 def test_one_seed_is_said_to_show_nothing(tmp_path: Path) -> None:
     page = report(synthetic.records(synthetic.trials(**SMALL, seeds=[0])), tmp_path)
-    assert "Fewer than 3 seeds tell nothing of spread" in page.text
+    assert "Fewer than 3 seeds do not show the spread" in page.text
     assert "too few to tell it from luck" in page.text
 
 

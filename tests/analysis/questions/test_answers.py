@@ -66,7 +66,7 @@ def test_equal_values_say_what_the_test_split_can_resolve(examples: int, outcome
     found = verdict(*(way(name, same, test_examples=examples) for name in names))
     assert found.equal_cost.outcome is outcome
     first = found.lines()[0]
-    assert ("114 test examples show nothing below 0.88 points" in first) == (outcome is Outcome.UNDECIDED)
+    assert ("114 test examples cannot show less than 0.88 points" in first) == (outcome is Outcome.UNDECIDED)
 
 
 def test_five_short_lines_without_a_minus_zero() -> None:
@@ -81,7 +81,7 @@ def test_five_short_lines_without_a_minus_zero() -> None:
 @pytest.mark.parametrize(
     ("apart", "spread", "begins"),
     [
-        (0.001, 0.01, "Layers: none can be told apart; fc1.w leads (+0."),
+        (0.001, 0.01, "Layers: no difference is shown among 3 target sets; fc1.w leads (+0."),
         (0.03, 0.003, "Layers: fc1.w (+6."),
     ],
 )
@@ -94,4 +94,4 @@ def test_layers_are_told_apart_where_noise_is_less_than_what_they_differ_by(
     ]
     told = verdict(way("baseline", around(0.9)), *layers).lines()[3]
     assert told.startswith(begins)
-    assert told.endswith("is better than all 2 others." if apart > spread else "among 3.")
+    assert told.endswith("is better than all 2 others." if apart > spread else " points).")

@@ -40,10 +40,9 @@ def test_data_saved_by_hand() -> None:
         [2, 0, 1, 1],
     ]
     (told,) = section._saved_finding(table.reset_index())
-    assert (
-        "Of 6 results of methods 4 lie on the curve of standard training, 1 below it and 1 beyond it" in told
-    )
-    assert "At 1 of 3 sizes all seeds do: there methods save 90 % of the training data" in told
+    counted = "4 lie within the range of standard training's curve, 1 below it and 1 beyond it"
+    assert f"Of 6 results of methods, {counted}" in told
+    assert "At 1 of 3 sizes all seeds lie within it. There methods save 90 % of the training data" in told
 
 
 def test_no_data_is_saved_by_a_method_that_does_nothing() -> None:

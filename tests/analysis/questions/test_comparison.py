@@ -20,7 +20,7 @@ def test_equal_sweeps_are_equal(tmp_path: Path) -> None:
     records = synthetic.records(synthetic.trials(**GRID))
     settings, answers, changes = comparison.sections([records, records])
     assert changes.findings == ["All 3 shared configurations gave exactly the same test accuracy."]
-    assert settings.findings == ["The sweeps were asked for the same, with the same versions."]
+    assert settings.findings == ["The sweeps have the same settings and versions."]
     assert answers.findings[:3] == answers.findings[3:]
     assert "Changes" in write_comparison([records, records], tmp_path).read_text()
 

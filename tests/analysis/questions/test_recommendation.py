@@ -34,7 +34,7 @@ def test_a_loser_on_confirmation_is_never_recommended(gain: float, n: int) -> No
     assert found.use.arm.is_baseline
     _, epochs, use, *_ = found.lines()
     assert use.startswith("Use plain training, 1 pass a step")
-    assert f"which validation chose, lost: {100 * gain:+.2f}".replace("-", "−") in use
+    assert f"which validation chose, lost to plain training: {100 * gain:+.2f}".replace("-", "−") in use
     assert f"n = {n} fresh seed" in epochs
 
 
@@ -50,7 +50,7 @@ def test_the_best_of_many_on_one_seed_is_called_that() -> None:
     found = verdict(way("baseline", [0.90]), *settings)
     use = found.lines()[2]
     assert use.startswith("Use plain training")
-    assert "ε\xa012 · p\xa00.5 · K\xa01 is the best of 12 on 1 seed, not confirmed" in use
+    assert "ε\xa012 · p\xa00.5 · K\xa01 is the best of 12 on 1 seed, but not confirmed" in use
 
 
 def test_without_any_baseline_nothing_is_compared_with_it() -> None:
@@ -85,4 +85,4 @@ def test_a_gain_that_is_sure_and_does_not_matter_recommends_nothing_dearer(gain:
     assert found.equal_epochs.outcome is Outcome.ALIKE
     assert found.use is not None
     assert found.use.arm.is_baseline
-    assert "nothing is shown to be better by what matters" in found.lines()[2]
+    assert "nothing is shown to be better by a difference that matters" in found.lines()[2]

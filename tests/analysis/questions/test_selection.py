@@ -63,7 +63,7 @@ def test_learning_curves_are_of_the_best_methods_and_name_the_others() -> None:
     (figure,) = section.parts
     drawn = list(dict.fromkeys(figure.draw.args[0]["configuration"].str.partition(" ")[0]))
     assert drawn == ["standard", "sam", "fgm", "asam", "awp"]
-    assert "Left out, as validation puts them below: fgsm, freeat." in figure.caption
+    assert "Left out, because validation ranks them lower: fgsm, freeat." in figure.caption
 
 
 def test_pruned_configurations_were_tried_too() -> None:

@@ -122,7 +122,7 @@ def test_what_does_not_run_has_no_pace_and_nothing_running(
     assert "running" not in said
     assert "per hour" not in said
     assert " left" not in said
-    assert ("`dropattack run killed`, as it was run before, goes on" in said) == (name == "killed")
+    assert ("the same `dropattack run killed` as before goes on" in said) == (name == "killed")
     values = json.loads(command("status", name, "--json").stdout)
     assert (values["trials_per_hour"], values["seconds_left"], values["stage"]) == (None, None, "")
     with exclusive(store.folder(name)):

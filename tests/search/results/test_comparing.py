@@ -37,7 +37,7 @@ def test_the_page_says_first_what_differs(store: Store) -> None:
 
 def test_equal_sweeps_have_equal_settings(store: Store) -> None:
     text = report_comparison(["one", "two"], store, ["md"]).joinpath("report.md").read_text(encoding="utf-8")
-    assert "asked for the same" in text
+    assert "have the same settings and versions" in text
     assert "gave exactly the same" in text
 
 

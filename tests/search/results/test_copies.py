@@ -34,7 +34,7 @@ GRID: dict[str, Any] = {
 }
 TESTED = GRID | {"name": "tested", "training": {"robustness": "fgsm:0.1"}}
 CONFIRM = {"name": "confirm", "search": {"kind": "confirm", "top": 2, "seeds": [7, 8]}}
-SAME = "56 of them the same training as another"
+SAME = "56 of them share the training of another"
 
 
 def run(folder: Path, *stages: dict[str, Any], **changes: Any) -> tuple[Sweep, list[Record]]:
