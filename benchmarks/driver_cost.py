@@ -3,9 +3,8 @@
     python -m benchmarks.driver_cost [--small 100] [--large 5000]
 
 Made-up metrics drive a random search with ASHA (nine epochs, rungs at 1, 3 and 9) as fast as it goes, in a
-store on disk. The projection to MLflow's sqlite runs in its own thread, as in a sweep. Rows hold the processor
-time of all of it, until MLflow shows everything. Target: at most 10 ms a result at 100 trials and 15 ms at
-5,000.
+store on disk. The projection to MLflow's sqlite runs in its own thread, as in a sweep. Rows hold the CPU time
+of all of it, until MLflow shows everything. Target: at most 10 ms a result at 100 trials and 15 ms at 5,000.
 """
 
 import resource

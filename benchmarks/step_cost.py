@@ -1,8 +1,8 @@
 """Time of one training step of every method, beside standard training and beside what it must cost.
 
 The bound of a method is the time of a bare step: the forward-backward passes that it needs, each with the
-gradients that it requires, and its optimizer steps, one after the other. Every round times each thing once, in
-random order. Ratios are taken within a round, so a machine that is busy for a while slows both sides.
+gradients that it requires, and its optimizer steps, one after the other. Every round times each thing once,
+in random order. Ratios are taken within a round, so a machine that is busy for a while slows both sides.
 
     python -m benchmarks.step_cost --rounds 10 --output docs/reference/step-cost.md
 """
