@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test docs test-processes test-gpu test-wheel test-extras test-fuzz test-robustness chaos test-cluster test-slurm lint format clean
+.PHONY: demo test docs test-processes test-gpu test-wheel test-extras test-fuzz test-robustness test-published chaos test-cluster test-slurm lint format clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name one with make PYTHON=..." if sys.version_info < (3, 11) else 0)'
@@ -42,6 +42,10 @@ chaos: $(INSTALLED)
 # Thousands of sweep files, settings and command lines that nobody would write: each is refused or carried out.
 test-fuzz: $(INSTALLED)
 	$(BIN)/python -m pytest tests/search/fuzz tests/search/test_readiness.py -p no:xdist
+
+# Perfect reproductions of every table and figure of the papers, simulated: how often the comparison calls them different.
+test-published: $(INSTALLED)
+	$(BIN)/python -m pytest tests/analysis/published -m slow -p no:xdist
 
 # AutoAttack in full on trained models, against the library and the strongest attacks of our own.
 test-robustness: $(INSTALLED)

@@ -98,7 +98,8 @@ def show_method(console: Console, name: str) -> None:
         UsageError: There is none of that name.
     """
     method = method_named(name)
-    show_facts(console, f"{name}: {method.summary}", [("source", method.source)])
+    facts = [("equation", method.equation)] if method.equation else []
+    show_facts(console, f"{name}: {method.summary}", [*facts, ("source", method.source)])
     table = Table(box=None, show_header=False, pad_edge=False)
     for each in _hyperparameters(method):
         default = each["default"]
@@ -122,6 +123,7 @@ def plain_method(name: str) -> dict[str, Any]:
     return {
         "name": name,
         "summary": method.summary,
+        "equation": method.equation,
         "source": method.source,
         "hyperparameters": list(_hyperparameters(method)),
         "recommended": name == START_METHOD,

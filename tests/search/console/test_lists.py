@@ -58,6 +58,12 @@ def test_programs_get_one_or_all(command: Command, name: str) -> None:
     assert json.loads(command(name, listed[3]["name"], "--json").stdout) == listed[3]
 
 
+def test_a_method_has_its_equation(command: Command) -> None:
+    shown = " ".join(command("methods", "trades").stdout.split())
+    assert "∇[L(f(x), y) + β KL(f(x) ‖ f(x′))]" in shown
+    assert json.loads(command("methods", "trades", "--json").stdout)["equation"].startswith("∇[L(f(x), y)")
+
+
 def test_a_method_has_its_declared_ranges(command: Command) -> None:
     found = json.loads(command("methods", "dropattack", "--json").stdout)
     by_name = {each["name"]: each for each in found["hyperparameters"]}
