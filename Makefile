@@ -63,7 +63,7 @@ test-slurm: $(INSTALLED)
 
 # The documentation as a site in build/site; a dead link or a page outside the navigation ends it.
 docs: $(INSTALLED)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

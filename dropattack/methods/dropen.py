@@ -108,7 +108,10 @@ class Dropen(GradientAscent[DropenSettings]):
 
     name = "dropen"
     summary = "Input gradients of dropout's sub-networks are kept unlike and small."
-    equation = "∇[L + cosine · mean|cos(∇ₓℓᵢ, ∇ₓℓᵢ′)| + smoothness · mean‖∇ₓℓᵢ‖²]"
+    equation = (
+        "∇[L + cosine · mean|cos(∇ₓℓᵢ, ∇ₓℓᵢ′)| + smoothness · mean‖∇ₓℓᵢ(x₁, x₂ + δ_K)‖²]; "
+        "δ_K as in dropen-pgd, none where K = 0; ℓᵢ′ is row i of an earlier batch"
+    )
     source = "Dropen, section 3; Yang et al. 2021, TRS."
     cost = "4 + K; 2 where K = 0; 2 more to compare masks"
     state = "input gradients of earlier batches"

@@ -167,7 +167,8 @@ class FreeLB(Method[FreeLBSettings]):
     name = "freelb"
     summary = "Mean gradient over K ascent steps from a random start."
     equation = (
-        "1/K Σ_k ∇L(x + δ_k), k = 1 … K; δ_{k+1} = Π(δ_k + step_size · g/‖g‖₂), g = ∇ₓL(x + δ_k), δ_1 random"
+        "1/K Σ_k ∇L(x + δ_k), k = 1 … K; δ_{k+1} = δ_k + step_size · g/‖g‖₂, g = ∇ₓL(x + δ_k), δ_1 random; "
+        "with max_norm > 0, δ_{k+1} is projected into that ball"
     )
     source = "Zhu et al. 2020, Algorithm 1; a row of DropAttack's Table 2."
     cost = "K"
