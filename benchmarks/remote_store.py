@@ -61,7 +61,7 @@ def _recording(place: str, named: str, beside: int, results: int) -> Row:
                 spent = time.thread_time()
                 told = partial(_note, took, time.perf_counter())
                 journal.append(record, some_metrics(epoch))
-                journal.when_durable(told)
+                journal.when_durable(record, told)
                 journal.settle()
                 cpu.append(1000 * (time.thread_time() - spent))
             journal.settle(wait=True)
@@ -76,7 +76,7 @@ def _recording(place: str, named: str, beside: int, results: int) -> Row:
     )
 
 
-def _note(took: list[float], sent: float) -> None:
+def _note(took: list[float], sent: float, _: Record) -> None:
     took.append(1000 * (time.perf_counter() - sent))
 
 

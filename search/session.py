@@ -165,7 +165,7 @@ def _train(engine: Engine, folder: Path, data: Path, verbose: bool) -> None:
 
 def _drop_checkpoint(folder: Path, journal: Journal, record: Record) -> None:
     """A finished trial needs none, unless another stage still trains it."""
-    if all(other.finished for other in journal.with_key(record.key)):
+    if record.finished and all(other.finished for other in journal.with_key(record.key)):
         remove(checkpoint_path(folder, record.key))
 
 

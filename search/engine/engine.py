@@ -303,7 +303,7 @@ class Engine:
         self._tell(record)
 
     def _tell(self, record: Record) -> None:
-        self.journal.when_durable(lambda: self._told(record))
+        self.journal.when_durable(record, self._told)
 
     def _told(self, record: Record) -> None:
         for listener in self.listeners:

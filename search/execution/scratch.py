@@ -1,7 +1,9 @@
 """A driver's folder for what nobody needs after it, and the end of those that killed drivers left behind."""
 
 import fcntl
+import glob
 import os
+import platform
 import shutil
 import stat
 import tempfile
@@ -9,7 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_PREFIX = "dropattack-tune-"
+_PREFIX = f"dropattack-tune-{platform.node()}-"
+"""With the node: on a disk that nodes share, a lock may hold on one node alone."""
 _LOCK = "driver.lock"
 """File in the folder, on which its driver holds a lock until it ends, however it ends."""
 
@@ -32,7 +35,7 @@ def scratch_folder() -> Iterator[Path]:
 
 def _remove_abandoned() -> None:
     """Removes this user's folders whose driver was killed; whatever does not look like one stays."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    for folder in Path(tempfile.gettempdir()).glob(f"{glob.escape(_PREFIX)}*"):
         with suppress(OSError), _locked(folder):
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -130,12 +130,16 @@ class Journal:
         with nullcontext() if self._sending is None else self._sending.gathering():
             yield
 
-    def when_durable(self, action: Callable[[], object]) -> None:
-        """Does something once all that is recorded so far is durable: now, or in a later `settle`."""
+    def when_durable(self, record: Record, action: Callable[[Record], object]) -> None:
+        """Does something with a record once all of it is durable: now, or in a later `settle`.
+
+        Where it waits, the action gets the record as it is now: by then more may be on its way.
+        """
         if self._sending is None:
-            action()
+            action(record)
         else:
-            self._sending.when_sent(action)
+            seen = record.copy()
+            self._sending.when_sent(lambda: action(seen))
 
     def settle(self, wait: bool = False) -> None:
         """Does what waited for records that are durable by now.

@@ -1,7 +1,7 @@
 """What is known of one trial of a sweep."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from analysis.aims import PASSES
@@ -60,6 +60,10 @@ class Record:
     written_name: str = ""
     written_passes: float = 0.0
     failures: list["Record"] = field(default_factory=list)
+
+    def copy(self) -> "Record":
+        """The record as it is now, which no later epoch or end changes."""
+        return replace(self, epochs=list(self.epochs))
 
     @property
     def name(self) -> str:

@@ -49,9 +49,13 @@ class Sending:
             self._gathered.append(lines)
             self._added += 1
             if self._thread is None:
-                thread = threading.Thread(target=self._send, name="journal")
-                thread.start()
-                self._thread = thread
+                # Before it starts: an interrupt in `start` leaves it running.
+                self._thread = threading.Thread(target=self._send, name="journal")
+                try:
+                    self._thread.start()
+                except RuntimeError:
+                    self._thread = None
+                    raise
 
     @contextmanager
     def gathering(self) -> Iterator[None]:

@@ -88,7 +88,7 @@ class Projection:
         """
         self._headline = headline
         for record in records:
-            self.show(record)
+            self.show(record.copy())
         self._thread.start()
 
     def watch_system(self) -> None:
@@ -99,7 +99,7 @@ class Projection:
         """Takes note that a record is new or has changed."""
         with self._lock:
             known = self._records.get(record.key)
-            if known is None or known is record or _ranks_above(record, known):
+            if known is None or known.number == record.number or _ranks_above(record, known):
                 self._records[record.key] = record
             self._dirty[record.key] = self._records[record.key]
             self._unshown.add(record.key)

@@ -60,7 +60,7 @@ class WholeRuns:
     """
 
     def __init__(self, uri: str, experiment: Experiment) -> None:
-        self._experiment = int(experiment.experiment_id)
+        self._experiment = experiment.experiment_id
         self._files = str(experiment.artifact_location).rstrip("/")
         self._database = None if set("?#") & set(self._files) else _database(uri)
 
@@ -117,15 +117,16 @@ class WholeRuns:
         """
         key, name = run.run_id, run.tags[MLFLOW_RUN_NAME]
         whence = ("UNKNOWN", "", "", "unknown")
-        of_run = (key, name, *whence, run.status, start, run.end, "", "active", run.files, self._experiment)
+        experiment = int(self._experiment)
+        of_run = (key, name, *whence, run.status, start, run.end, "", "active", run.files)
         with database:
             database.execute("BEGIN IMMEDIATE")
             found = database.execute(
-                "SELECT lifecycle_stage FROM experiments WHERE experiment_id = ?", (self._experiment,)
+                "SELECT lifecycle_stage FROM experiments WHERE experiment_id = ?", (experiment,)
             ).fetchone()
             if found != ("active",):
                 return False
-            database.execute(_insertion("runs"), of_run)
+            database.execute(_insertion("runs"), (*of_run, experiment))
             database.executemany(_insertion("tags"), ((key, *each) for each in run.tags.items()))
             database.executemany(_insertion("params"), ((key, *each) for each in run.params.items()))
             for table, own in (("metrics", metrics), ("latest_metrics", latest)):
@@ -140,7 +141,10 @@ def _database(uri: str) -> sqlite3.Connection | None:
     escaped = scheme == "sqlite+pysqlite"
     if not (escaped or scheme == "sqlite") or "?" in rest or ("%" in rest and not escaped):
         return None
-    database = opened(Path(unquote(rest)), "rw", own_thread=False)
+    try:
+        database = opened(Path(unquote(rest)), "rw", own_thread=False)
+    except sqlite3.OperationalError:  # What keeps it from being opened, MLflow's client says.
+        return None
     if all(_is_known(database, table, set(columns)) for table, columns in _TABLES.items()):
         return database
     database.close()

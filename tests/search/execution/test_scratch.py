@@ -1,6 +1,7 @@
 """The folder of a driver is removed by it, or after it was killed by the next one; nothing else is."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -66,6 +67,9 @@ def test_that_of_a_killed_driver_goes_with_the_next_and_that_of_a_living_one_sta
     assert (precious / "file").exists()
 
 
+MINE = f"dropattack-tune-{platform.node()}-"
+
+
 def _abandoned(folder: Path) -> Path:
     folder.mkdir()
     (folder / "driver.lock").touch()
@@ -73,26 +77,27 @@ def _abandoned(folder: Path) -> Path:
 
 
 def test_only_what_is_certainly_left_behind_goes(tmp_path: Path) -> None:
-    """Not links to folders, those whose lock is a link, a pipe or missing, or what is named otherwise."""
+    """Not links to folders, those whose lock is a link, a pipe or missing, nor another node's."""
     place = tmp_path / "place"
-    _abandoned(place / "dropattack-tune-gone")
-    (place / "dropattack-tune-link").symlink_to(_abandoned(tmp_path / "elsewhere"))
-    (place / "dropattack-tune-new").mkdir()
-    (place / "dropattack-tune-file").touch()
+    _abandoned(place / f"{MINE}gone")
+    (place / f"{MINE}link").symlink_to(_abandoned(tmp_path / "elsewhere"))
+    (place / f"{MINE}new").mkdir()
+    (place / f"{MINE}file").touch()
     for name in ("linked", "pipe"):
-        (place / f"dropattack-tune-{name}").mkdir()
-    (place / "dropattack-tune-linked" / "driver.lock").symlink_to(tmp_path / "elsewhere" / "driver.lock")
-    os.mkfifo(place / "dropattack-tune-pipe" / "driver.lock")
+        (place / f"{MINE}{name}").mkdir()
+    (place / f"{MINE}linked" / "driver.lock").symlink_to(tmp_path / "elsewhere" / "driver.lock")
+    os.mkfifo(place / f"{MINE}pipe" / "driver.lock")
     _abandoned(place / "mine")
+    _abandoned(place / "dropattack-tune-another-node-gone")
     before = _there(tmp_path)
     with scratch_folder() as own:
-        assert before - _there(tmp_path) == {"dropattack-tune-gone"}
+        assert before - _there(tmp_path) == {f"{MINE}gone"}
         assert _there(tmp_path) - before == {own.name}
     assert (tmp_path / "elsewhere" / "driver.lock").exists()
 
 
 def test_another_users_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, user = _abandoned(tmp_path / "place" / "dropattack-tune-theirs"), os.getuid()
+    folder, user = _abandoned(tmp_path / "place" / f"{MINE}theirs"), os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: user + 1)
     with scratch_folder():
         assert folder.exists()

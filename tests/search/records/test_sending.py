@@ -10,16 +10,19 @@ import pytest
 
 from dropattack.testing.stores.cases import contents, small_sweep, some_metrics, some_trial
 from search.engine.engine import Engine
+from search.records import journal as journals
 from search.records.entries import Entries, TakenOverError
 from search.records.journal import Journal
 from search.records.reading import read_records
 from search.records.record import Record, State
 from search.records.sending import Sending
 from search.records.store import Store
+from search.session import _drop_checkpoint
 from tests.patience import PATIENCE_SECONDS
 from tests.search import simulation
 from tests.search.records.nodes import Nodes
 from tests.trainables.remote.server import BUCKET, GONE, LOST, REFUSED, Spoiled, s3_server
+from trainables.disk import checkpoint_path
 from trainables.remote import bucket as remote
 from trainables.remote.address import Address
 from trainables.remote.bucket import RemoteError
@@ -43,6 +46,16 @@ class Held:
         if self.error is not None:
             raise self.error
         self.written.append((first, lines))
+
+    def let_all(self) -> None:
+        """Lets writes through until `hold`."""
+        self.through.release(99)
+
+    def hold(self) -> None:
+        """Writes wait from now on; those that have begun are forgotten."""
+        for counted in (self.through, self.begun):
+            while counted.acquire(blocking=False):
+                pass
 
     def let(self, count: int = 1) -> None:
         """Lets writes through, of which the first has begun."""
@@ -193,7 +206,7 @@ def test_of_two_drivers_that_gather_the_second_adds_nothing(nodes: Nodes, server
     with ExitStack() as gathering:
         gathering.enter_context(second.gathering())
         others = [second.add("more", some_trial(seed)) for seed in range(3)]
-        second.when_durable(lambda: told.append(1))
+        second.when_durable(others[0], lambda _: told.append(1))
         report(second, others, range(1, 4))
         with pytest.raises(TakenOverError):
             second.settle(wait=True)
@@ -226,6 +239,43 @@ def test_a_store_that_goes_away_ends_it_with_what_was_there_before(
     goes_on = journal_of(nodes.store("a"))
     report(goes_on, goes_on.records, range(2, 4))
     assert len(nodes.store("b").journal(SWEEP).records[0].epochs) == 3
+
+
+def test_what_is_told_is_a_record_as_it_is_durable_though_more_of_it_is_on_its_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trial's later epochs and its end wait behind its first: nobody may act on them yet."""
+    write = Held()
+    monkeypatch.setattr(journals, "sending_to", lambda path: Sending(write))
+    journal = Journal(tmp_path / "journal.log", SWEEP.select)
+    write.let_all()
+    record = journal.add("grid", some_trial(0))
+    write.hold()
+    told: list[tuple[State, int]] = []
+    place = checkpoint_path(tmp_path, record.key)
+    place.parent.mkdir()
+    place.touch()
+
+    def tell(seen: Record) -> None:
+        told.append((seen.state, len(seen.epochs)))
+        _drop_checkpoint(tmp_path, journal, seen)
+
+    with journal.gathering():
+        for epoch in range(1, 4):
+            journal.append(record, some_metrics(epoch))
+            journal.when_durable(record, tell)
+            assert epoch > 1 or write.begun.acquire(timeout=PATIENCE_SECONDS)
+        journal.finish(record, State.COMPLETE)
+        journal.when_durable(record, tell)
+        assert told == []
+        write.through.release()
+        until(lambda: (journal.settle(), len(told) == 1)[1])
+        assert told == [(State.RUNNING, 1)]
+        assert place.exists()
+        write.let()
+        journal.settle(wait=True)
+    assert told[1:] == [(State.RUNNING, 2), (State.RUNNING, 3), (State.COMPLETE, 3)]
+    assert not place.exists()
 
 
 @pytest.mark.parametrize("at", ["before the put", "after the put", "amid the copy"])
@@ -289,11 +339,11 @@ def test_an_engine_hands_out_and_tells_what_is_durable_and_ends_as_one_that_wait
     engine = Engine(definition, journal, lambda workload, options: workload)
 
     def check(record: Record) -> None:
-        if not record.finished and len(record.epochs) > 1:
-            return
         there = {each.number: each for each in read_records(store.journal_path("small"))}
         assert record.number in there
-        assert there[record.number].state is record.state
+        found = there[record.number]
+        assert len(found.epochs) >= len(record.epochs)
+        assert found.state is record.state or not record.finished
 
     engine.listeners.append(check)
     driver, hand_out = simulation.Driver(engine), engine.next

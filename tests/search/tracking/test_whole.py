@@ -130,6 +130,16 @@ def test_other_places_are_left_to_mlflow(experiment: Experiment, address: str) -
     assert WholeRuns(address, experiment).write(_TAGS, {}, [], "FINISHED", 1, 2) is None
 
 
+def test_a_server_may_name_experiments_as_it_likes() -> None:
+    experiment = Experiment("9f3c-of-the-server", "named", "wherever:/artifacts", "active")
+    assert WholeRuns("http://127.0.0.1:9", experiment).write(_TAGS, {}, [], "FINISHED", 1, 2) is None
+
+
+def test_a_database_that_cannot_be_opened_is_left_to_mlflow(tmp_path: Path, experiment: Experiment) -> None:
+    for place in (":memory:", str(tmp_path / "nowhere" / "mlflow.db"), str(tmp_path)):
+        assert WholeRuns(f"sqlite:///{place}", experiment).write(_TAGS, {}, [], "FINISHED", 1, 2) is None
+
+
 def test_tables_of_another_mlflow_are_left_to_it(tmp_path: Path, uri: str, experiment: Experiment) -> None:
     """Whose runs lack a column, or have one more that none may leave out."""
     own: dict[str, list[str]] = {}
