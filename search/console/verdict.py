@@ -9,11 +9,11 @@ from search.records.notes import NotedVerdicts
 
 
 def show_verdict(console: Console, noted: NotedVerdicts | None, finished: int, sweep: str) -> None:
-    """Shows what a sweep's records show, and the front of several aims; nothing before it is worked out.
+    """Shows a sweep's verdict, and the front of several aims; nothing if no verdict was noted.
 
     Args:
-        console: Where to.
-        noted: What was noted.
+        console: Where to show it.
+        noted: The verdict, as it was noted.
         finished: How many trials are finished by now.
         sweep: Name of the sweep.
     """
@@ -26,12 +26,12 @@ def show_verdict(console: Console, noted: NotedVerdicts | None, finished: int, s
         for line in [*verdict["lines"], *verdict.get("front", ())]:
             show_line(console, f"{'  ' * several}{line}")
     if noted["verdicts"] and noted["finished"] < finished:
-        seen = f"this is of the first {noted['finished']} of {finished} finished trials"
-        show_line(console, f"{seen}; `dropattack report {sweep}` looks at all of them")
+        seen = f"this covers the first {noted['finished']} of {finished} finished trials"
+        show_line(console, f"{seen}; `dropattack report {sweep}` covers all of them")
 
 
 def first_words(noted: NotedVerdicts | None) -> str:
-    """What a sweep shows at equal cost, in a few words; nothing where no verdict was noted.
+    """What a sweep shows at equal cost, in a few words; empty if no verdict was noted.
 
     Example:
         >>> words = {"workload": "digits-lenet5", "equal_cost": {"outcome": "undecided"}, "beaten_by": None}

@@ -192,7 +192,7 @@ def test_options_of_a_landscape_need_one(
     done = command("report", "attacked", option, "25", "--store", str(ran[0].root))
     assert (done.exit_code, done.stderr) == (
         2,
-        f"dropattack: {option} is for --landscape; leave it out, or add that\n",
+        f"dropattack: {option} is for --landscape; add that, or leave {option} out\n",
     )
 
 
