@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 KEY = "notify"
-"""What a sweep file calls it."""
+"""Its key in a sweep file."""
 
 
 def _address(url: str) -> str:
@@ -22,7 +22,7 @@ def _address(url: str) -> str:
 
 
 class Notify(BaseModel):
-    """Whom to tell when a run of a sweep ends.
+    """Where to post a message when a run of a sweep ends.
 
     Attributes:
         url: Address that a message is posted to. It is left out of what is recorded, printed and reported.
@@ -34,7 +34,7 @@ class Notify(BaseModel):
 
     @property
     def host(self) -> str:
-        """The part of the address that may be said: the name of its host."""
+        """The part of the address that may be shown: the name of its host."""
         return urlsplit(self.url).hostname or ""
 
 

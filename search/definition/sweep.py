@@ -14,7 +14,7 @@ from search.definition.space import Dimension, Space
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 NAME_RULE = "may hold letters, digits, '.', '_' and '-' only, at most 64, the first a letter or a digit"
-"""What sweeps and stages may be called: their names are those of folders."""
+"""The rule for names of sweeps and stages, which name folders too."""
 
 
 class _Model(BaseModel):
@@ -44,11 +44,12 @@ class Stage(_Model):
         workloads: Those of the sweep that it is for; all where it names none.
         search: How combinations are chosen.
         scheduler: Whether trials are stopped early.
-        methods: Spaces by method; a grid may have several spaces for one method and is their union.
+        methods: Spaces by method; with several spaces for one method, a grid is their union.
         training: Training settings, fixed or to be searched; likewise ``data`` and ``model``.
         budget: What ``training.epochs`` and rungs count: epochs, or forward-backward passes. With passes, a
-            method of c passes per step trains epochs / c epochs, at least one, so that all cost the same.
-        exclude: Combinations to leave out: a combination is one that has all values of an entry.
+            method with c passes per step trains epochs / c epochs, at least one, so that all methods cost the
+            same.
+        exclude: Combinations to leave out: those that have all values of an entry.
     """
 
     name: str
@@ -70,7 +71,7 @@ class Stage(_Model):
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, raw: Any) -> Any:
-        """Lets ``search: grid`` and ``scheduler: asha`` stand for their defaults."""
+        """Reads ``search: grid`` and ``scheduler: asha`` as these with their defaults."""
         if isinstance(raw, dict):
             raw = {
                 key: {"kind": value} if key in ("search", "scheduler") and isinstance(value, str) else value
@@ -100,14 +101,14 @@ def _known_time(written: str) -> str:
 
 
 class Resources(_Model):
-    """What one trial occupies, and how many run side by side.
+    """The resources of one trial, and how many trials run side by side.
 
-    ``gpus: auto`` measures what a trial takes of a GPU's memory and puts as many side by side as fit. Without
-    ``concurrent``, as many trials run as fit on the cluster. More than fit wait, which is what an autoscaler
-    goes by. With ``lanes``, up to so many trials train together as one stack (`trainables.lanes`), which then
-    is what occupies the resources and what ``concurrent`` counts. With ``compile``, `torch.compile` generates
-    code for a trial's passes. A trial by itself is saved at the end of every epoch, and within one
-    ``checkpoint_every`` so often; ``epoch`` leaves that out.
+    ``gpus: auto`` measures how much of a GPU's memory a trial takes, and runs as many side by side as fit.
+    Without ``concurrent``, as many trials run as fit on the cluster. An autoscaler sees further trials wait,
+    and adds nodes for them. With ``lanes``, up to so many trials train together as one stack
+    (`trainables.lanes`); the stack then occupies the resources, and ``concurrent`` counts stacks. With
+    ``compile``, `torch.compile` generates code for a trial's passes. A trial that is no lane is saved at the
+    end of every epoch and, within an epoch, every ``checkpoint_every``; ``epoch`` saves it at the end only.
     """
 
     cpus: float = Field(default=1, gt=0)
@@ -129,17 +130,17 @@ class Resources(_Model):
 
     @property
     def most_gpus(self) -> float:
-        """The most a trial may occupy; ``auto`` measures a share of one."""
+        """The most GPUs of a trial; ``auto`` measures a share of one."""
         return 1 if self.gpus == "auto" else float(self.gpus)
 
     @property
     def checkpoint_seconds(self) -> float | None:
-        """How often a trial is saved within an epoch; `None` for never."""
+        """Seconds between two saves of a trial within an epoch; `None` for no save."""
         return None if self.checkpoint_every == _EPOCH else seconds_of(self.checkpoint_every)
 
 
 class Limits(_Model):
-    """When a sweep ends before its stages do; what has begun is finished, and a larger limit goes on.
+    """Limits that end a sweep before its stages do; begun trials finish, and a larger limit lets it go on.
 
     Attributes:
         trials: Trials trained by this sweep.
@@ -155,7 +156,7 @@ class Limits(_Model):
 
 
 class Mlflow(_Model):
-    """What MLflow gets beside the records: ``system_metrics`` says what the driver's machine does."""
+    """What MLflow gets beside the records: ``system_metrics`` measures the driver's machine."""
 
     system_metrics: bool = False
 
@@ -181,7 +182,7 @@ class Sweep(_Model):
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, raw: Any) -> Any:
-        """Lets ``workload: x`` stand for ``workloads: [x]``."""
+        """Reads ``workload: x`` as ``workloads: [x]``."""
         if isinstance(raw, dict) and "workload" in raw and "workloads" not in raw:
             raw = {**raw, "workloads": [raw["workload"]]}
             del raw["workload"]
@@ -198,16 +199,16 @@ class Sweep(_Model):
         if self.limits.gpu_hours is not None and not self.resources.gpus:
             raise ValueError("limits.gpu_hours counts GPUs, and resources.gpus is 0")
         if any(is_part(path) for changes in self.scales.values() for path in changes):
-            raise ValueError(f"scales are recorded, and {KEY} is not; set it for the whole sweep")
+            raise ValueError(f"scales are recorded, and {KEY} must not be; set it for the whole sweep")
         return self
 
     @property
     def recorded(self) -> Self:
-        """The sweep without what is never recorded: whom it tells of its end."""
+        """The sweep without what is never recorded: the address that ``notify`` names."""
         return self.model_copy(update={KEY: None})
 
     def section(self, stage: Stage, name: str) -> Space:
-        """One of `SECTIONS` for a stage: the sweep's, overridden by the stage's own."""
+        """A stage's settings of one of `SECTIONS`: the sweep's, overridden by its own."""
         space: Space = {**getattr(self, name), **getattr(stage, name)}
         return space
 
