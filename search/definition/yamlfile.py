@@ -25,7 +25,7 @@ _MOST = 50_000
 _LARGEST = 2**63
 """The bound of whole numbers."""
 _MOST_DIGITS = 80
-"""Of a number of any base that may be small enough."""
+"""The most characters of a number, in any base, that may be below the bound."""
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -91,7 +91,7 @@ def _whole(loader: _Loader, node: yaml.ScalarNode) -> int:
 
 
 _MOST_DIGITS = 80
-"""Of a number of any base that may be small enough."""
+"""The most characters of a number, in any base, that may be below the bound."""
 
 _Loader.yaml_constructors = {  # none of sets, ordered mappings, pairs and bytes, which no key takes
     tag: build

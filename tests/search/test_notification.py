@@ -177,8 +177,8 @@ def test_a_request_that_is_refused_tells_nobody(
         ([500, 200], 2, ""),
         ([503], 2, "it answered with status 503, twice"),
         ([404], 1, "it answered with status 404"),
-        ([302], 1, "it answered with status 302, a redirection; name the address that it leads to"),
-        ([307], 1, "it answered with status 307, a redirection; name the address that it leads to"),
+        ([302], 1, "it answered with status 302, a redirection; set notify.url to the address that it leads to"),
+        ([307], 1, "it answered with status 307, a redirection; set notify.url to the address that it leads to"),
         ([None, 204], 2, ""),
         ([None], 2, "it did not answer within 0.2 seconds, twice"),
     ],
@@ -208,7 +208,7 @@ def test_where_nobody_listens_the_run_ends_as_it_would_with_a_warning_that_names
     assert outcome.done
     assert not outcome.failed
     assert outcome.warning == (
-        "the message about the sweep's end did not arrive at 127.0.0.1: it cannot be reached, twice"
+        "the message about the sweep's end did not reach 127.0.0.1: it cannot be reached, twice"
     )
 
 
