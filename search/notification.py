@@ -57,7 +57,7 @@ def post(url: str, message: dict[str, Any], patience: float = PATIENCE_SECONDS) 
                 return ""
             why = f"it answered with status {status}"
             if status < 400:
-                return f"{why}, a redirection; set notify.url to the address that it leads to"
+                return f"{why}, a redirection; set notify.url to its target"
             if status < 500:
                 return why
         time.sleep(wait)

@@ -14,7 +14,7 @@ from trainables.workloads import workload_named
 def remarks_on_repetitions(sweep: Sweep, root: Path) -> list[str]:
     """Lines on how many validation or test examples are in the training split too.
 
-    It checks tables and folders of images; loaders keep each text in one split only.
+    It checks tables and folders of images; in text datasets each text counts in one split only.
 
     Example: ``churn:workload: 12 of 114 test examples stand in the training split too; leave repetitions
     out, or name the splits yourself``.

@@ -148,7 +148,9 @@ def test_data_that_changed_since_the_training_are_refused(
     ran: tuple[Store, Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Workload, "checksum", lambda *_: "another")
-    with pytest.raises(UsageError, match="the data of digits-lenet5 in unused are not those of its models"):
+    with pytest.raises(
+        UsageError, match="the data of digits-lenet5 in unused are not those of its models' training"
+    ):
         draw(ran, points=2)
 
 

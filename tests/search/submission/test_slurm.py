@@ -57,7 +57,7 @@ def test_other_times_are_refused(time: str) -> None:
         ([*HOURS, "--setup", "a\nb"], "without control characters"),
         ([*HOURS, "--set", "resources.gpus=1"], "1 GPUs, and no node has them"),
         ([*HOURS, "--cpus-per-task", "2", "--set", "resources.cpus=4"], "4 CPUs, and no node has them"),
-        ([*HOURS, "--store", "/tmp/runs"], "--store /tmp/runs is of one node alone"),
+        ([*HOURS, "--store", "/tmp/runs"], "--store /tmp/runs is a folder of one node"),
         ([*HOURS, "--store", "/var/../dev/shm/x"], "--store /dev/shm/x is of one node alone"),
         ([*HOURS, "--store", "ftp://host/runs"], "must be a folder, or begin with s3://"),
         ([*HOURS, "--store", "s3://bucket/../runs"], "the store's prefix in s3://bucket must be of letters"),
