@@ -16,11 +16,11 @@ _SEPARATOR = " · "
 
 
 def section(records: Records) -> Section | None:
-    """Every setting of training, data, model and methods that means something, also those that all share."""
+    """Every setting of training, data, model and methods that had an effect, also those that all share."""
     table = settings(records)
     if table.empty:
         return None
-    caption = "Every setting that meant something, also those nobody chose; several values where it varied."
+    caption = "Every setting that had an effect, also defaults; several values if it varied."
     columns = [
         text_column("settings of", "of"),
         text_column("workload", "workload"),
