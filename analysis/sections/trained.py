@@ -20,7 +20,7 @@ def section(records: Records) -> Section | None:
     table = settings(records)
     if table.empty:
         return None
-    caption = "Every setting that had an effect, also defaults; several values if it varied."
+    caption = "Every setting that meant something, also those nobody chose; several values where it varied."
     columns = [
         text_column("settings of", "of"),
         text_column("workload", "workload"),
