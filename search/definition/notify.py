@@ -22,7 +22,7 @@ def _address(url: str) -> str:
 
 
 class Notify(BaseModel):
-    """Where to post a message when a run of a sweep ends.
+    """Whom to tell when a run of a sweep ends.
 
     Attributes:
         url: Address that a message is posted to. It is left out of what is recorded, printed and reported.

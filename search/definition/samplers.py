@@ -44,10 +44,10 @@ class CmaEs(_Sampler):
 
     Attributes:
         n_startup_trials: Complete trials, drawn at random, before the first generation.
-        popsize: Trials of a generation; 4 + 3 ln(dimensions) by default.
+        popsize: Trials of a generation; 4 + 3 ln(dimensions) where it is not given.
         use_separable_cma: Whether the covariance is diagonal, for many dimensions.
         lr_adapt: Whether the learning rate adapts, for noisy values or several optima.
-        consider_pruned_trials: Whether stopped trials count, with their last value.
+        consider_pruned_trials: Whether stopped trials count with their last value.
     """
 
     kind: Literal["cmaes"] = "cmaes"
@@ -76,9 +76,9 @@ class Nsga2(_Sampler):
 
     Attributes:
         population_size: Trials of a generation; the first one is drawn at random.
-        mutation_prob: Probability that a parameter is drawn anew; 1 / dimensions by default.
-        crossover_prob: Probability that a child has two parents.
-        swapping_prob: Probability that a parameter of such a child comes from the second parent.
+        mutation_prob: That a parameter is drawn anew; 1 / dimensions where it is not given.
+        crossover_prob: That a child has two parents.
+        swapping_prob: That a parameter of such a child comes from the second.
     """
 
     kind: Literal["nsga2"] = "nsga2"

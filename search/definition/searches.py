@@ -29,7 +29,7 @@ PAPERS = "papers"
 
 
 class Papers(_Model):
-    """The first ``papers`` settings of the DropAttack paper's best numbers for the workload."""
+    """So many of the settings with which the DropAttack paper has its best numbers for the workload."""
 
     papers: int = Field(default=1, ge=1)
 
@@ -37,7 +37,7 @@ class Papers(_Model):
 class Configuration(BaseModel):
     """One combination: a method, its hyperparameters beside it, and settings of training, data and model.
 
-    Settings that it leaves out have the workload's or the method's default.
+    What it leaves out has the workload's or the method's default.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -68,13 +68,12 @@ Start = Annotated[
 
 
 class Sampling(_Model):
-    """``trials`` combinations that an Optuna sampler draws, each trained with the sweep's first ``seeds``.
+    """``trials`` combinations that one of Optuna's samplers draws, trained with the sweep's first ``seeds``.
 
-    With ``race``, a combination gets its next seed only while it may still beat the best one. The sampler
-    learns a combination's mean over seeds, or the ``lower`` end of its 95 % interval. The search ends early
-    when ``patience`` combinations in a row bring nothing better. ``warm_start`` names other sweeps of the
-    store: the sampler knows their complete trials from the start. ``enqueue`` lists the combinations that the
-    search tries first.
+    With ``race`` a combination gets its next seed only while it may still beat the best one. The sampler is
+    told a combination's mean over seeds, or the ``lower`` end of its 95 % interval. The search ends early
+    when ``patience`` combinations in a row brought nothing better. ``warm_start`` names other sweeps of the
+    store whose complete trials the sampler knows from the start. ``enqueue`` holds what is tried first.
     """
 
     kind: Literal["random", "optuna"]
@@ -123,16 +122,16 @@ Control = Literal["equal-passes", "same-updates", "eps-zero", "random-direction"
 
 
 class Confirm(_Model):
-    """Trains the best configurations of the stages before, and the baseline, again on fresh seeds.
+    """The best configurations of the stages before, and the baseline, again on fresh seeds.
 
-    With ``controls``, plain training runs beside them on the same seeds, with as many passes as each of the
+    With ``controls``, plain training runs beside them on the same seeds with as many passes as each of the
     configurations: in more updates (``equal-passes``) or in as many (``same-updates``). The other controls
-    belong to DropAttack, and run beside its configurations.
+    are those of DropAttack, and run beside configurations of it.
 
-    With ``arms``, the stages before are ways to train that compete, plain training among them. The stage
-    confirms the best configuration of each. It compares the best of the stages that ``arms`` names with the
-    best of the others. It adds no baseline, and ``controls`` run beside the named arm. Differences up to
-    ``margin``, in the metric's own unit, do not matter.
+    With ``arms``, the stages before are ways to train that compete, plain training among them: the best
+    configuration of each is confirmed, and the best of those that ``arms`` names is set against the best of
+    the others. There is no baseline beside those, and ``controls`` are of the arm that is set against the
+    others. Differences up to ``margin``, in the metric's own unit, do not matter.
     """
 
     kind: Literal["confirm"] = "confirm"

@@ -33,7 +33,7 @@ def _known_metric(name: str) -> str:
 class Aim(BaseModel):
     """A metric of the validation split, and which way is up.
 
-    ``mode`` is ``max`` or ``min``; shipped metrics, and ``passes``, need none.
+    ``mode`` is ``max`` or ``min``; metrics that ship, and ``passes``, have theirs by themselves.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -72,7 +72,7 @@ class Select(Aim):
 
     Attributes:
         metric: Chooses the epoch whose model is kept: the only metric, or the first of several.
-        metrics: Several metrics, ``passes`` among them if cost counts; empty if there is one.
+        metrics: Several metrics, ``passes`` among them where cost counts; none where there is one.
         constraints: What the best configuration must keep to, such as ``accuracy >= 0.97``.
         weights: By metric; the best configuration has the largest weighted sum.
     """

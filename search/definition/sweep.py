@@ -44,12 +44,11 @@ class Stage(_Model):
         workloads: Those of the sweep that it is for; all where it names none.
         search: How combinations are chosen.
         scheduler: Whether trials are stopped early.
-        methods: Spaces by method; with several spaces for one method, a grid is their union.
+        methods: Spaces by method; a grid may have several spaces for one method and is their union.
         training: Training settings, fixed or to be searched; likewise ``data`` and ``model``.
         budget: What ``training.epochs`` and rungs count: epochs, or forward-backward passes. With passes, a
-            method with c passes per step trains epochs / c epochs, at least one, so that all methods cost the
-            same.
-        exclude: Combinations to leave out: those that have all values of an entry.
+            method of c passes per step trains epochs / c epochs, at least one, so that all cost the same.
+        exclude: Combinations to leave out: a combination is one that has all values of an entry.
     """
 
     name: str
@@ -103,12 +102,12 @@ def _known_time(written: str) -> str:
 class Resources(_Model):
     """The resources of one trial, and how many trials run side by side.
 
-    ``gpus: auto`` measures how much of a GPU's memory a trial takes, and runs as many side by side as fit.
-    Without ``concurrent``, as many trials run as fit on the cluster. An autoscaler sees further trials wait,
-    and adds nodes for them. With ``lanes``, up to so many trials train together as one stack
-    (`trainables.lanes`); the stack then occupies the resources, and ``concurrent`` counts stacks. With
-    ``compile``, `torch.compile` generates code for a trial's passes. A trial that is no lane is saved at the
-    end of every epoch and, within an epoch, every ``checkpoint_every``; ``epoch`` saves it at the end only.
+    ``gpus: auto`` measures what a trial takes of a GPU's memory and puts as many side by side as fit. Without
+    ``concurrent``, as many trials run as fit on the cluster. More than fit wait, which is what an autoscaler
+    goes by. With ``lanes``, up to so many trials train together as one stack (`trainables.lanes`), which then
+    is what occupies the resources and what ``concurrent`` counts. With ``compile``, `torch.compile` generates
+    code for a trial's passes. A trial by itself is saved at the end of every epoch, and within one
+    ``checkpoint_every`` so often; ``epoch`` leaves that out.
     """
 
     cpus: float = Field(default=1, gt=0)
@@ -140,7 +139,7 @@ class Resources(_Model):
 
 
 class Limits(_Model):
-    """Limits that end a sweep before its stages do; begun trials finish, and a larger limit lets it go on.
+    """When a sweep ends before its stages do; what has begun is finished, and a larger limit goes on.
 
     Attributes:
         trials: Trials trained by this sweep.
@@ -156,7 +155,7 @@ class Limits(_Model):
 
 
 class Mlflow(_Model):
-    """What MLflow gets beside the records: ``system_metrics`` measures the driver's machine."""
+    """What MLflow gets beside the records: ``system_metrics`` says what the driver's machine does."""
 
     system_metrics: bool = False
 

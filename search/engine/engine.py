@@ -1,7 +1,7 @@
 """The idempotent sweep: hands out the trials that remain, records what they report, decides who goes on.
 
-The engine knows nothing of Ray. It writes what it is told to the journal before it answers, and rebuilds all
-that it knows from the journal. A new engine on an old journal so does what the old one had left.
+The engine knows nothing of Ray. Whatever it is told is in the journal before it answers, and everything it
+knows is rebuilt from the journal, so that a new engine on an old journal does what the old one had left.
 """
 
 from collections import deque

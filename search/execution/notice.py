@@ -24,7 +24,7 @@ def noticed() -> bool:
 
 @contextmanager
 def usr1_is_notice() -> Iterator[None]:
-    """Treats SIGUSR1 as a notice while the context lasts; outside of the main thread nothing changes."""
+    """Makes SIGUSR1 a notice while the context lasts; outside of the main thread nothing changes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

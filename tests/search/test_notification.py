@@ -272,7 +272,7 @@ def test_what_the_command_line_changed_is_said_without_it() -> None:
 
 
 def test_a_job_takes_it_in_its_sweep_file_only(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="the address of notify would be seen in the job's command"):
+    with pytest.raises(UsageError, match="others could read the address of notify in the job's command"):
         run_command("demo", "", "", "", [f"notify.url=http://h/{SECRET}"], tmp_path)
 
 
