@@ -1,6 +1,6 @@
 """Records to tables, statistics, figures and one report.
 
-Public are the names below, the computations in `analysis.questions`, and `analysis.statistics`.
+The names below, the computations in `analysis.questions`, and `analysis.statistics` are public.
 """
 
 from importlib import import_module

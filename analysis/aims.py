@@ -11,24 +11,24 @@ from typing_extensions import override
 from trainables.recipe.measured import SMALLER_IS_BETTER
 
 PASSES = "passes"
-"""The aim that is a cost: forward-backward passes over the training split, of the whole training."""
+"""The aim that is a cost: a whole training's forward-backward passes over the training split."""
 DIGITS = 12
-"""Decimals to which means are compared: what differs beyond them differs by rounding."""
+"""Decimals to which means are compared: any difference beyond them is rounding."""
 SCORE = "score"
-"""What weights decide by: the weighted sum of the aims, each turned so that larger is better."""
+"""The name of the weighted sum by which weights decide; each aim is turned so that larger is better."""
 
 _COMPARISON = re.compile(r"\s*(\S+)\s*([<>]=)\s*([^\s<>=]+)\s*")
 _WORDS = {">=": "at least", "<=": "at most"}
 
 
 def own_mode(metric: str) -> str:
-    """Which way is up, ``max`` or ``min``, of a metric that ships; ``max`` of others."""
+    """A shipped metric's better direction, ``max`` or ``min``; ``max`` for other metrics."""
     return "min" if metric in (*SMALLER_IS_BETTER, PASSES) else "max"
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A metric of the validation split, or `PASSES`, and which way is up.
+    """A metric of the validation split, or `PASSES`, and its better direction.
 
     Attributes:
         metric: Its name, without a split.
@@ -49,9 +49,9 @@ class Constraint:
     """What a configuration must keep to, such as ``accuracy >= 0.97``.
 
     Attributes:
-        metric: Of which.
+        metric: Name of the metric.
         relation: ``>=`` or ``<=``.
-        bound: The last value that is allowed.
+        bound: The last allowed value.
     """
 
     metric: str
@@ -78,11 +78,11 @@ class Constraint:
 
     @property
     def sign(self) -> int:
-        """1 where more of the metric keeps to it, -1 where less does."""
+        """1 if larger values keep to it, -1 if smaller ones do."""
         return 1 if self.relation == ">=" else -1
 
     def margin(self, value: float) -> float:
-        """How far a value keeps to it, as a share of the bound; below 0 where it does not."""
+        """A value's margin to the bound, as a share of the bound; below 0 if the value violates it."""
         return self.sign * (value - self.bound) / (abs(self.bound) or 1.0)
 
     @override
@@ -92,16 +92,16 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Rule:
-    """What a sweep aims at, and which configuration is its best.
+    """A sweep's aims, and the rule for its best configuration.
 
-    Constraints come first: of configurations whose means keep to all of them, or, where none does, are the
-    least beyond, the best is that of the largest weighted sum of the aims; without weights that of the best
-    first aim that no constraint is on; where all have one, of the first.
+    Constraints come first: the rule considers configurations whose means keep to all of them or, if there are
+    none, those that violate them least. Of these the best has the largest weighted sum of the aims. Without
+    weights it is best in the first aim without a constraint or, if all aims have one, in the first aim.
 
     Attributes:
-        goals: The aims; one where a sweep selects by one metric.
-        constraints: What its best must keep to.
-        weights: By metric, or nothing.
+        goals: The aims; a single one if a sweep selects by one metric.
+        constraints: The constraints on the best configuration.
+        weights: Weights by metric, or nothing.
     """
 
     goals: Sequence[Goal]
@@ -127,14 +127,14 @@ class Rule:
 
     @property
     def decides(self) -> Goal:
-        """What the best is best in, once constraints are kept."""
+        """The aim that decides among configurations that keep to the constraints."""
         if self.weights:
             return Goal(SCORE, 1)
         bound = {constraint.metric for constraint in self.constraints}
         return next((goal for goal in self.goals if goal.metric not in bound), self.goals[0])
 
     def value(self, values: Mapping[str, float | None]) -> float | None:
-        """What decides, from values by metric, of one trial; nothing where one of them is missing.
+        """The deciding value of one trial, from its values by metric; ``None`` if one is missing.
 
         Weights leave out an aim of weight 0.
         """
@@ -146,7 +146,7 @@ class Rule:
         return math.fsum(known) if len(known) == len(parts) else None
 
     def margins(self, values: Mapping[str, float | None]) -> tuple[float, ...]:
-        """How far one trial keeps to each constraint; NaN where that is not known."""
+        """One trial's margin to each constraint; NaN if it is unknown."""
         found = []
         for constraint in self.constraints:
             value = values.get(constraint.metric)
@@ -154,7 +154,7 @@ class Rule:
         return tuple(found)
 
     def point(self, values: Mapping[str, float | None]) -> tuple[float, ...] | None:
-        """The aims of one trial, larger is better; nothing where one is missing or not finite."""
+        """The values of one trial's aims, larger is better; ``None`` if one is missing or not finite."""
         found = [(goal.sign, values.get(goal.metric)) for goal in self.goals]
         point = tuple(sign * value for sign, value in found if value is not None and math.isfinite(value))
         return point if len(point) == len(found) else None
@@ -172,12 +172,12 @@ class Rule:
 
 
 def shortfall(margins: Sequence[float]) -> float:
-    """By how much a configuration is beyond its constraints; 0 where it keeps to all.
+    """By how much a configuration violates its constraints; 0 if it keeps to all.
 
-    A mean at the bound keeps to it: what rounding alone puts beyond it is nothing.
+    A mean at the bound keeps to it, also if rounding alone puts it beyond.
 
     Args:
-        margins: Its mean margin for each constraint; what is not known is infinitely far beyond.
+        margins: Its mean margin for each constraint; an unknown one counts as infinitely far beyond.
     """
     beyond = math.fsum(math.inf if math.isnan(margin) else max(0.0, -margin) for margin in margins)
     return round(beyond, DIGITS)

@@ -8,14 +8,15 @@ from analysis.aims import DIGITS, shortfall
 
 
 class Standing:
-    """What chooses a configuration, or does not.
+    """A configuration's results, those that may choose it and those that may not.
 
     Attributes:
-        explored: By seed that was searched, the trial's key and validation value; larger is better. Of
-            several trials of one seed, such as with and without a test under attack, the smallest key's.
-        margins: Likewise how far it keeps to each constraint; below 0 where it does not.
+        explored: For each searched seed, the trial's key and validation value; larger is better. Of several
+            trials of one seed, such as with and without a test under attack, it is the one with the smallest
+            key.
+        margins: Likewise its margin to each constraint; below 0 if it violates one.
         confirmed: Whether a confirmation has run it on fresh seeds.
-        race: The race that it is searched in, where that is its only search.
+        race: The race in which it is searched, if that is its only search.
     """
 
     def __init__(self) -> None:
@@ -27,13 +28,13 @@ class Standing:
 
     @property
     def mean(self) -> float:
-        """Mean explored value over seeds; NaN where there is none."""
+        """Mean explored value over seeds; NaN if there is none."""
         values = [value for _, value in self.explored.values()]
         return math.fsum(values) / len(values) if values else math.nan
 
     @property
     def beyond(self) -> float:
-        """By how much the means over seeds are beyond the constraints; 0 where they keep to all."""
+        """By how much the means over seeds violate the constraints; 0 if they keep to all."""
         columns = zip(*(margins for _, margins in self.margins.values()), strict=True)
         return shortfall([math.fsum(column) / len(self.margins) for column in columns])
 
@@ -59,7 +60,7 @@ class Standing:
 
     @property
     def rank(self) -> tuple[bool, bool, float, float, int, str]:
-        """What configurations are ordered by, the smallest first; worked out when it is asked for."""
+        """The sort keys of configurations, the smallest first; computed on demand."""
         if self._rank is None:
             if not self.explored:
                 return True, True, math.inf, math.inf, 0, ""
@@ -72,15 +73,14 @@ class Standing:
 class Choice:
     """Configurations in the order in which validation chooses them, kept up to date result by result.
 
-    A configuration is chosen by its mean over the seeds that were searched; one that keeps to all constraints
-    of the sweep's rule (`analysis.aims`) comes before one that does not, and the less it is beyond them the
-    better. Where some were confirmed, one of
-    those is chosen: the others have shown nothing but that they are the best of many. What came out on fresh
-    seeds never chooses, so that it stays an unbiased result of what was chosen; a configuration that has
-    nothing else comes last. In a race (`analysis.racing`) further seeds are what a configuration has earned:
-    the more of them are missing to the most that one has, the further back it stands, and none is chosen for
-    one lucky seed. Of equals the one with more seeds is first, then the one with the smallest key: it does
-    not matter in which order results come.
+    A configuration is chosen by its mean over the searched seeds. One that keeps to all constraints of the
+    sweep's rule (`analysis.aims`) comes before one that does not, and the less one violates them the better.
+    If some were confirmed, one of those is chosen: the others have only shown that they are the best of many.
+    Results on fresh seeds never choose, and so stay unbiased for the chosen configuration; a configuration
+    that has no other results comes last. In a race (`analysis.racing`), a configuration earns further seeds:
+    the more of them it lacks to the most that one has, the later it comes, so that no lucky seed decides. Of
+    equals, the one with more seeds is first, then the one with the smallest key: the order of results does
+    not matter.
     """
 
     def __init__(self) -> None:
@@ -98,16 +98,16 @@ class Choice:
         fresh: bool,
         race: Hashable | None = None,
     ) -> None:
-        """Takes note of a complete trial.
+        """Adds a complete trial.
 
         Args:
             configuration: Names its configuration; see `trainables.trial.Identity`.
-            seed: Its own; a configuration counts once per seed.
-            key: Its own; a result that is added again under its key counts once.
+            seed: Its seed; a configuration counts once per seed.
+            key: Its key; a result that is added again under its key counts once.
             value: Its validation value, larger is better.
-            margins: How far it keeps to each constraint; as many for every trial.
+            margins: Its margin to each constraint; as many for every trial.
             fresh: Whether a confirmation ran it.
-            race: Names the race that it ran in, where it did.
+            race: Names the race in which it ran, if it ran in one.
         """
         standing = self._standings.setdefault(configuration, Standing())
         standing.add(seed, key, value, margins, fresh=fresh, race=race)
@@ -139,5 +139,5 @@ class Choice:
         return rank
 
     def standing(self, configuration: Hashable) -> Standing:
-        """Where a configuration that was added stands."""
+        """The place of an added configuration in the order."""
         return self._standings[configuration]

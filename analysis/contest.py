@@ -1,4 +1,4 @@
-"""Which arms of a contest meet, and with which configuration: decided by what chose them, never by a test."""
+"""Decides from searched seeds, never from a test, which arms of a contest meet, with which configuration."""
 
 from collections.abc import Collection, Hashable, Iterable
 
@@ -8,11 +8,11 @@ from analysis.choice import Choice
 class Contest:
     """Ways to train that compete, each a stage that searched for its own best configuration.
 
-    Arms are compared by the mean validation value of their best configurations on the seeds that were
-    searched. What came out on fresh seeds decides nothing here, so that it stays an unbiased result.
+    It compares arms by the mean validation value of their best configurations on the searched seeds. Results
+    on fresh seeds decide nothing here, and so stay unbiased.
 
     Args:
-        contenders: The arms of which the best is set against the best of all others.
+        contenders: The arms in question; the best of them meets the best of all others.
     """
 
     def __init__(self, contenders: Collection[str]) -> None:
@@ -22,13 +22,13 @@ class Contest:
     def add(
         self, arm: str, configuration: Hashable, seed: Hashable, key: str, value: float, *, race: bool
     ) -> None:
-        """Takes note of a complete trial of an arm.
+        """Adds a complete trial of an arm.
 
         Args:
             arm: The stage that searched.
             configuration: Names its configuration; see `trainables.trial.Identity`.
-            seed: Its own.
-            key: Its own.
+            seed: Its seed.
+            key: Its key.
             value: Its validation value, larger is better.
             race: Whether the arm's candidates race for further seeds.
         """
@@ -42,12 +42,12 @@ class Contest:
 
     @property
     def contender(self) -> str | None:
-        """The best of the contenders; nothing where none has a result."""
+        """The best of the contenders; ``None`` if none has a result."""
         return self._leading(arm for arm in self._choices if arm in self._contenders)
 
     @property
     def rival(self) -> str | None:
-        """The best of the others; nothing where none has a result."""
+        """The best of the others; ``None`` if none has a result."""
         return self._leading(arm for arm in self._choices if arm not in self._contenders)
 
     def _leading(self, arms: Iterable[str]) -> str | None:

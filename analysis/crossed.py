@@ -22,13 +22,13 @@ def crossed_interval(
 
     Each resample draws as many seeds, and independently as many examples, with replacement (the pigeonhole
     bootstrap, Owen 2007; how often an example comes is Poisson distributed with mean 1). Both ways to train
-    keep their pairs of seeds and of examples. The interval is a little wide: the part of the variance that
-    seeds and examples do not explain alone counts up to three times.
+    keep their pairs of seeds and of examples. The interval is a little wide: the variance that neither seeds
+    nor examples explain alone counts up to three times.
 
     Args:
         ours: ``[seeds, examples]``, whether one way to train recognises each example.
         theirs: Likewise of the other one, the same seeds in the same order.
-        resamples: How many.
+        resamples: How many resamples to draw.
 
     Returns:
         Its ends; NaN with fewer seeds than `FEWEST`.

@@ -1,4 +1,4 @@
-"""What a report is made of, before it becomes HTML, Markdown, images or tables."""
+"""The parts of a report, before it becomes HTML, Markdown, images or tables."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -16,12 +16,12 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Mark:
-    """A point or cell of a figure that a page says more of.
+    """A point or cell of a figure about which a page says more.
 
     Attributes:
         text: What it shows, in words.
-        trials: The rows of `Records.trials` behind it: those that make its value, and those that failed or
-            were stopped.
+        trials: The rows of `Records.trials` behind it: those whose results make its value, and those that
+            failed or were stopped.
     """
 
     text: str
@@ -37,7 +37,7 @@ class Figure:
         title: Short.
         caption: What to look at.
         caution: What not to conclude.
-        alt: What is shown, for those who cannot see it.
+        alt: What the figure shows, for readers who cannot see it.
         draw: Makes it.
         marks: What a page says of its points and cells, in the order in which the drawing numbers them; see
             `analysis.figures.style.marked`.
@@ -59,9 +59,9 @@ class Column:
     Attributes:
         label: Heading.
         text: The cell of a row.
-        order: What the column is sorted by; None for the text.
+        order: The value by which the column is sorted; None for the text.
         href: Address that the cell links to, "" for none.
-        numeric: Whether cells are set to the right.
+        numeric: Whether cells are aligned to the right.
         leads: Whether it comes first, behind the row's name, where a narrow screen shows a row as a card.
     """
 
@@ -99,7 +99,7 @@ class Table:
 
     @property
     def data(self) -> pd.DataFrame:
-        """What becomes a file: all but which rows of `Records.trials` are behind a row."""
+        """The columns of a file: all except the rows of `Records.trials` behind each row."""
         return self.frame.drop(columns="trials", errors="ignore")
 
     @property
@@ -115,7 +115,7 @@ class Section:
     Attributes:
         name: Anchor.
         title: The question, short.
-        findings: The answer in plain sentences, the most telling first.
+        findings: The answer in plain sentences, the most important first.
         parts: Figures and tables, in order.
         notes: Further remarks, a paragraph each.
         on_measuring: Whether it says how answers were measured rather than what they are.
@@ -135,7 +135,7 @@ def file_name(name: str) -> str:
 
 
 def overlapping(table: pd.DataFrame, low: str, high: str) -> int:
-    """How many rows have a range that overlaps the first row's; one without a range overlaps any.
+    """How many rows have a range that overlaps the first row's; a row without a range overlaps any.
 
     Args:
         table: Rows, the leader first.

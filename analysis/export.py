@@ -1,4 +1,4 @@
-"""Trials for other tools and for whoever wants to check: one row a trial, each column of one type."""
+"""Trials for other tools and for independent checks: one row a trial, each column of one type."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,8 +25,8 @@ def trials_table(records: Records) -> pd.DataFrame:
 
     Returns:
         The columns of `Records.trials`, each of one type: text, whole numbers, floats or truth values, as its
-        setting is declared; what a trial has not is missing. Shares such as accuracies are in [0, 1]. Rows of
-        one ``key`` are one training.
+        setting is declared; a value that a trial lacks is missing. Shares such as accuracies are in [0, 1].
+        Rows of one ``key`` are one training.
     """
     trials = records.trials
     declared = _declared(trials)
@@ -45,12 +45,13 @@ def trials_table(records: Records) -> pd.DataFrame:
 def write_trials(records: Records, directory: Path, name: str) -> None:
     """Writes `trials_table` as ``trials.csv`` or ``trials.parquet``.
 
-    The parquet file is all that a report needs but learning curves: `from_parquet` reads it back. Its column
-    ``recognised`` says of confirmed trials which test examples their models recognise, eight to a byte.
+    The parquet file holds all that a report needs except learning curves: `from_parquet` reads it back. Its
+    column ``recognised`` says of confirmed trials which test examples their models recognise, eight to a
+    byte.
 
     Args:
         records: What a sweep recorded.
-        directory: Where to.
+        directory: Folder to write into.
         name: ``csv`` or ``parquet``.
     """
     table = trials_table(records)
@@ -96,11 +97,11 @@ def from_parquet(path: str | Path) -> Records:
 
 
 _BESIDE = ("sweep", "select", "mode", "versions", "incomplete")
-"""What of `Records` stands beside the table of trials."""
+"""The parts of `Records` beside the table of trials."""
 
 
 def _recognised(records: Records) -> dict[str, pd.Series]:
-    """Which test examples confirmed trials recognise, and of how many; no columns where none says so."""
+    """Which test examples confirmed trials recognise, and of how many; no columns if no trial records it."""
     trials = records.trials
     confirmed = trials["stage"].isin(records.confirmations) & (trials["state"] == COMPLETE)
     found = {row: records.recognised(str(key)) for row, key in trials["key"][confirmed].items()}
@@ -113,7 +114,7 @@ def _recognised(records: Records) -> dict[str, pd.Series]:
 
 
 def _typed(column: pd.Series, kind: type | None) -> pd.Series:
-    """A column in its declared type, or, where it has none or they do not fit, in that of its values."""
+    """A column in its declared type or, if there is none or values do not fit, in the type of its values."""
     if pd.api.types.is_numeric_dtype(column):
         if kind is str:
             return column.map(lambda value: f"{value:g}", na_action="ignore").astype("string")
@@ -126,7 +127,7 @@ def _typed(column: pd.Series, kind: type | None) -> pd.Series:
 
 
 def _declared(trials: pd.DataFrame) -> dict[str, type | None]:
-    """The type of every setting by its column; none where methods or workloads declare it differently."""
+    """The type of every setting by its column; none if methods or workloads declare it differently."""
     found: dict[str, type | None] = {}
     for prefix, settings in _settings(trials):
         for name, value in settings.to_dict().items():
@@ -137,9 +138,9 @@ def _declared(trials: pd.DataFrame) -> dict[str, type | None]:
 
 
 def _settings(trials: pd.DataFrame) -> Iterator[tuple[str, Settings]]:
-    """Settings with defaults of methods and workloads that are known, and how their columns begin.
+    """Settings with defaults of known methods and workloads, and the prefixes of their columns.
 
-    No code is imported that nobody gave.
+    It imports only code that a person gave.
     """
     yield "training.", TrainingSettings()
     for method in sorted(set(trials["method"])):

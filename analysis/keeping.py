@@ -1,4 +1,4 @@
-"""How far trials and configurations keep to the constraints of a sweep's rule."""
+"""Margins of trials and configurations to the constraints of a sweep's rule."""
 
 import math
 
@@ -9,7 +9,7 @@ from analysis.records import CONFIGURATION, Records, one_per_training
 
 
 def margins_of(records: Records, trials: pd.DataFrame) -> list[tuple[float, ...]]:
-    """How far each trial keeps to each constraint, as in `analysis.aims.Rule.margins`; none without any."""
+    """Each trial's margin to each constraint, as in `analysis.aims.Rule.margins`; empty if there are none."""
     rule = records.rule
     if not rule.constraints:
         return [()] * len(trials)
@@ -23,9 +23,9 @@ def margins_of(records: Records, trials: pd.DataFrame) -> list[tuple[float, ...]
 
 
 def beyond(records: Records) -> dict[str, float]:
-    """By how much the means of each configuration are beyond the constraints; 0 where they keep to all.
+    """By how much the means of each configuration violate the constraints; 0 if they keep to all.
 
-    Means are over the searched seeds, of complete trials; of a configuration that ran on fresh ones alone,
+    Means are over the complete trials on searched seeds; for a configuration that ran on fresh seeds only,
     over these.
     """
     trials = records.complete(controls=True)

@@ -58,7 +58,7 @@ def latex_table(table: Table, columns: Sequence[Column]) -> str:
     r"""A table as LaTeX, which needs ``\usepackage{booktabs}``.
 
     Args:
-        table: What it shows, and its caption.
+        table: Its data and caption.
         columns: How rows are shown.
 
     Returns:
@@ -77,7 +77,7 @@ def latex_table(table: Table, columns: Sequence[Column]) -> str:
 
 
 def escaped(text: str) -> str:
-    r"""Text that LaTeX sets as it reads, in one line.
+    r"""Text for LaTeX that sets every character as it is, in one line.
 
     Examples:
         >>> escaped("ε 5 · 90 % of conv1_w")

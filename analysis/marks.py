@@ -1,4 +1,4 @@
-"""What a page says of the points and cells of figures: value, interval, n, and the trials behind them."""
+"""A page's texts for the points and cells of figures: value, interval, n, and the trials behind them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ def marks_of(table: pd.DataFrame, labels: Sequence[str], metric: Metric, *, gain
     """A mark for every row of a table that a figure draws, in its order.
 
     Args:
-        table: Rows of `analysis.pairing.summarise`; ``failed`` and ``pruned`` count trials where there are
-            such columns.
+        table: Rows of `analysis.pairing.summarise`; ``failed`` and ``pruned``, if there are such columns,
+            count trials.
         labels: A name per row.
-        metric: What is drawn.
+        metric: The metric that is drawn.
         gain: Whether gains over the baseline are drawn rather than values.
 
     Returns:

@@ -8,7 +8,7 @@ _TYPOGRAPHIC = str.maketrans({"-": "−"})
 
 
 def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
-    """A number for people, with a real minus sign; a dash where it is missing, and no sign before a zero.
+    """A number for people, with a real minus sign; a dash if it is missing, and no sign before a zero.
 
     Examples:
         >>> number(-0.5, signed=True)
@@ -24,7 +24,7 @@ def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
 
 
 def digits_of(metric: Metric) -> int:
-    """Decimals of a metric's values and gains, in the unit that they are shown in."""
+    """Decimals of a metric's values and gains, in the unit in which they are shown."""
     return 2 if metric.is_fraction else 1 if metric.is_cost else 4
 
 
@@ -33,9 +33,9 @@ def with_interval(center: float, low: float, high: float, metric: Metric, *, sig
 
     Args:
         center: The estimate.
-        low: Lower end of its interval; NaN where there is none, which leaves the estimate alone.
+        low: Lower end of its interval; NaN if there is none: then only the estimate is written.
         high: Upper end.
-        metric: What it is an estimate of.
+        metric: The metric that is estimated.
         signed: Whether it is a gain, which has a sign and its own bounds.
     """
     scale, digits = metric.scale, digits_of(metric)

@@ -10,7 +10,7 @@ from analysis.statistics import ALPHA, holm, t_half_width, t_p_value
 
 
 def groups(frame: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
-    """A number for every distinct combination of columns, missing values being equal to each other."""
+    """A number for every distinct combination of columns; missing values are equal to each other."""
     return (
         frame.groupby(list(columns), dropna=False, sort=True).ngroup() if len(frame) else pd.Series(dtype=int)
     )
@@ -19,11 +19,11 @@ def groups(frame: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
 def with_gain(records: Records, trials: pd.DataFrame, metric: Metric) -> pd.DataFrame:
     """Adds ``score`` (the metric), ``baseline``, ``is_baseline``, ``gain``, ``least``, ``most`` and ``row``.
 
-    A gain is positive where the trial is better, whichever way the metric points; it is missing where no
-    baseline of that seed is recorded, and for the baseline itself, under whatever name, whose gain over
+    A gain is positive if the trial is better, whichever way the metric points. It is missing if no baseline
+    of that seed is recorded. It is also missing for the baseline itself, under whatever name: its gain over
     itself is no hypothesis that corrections should count. Several records of one baseline are averaged.
-    ``least`` and ``most`` are what a score can be (`Metric.bounds`); ``row`` is the row of `Records.trials`,
-    the index unless ``trials`` has such a column.
+    ``least`` and ``most`` are the bounds of a score (`Metric.bounds`); ``row`` is the row of
+    `Records.trials`, the index unless ``trials`` has such a column.
     """
     column = records.values(metric)
     least, most = metric.bounds
@@ -42,7 +42,7 @@ def samples(scored: pd.DataFrame, by: Sequence[str]) -> pd.Series:
 
     Args:
         scored: Trials of `with_gain`.
-        by: Columns that name a group; the index of what is returned.
+        by: Columns that name a group; the index of the result.
     """
     training = groups(scored, [CONFIGURATION, "seed"])
     once = scored.assign(sample=training).drop_duplicates([*by, "sample"]).sort_values("sample")
@@ -54,17 +54,16 @@ def summarise(scored: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Mean, t interval and paired t test of every group of trials.
 
     Args:
-        scored: What `with_gain` gave; ``spent``, where there is such a column, holds the degrees of freedom
-            that were spent on choosing.
+        scored: Trials of `with_gain`; a column ``spent``, if there is one, holds the degrees of freedom that
+            were spent on choosing.
         by: Columns that name a group.
 
     Returns:
         One row per group: ``by``, ``n, mean, sd, low, high`` of the score and
-        ``gain_n, gain, gain_sd, gain_low, gain_high, p_value`` of the gain; intervals are missing where
-        n < `analysis.statistics.FEWEST`. They end where scores, and gains, can be no larger or smaller: the
-        mean that they are to hold lies within, so that cutting what is beyond loses no coverage.
-        ``is_baseline`` says whether the group is the baseline itself, ``sample`` is that of `samples`, and
-        ``trials`` holds its rows of `Records.trials`.
+        ``gain_n, gain, gain_sd, gain_low, gain_high, p_value`` of the gain; intervals are missing if n <
+        `analysis.statistics.FEWEST`. They are cut at the bounds of scores and gains; the true mean lies
+        within these, so that cutting loses no coverage. ``is_baseline`` says whether the group is the
+        baseline itself, ``sample`` is that of `samples`, and ``trials`` holds its rows of `Records.trials`.
     """
     if "spent" not in scored:
         scored = scored.assign(spent=0)
@@ -108,11 +107,11 @@ def adjusted(table: pd.DataFrame, within: Sequence[str]) -> pd.DataFrame:
 
 
 def holm_once(p_values: pd.Series, sample: pd.Series, family: pd.Series) -> pd.Series:
-    """Holm's p-values where one test may stand in several rows: it counts once, by its largest p-value.
+    """Holm's p-values if one test may be in several rows: it counts once, by its largest p-value.
 
     Args:
-        p_values: Of every row; missing where there is no test.
-        sample: What was tested; rows of one sample are one test.
+        p_values: The p-value of every row; missing if there is no test.
+        sample: The tested sample; rows of one sample are one test.
         family: The rows that are corrected together.
     """
     test = groups(pd.DataFrame({"family": family, "sample": sample}), ["family", "sample"])

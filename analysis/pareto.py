@@ -1,4 +1,4 @@
-"""Which of several points are best in some way: non-dominated ranks, and how crowded a front is.
+"""Non-dominated ranks of points, and how crowded a front is.
 
 The ranks and the distances are those of NSGA-II (Deb et al. 2002, "A fast and elitist multiobjective genetic
 algorithm", sections III.A and III.B). Larger is better in every coordinate.
@@ -22,7 +22,7 @@ def dominates(one: Point, other: Point) -> bool:
 
 
 def ranks(points: Sequence[Point]) -> list[int]:
-    """The front of each point: 0 where none dominates it, 1 where only those of front 0 do, and so on.
+    """The front of each point: 0 if no point dominates it, 1 if only those of front 0 do, and so on.
 
     Examples:
         >>> ranks([(1, 3), (3, 1), (1, 1), (0, 0)])

@@ -1,8 +1,8 @@
 """Which candidates of a search get further seeds: a race against the best one, paired by seed.
 
-The search asks it what to train next, and the report why each candidate stopped, so that both say the same.
-The idea is that of F-Race and iterated racing (Birattari et al. 2002; López-Ibáñez et al. 2016): what has no
-chance left costs no further seed, and what is compared was trained on the same seeds.
+The search asks it what to train next, and the report asks it why each candidate stopped, so that both agree.
+The idea is that of F-Race and iterated racing (Birattari et al. 2002; López-Ibáñez et al. 2016): a candidate
+without a chance costs no further seed, and comparisons are on the same seeds.
 """
 
 import math
@@ -23,20 +23,20 @@ _LEVEL = 0.2
 _NORMAL_MAD = 1.4826
 """Standard deviation of a normal distribution whose median absolute deviation is 1."""
 _EFFICIENCY = 0.37
-"""Of a median absolute deviation: so many degrees of freedom is one of a standard deviation worth."""
+"""Share of a standard deviation's degrees of freedom that a median absolute deviation has."""
 
 
 class Race:
     """Candidates in the order in which they were drawn, and their values on the first of ``seeds`` seeds.
 
-    The incumbent is the candidate with the most seeds, of several the one with the best mean. A challenger
-    gets the incumbent's seeds in their order while the mean of its differences, plus its standard error times
-    a t quantile, is above 0. How differences spread is learned from all candidates. For each candidate that
-    is drawn the incumbent gets another seed, and at the end all that are left. A candidate with as many seeds
-    and a better mean is the incumbent from then on.
+    The incumbent is the candidate with the most seeds, and of several the one with the best mean. A
+    challenger gets the incumbent's seeds in their order while the mean of its differences, plus its standard
+    error times a t quantile, is above 0. All candidates contribute to the estimated spread of differences.
+    For each drawn candidate the incumbent gets another seed, and at the end all that are left. A candidate
+    with as many seeds and a better mean becomes the incumbent.
 
     Args:
-        seeds: The most that a candidate gets.
+        seeds: The most seeds of a candidate.
         race: Whether candidates race; without, each gets all seeds.
     """
 
@@ -91,7 +91,7 @@ class Race:
         return next(iter(self._due(range(len(self)), drawing, waiting)), None)
 
     def ended(self, waiting: Collection[int] = (), drawing: bool = False) -> list[int]:
-        """Candidates with a value or a reason that get no further seed as things stand."""
+        """Candidates with a value or a reason that would get no further seed now."""
         due = set(self._due(range(len(self)), drawing, ()))
         known = (c for c, values in enumerate(self._values) if values or c in self._closed)
         return [c for c in known if c not in due and c not in waiting]

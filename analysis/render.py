@@ -20,13 +20,13 @@ from dropattack import UsageError
 from trainables.disk import write_atomically
 
 _COLUMN = 6.2
-"""Widest figure, in inches, that stands beside another."""
+"""The widest figure, in inches, that fits beside another."""
 
 _LONGEST_NAME = 120
-"""Characters of a figure's file name at most, without its ending."""
+"""The most characters of a figure's file name, without its ending."""
 
 _LONG = 24
-"""Characters from which on a cell is given room."""
+"""From so many characters on, a cell gets more room."""
 
 
 class Document:
@@ -170,7 +170,7 @@ def _coded(text: str) -> Markup:
 
 
 def _html_cell(column: Column, row: Row) -> Markup:
-    """One ``<td>``, with what it is sorted by and where it links to."""
+    """One ``<td>``, with its sort value and its link."""
     text = escape(column.text(row))
     href = column.href(row) if column.href is not None else ""
     if href.startswith(("http://", "https://")):

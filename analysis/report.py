@@ -59,7 +59,7 @@ _MEASURING: tuple[_Build, ...] = (
 
 
 def sections(records: Records) -> list[Section]:
-    """Every part that these records have something to say about: answers, then how they were measured."""
+    """Every part of a report for which these records have data: answers, then how they were measured."""
     answers = [section for build in _ANSWERS if (section := build(records)) is not None]
     measuring = [section for build in _MEASURING if (section := build(records)) is not None]
     return [*answers, *(replace(section, on_measuring=True) for section in measuring)]
@@ -100,7 +100,7 @@ def write_comparison(several: Sequence[Records], directory: Path, formats: Itera
     """Writes a page of several sweeps beside each other.
 
     Args:
-        several: What each recorded; the first is what the others are compared with.
+        several: The records of each; the others are compared with the first.
         directory: Where to; made if it is not there.
         formats: See `write_report`; there is no row for each trial here.
 

@@ -1,7 +1,7 @@
 """One unbiased score per family of configurations and seed, however many settings the family tried.
 
-A family is whatever is compared: the configurations of one method, of one target set, of one K. The setting
-that is best among many looks better on the runs that chose it than it is, so it is scored on others.
+A family is a compared group: the configurations of one method, of one target set, of one K. The best setting
+of many looks better than it is on the runs that chose it, so it is scored on other runs.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from analysis.records import CONFIGURATION, PRUNED, Metric, Records, labels
 
 FRESH, HELD_OUT, FIXED, SAME = "fresh seeds", "other seeds", "one setting", "the same seeds"
 TIERS = {FRESH: 0, HELD_OUT: 1, FIXED: 1, SAME: 2}
-"""How far a kind of score is to be believed, the best first; only scores of one tier can be ranked."""
+"""How trustworthy each kind of score is, the best first; only scores of one tier can be ranked."""
 
 FLATTERED = TIERS[SAME]
 """The tier of scores that were chosen by the very runs they come from; they have no interval and no test."""
 
 FAMILY = ("setting", "workload", "training")
-"""Columns that name what is comparable: one workload under one set of training settings."""
+"""Columns that name comparable trials: one workload under one set of training settings."""
 
 
 def scored_families(
@@ -52,7 +52,7 @@ def scored_families(
     Args:
         records: Where baselines come from.
         trials: Complete trials.
-        metric: What the score is.
+        metric: The metric of the score.
         by: Columns that name a family.
 
     Returns:
@@ -119,7 +119,7 @@ def places(records: Records, trials: pd.DataFrame, config: pd.Series) -> pd.Seri
 
 
 def _survivors(records: Records, trials: pd.DataFrame) -> pd.Series:
-    """Whether each trial comes from a stage that stopped others: it would not be here, had it done worse."""
+    """Whether each trial comes from a stage that stopped others: a worse trial would be missing."""
     pruned = records.trials[records.trials["state"] == PRUNED]
     stages = pd.MultiIndex.from_frame(pruned[["stage", "workload"]])
     stopped = pd.MultiIndex.from_frame(trials[["stage", "workload"]]).isin(stages)
@@ -186,8 +186,8 @@ def summarise_families(scored: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 def best_first(table: pd.DataFrame) -> pd.DataFrame:
     """Families of each workload and training setting by gain, or by score where there is none.
 
-    Those that are scored alike stand together, the most trustworthy on top: a flattered score above a
-    confirmed one says nothing. Where some have a gain, those without one come last.
+    Families that are scored alike come together, the most trustworthy first: a flattered score above a
+    confirmed one says nothing. If some have a gain, those without one come last.
 
     Args:
         table: What `summarise_families` gave.

@@ -12,7 +12,7 @@ CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE
 POWER = 0.8
 FEWEST = 3
-"""Values below which there is neither an interval nor a test: two tell next to nothing of their spread."""
+"""The fewest values for an interval or a test: two say next to nothing about their spread."""
 _ROUNDING = 1e-9
 Array = NDArray[Any]
 
@@ -39,7 +39,7 @@ class Estimate:
 
 
 def without_spread(sd: ArrayLike, mean: ArrayLike = 0.0) -> Array:
-    """Whether a standard deviation is 0 but for rounding: equal differences may differ in their last bit.
+    """Whether a standard deviation is 0 except for rounding: equal differences may differ in their last bit.
 
     That is, at most 1e-9, or of means beyond 1 at most 1e-9 of them. Arrays broadcast.
     """
@@ -93,7 +93,7 @@ def t_half_width(n: ArrayLike, sd: ArrayLike, spent: ArrayLike = 0, mean: ArrayL
 
 
 def _no_spread(mean: Array, known: float) -> Array:
-    """What is known where there is no spread: ``known`` of a mean of 0, nothing of another."""
+    """The result without any spread: ``known`` for a mean of 0, NaN for another."""
     return np.where(np.abs(mean) <= _ROUNDING, known, np.nan)
 
 
@@ -160,7 +160,7 @@ def seeds_needed(
         sd: Standard deviation of paired differences.
         alpha: Two-sided level of the test.
         power: Wanted chance of finding it.
-        most: Where to stop looking.
+        most: The largest n to try.
 
     Returns:
         A whole number of seeds, at least 2; infinity where ``most`` is not enough; NaN where ``sd`` is
@@ -194,7 +194,7 @@ class Friedman:
         blocks: How many blocks (workloads) had every treatment.
         ranks: Mean rank of each treatment, 1 the best.
         p: p-value that all treatments are alike.
-        critical_difference: Mean ranks nearer than this are not told apart.
+        critical_difference: Mean ranks nearer than this do not differ significantly.
     """
 
     blocks: int

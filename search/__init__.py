@@ -1,6 +1,6 @@
-"""Sweeps as data, their planning, execution, durable record and command line.
+"""Sweeps as data: how they are planned, executed, recorded durably, and run from the command line.
 
-Public are the names below and the command line.
+The names below and the command line are public.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """The command line.
 
 Exit status 0: done; 1: some trials failed, or the run could not start or go on; 2: the request was wrong,
-nothing started; 75: the run had notice (SIGUSR1) that its time is up, and saved what it trained.
+nothing started; 75: a notice (SIGUSR1) ended the run, which saved what it had trained.
 """
 
 import sys
@@ -65,7 +65,7 @@ def run(
     scale: ScaleOption = "",
     only: OnlyOption = None,
     tracking_uri: TrackingOption = "",
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show what Ray says.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show Ray's messages.")] = False,
     retry_failed: RetryOption = False,
     private: PrivateOption = False,
 ) -> None:
@@ -106,7 +106,9 @@ def submit(
     sweep: SweepName,
     address: Annotated[
         str,
-        typer.Option(envvar="RAY_API_SERVER_ADDRESS", help="Jobs API, such as http://127.0.0.1:8265."),
+        typer.Option(
+            envvar="RAY_API_SERVER_ADDRESS", help="The cluster's Jobs API, such as http://127.0.0.1:8265."
+        ),
     ],
     store: Annotated[str, typer.Option(help="Store on the cluster: a shared folder, or an address.")] = "",
     data: Annotated[str, typer.Option(help="Root folder of datasets on every node.")] = "",
@@ -149,12 +151,12 @@ def plan(
     scale: ScaleOption = "",
     only: OnlyOption = None,
     probed: Annotated[
-        bool, typer.Option("--probe", help="Train a few steps of each workload, to know the time.")
+        bool, typer.Option("--probe", help="Train a few steps of each workload to estimate the time.")
     ] = False,
     tracking_uri: TrackingOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Say what a run would do: trials, how many are recorded already, passes, time. Starts nothing."""
+    """Show what a run would do: trials, how many are recorded, passes, time. Starts nothing."""
     with refusals():
         from search.console.planned import plain_plan, show_plan, time_lines
         from search.console.terminal import print_json, terminal
@@ -175,7 +177,7 @@ def plan(
 
 @app.command()
 def status(sweep: AnySweepName = "", store: StoreOption = STORE, as_json: JsonOption = False) -> None:
-    """Say how far a sweep is, or all of the store, from any terminal, also while they run."""
+    """Show how far a sweep is, or every sweep of the store; works while they run."""
     with refusals():
         from search.console import presentation, standings
         from search.console.terminal import print_json, terminal
@@ -216,7 +218,7 @@ def best(
     data: DataOption = DATA,
     tracking_uri: TrackingOption = "",
 ) -> None:
-    """Say what to use, as a configuration to paste, with its key and its model file."""
+    """Show which configuration to use, ready to paste, with its key and its model file."""
     with refusals():
         from dropattack import UsageError
         from search.console.best import best_yaml, show_best
@@ -253,7 +255,7 @@ def robustness(
     data: DataOption = DATA,
     tracking_uri: TrackingOption = "",
 ) -> None:
-    """Attack a sweep's trained models on the test split, and write its report with what that gave."""
+    """Attack a sweep's trained models on the test split, and write its report with the results."""
     with refusals():
         from search.console import presentation
         from search.definition.source import sweep_name

@@ -1,4 +1,4 @@
-"""One message to an address of the user's when a run of a sweep ends, fails or is interrupted."""
+"""Posts one message to the user's address when a run of a sweep ends, fails or is interrupted."""
 
 import logging
 import time
@@ -23,9 +23,9 @@ from trainables.remote.mirror import mirror_of
 
 _log = logging.getLogger(__name__)
 PATIENCE_SECONDS = 5.0
-"""How long the address has for its answer, each time."""
+"""Seconds that the address has for its answer, in each of the two tries."""
 PAUSE_SECONDS = 1.0
-"""Between the two tries."""
+"""Seconds between the two tries."""
 _COUNTED = {
     "complete": State.COMPLETE,
     "stopped": State.PRUNED,
@@ -36,12 +36,12 @@ FINISHED, LIMIT, INTERRUPTED, FAILED = "finished", "limit", "interrupted", "fail
 
 
 def post(url: str, message: dict[str, Any], patience: float = PATIENCE_SECONDS) -> str:
-    """Posts a message as JSON, and once more where nothing answers or the server has failed.
+    """Posts a message as JSON, and once more if nothing answers or the server fails.
 
-    No redirection is followed: the message goes where the user said, or nowhere.
+    It follows no redirection: the message goes where the user said, or nowhere.
 
     Returns:
-        Why it did not arrive, without the address; nothing where it did.
+        Why it did not arrive, without the address; empty if it did.
     """
     why = ""
     for wait in (PAUSE_SECONDS, 0.0):
@@ -57,7 +57,7 @@ def post(url: str, message: dict[str, Any], patience: float = PATIENCE_SECONDS) 
                 return ""
             why = f"it answered with status {status}"
             if status < 400:
-                return f"{why}, a redirection; name the address that it leads to"
+                return f"{why}, a redirection; set notify.url to its target"
             if status < 500:
                 return why
         time.sleep(wait)
@@ -83,12 +83,12 @@ def message_of(
     verdict: NotedVerdicts | None,
     error: str = "",
 ) -> dict[str, Any]:
-    """What is posted, as plain values.
+    """The message, as plain values.
 
     Args:
         sweep: Name of the sweep.
         store: Where it is kept.
-        state: ``finished``, ``limit``, ``interrupted`` or ``failed``: by an error that ended the run.
+        state: ``finished``, ``limit``, ``interrupted``, or ``failed`` if an error ended the run.
         records: Its records; none where they cannot be read.
         seconds: How long the run took.
         verdict: What the records show.
@@ -114,10 +114,10 @@ def message_of(
 
 
 class End:
-    """The end of a run, and whom it is told to.
+    """The end of a run, and where to post it.
 
     Args:
-        sweep: The sweep; it says whom to tell.
+        sweep: The sweep; its ``notify`` holds the address.
         store: Where it is kept.
     """
 
@@ -127,7 +127,7 @@ class End:
         self._started = time.monotonic()
 
     def tell(self, state: str, records: Sequence[Record] | None = None, error: str = "") -> str:
-        """Posts the message; says in a line why it did not arrive, or nothing.
+        """Posts the message; returns a line on why it did not arrive, or nothing.
 
         Args:
             state: See `message_of`.
@@ -146,14 +146,14 @@ class End:
         took = time.monotonic() - self._started
         message = message_of(name, self._store, state, records, took, verdict, without_credentials(error))
         why = post(notify.url, message)
-        return f"the message about the sweep's end did not arrive at {notify.host}: {why}" if why else ""
+        return f"the message about the sweep's end did not reach {notify.host}: {why}" if why else ""
 
     def interrupted(self) -> None:
-        """Tells of an interruption that ends the process at once."""
+        """Posts that an interruption ends the process at once."""
         self.tell(INTERRUPTED)
 
     def after(self, outcome: Outcome) -> Outcome:
-        """Tells of a run that came to an outcome, which then says whether that arrived."""
+        """Posts the outcome of a run; returns the outcome, with a warning if the message did not arrive."""
         state = INTERRUPTED if not outcome.done else LIMIT if outcome.limit else FINISHED
         why = self.tell(state, outcome.records)
         return replace(outcome, warning="; ".join(filter(None, [outcome.warning, why]))) if why else outcome
@@ -161,10 +161,10 @@ class End:
 
 @contextmanager
 def telling(sweep: Sweep, store: Store, console: Console) -> Iterator[End]:
-    """Tells whom a sweep names of an error or an interruption; a request that is refused is no run.
+    """Posts an error or an interruption to a sweep's address; a refused request is no run.
 
     Yields:
-        What tells of any other end.
+        The end, which posts any other one.
     """
     end = End(sweep, store)
     try:

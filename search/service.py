@@ -47,14 +47,14 @@ def run_sweep(
 ) -> Outcome:
     """Does what remains of a sweep, then writes its report.
 
-    No code is imported but what the sweep names, whatever the store holds.
+    Only code that the sweep names is imported, whatever the store holds.
 
-    Ctrl-C and SIGTERM stop the trials, and what is recorded is reported; a second one skips that.
+    Ctrl-C and SIGTERM stop the trials and report what is recorded; a second one skips the report.
 
-    The address that ``notify`` names is told how the run ended, unless it was refused.
+    The address that ``notify`` names gets a message on how the run ended, unless the request was refused.
 
-    Where nothing remains, Ray is not started; where MLflow and the report are as the last run left them, they
-    are not opened either.
+    If nothing remains, Ray does not start. If MLflow and the report are as the last run left them, they stay
+    closed.
 
     Args:
         sweep: What to run.
@@ -62,7 +62,7 @@ def run_sweep(
         data: The data root.
         console: Where to show progress.
         tracking_uri: MLflow server; the store's own database where it is empty.
-        verbose: Whether to show what Ray says.
+        verbose: Whether to show Ray's messages.
         retry_failed: Whether to try again trials that failed for a reason outside of them.
         only: Workloads to run; all where none is named. The sweep is recorded as a whole either way, so that
             a later run does what remains of it.
@@ -71,7 +71,7 @@ def run_sweep(
         UsageError: The request is wrong; nothing has been started.
         RunError: Ray cannot start, or the run cannot go on; what is recorded is whole. It is a `StoreError`
             where a file of the store or of the data broke.
-        KeyboardInterrupt: It was interrupted before its trials began, or once more after that.
+        KeyboardInterrupt: A signal arrived before its trials began, or a second one after that.
     """
     with telling(sweep, store, console) as end:
         outcome = _run(sweep.recorded, store, data, console, tracking_uri, verbose, retry_failed, only, end)
@@ -162,7 +162,7 @@ def _run(
 
 
 def _extent(record: Record) -> tuple[int, bool] | None:
-    """How far a trial has been trained here; nothing where another record answered it."""
+    """How far a trial has been trained here; ``None`` if another record answered it."""
     return None if record.reused_from else (len(record.epochs), record.finished)
 
 

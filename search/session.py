@@ -1,4 +1,4 @@
-"""What a run of a sweep does once the request is checked: trains, shows in MLflow, reports."""
+"""Runs a sweep whose request has been checked: trains, writes to MLflow, reports."""
 
 import json
 import logging
@@ -53,21 +53,21 @@ def finish_sweep(
 ) -> tuple[Path, str]:
     """Trains what is left, brings MLflow up to the records, and writes the report.
 
-    Where nothing is left, Ray is not asked for, and a report that is as new as the records stays.
+    If nothing is left, Ray does not start, and a report that is as new as the records stays.
 
     Args:
-        engine: What to run; Ray is connected where something is left.
+        engine: What to run; Ray is connected if something is left.
         sweep: The whole sweep; the engine may run some of its workloads.
         store: Where the sweep is kept.
         data: The data root.
         console: Where to show progress.
         tracking_uri: MLflow server; the store's own database where it is empty.
-        verbose: Whether to show what Ray says.
+        verbose: Whether to show Ray's messages.
         changed: Whether the sweep's definition differs from that of its last run.
-        unanswered: Called last where a SIGTERM ends the process without the main thread.
+        unanswered: Called last if a SIGTERM ends the process without the main thread.
 
     Returns:
-        The report, and what MLflow could not be told, or nothing.
+        The report, and a warning about what MLflow did not take, or nothing.
 
     Raises:
         RunError: The run cannot go on; what is recorded is whole. It is a `StoreError` where a file of the
@@ -148,7 +148,7 @@ def finish_sweep(
 def _close_unanswered(
     view: ProgressView, projection: Projection, status: Status, unanswered: Callable[[], object]
 ) -> None:
-    """Leaves the terminal and MLflow as an interruption does, where the main thread cannot."""
+    """Leaves the terminal and MLflow as an interruption does, if the main thread cannot."""
     view.__exit__(None, None, None)
     hurry = threading.Event()
     hurry.set()
@@ -172,9 +172,9 @@ def _drop_checkpoint(folder: Path, journal: Journal, record: Record) -> None:
 def _winner_files(
     store: Store, sweep: Sweep, record: Record, verdict: NotedVerdicts | None, data: Path, place: Path
 ) -> list[Path]:
-    """A winner's model as MLflow loads it, and how it confuses the test split's classes.
+    """A winner's model as MLflow loads it, and its confusion matrix on the test split.
 
-    Nothing where it is elsewhere; the model's file alone where there are no data to make an example of.
+    Empty if the model is elsewhere; the model's file alone if there are no data for an example.
 
     Raises:
         UsageError: It cannot be read.

@@ -14,8 +14,8 @@ def gain_by_passes(table: pd.DataFrame, names: pd.Series, metric: Metric) -> Fig
 
     Args:
         table: Rows with ``passes, gain, gain_low, gain_high`` and, for labels, ``k``.
-        names: What each row belongs to; rows of one name are joined, so that they must be scored alike.
-        metric: What the gains are of.
+        names: The name of each row's line; a line joins its rows, which must be scored alike.
+        metric: The metric of the gains.
     """
     entries = names.nunique()
     figure, axes = canvas(5.6, 3.2 + 0.2 * (entries if entries > 1 else 0))
@@ -62,7 +62,7 @@ def size_curves(curves: pd.DataFrame, metric: Metric) -> Figure:
 
     Args:
         curves: One workload's rows ``name, size, mean, low, high``, a line per name in the order of rows.
-        metric: What is shown.
+        metric: The metric that is shown.
     """
     names = list(dict.fromkeys(curves["name"]))
     figure, axes = canvas(5.6, 3.2 + 0.2 * len(names))

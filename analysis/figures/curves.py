@@ -42,7 +42,7 @@ def marginals(tables: dict[str, pd.DataFrame], metric: Metric, *, gain: bool) ->
         tables: Rows of `analysis.questions.sensitivity.marginal` per hyperparameter, each of one workload,
             with the ``name`` of their curve; those of a relative ε are called ``relative epsilon``.
         metric: What is shown.
-        gain: Show the gain over the baseline instead of the value; that of the baseline itself is 0.
+        gain: Whether to show the gain over the baseline instead of the value; the baseline's own is 0.
     """
     if gain:
         tables = {n: t.assign(gain=t["gain"].mask(t["is_baseline"], 0.0)) for n, t in tables.items()}
@@ -124,7 +124,7 @@ def _band(axes: Axes, table: pd.DataFrame, x: str, scale: float, index: int, lab
 def _bars(
     axes: Axes, table: pd.DataFrame, columns: Sequence[str], scale: float, index: int, label: str
 ) -> None:
-    """A curve with an interval at every point that has one, be it that its neighbours have none."""
+    """A curve with an interval at every point that has one, even if its neighbours have none."""
     table = table.sort_values("value")
     center, low, high = (table[column].to_numpy(dtype=float) * scale for column in columns)
     axes.errorbar(

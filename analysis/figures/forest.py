@@ -1,4 +1,4 @@
-"""What was compared, one row each: gains over plain training with their intervals."""
+"""Gains over plain training with their intervals, one row for each compared way to train."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ class ForestRow:
 
     Attributes:
         label: What it is called.
-        gain: Mean gain over plain training, in the metric's unit; 0 for that itself.
-        low: Lower end of its 95 % interval; NaN where there is none.
+        gain: Mean gain over plain training, in the metric's unit; 0 for plain training itself.
+        low: Lower end of its 95 % interval; NaN if there is none.
         high: Upper end.
-        values: Each seed's gain, drawn where there is no interval.
+        values: Each seed's gain, drawn if there is no interval.
         told: The gain in words, set beside the row.
         marked: Whether it is what is recommended.
     """
@@ -35,7 +35,7 @@ class ForestRow:
 
 
 def gains_forest(rows: Sequence[ForestRow], metric: Metric) -> Figure:
-    """Gains over plain training in the order of the rows, the first on top; what is recommended is filled.
+    """Gains over plain training in the order of the rows, the first on top; the recommended one is filled.
 
     Args:
         rows: What was compared.

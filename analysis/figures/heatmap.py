@@ -16,17 +16,17 @@ from analysis.notation import digits_of, number
 from analysis.records import Metric, rows, size_label
 
 _HATCH = "////"
-"""Over cells whose gain is not significant."""
+"""Hatching of cells whose gain is not significant."""
 
 
 def epsilon_p_map(cells: pd.DataFrame, metric: Metric, *, gain: bool) -> Figure:
     """One map of a grid.
 
     Args:
-        cells: The cells of one panel, as `analysis.questions.sensitivity.epsilon_p_cells` gives them.
+        cells: The cells of one panel, as `analysis.questions.sensitivity.epsilon_p_cells` returns them.
         metric: What is shown.
-        gain: Show gains over the baseline, on a diverging map centred on 0 with cells hatched that are not
-            significant, rather than values.
+        gain: Whether to show gains over the baseline rather than values: on a diverging map centred on 0,
+            with hatched cells where a gain is not significant.
 
     Returns:
         A figure; a cell holds mean, half width of the 95 % interval, and n.
@@ -103,7 +103,7 @@ def _write(
 
 
 def _empty(axes: Axes, x: int, y: int, cell: Mapping[str, Any], gid: str) -> None:
-    """A cell without a number: densely hatched where all its trials failed, lightly where none ran.
+    """A cell without a number: densely hatched if all its trials failed, lightly if none ran.
 
     One that is the baseline, and so has no gain, is not hatched.
     """

@@ -39,7 +39,7 @@ def gain_forest(table: pd.DataFrame, labels: Sequence[str], metric: Metric) -> F
 
 
 def critical_difference(names: Sequence[str], ranks: Sequence[float], difference: float) -> Figure:
-    """A critical-difference diagram (Demšar 2006): mean ranks, with bars over what is not told apart.
+    """A critical-difference diagram (Demšar 2006): mean ranks, with bars over ranks that do not differ.
 
     Args:
         names: Treatments.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 INK, MUTED, RULE, PAPER = "#1c2733", "#66727f", "#d9dfe6", "#fdfdfe"
 ON_DARK, ON_LIGHT = "#fbfbfb", "#15191e"
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7f7f7f")
-"""Okabe and Ito's colours, told apart with every common colour vision."""
+"""Okabe and Ito's colours, which people with every common colour vision can distinguish."""
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 
 _THEMED = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)", PAPER: "var(--card)"}
@@ -90,12 +90,12 @@ def plain_bar(bar: Colorbar) -> None:
 
 
 def literal(text: str) -> str:
-    """Text that is drawn as it stands: a dollar sign starts no formula."""
+    """Text that is drawn as it is: a dollar sign starts no formula."""
     return text.replace("$", r"\$")
 
 
 def marked(number: int) -> str:
-    """The ``gid`` of what stands for a figure's mark of this number; see `analysis.document.Mark`."""
+    """The ``gid`` of the element for a figure's mark of this number; see `analysis.document.Mark`."""
     return f"mark-{number}"
 
 
@@ -134,8 +134,7 @@ def inline_svg(
         name: Unique within the page.
         title: Short name, already escaped for HTML.
         description: What the figure shows, already escaped for HTML.
-        marks: Of every mark, by its number, what it shows, already escaped for HTML, and the rows of its
-            trials.
+        marks: For every mark, by its number, its text, already escaped for HTML, and the rows of its trials.
     """
     text = svg(figure, name)
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
@@ -158,7 +157,7 @@ def inline_svg(
 
 
 def _mark(marks: Sequence[tuple[str, str]], number: int) -> str:
-    """The element of a mark, which browsers show the text of; a plain one where it says nothing."""
+    """The element of a mark, whose text browsers show; a plain one if it has no text."""
     if number >= len(marks):
         return "<g>"
     text, trials = marks[number]

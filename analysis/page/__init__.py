@@ -1,1 +1,1 @@
-"""What stands around the sections of a page: its head, how to run it again, and all trials."""
+"""The parts of a page around its sections: its head, how to run it again, and all trials."""

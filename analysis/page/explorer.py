@@ -19,10 +19,10 @@ _DIGITS = 5
 
 _CURVE_DIGITS = 4
 _CURVE_NUMBERS = 240_000
-"""Numbers that all curves may take together, about 1.5 MB; longer ones are thinned out."""
+"""The most numbers of all curves together, about 1.5 MB; longer curves are thinned out."""
 
 _FEWEST_POINTS = 12
-"""Points that a curve keeps in any case."""
+"""The least points that a curve keeps."""
 
 _STATIC = 25
 """Rows that a page without scripts shows."""
@@ -33,7 +33,7 @@ class Field:
     """A column of the table.
 
     Attributes:
-        name: What a filter calls it.
+        name: Its name in a filter.
         label: Heading.
         values: One per row of `Records.trials`: numbers, None where there is none, or texts.
         digits: Decimals of its numbers; None for as many as they need, or for texts.
@@ -138,7 +138,7 @@ def _scored(trials: pd.DataFrame, column: str, metric: Metric, name: str) -> Fie
 
 
 def _gains(records: Records) -> Field:
-    """What each complete trial gains on validation over the baseline of its seed."""
+    """Each complete trial's gain on validation over the baseline of its seed."""
     metric = records.selected
     scored = with_gain(records, records.complete(controls=True), metric)
     gain = scored.set_index("row")["gain"] if len(scored) else pd.Series(dtype=float)
@@ -177,13 +177,13 @@ def _compact(field: Field) -> dict[str, Any]:
 
 
 def _drawn(records: Records) -> list[Metric]:
-    """What curves are drawn of: the selected metric on training and on validation."""
+    """The metrics of the curves: the selected metric on training and on validation."""
     columns = (records.curve.replace("valid_", "train_", 1), records.curve)
     return [Metric(c, records.mode == "max") for c in dict.fromkeys(columns) if c in records.epochs]
 
 
 def _curves(records: Records) -> tuple[list[list[Any]], list[int]]:
-    """The curves of every training, thinned out where all would take too much room, and whose is which."""
+    """The curves of every training, thinned out if all would take too much room, and each trial's curve."""
     metrics = _drawn(records)
     if not metrics or records.epochs.empty:
         return [], [-1] * len(records.trials)

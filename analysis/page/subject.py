@@ -1,4 +1,4 @@
-"""What a page is about: its head, and how to run again what it shows."""
+"""The subject of a page: its head, and how to run its sweep again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ class Definition:
     """A sweep file that runs what was run, with every override in it.
 
     Attributes:
-        file: What it is called.
-        typed: The command that was typed; where that was not recorded, what runs the file.
-        text: What it holds; "" where that was not recorded.
+        file: Its name.
+        typed: The command that was typed or, if it was not recorded, one that runs the file.
+        text: Its content; "" if it was not recorded.
     """
 
     file: str
@@ -26,24 +26,24 @@ class Definition:
 
     @property
     def command(self) -> str:
-        """What runs the file."""
+        """The command that runs the file."""
         return f"dropattack run {self.file}"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What stands around a page's sections.
+    """The parts of a page around its sections.
 
     Attributes:
         kicker: What kind of page it is.
         name: Its heading.
-        summary: What the sweep's file says of itself; "" where it says nothing.
-        facts: Counts for the head: what, and how many.
+        summary: The summary in the sweep's file; "" if there is none.
+        facts: Counts for the head, by name.
         workloads: How many workloads it is about.
-        definitions: What runs it again.
-        versions: Of the libraries it ran with, by name.
+        definitions: The sweep files that run it again.
+        versions: Versions of the libraries with which it ran, by name.
         closing: The last remark.
-        explorer: All trials; nothing where the page has no table of them.
+        explorer: All trials; ``None`` if the page has no table of them.
     """
 
     kicker: str

@@ -38,20 +38,20 @@ from trainables.recipe.examples import CLEAN
 _BEST = "DropAttack-(I-H)"
 _STATED = ("targets", "epsilon", "p", "k")
 _OWN_NAMES = {"freeat": {"k": "m"}}
-"""What a method calls a hyperparameter that the papers name alike for all."""
+"""A method's own name of a hyperparameter that the papers name alike for all methods."""
 _INSTEAD = {"dropen-pgd": "pgd"}
-"""The ordinary method that stands in for a paper's own form of it, where that was not trained."""
+"""The ordinary method that replaces a paper's own form of it, if that was not trained."""
 _DESCENT, _ACCURACY = "_descent", "_accuracy"
 _COMPARABLE = ("workload", "metric", "training_examples", "train_size")
-"""What a number shares with the baseline and the best result that it is told from."""
+"""The columns that a number shares with the baseline and the best result with which it is compared."""
 
 
 def compare(records: Records) -> pd.DataFrame:
-    """Every published number that these records say something about.
+    """Every published number with which these records can be compared.
 
     A published row is matched by workload, metric, method and those hyperparameters that it states; a full
-    split counts as its size. Of the trials that match, those count that deviate least from the paper's
-    settings; where several of their settings match, they are scored as `scored_families` does.
+    split counts as its size. Of the matching trials, those count that deviate least from the paper's
+    settings; if several of their settings match, they are scored as `scored_families` does.
 
     Returns:
         ``paper, table, row, workload, metric``, the hyperparameters that the row states and those of its
@@ -67,14 +67,14 @@ def compare(records: Records) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Cell:
-    """A published number and the trials that it is compared with.
+    """A published number and the trials with which it is compared.
 
     Attributes:
         row: The number, as `load` has it, with its paper.
-        column: Where records hold its metric.
+        column: The records' column of its metric.
         trials: Rows of `Records.trials`.
-        differing: How these deviate from the paper's settings.
-        beside: The paper's baseline and its best result, NaN where it prints none.
+        differing: How their settings deviate from the paper's.
+        beside: The paper's baseline and its best result, NaN if it prints none.
     """
 
     row: Mapping[str, Any]
@@ -85,7 +85,7 @@ class Cell:
 
 
 def matched(records: Records) -> tuple[Records, list[Cell]]:
-    """Every published number that these records say something about, with their trials.
+    """Every published number with which these records can be compared, with their trials.
 
     Returns:
         The records, with accuracy descents among their columns, and the numbers.
@@ -160,7 +160,7 @@ def _whole(column: str) -> str:
 
 
 def _column(trials: pd.DataFrame, metric: str) -> str:
-    """The column that holds a metric: of all test examples or else of the most; "" where there is none."""
+    """The column of a metric: over all test examples or else over the most; "" if there is none."""
 
     def examples(column: str) -> float:
         case = Case.of_metric(column.replace(_DESCENT, _ACCURACY))
@@ -177,7 +177,7 @@ def _matches(
 ) -> "pd.Series[bool]":
     """Which of a workload's trials are of the configuration that a published row states.
 
-    No controls are, but where it states a p of 0.
+    Controls are not, unless it states a p of 0.
 
     A p of 0 is standard training, under whatever name. Every paper's ε is absolute.
     """
@@ -262,7 +262,7 @@ _PRINTED_WITH = (
     *("epsilon", "p", "k", "train_size"),
     *("training_examples", "attack", "attack_epsilon", "pixel_epsilon"),
 )
-"""What a row states that tells where a number stands."""
+"""The statements of a row that tell where a number is printed."""
 
 
 def _test_error(row: Mapping[str, Any], scored: pd.DataFrame, column: str, of: str) -> float:

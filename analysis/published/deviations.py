@@ -1,4 +1,4 @@
-"""What is different about a training from the one behind a published number, setting by setting."""
+"""How a training differs from the one behind a published number, setting by setting."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ class Deviation:
 
     Attributes:
         about: The setting in words.
-        paper: What the paper has.
-        here: What was trained with.
+        paper: The paper's value.
+        here: The value in the training here.
         source: Where the paper states it.
-        withholds: Whether there can be no verdict.
+        withholds: Whether it rules out a verdict.
     """
 
     about: str
@@ -43,7 +43,7 @@ class Deviation:
 def deviations(
     paper: str, row: Mapping[str, Any], trials: pd.DataFrame, sizes: pd.Series, incomplete: Sequence[str]
 ) -> list[tuple[Deviation, ...]]:
-    """What deviates in each of these trials from the conditions of a published number.
+    """How each of these trials deviates from the conditions of a published number.
 
     A setting that a trial does not have, or that the paper does not state, deviates from nothing.
 
@@ -76,7 +76,7 @@ def deviations(
 
 
 def of_the_test(paper: str, row: Mapping[str, Any], setting: str) -> str:
-    """What is known of the test split behind a published number; "" where nothing is."""
+    """What is known of the test split behind a published number; "" if nothing is."""
     return next((known["value"] for known in _stated(paper, row) if known["setting"] == setting), "")
 
 

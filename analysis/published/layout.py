@@ -20,9 +20,9 @@ class Printed:
 
     Attributes:
         paper: One of `analysis.published.PAPERS`.
-        name: What it is called there, such as ``Table 10``.
-        cells: The rows of `analysis.published.compare` that belong to it, with ``line``, ``column`` and their
-            places, ``line_place`` and ``column_place``.
+        name: Its name in the paper, such as ``Table 10``.
+        cells: Its rows of `analysis.published.compare`, with ``line``, ``column`` and their places,
+            ``line_place`` and ``column_place``.
         count: How many numbers the paper prints there.
     """
 
@@ -48,7 +48,7 @@ class Printed:
 
 
 def printed(table: pd.DataFrame) -> list[Printed]:
-    """Every table and figure that something was measured of, paper by paper in the papers' order.
+    """Every table and figure with a measured number, paper by paper in the papers' order.
 
     Args:
         table: What `analysis.published.compare` gave.

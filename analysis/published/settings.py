@@ -10,10 +10,10 @@ _SETTINGS = ("targets", "epsilon", "p", "k")
 
 
 def best_settings(workload: str, top: int = 1) -> Sequence[Mapping[str, Any]]:
-    """What the paper's tables 3 to 10 have the best test accuracy with, on the whole training split.
+    """The settings with the best test accuracy in the paper's tables 3 to 10, on the whole training split.
 
     The accuracies are printed numbers of a test split, so that the order is the paper's and not a finding. Of
-    settings that stand in several tables the best number counts, of equal numbers the first.
+    a setting in several tables, the best number counts; of equal numbers, the first.
 
     Args:
         workload: Name of a workload.

@@ -1,4 +1,4 @@
-"""Whether what was measured fits a published number: one interval, which is printed and which decides."""
+"""Whether a measured mean fits a published number: one printed interval decides."""
 
 import math
 
@@ -14,11 +14,11 @@ def half_width(
 ) -> float:
     """Half the 95 % interval of the difference between our mean and a published one.
 
-    Two sources of error add up: the seeds, by Student's t with the degrees of freedom that are left, and the
-    examples that each side tested with, which is known from their number.
+    Two sources of error add up: the seeds, by Student's t with the remaining degrees of freedom, and the test
+    examples of each side, by their number.
 
     Args:
-        ours: Measured.
+        ours: The measured results.
         runs: Seeds behind the published number; 1 where that is not stated.
         spent: See `analysis.statistics.t_half_width`.
         theirs: Standard deviation of the published number's seeds; as ours where it is ``None``.
@@ -39,12 +39,12 @@ def half_width(
 def verdict(mean: float, half: float, paper: float, alternative: float) -> str:
     """Whether a measured mean fits a published number.
 
-    It *differs* where the published number lies outside ``mean`` ± ``half``. It *agrees* where that lies
-    inside and ``alternative`` outside. Where both lie inside, the data cannot tell them apart and it is
-    *undecided*, as it is without an interval.
+    It *differs* if the published number lies outside ``mean`` ± ``half``. It *agrees* if that lies inside and
+    ``alternative`` outside. If both lie inside, the data cannot tell them apart and it is *undecided*, as it
+    is without an interval.
 
     Args:
-        mean: Measured.
+        mean: The measured mean.
         half: `half_width`.
         paper: The published number, in the same unit.
         alternative: What it must be told from: the paper's baseline for an attack, its best result for a

@@ -1,4 +1,4 @@
-"""What a comparison of two ways to train amounts to: help, harm, no difference, or not known."""
+"""The outcome of comparing two ways to train: help, harm, no difference, or unknown."""
 
 import math
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ MARGIN = 0.002
 """Differences of shares that do not matter: 0.2 points, which is what ten of 5,000 test examples make."""
 
 MARGIN_OF_SPREAD = 0.5
-"""Differences of other metrics that do not matter, as a part of the standard deviation of plain training over
+"""Differences of other metrics that do not matter, as a share of plain training's standard deviation over
 seeds: another seed alone moves a result by more than half of it in 62 % of cases."""
 
 FIRST_SEEDS = 10
-"""Seeds that show a gain of one standard deviation in 80 % of cases; asked for where no spread is known."""
+"""Seeds that show a gain of one standard deviation in 80 % of cases; recommended if no spread is known."""
 
 
 class Outcome(StrEnum):
@@ -43,7 +43,7 @@ class Effect:
         sd: Standard deviation of the differences; NaN where n < 2.
         p: p-value after Holm's correction; NaN where there is no test.
         values: The difference of each seed.
-        scored_on: How the seeds came to be the ones that count, a key of `analysis.scoring.TIERS`.
+        scored_on: How the scored seeds were chosen, a key of `analysis.scoring.TIERS`.
     """
 
     n: int
@@ -101,10 +101,10 @@ class Answer:
 
     Attributes:
         outcome: What is known.
-        effect: By how much; that of n = 0 where nothing was compared.
+        effect: The difference; with n = 0 if nothing was compared.
         too_coarse: Whether all seeds were equal on a test split that is too small to show what matters.
-        needed: Seeds that would decide it with 80 % power, were the difference as observed, or else as large
-            as what matters; NaN where it is decided, infinite where no number would do.
+        needed: Seeds that would decide it with 80 % power, if the true difference were the observed one or
+            else the smallest that matters; NaN if it is decided, infinite if no number would do.
     """
 
     outcome: Outcome
@@ -114,15 +114,15 @@ class Answer:
 
     @property
     def decided(self) -> bool:
-        """Whether more seeds would tell no more."""
+        """Whether more seeds would show nothing more."""
         return self.outcome in (Outcome.HELPS, Outcome.HARMS, Outcome.ALIKE)
 
 
 def answer(effect: Effect, scale: Scale) -> Answer:
-    """What an effect shows.
+    """The outcome that an effect shows.
 
-    A difference whose whole interval lies within the margin does not matter, be it told from 0 or not. Others
-    help or harm where the corrected test says so. Without an interval nothing is decided.
+    A difference whose whole interval lies within the margin does not matter, significant or not. Other
+    differences help or harm if the corrected test is significant. Without an interval nothing is decided.
     """
     if not effect.n:
         return Answer(Outcome.UNTESTED)

@@ -16,7 +16,7 @@ from analysis.scoring import places
 from dropattack.settings import EQUAL_PASSES
 
 SAME_COST = 0.01
-"""Passes that differ by at most this part cost the same: attacks that pause make parts of passes."""
+"""Passes that differ by at most this share cost the same: attacks that pause make fractions of passes."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Arm:
         mean: Mean result, in the metric's unit.
         low: Lower end of its 95 % interval; NaN where there is none.
         high: Upper end.
-        over_baseline: What it gains over plain training of the same seeds; of n = 0 for that itself.
-        method_over: Of a control: what the method has more, with the same settings where it ran with them.
-        alike: Whether it did.
+        over_baseline: Its gain over plain training of the same seeds; with n = 0 for plain training itself.
+        method_over: For a control: the method's gain over it, at the same settings if it ran with them.
+        alike: Whether it ran with them.
         results: Its result by seed, larger is better.
         is_baseline: Whether it is plain training at one pass per step.
         is_chosen: Whether it is the method that validation chooses.
@@ -78,8 +78,8 @@ class Chosen:
         identity: See `Arm.identity`.
         valid: Mean validation value over the searched seeds; NaN where it ran on fresh ones alone.
         seeds: How many searched seeds it has.
-        candidates: Among how many configurations of attacks it was chosen, pruned ones too.
-        training: What is particular to its training settings, for people; "" where there are no others.
+        candidates: How many configurations of attacks it was chosen from, with pruned ones.
+        training: How its training settings differ from others, for people; "" if there are no others.
     """
 
     configuration: str
@@ -118,7 +118,7 @@ class Compared:
 
     @property
     def equal_cost(self) -> Arm | None:
-        """Plain training that costs what the method costs and shares seeds with it; nothing without one."""
+        """Plain training at the method's cost that shares seeds with it; ``None`` if there is none."""
         method = self.method
         found = [
             arm
@@ -167,7 +167,7 @@ def _chosen(records: Records) -> dict[str, str]:
 
 
 def _setting(own: pd.DataFrame, best: str | None) -> float:
-    """The training settings that a workload is compared under: of what was chosen, or else the commonest."""
+    """The training settings under which a workload is compared: the chosen one's, or else the commonest."""
     of = own if best is None else own[own[CONFIGURATION] == best]
     return float(of["setting"].mode().iloc[0])
 

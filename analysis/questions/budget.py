@@ -1,4 +1,4 @@
-"""What results cost: quality against passes, and how much training data a method saves."""
+"""The cost of results: quality against passes, and how much training data a method saves."""
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,9 @@ from analysis.statistics import estimate
 
 
 def quality_by_passes(records: Records, metric: Metric) -> pd.DataFrame:
-    """Results against K and its cost, of every method and target set that was tried with several K.
+    """Results against K and its cost, for every method and target set that was tried with several K.
 
-    Only what shares a recipe and the scale of ε is a series over K.
+    Only trials that share a recipe and the scale of ε form a series over K.
 
     Returns:
         The columns of `summarise_families` by ``method, targets, scale, k``, and ``per_pass, per_pass_low,
@@ -68,10 +68,10 @@ def data_saved(curves: pd.DataFrame, metric: Metric) -> pd.DataFrame:
     A method that reaches with n examples what standard training needs n' for saves 1 - n/n'. n' is read
     off the baseline's curve, made monotone, by interpolation over log n; each seed has its own curve.
 
-    A result below or above the whole curve only bounds n'. A mean over the other seeds would find savings
-    where there are none, above all at the smallest size, where half of all seeds lie below by luck: so there
-    is none unless all seeds lie inside. Where some lie beyond and none below, n' is at least the largest size
-    of the curve, which bounds the mean from below.
+    A result below or above the whole curve only bounds n'. A mean over the other seeds would find false
+    savings, above all at the smallest size, at which half of all seeds lie below by luck: so there is no mean
+    unless all seeds lie inside. If some lie beyond and none below, n' is at least the largest size of the
+    curve, which bounds the mean from below.
 
     Args:
         curves: What `training_size_curves` gave.

@@ -13,9 +13,8 @@ from analysis.statistics import ALPHA, estimate, holm
 def compare_sweeps(first: Records, second: Records) -> pd.DataFrame:
     """What changed between two sweeps, for every configuration that both ran.
 
-    Two sweeps ran one configuration where they asked for the same hyperparameters and settings: their code
-    and data may differ. What each of them trained once for several settings is one configuration. Pairs are
-    equal seeds.
+    Two sweeps ran one configuration if they asked for the same hyperparameters and settings; their code and
+    data may differ. Settings that one of them trained once are one configuration. A pair has equal seeds.
 
     Args:
         first: The older.
@@ -60,7 +59,7 @@ def compare_sweeps(first: Records, second: Records) -> pd.DataFrame:
 
 
 def differing_settings(several: Sequence[Records]) -> pd.DataFrame:
-    """What sweeps were asked for, or ran with, differently.
+    """The settings, versions and machines in which sweeps differ.
 
     Returns:
         One row per setting that is not the same in all: ``setting`` (its place in a sweep file, stages by

@@ -15,12 +15,12 @@ from analysis.records import Metric
 class Conclusion:
     """What is concluded of one workload.
 
-    All of it is of the training settings of what validation chooses. Seeds that chose a configuration and
+    All of it holds for the training settings of the configuration that validation chooses. Searched seeds and
     fresh ones are never pooled.
 
     Attributes:
         workload: Its name.
-        metric: What results are of.
+        metric: The metric of the results.
         scale: Which differences matter.
         arms: All that was compared, plain training first.
         chosen: What validation chooses among attacks; nothing where there is none.
@@ -30,7 +30,7 @@ class Conclusion:
         equal_epochs: The method against plain training of as many epochs, at one pass per step.
         use: What to use; nothing where there is no complete trial of a candidate.
         layers: Which layers; nothing where one target set alone was tried.
-        next: What to do next.
+        next: The next step.
     """
 
     workload: str

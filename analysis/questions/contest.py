@@ -1,4 +1,4 @@
-"""Arms against each other: the best of those in question against the best of the others, on fresh seeds."""
+"""Compares arms: the best of those in question with the best of the others, on fresh seeds."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -26,8 +26,8 @@ class Entrant:
         arm: The stage that searched for it; of a control the control's name.
         configuration: Its settings for people.
         identity: Names the configuration; see `trainables.trial.Identity`.
-        tried: Configurations that its stage tried, those that were stopped too; 0 of a control.
-        spent: Passes over the training split that its stage took; 0 of a control.
+        tried: Configurations that its stage tried, with stopped ones; 0 for a control.
+        spent: Passes over the training split that its stage took; 0 for a control.
         chosen_by: Mean validation value of its configuration on the seeds that were searched.
         searched: How many seeds that is.
         passes: Forward-backward passes over the training split of one training.
@@ -57,7 +57,7 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Contrast:
-    """What the contender has more than the rival on the same fresh seeds: the one planned test.
+    """The contender's gain over the rival on the same fresh seeds: the one planned test.
 
     Attributes:
         effect: The difference; p after Holm's correction over the workloads of the sweep.
@@ -87,9 +87,9 @@ class Met:
         contender: The best of the arms in question, by validation on the searched seeds.
         rival: The best of the others, likewise.
         contrast: The contender against the rival.
-        over: What the contender has more than every other arm, by arm; p after Holm's correction over them.
+        over: The contender's gain over each other arm, by arm; p after Holm's correction over them.
         controls: Control experiments of the contender's configuration.
-        over_controls: What the contender has more than each, by control; p after Holm's correction over them.
+        over_controls: The contender's gain over each, by control; p after Holm's correction over them.
         seeds: Fresh seeds that the sweep asks for.
     """
 
@@ -195,7 +195,7 @@ def _controls_of(records: Records, own: pd.DataFrame, others: pd.DataFrame) -> p
 
 
 def _contest(records: Records, searched: pd.DataFrame, arms: Sequence[str]) -> Contest:
-    """Who meets, as the sweep's engine decided it."""
+    """The arms that meet, as the sweep's engine decided."""
     contest, races = Contest(arms), set(records.races)
     counts = (searched["state"] == COMPLETE) & searched["value"].notna()
     plain = (searched["method"] == BASELINE) | (searched[CONTROL] == "")
@@ -245,7 +245,7 @@ def _entrant(
 
 
 def _over(one: Entrant, other: Entrant) -> Effect:
-    """What one arm has more than another, paired by seed; p is not corrected."""
+    """One arm's gain over another, paired by seed; p is not corrected."""
     shared = sorted(one.results.keys() & other.results.keys())
     values = [one.results[seed] - other.results[seed] for seed in shared]
     if not values:
@@ -273,7 +273,7 @@ def _contrast(records: Records, met: Met, p: float) -> Contrast:
 
 
 def judged(effect: Effect, equivalence: float, margin: float) -> Outcome:
-    """What a planned difference amounts to: it helps or harms only where it is shown, and beyond the margin.
+    """The outcome of a planned difference: it helps or harms only if it is significant and beyond the margin.
 
     Args:
         effect: The difference, with its corrected p-value.

@@ -1,4 +1,4 @@
-"""Does the method work: beside other methods, and beside what would explain its gain away."""
+"""Does the method work, compared with other methods and with what could explain its gain away?"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -112,7 +112,7 @@ def compare_methods(scored: pd.DataFrame) -> pd.DataFrame:
 
 
 class _Over(NamedTuple):
-    """What a method has more than a control by seed, which trainings that is of, and how they match.
+    """A method's gain over a control by seed, the trainings behind it, and how they match.
 
     Attributes:
         differences: By seed.
@@ -128,12 +128,12 @@ class _Over(NamedTuple):
 
 
 def _over(within: pd.DataFrame, family: str, control: str) -> _Over:
-    """What a method has more than a control.
+    """A method's gain over a control.
 
     Args:
-        within: What is scored under one workload and training setting.
+        within: Scores under one workload and training setting.
         family: The control's.
-        control: Which it is; of a method itself nothing is compared.
+        control: Which control it is; a method itself is compared with nothing.
     """
     own = within[within["family"] == family]
     differences = own.groupby("seed")["over"].mean().dropna()

@@ -1,4 +1,4 @@
-"""Which configurations are best in some way, where a sweep has several aims."""
+"""Which configurations are best in some way, for a sweep with several aims."""
 
 import pandas as pd
 
@@ -17,8 +17,8 @@ def aims_of(records: Records) -> list[Metric]:
 def front(records: Records) -> pd.DataFrame:
     """Every searched configuration by its means over the searched seeds, and which are on the front.
 
-    A configuration is on its workload's front where no other one has a mean at least as good in every aim and
-    a better one in some. Controls are no candidates; plain training is.
+    A configuration is on its workload's front if no other one has a mean at least as good in every aim and a
+    better one in some. Controls are no candidates; plain training is.
 
     Returns:
         One row per configuration with a value of every aim, those of the front first, of these the best first

@@ -51,7 +51,7 @@ def direction(model: nn.Module, seed: int) -> Direction:
 
     Args:
         model: Trained; its weights give the norms.
-        seed: Which direction.
+        seed: Seed of the direction.
 
     Returns:
         A tensor for every parameter with at least two dimensions: ``d_i · ‖w_i‖ / ‖d_i‖`` for each filter i
@@ -105,10 +105,10 @@ def surface(
         split: Where the loss is measured, the test split in the paper.
         steps: Points per side.
         reach: The grid spans [-reach, reach] in units of the filter norms.
-        seed: Of the two directions, shared by all models.
+        seed: Seed of the two directions, shared by all models.
         progress: Called with how many points are done, and how many there are.
-        known: Points by label that are not computed again; what is computed is added. They are of the same
-            state, split and seed.
+        known: Points by label that it does not compute again, and to which it adds computed ones. They must
+            be of the same state, split and seed.
 
     Returns:
         Tidy rows ``label, delta, eta, loss, accuracy``, the accuracy in [0, 1].

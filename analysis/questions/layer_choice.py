@@ -1,4 +1,4 @@
-"""Which layers are worth attacking, told by comparing every two target sets."""
+"""Which layers are worth attacking, from comparing every two target sets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ class LayerChoice:
     Attributes:
         leader: The one of largest gain.
         gain: Its mean gain over plain training; NaN where there is none.
-        beaten: Those that it is told apart from, Holm-corrected over all pairs.
-        alike: Those that it is not told apart from.
+        beaten: Those that it beats significantly, Holm-corrected over all pairs.
+        alike: Those from which it does not differ significantly.
         unscored: How many more were tried, but not scored as the leader was.
-        flattered: Whether gains come from the runs that chose them, which tests nothing.
+        flattered: Whether gains come from the runs that chose them, which is no test.
         seeds: How many seeds the leader's gain has.
     """
 
@@ -46,10 +46,10 @@ def layer_choices(records: Records, metric: Metric, settings: pd.DataFrame) -> d
     Args:
         records: What was recorded.
         metric: What gains are of.
-        settings: One trial per workload, under whose training settings, and scale of ε, it is asked.
+        settings: One trial per workload, whose training settings and scale of ε apply.
 
     Returns:
-        Nothing of workloads of which only one target set was tried.
+        What is known, without workloads that tried only one target set.
     """
     scored = scored_target_sets(records, metric)
     if scored.empty:

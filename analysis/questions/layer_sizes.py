@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 FACTOR = 2.0
-"""From here on sizes differ so much that a gain may be that of the size, whatever the order."""
+"""Above this factor, a gain may come from the size, whatever the order."""
 
 SAME = 1.1
-"""Up to here sizes count as equal, and their order says nothing."""
+"""Up to this factor, sizes count as equal, and their order says nothing."""
 
 _FEWEST = 4
 """Target sets whose two orders agree by chance once in twelve times; fewer do so too often."""
@@ -18,7 +18,7 @@ _FEWEST = 4
 
 @dataclass(frozen=True)
 class Confounding:
-    """How the sizes of the attacks stand beside the ranking of what was attacked.
+    """The sizes of attacks, compared with the ranking of what they attacked.
 
     Attributes:
         smallest: The target set that was attacked least, for its norm.
@@ -43,10 +43,11 @@ class Confounding:
 
 
 def confounding(ranked: pd.DataFrame) -> Confounding | None:
-    """What is to be said of one ranking, and None where sizes cannot explain it.
+    """The sizes behind one ranking; None if sizes cannot explain it.
 
-    They can where the largest is more than `FACTOR` times the smallest, and where they differ at all (by more
-    than the factor `SAME`) and put four or more target sets in the order of their gains, or in its reverse.
+    Sizes can explain it if the largest is more than `FACTOR` times the smallest. They also can if they differ
+    at all (by more than the factor `SAME`) and put four or more target sets in the order of their gains, or
+    in its reverse.
 
     Args:
         ranked: Rows of one workload, training setting and scale of `rank_target_sets`.

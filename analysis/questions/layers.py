@@ -17,7 +17,7 @@ _SIZE = "train_relative_size"
 
 
 def scored_target_sets(records: Records, metric: Metric) -> pd.DataFrame:
-    """What `scored_families` gives for target sets: one unbiased gain per target set and seed.
+    """Scores target sets as `scored_families` does: one unbiased gain per target set and seed.
 
     Target sets attacked at an absolute and at a relative ε are ranked apart: ``scale`` says which, and each
     has a ``setting`` of its own. Those that SAM perturbs by its ρ are not ranked.
@@ -37,8 +37,8 @@ def scored_target_sets(records: Records, metric: Metric) -> pd.DataFrame:
 def rank_target_sets(scored: pd.DataFrame) -> pd.DataFrame:
     """Ranks target sets by mean gain within each workload and training setting.
 
-    Only those are ranked that are scored alike, in the most trustworthy way that is there: where some were
-    confirmed, the others stand below them without a rank. Target sets that are the same trainings share one.
+    It ranks only target sets that are scored alike, in the most trustworthy way available: if some were
+    confirmed, the others come below them without a rank. Target sets with the same trainings share a rank.
 
     Args:
         scored: What `scored_target_sets` gave.

@@ -1,4 +1,4 @@
-"""What to do next: one command that would decide what is undecided."""
+"""The next step: one command that would decide what is undecided."""
 
 import math
 import shlex
@@ -19,12 +19,12 @@ _FIRST_FRESH = 100
 
 @dataclass(frozen=True)
 class NextStep:
-    """What would tell more.
+    """A step that would show more.
 
     Attributes:
         text: What to do and why, a sentence without its full stop.
-        command: What to type; "" where no command does it.
-        seeds: With how many seeds in all; 0 where that is not the question.
+        command: The command to type; "" if no command does it.
+        seeds: How many seeds in all; 0 if more seeds are not the step.
     """
 
     text: str

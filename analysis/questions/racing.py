@@ -1,4 +1,4 @@
-"""How many seeds each candidate of a race had, and why it got no more."""
+"""How many seeds each candidate of a race got, and why it got no more."""
 
 import math
 

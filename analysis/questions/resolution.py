@@ -1,4 +1,4 @@
-"""What can a test split of its size tell?"""
+"""How small a difference can a test split of its size show?"""
 
 import math
 
@@ -13,11 +13,11 @@ _TWO_SIDED = 1.96
 
 
 def resolution(records: Records, metric: Metric) -> list[str]:
-    """How finely each workload's test split can tell, in sentences.
+    """How small a difference each workload's test split can show, in sentences.
 
     An accuracy a on n examples has the standard error √(a (1 − a) / n) from its split alone, by any seed.
-    Of other metrics only the number of examples is said; of trials from before that was recorded, nothing.
-    Where a group is left out, the groups are named.
+    For other metrics the sentence has only the number of examples; there is none for trials that did not
+    record it. Where a group is left out, the groups are named.
 
     Args:
         records: What was recorded.

@@ -75,7 +75,7 @@ def top_eigenvalue(
         split: Its mean cross entropy is differentiated.
         iterations: Most products; each costs two backward passes over the split.
         tolerance: Stops when the estimate changes by a smaller share than this.
-        seed: Of the start.
+        seed: Seed of the start vector.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     generator = torch.Generator().manual_seed(seed)

@@ -24,10 +24,10 @@ from analysis.statistics import ALPHA
 
 @dataclass(frozen=True)
 class Verdict(Conclusion):
-    """What a sweep shows of one workload, the same wherever it is told.
+    """What a sweep shows of one workload, the same on page, terminal and MLflow.
 
     Attributes:
-        contest: What it shows where its stages are arms that compete; that is then its answer.
+        contest: What it shows if its stages are competing arms; that is then its answer.
     """
 
     contest: Met | None = None
@@ -208,7 +208,7 @@ def _plain_effect(effect: Effect) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Values that JSON knows: what is no number, or infinite, is null."""
+    """Values for JSON: NaN and infinity become null."""
     if isinstance(value, dict):
         return {name: _plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):

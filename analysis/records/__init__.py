@@ -59,7 +59,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Imports a public name when it is first asked for: what a metric is called needs no pandas."""
+    """Imports a public name when it is first asked for: the name of a metric needs no pandas."""
     for module, names in _HOMES.items():
         if name in names:
             return getattr(import_module(f"analysis.records.{module}"), name)

@@ -1,4 +1,4 @@
-"""What counts as one configuration and as a control in the tables of trials."""
+"""Decides what counts as one configuration and as a control in the tables of trials."""
 
 from collections.abc import Sequence
 
@@ -15,10 +15,11 @@ CONFIGURATION, CONTROL = "configuration_id", "control_experiment"
 
 
 def identified(trials: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
-    """Fills in who trials are that do not say so themselves, such as published numbers.
+    """Fills in the identity of trials that record none, such as published numbers.
 
-    Recorded trials say so, by what they compute. Of the others, equal settings are one configuration, and a
-    control is what the settings name: ``control`` itself, an ε or p of 0, or several ``rounds``.
+    Recorded trials have an identity, by what they compute. Of the others, equal settings are one
+    configuration, and a control is one by its settings: ``control`` itself, an ε or p of 0, or several
+    ``rounds``.
 
     Args:
         trials: Tidy rows, with "" in `CONFIGURATION` where it is not known.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 _UNIT = (0.0, 1.0)
 _BOUNDS = {"mcc": (-1.0, 1.0), "r2": (-math.inf, 1.0)} | dict.fromkeys(("rmse", "mae"), (0.0, math.inf))
-"""What the metrics that ship can be, by the end of their names; shares are in [0, 1]."""
+"""The bounds of shipped metrics, by the end of their names; shares are in [0, 1]."""
 _FRACTIONS = ("accuracy", "f1", "recall", "precision", "auroc", "exact_match", "calibration_error")
 
 
@@ -16,7 +16,7 @@ class Metric:
 
     Attributes:
         column: Name in the tables, such as ``test_accuracy``.
-        larger_is_better: Which way is up.
+        larger_is_better: Whether larger values are better.
     """
 
     column: str
@@ -34,7 +34,7 @@ class Metric:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """The least and the most that a value can be; infinite where that is not known."""
+        """The smallest and the largest possible value; infinite if unknown."""
         last = self.column.rpartition("_")[2]
         return _UNIT if self.is_fraction else _BOUNDS.get(last, (-math.inf, math.inf))
 
@@ -46,12 +46,12 @@ class Metric:
 
     @property
     def scale(self) -> float:
-        """What a value is multiplied by before it is shown."""
+        """The factor between a value and what is shown."""
         return 100.0 if self.is_fraction else 1.0
 
     @property
     def sign(self) -> int:
-        """1 where more is better, -1 where less is."""
+        """1 if larger is better, -1 if smaller is."""
         return 1 if self.larger_is_better else -1
 
     @property

@@ -1,4 +1,4 @@
-"""What ε is measured in: a number by itself and a multiple of a tensor's norm share no cell and no axis."""
+"""The scale of ε: an absolute number and a multiple of a tensor's norm share no cell and no axis."""
 
 import pandas as pd
 
@@ -14,5 +14,5 @@ def scale_of(trials: pd.DataFrame) -> pd.Series:
 
 
 def size_label(scale: str) -> str:
-    """What an axis of ε is called."""
+    """The label of an axis of ε."""
     return _LABELS[scale]

@@ -85,8 +85,7 @@ class Records:
     def hyperparameters(self) -> list[str]:
         """Columns that hold settings of methods, in a fixed order: targets, ε, p, K, then by name.
 
-        Beside those four, settings that have one value for all trials of a method tell nothing apart and
-        are left out.
+        Beside those four, it leaves out settings that have one value in all trials of a method.
         """
         own = self.method_settings
         varying = self.trials.groupby("method")[own].nunique().max()
@@ -102,7 +101,7 @@ class Records:
     def training(self) -> list[str]:
         """Columns that hold settings of training, data and model: those with a dot in their name.
 
-        What trained models are tested with is none of them.
+        The tests of trained models are not among them.
         """
         return sorted(
             c for c in self.trials.columns if "." in c and not _is_metric(c) and c not in _TESTED_WITH
@@ -110,7 +109,7 @@ class Records:
 
     @property
     def spelling(self) -> list[str]:
-        """Columns that tell how a trial was asked for, but for the seed; `labels` makes a name of them.
+        """Columns with the requested settings of a trial, without the seed; `labels` makes a name of them.
 
         What counts as one configuration is in `CONFIGURATION`: several spellings may be one.
         """
@@ -163,7 +162,7 @@ class Records:
         return [stage for stage in sorted(set(self.trials["stage"])) if stage in raced]
 
     def complete(self, controls: bool = False) -> pd.DataFrame:
-        """Trials that ran their whole budget and have a value: the only ones that statistics see.
+        """Trials that ran their whole budget and have a value: the only ones in statistics.
 
         Args:
             controls: Whether control experiments count too; they are no candidates for anything.
@@ -172,7 +171,7 @@ class Records:
         return complete if controls else complete[complete[CONTROL] == ""]
 
     def exploring(self) -> pd.DataFrame:
-        """Complete attacks that candidates are chosen from: all but those of confirmations."""
+        """Complete attacks from which candidates are chosen: all except those of confirmations."""
         complete = self.complete()
         return complete[~complete["stage"].isin(self.confirmations) & ~self.plain(complete)]
 

@@ -54,7 +54,7 @@ def section(records: Records) -> Section | None:
 
 
 def _has_several_settings(table: pd.DataFrame) -> bool:
-    """Whether a workload has several training settings, of which the verdict tells one."""
+    """Whether a workload has several training settings, of which the verdict covers one."""
     return bool(table["setting"].nunique() > table["workload"].nunique())
 
 
@@ -92,8 +92,8 @@ def _beside_controls(group: pd.DataFrame, metric: Metric, told: Sequence[str]) -
 
     Args:
         group: Methods and controls of one workload and training setting.
-        metric: What they are compared by.
-        told: Controls that the verdict tells of already.
+        metric: The metric by which they are compared.
+        told: Controls that the verdict names already.
     """
     table = group[~group["control"].isin(["", *told]) & group["over"].notna()]
     where = ("with " + table["configuration"]).where(table["alike"], "at its best")

@@ -71,7 +71,7 @@ def _findings(table: pd.DataFrame, records: Records) -> list[str]:
 
 
 def _rule(records: Records, own: pd.DataFrame) -> str:
-    """What the best is best in, and whether it keeps to the constraints."""
+    """The aim in which the best is best, and whether it keeps to the constraints."""
     rule = records.rule
     if not rule.constraints or own["keeps"].any():
         return f"Best by the sweep's rule, {rule}"

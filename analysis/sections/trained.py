@@ -16,7 +16,7 @@ _SEPARATOR = " · "
 
 
 def section(records: Records) -> Section | None:
-    """Every setting of training, data, model and methods that means something, also those that all share."""
+    """Every setting of training, data, model and methods that had an effect, also those that all share."""
     table = settings(records)
     if table.empty:
         return None

@@ -11,7 +11,7 @@ from analysis.records import CONFIGURATION, Metric, Records
 
 
 def section(records: Records) -> Section | None:
-    """The verdict of every workload; nothing before a trial is complete."""
+    """The verdict of every workload; ``None`` before a trial is complete."""
     found = verdicts(records)
     if not found:
         return None
@@ -57,7 +57,7 @@ def forest_row(arm: Arm, verdict: Verdict, sweep: str = "") -> ForestRow:
     Args:
         arm: The way.
         verdict: The verdict that compares it.
-        sweep: Which sweep it is of, where a figure shows several.
+        sweep: Its sweep, if a figure shows several.
     """
     marked = verdict.use is not None and verdict.use.arm is arm
     before, cost = f"{sweep}: " if sweep else "", f"{arm.passes:.3g}×"

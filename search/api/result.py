@@ -1,4 +1,4 @@
-"""What a sweep of a store shows, as Python has it."""
+"""What the records of a sweep show, for Python."""
 
 import html
 import tempfile
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Best:
-    """What to use for a workload: the method, or plain training or a control where those win.
+    """What to use for a workload: the method, or plain training or a control if that wins.
 
     Attributes:
-        usable: The recommendation as the command line has it.
+        usable: The recommendation, as the command line shows it.
         trains: A sweep that trains it with the searched seeds.
     """
 
@@ -50,7 +50,7 @@ class Best:
 
     @property
     def method(self) -> str:
-        """Name of the method that it computes."""
+        """Name of the recommended method."""
         return str(self.usable.record.trial.computed["method"])
 
     @property
@@ -62,30 +62,32 @@ class Best:
 
     @property
     def key(self) -> str:
-        """Key of the trial that gives the model."""
+        """Key of the trial that trained the model."""
         return self.usable.record.key
 
     def load_model(self) -> SavedModel:
-        """The trained model, at the best epoch of the seed with the best validation value.
+        """Loads the trained model: the best epoch of the seed with the best validation value.
 
         Raises:
-            UsageError: Its file is not there or damaged, or its workload is code that nobody gave.
+            UsageError: Its file is missing or damaged, or its workload is code that nobody gave.
         """
         if self.usable.model is None:
-            raise UsageError(f"the model of trial {self.key} is not in the store; train the sweep there anew")
+            raise UsageError(
+                f"the model of trial {self.key} is not in the store; train the sweep there again"
+            )
         with given_only():
             return load_model(self.usable.model, workload_named(self.workload))
 
 
 @dataclass(frozen=True, repr=False)
 class Result:
-    """A sweep as the records of a store stand; in a notebook it shows its verdict.
+    """A sweep with its records in a store; a notebook shows its verdict.
 
     Attributes:
         sweep: Its definition, as it was last run.
         store: Where it is kept.
         limit: The limit that ended the run, or nothing.
-        warning: What went wrong beside the trials in the run, or nothing.
+        warning: What went wrong in the run apart from trials, or nothing.
     """
 
     sweep: Sweep
@@ -95,7 +97,7 @@ class Result:
 
     @classmethod
     def load(cls, name: str, store: str | Path = "runs") -> "Result":
-        """What is recorded of a sweep, without running it.
+        """Reads what is recorded of a sweep, without running it.
 
         Raises:
             UsageError: It has not been run, or cannot be read.
@@ -125,14 +127,14 @@ class Result:
 
     @cached_property
     def verdicts(self) -> "Mapping[str, Verdict]":
-        """Does it help, what to use, on which layers, what next: by workload with complete trials."""
+        """The verdict of each workload with complete trials: does it help, what to use, where, what next."""
         from analysis.questions.verdict import verdicts
 
         return {each.workload: each for each in verdicts(self._tables)}
 
     @property
     def verdict(self) -> "Verdict":
-        """That of the sweep's first workload; see `verdicts`.
+        """The verdict of the sweep's first workload; see `verdicts`.
 
         Raises:
             UsageError: It has no complete trial.
@@ -141,7 +143,7 @@ class Result:
 
     @cached_property
     def bests(self) -> Mapping[str, Best]:
-        """What to use, by workload, of those with complete trials."""
+        """What to use for each workload with complete trials."""
         found = usable(self.store, self.sweep.name)
         return {each.record.trial.workload: Best(each, self._trains(each)) for each in found}
 
@@ -159,10 +161,10 @@ class Result:
 
         Args:
             path: A file that ends in ``.html`` or ``.md``, or a folder for all ``formats``.
-            formats: Of a folder: see `analysis.report.write_report`; ``html`` where none is named.
+            formats: Formats to write into a folder, see `analysis.report.write_report`; ``html`` by default.
 
         Returns:
-            The page, or the folder where no page was asked for.
+            The page, or the folder if no page was asked for.
 
         Raises:
             UsageError: It cannot be written there, or a format is unknown.
@@ -195,7 +197,7 @@ class Result:
         for workload in self.sweep.workloads:
             if workload in found:
                 return workload
-        raise UsageError(f"{self.sweep.name} has no complete trial yet, and so nothing to say; run it first")
+        raise UsageError(f"{self.sweep.name} has no complete trial yet, and so no verdict; run it first")
 
     def _counts(self) -> str:
         states = [record.state.value for record in self.records]

@@ -29,24 +29,24 @@ def run(
     progress: bool = False,
     only: Sequence[str] = (),
 ) -> Result:
-    """Does what remains of a sweep: trains, shows in MLflow, writes the report.
+    """Does what remains of a sweep: trains, writes to MLflow, writes the report.
 
-    What is recorded is never trained again: a run that was killed, or ended by Ctrl-C, goes on when it is
-    called again. Trials that fail end no run; they are in `Result.failed`.
+    It never repeats recorded training: call it again after a kill or Ctrl-C, and it goes on. A failed trial
+    does not end the run; `Result.failed` lists it.
 
     Args:
         sweep: A sweep, the name of a bundled one, or the path of a sweep file.
         store: Folder of all records, or its address, such as ``s3://bucket/prefix``.
-        data: Root folder of datasets; ``$DROPATTACK_DATA``, or ``data``, where it is not named.
+        data: Root folder of datasets; ``$DROPATTACK_DATA`` or else ``data`` by default.
         tracking_uri: MLflow server; the store's own database where it is empty.
         retry_failed: Whether to try again trials that failed for a reason outside of them.
-        progress: Whether to show in the terminal how far it is.
-        only: Workloads to run; all where none is named. A later run does what remains of the sweep.
+        progress: Whether to show progress in the terminal.
+        only: Workloads to run; all by default. A later run does what remains of the sweep.
 
     Raises:
         UsageError: The request is wrong; nothing has been started.
         RunError: Ray cannot start, or the run cannot go on; what is recorded is whole.
-        KeyboardInterrupt: It was interrupted before its trials began, or twice.
+        KeyboardInterrupt: An interrupt came before its trials began, or a second one came.
     """
     asked, place, root = as_defined(sweep), Store(folder_of(store)), _root(data)
     console = terminal() if progress else Console(quiet=True)
@@ -65,15 +65,15 @@ def plan(
     only: Sequence[str] = (),
     probe: bool = False,
 ) -> Plan:
-    """Says what a run would do: trials, how many are recorded, passes, time. Starts and writes nothing.
+    """Returns what a run would do: trials, how many are recorded, passes, time. Starts and writes nothing.
 
     Args:
         sweep: See `run`.
         store: Folder of all records, or its address, such as ``s3://bucket/prefix``.
         data: See `run`.
         tracking_uri: MLflow server.
-        only: Workloads to plan; all where none is named.
-        probe: Whether to train a few steps of each workload here, to learn how long they take.
+        only: Workloads to plan; all by default.
+        probe: Whether to train a few steps of each workload here to measure their time.
 
     Raises:
         UsageError: The sweep could not be run.
@@ -85,10 +85,10 @@ def plan(
 
 @given_only()
 def status(sweep: definition.Sweep | str | Path, store: str | Path = "runs") -> Standing:
-    """Says how far a sweep is, also while another process runs it.
+    """Returns how far a sweep is, also while another process runs it.
 
     Args:
-        sweep: The sweep, its name, or its file.
+        sweep: A sweep, its name, or the path of its file.
         store: Folder of all records, or its address, such as ``s3://bucket/prefix``.
 
     Raises:

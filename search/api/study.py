@@ -1,4 +1,4 @@
-"""Ask and tell: a durable search for trials that are trained by other means than this project's loop."""
+"""Ask and tell: a durable search whose trials the caller trains, instead of this project's loop."""
 
 import math
 import time
@@ -43,9 +43,9 @@ class AskedTrial:
         method: Name of the method.
         hyperparameters: The method's settings, complete.
         training: Settings of the training, complete; likewise ``data`` and ``model``.
-        seed: Whatever is random draws from it.
+        seed: Seed of everything random in the training.
         epochs: How many epochs it trains at most.
-        checkpoint: Where its state may be kept between epochs; removed when it ends.
+        checkpoint: A folder for its state between epochs; removed when the trial ends.
     """
 
     def __init__(self, record: Record, folder: Path) -> None:
@@ -64,7 +64,7 @@ class AskedTrial:
 
     @property
     def told(self) -> int:
-        """How many epochs are recorded: of a trial that was left half-way, those before."""
+        """How many of its epochs are recorded, also before its process was killed."""
         return len(self._record.epochs)
 
     def _seconds(self) -> float:
@@ -73,10 +73,10 @@ class AskedTrial:
 
 
 class Study:
-    """A sweep whose trials are trained by whoever asks for them.
+    """A sweep whose trials the caller asks for and trains.
 
-    What is told is durable before `tell` returns. A study that is opened again, after its process was killed
-    or not, does what remains: a trial that was half-way is the first to be asked for again.
+    What the caller tells is durable before `tell` returns. A study that is opened again, even after its
+    process was killed, does what remains: it hands out an unfinished trial first.
 
     Examples:
         >>> with Study.open("mine.yaml", "runs", trained_by="sklearn 1.9") as study:  # doctest: +SKIP
@@ -103,14 +103,14 @@ class Study:
         trained_by: str,
         retry_failed: bool = False,
     ) -> Self:
-        """Opens a sweep of a store; its folder is held until `close`.
+        """Opens a sweep of a store, and holds its folder until `close`.
 
         Args:
             sweep: A sweep, the name of a bundled one, or the path of a sweep file.
             store: Folder of all records, or its address, such as ``s3://bucket/prefix``.
             data: Root folder of datasets; ``$DROPATTACK_DATA``, or ``data``, where it is not named.
-            trained_by: Names what trains, and its version. It is part of a trial's key: what another trainer
-                recorded is another training, and stays apart. Change it with the trainer.
+            trained_by: Name and version of the trainer. It is part of a trial's key: records of another
+                trainer stay apart. Change it with the trainer.
             retry_failed: Whether to try again trials that failed.
 
         Raises:
@@ -149,9 +149,9 @@ class Study:
             return cls(asked, place, opened, held.pop_all())
 
     def ask(self) -> AskedTrial | None:
-        """The next trial to train; none where there is none for now (see `done`), or none any more.
+        """Returns the next trial to train; ``None`` if there is none for now, or none any more (see `done`).
 
-        Several may be asked for before they are told of.
+        You may ask for several before you tell of the first.
         """
         record = self._engine.next()
         return None if record is None else AskedTrial(record, self._folder)
@@ -163,17 +163,17 @@ class Study:
 
         Args:
             trial: What was trained.
-            epoch: Counted from 1. An epoch that is recorded already may be told again, with the same metrics.
-            metrics: Of the validation split, such as ``{"accuracy": 0.9}``; names that begin with ``train_``
-                or ``test_`` are of those splits. What the sweep selects by must be among them: of several
-                aims all but passes.
+            epoch: Number of the epoch, from 1. You may tell a recorded epoch again with the same metrics.
+            metrics: Metrics of the validation split, such as ``{"accuracy": 0.9}``; names that begin with
+                ``train_`` or ``test_`` belong to those splits. They must include what the sweep selects by:
+                of several aims, all except passes.
             last: Whether the trial ends here, before its last epoch.
 
         Returns:
             Whether the trial goes on.
 
         Raises:
-            UsageError: The trial is not being trained, an epoch is left out, or a metric is missing or no
+            UsageError: The trial is not being trained, an epoch is left out, or a metric is missing or not a
                 number; nothing is recorded.
         """
         self._check_asked(trial)
@@ -212,16 +212,16 @@ class Study:
 
     @property
     def done(self) -> bool:
-        """Whether nothing is being trained and nothing will be asked for, for a limit or for good."""
+        """Whether no trial is being trained and `ask` will return none, because of a limit or for good."""
         return self._engine.done
 
     @property
     def result(self) -> Result:
-        """What is recorded so far: verdict, trials, report."""
+        """The result so far: verdict, trials, report."""
         return Result(Sweep.of(self._sweep), self._store, self._engine.limit)
 
     def close(self) -> None:
-        """Lets the sweep's folder go; what is recorded stays, and trials half-way can be asked for again."""
+        """Releases the sweep's folder; records stay, and `ask` hands out unfinished trials again."""
         with self._held:
             if self._engine.done and not self._engine.limit:
                 self._store.note_total(self._sweep.name, len(self._engine.records))

@@ -13,7 +13,7 @@ from search.definition.sweepfile import checked, load_sweep, override, parse_swe
 
 
 class Sweep(definition.Sweep):
-    """A sweep, with the keys of a sweep file as keywords; checked as a file is.
+    """Builds a sweep from the keys of a sweep file as keywords, and checks it as a file.
 
     Examples:
         >>> sweep = Sweep(
@@ -38,17 +38,17 @@ class Sweep(definition.Sweep):
 
     @classmethod
     def of(cls, sweep: definition.Sweep) -> Self:
-        """A sweep that was read, as it is; the code that it names is not taken for given."""
+        """Returns a sweep that was read, as it is; the code that it names does not count as given."""
         return cls.model_construct(set(sweep.model_fields_set), **dict(sweep))
 
     def set(self, path: str, value: Any) -> Self:
-        """The same sweep with one key changed.
+        """Returns the same sweep with one key changed.
 
-        Code that the value names is imported; what the sweep of a store names is not for that.
+        It imports code that the value names, but not code that a store's sweep names.
 
         Args:
             path: Such as ``seeds`` or ``stages.search.search.trials``: stages go by name.
-            value: What it shall hold.
+            value: Its new value.
 
         Raises:
             UsageError: There is no such key, or the value is wrong.
@@ -64,9 +64,9 @@ class Sweep(definition.Sweep):
 
 
 def as_defined(sweep: definition.Sweep | str | Path) -> definition.Sweep:
-    """A sweep as the other packages know it, from whatever stands for one.
+    """Returns the sweep of a `Sweep`, a name or a path.
 
-    Whoever built a sweep, or named a file of their own, has given the code in it by then.
+    A person who built a sweep, or named a file of their own, has given the code in it by then.
 
     Raises:
         UsageError: It is wrong in any way.

@@ -32,7 +32,7 @@ def begin(kind: str, folder: Path) -> list[str]:
     """Writes the files of a kind into a folder that is new or empty.
 
     Returns:
-        What to say.
+        Lines to print.
 
     Raises:
         UsageError: The kind is unknown, the folder holds something, or it cannot be written.
@@ -146,4 +146,4 @@ SAMPLES: Mapping[str, tuple[str, Sample]] = {
     "transformer": ("reviews.csv", _transformer),
     "tensors": ("digits.npz", _tensors),
 }
-"""By kind, the name of its sample and what writes it."""
+"""The name of each kind's sample, and the function that writes it."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from search.records.store import Store
 
 _NAME = "dropattack.localhost"
-"""A name of this machine, which browsers know without asking: MLflow opens its assistant at the others."""
+"""A name of this machine that browsers resolve themselves; at its other names MLflow opens its assistant."""
 _DASHBOARD = Path(__file__).resolve().parents[1] / "tracking" / "dashboard.py"
 """A program of its own, which imports nothing of this project."""
 _MOST = 5
@@ -49,7 +49,7 @@ def ui(
             print(line, flush=True)
         may = "read" if optuna else "read, change and delete"
         say(
-            f"port {port} has no login: every user of this machine can {may} what is shown of this store; "
+            f"port {port} has no login: every user of this machine can {may} the records that it shows; "
             "Ctrl-C ends it"
         )
         first = next(iter(addresses), "").rpartition(" ")[2]
@@ -73,8 +73,8 @@ def _mlflow(store: "Store", sweep: str, port: int) -> tuple[list[str], list[str]
     make_ready(store)
     shown = experiments(store)
     if sweep and sweep not in shown:
-        raise UsageError(f"MLflow shows no sweep {sweep!r}; `dropattack run {sweep}` shows it")
-    host = _NAME if sys.platform != "darwin" else "127.0.0.1"  # Safari asks, and nobody answers
+        raise UsageError(f"MLflow does not have sweep {sweep!r} yet; `dropattack run {sweep}` adds it")
+    host = _NAME if sys.platform != "darwin" else "127.0.0.1"  # Safari asks a name server, in vain
     server = f"http://{host}:{port}"
     chosen = [sweep] if sweep else list(shown)[:_MOST]
     lines = [f"{n}, {VIEWS[k]}: {address(server, shown[n], k)}" for n in chosen for k in VIEWS]
@@ -112,10 +112,10 @@ def _dashboard(store: "Store", sweep: str, port: int) -> tuple[list[str], list[s
 
 
 def _served(command: list[str], more: Mapping[str, str]) -> int:
-    """Serves until it ends; its exit status.
+    """Runs the server to its end, and returns its exit status.
 
-    Python imports from the folder that it is started in, and that may be somebody else's: the server is
-    started in an empty one.
+    Python imports from the folder that it starts in, which may be somebody else's: the server starts in an
+    empty one.
     """
     with tempfile.TemporaryDirectory(prefix="dropattack-ui-") as empty:
         return subprocess.call(command, env=os.environ | more | {"PYTHONSAFEPATH": "1"}, cwd=empty)

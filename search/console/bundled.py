@@ -21,7 +21,7 @@ START = "demo"
 
 
 def show_sweeps(console: Console, recorded: Sequence[str]) -> None:
-    """Bundled sweeps, a line each, and the names of those on record."""
+    """Shows the bundled sweeps, one line each, and how many are on record."""
     names = sorted(bundled_sweeps(), key=lambda name: (name != START, name))
     marks = {name: "*" if name == START else " " for name in names}
     show_columns(console, [(marks[name], name, first_sentence(_read(name).summary)) for name in names])
@@ -33,7 +33,7 @@ def show_sweeps(console: Console, recorded: Sequence[str]) -> None:
 
 
 def plain_sweeps(recorded: Sequence[str]) -> list[dict[str, Any]]:
-    """The same as plain values for JSON; of a sweep that is on record alone, its name."""
+    """The same as plain values for JSON; a sweep that is only on record has its name alone."""
     found = [
         {
             "name": name,
@@ -56,7 +56,7 @@ def plain_sweeps(recorded: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def sweep_of(name: str, store: Store) -> Sweep:
-    """A bundled sweep, that of a file, or one that is on record.
+    """A sweep that is bundled, in a file, or on record.
 
     Raises:
         UsageError: There is none of that name, or it cannot be read.
@@ -80,7 +80,7 @@ def show_sweep(console: Console, sweep: Sweep, asked: str) -> None:
     facts += [(f"stage {number}", _stage(stage)) for number, stage in enumerate(sweep.stages, 1)]
     facts += [("scales", " ".join(f"--scale {scale}" for scale in sweep.scales))] if sweep.scales else []
     show_facts(console, f"{sweep.name}: {sweep.summary}" if sweep.summary else sweep.name, facts)
-    show_line(console, f"`dropattack plan {asked}` says what it costs, `dropattack run {asked}` runs it")
+    show_line(console, f"`dropattack plan {asked}` estimates its cost, `dropattack run {asked}` runs it")
 
 
 def plain_sweep(sweep: Sweep) -> dict[str, Any]:

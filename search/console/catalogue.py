@@ -17,7 +17,7 @@ from trainables.workload import Workload
 from trainables.workloads import workload_named, workloads
 
 _ALWAYS_SHOWN = ("optimizer", "learning_rate", "schedule", "batch_size", "epochs")
-"""Settings of training that are shown also where they are the usual ones."""
+"""Settings of training that are shown even at their usual values."""
 START_WORKLOAD, START_METHOD = "digits-lenet5", "dropattack"
 """What to begin with."""
 
@@ -74,7 +74,7 @@ def _plain_workload(workload: Workload) -> dict[str, Any]:
 
 
 def _of_the_data(workload: Workload) -> str:
-    """Why it cannot be said what a workload's targets are, as far as that depends on data; else nothing."""
+    """Why a workload's targets are unknown, if naming them needs data; else empty."""
     try:
         workload.target_names()
     except UsageError as error:
@@ -161,13 +161,13 @@ def show_targets(console: Console, name: str, data: Path) -> None:
 
 
 def plain_targets(name: str, data: Path) -> list[dict[str, Any]]:
-    """The same as plain values for JSON; the input, where it is no parameter, has neither shape nor size.
+    """The same as plain values for JSON; the input is no parameter, and has neither shape nor size.
 
     Raises:
         UsageError: There is no such workload, or its data are not there.
     """
     workload = workload_named(name)
-    # Word vectors need not be there to tell what a model's parameters are called.
+    # The names of a model's parameters do not depend on word vectors.
     options = {"vectors": ""} if "vectors" in workload.data_settings().to_dict() else {}
     parameters = dict(workload.model_settings().build(workload.load(data, options)).named_parameters())
     layers = list(dict.fromkeys(map(layer_of, workload.targets)))

@@ -33,7 +33,7 @@ def store_check(
     store: StoreOption = STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Read every file of a store, and say which are damaged, what is lost, and what a mend does.
+    """Read every file of a store; list which are damaged, what is lost, and what --mend does.
 
     Exit status 0: all are whole; 1: some are damaged, or were and are mended; 2: the request was wrong.
     """
@@ -84,7 +84,7 @@ def store_copy(
         typer.Argument(metavar="TO", parser=store_folder, help="An empty folder, or an address."),
     ],
 ) -> None:
-    """Copy a store between a folder and s3://, gs:// or az://; nothing may be where it goes."""
+    """Copy a store between a folder and s3://, gs:// or az://; TO must be empty."""
     with refusals():
         from search.records.copying import copy_store
         from search.records.store import Store

@@ -9,11 +9,11 @@ from rich.console import Console
 from search.console.terminal import show_line
 
 WIDTH = 100
-"""Characters that a line of a list has at most."""
+"""The most characters in a line of a list."""
 
 
 def show_columns(console: Console, rows: Sequence[Sequence[str]]) -> None:
-    """Shows rows in columns as wide as they need; the last one is cut where a line is full.
+    """Shows rows in columns as wide as they need; the last column is cut at the end of the line.
 
     Args:
         console: Where to show them.
@@ -26,7 +26,7 @@ def show_columns(console: Console, rows: Sequence[Sequence[str]]) -> None:
 
 
 def show_facts(console: Console, title: str, facts: Sequence[tuple[str, str]]) -> None:
-    """Shows what is known of one entry, by name; what is long goes on in the next line."""
+    """Shows the facts about one entry, by name; long ones continue on the next line."""
     for line in textwrap.wrap(title, WIDTH, break_on_hyphens=False, break_long_words=False):
         show_line(console, line)
     width = max(len(name) for name, _ in facts) + 4

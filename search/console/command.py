@@ -15,16 +15,16 @@ from search.execution.shadows import shadow
 from search.records.redaction import without_credentials
 
 _WrongWords: type[Exception] = typer.BadParameter.__bases__[0]
-"""What typer raises where the words typed are no command; typer itself keeps the name private."""
+"""What typer raises for a malformed command line; typer does not export the name."""
 
 
 def carry_out(app: typer.Typer) -> int:
     """Carries out the command that was typed.
 
     Returns:
-        Its exit status; 2 where the words typed are no command, after one line that says so.
+        Its exit status: 2 for a malformed command line, which one line explains.
     """
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # a font that is lacking has another
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # a missing font has a substitute
     for stream in (sys.stdout, sys.stderr):
         spell_out(stream)
     if found := shadow():
@@ -38,11 +38,11 @@ def carry_out(app: typer.Typer) -> int:
 
 
 def answer(app: typer.Typer, words: Sequence[str] | None = None) -> int:
-    """Carries out a command; what is wrong with its words is one line.
+    """Carries out a command; one line explains what is wrong with its words.
 
     Args:
         app: The commands.
-        words: What was typed; by default what this process was started with.
+        words: The words of the command line; by default those of this process.
 
     Returns:
         Its exit status.
@@ -54,14 +54,14 @@ def answer(app: typer.Typer, words: Sequence[str] | None = None) -> int:
 
 
 _LONGEST = 2_000
-"""Characters of a line, of which a request may be part."""
+"""The most characters of a printed line, which may quote the request."""
 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turns what ends a command early into one line on standard error and its exit status.
+    """Turns an error that ends a command into one line on standard error and an exit status.
 
-    No code is imported meanwhile but what a person gave.
+    Meanwhile, only code that a person gave can be imported.
     """
     try:
         from dropattack import UsageError
@@ -88,7 +88,7 @@ def _ended(why: str, status: int) -> typer.Exit:
 
 
 def say(line: str) -> None:
-    """A line on standard error, beside what was asked for."""
+    """Prints a line on standard error, apart from the requested output."""
     from dropattack.errors import shortened
 
     told = shortened(" ".join(without_credentials(line).split()), _LONGEST)
@@ -96,7 +96,7 @@ def say(line: str) -> None:
 
 
 def _words(error: Exception) -> str:
-    """What is wrong, and where to look; nothing where all help has been shown already."""
+    """What is wrong, and which help to read; empty if the help has been shown already."""
     wrong = " ".join(getattr(error, "format_message", error.__str__)().split()).rstrip(".")
     context: typer.Context | None = getattr(error, "ctx", None)
     command = context.command_path if context else "dropattack"

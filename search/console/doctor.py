@@ -1,4 +1,4 @@
-"""What runs need of this machine: whether it is there, and what to do where it is not. Starts nothing."""
+"""Checks that this machine has what runs need, and says what to do if it lacks something. Starts nothing."""
 
 import importlib.metadata
 import json
@@ -20,7 +20,7 @@ from search.console.options import DATA, STORE, DataOption, JsonOption, StoreOpt
 OK, NOTE, WRONG = "ok", "note", "wrong"
 _MARKS = {OK: "ok   ", NOTE: "note ", WRONG: "WRONG"}
 _LEAST_BYTES, _FEW_BYTES = 200 * 2**20, 5 * 2**30
-"""Free disk without which no run should begin, and that is little for models and checkpoints."""
+"""Free disk below which no run should begin, and below which models and checkpoints may not fit."""
 _NMS = "operator torchvision::nms does not exist"
 _TORCHVISION_SECONDS = 60
 
@@ -31,9 +31,9 @@ class Finding:
 
     Attributes:
         name: Such as ``torch``.
-        state: ``ok``; ``note``, which runs can do without; or ``wrong``, which they need.
+        state: ``ok``; ``note`` for what runs can do without; ``wrong`` for what they need.
         text: What was found.
-        advice: What to do; nothing where it is ok.
+        advice: What to do; empty if it is ok.
     """
 
     name: str
@@ -61,11 +61,11 @@ def python_finding(version: tuple[int, ...]) -> Finding:
     text = f"{'.'.join(map(str, version))} at {sys.executable}, {os.cpu_count()} cores"
     if version >= (3, 11):
         return Finding("Python", OK, text)
-    return Finding("Python", WRONG, text, "install Python 3.11 or newer, and this in its environment")
+    return Finding("Python", WRONG, text, "install Python 3.11 or newer, and dropattack in its environment")
 
 
 def package_findings(version_of: Callable[[str], str], requirements: Iterable[str]) -> Iterator[Finding]:
-    """The packages that runs are made with, and all that are missing or of another version than is required.
+    """The packages that every run needs, and each required one that is missing or has another version.
 
     Args:
         version_of: The installed version of a package; raises `importlib.metadata.PackageNotFoundError`.
@@ -92,9 +92,9 @@ def torch_findings(facts: dict[str, Any]) -> Iterator[Finding]:
     """What torch is, which GPUs it sees, and whether torchvision can be imported beside it.
 
     Args:
-        facts: ``torch`` (its version, or nothing), ``error``, ``cuda`` (that of its build, or nothing),
-            ``gpus`` (names that it sees), ``there`` (names that the driver sees) and ``torchvision`` (what
-            importing that ends with, or nothing).
+        facts: ``torch`` (its version, or nothing), ``error``, ``cuda`` (its build's CUDA, or nothing),
+            ``gpus`` (names that torch sees), ``there`` (names that the driver sees) and ``torchvision`` (the
+            error of importing it, or nothing).
     """
     if not facts["torch"]:
         advice = "pip install --force-reinstall torch"
@@ -114,7 +114,7 @@ def torch_findings(facts: dict[str, Any]) -> Iterator[Finding]:
             "install a torch that is built for CUDA: https://pytorch.org/get-started/locally",
         )
     else:
-        advice = "see nvidia-smi for the driver, which must be as new as that CUDA, and CUDA_VISIBLE_DEVICES"
+        advice = "check CUDA_VISIBLE_DEVICES, and that the driver (nvidia-smi) is as new as that CUDA"
         yield Finding("GPU", NOTE, f"{', '.join(facts['there'])}, which torch does not see", advice)
     failure = facts["torchvision"]
     if not failure:
@@ -124,7 +124,7 @@ def torch_findings(facts: dict[str, Any]) -> Iterator[Finding]:
             "torchvision",
             NOTE,
             f"is of another build than torch ({_NMS})",
-            "this service mends that for itself; for other programs install both from one index: "
+            "dropattack works around that; for other programs, install both from one index: "
             "pip install --force-reinstall torch torchvision --index-url "
             f"https://download.pytorch.org/whl/{_index(facts['cuda'])}",
         )
@@ -153,7 +153,7 @@ def store_finding(store: Path) -> Finding:
     if free < _LEAST_BYTES:
         return Finding(name, WRONG, text, "free some disk, or name a folder elsewhere with --store")
     if free < _FEW_BYTES:
-        advice = "each complete trial keeps a model: of LeNet-5 0.2 MiB, of VGG-16 130 MiB"
+        advice = "each complete trial keeps a model: 0.2 MiB for LeNet-5, 130 MiB for VGG-16"
         return Finding(name, NOTE, text, advice)
     return Finding(name, OK, text)
 
@@ -170,7 +170,7 @@ def _reached(store: Path, name: str) -> Finding:
 
 
 def data_finding(data: Path) -> Finding:
-    """Which datasets are below the data root; what comes with scikit-learn always is."""
+    """Which datasets are below the data root; those that come with scikit-learn need no files there."""
     from trainables.datasets.found import datasets_below
 
     found = datasets_below(data)
@@ -183,9 +183,9 @@ def data_finding(data: Path) -> Finding:
 
 
 def doctor(store: StoreOption = STORE, data: DataOption = DATA, as_json: JsonOption = False) -> None:
-    """Say whether this machine has what runs need, and what to do. Starts nothing.
+    """Check that this machine has what runs need, and say what to do if not. Starts nothing.
 
-    Exit status 0: all that is needed is there; 1: something is not.
+    Exit status 0: runs have all that they need; 1: something is missing.
     """
     with refusals():
         found = []
@@ -199,7 +199,7 @@ def doctor(store: StoreOption = STORE, data: DataOption = DATA, as_json: JsonOpt
         if as_json:
             print(json.dumps([asdict(finding) for finding in found], indent=2))
         elif not wrong:
-            print("everything that a run needs is there: `dropattack run demo`")
+            print("runs have all that they need; begin with `dropattack run demo`")
         if wrong:
             raise typer.Exit(1)
 

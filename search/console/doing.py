@@ -1,4 +1,4 @@
-"""Says at once what a command does where that takes a while."""
+"""Shows at once what a slow command is doing."""
 
 import time
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ def doing(console: Console, what: str, may_refuse: bool = False) -> Iterator[Non
     Args:
         console: Where to show it.
         what: Such as ``starting Ray``.
-        may_refuse: Whether the request may turn out to be wrong. Then there is no plain line: a refusal is
-            the one line that such a request gets.
+        may_refuse: Whether the request may still be refused. Then no plain line is printed: a refused request
+            gets one line, its refusal.
     """
     if not console.is_terminal:
         if not may_refuse:

@@ -9,7 +9,9 @@ from search.console.options import DATA, DataOption
 from search.console.spelling import printable
 
 data_app = typer.Typer(help="Fetch and verify datasets.", no_args_is_help=True)
-DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="Such as mnist, imdb or glove.")]
+DatasetName = Annotated[
+    str, typer.Argument(metavar="DATASET", help="A dataset, such as mnist, imdb or glove.")
+]
 
 
 @data_app.command("fetch")

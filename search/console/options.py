@@ -17,7 +17,7 @@ _LONGEST_NAME, _LONGEST_PATH = 255, 4000
 
 
 def folder(text: str | Path) -> Path:
-    """A folder that an option names, be it there or not.
+    """The folder that an option names, whether it exists or not.
 
     Raises:
         BadParameter: No folder could have that name.
@@ -30,14 +30,15 @@ def folder(text: str | Path) -> Path:
         or len(said) > _LONGEST_PATH
         or max(map(len, map(os.fsencode, path.parts))) > _LONGEST_NAME
     ):
-        raise typer.BadParameter("no folder can have so long or odd a name; name another")
+        raise typer.BadParameter("this name is too long for a folder, or holds a null byte; name another")
     return path
 
 
 def store_folder(text: str | Path) -> Path:
-    """The folder of a store, or this node's copy of one at an address; neither need be there.
+    """The folder of a store, or this node's copy of one at an address; neither need exist.
 
-    Of a folder that is closed to others (0700), what is written from now on is closed, too.
+    If other users cannot open the folder (0700), they cannot open what this process writes from now on
+    either.
 
     Raises:
         BadParameter: No folder could have that name, or the address cannot be used.
@@ -79,10 +80,10 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override a key, such as training.epochs=2."),
 ]
-ScaleOption = Annotated[str, typer.Option(help="A version of the sweep that its file offers, such as quick.")]
+ScaleOption = Annotated[str, typer.Option(help="A scale that the sweep's file defines, such as quick.")]
 OnlyOption = Annotated[
     list[str] | None,
-    typer.Option("--only", metavar="WORKLOAD", help="A workload of the sweep; the others are left out."),
+    typer.Option("--only", metavar="WORKLOAD", help="Use only this workload of the sweep; may be repeated."),
 ]
 TrackingOption = Annotated[
     str,
@@ -91,9 +92,11 @@ TrackingOption = Annotated[
     ),
 ]
 RetryOption = Annotated[
-    bool, typer.Option("--retry-failed", help="Try again what failed for a reason outside of the trial.")
+    bool, typer.Option("--retry-failed", help="Retry trials that failed for a reason outside of them.")
 ]
-FormatOption = Annotated[str, typer.Option("--format", help="Any of html,md,png,svg,csv,parquet,tex.")]
+FormatOption = Annotated[
+    str, typer.Option("--format", help="Formats to write, any of html,md,png,svg,csv,parquet,tex.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -111,8 +114,8 @@ VersionOption = Annotated[
 ImportOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--import", metavar="MODULE:NAME", help="Code of yours that a store's files name and that may run."
+        "--import", metavar="MODULE:NAME", help="Let this code of yours run where a store's files name it."
     ),
 ]
 STORE, DATA = Path("runs"), Path("data")
-"""Where a store and the datasets are, where nothing else is said."""
+"""The default store and data root."""

@@ -7,9 +7,9 @@ from search.records.record import Record
 from trainables.recipe.measured import Metrics
 
 _RECENT = 500
-"""Over how many finished trials the pace is measured; more than run side by side."""
+"""Finished trials over which the pace is measured; more than run side by side."""
 _PAUSE_SECONDS = 600.0
-"""Longer than this without an epoch, the sweep was not running; an epoch of many lanes may take minutes."""
+"""A sweep that records no epoch for so long was not running; an epoch of many lanes may take minutes."""
 
 Span = tuple[float, float]
 
@@ -21,7 +21,7 @@ class Pace:
         self._recent: deque[list[Span]] = deque(maxlen=_RECENT)
 
     def add(self, record: Record) -> None:
-        """Takes note of a finished trial that was trained."""
+        """Counts a finished trial that was trained."""
         spans = [(_end(m) - m.get("seconds", 0.0), _end(m)) for m in record.epochs]
         self._recent.append(joined(spans))
 
@@ -35,7 +35,7 @@ class Pace:
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:
-    """The time that spans cover together, with the short gaps between them, in order.
+    """Spans joined where they overlap or leave a short gap, in order.
 
     Examples:
         >>> joined([(0, 10), (5000, 5010), (15, 40), (20, 30)])

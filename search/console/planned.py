@@ -13,7 +13,7 @@ from search.engine.plan import Plan
 
 
 def show_plan(console: Console, sweep: Sweep, planned: Plan) -> None:
-    """What a run would do, stage by stage, and what it would take."""
+    """Shows what a run would do, stage by stage, and how long it would take."""
     table = Table("stage", "workload", "search", title=f"plan of {sweep.name}")
     for name in ("trials", "recorded", "reused", "left", "passes", "one slot"):
         table.add_column(name, justify="right")
@@ -44,7 +44,7 @@ def plain_plan(sweep: Sweep, planned: Plan) -> list[dict[str, Any]]:
 
 
 def time_lines(planned: Plan) -> list[str]:
-    """What is left takes so long here, and on a GPU; nothing where nothing is left."""
+    """How long the rest takes here, and on a GPU; empty if nothing is left."""
     left = any(stage.left for stage in planned.stages)
     return [time_line(planned.estimate), gpu_line(planned.estimate)] if left else []
 
@@ -73,5 +73,5 @@ def gpu_line(estimate: Estimate) -> str:
 
 
 def hours(value: float) -> str:
-    """Hours for people, with two digits that say something: ``0.03``, ``1.2``, ``340``."""
+    """Hours as people write them: ``0.03``, ``1.2``, ``340``."""
     return f"{value:.2g}" if value < 10 else f"{value:,.0f}"

@@ -19,11 +19,11 @@ from search.records.redaction import without_credentials
 from search.results.outcome import Outcome
 
 _ENOUGH = 0.5
-"""What trials get of their CPU where nothing need be said."""
+"""Share of its CPUs below which the status says that a trial gets little."""
 
 
 def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, tracking_uri: str) -> None:
-    """The end of a run: counts, the verdict, and where to look."""
+    """Shows the end of a run: counts, the verdict, and where to look."""
     sources = {record.key: record.reused_from.partition("/")[0] for record in outcome.records}
     reused = sum(source not in ("", sweep.name) for source in sources.values())
     copies = len(outcome.records) - len(sources)
@@ -40,9 +40,9 @@ def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, 
     if outcome.warning:
         show_line(console, f"warning: {outcome.warning}")
     if again := failed_from_outside(outcome.records):
-        show_line(console, f"`dropattack run --retry-failed` tries failed trials again: {len(again)} of them")
+        show_line(console, f"`dropattack run --retry-failed` retries failed trials: {len(again)} of them")
     if outcome.limit:
-        show_line(console, f"ended at its limit of {outcome.limit}; run it with a larger one to go on")
+        show_line(console, f"ended at its limit of {outcome.limit}; set a larger one to go on")
     if not outcome.done:
         show_line(console, "interrupted: run the same command again to go on")
     show_line(console, f"report: {outcome.report}")
@@ -59,15 +59,15 @@ def show_status(
     running: bool = True,
     verdict: NotedVerdicts | None = None,
 ) -> None:
-    """How far a sweep is, and what it showed when its report was last written.
+    """Shows how far a sweep is, and its verdict when its report was last written.
 
     Args:
         console: Where to show it.
         sweep: The sweep.
         records: Its records.
-        total: How many trials it has when it is done.
+        total: How many trials it will have.
         running: Whether it runs now.
-        verdict: What was noted of it.
+        verdict: Its last noted verdict.
     """
     status = Status(sweep, records, total, running)
     words = [state.value for state in State]
@@ -89,7 +89,7 @@ def show_status(
             f"trials {get} {share:.0%} of the CPU they were given: something else {keeps} it busy",
         )
     if status.standing == "stopped":
-        show_line(console, f"the same `dropattack run {sweep.name}` as before goes on")
+        show_line(console, f"to go on, repeat `dropattack run {sweep.name}` with the options of the last run")
     if status.standing != "finished":
         for workload in sweep.workloads:
             if led := status.leader(workload):
@@ -102,12 +102,12 @@ def show_status(
 
 
 def show_attacked(done: int, total: int) -> None:
-    """A line on standard error for every model that has been attacked."""
+    """Prints a line on standard error for each model that has been attacked."""
     print(f"attacked {done}/{total} models", file=sys.stderr, flush=True)
 
 
 def show_attack(line: str) -> None:
-    """A line on standard error for what an attack that takes long has come to."""
+    """Prints a line on standard error about the progress of a slow attack."""
     print(f"  {line}", file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""What a person sees while a sweep runs: lines that are renewed on a terminal, plain ones elsewhere."""
+"""What a person sees while a sweep runs: lines that a terminal redraws, plain ones elsewhere."""
 
 import time
 from types import TracebackType
@@ -18,9 +18,9 @@ from search.definition.sweep import Sweep
 from search.records.record import Record, State
 
 _FIRST_SECONDS, _LONGEST_SECONDS = 5.0, 60.0
-"""How long after the start the first plain line comes, and how far lines are apart at most."""
+"""Seconds from the start to the first plain line, and the most between two plain lines."""
 _SHARE = 0.1
-"""How far apart plain lines are in between, as a share of the time that the run has taken."""
+"""Time between two plain lines, as a share of the time that the run has taken."""
 _BAR = 12
 
 
@@ -62,7 +62,7 @@ class ProgressView:
             self._live.stop()
 
     def update(self, record: Record) -> None:
-        """Takes note of a record that is new or has changed."""
+        """Shows a record that is new or has changed."""
         if self._status.update(record) and record.state is State.FAILED:
             told = Text.assemble(("failed", "red"), printable(f" {record.name}: {record.reason}"))
             self._console.print(told, soft_wrap=True)
@@ -74,14 +74,14 @@ class ProgressView:
             show_line(self._console, self._status.line())
 
     def block(self) -> RenderableType:
-        """The lines that are renewed: how far, baseline and best of each workload, the last trials."""
+        """The lines to redraw: progress, baseline and best of each workload, the last trials."""
         head = Table.grid(padding=(0, 1))
         bar = ProgressBar(total=max(1, self._total), completed=self._finished, width=_BAR)
         head.add_row(bar, Text(f"{duration(time.monotonic() - self._started)} · {self._counts}"))
         return Group(head, *(Text(printable(line)) for line in self._lines))
 
     def _look(self) -> None:
-        """Takes down what `block` shows, which another thread asks for while records come in."""
+        """Copies what `block` shows: another thread reads it while records come in."""
         status = self._status
         self._total, self._finished, self._counts = status.total, status.finished, status.counts()
         several = len(self._sweep.workloads) > 1

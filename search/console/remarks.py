@@ -1,4 +1,4 @@
-"""Lines on standard error, beside what was asked for."""
+"""Lines on standard error, apart from the requested output."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ def say_all(lines: Iterable[str]) -> None:
 
 
 def changed_code(store: "Store", sweep: "Sweep") -> list[str]:
-    """Lines on the user's code that has changed since a sweep last ran; what ships is not asked for."""
+    """Lines about user code that has changed since a sweep last ran; shipped code is not compared."""
     noted = store.code(sweep.name)
     if not any(modules for methods in noted.values() for modules in methods.values()):
         return []

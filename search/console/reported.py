@@ -20,7 +20,7 @@ SweepNames = Annotated[
     list[str],
     typer.Argument(
         metavar="SWEEP...",
-        help="A sweep's name or file; of several the first is compared with. After --landscape: its METHODs.",
+        help="A sweep's name or file; several are compared with the first. With --landscape: then METHODs.",
     ),
 ]
 
@@ -33,21 +33,21 @@ def report(
         bool,
         typer.Option(
             "--landscape",
-            help="Draw loss landscapes: of the METHODs after it, or of the best baseline and attack.",
+            help="Draw loss landscapes of the METHODs after SWEEP, or of the best baseline and attack.",
         ),
     ] = False,
     points: Annotated[int | None, typer.Option(help="Points per side of a landscape; default: 25.")] = None,
     examples: Annotated[
         int | None,
-        typer.Option(help="Test examples of a landscape's points, 0 for all; default: 1000."),
+        typer.Option(help="Test examples for each point of a landscape, 0 for all; default: 1000."),
     ] = None,
     watched: Annotated[
-        bool, typer.Option("--watch", help="Write it anew while the sweep runs; Ctrl-C ends it sooner.")
+        bool, typer.Option("--watch", help="Rewrite the report while the sweep runs; Ctrl-C ends that.")
     ] = False,
     data: DataOption = DATA,
     tracking_uri: TrackingOption = "",
 ) -> None:
-    """Write a sweep's report from its records, also while it runs; of several sweeps one page."""
+    """Write a sweep's report from its records, even while it runs; several sweeps share one page."""
     with refusals():
         from dropattack import UsageError
         from search.definition.source import sweep_name
@@ -69,7 +69,7 @@ def report(
             return
         for option, value in (("--points", points), ("--examples", examples)):
             if value is not None and not landscape:
-                raise UsageError(f"{option} is for --landscape; leave it out, or add that")
+                raise UsageError(f"{option} is for --landscape; add that, or leave {option} out")
         from search.results.reporting import report_sweep
 
         drawn = _landscape(data, sweeps[1:], points, examples) if landscape else None
@@ -85,7 +85,7 @@ def report(
 
 
 def _further_sweeps(store: "Store", words: Sequence[str]) -> list[str]:
-    """Those of the words after a sweep that are sweeps too, and no methods."""
+    """The words after the first sweep that name sweeps, not methods."""
     from dropattack import registered
 
     sweeps = store.sweeps()

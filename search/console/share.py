@@ -1,19 +1,18 @@
-"""How much of the CPU that they were given trials get."""
+"""Which share of their CPUs trials get."""
 
 from collections import deque
 
 from search.records.record import Record
 
 _RECENT = 200
-"""Over how many epochs that is measured."""
+"""Epochs over which the share is measured."""
 
 
 class CpuShare:
-    """The share over the epochs that were recorded last, of trials that train on a CPU.
+    """The share that trials on a CPU got over the last recorded epochs.
 
     Args:
-        cpus: What each trial was given. More than one count as one: what is measured is the thread that
-            leads the others.
+        cpus: CPUs of each trial. More than one count as one: only the leading thread is measured.
     """
 
     def __init__(self, cpus: float) -> None:
@@ -22,7 +21,7 @@ class CpuShare:
         self._known: dict[tuple[str, int], int] = {}
 
     def add(self, record: Record) -> None:
-        """Takes note of the epochs of a record that are new."""
+        """Counts a record's new epochs."""
         if record.reused_from:
             return
         name = (record.stage, record.number)
@@ -33,6 +32,6 @@ class CpuShare:
 
     @property
     def recent(self) -> float | None:
-        """The share, about 1 where nothing else wants the CPU; ``None`` where nothing was measured."""
+        """The share, about 1 if nothing else uses the CPU; ``None`` if nothing was measured."""
         seconds = sum(seconds for _, seconds in self._recent) * self._given
         return sum(spent for spent, _ in self._recent) / seconds if seconds else None

@@ -11,10 +11,12 @@ from search.console.options import DATA, STORE, ScaleOption, SetOption, SweepNam
 
 def slurm(
     sweep: SweepName,
-    time: Annotated[str, typer.Option(help="Longest turn of the job, as sbatch takes it: 8:00:00, 1-12.")],
+    time: Annotated[
+        str, typer.Option(help="Time limit of each turn of the job, as sbatch takes it: 8:00:00, 1-12.")
+    ],
     nodes: Annotated[int, typer.Option(help="Nodes.")] = 1,
     gpus_per_node: Annotated[int, typer.Option(help="GPUs of each node.")] = 0,
-    cpus_per_task: Annotated[int, typer.Option(help="CPUs of each node; without it whole nodes.")] = 0,
+    cpus_per_task: Annotated[int, typer.Option(help="CPUs of each node; whole nodes by default.")] = 0,
     mem: Annotated[str, typer.Option(help="Memory of each node, such as 64G.")] = "",
     partition: Annotated[str, typer.Option(help="Partition.")] = "",
     account: Annotated[str, typer.Option(help="Account that is charged.")] = "",
@@ -27,10 +29,10 @@ def slurm(
     ] = "",
     sbatch: Annotated[
         list[str] | None,
-        typer.Option(metavar="OPTION", help="Another option of sbatch: --sbatch=--qos=high."),
+        typer.Option(metavar="OPTION", help="Another option for sbatch, such as --sbatch=--qos=high."),
     ] = None,
     grace: Annotated[
-        int, typer.Option(help="Seconds before the time is up at which trials are saved.")
+        int, typer.Option(help="Seconds before the time limit at which trials are saved.")
     ] = 300,
     store: Annotated[str, typer.Option(envvar="DROPATTACK_STORE", help="Store that all nodes share.")] = str(
         STORE
@@ -42,10 +44,10 @@ def slurm(
         str, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server as the nodes see it.")
     ] = "",
     submit: Annotated[
-        bool, typer.Option("--submit", help="Give it to sbatch instead of printing it.")
+        bool, typer.Option("--submit", help="Submit the script with sbatch instead of printing it.")
     ] = False,
 ) -> None:
-    """Print, or submit, an sbatch script that runs a sweep and begins again until the sweep is done."""
+    """Print, or submit, an sbatch script that runs a sweep, turn after turn, until it is done."""
     with refusals():
         import shlex
         import sys

@@ -1,4 +1,4 @@
-"""Text for terminals: symbols in words where the encoding lacks them, and no characters that control."""
+"""Text for terminals: symbols that the encoding lacks become words, and control characters are escaped."""
 
 import codecs
 import json
@@ -44,19 +44,19 @@ _WORDS = {
     "”": '"',
 }
 _BLANK = "\n\t\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}"
-"""What only leaves room."""
+"""Characters that only leave space."""
 _ERRORS = "dropattack.spelled"
 
 
 def spell_out(stream: Any) -> None:
-    """Makes a text stream write what its encoding lacks in words or, where there is none, as an escape."""
+    """Makes a text stream write characters that its encoding lacks as words, or else as escapes."""
     if isinstance(stream, TextIOWrapper):
         codecs.register_error(_ERRORS, _spelled)
         stream.reconfigure(errors=_ERRORS)
 
 
 def printable(text: str) -> str:
-    r"""A text in which what a terminal would obey, or show in another order, is spelt as JSON escapes it.
+    r"""A text with JSON escapes for characters that a terminal would obey or show in another order.
 
     Examples:
         >>> printable("\x1b[2J and \u202e")

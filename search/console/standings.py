@@ -23,7 +23,7 @@ class Standing(NamedTuple):
     Attributes:
         sweep: Its definition.
         records: Its records.
-        status: What they amount to.
+        status: Their counts, pace and best results.
         running: Whether it runs now.
     """
 
@@ -39,7 +39,7 @@ def standing_of(store: Store, name: str, exact: bool = True) -> Standing:
     Args:
         store: Where it is kept.
         name: Its name.
-        exact: Whether to work out how many trials it has where that was not noted, which imports torch.
+        exact: Whether to count the sweep's trials if their number is not noted; counting imports torch.
 
     Raises:
         UsageError: It has not been run, or cannot be read.
@@ -56,7 +56,7 @@ def standing_of(store: Store, name: str, exact: bool = True) -> Standing:
 
 
 def standings(store: Store) -> dict[str, Status | str]:
-    """How far every sweep of a store is, by name; of one that cannot be read, why."""
+    """How far every sweep of a store is, by name, or why it cannot be read."""
     found: dict[str, Status | str] = {}
     for name in store.sweeps():
         try:
@@ -67,7 +67,7 @@ def standings(store: Store) -> dict[str, Status | str]:
 
 
 def show_standings(console: Console, store: Store) -> None:
-    """How far every sweep of a store is, in a line each."""
+    """Shows how far every sweep of a store is, one line each."""
     found = standings(store)
     if not found:
         show_line(console, f"no sweep has been run in {store.name}; `dropattack run demo` runs a first one")
@@ -85,7 +85,7 @@ def _row(name: str, status: Status | str, noted: NotedVerdicts | None) -> Sequen
     failed = f"{len(status.failures)} failed" if status.failures else ""
     shown = first_words(noted)
     if shown and noted is not None and noted["finished"] < status.finished:
-        shown += f" by the first {noted['finished']}"
+        shown += f" after the first {noted['finished']}"
     parts = " · ".join(filter(None, [shown, failed, status.stage, status.time_left]))
     return name, status.standing, f"{status.finished}/{status.total}", parts
 
@@ -101,6 +101,6 @@ def plain_standings(store: Store) -> list[dict[str, Any]]:
 
 
 def _outcomes(noted: NotedVerdicts | None) -> dict[str, str]:
-    """By workload what the noted verdict says at equal cost."""
+    """The noted verdict's outcome at equal cost, by workload."""
     found = noted["verdicts"] if noted is not None else []
     return {str(verdict["workload"]): str(verdict["equal_cost"]["outcome"]) for verdict in found}

@@ -20,8 +20,8 @@ class Status:
     Args:
         sweep: The sweep.
         records: Its records so far.
-        total: How many trials there will be, as far as that is known.
-        running: Whether it runs now; pace and time left are of a sweep that does.
+        total: How many trials there will be, as far as known.
+        running: Whether it runs now; only then has it a pace and time left.
 
     Attributes:
         failures: Trials that failed, with their reasons.
@@ -48,7 +48,7 @@ class Status:
             self.update(record)
 
     def update(self, record: Record) -> bool:
-        """Takes note of a record that is new or has changed; says whether it has just finished."""
+        """Counts a record that is new or has changed; returns whether it has just finished."""
         with self._looking:
             return self._update(record)
 
@@ -79,7 +79,7 @@ class Status:
 
     @property
     def total(self) -> int:
-        """How many trials there will be, as far as that is known; at least those there are."""
+        """How many trials there will be, as far as known; at least as many as there are."""
         return max(self._total, len(self._states))
 
     @property
@@ -126,7 +126,7 @@ class Status:
 
     @property
     def seconds_left(self) -> float | None:
-        """Time that the rest takes at that pace."""
+        """Seconds that the rest takes at that pace."""
         pace = self.trials_per_hour
         return None if pace is None else (self.total - self.finished) / pace * 3600
 
@@ -156,7 +156,7 @@ class Status:
         return " · ".join([*parts, *filter(None, [lost, self.time_left])])
 
     def leader(self, workload: str) -> str:
-        """Baseline and best configuration so far of a workload in a line; nothing where there is neither."""
+        """A workload's baseline and best configuration so far, in a line; empty if it has neither."""
         metric = metric_of(self._sweep.select)
         parts = []
         if baseline := self._leading.baseline(workload):
@@ -172,9 +172,9 @@ class Status:
         return f"{metric.name}: {' · '.join(parts)}" if parts else ""
 
     def line(self) -> str:
-        """The standing in one line; with several workloads, whose results do not compare, without a best.
+        """The standing in one line; without a best for several workloads, whose results do not compare.
 
-        Any thread may ask, also while another takes note of records.
+        Any thread may call this, also while another counts records.
         """
         (workload, *others) = self._sweep.workloads
         with self._looking:
@@ -201,11 +201,11 @@ class Status:
 
 
 _LAST = 3
-"""How many of the trials that finished last are kept."""
+"""How many of the last finished trials are kept."""
 
 
 def _plain(best: Best) -> dict[str, Any]:
-    """The trial that gives the model, and what chose its configuration."""
+    """The trial that trained the model, and what chose its configuration."""
     found = {"key": best.record.key, "trial": best.record.trial.to_dict(), "value": best.mean}
     return found | {"seeds": best.seeds, "confirmed": best.confirmed}
 

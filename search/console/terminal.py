@@ -12,7 +12,7 @@ from search.console.spelling import printable
 
 
 class _Plain(Console):
-    """A console to which text is text: neither markup, nor emoji, nor control characters mean anything."""
+    """A console that prints text as it is: it interprets no markup, emoji or control characters."""
 
     @override
     def render_str(self, text: str, **options: Any) -> Text:
@@ -20,12 +20,12 @@ class _Plain(Console):
 
 
 def terminal() -> Console:
-    """The console; where output is not a terminal, wide enough for tables to stay readable."""
+    """The console; 140 columns wide if output is no terminal, so that tables stay readable."""
     return _Plain(width=None if sys.stdout.isatty() else 140, markup=False, emoji=False)
 
 
 def print_json(values: Any) -> None:
-    """Prints values for programs, in ASCII where the terminal's encoding may lack a letter."""
+    """Prints values for programs as JSON, in ASCII if the encoding may lack a letter."""
     whole = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     text = json.dumps(values, indent=2, ensure_ascii=not whole)
     print("\n".join(map(printable, text.split("\n"))))

@@ -9,11 +9,11 @@ from search.records.notes import NotedVerdicts
 
 
 def show_verdict(console: Console, noted: NotedVerdicts | None, finished: int, sweep: str) -> None:
-    """Shows what a sweep's records show, and the front of several aims; nothing before it is worked out.
+    """Shows a sweep's verdict, and the front of several aims; nothing if no verdict was noted.
 
     Args:
-        console: Where to.
-        noted: What was noted.
+        console: Where to show it.
+        noted: The verdict, as it was noted.
         finished: How many trials are finished by now.
         sweep: Name of the sweep.
     """
@@ -31,7 +31,7 @@ def show_verdict(console: Console, noted: NotedVerdicts | None, finished: int, s
 
 
 def first_words(noted: NotedVerdicts | None) -> str:
-    """What a sweep shows at equal cost, in a few words; nothing where no verdict was noted.
+    """What a sweep shows at equal cost, in a few words; empty if no verdict was noted.
 
     Examples:
         >>> words = {"workload": "digits-lenet5", "equal_cost": {"outcome": "undecided"}, "beaten_by": None}

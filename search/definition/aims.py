@@ -38,7 +38,7 @@ def check_aims(sweep: Sweep, stage: Stage) -> None:
 
 
 def _check_metric(aim: Aim, workload: Workload, key: str) -> None:
-    """Refuses a metric that a workload does not measure, and to look for its worst value."""
+    """Refuses a metric that a workload does not measure, or a search for its worst value."""
     metric, known = aim.metric, workload.objective.names
     if metric not in known and Case.of_metric(metric) is None:
         valid = [*known, PASSES] if key == "metrics" else known
@@ -56,17 +56,17 @@ def _check_metric(aim: Aim, workload: Workload, key: str) -> None:
 
 
 def _check_bound(constraint: Constraint) -> None:
-    """Refuses an accuracy that is none, such as a percentage: nothing would ever keep to it."""
+    """Refuses a bound that is no accuracy, such as a percentage: nothing would ever keep to it."""
     accuracy = constraint.metric == "accuracy" or Case.of_metric(constraint.metric) is not None
     if accuracy and not 0 <= constraint.bound <= 1:
         raise UsageError(
-            f"select.constraints: {constraint.metric} lies between 0 and 1, and {constraint.bound:g} does "
-            "not; write 97 % as 0.97"
+            f"select.constraints: {constraint.metric} must be between 0 and 1, not {constraint.bound:g}; "
+            "write 97 % as 0.97"
         )
 
 
 def _check_attacked(sweep: Sweep, stage: Stage, workload: str) -> None:
-    """Refuses an accuracy under an attack that not every training of the stage is tested with."""
+    """Refuses an accuracy under an attack that some training of the stage is not tested with."""
     default = workload_named(workload).training.robustness
     grids = bounds(option_spaces(sweep, stage, workload)["training"].get("robustness", default))
     for metric, case in ((aim.metric, Case.of_metric(aim.metric)) for aim in sweep.select.aims):
@@ -78,7 +78,7 @@ def _check_attacked(sweep: Sweep, stage: Stage, workload: str) -> None:
 
 
 def _check_search(sweep: Sweep, stage: Stage) -> None:
-    """Refuses what takes one metric."""
+    """Refuses options that work with one metric only."""
     search = stage.search
     if isinstance(search, Sampling):
         if search.race:

@@ -10,12 +10,12 @@ from search.definition.sweep import SECTIONS, Stage, Sweep
 
 
 def check_confirmation(sweep: Sweep, stage: Stage, search: Confirm, before: Sequence[Stage]) -> None:
-    """Refuses a confirmation that has nothing to confirm, or none of whose seeds would be fresh.
+    """Refuses a confirmation that has nothing to confirm, or whose seeds are not fresh.
 
     Args:
         sweep: The sweep.
         stage: Its stage that confirms.
-        search: How it does.
+        search: Its search.
         before: The stages before it.
 
     Raises:
@@ -44,14 +44,14 @@ def check_confirmation(sweep: Sweep, stage: Stage, search: Confirm, before: Sequ
 
 
 def _check_arms(search: Confirm, stages: Sequence[str]) -> None:
-    """Refuses arms that are no stages, or have nothing to be set against."""
+    """Refuses arms that are no stages, or that leave no stage to compare with."""
     for arm in search.arms:
         if arm not in stages:
             raise unknown("stage in arms", arm, stages)
     if search.arms and set(search.arms) == set(stages):
         raise UsageError(
-            "arms names all stages before, so that nothing is left to set them against; name those of the "
-            "method that is in question"
+            "arms names all stages before, and nothing is left to compare them with; name only those of "
+            "the method in question"
         )
 
 

@@ -10,7 +10,7 @@ def seconds_of(written: str) -> float:
     """A length of time in seconds, > 0.
 
     Raises:
-        ValueError: It is written in another way, or is none.
+        ValueError: It is no length of time, or is written in another way.
 
     Examples:
         >>> seconds_of("10min"), seconds_of("1.5 h")

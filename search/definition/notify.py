@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 KEY = "notify"
-"""What a sweep file calls it."""
+"""Its key in a sweep file."""
 
 
 def _address(url: str) -> str:
@@ -34,7 +34,7 @@ class Notify(BaseModel):
 
     @property
     def host(self) -> str:
-        """The part of the address that may be said: the name of its host."""
+        """The part of the address that may be shown: the name of its host."""
         return urlsplit(self.url).hostname or ""
 
 

@@ -19,7 +19,7 @@ def default_options(name: str) -> dict[str, dict[str, Any]]:
 
 
 def splits_of(sweep: Sweep, stage: Stage, workload: str) -> list[str]:
-    """Every value of ``training.split`` that trials of a stage may have."""
+    """Every value of ``training.split`` in a stage's trials."""
     usual = default_options(workload)["training"]["split"]
     training = option_spaces(sweep, stage, workload)["training"]
     return [str(split) for split in bounds(training.get("split", usual))]

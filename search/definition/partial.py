@@ -8,14 +8,14 @@ from search.definition.sweep import Sweep
 
 
 def only_workloads(sweep: Sweep, names: Iterable[str]) -> Sweep:
-    """What a sweep does with some of its workloads: the same stages without the others.
+    """The part of a sweep that concerns some of its workloads: the same stages without the others.
 
     Args:
         sweep: The whole.
-        names: Workloads of it, each as a name or as several with commas between; all where none is named.
+        names: Names of its workloads, also several in one string with commas between; all if there are none.
 
     Returns:
-        A sweep of the same name, which is not to be recorded as its definition.
+        A sweep of the same name. Do not record it as the sweep's definition.
 
     Raises:
         UsageError: The sweep has no such workload, or no stage for it.

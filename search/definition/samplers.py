@@ -17,7 +17,7 @@ class Tpe(_Sampler):
     Attributes:
         kind: Names this sampler.
         n_startup_trials: Draws at random before the model's first.
-        n_ei_candidates: Candidates of which the best is drawn.
+        n_ei_candidates: Candidates from which the best is drawn.
         multivariate: Whether dimensions are modelled together.
     """
 
@@ -33,7 +33,7 @@ class Gp(_Sampler):
     Attributes:
         kind: Names this sampler.
         n_startup_trials: Draws at random before the model's first.
-        deterministic_objective: Whether one combination always has one value.
+        deterministic_objective: Whether a combination has the same value each time.
     """
 
     kind: Literal["gp"] = "gp"

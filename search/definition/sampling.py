@@ -1,4 +1,4 @@
-"""Whether a sampler can draw from a stage's space: Optuna's own ignore what they cannot."""
+"""Checks that a sampler can draw from a stage's whole space: Optuna's samplers ignore what they cannot."""
 
 from collections.abc import Iterator
 
@@ -11,10 +11,10 @@ from search.definition.sweep import Stage, Sweep
 
 
 def check_sampling(sweep: Sweep, stage: Stage) -> None:
-    """Refuses a sampler that would leave parts of a stage's space to chance.
+    """Refuses a sampler that would draw parts of a stage's space at random.
 
     Raises:
-        UsageError: It would; the message names a sampler that does not.
+        UsageError: It would; the message names a sampler that would not.
     """
     search = stage.search
     if not isinstance(search, Sampling):
@@ -61,11 +61,11 @@ def check_sampling(sweep: Sweep, stage: Stage) -> None:
             raise UsageError("search.sampler: use_separable_cma needs two dimensions or more; leave it out")
     if isinstance(sampler, CmaEs) and sampler.use_separable_cma and (sampler.lr_adapt or search.warm_start):
         other = "lr_adapt" if sampler.lr_adapt else "warm_start"
-        raise UsageError(f"search.sampler: use_separable_cma goes without {other}; leave one of them out")
+        raise UsageError(f"search.sampler: use_separable_cma cannot go with {other}; leave one of them out")
 
 
 def _free(sweep: Sweep, stage: Stage, workload: str) -> Iterator[tuple[str, Dimension]]:
-    """Dimensions with more than one value, by the names that the sampler has for them."""
+    """Dimensions with more than one value, by the sampler's names for them."""
     spaces = [(method, space) for method, own in stage.methods.items() for space in own]
     spaces += list(option_spaces(sweep, stage, workload).items())
     for owner, space in spaces:

@@ -1,4 +1,4 @@
-"""Whether what a sweep file holds has a sweep's keys and types, and what to say where it has not."""
+"""Checks the keys and types of a sweep file, and words what is wrong with them."""
 
 import re
 from typing import Any
@@ -16,7 +16,7 @@ from search.definition.sweep import Asha, Limits, Mlflow, Resources, Stage, Swee
 
 
 def check_schema(raw: Any, source: str) -> Sweep:
-    """The sweep that plain values hold; whether its names exist, `check_meaning` looks up.
+    """Builds a sweep from plain values; `check_meaning` checks that the names in it exist.
 
     Args:
         raw: What was read.
@@ -34,7 +34,7 @@ def check_schema(raw: Any, source: str) -> Sweep:
 
 
 def _first_problem(error: ValidationError, raw: Any) -> str:
-    """One line for the most telling of pydantic's complaints."""
+    """One line for the most informative of pydantic's errors."""
     problems = error.errors()
     extra = [problem for problem in problems if problem["type"] == "extra_forbidden"]
     problem = extra[0] if extra else problems[0]

@@ -116,13 +116,13 @@ class Sampling(_Model):
 
     @property
     def drawn_by(self) -> Sampler:
-        """The sampler: the one that is named, or the kind's own."""
+        """The named sampler, or the kind's own."""
         return self.sampler or (Random() if self.kind == "random" else Tpe())
 
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, raw: Any) -> Any:
-        """Lets ``sampler: tpe`` and ``enqueue: papers`` stand for their defaults."""
+        """Reads ``sampler: tpe`` and ``enqueue: papers`` as these with their defaults."""
         if isinstance(raw, dict) and isinstance(raw.get("sampler"), str):
             raw = {**raw, "sampler": {"kind": raw["sampler"]}}
         if isinstance(raw, dict) and raw.get("enqueue") == PAPERS:
@@ -176,7 +176,7 @@ class Confirm(_Model):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.arms and self.top > 1:
-            raise ValueError("each arm has one configuration; leave out either top or arms")
+            raise ValueError("each arm confirms one configuration; leave out either top or arms")
         if self.margin is not None and not self.arms:
             raise ValueError("margin is for a comparison of arms; name those that are in question")
         if len(set(self.arms)) < len(self.arms):

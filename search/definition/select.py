@@ -18,7 +18,7 @@ from dropattack.robustness import Case
 
 
 def _known_metric(name: str) -> str:
-    """A metric's one spelling; whether workloads measure it is theirs to say."""
+    """A metric's one spelling; workloads decide whether they measure it."""
     case = Case.of_metric(name)
     if name.startswith(("train_", "valid_", "test_")) or (case is not None and case.transfer):
         own = name.removeprefix("valid_")
@@ -68,7 +68,7 @@ class Aim(BaseModel):
 
 
 class Select(Aim):
-    """What a sweep selects by: a metric of the workloads' objective, or several.
+    """What a sweep selects by: one metric of the workloads' objective, or several.
 
     An accuracy under attack, such as ``pgd-20_0.3_accuracy``, is measured after every epoch where it is the
     metric, or the first of several, so that it chooses epochs, and stops trials, as accuracy does; others are
@@ -88,7 +88,7 @@ class Select(Aim):
 
     @property
     def aims(self) -> tuple[Aim, ...]:
-        """What is aimed at, in order: one metric, or several."""
+        """The aims in order: one metric, or several."""
         return self.metrics or (self,)
 
     @property
@@ -98,14 +98,14 @@ class Select(Aim):
 
     @property
     def rule(self) -> Rule:
-        """What the best configuration is best in."""
+        """The metric that decides which configuration is best."""
         goals = tuple(Goal(aim.metric, aim.sign) for aim in self.aims)
         return Rule(goals, tuple(map(Constraint.parse, self.constraints)), self.weights or None)
 
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, raw: Any) -> Any:
-        """Lets a metric's name stand for an aim; the first of several is the one that chooses epochs."""
+        """Reads a metric's name as an aim; the first of several chooses epochs."""
         if not (isinstance(raw, dict) and isinstance(raw.get("metrics"), list | tuple) and raw["metrics"]):
             return raw
         aims = [{"metric": each} if isinstance(each, str) else each for each in raw["metrics"]]
@@ -117,7 +117,7 @@ class Select(Aim):
 
     @model_serializer(mode="wrap")
     def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """As a sweep file says it: without what is not there, and with an aim's name where that says all."""
+        """As a sweep file has it: without empty keys, and with an aim as a name if that is all."""
         plain: dict[str, Any] = handler(self)
         if not self.several:
             return {name: value for name, value in plain.items() if name in ("metric", "mode")}
@@ -134,9 +134,9 @@ class Select(Aim):
             raise ValueError(f"metrics has {twice} twice; leave one of them out")
         if SCORE in names or (names and names[0] == PASSES) or (not names and self.metric == PASSES):
             raise ValueError(
-                f"{SCORE} is what weights decide by; name that metric otherwise"
+                f"{SCORE} is the name of the weighted sum; give that metric another name"
                 if SCORE in names
-                else "passes is what a training costs and chooses no epoch; list a metric of validation first"
+                else "passes is a training's cost and chooses no epoch; list a metric of validation first"
             )
         if (self.constraints or self.weights) and not names:
             raise ValueError(
@@ -144,9 +144,9 @@ class Select(Aim):
             )
         if names and not (self.constraints or self.weights):
             raise ValueError(
-                f"metrics has {len(names)} entries and nothing says which configuration is best; add "
+                f"metrics has {len(names)} entries and no rule says which configuration is best; add "
                 f'constraints: ["{names[0]} >= …"] or weights: {{{", ".join(f"{n}: 1" for n in names)}}}; '
-                "the rule may change at any time"
+                "you can change the rule at any time"
             )
         self._check_constraints(names)
         self._check_weights(names)
@@ -169,9 +169,9 @@ class Select(Aim):
             return
         weights = {_spelt(name, names, "weights"): weight for name, weight in self.weights.items()}
         if missing := [name for name in names if name not in weights]:
-            raise ValueError(f"weights lacks {missing[0]}; a weight of 0 leaves it out of what decides")
+            raise ValueError(f"weights lacks {missing[0]}; give it one, or 0 to leave it out of the decision")
         if not any(weights.values()):
-            raise ValueError("weights are all 0, so that nothing decides; give one metric a weight above 0")
+            raise ValueError("all weights are 0, and nothing decides; give one metric a weight above 0")
         object.__setattr__(self, "weights", weights)
 
 

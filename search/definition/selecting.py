@@ -1,4 +1,4 @@
-"""What a sweep selects by where its file does not say."""
+"""What a sweep selects by if its file names no metric."""
 
 from search.definition.select import Select
 from search.definition.sweep import Sweep
@@ -9,10 +9,10 @@ _USUAL = Select().metric
 
 
 def with_own_metric(sweep: Sweep) -> Sweep:
-    """Selects by a metric that the workloads have, where the sweep names none and none of them has accuracy.
+    """Chooses a metric of the workloads if the sweep names none and no workload has accuracy.
 
-    It is what their own training goes by, where they agree on one; else the first that all measure beside the
-    loss; else the loss.
+    It is the metric by which all of them choose epochs themselves, if they agree on one; else the first
+    metric besides the loss that all measure; else the loss.
 
     Raises:
         UsageError: There is no workload of a name.

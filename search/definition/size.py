@@ -1,4 +1,4 @@
-"""How large a sweep is, by multiplication, so that one too large is refused before it is listed."""
+"""Computes how large a sweep is, so that one too large is refused before its trials are listed."""
 
 import math
 
@@ -9,15 +9,15 @@ from search.definition.space import Dimension, Interval, Space, Subsets
 from search.definition.sweep import SECTIONS, Stage, Sweep
 
 MOST_TRIALS = 100_000
-"""What a grid may have."""
+"""The most trials of a grid."""
 MOST_SETS = 10_000
-"""What one list of target sets may have."""
+"""The most sets in one list of target sets."""
 _MOST_OPTIONS = 10_000
-"""Combinations of settings beside the method's that are tried for whether they mean anything."""
+"""The most combinations of settings beside the method's; each is checked for validity."""
 
 
 def check_options(sweep: Sweep, stage: Stage) -> None:
-    """Refuses more settings beside the method's than can be tried for whether they mean anything.
+    """Refuses more settings beside the method's than can be checked for validity.
 
     Raises:
         UsageError: There are.

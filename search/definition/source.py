@@ -14,9 +14,9 @@ from trainables.sealing import CHECKSUM
 
 
 def sweep_name(source: str) -> str:
-    """The name of the sweep that ``source``, a name or a path to a file, stands for.
+    """The name of the sweep that ``source`` names, by its name or a path to its file.
 
-    Whoever names a file of their own gives the code that it names; see `given`.
+    A person who names a file of their own also gives the code that it names; see `given`.
 
     Raises:
         UsageError: It is neither a file that can be read nor what a sweep could be called.
@@ -42,7 +42,7 @@ def given(sweep: Sweep, source: str) -> Sweep:
 
 
 def named(sweep: Sweep) -> set[str]:
-    """Names of a sweep's workloads and methods, those that are code among them."""
+    """Names of a sweep's workloads and methods, including those that are code."""
     return {*sweep.workloads, *(method for stage in sweep.stages for method in stage.methods)}
 
 
@@ -68,7 +68,7 @@ def read_source(source: str) -> Any:
             raw = read_yaml(path.read_text(encoding="utf-8"), source)
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{source} cannot be read: {error}") from None
-        if isinstance(raw, dict):  # a store's own sweep.json bears one; whoever edits a copy need not
+        if isinstance(raw, dict):  # a store's own sweep.json has a checksum; an edited copy need not
             raw.pop(CHECKSUM, None)
         return raw
     if source in bundled_sweeps():
@@ -78,7 +78,7 @@ def read_source(source: str) -> Any:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether there is a file; also where none could have that name, not."""
+    """Whether there is a file; false also if no file could have that name."""
     try:
         return path.is_file()
     except OSError:

@@ -26,10 +26,10 @@ Scalar = bool | int | float | str
 
 
 _FINEST = 1_000_000
-"""Steps between 0 and the end of a range: so many floats tell apart, with the noise of Optuna's sums."""
+"""The most steps between 0 and the end of a range that floats can tell apart, despite Optuna's rounding."""
 
 _MOST_VALUES = 10_000
-"""What a grid takes of one range."""
+"""The most values of one range in a grid."""
 
 
 class Interval(BaseModel):
@@ -59,11 +59,11 @@ class Interval(BaseModel):
         if self.log and (self.low <= 0 or self.step is not None):
             raise ValueError("a log range needs low > 0 and no step")
         if not math.isfinite(abs(self.low) + abs(self.high) + (self.step or 0)):
-            raise ValueError("its numbers are too large to be added; name smaller ones")
+            raise ValueError("its numbers are too large to add; write smaller ones")
         return self
 
     def check_steps(self) -> None:
-        """Makes sure that steps, where there are any, can be told apart, and that one ends at ``high``.
+        """Checks that floats can tell the steps apart, if there are any, and that one ends at ``high``.
 
         Raises:
             UsageError: They cannot, or none does; the message names the nearest ``high`` that fits.
@@ -90,12 +90,12 @@ class Interval(BaseModel):
 
     @property
     def trimmed(self) -> "Interval":
-        """The range without what lies beyond its last step, as it was drawn from before that was refused."""
+        """The range up to its last step: earlier versions drew from it when ``high`` is no step."""
         return self if self.step is None else self.model_copy(update={"high": self._at(self._last)})
 
     @property
     def count(self) -> int:
-        """How many values lie on a step; 2, its ends, where there are no steps."""
+        """How many values lie on a step; without steps 2, for both ends."""
         return 2 if self.step is None else self._last + 1
 
     def values(self) -> list[float]:
@@ -123,10 +123,10 @@ class Interval(BaseModel):
         return self._at(min(max(number, 0), self._last))
 
     def suggest(self, trial: "BaseTrial", name: str, whole: bool) -> float:
-        """Draws a number; a whole one where the hyperparameter is an integer.
+        """Draws a number; a whole one if the hyperparameter is an integer.
 
-        On steps, the study keeps the sum that Optuna made, as journals of all versions have it; what is
-        returned is the value that it stands for.
+        On steps, the study keeps Optuna's floating-point sum, as journals of all versions do; the returned
+        value is the exact step.
         """
         if whole:
             return trial.suggest_int(
@@ -144,7 +144,7 @@ class Interval(BaseModel):
 
 
 def _decimal(value: float) -> Fraction:
-    """A number exactly as the shortest decimal that is written for it."""
+    """The exact value of the shortest decimal that prints as this number."""
     return Fraction(repr(float(value)))
 
 
@@ -181,7 +181,7 @@ class Subsets(BaseModel):
 
 
 def _form(raw: Any) -> str:
-    """Which of the four forms a dimension is written in."""
+    """The form in which a dimension is written."""
     if isinstance(raw, Subsets) or (isinstance(raw, dict) and "subsets_of" in raw):
         return "subsets"
     if isinstance(raw, Interval | dict):
@@ -212,12 +212,12 @@ def values(dimension: Dimension) -> list[Scalar]:
 
 
 def bounds(dimension: Dimension) -> list[Scalar]:
-    """Values that show whether a whole dimension is valid: all of a choice, both ends of a range."""
+    """Values that decide whether a whole dimension is valid: all of a choice, both ends of a range."""
     return [dimension.low, dimension.high] if isinstance(dimension, Interval) else values(dimension)
 
 
 def witnesses(dimension: Dimension) -> list[Scalar]:
-    """Values that are valid only where all are: of target sets each target, and one set of the largest."""
+    """Values that are valid only if all are: of target sets, each target and one of the largest sets."""
     if isinstance(dimension, Subsets):
         largest = dimension.subsets_of[: dimension.up_to]
         return [*map(canonical_targets, dimension.subsets_of), canonical_targets("+".join(largest))]
@@ -254,7 +254,7 @@ def sample(
         trial: Where to draw from.
         space: Dimensions by name.
         prefix: Put before names, so that equal names of two methods stay two parameters.
-        defaults: Default values by name; where one is a whole number, so is what is drawn.
+        defaults: Default values by name; a whole number there makes the draw whole, too.
     """
     drawn: dict[str, Any] = {}
     for name, dimension in space.items():

@@ -14,7 +14,7 @@ from search.definition.space import Dimension, Space
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 NAME_RULE = "may hold letters, digits, '.', '_' and '-' only, at most 64, the first a letter or a digit"
-"""What sweeps and stages may be called: their names are those of folders."""
+"""The rule for names of sweeps and stages, which name folders too."""
 
 
 class _Model(BaseModel):
@@ -78,7 +78,7 @@ class Stage(_Model):
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, raw: Any) -> Any:
-        """Lets ``search: grid`` and ``scheduler: asha`` stand for their defaults."""
+        """Reads ``search: grid`` and ``scheduler: asha`` as these with their defaults."""
         if isinstance(raw, dict):
             raw = {
                 key: {"kind": value} if key in ("search", "scheduler") and isinstance(value, str) else value
@@ -108,7 +108,7 @@ def _known_time(written: str) -> str:
 
 
 class Resources(_Model):
-    """What one trial occupies, and how many run side by side.
+    """The resources of one trial, and how many trials run side by side.
 
     Attributes:
         cpus: CPU cores of a trial.
@@ -142,12 +142,12 @@ class Resources(_Model):
 
     @property
     def most_gpus(self) -> float:
-        """The most a trial may occupy; ``auto`` measures a share of one."""
+        """The most GPUs of a trial; ``auto`` measures a share of one."""
         return 1 if self.gpus == "auto" else float(self.gpus)
 
     @property
     def checkpoint_seconds(self) -> float | None:
-        """How often a trial is saved within an epoch; `None` for never."""
+        """Seconds between two saves of a trial within an epoch; `None` for no save."""
         return None if self.checkpoint_every == _EPOCH else seconds_of(self.checkpoint_every)
 
 
@@ -216,7 +216,7 @@ class Sweep(_Model):
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, raw: Any) -> Any:
-        """Lets ``workload: x`` stand for ``workloads: [x]``."""
+        """Reads ``workload: x`` as ``workloads: [x]``."""
         if isinstance(raw, dict) and "workload" in raw and "workloads" not in raw:
             raw = {**raw, "workloads": [raw["workload"]]}
             del raw["workload"]
@@ -233,16 +233,16 @@ class Sweep(_Model):
         if self.limits.gpu_hours is not None and not self.resources.gpus:
             raise ValueError("limits.gpu_hours counts GPUs, and resources.gpus is 0")
         if any(is_part(path) for changes in self.scales.values() for path in changes):
-            raise ValueError(f"scales are recorded, and {KEY} is not; set it for the whole sweep")
+            raise ValueError(f"scales are recorded, and {KEY} must not be; set it for the whole sweep")
         return self
 
     @property
     def recorded(self) -> Self:
-        """The sweep without what is never recorded: whom it tells of its end."""
+        """The sweep without what is never recorded: the address that ``notify`` names."""
         return self.model_copy(update={KEY: None})
 
     def section(self, stage: Stage, name: str) -> Space:
-        """One of `SECTIONS` for a stage: the sweep's, overridden by the stage's own."""
+        """A stage's settings of one of `SECTIONS`: the sweep's, overridden by its own."""
         space: Space = {**getattr(self, name), **getattr(stage, name)}
         return space
 

@@ -1,4 +1,4 @@
-"""Sweep files: read, overridden, and refused in one line where they are wrong in any way."""
+"""Reads, overrides and checks sweep files; one line says what is wrong with one."""
 
 import json
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ def load_sweep(source: str, overrides: Mapping[str, Any] | None = None, scale: s
 
     Args:
         source: ``demo``, or ``my/sweep.yaml``.
-        overrides: Dotted paths to values; stages go by name: ``{"stages.search.search.trials": 5}``.
+        overrides: Values by dotted path, in which stages go by name: ``{"stages.search.search.trials": 5}``.
         scale: One of the sweep's ``scales``, whose overrides come first; it becomes part of the sweep's name,
             so that its records stay apart.
 
     Returns:
-        The sweep; its summary, which its file wrote, also says what the scale and the overrides changed.
+        The sweep; its summary is the file's, and adds what the scale and the overrides changed.
 
     Raises:
         UsageError: The file is missing or any part of it is wrong; the message names the part.
@@ -58,11 +58,11 @@ def parse_sweep(raw: Any, source: str = "sweep") -> Sweep:
 
 @given_only()
 def checked(sweep: Sweep, source: str) -> Sweep:
-    """A sweep that means something, with what it selects by; no code is imported for it that nobody gave.
+    """Checks the meaning of a sweep, and adds what it selects by; imports only code that a person gave.
 
     Args:
         sweep: It has the form of one.
-        source: What to call it where it is wrong.
+        source: Its name in messages.
 
     Raises:
         UsageError: Any part of it is wrong; the message names the part.
@@ -76,7 +76,7 @@ def checked(sweep: Sweep, source: str) -> Sweep:
 
 
 def override(raw: Any, path: str, value: Any) -> None:
-    """Sets a key of a sweep's plain values by its dotted path; stages go by name.
+    """Sets a key of a sweep's plain values by its dotted path, in which stages go by name.
 
     Raises:
         UsageError: There is no place of that name.

@@ -1,4 +1,4 @@
-"""What a sweep's schema cannot see: whether the names exist and the values mean something together."""
+"""Checks what a sweep's schema cannot: that names exist, and that values make sense together."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -24,17 +24,19 @@ from trainables.workload import Workload
 from trainables.workloads import workload_named
 
 _TOGETHER = ("examples", "robustness", "augment", "optimizer", "momentum", "nesterov")
-"""Settings of training that mean something, or nothing, only together and with the workload."""
+"""Settings of training that are valid, or not, only together and with the workload."""
 _ALONE = ("balanced", "label_smoothing", "split")
-"""Those that the workload alone gives a meaning."""
+"""Settings whose validity depends on the workload alone."""
 _MOST_LOOKED_AT = 4096
-"""Combinations of a space that are tried; a trial of another one fails by itself, in a line."""
+"""The most combinations of a space that are checked; a trial of an unchecked one may fail, with one line."""
 
 
 def check_meaning(sweep: Sweep) -> None:
     """Raises a `UsageError` for unknown names, values out of range, and what nobody could wait for."""
     if Path(sweep.name).suffix in SUFFIXES:
-        raise UsageError(f"name {sweep.name!r} ends like a file's, and would be looked for as one; rename it")
+        raise UsageError(
+            f"name {sweep.name!r} ends like a file's, and commands would look for that file; rename it"
+        )
     for name in sweep.workloads:
         workload_named(name)
     for index, stage in enumerate(sweep.stages):
@@ -109,7 +111,7 @@ def _models(workload: Workload, model: Space, data: Space) -> Iterator[Architect
 
 
 def _check_accumulation(method: str, space: Space, batches: float) -> None:
-    """Refuses updates of several batches where a method makes its own."""
+    """Refuses updates over several batches with a method that makes its own updates."""
     if batches <= 1:
         return
     kind = method_named(method)
@@ -123,7 +125,7 @@ def _check_accumulation(method: str, space: Space, batches: float) -> None:
 
 
 def _check_space(make: Callable[[dict[str, Any]], Any], space: Space, search: Search, owner: str) -> None:
-    """Makes settings of every value of a space, one name at a time, so that a wrong one is named."""
+    """Checks every value of a space, one name at a time, so that the message names a wrong one."""
     for name, dimension in space.items():
         try:
             if search.kind == "grid" and isinstance(dimension, Interval):
@@ -135,7 +137,7 @@ def _check_space(make: Callable[[dict[str, Any]], Any], space: Space, search: Se
 
 
 def _check_steps(space: Space, defaults: Settings, owner: str) -> None:
-    """Refuses steps that miss the end of their range, and steps between whole numbers that are none."""
+    """Refuses steps that miss the end of their range, and fractional steps between whole numbers."""
     whole = {name for name, value in defaults.to_dict().items() if type(value) is int}
     for name, dimension in space.items():
         if not isinstance(dimension, Interval):
@@ -150,7 +152,7 @@ def _check_steps(space: Space, defaults: Settings, owner: str) -> None:
 
 
 def _check_exclusions(sweep: Sweep, stage: Stage) -> None:
-    """Refuses an exclusion that could never apply: of an unknown name, or a value that no trial can have."""
+    """Refuses an exclusion that could never apply: an unknown name, or a value that no trial can have."""
     having: dict[str, list[str]] = {"method": []}
     for method in stage.methods:
         for name in method_named(method).settings_type.ranges():

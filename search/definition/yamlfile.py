@@ -1,7 +1,7 @@
 """YAML as people expect it: plain values only, no key twice, and ``1e-3`` is a number.
 
-A file from anywhere is read in bounded time and memory: how long and how deep it may be is limited, and how
-much its aliases stand for.
+Reading takes bounded time and memory: the length and depth of a file are limited, and so is what its aliases
+expand to.
 """
 
 import re
@@ -17,15 +17,15 @@ SUFFIXES = (".yaml", ".yml", ".json")
 """How names of sweep files end."""
 
 _LONGEST = 250_000
-"""Characters of a file."""
+"""The most characters of a file."""
 _DEEPEST = 40
-"""Lists and mappings inside of each other."""
+"""The deepest nesting of lists and mappings."""
 _MOST = 50_000
-"""Values, those that aliases repeat included."""
+"""The most values, including those that aliases repeat."""
 _LARGEST = 2**63
-"""Whole numbers are smaller than that."""
+"""The bound of whole numbers."""
 _MOST_DIGITS = 80
-"""Of a number of any base that may be small enough."""
+"""The most characters of a number, in any base, that may be below the bound."""
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -44,7 +44,7 @@ class _Loader(yaml.SafeLoader):
         before = self._values
         anchor = getattr(event, "anchor", None)
         if isinstance(event, yaml.AliasEvent) and anchor in self._open:
-            raise _wrong(f"*{anchor} stands inside of what it stands for", event)
+            raise _wrong(f"*{anchor} is used inside its own definition", event)
         if self._depth >= _DEEPEST:
             raise _wrong(f"it is nested more than {_DEEPEST} deep", event)
         self._depth += 1
@@ -75,7 +75,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
             raise _wrong("a list or a mapping cannot be a key", key)
         name = loader.construct_object(key)
         if name in own:
-            raise _wrong(f"key {name!r} stands there twice", node)
+            raise _wrong(f"key {name!r} is there twice", node)
         own.add(name)
     loader.flatten_mapping(node)
     return {
@@ -91,7 +91,7 @@ def _whole(loader: _Loader, node: yaml.ScalarNode) -> int:
 
 
 _MOST_DIGITS = 80
-"""Of a number of any base that may be small enough."""
+"""The most characters of a number, in any base, that may be below the bound."""
 
 _Loader.yaml_constructors = {  # none of sets, ordered mappings, pairs and bytes, which no key takes
     tag: build
@@ -115,13 +115,15 @@ def read_yaml(text: str, source: str) -> Any:
         source: Where it is from, for messages.
 
     Raises:
-        UsageError: It is not valid YAML, a mapping has a key twice, a date or number is none, or it is larger
-            than any sweep.
+        UsageError: It is not valid YAML, a mapping has a key twice, a date or number is invalid, or it is
+            larger than any sweep.
     """
     if len(text) > _LONGEST:
-        raise UsageError(f"{source} has {len(text):,} characters, and {_LONGEST:,} are the most a sweep has")
+        raise UsageError(f"{source} has {len(text):,} characters; a sweep file may have at most {_LONGEST:,}")
     try:
         return yaml.load(text, Loader=_Loader)
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
-        told = str(error) if isinstance(error, yaml.YAMLError | ValueError) else f"a value is none: {error}"
+        told = (
+            str(error) if isinstance(error, yaml.YAMLError | ValueError) else f"a value is invalid: {error}"
+        )
         raise UsageError(f"{source} is not valid YAML: {shortened(' '.join(told.split()), 400)}") from None

@@ -1,4 +1,4 @@
-"""The code that a sweep trains with now, beside what its records were trained with."""
+"""Compares the code with which a sweep trains now with that of its records."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ def sweep_code(sweep: Sweep) -> SweepCode:
     """The code of every workload and method of a sweep as it is now.
 
     Raises:
-        UsageError: The source of one of them does not decide what it computes.
+        UsageError: The source of one of them does not determine what it computes.
     """
     methods = {"standard", *(method for stage in sweep.stages for method in stage.methods)}
     return {
@@ -24,7 +24,7 @@ def sweep_code(sweep: Sweep) -> SweepCode:
 
 
 def remarks_on_code(apart: Iterable[Record], code: SweepCode) -> list[str]:
-    """Lines that say which modules differ from what records were trained with.
+    """Lines on which modules differ from those that trained the records.
 
     Example: ``mine.py differs from what 6 records were trained with; they stay under the old code``.
     """
@@ -47,15 +47,15 @@ def remarks_on_code(apart: Iterable[Record], code: SweepCode) -> list[str]:
 
 
 def remarks_on_changes(noted: SweepCode, sweep: Sweep) -> list[str]:
-    """Lines that say which modules differ now from those that a sweep last ran with.
+    """Lines on which modules differ now from those with which a sweep last ran.
 
-    Nothing is imported for that. Code that is not here is no change: results are read on other machines too.
+    It imports nothing. Missing code is no change: people read results on other machines too.
 
     Example: ``mine.py has changed since small last ran; what is recorded is of the code before, and another
     run trains what changed anew``.
 
     Args:
-        noted: What it last ran with.
+        noted: The code with which it last ran.
         sweep: The sweep as it was last run.
     """
     known: dict[str, str] = {}
@@ -77,7 +77,7 @@ def _records(count: int) -> str:
 
 
 def _file(module: str) -> str:
-    """How people call a module: by its file."""
+    """The name of a module for people: its file."""
     if module == TRAINED_BY:
         return "what trains"
     return f"{module.replace('.', '/')}.py"

@@ -1,4 +1,4 @@
-"""What may change in a sweep that has records, and what would mix results that do not belong together."""
+"""Checks what may change in a sweep that has records, and refuses what would mix unlike results."""
 
 from collections.abc import Collection, Iterable
 
@@ -14,10 +14,10 @@ from trainables.trial import TRAINING_VERSION
 
 
 def check_extends(old: Sweep, new: Sweep) -> None:
-    """Makes sure that a sweep only extends what was run under its name.
+    """Checks that a sweep only extends what was run under its name.
 
-    More seeds, more trials, wider grids, more workloads and further stages are welcome, and another rule for
-    which configuration is best: what is drawn and trained does not go by it.
+    A sweep may get more seeds, more trials, wider grids, more workloads and further stages. It may change the
+    rule for which configuration is best, on which neither draws nor trainings depend.
 
     Raises:
         UsageError: Something else changed; the message names it.
@@ -36,7 +36,7 @@ def check_extends(old: Sweep, new: Sweep) -> None:
 
 
 def check_belongs(records: Iterable[Record], sweep: Sweep) -> None:
-    """Makes sure that records could be of a sweep, where the definition that they were made by is lost.
+    """Checks that records could belong to a sweep whose earlier definition is lost.
 
     Raises:
         UsageError: A record is of another stage, workload, seed or selection.
@@ -53,14 +53,14 @@ def check_belongs(records: Iterable[Record], sweep: Sweep) -> None:
 
 
 def check_warm_starts(sweep: Sweep, recorded: Collection[str]) -> None:
-    """Makes sure that the sweeps that a search starts from are there.
+    """Checks that the sweeps from which a search starts are in the store.
 
     Args:
         sweep: What will run.
         recorded: Names of the store's sweeps.
 
     Raises:
-        UsageError: One of them is not.
+        UsageError: One of them is not there.
     """
     for stage in sweep.stages:
         if not isinstance(stage.search, Sampling):
@@ -72,10 +72,10 @@ def check_warm_starts(sweep: Sweep, recorded: Collection[str]) -> None:
 
 
 def check_records(records: Iterable[Record], sweep: Sweep, checksum: Checksum) -> None:
-    """Makes sure that records are of today's data and training code.
+    """Checks that records are of the present data and training code.
 
     Raises:
-        UsageError: A record is not; trained on, it would mix what does not belong together.
+        UsageError: A record is not; training it further would mix unlike results.
     """
     for trial in {digest(r.trial.data, r.trial.workload, r.trial.version): r.trial for r in records}.values():
         if trial.version != TRAINING_VERSION:
@@ -125,7 +125,7 @@ def _check_stage(old: Sweep, new: Sweep, before: Stage, after: Stage) -> None:
 
 
 def _said(space: Space, name: str) -> str:
-    """What a space has under a name, in the words of a sweep file."""
+    """A space's value of a name, as a sweep file writes it."""
     dimension = space.get(name, "not set")
     plain = (
         dimension.model_dump(mode="json", exclude_defaults=True)
@@ -136,12 +136,12 @@ def _said(space: Space, name: str) -> str:
 
 
 def _drawn(dimension: Dimension) -> Dimension:
-    """A dimension as it was drawn from."""
+    """The values of a dimension from which draws were made."""
     return dimension.trimmed if isinstance(dimension, Interval) else dimension
 
 
 def _holds(wider: Dimension, dimension: Dimension) -> bool:
-    """Whether a grid's dimension has all values of another."""
+    """Whether a grid's dimension has all values of another one."""
     if any(isinstance(each, Interval) and each.step is None for each in (wider, dimension)):
         return False
     return set(values(dimension)) <= set(values(wider))

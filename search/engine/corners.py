@@ -1,4 +1,4 @@
-"""Combinations that stand for a whole space, few enough to look at each."""
+"""Combinations that represent a whole space, few enough to look at each."""
 
 import math
 import random
@@ -11,7 +11,7 @@ from search.definition.sweep import Stage, Sweep
 from trainables.workloads import workload_named
 
 _CORNERS = 256
-"""Enough for a mean, of spaces whose combinations nobody would wait for."""
+"""Combinations that are enough for a mean over a space too large to enumerate."""
 
 
 def dropattacks(sweep: Sweep, stage: Stage, workload: str) -> Iterator[tuple[DropAttackSettings, bool]]:
@@ -28,7 +28,7 @@ def dropattacks(sweep: Sweep, stage: Stage, workload: str) -> Iterator[tuple[Dro
 
 
 def corners(space: Space) -> Iterator[dict[str, Scalar]]:
-    """All combinations of a space's bounds, or where they are many, some at random."""
+    """All combinations of a space's bounds or, of many, a random sample."""
     choices = {name: bounds(dimension) for name, dimension in space.items()}
     if math.prod(map(len, choices.values())) <= _CORNERS:
         return combinations(space)

@@ -1,4 +1,4 @@
-"""The data that a sweep needs: under which options, and whether they are there and whole."""
+"""The data that a sweep needs: their options, and whether they are there and whole."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,15 +18,15 @@ DataOptions = tuple[str, dict[str, Any]]
 
 
 def verified_data(sweep: Sweep, root: Path, whole: Sweep | None = None) -> Checksum:
-    """Checks that all data of a sweep are there, whole and enough; gives their digests from then on.
+    """Checks that all data of a sweep are there, whole and enough; returns a function for their digests.
 
     Args:
-        sweep: What is to be run.
+        sweep: What to run.
         root: The data root.
-        whole: The sweep that it is a part of, whose workloads with data may be run instead.
+        whole: The whole sweep, whose workloads with data can run instead.
 
     Raises:
-        UsageError: Files are missing or damaged, or a trial is to train on more examples than there are.
+        UsageError: Files are missing or damaged, or a trial would train on more examples than there are.
     """
     known: dict[str, str] = {}
 
@@ -46,13 +46,13 @@ def verified_data(sweep: Sweep, root: Path, whole: Sweep | None = None) -> Check
 
 
 def _instead(sweep: Sweep, root: Path) -> str:
-    """How to run what the data suffice for, as the end of a sentence; nothing where that is no part."""
+    """How to run the workloads whose data are here, as the end of a sentence; empty if there are none."""
     there = [workload for workload in sweep.workloads if not missing_data(sweep, workload, root)]
     return f"; --only {','.join(there)} runs the part whose data are here" if there else ""
 
 
 def missing_data(sweep: Sweep, workload: str, root: Path) -> str:
-    """What is missing of the data of a sweep's workload, in a line; nothing where they are whole."""
+    """What is missing of the data of a sweep's workload, in a line; empty if nothing is."""
     try:
         for name, options in data_options(sweep):
             if name == workload:
@@ -63,7 +63,7 @@ def missing_data(sweep: Sweep, workload: str, root: Path) -> str:
 
 
 def remarks_on_left_out(sweep: Sweep, asked: Sweep, root: Path) -> list[str]:
-    """A line for each workload of a sweep that is not asked for, with what is missing of its data."""
+    """A line for each workload that is left out of a sweep, with what is missing of its data."""
     out = [workload for workload in sweep.workloads if workload not in asked.workloads]
     found = {workload: missing_data(sweep, workload, root) for workload in out}
     return [
@@ -73,7 +73,7 @@ def remarks_on_left_out(sweep: Sweep, asked: Sweep, root: Path) -> list[str]:
 
 
 def remarks_on_incomplete_data(sweep: Sweep, root: Path) -> list[str]:
-    """Lines that say which data of a sweep are not all that was published.
+    """Lines on which data of a sweep are only a part of the published ones.
 
     Example: ``agnews-bigru trains on a part of its dataset: 400 of the 127,600 published examples``.
     """
@@ -86,7 +86,7 @@ def remarks_on_incomplete_data(sweep: Sweep, root: Path) -> list[str]:
 
 
 def _check_sizes(sweep: Sweep, root: Path) -> None:
-    """Loads data only where ``train_size`` asks for a part of them."""
+    """Refuses a ``train_size`` above the number of examples; loads data only for a trial that sets one."""
     for stage in sweep.stages:
         for workload in sweep.stage_workloads(stage):
             spaces = option_spaces(sweep, stage, workload)
@@ -102,7 +102,7 @@ def _check_sizes(sweep: Sweep, root: Path) -> None:
 
 
 def data_options(sweep: Sweep) -> Iterator[DataOptions]:
-    """Every workload of a sweep with every set of data options it is trained on."""
+    """Every workload of a sweep with every set of data options under which it trains."""
     for stage in sweep.stages:
         for workload in sweep.stage_workloads(stage):
             for options in combinations(option_spaces(sweep, stage, workload)["data"]):

@@ -39,7 +39,7 @@ class _Part:
 
     @cached_property
     def rungs(self) -> "Rungs | None":
-        """Filled from the records when a first decision is due: Ray, which keeps them, is slow to import."""
+        """Filled from the records at the first decision: Ray, which keeps them, is slow to import."""
         scope = self.scope
         if scope.stage.scheduler is None:
             return None
@@ -50,13 +50,13 @@ class _Part:
         return Rungs(scope.stage.scheduler, scope.epochs, select, scope.resource, known)
 
     def goes_on(self, record: Record, metrics: Metrics) -> bool:
-        """Lets the rungs know of an epoch, and says whether they let the trial go on."""
+        """Tells the rungs of an epoch; returns whether they let the trial go on."""
         if self.rungs is None or not self.proposer.stoppable(record):
             return True
         return self.rungs.goes_on(record, metrics)
 
     def settle(self, record: Record) -> None:
-        """Lets the rungs know of a record that another one answered."""
+        """Tells the rungs of a record that another one answered."""
         if record.finished:
             for metrics in record.epochs:
                 self.goes_on(record, metrics)
@@ -68,16 +68,16 @@ class Engine:
     Args:
         sweep: What to run.
         journal: Its records; open for writing.
-        checksum: Gives the digest of a workload's data.
+        checksum: Returns the digest of a workload's data.
         elsewhere: Complete records of other sweeps by key, with the sweep's name: never trained again.
-        recorded: Gives the complete records of another sweep by its name, for warm starts.
+        recorded: Returns the complete records of another sweep by its name, for warm starts.
         code: More code that all trials are trained with, as in `trainables.trial.Trial`.
-        meanwhile: Asked of each key before it is trained, when the trial is in the journal: a complete record
-            that another sweep has by now, with that sweep's name, or nothing.
+        meanwhile: Called with each key before its trial, which the journal has, is trained. Returns a
+            complete record that another sweep has by now, with that sweep's name, or nothing.
 
     Attributes:
         listeners: Called with each record that was added or changed, after it is durable.
-        further: Keys of trials that were saved within an epoch, further on than they had been.
+        further: Keys of trials that got further within an epoch, and were saved there.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class Engine:
 
     @property
     def remarks(self) -> Sequence[str]:
-        """What to know of what searches start from: a line each."""
+        """Lines on what searches start from."""
         return [remark for part in self._parts for remark in part.proposer.remarks]
 
     @property
@@ -135,14 +135,14 @@ class Engine:
 
     @property
     def total(self) -> int:
-        """How many trials there are when all is done, as far as that is known."""
+        """How many trials there will be, as far as known."""
         return sum(part.proposer.total for part in self._parts)
 
     @property
     def left(self) -> bool:
-        """Whether a trial is being trained or can be handed out now; what is found is kept for `next`.
+        """Whether a trial is being trained or can be handed out now; keeps a found one for `next`.
 
-        While trials are being trained nothing is proposed, which would not know their results.
+        While trials are being trained, it proposes none, since a proposal would not know their results.
         """
         if self._training or any(map(self._may_go_on, self._left_running)):
             return True
@@ -150,7 +150,7 @@ class Engine:
 
     @property
     def done(self) -> bool:
-        """Whether nothing is being trained and nothing will be handed out, for a limit or for good."""
+        """Whether no trial is being trained and none will be handed out, because of a limit or for good."""
         if self._training or any(map(self._may_go_on, self._left_running)):
             return False
         return bool(self.limit) or all(part.exhausted for part in self._parts)
@@ -160,7 +160,7 @@ class Engine:
         return key in self._training
 
     def next(self) -> Record | None:
-        """The next trial to train, or none for now; trials that need no training are answered on the way."""
+        """The next trial to train, or ``None`` for now; settles trials that need no training on the way."""
         while True:
             record = next(filter(self._may_go_on, self._left_running), None)
             if record is not None:
@@ -178,13 +178,14 @@ class Engine:
                 return record
 
     def report(self, key: str, metrics: Metrics, trained: int = 0) -> bool:
-        """Records an epoch of a trial that is being trained and says whether it goes on.
+        """Records an epoch of a trial that is being trained; returns whether it goes on.
 
         Args:
             key: The trial's.
-            metrics: Of the epoch.
-            trained: How many epochs the trial has trained. Who has trained a further one was told to go on,
-                by a driver that did not live to hear of it, and goes on now, whatever is known since.
+            metrics: The epoch's metrics.
+            trained: How many epochs the trial has trained. A trial that has trained a further one was told to
+                go on by a driver that died before it heard of that epoch. It goes on now, too, whatever is
+                known since.
         """
         record = self._training[key]
         part = self._part_of(record)
@@ -211,19 +212,19 @@ class Engine:
         self._close(self._training[key], State.FAILED, reason)
 
     def occupies(self, gpus: float) -> None:
-        """Told how many GPUs, or what share of one, a trial takes, where that had to be measured."""
+        """Sets how many GPUs, or what share of one, a trial takes, if that had to be measured."""
         self._spending.gpus = gpus
 
     def put_back(self, key: str) -> None:
-        """Takes back a trial that is being trained; it is the next to be handed out."""
+        """Takes back a trial that is being trained, and hands it out next."""
         self._left_running.appendleft(self._training.pop(key))
 
     def _may_go_on(self, record: Record) -> bool:
-        """Whether a trial that was left running is for now: at a limit, only what had begun is finished."""
+        """Whether to hand out a trial that was left running: at a limit, only begun trials are finished."""
         return bool(record.epochs) or not self.limit
 
     def _look_ahead(self) -> tuple[_Part, Proposal] | None:
-        """What is to be added next, proposed once and kept until then; nothing at a limit."""
+        """The next trial to add, proposed once and kept until then; ``None`` at a limit."""
         if self.limit:
             return None
         if self._ahead is None:
@@ -259,7 +260,7 @@ class Engine:
         return record
 
     def _answer(self, trial: Trial, part: _Part) -> tuple[Record | None, str]:
-        """A finished record of the same training, and where it stands."""
+        """A finished record of the same training, and its place."""
         here = [(self.sweep.name, r) for r in self.journal.with_key(trial.key) if self._answers(r, part)]
         elsewhere = [self._elsewhere[trial.key]] if trial.key in self._elsewhere else []
         found = sorted(here + elsewhere, key=lambda answer: answer[1].state is not State.COMPLETE)
@@ -270,13 +271,13 @@ class Engine:
 
     @staticmethod
     def _answers(record: Record, part: _Part) -> bool:
-        """Whether a record settles the question of a part: for good, or stopped by the same rungs."""
+        """Whether a record answers a part's trial: it ended for good, or the same rungs stopped it."""
         if record.state is State.PRUNED:
             return record.stage == part.scope.stage.name
         return record.finished
 
     def _must_train(self, record: Record) -> bool:
-        """Settles a record that another one answers or will answer; says whether it needs training."""
+        """Settles a record that another one answers or will answer; returns whether it needs training."""
         if record.finished:
             return False
         if record.key in self._training:

@@ -1,4 +1,4 @@
-"""A last batch of one example, which models with BatchNorm cannot train on: found before anything starts."""
+"""Finds last batches of one example, on which models with BatchNorm cannot train, before anything starts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,16 +17,16 @@ _DECIDING = ("train_size", "batch_size", "last_batch")
 
 
 def check_last_batches(sweep: Sweep, root: Path) -> None:
-    """Makes sure that no trial would end its epochs with a batch that its model cannot train on.
+    """Checks that no trial would end its epochs with a batch on which its model cannot train.
 
-    Of a range both ends are tried; a trial between them that leaves one example fails by itself, in one line.
+    It checks both ends of a range; a trial between them that leaves one example fails with one line.
 
     Args:
         sweep: A sweep whose data are there.
         root: The data root.
 
     Raises:
-        UsageError: One would; the message says what to set.
+        UsageError: A trial would; the message says what to set.
     """
     for stage in sweep.stages:
         for workload in sweep.stage_workloads(stage):

@@ -1,4 +1,4 @@
-"""What a trial takes, beside what machines have."""
+"""Compares the resources of a trial with those of machines."""
 
 import math
 import os
@@ -32,14 +32,14 @@ def on_node(resources: Resources, node: Mapping[str, float]) -> int:
 
 
 def too_much(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> str:
-    """What to say where no node has the resources of one trial."""
+    """The message if no node has the resources of one trial."""
     wanted = f"{resources.cpus:g} CPUs" + (f" and {resources.most_gpus:g} GPUs" if resources.gpus else "")
     there = "; ".join(sorted({f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in nodes}))
     return f"a trial needs {wanted}, and no node has them (nodes have: {there}); lower `resources`"
 
 
 def gpu_problem(resources: Resources) -> str:
-    """What keeps trials from the GPUs of this machine, as far as it shows without taking one; or nothing."""
+    """What keeps trials from this machine's GPUs, as far as it shows without using one; or nothing."""
     if not resources.gpus:
         return ""
     mebibytes = [int(found) for found in gpu_facts("memory.total") if found.isdecimal()]
@@ -48,10 +48,10 @@ def gpu_problem(resources: Resources) -> str:
 
 
 def remarks_on_gpus(resources: Resources) -> list[str]:
-    """A line that says that this machine has a GPU on which a sweep does not train; nothing on a cluster."""
+    """A line if this machine has a GPU on which the sweep does not train; empty on a cluster."""
     if resources.gpus or os.environ.get("RAY_ADDRESS") or not torch.cuda.is_available():
         return []
     return [
-        f"trains on the CPU, and this machine has a GPU ({torch.cuda.get_device_name()}): "
+        f"trains on the CPU, though this machine has a GPU ({torch.cuda.get_device_name()}): "
         "--set resources.gpus=auto trains on it, as many trials side by side as fit"
     ]

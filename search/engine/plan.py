@@ -1,4 +1,4 @@
-"""What a run of a sweep would do: by its definition, its records, and a probe if one is wanted."""
+"""What a run of a sweep would do, from its definition, its records and, if asked for, a probe."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -32,13 +32,13 @@ class StagePlan:
         stage: Its name.
         workload: Name of the workload.
         search: Kind of search.
-        trials: How many it has when it is done.
+        trials: How many trials it will have.
         recorded: How many are finished in this sweep.
-        reused: How many more are trained already under another name, stage or sweep; known for grids only.
+        reused: How many more another name, stage or sweep has trained already; known for grids only.
         passes: Forward-backward passes over the training split that are left, summed over trials. Exact for
-            grids; where a sampler decides, as if it drew evenly, ASHA stopped as many as it does of trials
-            that differ by chance, and no candidate lost a race.
-        seconds: Time for them on one slot, validations and tests included; ``None`` where nothing tells it.
+            grids. For samplers an estimate, as if draws were even, trials differed only by chance when ASHA
+            stops them, and no candidate lost a race.
+        seconds: Time for them on one slot, with validations and tests; ``None`` if it is unknown.
     """
 
     stage: str
@@ -52,7 +52,7 @@ class StagePlan:
 
     @property
     def left(self) -> int:
-        """How many trials would be trained."""
+        """How many trials a run would train."""
         return max(0, self.trials - self.recorded - self.reused)
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,8 +66,8 @@ class Plan:
 
     Attributes:
         stages: Of every workload, in the order of the sweep.
-        remarks: What to know beside the numbers, such as records of other code.
-        estimate: What it would take.
+        remarks: Further lines for the user, such as one on records of other code.
+        estimate: How long it would take.
     """
 
     stages: Sequence[StagePlan]
@@ -90,8 +90,8 @@ def plan_sweep(
         store: Where it would be kept.
         data: The data root.
         tracking_uri: MLflow server; the store's own database where it is empty.
-        probe: Whether to train a few steps here to learn how long they take; records tell it otherwise.
-        only: Workloads to plan; all where none is named.
+        probe: Whether to train a few steps here to measure their time, instead of taking it from records.
+        only: Workloads to plan; all by default.
 
     Raises:
         UsageError: The sweep could not be run; see `check_ready`.
@@ -128,7 +128,7 @@ def _load(root: Path, workload: str, options: Mapping[str, Any]) -> Data:
 
 
 def remarks_on_definition(sweep: Sweep, data: Path) -> list[str]:
-    """What to know of a sweep before it trains, whatever is recorded: a line for each."""
+    """Lines on what to know before a sweep trains, whatever is recorded."""
     return [
         *remarks_on_repetitions(sweep, data),
         *remarks_on_incomplete_data(sweep, data),
@@ -141,7 +141,7 @@ def remarks_on_definition(sweep: Sweep, data: Path) -> list[str]:
 def _plan(
     scope: Scope, most: int, journal: Sequence[Record], trained: set[str]
 ) -> tuple[StagePlan, list[Portion]]:
-    """Plans one stage of one workload; what it would train is added to ``trained``."""
+    """Plans one stage of one workload, and adds what it would train to ``trained``."""
     stage, workload = scope.stage, scope.workload
     records = [r for r in journal if r.stage == stage.name and r.trial.workload == workload]
     recorded = sum(record.finished for record in records)

@@ -1,8 +1,8 @@
-"""Whether a sweep could run here and now: the second part of the one check that every command makes.
+"""Checks that a sweep could run here and now: the second part of the check that every command makes.
 
-The first part is the definition's (`search.definition`), which is the same anywhere. This one looks at the
-store, the records, the data, the code and this machine. It starts nothing, and writes nothing but what
-opening the journal for writing puts right. `check_anywhere` is what of it holds on every machine.
+The first part checks the definition (`search.definition`), and gives the same answer anywhere. This one looks
+at the store, the records, the data, the code and this machine. It starts nothing. It writes only what opening
+the journal for writing repairs. `check_anywhere` holds what is the same on every machine.
 """
 
 import os
@@ -32,18 +32,18 @@ from search.records.store import Store
 from trainables.remote.mirror import mirror_of
 
 _SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "file", "databricks")
-"""Addresses that MLflow knows, also with a driver behind a plus sign: ``postgresql+psycopg``."""
+"""Schemes of addresses that MLflow takes, also with a driver after a plus sign: ``postgresql+psycopg``."""
 
 
 @dataclass(frozen=True)
 class Ready:
-    """What a run or a plan of a sweep goes by.
+    """What a run or a plan of a sweep needs.
 
     Attributes:
-        asked: What is to be run of the sweep: all of it, or what some of its workloads are about.
-        checksum: Gives the digest of a workload's data.
-        code: Of the sweep's workloads and methods.
-        journal: The sweep's records; ``None`` where it has not been run and nothing is to be written.
+        asked: The part of the sweep to run: all of it, or that of some workloads.
+        checksum: Returns the digest of a workload's data.
+        code: Code of the sweep's workloads and methods.
+        journal: The sweep's records; ``None`` if it has not been run and nothing is to be written.
         remarks: A line for each workload that is left out, with what is missing of its data.
     """
 
@@ -62,7 +62,7 @@ def check_ready(
     writable: bool = False,
     only: Iterable[str] = (),
 ) -> Ready:
-    """Makes sure that a sweep could run.
+    """Checks that a sweep could run.
 
     Args:
         sweep: What to run.
@@ -70,7 +70,7 @@ def check_ready(
         data: The data root.
         tracking_uri: MLflow server; empty for the store's own database.
         writable: Whether to open the journal for writing; the caller then holds the sweep's folder.
-        only: Workloads to run; all where none is named.
+        only: Workloads to run; all by default.
 
     Raises:
         UsageError: It could not; the message says what to do.
@@ -104,20 +104,20 @@ def check_ready(
 
 
 def _check_training(sweep: Sweep, data: Path) -> None:
-    """Refuses recipes and batches that the data cannot be trained with."""
+    """Refuses recipes and batches with which the data cannot be trained."""
     check_recipes(sweep, data)
     check_last_batches(sweep, data)
 
 
 def check_anywhere(sweep: Sweep, tracking_uri: str = "") -> None:
-    """Makes sure of all that needs no store, no data and no certain machine, before a sweep is sent to one.
+    """Checks all that needs no store, data or certain machine, before a sweep is sent to a cluster.
 
     Args:
         sweep: What to run.
         tracking_uri: MLflow server; empty for the store's own database.
 
     Raises:
-        UsageError: The sweep could be run nowhere; the message says what to do.
+        UsageError: No machine could run the sweep; the message says what to do.
     """
     _check_request(sweep, tracking_uri)
     sweep_code(sweep)
@@ -136,7 +136,7 @@ def _check_request(sweep: Sweep, tracking_uri: str) -> None:
 
 
 def check_address(tracking_uri: str) -> None:
-    """Refuses an address that MLflow could never be reached at.
+    """Refuses an address at which MLflow could never be reached.
 
     Raises:
         UsageError: Its scheme is none of MLflow's, or it names no host.
@@ -147,7 +147,7 @@ def check_address(tracking_uri: str) -> None:
     try:
         scheme, host = urlsplit(tracking_uri).scheme, urlsplit(tracking_uri).hostname
     except ValueError as error:
-        raise UsageError(f"the tracking address {shown!r} is none ({error})") from None
+        raise UsageError(f"the tracking address {shown!r} is invalid ({error})") from None
     if scheme.partition("+")[0] not in _SCHEMES:
         raise UsageError(
             f"the tracking address {shown!r} must begin with one of "
@@ -162,7 +162,7 @@ def _check_store(root: Path) -> None:
     mirror = mirror_of(root)
     if mirror is not None and mirror.address.scheme == "memory":
         raise UsageError(
-            f"{mirror.address} is seen by this process alone, and trials run in others; name a folder, or s3://"
+            f"only this process sees {mirror.address}, and trials run in others; name a folder, or s3://"
         )
     there = next(path for path in (root.absolute(), *root.absolute().parents) if path.exists())
     if not there.is_dir():
@@ -172,7 +172,7 @@ def _check_store(root: Path) -> None:
 
 
 def _check_machine(sweep: Sweep) -> None:
-    """Refuses what this machine could never run; a cluster is asked when it is joined."""
+    """Refuses what this machine could never run; a cluster is checked when it is joined."""
     if os.environ.get("RAY_ADDRESS"):
         return
     if problem := gpu_problem(sweep.resources):

@@ -1,4 +1,4 @@
-"""Recipes that the data cannot be trained with: found before anything starts, also by a plan."""
+"""Finds recipes with which the data cannot be trained, before anything starts, also for a plan."""
 
 from pathlib import Path
 
@@ -18,17 +18,17 @@ _SHIPPED = {workload.name for workload in PAPERS}
 
 
 def check_recipes(sweep: Sweep, root: Path) -> None:
-    """Makes sure that labels are those of the objective, and that data can be split and augmented as asked.
+    """Checks that labels fit the objective, and that data can be split and augmented as asked.
 
-    Data are loaded only where a workload does not ship, its objective is not plain classification, something
-    is augmented, or a group is left out.
+    It loads data only if the workload is the user's, its objective is not plain classification, something is
+    augmented, or a group is left out.
 
     Args:
         sweep: A sweep whose data are there.
         root: The data root.
 
     Raises:
-        UsageError: They are not, or cannot; the message says what to do.
+        UsageError: Labels do not fit, or data cannot be split or augmented; the message says what to do.
     """
     for stage in sweep.stages:
         for workload in map(workload_named, sweep.stage_workloads(stage)):

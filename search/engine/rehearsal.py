@@ -1,4 +1,4 @@
-"""The eve of a sweep: each workload is tried from its data to a loaded model before anything is started."""
+"""Rehearses a sweep: tries each workload, from its data to a loaded model, before anything starts."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,13 +16,13 @@ from trainables.workloads import workload_named
 
 
 def rehearse_sweep(sweep: Sweep, root: Path, checksum: Checksum, records: Iterable[Record]) -> None:
-    """Rehearses each workload once, with the first of its settings; one that has a complete trial is known.
+    """Rehearses each workload once, with its first settings; skips one that has a complete trial.
 
     Args:
         sweep: A sweep whose data are there.
         root: The data root.
-        checksum: Gives the digest of a workload's data.
-        records: The sweep's.
+        checksum: Returns the digest of a workload's data.
+        records: The sweep's records.
 
     Raises:
         UsageError: A workload cannot be trained, or its models cannot be loaded back; see `rehearse`.

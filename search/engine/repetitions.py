@@ -1,4 +1,4 @@
-"""Examples that stand in several splits, which make a test easier than new data are."""
+"""Finds examples that are in several splits, which make a test easier than new data."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +12,9 @@ from trainables.workloads import workload_named
 
 
 def remarks_on_repetitions(sweep: Sweep, root: Path) -> list[str]:
-    """Lines that say how many examples to choose by, or to test on, stand in the training split too.
+    """Lines on how many validation or test examples are in the training split too.
 
-    Tables and folders of images are looked at; of texts each counts in one split alone.
+    It checks tables and folders of images; in text datasets each text counts in one split only.
 
     Example: ``churn:workload: 12 of 114 test examples stand in the training split too; leave repetitions
     out, or name the splits yourself``.

@@ -1,11 +1,11 @@
-"""Which trials failed for a reason outside of them, and may be tried again."""
+"""Finds trials that failed for a reason outside of them, and may be tried again."""
 
 from collections.abc import Iterable
 
 from search.records.record import Record, State
 
 _OF_ITSELF = "DivergedError:"
-"""How the reason of a trial begins whose training diverged: it would diverge again."""
+"""The beginning of a failed trial's reason if its training diverged, as it would again."""
 
 
 def failed_from_outside(records: Iterable[Record]) -> list[Record]:

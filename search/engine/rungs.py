@@ -21,9 +21,9 @@ _TIME, _METRIC = "epoch", "value"
 
 
 class _NoController(TuneController):
-    """Stands for the run that Ray's scheduler expects to be asked by; here an engine asks, outside any run.
+    """Replaces the run that Ray's scheduler expects to ask it; here an engine asks, outside any run.
 
-    ASHA reads a trial's id and nothing of the run; if it did, it would fail at once.
+    ASHA reads a trial's id and nothing of the run; if it read more, it would fail at once.
     """
 
     @override
@@ -39,11 +39,10 @@ class Rungs:
     Args:
         asha: The scheduler's settings.
         budget: The full budget, in the unit of ``resource``.
-        select: What trials are compared by.
-        resource: What a trial has used of its budget after an epoch.
-        records: What is known already; it fills the rungs again in the order it came. The last epoch of a
-            running trial is left out: its decision may not have been carried out, and is made when the trial
-            reports it again.
+        select: The metrics by which trials are compared.
+        resource: Returns what a trial has used of its budget after an epoch.
+        records: The records so far, which fill the rungs in their order. The last epoch of a running trial is
+            left out: its decision may not have been carried out, and is made when the trial reports it again.
     """
 
     def __init__(
@@ -66,9 +65,9 @@ class Rungs:
             self.goes_on(record, metrics)
 
     def goes_on(self, record: Record, metrics: Metrics) -> bool:
-        """Takes a trial's metrics after an epoch and says whether the trial goes on.
+        """Takes a trial's metrics after an epoch; returns whether the trial goes on.
 
-        What all of its training costs counts as its passes at every rung.
+        Among aims, its passes at every rung are those of its whole training.
         """
         known = {PASSES: record.trial.passes_in_all} if self._select.several else {}
         values = [
@@ -81,10 +80,10 @@ class Rungs:
 
 
 class _Keeper(Protocol):
-    """What keeps rungs."""
+    """Keeps rungs."""
 
     def goes_on(self, key: str, used: float, point: tuple[float, ...]) -> bool:
-        """Takes what a trial has reached, larger is better, and says whether it goes on."""
+        """Takes a trial's values, larger is better; returns whether it goes on."""
 
 
 class _OfRay:
@@ -114,12 +113,12 @@ class _OfRay:
 
 
 class Fronts:
-    """Rungs of several metrics, which stand where Ray's do.
+    """Rungs of several metrics, at the same epochs as Ray's.
 
     At a rung, a trial goes on while fewer than n / ``reduction_factor`` of the n trials that have reached it,
     itself among them, come before it: those of a better front, and of its own those in less crowded places
-    (`analysis.pareto`). The first at a rung goes on. Like ASHA it waits for nobody, and takes nothing back.
-    A trial with a value that is not finite goes on, and is compared with no other.
+    (`analysis.pareto`). The first at a rung goes on. Like ASHA, it waits for no trial, and revises no
+    decision. A trial with a value that is not finite goes on, and is compared with no other.
     """
 
     def __init__(self, asha: Asha, budget: int) -> None:

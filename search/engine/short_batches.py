@@ -1,4 +1,4 @@
-"""Attacks whose norm is over a whole batch, and the short batch at an epoch's end that they strike harder."""
+"""Finds attacks with a norm over the whole batch, which attack a short last batch of an epoch harder."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +13,12 @@ from trainables.workloads import workload_named
 
 
 def remarks_on_short_batches(sweep: Sweep, root: Path) -> list[str]:
-    """Lines that say how much harder the examples of a short last batch are attacked, and what to set.
+    """Lines on how much harder the examples of a short last batch are attacked, and on what to set.
 
-    There is one for each workload and size, where a stage attacks pixels or the vectors of tokens under one
-    norm over the batch and keeps a last batch that is shorter than half of the others. Of b examples instead
-    of B each gets √(B/b) times its share of the norm; where the norm is over weights too, up to B/b times.
-    Sizes of training splits are known by loading the data, which only such sweeps make necessary.
+    There is one for each workload and size if a stage attacks pixels or token vectors under one norm over the
+    batch, and keeps a last batch shorter than half of the others. Of b examples instead of B each gets √(B/b)
+    times its share of the norm; where the norm is over weights too, up to B/b times. Sizes of training splits
+    need the data, which are loaded for such sweeps only.
 
     Example: ``digits-lenet5: the last batch of 45 examples is attacked 1.7 times as hard per example as one
     of 128; set training.last_batch to drop or merge, or norm to sample, where ε is that of one example``.
@@ -47,14 +47,14 @@ def _remark(size: int, rest: int, with_weights: bool) -> str:
 
 
 def _scopes(sweep: Sweep, stage: Stage, workload: str) -> Iterator[bool]:
-    """For each attack of a stage under one norm over the batch, whether that norm is over weights too."""
+    """For each attack of a stage with one norm over the batch, whether that norm covers weights too."""
     for settings, words in dropattacks(sweep, stage, workload):
         if settings.spread_over_batch(words):
             yield settings.norm == "joint" and settings.grouping == "joint" and "+" in settings.targets
 
 
 def _short(sweep: Sweep, stage: Stage, workload: str, root: Path) -> Iterator[tuple[int, int]]:
-    """Sizes of batches with those of their last, where that is kept and shorter than half."""
+    """Batch sizes, each with the size of its last batch if that is kept and shorter than half."""
     spaces, defaults = option_spaces(sweep, stage, workload), default_options(workload)["training"]
     training: Space = spaces["training"]
 

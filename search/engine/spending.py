@@ -1,4 +1,4 @@
-"""What a sweep has spent, against the limits that end it."""
+"""Counts what a sweep has spent against its limits."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -13,10 +13,10 @@ class Spending:
 
     Args:
         sweep: The sweep with its limits.
-        records: What was spent before.
+        records: Records of what was spent before.
 
     Attributes:
-        gpus: How many a trial occupies, or what share of one.
+        gpus: How many GPUs a trial occupies, or what share of one.
     """
 
     def __init__(self, sweep: Sweep, records: Iterable[Record]) -> None:
@@ -44,7 +44,7 @@ class Spending:
         self._passes += record.trial.passes_in(int(metrics["epoch"]))
 
     def reached(self, running: Iterable[str]) -> str:
-        """The limit that is reached, in words, or nothing; ``running`` are the keys being trained."""
+        """The reached limit, in words, or nothing; ``running`` holds the keys being trained."""
         spent: Mapping[str, Callable[[], float]] = {
             "trials": lambda: len(self._trials.union(running)),
             "hours": lambda: (time.monotonic() - self._started) / 3600,

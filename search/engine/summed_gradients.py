@@ -1,4 +1,4 @@
-"""Attacks whose gradients add up, and an optimizer that takes a step as long as their sum."""
+"""Finds attacks whose gradients add up under an optimizer that takes a step as long as their sum."""
 
 from search.definition.options import default_options, option_spaces
 from search.definition.space import bounds
@@ -8,17 +8,17 @@ from search.engine.corners import dropattacks
 _SUM, _AS_LONG = "sum", ("sgd",)
 """Optimizers that do not divide by the size of the gradient."""
 _REMARK = (
-    "DropAttack sums the gradients of its passes, and SGD steps as far as they are long; set combine: mean, "
+    "DropAttack sums the gradients of its passes, and SGD's steps grow with that sum; set combine: mean, "
     "training.clip_norm, or a smaller learning rate"
 )
 
 
 def remarks_on_summed_gradients(sweep: Sweep) -> list[str]:
-    """Lines that say where summed gradients lengthen the steps of SGD, one for each workload.
+    """Lines on where summed gradients lengthen the steps of SGD, one for each workload.
 
-    DropAttack adds the gradients of its clean and its attacked passes. Adam and its kin divide by their size,
-    and clipping takes it away; SGD steps as far as they are long, which broke most trainings on digits at a
-    learning rate that suits standard training.
+    DropAttack adds the gradients of its clean and its attacked passes. Adam and its relatives divide by their
+    size, and clipping bounds it. SGD's steps grow with it, which broke most trainings on digits at a learning
+    rate that suits standard training.
     """
     remarks: dict[str, None] = {}
     for stage in sweep.stages:

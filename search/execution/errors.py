@@ -1,8 +1,8 @@
-"""What a run that began, or that was about to begin, is ended by."""
+"""The error that ends a run that has begun or is about to begin."""
 
 
 class RunError(RuntimeError):
-    """A run cannot start or go on, though its request is right; the message is a line that says what to do.
+    """A run cannot start or go on, though the request is right; the message says in one line what to do.
 
     The command line prints the message and leaves with exit status 1; no traceback is shown.
     """

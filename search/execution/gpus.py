@@ -1,4 +1,4 @@
-"""How many trials share a GPU: one is measured, and as many are put side by side as its memory holds."""
+"""How many trials share a GPU: measures one trial, and runs as many side by side as the memory holds."""
 
 import math
 from collections.abc import Callable
@@ -22,11 +22,11 @@ _GRAIN = 10_000
 
 @dataclass(frozen=True)
 class Memory:
-    """What a trial takes of a GPU, in bytes.
+    """How much of a GPU's memory a trial takes, in bytes.
 
     Attributes:
-        peak: The most that its tensors, and what torch keeps around them, took.
-        total: What the GPU has.
+        peak: The most that its tensors took, with what torch caches around them.
+        total: All memory of the GPU.
     """
 
     peak: int
@@ -39,8 +39,8 @@ Measure = Callable[[Trial, Path, bool], Memory]
 def share(memory: Memory) -> float:
     """The share of a GPU that one trial gets; 1 where two do not fit.
 
-    Each process takes what was measured and a quarter more as headroom, at least the smallest share that
-    works, and its CUDA context.
+    Each process gets the measured memory and a quarter more as headroom, and room for its CUDA context; at
+    least the smallest share that Ray can count.
 
     Examples:
         >>> share(Memory(peak=2 * 2**30, total=16 * 2**30))
@@ -54,10 +54,11 @@ def share(memory: Memory) -> float:
 def measure(trial: Trial, data: Path, compiled: bool) -> Memory:
     """Trains a trial for one epoch on a whole GPU of the cluster, for its memory alone.
 
-    As the epoch is its last one, it ends with a test and the trial's attacks, and their memory counts.
+    This epoch is the last one, so that it ends with the test and the trial's attacks, whose memory counts
+    too.
 
     Raises:
-        UsageError: The GPU is one in name only, or the trial does not fit.
+        UsageError: torch cannot use the GPU, or the trial does not fit.
     """
     task = ray.remote(num_gpus=1, max_retries=0)(measure_here)
     try:

@@ -1,4 +1,4 @@
-"""The first error of what Tune calls: it ends the run, and it is raised when Tune has ended."""
+"""Keeps the first error in a call from Tune: it ends the run, and is raised when Tune has ended."""
 
 from collections.abc import Callable
 from types import TracebackType
@@ -11,13 +11,13 @@ T = TypeVar("T")
 
 
 class Guard(Stopper):
-    """Keeps the first error of what Tune calls, ends the run, and raises the error as it is.
+    """Keeps the first error in a call from Tune, ends the run, and raises the error as it is.
 
-    Tune itself takes an error of a callback for a failure of a trial and goes on, or raises a text about it.
-    Here an error is the last thing that happens: nothing more is called, Tune stops all trials, and what they
-    have not yet reported stays with their checkpoints.
+    Tune itself treats an error of a callback as a trial's failure and goes on, or raises a text about it.
+    Here nothing happens after an error: Tune calls nothing more and stops all trials, and what they have not
+    yet reported stays in their checkpoints.
 
-    As a context manager it holds the run; where it ends, the error is raised.
+    As a context manager it encloses the run, and raises the error at its end.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Guard(Stopper):
 
     @override
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune writes its stopper to disk, and an error need not be one that can be written."""
+        """Nothing: Tune writes its stopper to disk, and not every error can be pickled."""
         return {}
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""SIGTERM does what Ctrl-C does: containers, service managers and clusters end a command with it."""
+"""SIGTERM acts as Ctrl-C does: containers, service managers and clusters end a command with it."""
 
 import signal
 import sys
@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from types import FrameType
 
 INTERRUPTED = "interrupted; run the same command again to go on"
-"""What a command says that was interrupted."""
+"""The message of an interrupted command."""
 _AGAIN_SECONDS = 0.05
 
 
 sigterm_answered = threading.Event()
-"""Set as soon as the main thread answers a SIGTERM; whoever waits for that clears it before."""
+"""Set as soon as the main thread answers a SIGTERM; a waiting thread clears it first."""
 _asked = threading.Event()
-"""Whether a signal asked to stop, also where the interrupt that it raised was caught by others."""
+"""Whether a signal asked to stop, even if other code caught its interrupt."""
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def sigterm_interrupts(after: signal.Handlers = signal.SIG_DFL) -> Iterator[None
 
 
 def check_interrupted() -> None:
-    """Interrupts where a signal has asked for it and the interrupt was lost.
+    """Raises an interrupt that a signal asked for and that other code has swallowed.
 
     Libraries that try an import and catch whatever comes, and finalisers, swallow interrupts.
 
@@ -65,7 +65,7 @@ def sigterm_is_interrupt() -> bool:
 
 @contextmanager
 def interrupts_wait() -> Iterator[threading.Event]:
-    """Lets what must not be cut short come to its end: SIGINT and SIGTERM interrupt when the context ends.
+    """Protects what must not be cut short: SIGINT and SIGTERM interrupt only when the context ends.
 
     Outside of the main thread, which alone handles signals, nothing changes.
 
@@ -92,7 +92,7 @@ def interrupts_wait() -> Iterator[threading.Event]:
 
 @contextmanager
 def sigint_kept() -> Iterator[None]:
-    """Puts SIGINT's handler back after Tune, which leaves one that does nothing at the next Ctrl-C."""
+    """Restores SIGINT's handler after Tune, which leaves one that ignores the next Ctrl-C."""
     if not _handles_signals():
         yield
         return
@@ -105,10 +105,10 @@ def sigint_kept() -> Iterator[None]:
 
 @contextmanager
 def sigterm_kept() -> Iterator[None]:
-    """Puts SIGTERM's handler back after Ray has installed its own, which dump the stack and abort.
+    """Restores SIGTERM's handler after Ray has installed its own, which dump the stack and abort.
 
     Raises:
-        KeyboardInterrupt: A SIGTERM arrived meanwhile, of which Ray made an exit.
+        KeyboardInterrupt: A SIGTERM arrived meanwhile, which Ray turned into an exit.
     """
     if not _handles_signals():
         yield
@@ -126,7 +126,7 @@ def sigterm_kept() -> Iterator[None]:
 
 
 def _again(lost: "sys.UnraisableHookArgs") -> None:
-    """Interrupts once more where an interrupt came while an object was given up, whose errors go nowhere."""
+    """Interrupts once more if the interrupt came in a finaliser, whose errors Python drops."""
     if issubclass(lost.exc_type, KeyboardInterrupt):
         threading.Timer(_AGAIN_SECONDS, _send_again).start()  # once this hook and the object are done with
     else:
@@ -144,7 +144,7 @@ def _handles_signals() -> bool:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Does what SIGINT does, and interrupts where that would wait for Ray.
+    """Does what SIGINT does, but interrupts at once where SIGINT would wait for Ray.
 
     While trials run, SIGINT asks Tune to stop them. A service manager sends SIGTERM to Ray's processes too;
     Tune would wait for them until Ray ends this process.

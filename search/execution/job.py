@@ -1,4 +1,4 @@
-"""What a job of a cluster sees in its own process, before it joins the cluster."""
+"""Checks of a cluster job's own process, before it joins the cluster."""
 
 import json
 import os
@@ -15,7 +15,7 @@ _JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 
 
 def python_version() -> str:
-    """This process's Python, as far as it has to agree: ``3.11``."""
+    """This process's Python version, as far as the cluster's must match: ``3.11``."""
     return ".".join(platform.python_version_tuple()[:2])
 
 
@@ -34,6 +34,6 @@ def check_job(store: Path) -> None:
     uploaded = "working_dir" in json.loads(os.environ.get(_JOB) or "{}").get("runtime_env", {})
     if uploaded and mirror_of(store) is None and store.resolve().is_relative_to(Path.cwd()):
         raise UsageError(
-            f"the store {store} lies in the job's own folder, which goes away with it; "
+            f"the store {store} lies in the job's own folder, which ends with the job; "
             "name a folder that all nodes share, such as --store /store, or an address such as s3://BUCKET/PREFIX"
         )

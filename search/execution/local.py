@@ -19,7 +19,7 @@ from search.execution.errors import RunError
 
 _ATTEMPTS = 2
 _NICENESS = "RAY_worker_niceness"
-"""What Ray adds to the niceness of its workers: by itself 15, which leaves them little beside others."""
+"""What Ray adds to the niceness of its workers; Ray's default of 15 leaves them little CPU beside others."""
 _SHORT_PLACES = ("/tmp", "/var/tmp", "/dev/shm")
 _SOCKET = "session_2000-01-01_00-00-00_000000_4194304/sockets/plasma_store"
 """The longest path of a socket inside of Ray's folder; process numbers have at most seven digits."""
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 def start(options: Mapping[str, Any]) -> None:
-    """Starts Ray, at the second attempt if need be, or keeps to one that this process has started before.
+    """Starts Ray, with a second attempt if need be, or reuses the one that this process started before.
 
     Workers have the niceness of this process, unless ``RAY_worker_niceness`` says how much to add.
 
@@ -61,13 +61,13 @@ def start(options: Mapping[str, Any]) -> None:
             _log.warning("Ray did not start, attempt %d of %d: %s", attempt, _ATTEMPTS, error)
             failure = first_line(error)
     raise RunError(
-        f"Ray cannot start on this machine ({failure.rstrip('.')}); see that it has CPU, memory and disk to "
-        "spare, and run the same command again"
+        f"Ray cannot start on this machine ({failure.rstrip('.')}); free some CPU, memory or disk, "
+        "and run the same command again"
     )
 
 
 def _short_folder() -> str | None:
-    """A folder for Ray that goes away with this process, where the usual one is too deep for sockets."""
+    """A folder for Ray that ends with this process, if the usual path is too long for sockets."""
     usual = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
     if _holds_sockets(f"{usual}/ray"):
         return None

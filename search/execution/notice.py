@@ -1,4 +1,4 @@
-"""SIGUSR1 is a notice that time is nearly up: trials are saved where they are, and the run ends in order.
+"""SIGUSR1 gives notice that time is nearly up: every trial is saved where it is, and the run ends in order.
 
 Batch systems send it some minutes before they end a job.
 """
@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 LEFT_EARLY = 75
-"""Exit status of a run that ended for a notice and got further: the next one goes on. `EX_TEMPFAIL` in
-``sysexits.h``."""
+"""Exit status of a run that a notice ended and that got further: the next run goes on. It is `EX_TEMPFAIL`
+of ``sysexits.h``."""
 
 _LOOK_EVERY_SECONDS = 1.0
 _noticed = threading.Event()
@@ -58,13 +58,13 @@ def passed_on(give: Callable[[], object]) -> Iterator[None]:
 
 
 class KeptHandler:
-    """Puts SIGUSR1's handler back after Tune, which takes the signal for itself when it begins."""
+    """Restores SIGUSR1's handler after Tune, which installs its own when it begins."""
 
     def __init__(self) -> None:
         self._before = signal.getsignal(signal.SIGUSR1)
 
     def put_back(self) -> None:
-        """From the first call of anything that Tune calls on, the handler is what it was."""
+        """Restores the handler at Tune's first call of a callback."""
         here = threading.current_thread() is threading.main_thread()
         if here and signal.getsignal(signal.SIGUSR1) is not self._before:
             signal.signal(signal.SIGUSR1, self._before)

@@ -1,4 +1,4 @@
-"""What is looked at on a cluster before the first trial starts, so that nothing fails in the middle."""
+"""Checks a cluster's nodes before the first trial starts, so that nothing fails in the middle."""
 
 import os
 import secrets
@@ -22,13 +22,13 @@ _PATIENCE_SECONDS = 120.0
 
 
 def check_cluster(sweep: Sweep, store: Path, data: Path, checksum: Checksum) -> None:
-    """Checks that every node that trials can run on can run them. Ray must be connected.
+    """Checks that each node with room for a trial can run one. Ray must be connected.
 
     Args:
         sweep: What will run.
-        store: The store's root; must be there.
+        store: The store's root, which must exist.
         data: The data root.
-        checksum: Gives the digest of a workload's data as this process sees them.
+        checksum: Returns the digest of a workload's data as this process sees them.
 
     Raises:
         UsageError: No node has the resources of one trial, or a node lacks the store or data, or cannot use
@@ -84,14 +84,14 @@ def node_problem(
     wanted: Sequence[tuple[DataOptions, str]],
     resources: Resources,
 ) -> str:
-    """What keeps this machine from running trials, as the end of a sentence; nothing where all is well.
+    """What keeps this machine from running trials, as the end of a sentence; empty if nothing does.
 
     Args:
-        probe: A file that the driver has written into the store, see `shared_name`.
-        token: What it holds.
+        probe: A file that the driver wrote into the store; see `shared_name`.
+        token: The content of that file.
         data: The data root.
         wanted: The digests of the data as the driver found them.
-        resources: What one trial occupies.
+        resources: The resources of one trial.
     """
     if problem := gpu_problem(resources):
         return f"cannot train on its GPUs: {problem}"
@@ -108,7 +108,7 @@ def node_problem(
 
 
 def _store_problem(probe: str, token: str) -> str:
-    """What keeps this machine from using the store, as the end of a sentence; nothing where all is well."""
+    """What keeps this machine from using the store, as the end of a sentence; empty if nothing does."""
     store = probe.rpartition("/")[0].rstrip("/")
     try:
         path = fetch(local_folder(probe))

@@ -1,4 +1,4 @@
-"""Files of the user's that Python would import in place of this program's packages, here or in a worker."""
+"""Finds user files that Python would import in place of this program's packages, here or in a worker."""
 
 import sys
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ _OURS = Path(__file__).resolve().parents[2]
 
 
 def shadow() -> str:
-    """Names the file that hides a package, in a line that says what to do; nothing where none does.
+    """Names a file that hides a package, and says in the same line what to do; empty if none does.
 
     Ray puts the current folder before all others in its workers, whatever it is in this process.
     """
@@ -18,11 +18,11 @@ def shadow() -> str:
         for package in _PACKAGES:
             origin = _origin(package, places)
             if origin is not None and not origin.is_relative_to(_OURS / package):
-                return f"{origin} hides this program's package {package!r}; rename it, or keep it elsewhere"
+                return f"{origin} hides this program's package {package!r}; rename or move it"
     return ""
 
 
 def _origin(package: str, places: Sequence[str]) -> Path | None:
-    """The file that would be imported; none where nothing would, or a mere folder."""
+    """The file that would be imported; ``None`` for no file or a mere folder."""
     spec = PathFinder.find_spec(package, places)
     return Path(spec.origin).resolve() if spec is not None and spec.origin else None

@@ -14,13 +14,13 @@ _LOOK_EVERY_SECONDS = 5.0
 
 
 class Slots:
-    """How many trials run side by side: what the sweep says, or as many as the cluster's living nodes hold.
+    """How many trials run side by side: the sweep's number, or as many as the cluster's living nodes hold.
 
     Nodes come and go while a sweep runs; they are looked up every few seconds.
 
     Args:
-        resources: What one trial occupies.
-        nodes: Gives the cluster's nodes, as `ray.nodes` does.
+        resources: The resources of one trial.
+        nodes: Returns the cluster's nodes, as `ray.nodes` does.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Which trials a process trains together, and what becomes of each when it reports."""
+"""Decides which trials a process trains together, and handles their reports."""
 
 import logging
 import time
@@ -16,26 +16,26 @@ from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, NO_GPU, OUT
 
 _log = logging.getLogger(__name__)
 _AHEAD = 2
-"""How many stacks' worth of trials to look at for one that is full; a sampler knows no result of theirs."""
+"""How many stacks' worth of trials to draw for one full stack; the sampler knows none of their results."""
 _DEATHS = 2
-"""How often a process may die (killed, out of memory, a lost node) and its stack be begun again as it is."""
+"""How often a process may die (killed, out of memory, a lost node) before its stack is halved."""
 
 
 class Stacks:
     """Puts a sweep's trials into stacks, at most so many in each.
 
-    A stack ends as soon as one of its trials does. Those that go on, and new ones that differ from them in
-    numbers only, are the next stack. One that fails as a whole is tried again in two halves, so that in the
-    end a trial fails for reasons of its own.
+    A stack ends as soon as one of its trials does. The trials that go on, and new ones that differ from them
+    only in numbers, form the next stack. A stack that fails as a whole is tried again in two halves, so that
+    in the end a trial fails only for its own reasons.
 
     Args:
         engine: Where trials come from and reports go to.
         lanes: The most trials in a stack.
-        ends_early: Whether the run has notice that it must end: nothing more is begun, and no stack goes on.
+        ends_early: Whether a notice ends the run: then nothing more begins, and no stack goes on.
 
     Attributes:
         running: How many stacks are being trained.
-        alone: Keys of trials that a GPU was too small for, which are tried once more, alone on one.
+        alone: Keys of trials that ran out of GPU memory, and are tried once more, each alone on a GPU.
     """
 
     def __init__(self, engine: Engine, lanes: int, ends_early: Callable[[], bool] = lambda: False) -> None:
@@ -43,9 +43,9 @@ class Stacks:
         self._ends_early = ends_early
         self._lanes = lanes
         self._fewer: dict[str, int] = {}
-        """The most trials in a stack of a structure that ran out of GPU memory."""
+        """The most trials in a stack, by structure, for structures that ran out of GPU memory."""
         self._waiting: dict[str, list[Record]] = {}
-        """By what lanes must have in common; the longest waiting first."""
+        """Waiting trials by what the lanes of a stack must have in common; the longest waiting come first."""
         self._again: deque[list[Record]] = deque()
         self._training: dict[str, Record] = {}
         self._deaths: Counter[str] = Counter()
@@ -65,13 +65,13 @@ class Stacks:
         self._engine.journal.settle()
 
     def lives(self, key: str) -> list[Life]:
-        """Of the processes that died with a trial."""
+        """How many processes died, by trial."""
         return list(self._lives[key])
 
     def next(self) -> list[Record]:
-        """The next stack to train: one that is full, or else the one that has waited longest; or none.
+        """The next stack to train: a full one, or else the one that has waited longest; or ``None``.
 
-        None also while a trial waits for a GPU of its own, which the others must leave it.
+        It is ``None`` also while a trial waits for a GPU of its own, which the others must leave free.
         """
         if self._starting_alone or self._ends_early():
             return []
@@ -86,11 +86,11 @@ class Stacks:
         return stack
 
     def report(self, stack: Sequence[str], result: Mapping[str, Any]) -> bool:
-        """Takes what a step of a stack reported to the record; says whether the stack goes on.
+        """Records what a step of a stack reported; returns whether the stack goes on.
 
         Args:
             stack: Its trials' keys.
-            result: What `StackTrainable.step` gave.
+            result: The result of `StackTrainable.step`.
 
         Raises:
             OSError: The stack's process could not read or write a file.
@@ -113,7 +113,7 @@ class Stacks:
         return False
 
     def _record(self, key: str, metrics: Metrics, trained: int = 0) -> bool:
-        """Takes an epoch to the record; deaths before one that is new were not the trial's."""
+        """Records an epoch; a new epoch clears the deaths that were counted before it."""
         known = len(self._training[key].epochs)
         goes_on = self._engine.report(key, metrics, trained)
         if len(self._training[key].epochs) > known:
@@ -121,11 +121,11 @@ class Stacks:
         return goes_on
 
     def died(self, stack: Sequence[str], reason: str) -> None:
-        """Begins a stack again whose process died; after too many deaths, in halves.
+        """Restarts a stack whose process died; after too many deaths, in halves.
 
         Args:
             stack: Its trials' keys.
-            reason: What is known of the death.
+            reason: What is known about the death.
         """
         self._heard_of(stack)
         _log.warning("the process of %s died: %s", " ".join(stack), reason)
@@ -140,7 +140,7 @@ class Stacks:
         self._end(stack)
 
     def preempted(self, stack: Sequence[str], further: bool) -> None:
-        """Begins a stack again that was left for a notice, which is no death.
+        """Puts back a stack that a notice stopped, which is no death.
 
         Args:
             stack: Its trials' keys.
@@ -200,7 +200,7 @@ class Stacks:
             return record.key
 
     def _fail_together(self, stack: Sequence[str], result: Mapping[str, Any]) -> None:
-        """Takes to the record why there is nothing of a whole stack."""
+        """Records why a whole stack failed."""
         if BROKEN in result:
             raise OSError(result[BROKEN])
         if NO_GPU in result:

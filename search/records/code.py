@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from trainables.trial import Trial
 
 SweepCode = Mapping[str, Mapping[str, Mapping[str, str]]]
-"""Digests by module of what a user brought, by workload and method; see `trainables.usercode`."""
+"""Digests of user code by module, by workload and method; see `trainables.usercode`."""
 
 TRAINED_BY = "trained by"
 """Stands among the modules of a trial that another trainer than this project's trained, with its digest."""
 
 
 def expected(code: SweepCode, trial: Trial) -> Mapping[str, str] | None:
-    """The code that a sweep has for a trial's workload and method; nothing where it has not both."""
+    """A sweep's code of a trial's workload and method; ``None`` if it lacks either."""
     return code.get(trial.workload, {}).get(trial.method)
 
 
@@ -27,6 +27,7 @@ def has_own_code(trial: Trial, suspected: bool) -> bool:
 
     Args:
         trial: The trial.
-        suspected: Whether one of a user's workload counts that does not say so, as earlier versions left it.
+        suspected: Whether a trial of a user's workload counts that has no code noted, as earlier versions
+            left it.
     """
     return bool(trial.code) or (suspected and ":" in trial.workload)

@@ -19,12 +19,12 @@ _TENSORS = ("models", "checkpoints")
 def copy_store(source: Store, target: Store) -> int:
     """Copies the sweeps of a store: definitions, journals, notes, logs, models, checkpoints and reports.
 
-    What MLflow shows is made anew from these by the next run. The copy is a store of its own: on an MLflow
-    server it gets experiments of its own.
+    The next run writes MLflow's runs anew from these. The copy is a store of its own, with experiments of its
+    own on an MLflow server.
 
     Args:
-        source: What is copied; it stays as it is.
-        target: Where to; nothing may be there.
+        source: The store to copy; it stays as it is.
+        target: The place of the copy, which must be empty.
 
     Returns:
         How many sweeps were copied.
@@ -46,7 +46,7 @@ def copy_store(source: Store, target: Store) -> int:
 
 
 def _copy_sweep(source: Path, target: Path) -> None:
-    """Copies a sweep, its journal before anything that says that there is one."""
+    """Copies a sweep, its journal before any file that refers to it."""
     journal = source / "journal.log"
     content = journal.read_bytes() if journal.exists() else b""
     content = content[: content.rfind(b"\n") + 1]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from trainables.remote.bucket import Bucket, RemoteError
 
 FOLDED = 256
-"""How many entries make a page: whoever opens a journal reads its pages, and fewer entries than this."""
+"""How many entries make a page: opening a journal reads its pages, and fewer entries than this."""
 _DIGITS = 12
 
 
@@ -23,7 +23,7 @@ class Entries:
     """The journal of one sweep in an object store.
 
     Args:
-        bucket: What lies at the store's address.
+        bucket: The objects at the store's address.
         folder: Of the sweep, with a slash at its end.
     """
 
@@ -67,7 +67,7 @@ class Entries:
         return bool(self._bucket.under(self._entries, after=self._entry(known)))
 
     def append(self, first: int, lines: bytes) -> None:
-        """Makes lines durable; when this returns, every later reader has them.
+        """Makes lines durable: every reader after this call has them.
 
         Args:
             first: The number of the first one.

@@ -19,15 +19,15 @@ from trainables.remote.bucket import Bucket, RemoteError, lacks_conditions
 from trainables.remote.mirror import mirror_of
 
 BEAT_SECONDS = 5.0
-"""How often whoever holds a lease says so."""
+"""Seconds between two beats of a lease's holder."""
 MISSED_BEATS = 3
-"""After how many missed ones it counts as dead."""
+"""After how many missed beats the holder counts as dead."""
 
 _LEASE = "run.lock"
 
 
 def is_held_here(folder: Path) -> bool:
-    """Whether a process of this node holds a sweep's folder; also where that cannot be found out, not.
+    """Whether a process of this node holds a sweep's folder; false also if that cannot be found out.
 
     Looking takes the lock for a moment, beside others that look.
     """
@@ -96,7 +96,7 @@ class _Lease:
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
 
     def take(self) -> None:
-        """Takes it; that of a dead holder after some beats that are missing."""
+        """Takes it; a dead holder's after some missed beats."""
         if self._bucket.create(self._name, self._content()):
             if self._bucket.create(self._name, self._content()):
                 self._bucket.delete(self._name)
@@ -128,7 +128,7 @@ class _Lease:
         return self._bucket.tag(self._name) if self._bucket.create(self._name, self._content()) else ""
 
     def _wait(self, tag: str) -> str:
-        """Waits whether the holder beats.
+        """Waits to see whether the holder beats.
 
         Returns:
             The tag, which has stayed; nothing as soon as the holder has given it back.

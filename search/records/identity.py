@@ -1,4 +1,4 @@
-"""Who a recorded trial is: what the journal says, or, of records from before it said so, what they compute.
+"""The identity of a recorded trial: the journal's or, for older records, that of what they compute.
 
 Earlier versions named a trial by its settings as they were asked for. Their records hold these settings in
 full, so that today's names follow from them, and old stores go on.
@@ -13,13 +13,13 @@ from trainables.trial import Identity, Trial
 
 
 def written_identity(record: Record) -> dict[str, str]:
-    """What the journal says of who a record's trial is."""
+    """The identity that the journal notes for a record's trial."""
     named = {**record.identity._asdict(), "former": record.former}
     return {name: value for name, value in named.items() if value or name in ("key", "configuration")}
 
 
 def read_identity(trial: Trial, attributes: Mapping[str, Any]) -> tuple[Identity, str]:
-    """Who a recorded trial is, and the key that an earlier version gave it, where that was another one.
+    """A recorded trial's identity, and the key that an earlier version gave it, if it was another one.
 
     A trial whose method or workload is not to be found keeps the key that it has.
     """

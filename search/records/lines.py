@@ -1,4 +1,4 @@
-"""The lines of a journal: each bears its number and a checksum, and none is changed, lost or moved unseen.
+"""The lines of a journal: each has its number and a checksum, which show any change, loss or move.
 
 Journals of earlier versions begin with lines that bear neither. They are read as they are; what is added
 to them counts on from there.
@@ -26,7 +26,7 @@ class Line(NamedTuple):
         number: Its own number where it is sealed, else its place in the file, counted from 1.
         entry: The operation; empty where the line cannot be read.
         wrong: What is wrong with it there, or nothing.
-        is_sealed: Whether it bears its number and a checksum that is right.
+        is_sealed: Whether it has its number and a correct checksum.
     """
 
     number: int

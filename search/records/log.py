@@ -52,7 +52,7 @@ def _share(path: Path) -> None:
 
 
 def note_record(record: Record) -> None:
-    """Logs how a trial ended; nothing of one that goes on."""
+    """Logs how a trial ended; logs nothing for one that goes on."""
     if record.finished:
         level = logging.WARNING if record.state is State.FAILED else logging.INFO
         end = f"{record.state.value}, {len(record.epochs)} epochs"
@@ -62,7 +62,7 @@ def note_record(record: Record) -> None:
 
 
 class _Quiet(RotatingFileHandler):
-    """A log that cannot be written is not what ends a run."""
+    """Writes the log; an error of writing does not end a run."""
 
     @override
     def handleError(self, record: logging.LogRecord) -> None:

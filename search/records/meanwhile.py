@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 
 
 class Meanwhile:
-    """Asked before a trial is trained whether another sweep of the store has trained it by now.
+    """Finds out, before a trial is trained, whether another sweep of the store has trained it by now.
 
     The caller's own record of the trial must be in its journal by then. Of two sweeps that come to one trial
     at the same time at least one then finds the other's record, trains it all the same, and says so.
@@ -27,7 +27,7 @@ class Meanwhile:
 
     Attributes:
         running: Other sweeps that ran when this was made.
-        twice: By key, the sweep that was training a trial when this one began to.
+        twice: By key, the other sweep that was training a trial when this one began to.
     """
 
     def __init__(self, store: Store, sweep: str) -> None:
@@ -40,7 +40,7 @@ class Meanwhile:
         self._read: dict[str, bytes] = {}
 
     def __call__(self, key: str) -> tuple[str, Record] | None:
-        """A complete record of a trial, with the name of its sweep; nothing where none has it.
+        """A complete record of a trial, with the name of its sweep; ``None`` if no sweep has one.
 
         Raises:
             RemoteError: The store lies at an address and cannot be reached.
@@ -87,7 +87,7 @@ class Meanwhile:
         return found
 
     def _content(self, name: str) -> bytes:
-        """A journal that may say something new, read again where it has grown."""
+        """A journal that may have new records, read again if it has grown."""
         path = self._path(name)
         size = _size(path)
         if size == self._before.get(name, -1):

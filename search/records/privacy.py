@@ -7,9 +7,9 @@ from dropattack import UsageError
 
 
 def make_private(root: Path) -> None:
-    """Closes a store's folder to others, and has what this process and its children write closed as well.
+    """Closes a store's folder to others, and also all that this process and its children write.
 
-    What lies in the folder already keeps its permissions, and cannot be reached by others.
+    Files in the folder keep their permissions, but others cannot reach them.
 
     Args:
         root: The store's folder; where there is none, it will be closed when it is made.

@@ -44,7 +44,7 @@ class Provenance:
 
     Attributes:
         command: What was typed, without passwords and the name of the home folder.
-        commit: That of the git repository that holds the code.
+        commit: Commit of the git repository that holds the code.
         tree: ``clean``, or ``changed`` where a file that git tracks differs from the commit.
         host: Name of the machine that the sweep runs from.
         cpu: Model of its processor.
@@ -64,7 +64,7 @@ class Provenance:
 
     @property
     def facts(self) -> dict[str, str]:
-        """All but the versions, by name."""
+        """All fields except the versions, by name."""
         return {name: str(value) for name, value in vars(self).items() if name != "versions"}
 
 
@@ -73,7 +73,7 @@ class Run:
     """A run of a sweep, or several that differ in nothing but their time.
 
     Attributes:
-        of: Where their results come from.
+        of: The provenance of their results.
         first: When the first one started, as ISO 8601 in UTC; "" where nobody noted it.
         last: When the last one did.
         times: How many there were; 0 stands for those that nobody noted.
@@ -124,7 +124,7 @@ def code_state(folder: Path) -> tuple[str, str]:
 
 
 def command_line(arguments: Sequence[str]) -> str:
-    """What was typed to start a process, for people to read and for a shell to do again.
+    """The command line of a process, which people can read and a shell can run again.
 
     Passwords and the address of ``notify`` are left out, and the home folder is ``~`` or ``$HOME``.
 
@@ -187,7 +187,7 @@ def _code_folder(sweep: Sweep) -> Path:
 
 
 def _answer(*command: str) -> str | None:
-    """What a program writes; nothing where it is not there, fails, or takes longer than it may."""
+    """A program's output; empty if the program is missing, fails, or takes too long."""
     elsewhere = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
     inherited = {name: value for name, value in os.environ.items() if name not in elsewhere}
     try:

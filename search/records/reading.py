@@ -22,7 +22,7 @@ _STAGE = re.compile(rf"{NAME.pattern}/.*", re.DOTALL)
 """A sweep, whose folder is looked into, and a stage of it."""
 
 EPOCH = "epoch."
-"""How the attributes that hold an epoch's metrics begin."""
+"""The prefix of the attributes that hold an epoch's metrics."""
 
 RETRIES = "retries"
 """Attribute of a trial that tries again what failed: where the failed one stands in the journal."""
@@ -31,7 +31,7 @@ _STATES = (State.RUNNING, State.COMPLETE, State.PRUNED, State.FAILED)
 """By their numbers in a journal, which are those of `optuna.trial.TrialState`."""
 
 DAMAGE = (ValueError, KeyError, IndexError, TypeError, AttributeError)
-"""What reading fails with where a line is not what was written."""
+"""The errors of reading a line that is not what was written."""
 
 CHECK = "`dropattack store check` says what is lost, and mends"
 """What every line about damage ends with."""
@@ -57,7 +57,7 @@ def read_records(path: Path) -> list[Record]:
 
 
 class Reader:
-    """What the operations of a journal amount to, so far.
+    """The state of a journal after its operations so far.
 
     Attributes:
         created: How many studies were ever created.
@@ -69,7 +69,7 @@ class Reader:
         self._trials: list[dict[str, Any]] = []
 
     def line(self, entry: Mapping[str, Any]) -> str:
-        """Carries one operation out; says what is wrong with it, or nothing."""
+        """Carries out one operation; returns what is wrong with it, or nothing."""
         try:
             self._carry_out(dict(entry))
         except DAMAGE:

@@ -16,7 +16,7 @@ CIRCUMSTANCES = ("seconds", "train_seconds", "cpu_seconds", "recorded_at", "on_g
 
 
 class State(StrEnum):
-    """Where a trial stands; the words that reports and MLflow show."""
+    """The state of a trial, in the words that reports and MLflow show."""
 
     RUNNING = "running"
     COMPLETE = "complete"
@@ -32,8 +32,8 @@ class Record:
         number: Its place in the journal.
         stage: Name of the stage that asked for it.
         trial: What is trained, as it was asked for.
-        identity: What it is to those who count, pair and compare trials.
-        params: What the sampler drew, as Optuna stores it; where none was asked, what names the trial.
+        identity: Its identity, by which trials are counted, paired and compared.
+        params: The sampler's draw, as Optuna stores it; without a sampler, values that name the trial.
         distributions: What it drew from, as Optuna's JSON.
         state: Where it stands.
         epochs: Metrics of every finished epoch, in order.
@@ -94,7 +94,7 @@ class Record:
         return max(self.epochs, key=lambda m: select.sign * m[select.column], default=None)
 
     def value(self, select: Select) -> float | None:
-        """What decides, of the best epoch so far: the metric's value, or what a rule of several goes by."""
+        """The deciding value of the best epoch so far: the metric's, or that of a rule for several."""
         if select.several:
             return select.rule.value(self.aims(select))
         best = self.best(select)
@@ -110,7 +110,7 @@ class Record:
         return found | ({PASSES: self.passes_spent} if PASSES in found and self.epochs else {})
 
     def margins(self, select: Select) -> tuple[float, ...]:
-        """How far it keeps to each constraint; none where there are none."""
+        """Its margin to each constraint; empty without constraints."""
         return select.rule.margins(self.aims(select)) if select.constraints else ()
 
     @property

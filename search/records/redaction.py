@@ -16,9 +16,9 @@ _IN_WORDS = re.compile(
 
 
 def without_credentials(text: str) -> str:
-    """A text whose URLs have lost user names, passwords and tokens.
+    """A text without the user names, passwords and tokens of its URLs.
 
-    What could be either, such as ``1/a`` in ``http://host:1/a@b``, is taken for a password.
+    A part that could be a password, such as ``1/a`` in ``http://host:1/a@b``, counts as one.
 
     Examples:
         >>> without_credentials("http://ann:secret@host:5000/?token=abc is down")

@@ -1,4 +1,4 @@
-"""The best configuration of a sweep as its records stand, and the trial whose model stands for it."""
+"""The best configuration of a sweep by its present records, and the trial whose model represents it."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -15,12 +15,12 @@ _Rank = tuple[float, float, str, bool, bool, str, str]
 
 @dataclass(frozen=True)
 class Best:
-    """What validation chooses.
+    """The configuration that validation chooses.
 
     Attributes:
-        record: Of the configuration's trials the one with the best validation value: it gives the model.
-        mean: Mean of what decides, on validation, over the searched seeds, which chose the configuration.
-        seeds: How many those are.
+        record: The configuration's trial with the best validation value, whose model is used.
+        mean: Mean of the deciding metric on validation over the searched seeds, which chose it.
+        seeds: How many seeds those are.
         confirmed: Whether it ran on fresh seeds too.
         keeps: Whether its means keep to all constraints.
     """
@@ -35,7 +35,7 @@ class Best:
 class BestSoFar:
     """The best configuration of every workload, kept up to date record by record.
 
-    Complete trials count, and no controls. `analysis.choice.Choice` decides, as in the report.
+    Only complete trials count, and no controls. `analysis.choice.Choice` decides, as in the report.
     """
 
     def __init__(self, sweep: Sweep) -> None:
@@ -46,7 +46,7 @@ class BestSoFar:
         self._models: dict[str, tuple[_Rank, Record]] = {}
 
     def add(self, record: Record) -> None:
-        """Takes note of a record; one that is not complete does not count."""
+        """Counts a record if it is complete."""
         value = record.value(self._select)
         candidate = record.state is State.COMPLETE and not record.identity.control
         if not candidate or value is None or not math.isfinite(value):
@@ -64,7 +64,7 @@ class BestSoFar:
             self._models[configuration] = (rank, record)
 
     def best(self) -> Mapping[str, Best]:
-        """By workload; none of those that have no complete trial."""
+        """The best by workload, for workloads with a complete trial."""
         return {workload: self._of(choice) for workload, choice in self._choices.items()}
 
     def _of(self, choice: Choice) -> Best:

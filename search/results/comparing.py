@@ -10,7 +10,7 @@ from trainables.digest import digest
 from trainables.remote.files import send_all
 
 _LONGEST_NAME = 200
-"""Characters of a folder's name at most."""
+"""The most characters of a folder's name."""
 
 
 def report_comparison(
@@ -19,13 +19,13 @@ def report_comparison(
     """Writes a page of several sweeps: what differs in their settings, the answer of each, what changed.
 
     Args:
-        names: Names of sweeps; the first is what the others are compared with.
-        store: Where they are, and below whose ``comparisons/`` the page is written.
+        names: Names of sweeps; the others are compared with the first.
+        store: Where they are; the page goes below its ``comparisons/``.
         formats: See `analysis.report.write_comparison`.
-        tracking_uri: MLflow server that links lead to; the store's own where it is empty.
+        tracking_uri: MLflow server of the links; empty for the store's own.
 
     Returns:
-        The page; its folder where ``html`` was not asked for.
+        The page; its folder if ``html`` was not asked for.
 
     Raises:
         UsageError: A sweep has not been run or is named twice, or a format is unknown.
@@ -42,6 +42,6 @@ def report_comparison(
 
 
 def _place(names: Sequence[str], store: Store) -> Path:
-    """Where the page of these sweeps lies: a folder that bears their names, or stands for long ones."""
+    """The folder of these sweeps' page, named by their names, or by a digest of long ones."""
     together = "+".join(names)
     return store.root / "comparisons" / (together if len(together) <= _LONGEST_NAME else digest(list(names)))

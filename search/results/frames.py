@@ -26,16 +26,16 @@ def records_for_analysis(
     incomplete: Sequence[str] = (),
     recognised: Callable[[str], NDArray[np.bool_] | None] = lambda key: None,
 ) -> Records:
-    """Builds what a report is made from.
+    """Builds the tables of a report.
 
     Args:
         sweep: What was run.
         records: Its records.
         shown: Where MLflow shows them.
-        versions: What the sweep ran with.
-        later: Metrics that were measured after the training, by trial key.
+        versions: Versions of the libraries with which the sweep ran.
+        later: Metrics measured after the training, by trial key.
         runs: Where its runs came from, by name; see `analysis.records.Records`.
-        incomplete: Lines on data that are not all that was published.
+        incomplete: Lines on data that are only a part of the published ones.
         recognised: See `analysis.records.Records`.
     """
     measured = later or {}
@@ -94,7 +94,7 @@ def _row(sweep: Sweep, record: Record, run_id: str) -> dict[str, Any]:
 
 
 def _aimed_at(sweep: Sweep, record: Record, last: Mapping[str, float]) -> dict[str, Any]:
-    """Values of several aims on validation and on test, and of the score where weights decide."""
+    """Values of several aims on validation and on test, and of the score if weights decide."""
     rule = sweep.select.rule
     valid = record.aims(sweep.select)
     test = {name: last.get(f"test_{name}") for name in valid}
@@ -107,7 +107,7 @@ def _aimed_at(sweep: Sweep, record: Record, last: Mapping[str, float]) -> dict[s
 
 
 def _named(found: Mapping[str, T], record: Record, otherwise: T) -> T:
-    """What is found under a record's key, or under the one that it had before."""
+    """The value under a record's key, or under its former one."""
     return found.get(record.key, found.get(record.former, otherwise))
 
 

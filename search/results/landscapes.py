@@ -1,4 +1,4 @@
-"""Loss landscapes of a sweep's saved models, point by point, so that one that was stopped goes on."""
+"""Computes loss landscapes of a sweep's saved models, point by point; a stopped one goes on."""
 
 import sys
 import time
@@ -31,7 +31,7 @@ from trainables.workloads import workload_named
 
 POINTS, EXAMPLES = 25, 1000
 _KEEP_SECONDS = 5.0
-"""How often points are made durable: what a kill costs at most."""
+"""Seconds between two saves of the points: what a kill costs at most."""
 _SAY_SECONDS = 20.0
 
 
@@ -41,10 +41,9 @@ class Landscape:
 
     Attributes:
         data: The data root.
-        methods: Methods whose best models are compared; the best baseline and the best attack where none is
-            named.
+        methods: Methods whose best models are compared; by default the best baseline and the best attack.
         points: Points per side of a grid, at least 2.
-        examples: Test examples that each point is evaluated on; 0 for all.
+        examples: Test examples for each point; 0 for all.
 
     Raises:
         UsageError: A number is too small.
@@ -57,9 +56,11 @@ class Landscape:
 
     def __post_init__(self) -> None:
         if self.points < 2:
-            raise UsageError(f"--points {self.points} is too few for a landscape; it takes 2 or more a side")
+            raise UsageError(f"--points {self.points} is too few for a landscape; set 2 or more")
         if self.examples < 0:
-            raise UsageError(f"--examples {self.examples} is no number of examples; 0 is for all")
+            raise UsageError(
+                f"--examples {self.examples} is no number of examples; set 1 or more, or 0 for all"
+            )
 
 
 def landscape_sections(
@@ -106,7 +107,7 @@ def _chosen(sweep: Sweep, complete: Sequence[Record], workload: str, methods: Se
 def _section(
     sweep: Sweep, store: Store, chosen: Sequence[Record], wanted: Landscape, several: bool
 ) -> Section:
-    """Landscapes of some trials' models of one workload on test data; on a GPU where there is one."""
+    """Landscapes of some trials' models of one workload on test data; on a GPU if there is one."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     datasets = Datasets(wanted.data)
     models, tests = {}, {}
@@ -134,7 +135,7 @@ def _section(
 
 
 def _tested_alike(chosen: Iterable[Record]) -> list[list[str]]:
-    """Names of models by the split of their data: another one's test examples may be trained on."""
+    """Names of models by the split of their data: one may have trained on another's test examples."""
     found: dict[tuple[str, str, int], list[str]] = {}
     for record in chosen:
         how = record.trial.training_settings.split
@@ -144,20 +145,20 @@ def _tested_alike(chosen: Iterable[Record]) -> list[list[str]]:
 
 
 def _part(test: Split, examples: int) -> Split:
-    """Test examples, as many of each class as the whole has in proportion, the same for all models."""
+    """The same test examples for all models, with each class in its share of the whole."""
     if not 0 < examples < len(test):
         return test
     return test.subset(stratified_subset(test.labels, examples, seed=0))
 
 
 class _Known:
-    """Points that are computed, by label; those of earlier calls among them.
+    """The computed points by label, including those of earlier calls.
 
     Args:
-        store: Where they are kept.
+        store: Where the points are kept.
         sweep: Name of the sweep.
-        keys: By label, the key of the trial whose model it is.
-        examples: By label, how many test examples each point is evaluated on.
+        keys: The key of the model's trial, by label.
+        examples: How many test examples each point has, by label.
     """
 
     def __init__(self, store: Store, sweep: str, keys: dict[str, str], examples: dict[str, int]) -> None:
@@ -170,7 +171,7 @@ class _Known:
         }
 
     def keep(self) -> None:
-        """Makes the points durable, beside those of other models."""
+        """Saves the points, beside those of other models."""
         now = {
             self._names[label]: [(*point, *value) for point, value in points.items()]
             for label, points in self.points.items()
@@ -180,7 +181,7 @@ class _Known:
 
 
 class _Said:
-    """Keeps points, and says on standard error how far they are, every few seconds."""
+    """Saves points, and prints the progress on standard error, every few seconds."""
 
     def __init__(self, workload: str, known: _Known) -> None:
         self._workload, self._known = workload, known
@@ -190,7 +191,7 @@ class _Said:
             self._say(f"{self._before} points are known already")
 
     def progress(self, done: int, total: int) -> None:
-        """Called with how many points are done, and how many there are."""
+        """Takes how many points are done, and how many there are."""
         now = time.monotonic()
         if now - self._kept >= _KEEP_SECONDS:
             self._known.keep()

@@ -20,10 +20,10 @@ class Leader:
 
     Attributes:
         record: A trial of it.
-        value: Its mean validation value over the seeds that had been searched when it took the lead.
+        value: Its mean validation value over the seeds searched when it took the lead.
         seeds: Those seeds.
-        gain: How much better that is than the baseline of the same seeds, positive where it is; nothing where
-            the baseline has not all of them.
+        gain: How much better that is than the baseline on the same seeds, positive if better; ``None`` if the
+            baseline lacks one of them.
         plain: Whether it is the baseline itself.
         keeps: Whether it keeps to the sweep's constraints.
     """
@@ -41,9 +41,9 @@ class _Asked:
     """A configuration that has begun.
 
     Attributes:
-        stages: That ask for it.
-        missing: Seeds that these search and that are not complete.
-        values: Of its complete trials, by seed.
+        stages: The stages that ask for it.
+        missing: Seeds of these stages that are not complete.
+        values: Values of its complete trials, by seed.
         margins: How far these keep to each constraint.
     """
 
@@ -58,7 +58,7 @@ class _Asked:
 
     @property
     def beyond(self) -> float:
-        """By how much the means are beyond the constraints."""
+        """By how much the means violate the constraints."""
         columns = zip(*self.margins.values(), strict=True)
         return shortfall([math.fsum(column) / len(self.margins) for column in columns])
 
@@ -74,9 +74,9 @@ class _Lead:
 class Leading:
     """The leader of every workload, kept up to date record by record.
 
-    A configuration may take the lead once all seeds that its stages search are complete, and keeps it until
-    one of a better mean comes, or one that keeps better to the constraints. Fresh seeds of confirmations do
-    not count, and neither do controls. What validation chooses in the end is `search.results.best`'s to say.
+    A configuration may take the lead once all searched seeds of its stages are complete. It keeps the lead
+    until another one has a better mean, or keeps better to the constraints. Fresh seeds of confirmations and
+    controls do not count. `search.results.best` returns what validation chooses in the end.
     """
 
     def __init__(self, sweep: Sweep) -> None:
@@ -94,7 +94,7 @@ class Leading:
         self._baselines: dict[tuple[str, str], _Asked] = {}
 
     def add(self, record: Record) -> None:
-        """Takes note of a record; one that is not complete does not count."""
+        """Counts a record if it is complete."""
         value = record.value(self._select)
         candidate = record.state is State.COMPLETE and not record.identity.control
         if not candidate or value is None or not math.isfinite(value) or record.stage not in self._seeds:
@@ -119,13 +119,13 @@ class Leading:
             self._leads[trial.workload] = _Lead(record, asked.mean, beyond, seeds)
 
     def leaders(self) -> Mapping[str, Leader]:
-        """By workload; none of those in which no configuration is complete."""
+        """The leader by workload, for workloads with a complete configuration."""
         return {workload: self._leader(lead) for workload, lead in self._leads.items()}
 
     def baseline(self, workload: str) -> tuple[float, int] | None:
-        """Mean of a workload's baseline and its number of seeds.
+        """The mean of a workload's baseline, and its number of seeds.
 
-        That of the leader's recipe; before there is a leader, of the only recipe.
+        It is the baseline of the leader's recipe or, before there is a leader, of the only recipe.
         """
         lead = self._leads.get(workload)
         known = [recipe for recipe in self._baselines if recipe[0] == workload]

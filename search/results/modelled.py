@@ -1,4 +1,4 @@
-"""Models of a sweep in MLflow: of what it recommends, of what validation chooses, of the baseline."""
+"""Models of a sweep in MLflow: the recommended one, the one that validation chooses, and the baseline's."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,11 +16,11 @@ from search.tracking.models import Card, write_model
 from trainables.workloads import workload_named
 
 _EXAMPLES = 4
-"""Test examples that are asked for, of which a model's example takes the first."""
+"""How many test examples are loaded; a model's example takes the first of them."""
 
 
 def winners(sweep: Sweep, records: Sequence[Record], noted: NotedVerdicts | None) -> list[Record]:
-    """Trials that give the models of what is recommended, of what validation chooses, and of the baseline."""
+    """The trials whose models are recommended, chosen by validation, or the baseline's."""
     found = [record for _, record in recommended(sweep, records, noted)] if noted else []
     found += [best.record for best in best_by_workload(sweep, records).values()]
     found += baselines(sweep, records, noted).values() if noted else []
@@ -28,7 +28,7 @@ def winners(sweep: Sweep, records: Sequence[Record], noted: NotedVerdicts | None
 
 
 def baselines(sweep: Sweep, records: Iterable[Record], noted: NotedVerdicts) -> Mapping[str, Record]:
-    """By workload, of the baseline's trials the one with the best validation value."""
+    """The baseline's trial with the best validation value, by workload."""
     wanted = {(v.get("baseline") or {}).get("configuration_id"): v["workload"] for v in noted["verdicts"]}
     found: dict[str, Record] = {}
     sign = sweep.select.rule.decides.sign
@@ -52,7 +52,7 @@ def write_mlflow_model(
     data: Path,
     graph: bool = False,
 ) -> str:
-    """Writes the model of a trial into a folder, as MLflow loads it; see `write_model`.
+    """Writes a trial's model into a folder in MLflow's form; see `write_model`.
 
     Returns:
         Its card.
@@ -82,7 +82,7 @@ def write_mlflow_model(
 
 
 def _lines(record: Record, noted: NotedVerdicts | None) -> Iterable[str]:
-    """What the verdict says of a trial's configuration, and of its workload."""
+    """The verdict's sentences on a trial's configuration, and on its workload."""
     for verdict in noted["verdicts"] if noted is not None else ():
         if verdict["workload"] == record.trial.workload:
             for arm in (verdict["use"], verdict.get("baseline")):

@@ -19,13 +19,13 @@ class Outcome:
 
     Attributes:
         records: All records of the sweep.
-        done: Whether the sweep came to its end.
+        done: Whether the sweep is complete.
         limit: The limit that ended it, or nothing.
-        report: Where the report lies.
+        report: Path of the report.
         seconds: How long the run took.
-        warning: What went wrong beside the trials, or nothing.
-        trained: How many trials it trained, for an epoch at least, or tried to.
-        verdict: What the records show; nothing where that could not be noted.
+        warning: What went wrong apart from trials, or nothing.
+        trained: How many trials it trained for at least an epoch, or tried to.
+        verdict: What the records show; ``None`` if it could not be noted.
     """
 
     records: Sequence[Record]

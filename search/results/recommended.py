@@ -1,4 +1,4 @@
-"""The trials that give the models of what a verdict recommends."""
+"""The trials whose models a verdict recommends."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -12,10 +12,9 @@ from search.records.record import Record, State
 def recommended(
     sweep: Sweep, records: Iterable[Record], noted: NotedVerdicts
 ) -> list[tuple[Mapping[str, Any], Record]]:
-    """Verdicts that recommend something, each with the trial that gives the model.
+    """The verdicts that recommend something, each with the trial whose model to use.
 
-    Of the configuration's complete trials it is the one with the best validation value, and of its names the
-    plainest.
+    That is the configuration's complete trial with the best validation value, under its plainest name.
     """
     by_configuration: dict[str, list[Record]] = {}
     for record in records:

@@ -1,4 +1,4 @@
-"""Models of a sweep in MLflow's registry, where others find them by a name."""
+"""Registers models of a sweep in MLflow's registry, where others find them by name."""
 
 import tempfile
 from pathlib import Path
@@ -15,23 +15,23 @@ from search.tracking.shown import ShownRuns, shown_of
 from search.tracking.trouble import advice, line
 
 WINNER, BASELINE = "winner", "baseline"
-"""Aliases of the versions that are registered: ``models:/NAME@winner``."""
+"""Aliases of the registered versions: ``models:/NAME@winner``."""
 
 
 def register(store: Store, name: str, data: Path, tracking_uri: str, model: str) -> list[str]:
     """Registers the models of what a sweep recommends and of its baseline, as versions of one model.
 
-    Each is written anew as a graph where `torch.export` can, so that it needs no code of a user's.
+    It writes each again as a graph if `torch.export` can, so that loading it needs no user code.
 
     Args:
         store: Where the sweep is.
         name: Its name.
         data: The data root, for the input example.
         tracking_uri: MLflow server; the store's own database where it is empty.
-        model: Name of the registered model; of several workloads each has one, ``NAME-WORKLOAD``.
+        model: Name of the registered model; with several workloads, each has its own, ``NAME-WORKLOAD``.
 
     Returns:
-        A line for each version: its address, and the trial that gave the model.
+        A line for each version: its address, and the model's trial.
 
     Raises:
         UsageError: Nothing is recommended yet, MLflow does not show the trial, or it refuses.
@@ -47,9 +47,7 @@ def register(store: Store, name: str, data: Path, tracking_uri: str, model: str)
         if verdict["workload"] in plain
     ]
     if not found:
-        raise UsageError(
-            f"{name} recommends nothing yet, so that there is no model to register; run it first"
-        )
+        raise UsageError(f"{name} recommends nothing yet, so there is no model to register; run it first")
     if not tracking_uri:
         make_ready(store)
     ids, uri = shown_of(store, name, tracking_uri).ids, tracking_uri or store.tracking_uri
@@ -59,7 +57,7 @@ def register(store: Store, name: str, data: Path, tracking_uri: str, model: str)
         if run is None or not store.model(name, record).exists():
             raise UsageError(
                 f"MLflow at {without_credentials(uri)} does not show {record.name} with its model; "
-                f"`dropattack run {name}` shows it"
+                f"`dropattack run {name}` adds it"
             )
         registered = model if len(noted["verdicts"]) == 1 else f"{model}-{record.trial.workload}"
         with tempfile.TemporaryDirectory() as scratch:
@@ -75,7 +73,7 @@ def register(store: Store, name: str, data: Path, tracking_uri: str, model: str)
 
 
 def _add_version(uri: str, run: str, folder: Path, name: str, alias: str, card: str) -> str:
-    """Puts a model beside its run, and registers it; the alias goes to the new version."""
+    """Logs a model with its run, and registers it; the alias moves to the new version."""
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 

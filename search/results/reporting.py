@@ -1,4 +1,4 @@
-"""Reports of sweeps: from their records alone, also while they run."""
+"""Writes reports of sweeps from their records alone, also while they run."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
 
 def best_record(sweep: Sweep, records: Iterable[Record]) -> Record | None:
-    """The trial that gives the model of the best configuration; of several workloads the first one's."""
+    """The trial with the best configuration's model; of several workloads, the first one's."""
     found = best_by_workload(sweep, records)
     return next((found[workload].record for workload in sweep.workloads if workload in found), None)
 
 
 def write_report(sweep: Sweep, store: Store, records: Sequence[Record], shown: ShownRuns) -> Path:
-    """Writes the report of records at hand into the sweep's folder."""
+    """Writes the report of given records into the sweep's folder."""
     return _render(store, sweep.name, tables_of(sweep, store, records, shown))
 
 
 def standing_report(sweep: Sweep, store: Store) -> Path | None:
-    """The report of a sweep, where it is whole, as new as its records, and its verdict is noted."""
+    """The report of a sweep if it is whole and as new as the records, and its verdict is noted."""
     report = store.report(sweep.name)
     if not report_is_whole(report) or store.noted(sweep.name, VERDICT) is None:
         return None
@@ -57,14 +57,14 @@ def report_sweep(
     formats: Iterable[str] = ("html",),
     landscape: "Landscape | None" = None,
 ) -> Path:
-    """Writes the report of a sweep from its records; no code is imported that nobody gave.
+    """Writes the report of a sweep from its records; imports only code that a person gave.
 
     Args:
         name: Name of the sweep.
         store: Where it is.
         tracking_uri: MLflow server that its links lead to; the store's own where it is empty.
         formats: See `analysis.report.write_report`.
-        landscape: How to draw the loss landscapes of saved models; nothing for none.
+        landscape: How to draw the loss landscapes of saved models; ``None`` for none.
 
     Raises:
         UsageError: A sweep has not been run, a format is unknown, or there is no model to draw.
@@ -87,7 +87,7 @@ def _render(
     formats: Iterable[str] = ("html",),
     extra: "Sequence[Section]" = (),
 ) -> Path:
-    """Writes a report, and notes what was written; what is in its place and no file is set aside."""
+    """Writes a report, and notes what was written; moves aside anything but a file in its place."""
     from analysis.report import write_report as render
 
     path, wanted = store.report(name), list(formats)
@@ -123,7 +123,7 @@ def tables_named(name: str, store: Store, tracking_uri: str = "") -> "Records":
 
 
 def tables_of(sweep: Sweep, store: Store, records: Sequence[Record], shown: ShownRuns) -> "Records":
-    """Records at hand as `analysis` reads them, with what is known of their runs."""
+    """Given records as `analysis` reads them, with what is known of their runs."""
     return records_for_analysis(
         sweep,
         records,
@@ -139,7 +139,7 @@ def tables_of(sweep: Sweep, store: Store, records: Sequence[Record], shown: Show
 def _recognised(
     store: Store, sweep: str, records: Mapping[str, Record], key: str
 ) -> "NDArray[np.bool_] | None":
-    """Which test examples the model of a trial recognises; nothing where it is gone or does not say.
+    """Which test examples a trial's model recognises; ``None`` if the model is gone or lacks that.
 
     Raises:
         RemoteError: The store cannot be reached.
@@ -154,5 +154,5 @@ def _recognised(
 
 
 def _lacking(store: Store, name: str) -> Sequence[str]:
-    """Lines on the data of a sweep that were not all that was published."""
+    """Lines on the data of a sweep that were only a part of the published ones."""
     return store.noted(name, DATA) or ()

@@ -1,4 +1,4 @@
-"""Robustness of a sweep's trained models, measured afterwards and kept beside its records."""
+"""Measures the robustness of a sweep's trained models afterwards, and keeps it beside the records."""
 
 import os
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -34,11 +34,11 @@ class Attacked:
     """What an evaluation did.
 
     Attributes:
-        models: How many models were attacked now; the others had been before.
-        without_source: How many models were spared an attack by transfer.
-        left_out: A line for each model that cannot be loaded, and one for those that are not there.
-        warning: What MLflow did not take, or nothing; the next evaluation tells it.
-        verdicts: Of each workload and method, a line that says whether gradients look masked.
+        models: How many models were attacked now; the others were attacked before.
+        without_source: How many models have no source for an attack by transfer.
+        left_out: A line for each model that cannot be loaded, and one for the missing ones.
+        warning: What MLflow did not take, or nothing; the next evaluation sends it again.
+        verdicts: For each workload and method, a line on whether gradients look masked.
     """
 
     models: int
@@ -49,7 +49,7 @@ class Attacked:
 
     @property
     def remarks(self) -> list[str]:
-        """What to say beside the results."""
+        """Lines to print beside the results."""
         remarks = [f"{self.models} models attacked"]
         if self.without_source:
             remarks.append(
@@ -71,23 +71,23 @@ def evaluate_sweep(
 ) -> Attacked:
     """Tests the saved models of all complete trials of a sweep under attack, on the test split.
 
-    What is measured already, by the training or by this, is not measured again, and what is measured is
-    durable before the next model is begun. A model that cannot be loaded is left out. ``transfer-…`` makes
-    its examples on the standard model that was trained on clean examples of the same data with the same seed,
-    and is left out for that model itself, and where the sweep has none.
+    It does not repeat measurements of the training or of earlier calls, and saves those of a model before the
+    next one. It leaves out models that cannot be loaded. ``transfer-…`` makes its examples on the standard
+    model that was trained on clean examples of the same data with the same seed. It is left out for that
+    model itself, and if the sweep has none.
 
     Args:
         name: Name of the sweep.
         store: Where it is.
         data: The data root.
         attacks: A grid such as ``pgd-20:0.1,0.3+transfer-pgd-20:0.3``; see `parse_grid`.
-        tracking_uri: MLflow server; the store's own where it is empty.
-        progress: Told after each model how many are done, and of how many.
-        told: Told within a model, in a line, how far an attack is that takes long.
+        tracking_uri: MLflow server; empty for the store's own.
+        progress: Called after each model with how many are done, and of how many.
+        told: Called within a model with a line on the progress of a slow attack.
 
     Raises:
-        UsageError: There is no sweep, model or attack, the data changed, or an attack is not for a workload
-            or its data, or needs what is not installed.
+        UsageError: There is no sweep, model or attack, the data changed, or an attack does not fit a workload
+            or its data, or needs a package that is not installed.
     """
     cases = parse_grid(attacks)
     if not cases:
@@ -128,7 +128,7 @@ def evaluate_sweep(
 
 
 def _verdicts(trained: Iterable[Record], known: Mapping[str, Metrics]) -> list[str]:
-    """Of each workload and method, in how many models gradients look masked, and why in the first of them."""
+    """For each workload and method, in how many models gradients look masked, and why in the first."""
     found: dict[str, list[MaskingVerdict]] = {}
     for record in trained:
         metrics = {**record.epochs[-1], **known.get(record.key, {})}
@@ -148,7 +148,7 @@ def _missing(cases: Sequence[Case], measured: Container[str]) -> list[Case]:
 
 
 class _Loading:
-    """Loads trained models from their files; those that cannot be loaded are left out, each in a line."""
+    """Loads trained models from their files; leaves out those that cannot be loaded, with a line for each."""
 
     def __init__(self, paths: Mapping[str, Path]) -> None:
         self._paths = paths
@@ -167,7 +167,7 @@ class _Loading:
 
 
 class Datasets:
-    """The data that models are tested on, each loaded once and compared with those they were trained on."""
+    """The test data of models, each loaded once and compared with the data of their training."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -177,13 +177,15 @@ class Datasets:
         """The data of a record's trial, split as it was.
 
         Raises:
-            UsageError: They are not those that it was trained on.
+            UsageError: They are not the data on which it was trained.
         """
         trial = record.trial
         if trial.checksum not in self._loaded:
             workload = workload_named(trial.workload)
             if workload.checksum(self._root, trial.data) != trial.checksum:
-                raise UsageError(f"the data of {trial.workload} in {self._root} are not those of its models")
+                raise UsageError(
+                    f"the data of {trial.workload} in {self._root} are not those of its models' training"
+                )
             self._loaded[trial.checksum] = workload.load(self._root, trial.data)
         split, seed = trial.training_settings.split, trial.seed_for("split")
         return split_for(split, trial.seed, seed, self._loaded[trial.checksum])
@@ -201,7 +203,7 @@ def _measured(
 
 
 def _source(record: Record, trained: Iterable[Record]) -> Record | None:
-    """The standard model of the same workload, data and seed, the one trained longest; not a model's own."""
+    """The standard model of the same workload, data and seed that trained longest; never the model itself."""
 
     def same(other: Record) -> bool:
         one, two = record.trial, other.trial

@@ -1,4 +1,4 @@
-"""What to use of a sweep, ready to be used: a sweep file that trains it, and the model that stands for it."""
+"""What to use of a sweep, ready for use: a sweep file that trains it, and its trained model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ class Usable:
 
     Attributes:
         verdict: The verdict as plain values.
-        record: Of what it recommends the trial with the best validation value, which gives the model.
-        model: The model's file; nothing where it is not there.
-        stage: What a stage of a sweep says to train it.
+        record: The recommended configuration's trial with the best validation value, whose model to use.
+        model: The model's file; ``None`` if it is missing.
+        stage: The keys of a sweep's stage that train it.
     """
 
     verdict: Mapping[str, Any]
@@ -55,7 +55,7 @@ class Usable:
 
 @given_only()
 def usable(store: Store, name: str) -> list[Usable]:
-    """What to use, by workload, as a sweep's records stand; none before anything is complete.
+    """What to use, by workload, by a sweep's present records; empty before any trial is complete.
 
     Args:
         store: Where the sweep is kept.
@@ -76,7 +76,7 @@ def usable(store: Store, name: str) -> list[Usable]:
 
 
 def sweep_file(sweep: Sweep, found: Sequence[Usable]) -> dict[str, Any]:
-    """A sweep that trains what is recommended with the seeds that were searched, and nothing else."""
+    """A sweep that trains what is recommended with the searched seeds, and nothing else."""
     stages: list[dict[str, Any]] = []
     for each in found:
         own = {"workloads": [each.record.trial.workload]} if len(found) > 1 else {}
@@ -93,9 +93,9 @@ def sweep_file(sweep: Sweep, found: Sequence[Usable]) -> dict[str, Any]:
 
 
 def _stage(trial: Trial, sweep: Sweep) -> dict[str, Any]:
-    """What a stage says to train a trial's configuration: what differs from defaults, and the best known.
+    """The keys of a stage that train a trial's configuration: what differs from defaults, and the best known.
 
-    Of a workload whose code is not here, or that nobody gave, it says what its sweep set.
+    If the workload's code is missing, or nobody gave it, they are what its sweep set.
     """
     try:
         method, hyperparameters = trial.computed["method"], _hyperparameters(trial)

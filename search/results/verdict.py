@@ -1,4 +1,4 @@
-"""What a sweep's records show: worked out when its report is written, and noted for whoever asks later."""
+"""What a sweep's records show: computed when its report is written, and noted for later commands."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def verdicts_of(tables: "Records") -> NotedVerdicts:
-    """The verdict of every workload, as plain values; of several aims with the front in lines."""
+    """The verdict of every workload, as plain values; for several aims with lines on the front."""
     from analysis.questions.verdict import verdicts
     from analysis.records import RUNNING
     from analysis.sections.front import front_lines

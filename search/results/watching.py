@@ -1,4 +1,4 @@
-"""A report that is written anew while its sweep runs."""
+"""Rewrites a report while its sweep runs."""
 
 import time
 from collections.abc import Callable
@@ -10,11 +10,11 @@ from search.records.mirrored import refresh
 from search.records.store import Store
 
 _LOOK_SECONDS = 1.0
-"""How often the records are looked at."""
+"""Seconds between two looks at the records."""
 _REST_SECONDS = 5.0
-"""How long nothing is written after a report at least."""
+"""The least seconds between two reports."""
 _REST_SHARE = 4.0
-"""The same in multiples of the time that the report took: trials need the CPU more."""
+"""The same, in multiples of the time that a report took: trials need the CPU more."""
 
 
 def watch(
@@ -26,13 +26,13 @@ def watch(
 ) -> None:
     """Writes a report at once, and again whenever records are newer, until the sweep no longer runs.
 
-    The last one has all records. An interrupt ends it sooner.
+    The last report has all records. An interrupt ends it sooner.
 
     Args:
         store: Where the sweep is.
         name: Its name.
-        write: Writes the report, and gives its place.
-        said: Told of each report that was written: its place, and when.
+        write: Writes the report, and returns its place.
+        said: Called with the place and time of each written report.
         sleep: Waits for so many seconds.
     """
     seen: object = None
@@ -52,7 +52,7 @@ def watch(
 
 
 def _state(store: Store, name: str) -> object:
-    """What changes with the records of a sweep: sizes and times of what a report is made from."""
+    """What changes with the records of a sweep: sizes and times of the files behind a report."""
     sources = (store.journal_path(name), store.robustness_path(name), store.folder(name) / "sweep.json")
     states = (path.stat() if path.exists() else None for path in sources)
     return [state and (state.st_size, state.st_mtime_ns) for state in states]

@@ -1,4 +1,4 @@
-"""Sweeps as jobs on Ray: submitted once however often they are asked for, followed to the end."""
+"""Sweeps as jobs on Ray: submits each once, however often asked, and follows it to its end."""
 
 import asyncio
 import logging
@@ -34,7 +34,7 @@ def connect(address: str) -> JobSubmissionClient:
         address: Its address, such as ``http://127.0.0.1:8265``.
 
     Raises:
-        UsageError: There is none, it refuses the token, or it runs another version of Ray.
+        UsageError: There is no cluster, it refuses the token, or it runs another version of Ray.
     """
     if not address.startswith(("http://", "https://")):
         raise UsageError(f"--address is that of the Jobs API, such as http://127.0.0.1:8265, not {address!r}")
@@ -74,23 +74,24 @@ def run_command(
 
     Args:
         source: A bundled sweep's name, or a path to a file inside the project.
-        store: The store on the cluster, an address or an absolute path; the cluster's own default where it
-            is empty.
+        store: The store on the cluster, an address or an absolute path; empty for the cluster's own default.
         data: The data root on the cluster, likewise.
         tracking_uri: The MLflow server as the cluster sees it, likewise.
         overrides: As ``--set`` takes them.
         project: The folder that is uploaded.
         scale: As ``--scale`` takes it.
-        retry_failed: Whether to try again what failed, as ``--retry-failed`` asks.
+        retry_failed: Whether to try failed trials again, as ``--retry-failed`` does.
         only: As ``--only`` takes them.
 
     Raises:
-        UsageError: One of them means nothing, or something else, on the cluster.
+        UsageError: One of them is invalid, or means something else, on the cluster.
     """
     if Path(source).is_file():
         path = Path(source).resolve()
         if not path.is_relative_to(project.resolve()):
-            raise UsageError(f"{source} is outside of the project folder, which is what a job takes along")
+            raise UsageError(
+                f"{source} is outside of the project folder, which is all that a job takes along"
+            )
         source = path.relative_to(project.resolve()).as_posix()
     for option, value in (("--store", store), ("--data", data)):
         if option == "--store" and is_address(value):
@@ -121,7 +122,7 @@ def submit(
         store: Its store on the cluster.
         command: See `run_command`.
         project: The folder to upload.
-        said: Told in a line what is sent, before it is.
+        said: Called with a line on what is sent, before it is sent.
 
     Returns:
         The job's id, and whether it is new.
@@ -155,7 +156,7 @@ def follow(client: JobSubmissionClient, job: str, write: Callable[[str], object]
     """Writes what a job prints until it has ended.
 
     Returns:
-        Its exit status; 1 where it was stopped or killed.
+        Its exit status; 1 if it was stopped or killed.
 
     Raises:
         RunError: The cluster does not answer any more.
@@ -181,7 +182,7 @@ def follow(client: JobSubmissionClient, job: str, write: Callable[[str], object]
 
 
 class _Output:
-    """Writes each part of a text once, though it may be read from its beginning several times."""
+    """Writes each part of a text once, even if the text is read from its beginning several times."""
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
@@ -207,7 +208,7 @@ async def _read_logs(client: JobSubmissionClient, job: str, output: _Output) -> 
 
 
 def _check_token_file() -> None:
-    """Ray makes its token file readable by everyone, and whoever reads it can run anything on the cluster."""
+    """Refuses a token file that others can read, as Ray makes it: they could run anything on the cluster."""
     path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
     if os.environ.get("RAY_AUTH_MODE") == "token" and path.is_file() and path.stat().st_mode & 0o077:
         raise UsageError(f"the token in {path} can be read by others; run: chmod 600 {path}")

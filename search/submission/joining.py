@@ -1,4 +1,4 @@
-"""Waits until all nodes of an allocation have joined its Ray cluster, so that each of them is checked.
+"""Waits until all nodes of an allocation have joined its Ray cluster, so that the run checks each of them.
 
 ``python -m search.submission.joining ADDRESS NODES PID…``; exit status 1 where one of the processes, which
 start the nodes, has ended.
@@ -14,12 +14,12 @@ _LOOK_EVERY_SECONDS = 1.0
 
 
 def wait_for_nodes(address: str, nodes: int, starting: Sequence[int]) -> str:
-    """Waits until a cluster has so many nodes.
+    """Waits until a cluster has a number of nodes.
 
     Args:
         address: The cluster's, ``host:port``.
         nodes: How many it must have.
-        starting: Processes that start them, and live as long as they do.
+        starting: The processes that start them, and live as long as the nodes.
 
     Returns:
         What went wrong, or nothing.
@@ -34,7 +34,7 @@ def wait_for_nodes(address: str, nodes: int, starting: Sequence[int]) -> str:
         except (ConnectionError, RuntimeError, ray.exceptions.RayError):
             pass  # not there yet
         time.sleep(_LOOK_EVERY_SECONDS)
-    return f"Ray did not start on all of the {nodes} nodes; what it printed says why"
+    return f"Ray did not start on all of the {nodes} nodes; see in its output why"
 
 
 def _lives(process: int) -> bool:

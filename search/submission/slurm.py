@@ -1,4 +1,4 @@
-"""A sweep as a job of SLURM: a script that makes a Ray cluster of its nodes, and begins again until done."""
+"""A sweep as a SLURM job: a script that makes a Ray cluster of its nodes, and restarts until it is done."""
 
 import re
 import shlex
@@ -24,26 +24,26 @@ _TIME = re.compile(
 _UNITS = {"days": 86400, "hours": 3600, "dh": 3600, "minutes": 60, "m": 60, "dm": 60, "seconds": 1, "s": 1}
 _MEMORY = re.compile(r"[0-9]+[KMGT]?")
 _OF_ONE_NODE = ("/tmp", "/var/tmp", "/dev/shm", "/run")
-"""Folders that each node has its own of."""
+"""Folders of which each node has its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Allocation:
-    """What a job asks of SLURM, in the words of sbatch's options.
+    """What a job asks of SLURM, by the names of sbatch's options.
 
     Attributes:
-        nodes: How many, >= 1.
+        nodes: How many nodes, >= 1.
         time: The longest that one turn of the job may take; see `seconds_of_time`.
-        gpus_per_node: How many GPUs of each.
-        cpus_per_node: How many CPUs of each; 0 for whole nodes.
+        gpus_per_node: How many GPUs of each node.
+        cpus_per_node: How many CPUs of each node; 0 for whole nodes.
         mem: Memory of each node; empty for the partition's default, or all of a whole node.
         partition: The partition; empty for the default.
         account: The account; empty for the default.
         more: Further options, each a line such as ``--qos=high``.
-        grace: Seconds before the time is up at which trials are saved and the job begins again.
+        grace: Seconds before the time limit at which trials are saved and the job is queued again.
 
     Raises:
-        UsageError: SLURM could not mean that, or it leaves no time to train.
+        UsageError: SLURM could not take a value, or no time is left to train.
     """
 
     nodes: int
@@ -82,11 +82,11 @@ class Allocation:
                 )
 
     def lines(self, name: str, log: str) -> list[str]:
-        """Sbatch's options, one a line.
+        """Sbatch's options, one on each line.
 
         Args:
             name: The job's.
-            log: Where it writes; ``%j`` stands for its number.
+            log: Its log file; ``%j`` stands for its number.
         """
         whole = not self.cpus_per_node
         asked = {
@@ -108,7 +108,7 @@ class Allocation:
 
 
 def seconds_of_time(time: str) -> int:
-    """The seconds that SLURM takes a time for.
+    """The seconds that a SLURM time means.
 
     Args:
         time: ``minutes``, ``minutes:seconds``, ``hours:minutes:seconds``, ``days-hours``,
@@ -129,7 +129,7 @@ def seconds_of_time(time: str) -> int:
 
 
 def check_fits(sweep: Sweep, allocation: Allocation) -> None:
-    """Refuses an allocation whose nodes cannot hold one trial, as far as it says what they have.
+    """Refuses an allocation whose nodes cannot hold one trial, as far as it states their resources.
 
     Raises:
         UsageError: No trial would ever start.
@@ -144,7 +144,7 @@ def shared_folder(option: str, place: str) -> str:
     """A folder as all nodes see it: absolute. A store's address in an object store stays as it is.
 
     Raises:
-        UsageError: Every node has its own of that name, or it is no address of a store.
+        UsageError: Each node has its own folder of that name, or it is no address of a store.
     """
     if is_address(place):
         if option != "--store":
@@ -152,7 +152,7 @@ def shared_folder(option: str, place: str) -> str:
         return str(Address.parse(place))
     path = Path(place).resolve()
     if any(path.is_relative_to(folder) for folder in _OF_ONE_NODE):
-        raise UsageError(f"{option} {path} is of one node alone; name a folder that all nodes share")
+        raise UsageError(f"{option} {path} is a folder of one node; name a folder that all nodes share")
     return str(path)
 
 
@@ -171,15 +171,15 @@ def sbatch_script(
         allocation: What it runs on.
         run: The command after ``python``, such as ``-m search run demo --store /store``.
         project: The folder in which it runs, the same on all nodes.
-        python: How Python is started on a node.
-        setup: Lines of shell that make it ready there.
+        python: The command that starts Python on a node.
+        setup: Shell lines that prepare it there.
 
     Raises:
         UsageError: A line or a word holds what a script cannot.
     """
     for word in (*run, *python, *setup, str(project)):
         if not word.isprintable():
-            raise UsageError(f"{word!r} cannot stand in a script; write it without control characters")
+            raise UsageError(f"a script cannot hold {word!r}; write it without control characters")
     log = f"{str(project).replace('%', '%%')}/dropattack-{sweep.name}-%j.log"
     body = (resources.files("search") / "submission" / "allocation.sh").read_text(encoding="utf-8")
     lines = ["#!/bin/bash"]
@@ -198,14 +198,14 @@ def sbatch_script(
 
 
 def submit(script: str) -> str:
-    """Gives a script to sbatch; returns what it says of the job.
+    """Submits a script with sbatch; returns sbatch's line on the job.
 
     Raises:
-        UsageError: There is no sbatch here.
+        UsageError: This machine has no sbatch.
         RunError: It refuses the script.
     """
     if shutil.which("sbatch") is None:
-        raise UsageError("--submit needs sbatch, and there is none here; log in to a node of the cluster")
+        raise UsageError("--submit needs sbatch, which is not here; log in to a node of the cluster")
     done = subprocess.run(["sbatch"], input=script, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RunError(f"sbatch refused the job: {' '.join(done.stderr.split()) or 'no reason given'}")

@@ -1,4 +1,4 @@
-"""What a job takes along to a cluster: the project's own files as one archive, and nothing else."""
+"""The upload of a job to a cluster: the project's own files as one archive, and nothing else."""
 
 import os
 import zipfile
@@ -11,7 +11,7 @@ from pathspec import GitIgnoreSpec
 from dropattack import UsageError
 
 LIMIT_BYTES = 100 * 2**20
-"""The most a job may take along; Ray keeps it in the memory of the head node."""
+"""The most bytes of an upload; Ray keeps it in the memory of the head node."""
 
 _EXCLUDED = (
     ".*",
@@ -30,7 +30,7 @@ _EXCLUDED = (
     "*.key",
 )
 _NAMED = 8
-"""Folders and files that are named in a line."""
+"""How many folders and files a line names."""
 _IGNORE_FILES = (".gitignore", ".rayignore")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -38,7 +38,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 def project_files(root: Path) -> Iterator[Path]:
     """Files of a project that a job needs, relative to its root, sorted.
 
-    Left out are hidden files, virtual environments, caches, builds, stores, data, keys, links, and whatever
+    It leaves out hidden files, virtual environments, caches, builds, stores, data, keys, links, and whatever
     ``.gitignore`` and ``.rayignore`` in the root name.
     """
     own = [
@@ -62,13 +62,13 @@ def project_files(root: Path) -> Iterator[Path]:
 
 
 def pack(root: Path, archive: Path) -> Path:
-    """Writes a project's files to a zip archive that is the same, bit for bit, as long as they are.
+    """Writes a project's files to a zip archive; the same files give the same archive, bit for bit.
 
     Returns:
         The archive.
 
     Raises:
-        UsageError: They are too many; the message names the largest folders.
+        UsageError: They are too large; the message names the largest folders.
     """
     files = list(project_files(root))
     sizes: Counter[str] = Counter()
@@ -77,7 +77,7 @@ def pack(root: Path, archive: Path) -> Path:
     if sizes.total() > LIMIT_BYTES:
         largest = ", ".join(f"{name} ({_mib(size)})" for name, size in sizes.most_common(3))
         raise UsageError(
-            f"the upload would be {_mib(sizes.total())}, and {_mib(LIMIT_BYTES)} is the most; "
+            f"the upload would be {_mib(sizes.total())}, more than {_mib(LIMIT_BYTES)}; "
             f"largest: {largest}; name what the job does not need in .rayignore"
         )
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as package:

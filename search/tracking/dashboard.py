@@ -2,8 +2,8 @@
 
     python dashboard.py JOURNAL OBJECTIVE PORT
 
-The dashboard offers to delete studies and to annotate trials. A journal is the truth about a sweep: here
-nothing is written to it.
+The dashboard offers to delete studies and to annotate trials. A journal is the record of a sweep: nothing
+here writes to it.
 """
 
 import sys
@@ -19,7 +19,7 @@ _NAMES = "study:metric_names"
 
 
 class _OnlyRead(JournalFileBackend):
-    """A journal that nobody adds to through it."""
+    """A journal to which nothing can be added."""
 
     @override
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
@@ -32,11 +32,11 @@ class _OnlyRead(JournalFileBackend):
 
 
 class ShownJournal(JournalStorage):
-    """The journal of a sweep for those who look at it.
+    """The journal of a sweep, for reading.
 
     Args:
         path: The journal file.
-        objectives: What its trials are compared by, with commas between where there are several.
+        objectives: The metrics by which its trials are compared, with commas between several.
     """
 
     def __init__(self, path: str, objectives: str) -> None:

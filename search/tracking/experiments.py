@@ -16,10 +16,10 @@ _SHORT = 8
 
 
 def find_experiment(client: MlflowClient, sweep: str, owner: str = "") -> Experiment | None:
-    """The experiment that shows a sweep of a store, deleted or not; nothing where there is none.
+    """The experiment that shows a sweep of a store, deleted or not; ``None`` if there is none.
 
-    It is known by its tags, so that renaming it does no harm. One without tags, from an earlier version or
-    after someone removed them, is known by its name.
+    Its tags identify it, so that renaming it does no harm. Its name identifies one without tags, from an
+    earlier version or after someone removed them.
 
     Args:
         client: Asks MLflow.
@@ -56,7 +56,7 @@ def own_experiment(
 ) -> OwnExperiment:
     """The experiment that shows a sweep of a store.
 
-    It is restored where it was deleted, and made where there is none.
+    It restores a deleted one, and makes one if there is none.
 
     Where the sweep's name is that of another store's experiment, the new one's name has the store's id too.
 
@@ -94,7 +94,7 @@ def _names(sweep: str, owner: str) -> Iterator[str]:
 
 
 def _may_be_of(experiment: Experiment, sweep: str, owner: str) -> bool:
-    """Whether nothing says that an experiment is another store's or another sweep's."""
+    """Whether no tag says that an experiment is another store's or another sweep's."""
     of_store = not owner or experiment.tags.get(STORE, owner) == owner
     return of_store and experiment.tags.get(SWEEP, sweep) == sweep
 

@@ -1,6 +1,6 @@
-"""Files of runs in MLflow: written where MLflow says now that a run's files are.
+"""Writes files of runs in MLflow to the place that MLflow names now.
 
-MLflow's client remembers that of each run as long as a process lasts; a store may move meanwhile.
+MLflow's client keeps each run's place as long as a process lasts; a store may move meanwhile.
 """
 
 import tempfile

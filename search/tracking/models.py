@@ -26,12 +26,12 @@ _LOADER = "search.tracking.served"
 
 @dataclass(frozen=True)
 class Card:
-    """What is told of a model beside its numbers.
+    """The text of a model's card.
 
     Attributes:
         title: What it is.
         configuration: How it was trained, by name.
-        lines: What the configuration gave, in sentences.
+        lines: The configuration's results, in sentences.
     """
 
     title: str
@@ -59,7 +59,7 @@ def write_model(
         file: The saved model.
         workload: What trained it.
         inputs: A batch of its inputs, of two examples at least.
-        card: What to tell of it.
+        card: The card's text.
         graph: Whether a graph is wanted of an installed workload's model too.
 
     Raises:
@@ -93,7 +93,7 @@ def write_model(
 
 
 def _export(module: nn.Module, example: tuple[Tensor, ...], file: Path) -> bool:
-    """Writes a model as a graph for batches of any size; says whether that could be done.
+    """Writes a model as a graph for batches of any size; returns whether that was possible.
 
     A model whose steps depend on values, as those of an LSTM over packed texts do, has no graph.
     """

@@ -1,4 +1,4 @@
-"""The id of a store: tells its runs apart on an MLflow server that shows those of other stores too.
+"""The id of a store, which separates its runs from other stores' on a shared MLflow server.
 
 A store that is moved keeps its id. A copy gets one of its own as soon as it is run, if the store that it was
 made of is still where it was; else it counts as that store, moved.
@@ -41,7 +41,7 @@ def owner_of(store: Store) -> str:
 
 
 def known_owner_of(store: Store) -> str:
-    """The id that a store has, for whoever only reads; nothing of one without, or of a copy not yet run."""
+    """The id of a store, without noting one; empty for a store without an id, or a copy not yet run."""
     known = _noted(store.root)
     return "" if known is None or _is_copy(store.root, known) else known.id
 

@@ -1,4 +1,4 @@
-"""How a record looks in MLflow: the tags, params and metrics of its run."""
+"""A record in MLflow's form: the tags, params and metrics of its run."""
 
 import json
 import math
@@ -25,10 +25,10 @@ STATUS = {
 BEST = "best/"
 """What the metrics that matter begin with: MLflow sorts their charts first."""
 CURVES = ("train_", "valid_")
-"""How metrics begin that have a value per epoch."""
+"""The prefix of metrics with a value per epoch."""
 _TESTED = "test_"
 _BATCH = 1000
-"""How many metrics MLflow takes at once."""
+"""The most metrics in one request to MLflow."""
 _LONGEST_TAG = 5000
 _LONGEST_DIGEST = 36
 

@@ -1,6 +1,6 @@
-"""What MLflow loads a model with: a file of tensors, or a graph that `torch.export` wrote, and no pickle.
+"""Loads a model for MLflow: from a file of tensors, or a graph that `torch.export` wrote; no pickle.
 
-A graph is a program all the same: load those of people whose code you would run.
+A graph is a program, too: load only those of people whose code you would run.
 
 `mlflow.pyfunc.load_model` finds this module by the name that the model's ``MLmodel`` holds.
 """

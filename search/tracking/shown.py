@@ -1,4 +1,4 @@
-"""What MLflow shows of a sweep, asked for by whoever did not put it there."""
+"""What MLflow shows of a sweep, for readers of its runs."""
 
 import time
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class ShownRuns:
 
 
 def shown_runs(uri: str, sweep: str, owner: str = "") -> ShownRuns:
-    """Asks MLflow which runs it shows of a sweep; none where it cannot be reached.
+    """Asks MLflow which runs it shows of a sweep; none if it cannot be reached.
 
     Args:
         uri: Tracking URI.
@@ -73,7 +73,7 @@ def add_metrics(
         measured: Metrics by trial key.
 
     Returns:
-        Why MLflow did not take them, and what to do; or nothing.
+        Why MLflow did not take them, and what to do; empty if it took them.
     """
     at, uri = int(time.time() * 1000), tracking_uri or store.tracking_uri
     try:

@@ -7,14 +7,14 @@ if TYPE_CHECKING:
     from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 _LAST_SECONDS = 5.0
-"""How long an end waits for what was not logged yet."""
+"""Seconds that an end waits for measurements that are not logged yet."""
 
 
 class SystemMetrics:
     """Watches processors, memory, disk, network and GPUs for one run of MLflow at a time.
 
-    It has a thread of its own, which ends by itself where MLflow does not answer. Nobody waits for it but
-    `stop`, for a few seconds.
+    It has a thread of its own, which ends by itself if MLflow does not answer. Only `stop` waits for it, for
+    a few seconds.
 
     Args:
         uri: Tracking URI.
@@ -33,7 +33,7 @@ class SystemMetrics:
         self._monitor.start()
 
     def stop(self) -> None:
-        """Logs no more."""
+        """Stops logging."""
         self._leave().join(_LAST_SECONDS)
 
     def _leave(self) -> threading.Thread:

@@ -19,7 +19,7 @@ _REFUSALS = {
     "RESOURCE_DOES_NOT_EXIST",
     "UNAUTHENTICATED",
 }
-"""MLflow's codes of errors that the same request meets again."""
+"""MLflow's codes of errors that a repeated request meets again."""
 _NOT_ALLOWED = {"CUSTOMER_UNAUTHORIZED", "PERMISSION_DENIED", "UNAUTHENTICATED"}
 _OF_FILES = ("readonly database", "no such table", "no such column", "malformed", "not a database")
 _OTHER_SCHEMA = "Detected out-of-date database schema"
@@ -28,7 +28,7 @@ AGAIN = "`dropattack run` again catches up"
 
 
 def lasts(error: Exception) -> bool:
-    """Whether an error stays however long one waits, such as a missing permission or a damaged database."""
+    """Whether waiting cannot mend an error, such as a missing permission or a damaged database."""
     text = str(error)
     return (
         isinstance(error, UsageError)
@@ -50,7 +50,7 @@ def advice(error: Exception, uri: str) -> str:
     """What to do about an error.
 
     Args:
-        error: MLflow's, or that of this program about MLflow's files.
+        error: An error of MLflow, or of this program about MLflow's files.
         uri: The tracking URI.
     """
     place = without_credentials(uri)

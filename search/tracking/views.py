@@ -23,17 +23,17 @@ VIEWS = {CONFIGURATIONS: "configurations", "trial": "trials"}
 
 
 def view_id(kind: str) -> str:
-    """What the view of a kind of runs is called in addresses."""
+    """The name of each kind's view in addresses."""
     return f"dropattack-{VIEWS[kind]}"
 
 
 def address(server: str, experiment: str, kind: str = CONFIGURATIONS) -> str:
-    """Where a view opens.
+    """The address of a view.
 
     Args:
         server: Address of the server.
         experiment: Id of the sweep's experiment.
-        kind: Of `VIEWS`.
+        kind: A key of `VIEWS`.
     """
     view = f"workflowType=machine_learning&viewStateShareKey={view_id(kind)}"
     return f"{server.rstrip('/')}/#/experiments/{experiment}/runs?{view}"
@@ -59,7 +59,7 @@ def view_tags(sweep: Sweep, created: int) -> dict[str, str]:
 
 
 def _searched(sweep: Sweep) -> dict[str, bool]:
-    """What has several values in a sweep, and no column anyway: by param, whether all are numbers.
+    """Params with several values in a sweep and no column of their own, and whether all values are numbers.
 
     Settings of training, data and model are among them, and those of other methods.
     """

@@ -177,8 +177,8 @@ def test_a_request_that_is_refused_tells_nobody(
         ([500, 200], 2, ""),
         ([503], 2, "it answered with status 503, twice"),
         ([404], 1, "it answered with status 404"),
-        ([302], 1, "it answered with status 302, a redirection; name the address that it leads to"),
-        ([307], 1, "it answered with status 307, a redirection; name the address that it leads to"),
+        ([302], 1, "it answered with status 302, a redirection; set notify.url to its target"),
+        ([307], 1, "it answered with status 307, a redirection; set notify.url to its target"),
         ([None, 204], 2, ""),
         ([None], 2, "it did not answer within 0.2 seconds, twice"),
     ],
@@ -208,7 +208,7 @@ def test_where_nobody_listens_the_run_ends_as_it_would_with_a_warning_that_names
     assert outcome.done
     assert not outcome.failed
     assert outcome.warning == (
-        "the message about the sweep's end did not arrive at 127.0.0.1: it cannot be reached, twice"
+        "the message about the sweep's end did not reach 127.0.0.1: it cannot be reached, twice"
     )
 
 
@@ -253,7 +253,7 @@ def test_what_is_no_address_is_refused_without_being_said(url: object) -> None:
 def test_keys_beside_the_address_are_refused_and_scales_hold_none() -> None:
     with pytest.raises(UsageError, match="notify: unknown key 'uri'; did you mean 'url'"):
         sweep(notify={"uri": "http://example.org"})
-    with pytest.raises(UsageError, match="scales are recorded, and notify is not"):
+    with pytest.raises(UsageError, match="scales are recorded, and notify must not be"):
         sweep(scales={"quick": {"notify.url": "http://example.org"}})
 
 
@@ -272,7 +272,7 @@ def test_what_the_command_line_changed_is_said_without_it() -> None:
 
 
 def test_a_job_takes_it_in_its_sweep_file_only(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="the address of notify would be seen in the job's command"):
+    with pytest.raises(UsageError, match="others could read the address of notify in the job's command"):
         run_command("demo", "", "", "", [f"notify.url=http://h/{SECRET}"], tmp_path)
 
 

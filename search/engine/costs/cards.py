@@ -1,4 +1,4 @@
-"""What trials take on GPUs that were measured: those of docs/how-to/lanes.md, with the papers' models."""
+"""How long trials take on measured GPUs: those of docs/how-to/lanes.md, with the papers' models."""
 
 from collections.abc import Iterable, Mapping
 
@@ -22,14 +22,14 @@ passes of ResNet-18.
 """
 _BATCH = 128
 _LENGTH = "fix_length"
-"""The setting of data that decides how long a pass takes: words that are kept of a text."""
+"""The data setting on which the time of a pass depends: how many words of a text are kept."""
 
 
 def seconds_on_a_gpu(portions: Iterable[Portion], examples: Examples) -> tuple[str, float] | None:
-    """How long trials take one after the other on a GPU that was measured: the card, and seconds.
+    """How long trials take one after the other on a measured GPU: the card, and seconds.
 
     Returns:
-        Nothing where no card was measured with one of their models, batches, or attacks on them.
+        ``None`` if no card was measured with one of their models, batches or attacks.
     """
     known = list(portions)
     for card, rates in MEASURED.items():

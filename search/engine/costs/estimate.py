@@ -1,4 +1,4 @@
-"""What a sweep would take: time here, core-hours, and time on a GPU."""
+"""Estimates what a sweep would take: time here, core-hours, and time on a GPU."""
 
 import math
 import os
@@ -23,9 +23,9 @@ from trainables.trial import Trial
 
 Load = Callable[[str, Mapping[str, Any]], Data]
 STARTING_SECONDS = 15.0
-"""What a run takes beside its trials, once: checks, Ray's start, the report."""
+"""Seconds of a run beside its trials: checks, Ray's start, the report."""
 TRIAL_SECONDS = 0.15
-"""What a trial takes beside its epochs: its model built and saved, its checkpoints and records."""
+"""Seconds of a trial beside its epochs: building and saving its model, checkpoints and records."""
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,16 @@ class Estimate:
 
 
 UNKNOWN = Estimate()
-"""Of what nothing is known."""
+"""The estimate when nothing is known."""
 
 
 class Estimator:
     """Works out times of portions of trials.
 
     Args:
-        resources: What a trial occupies.
-        records: What is recorded of any sweep, with its times.
-        load: Gives the data of a workload under options of its dataset.
+        resources: The resources of one trial.
+        records: Records of any sweep, with their times.
+        load: Returns the data of a workload under options of its dataset.
         probing: Whether to measure a few steps instead.
         probe_seconds: About how long to measure each kind of portion.
     """
@@ -96,7 +96,7 @@ class Estimator:
         return [f"{line}; --probe measures a few steps"] if rough else []
 
     def estimate(self, portions: Sequence[Portion]) -> Estimate:
-        """What all that is left takes.
+        """Estimates what all that is left takes.
 
         Raises:
             UsageError: A workload that is to be probed cannot be trained.
@@ -118,7 +118,7 @@ class Estimator:
         return Estimate(seconds, hours, at_once, here, " and ".join(sorted(found)), gpu, gpu_seconds)
 
     def seconds(self, portions: Sequence[Portion]) -> float | None:
-        """Time of portions on one slot; nothing where that of one of them is not known."""
+        """Time of portions on one slot; ``None`` if one of them is unknown."""
         self._measure(portions)
         total = 0.0
         for portion in portions:
@@ -129,7 +129,7 @@ class Estimator:
         return total
 
     def examples(self, trial: Trial) -> int:
-        """How many examples a trial trains on.
+        """On how many examples a trial trains.
 
         Raises:
             UsageError: Its data cannot be read.

@@ -1,4 +1,4 @@
-"""What is left of a stage as portions of equal trials: how many there are, and what they do."""
+"""Divides what is left of a stage into portions of equal trials, with their number and their work."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,11 +23,11 @@ _STANDARD = "standard"
 
 @dataclass(frozen=True)
 class Portion:
-    """Trials that differ in nothing that decides how long a pass takes.
+    """Trials that share all settings on which the time of a pass depends.
 
     Attributes:
         trial: One of them.
-        trials: How many they are, expected where a sampler decides.
+        trials: How many they are; the expected number if a sampler decides.
         epochs: Their epochs, summed over them.
         passes: Their forward-backward passes over their training examples, summed likewise.
     """
@@ -39,7 +39,7 @@ class Portion:
 
     @property
     def kind(self) -> str:
-        """The same for portions that differ in their methods, examples and epochs alone."""
+        """Equal for portions that differ only in their methods, examples and epochs."""
         trial = self.trial
         timed = {name: trial.training.get(name) for name in TIMED}
         return digest(trial.workload, timed, dict(trial.data), dict(trial.model))
@@ -70,10 +70,10 @@ def _kind(trial: Trial) -> tuple[Any, ...]:
 
 
 def of_search(scope: Scope, trials: float) -> list[Portion]:
-    """Portions of so many trials of a stage of which a sampler, or its results, decide.
+    """Portions of so many trials of a stage that a sampler, or results, will decide.
 
-    They are those at the corners of its space, as if all were drawn equally often; a confirmation's are those
-    of the stages before. Of what ASHA may stop, they train what is expected.
+    They are the trials at the corners of its space, as if all were drawn equally often; a confirmation has
+    those of the stages before. Under ASHA they train the expected share.
     """
     if isinstance(scope.stage.search, Confirm):
         return _confirmed(scope, scope.stage.search, trials)
@@ -83,7 +83,7 @@ def of_search(scope: Scope, trials: float) -> list[Portion]:
 
 
 def _confirmed(scope: Scope, search: Confirm, trials: float) -> list[Portion]:
-    """Of a confirmation: its baselines, and attacks with controls that cost as much."""
+    """Portions of a confirmation: its baselines, and attacks with controls of the same cost."""
     earlier = takewhile(lambda stage: stage is not scope.stage, scope.sweep.stages)
     stages = [s for s in earlier if s.methods and scope.workload in scope.sweep.stage_workloads(s)]
     drawn = [trial for stage in stages for trial in _drawn(scope, stage)]
@@ -94,7 +94,7 @@ def _confirmed(scope: Scope, search: Confirm, trials: float) -> list[Portion]:
 
 
 def _shared(drawn: Sequence[Trial], trials: float, share: float = 1.0) -> list[Portion]:
-    """So many trials, of which each that was drawn stands for equally many."""
+    """So many trials, each drawn one standing for an equal share."""
     each = trials / max(1, len(drawn))
     return [
         replace(p, trials=p.trials * each, epochs=p.epochs * each * share, passes=p.passes * each * share)
@@ -114,12 +114,12 @@ def _drawn(scope: Scope, stage: Stage) -> Iterator[Trial]:
             for options in _varied(there, usual):
                 try:
                     yield there.trial(method, corner, options, scope.sweep.seeds[0])
-                except UsageError:  # what the corner has together, no trial may have
+                except UsageError:  # no trial may combine a corner's settings
                     continue
 
 
 def _varied(scope: Scope, usual: dict[str, dict[str, Any]]) -> Iterator[dict[str, dict[str, Any]]]:
-    """The usual options; of each that is searched, every bound in its turn."""
+    """The default options, then every bound of each searched option, one at a time."""
     yield usual
     for section in SECTIONS:
         for name, dimension in scope.spaces[section].items():

@@ -1,4 +1,4 @@
-"""A short probe of what trainings take: a few steps of each method, here and without Ray."""
+"""Measures trainings briefly: a few steps of each method, here and without Ray."""
 
 import time
 import warnings
@@ -22,13 +22,13 @@ from trainables.training.under_attack import Evaluation
 from trainables.trial import Trial
 
 _EPOCHS = 1_000_000
-"""More than a probe trains: its epochs are never the last one, which would test."""
+"""More epochs than a probe trains: its last epoch would run the test."""
 _FEW, _MORE = 16, 256
-"""Examples that are evaluated: where one takes long, and where one does not."""
+"""How many examples are evaluated: few if one takes long, else more."""
 _STEPS = 10
-"""Of the attacks whose steps stand for AutoAttack's."""
+"""Steps of the attacks that represent AutoAttack's."""
 _QUICK_SECONDS = 0.2
-"""What takes less is done again, with more."""
+"""A measurement that takes fewer seconds is repeated with more examples."""
 
 
 def probe(
@@ -40,12 +40,12 @@ def probe(
 ) -> Rates:
     """Rates of portions of one kind (`Portion.kind`), from a few batches.
 
-    The cheapest method is measured in any case, the others in the order of what they cost in all, as long as
-    there is time; what is left out is taken to cost as much a pass as the others do. On a CPU the CPU time of
-    this thread is measured, which other processes disturb least.
+    It always measures the cheapest method, then the others by their total cost, as long as there is time. A
+    method that is left out counts as costing as much a pass as the others. On a CPU it measures this thread's
+    CPU time, which other processes disturb least.
 
     Args:
-        portions: What is to be trained.
+        portions: What would be trained.
         data: The data of their workload.
         threads: How many threads a trial has.
         device: Where a trial trains; the CPU by default.
@@ -101,13 +101,13 @@ def _probed(portions: Sequence[Portion], data: Data, device: torch.device, secon
             continue
     found = rates_of(epochs, "probe")
     if found is None:
-        raise UsageError(f"{trial.workload} cannot be probed: its loss is no number after one step")
+        raise UsageError(f"{trial.workload} cannot be probed: its loss is not a number after one step")
     validation, test = _evaluated(trial, whole, device)
     return replace(found, validation=validation, test=test)
 
 
 def _timed(trial: Trial, few: Data, device: torch.device, warm: bool) -> Iterator[Epoch]:
-    """Epochs of one batch; the first of all is left out, since much is done there once."""
+    """Epochs of one batch, without the first, in which much is done once."""
     training = Training(_endless(trial), few, device)
     if not warm:
         training.epoch()
@@ -123,7 +123,7 @@ def _timed(trial: Trial, few: Data, device: torch.device, warm: bool) -> Iterato
 
 
 def _endless(trial: Trial) -> Trial:
-    """The same training without an end, on examples that are few already."""
+    """The same training without an end, on examples that were reduced already."""
     settings = replace(
         trial.training_settings,
         epochs=_EPOCHS,
@@ -137,7 +137,7 @@ def _endless(trial: Trial) -> Trial:
 
 
 def _evaluated(trial: Trial, whole: Data, device: torch.device) -> tuple[float, float]:
-    """Seconds of a validation, and of what follows the last epoch."""
+    """Seconds of a validation, and of the test and attacks after the last epoch."""
     few = replace(whole, groups=None, train=_typical(whole.train, _FEW))
     training = Training(_endless(trial), few, device)
     model, attacks = training.model, Evaluation.of(trial, whole)
@@ -162,8 +162,8 @@ def _evaluated(trial: Trial, whole: Data, device: torch.device) -> tuple[float, 
 def _attack_per_example(attacks: Evaluation, model: nn.Module, case: Case, split: Split) -> float:
     """Seconds of an example.
 
-    AutoAttack is not tried: it takes minutes, and an untrained model withstands it otherwise than a trained
-    one. Its passes are counted instead, as many as an example takes that withstands it.
+    It does not run AutoAttack: that takes minutes, and its time on an untrained model says little about a
+    trained one. It counts the passes instead that an example takes if it withstands the attack.
     """
 
     def measured(attack: Attack) -> float:
@@ -181,7 +181,7 @@ def _seconds(measure: Callable[[Split], object], split: Split) -> float:
 
 
 def _per_example(measure: Callable[[Split], object], split: Split) -> float:
-    """CPU seconds of an example, from few of them and, where those were quick, from more."""
+    """CPU seconds of an example, from a few of them or, if those were quick, from more."""
     rate = 0.0
     for count in (_FEW, _MORE):
         part = _typical(split, count)
@@ -195,7 +195,7 @@ def _per_example(measure: Callable[[Split], object], split: Split) -> float:
 
 
 def _clock(device: torch.device) -> float:
-    """Seconds: of this thread's CPU time, or of time where another device computes, once it is done."""
+    """Seconds: this thread's CPU time or, if another device computes, wall time once it is done."""
     if device.type == "cpu":
         return time.thread_time()
     torch.accelerator.synchronize(device)
@@ -203,7 +203,7 @@ def _clock(device: torch.device) -> float:
 
 
 def _typical(split: Split, most: int) -> Split:
-    """Examples from all over a split; of texts, which are batched by length, those of a mean length."""
+    """Examples from all over a split; of texts, which are batched by length, those of average length."""
     count = min(most, len(split))
     lengths = getattr(split, "lengths", None)
     if lengths is None:

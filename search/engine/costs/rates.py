@@ -1,4 +1,4 @@
-"""How long a workload's passes, validations and tests take: worked out from epochs that were timed."""
+"""Computes how long a workload's passes, validations and tests take, from timed epochs."""
 
 import statistics
 from collections import defaultdict
@@ -13,17 +13,17 @@ from trainables.recipe.measured import STOPPED_EARLY, Metrics
 from trainables.trial import Trial
 
 Examples = Callable[[Trial], int]
-"""Gives how many examples a trial trains on."""
+"""Returns on how many examples a trial trains."""
 
 
 class Epoch(NamedTuple):
-    """An epoch that was timed.
+    """A timed epoch.
 
     Attributes:
         method: Name of the method.
         work: Examples times the passes of each.
         seconds: How long its training took.
-        beside: How long the rest of it took: validation, and at the end of a trial test and attacks.
+        beside: How long the rest of it took: validation and, at a trial's end, the test and attacks.
         last: Whether it was the trial's last one.
     """
 
@@ -66,7 +66,7 @@ class Rates:
 
 
 def rates_of(epochs: Iterable[Epoch], source: str, alike: bool = True) -> Rates | None:
-    """Rates of epochs that were timed; nothing where there are none."""
+    """Rates of timed epochs; ``None`` if there are none."""
     rates: dict[str, list[float]] = defaultdict(list)
     beside: dict[bool, list[float]] = {True: [], False: []}
     for epoch in epochs:
@@ -97,10 +97,10 @@ def rates_of_records(
         records: Of any sweep.
         like: What is to be trained.
         examples: See `Examples`.
-        on_gpu: Whether it is to be trained on a GPU; epochs of other devices tell nothing.
+        on_gpu: Whether it will train on a GPU; epochs of other devices do not count.
 
     Returns:
-        Nothing where no epoch of its workload is recorded that was trained there.
+        ``None`` if no recorded epoch of its workload was trained on such a device.
     """
     own = [
         record
@@ -124,7 +124,7 @@ def rates_of_records(
 
 
 def _nearness(trial: Trial, like: Trial) -> tuple[bool, bool, bool]:
-    """What two trials of a workload share that decides how long their epochs take, the weightiest first."""
+    """Which settings that decide an epoch's time two trials of a workload share, the weightiest first."""
     same_sizes = dict(trial.model) == dict(like.model) and dict(trial.data) == dict(like.data)
     settings = [
         all(trial.training.get(name) == like.training.get(name) for name in names)

@@ -1,4 +1,4 @@
-"""How much of its budget a stage trains that ASHA stops early, as far as chance tells."""
+"""Which share of its budget a stage trains under ASHA, if trials differ by chance alone."""
 
 import random
 from bisect import bisect_left, insort
@@ -7,7 +7,7 @@ from functools import cache
 from search.definition.sweep import Asha
 
 _MOST, _DRAWS = 200, 20
-"""Trials of one drawn stage, and stages that are drawn: enough for a share within about 0.02."""
+"""The most trials of a simulated stage, and how many stages: enough for a share within about 0.02."""
 
 
 def expected_share(asha: Asha | None, trials: int, budget: int) -> float:
@@ -17,8 +17,8 @@ def expected_share(asha: Asha | None, trials: int, budget: int) -> float:
     ``1 - 1/reduction_factor`` of those that came before; the first one always does.
 
     Args:
-        asha: The stage's scheduler; nothing stops a trial where there is none.
-        trials: Of the stage.
+        asha: The stage's scheduler; without one, nothing stops a trial.
+        trials: How many trials the stage has.
         budget: The full budget of a trial, in epochs or passes.
 
     Examples:
@@ -47,7 +47,7 @@ def _drawn_share(grace: int, factor: float, trials: int, budget: int) -> float:
 
 
 def _trained(merit: float, rungs: list[float], seen: list[list[float]], factor: float, budget: int) -> float:
-    """What a trial of a merit trains; it is added to those that each rung has seen."""
+    """What a trial of this merit trains; adds it to those that each rung has seen."""
     for rung, known in zip(rungs, seen, strict=True):
         better = len(known) - bisect_left(known, merit)
         stays = better <= len(known) / factor

@@ -1,4 +1,4 @@
-"""Which trial comes next: one proposer for each kind of search, all rebuilt from the records alone."""
+"""Proposes the next trial: one proposer for each kind of search, all rebuilt from the records alone."""
 
 from dropattack import UsageError
 from search.definition.searches import Confirm, Sampling
@@ -27,8 +27,8 @@ def proposer_for(scope: Scope, recorded: Recorded = lambda sweep: ()) -> Propose
     """The proposer that a stage's search asks for.
 
     Args:
-        scope: What to propose for.
-        recorded: Gives the complete records of another sweep by its name, for what a search starts from.
+        scope: The stage and workload.
+        recorded: Returns the complete records of another sweep by its name, from which a search may start.
     """
     search = scope.stage.search
     if isinstance(search, Sampling):
@@ -39,7 +39,7 @@ def proposer_for(scope: Scope, recorded: Recorded = lambda sweep: ()) -> Propose
 
 
 def total_of(sweep: Sweep) -> int:
-    """How many trials a sweep has when it is done; 0 where what it names is no longer known."""
+    """How many trials a sweep will have; 0 if a name in it is no longer known."""
     try:
         return sum(
             proposer_for(Scope(sweep, stage, workload, lambda workload, options: "")).total

@@ -1,4 +1,4 @@
-"""Arms confirmed: the best configuration of each stage before, on fresh seeds, and controls of one."""
+"""Confirms arms: the best configuration of each stage before, on fresh seeds, and the controls of one."""
 
 import itertools
 import math
@@ -16,7 +16,7 @@ from trainables.trial import Trial
 class ArmsProposer(Proposer):
     """The best configuration of each stage before, plain training among them, beside controls.
 
-    Controls are of the arm that is set against the best of the others; see `analysis.contest.Contest`.
+    Controls belong to the arm that is compared with the best of the others; see `analysis.contest.Contest`.
     """
 
     def __init__(self, scope: Scope, search: Confirm) -> None:
@@ -33,12 +33,12 @@ class ArmsProposer(Proposer):
     @property
     @override
     def total(self) -> int:
-        """At most so many: arms may share a configuration, and a control may be a configuration itself."""
+        """The most trials that there can be: arms may share a configuration, which may also be a control."""
         return (len(self._stages) + len(self._search.controls)) * len(self._search.seeds)
 
     @override
     def ready(self, before: Before) -> bool:
-        """Only when all stages before are done can the best be known."""
+        """The best configurations are known only when all stages before are done."""
         return all(record.finished for records in before for record in records)
 
     @override

@@ -1,4 +1,4 @@
-"""What all proposers share: what they propose, and for what."""
+"""What all proposers share: a proposal, and the stage and workload for which they propose."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ Checksum = Callable[[str, Mapping[str, Any]], str]
 
 @dataclass(frozen=True)
 class Proposal:
-    """A trial to run, and what a sampler drew to get there, as in `Record`."""
+    """A trial to run, and the sampler's draw behind it, as in `Record`."""
 
     trial: Trial
     params: Mapping[str, float] = field(default_factory=dict)
@@ -32,14 +32,14 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Scope:
-    """One stage of one workload: what a proposer proposes for.
+    """One stage of one workload, for which a proposer proposes trials.
 
     Attributes:
         sweep: The sweep.
         stage: Its stage.
         workload: Name of the workload.
-        checksum: Gives the digest of the workload's data.
-        code: More code that its trials are trained with, beside the workload's and the method's.
+        checksum: Returns the digest of the workload's data.
+        code: Further code with which its trials train, beside the workload's and the method's.
     """
 
     sweep: Sweep
@@ -56,7 +56,7 @@ class Scope:
 
     @cached_property
     def spaces(self) -> dict[str, Space]:
-        """What is set or searched beside the method, by section."""
+        """Settings that are set or searched beside the method, by section."""
         return option_spaces(self.sweep, self.stage, self.workload)
 
     @cached_property
@@ -128,7 +128,7 @@ def _has(trial: Trial, name: str, dimension: Dimension) -> bool:
 
 @cache
 def _spelt(workload: str, method: str, name: str, value: Scalar, model: Architecture) -> Any:
-    """A value as a trial would have it; nothing where this method or model has no such value."""
+    """A value as a trial would have it; ``None`` if this method or model has no such value."""
     try:
         return getattr(workload_named(workload).method_settings(method, {name: value}, model), name)
     except UsageError:
@@ -143,7 +143,7 @@ class Proposer(ABC):
     """Proposes the trials of one scope, given the records of that scope so far."""
 
     remarks: Sequence[str] = ()
-    """What to know of what it starts from: a line each."""
+    """Lines on what it starts from."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -151,23 +151,23 @@ class Proposer(ABC):
     @property
     @abstractmethod
     def total(self) -> int:
-        """How many trials the scope has when it is done."""
+        """How many trials the scope will have."""
 
     @abstractmethod
     def propose(self, records: list[Record], before: Before) -> Proposal | None:
-        """The next trial, or none where there is none (now).
+        """The next trial, or ``None`` if there is none now.
 
         Args:
-            records: All of this scope, in order.
+            records: All records of this scope, in order.
             before: Those of the stages before.
         """
 
     def ended(self, records: list[Record]) -> bool:
-        """Whether there is nothing more to propose for good, where there is nothing now."""
+        """Whether there will never be another trial, if there is none now."""
         return True
 
     def stoppable(self, record: Record) -> bool:
-        """Whether rungs may stop a trial, and compare others with it."""
+        """Whether rungs may stop this trial, and compare others with it."""
         return True
 
     def ready(self, before: Before) -> bool:

@@ -1,4 +1,4 @@
-"""What became of the draws of a search: their seeds, their race, and what the sampler is told of them."""
+"""Follows the draws of a search: their seeds, their race, and what the sampler learns of them."""
 
 import math
 from collections import defaultdict
@@ -15,13 +15,13 @@ from search.records.record import Record, State
 
 @dataclass(frozen=True)
 class Told:
-    """What a sampler is told of a draw.
+    """What a sampler learns of a draw.
 
     Attributes:
         candidate: Its number.
         state: How it ended.
-        values: Its value of each aim where it is complete.
-        record: The record whose epochs are told with it: that of the first seed.
+        values: Its value of each aim if it is complete.
+        record: The record of the first seed, whose epochs the sampler learns.
     """
 
     candidate: int
@@ -31,7 +31,7 @@ class Told:
 
 
 class Candidates:
-    """The draws of a search as its records have them, followed record by record in their order.
+    """The draws of a search, followed record by record in their order.
 
     A record of the first seed is a draw, one of another seed belongs to the draw of its configuration. A
     configuration that is drawn again gets no seeds of its own.
@@ -39,7 +39,7 @@ class Candidates:
     Args:
         search: The search's settings.
         seeds: The seeds that it trains with, in order.
-        select: What draws are compared by.
+        select: The metrics by which draws are compared.
 
     Attributes:
         race: Their race.
@@ -64,7 +64,7 @@ class Candidates:
 
     @property
     def waiting(self) -> set[int]:
-        """Candidates of which a seed is being trained."""
+        """Candidates with a seed that is being trained."""
         return {candidate for candidate, _ in self._running.values()}
 
     def begins(self, record: Record) -> bool:
@@ -72,11 +72,11 @@ class Candidates:
         return record.trial.seed == self._seeds[0]
 
     def next_seed(self, candidate: int) -> int:
-        """The seed that a candidate gets next."""
+        """A candidate's next seed."""
         return self._seeds[self.race.count(candidate)]
 
     def add(self, record: Record) -> None:
-        """Takes note of the next record; what it says is heard by `settle`."""
+        """Takes the next record; `settle` takes its result."""
         configuration = record.identity.configuration
         if not self.begins(record):
             candidate = self._of[configuration]
@@ -90,7 +90,7 @@ class Candidates:
         self._running[record.number] = candidate, record
 
     def settle(self) -> list[Told]:
-        """Hears of records that have finished since; returns the draws that the sampler is told of."""
+        """Takes the results of newly finished records; returns the draws for the sampler to learn."""
         told: list[Told] = []
         for number, (candidate, record) in list(self._running.items()):
             if not record.finished:
@@ -153,7 +153,7 @@ class Candidates:
         return len(values) - (values.index(max(values)) + 1 if values else 0) >= patience
 
     def _since_the_front_grew(self) -> int:
-        """Draws, but for failures, since the last that was better in some way than each before it."""
+        """Draws, without failures, since the last that was better in some aim than each before it."""
         signs = [aim.sign for aim in self._select.aims]
         front: list[tuple[float, ...]] = []
         since = 0
@@ -169,7 +169,7 @@ class Candidates:
 
 
 def _lower_end(merits: Sequence[float]) -> float:
-    """The lower end of the 95 % interval of some seeds' mean; the mean of too few for one."""
+    """The lower end of the 95 % interval of a mean over seeds; the mean itself for too few seeds."""
     from analysis.statistics import FEWEST, estimate  # slow to import, and most searches need none
 
     found = estimate(merits)

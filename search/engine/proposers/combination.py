@@ -1,4 +1,4 @@
-"""A combination of a stage's space: as a sampler draws it, as a study has it, and as a trial."""
+"""A combination of a stage's space: as a sampler's draw, as a study's trial, and as a trial to train."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -23,7 +23,7 @@ class Given:
     Attributes:
         method: Its method.
         values: The method's settings under its name, and those of each of `SECTIONS`, all complete.
-        named: Those settings, in the same way, that somebody asked for; the others are defaults.
+        named: Those of the settings that somebody asked for; the others are defaults.
     """
 
     method: str
@@ -32,14 +32,14 @@ class Given:
 
     @classmethod
     def of(cls, trial: Trial) -> "Given":
-        """What a trial was trained with."""
+        """The combination with which a trial was trained."""
         settings = (trial.training_settings, trial.data_settings, trial.architecture)
         values = {section: own.to_dict() for section, own in zip(SECTIONS, settings, strict=True)}
         return cls(trial.method, {trial.method: trial.settings.to_dict(), **values})
 
 
 def trial_of(scope: Scope, asked: BaseTrial) -> Trial:
-    """The trial that a draw stands for, with the first seed of the sweep; what is not drawn yet, is drawn."""
+    """The trial of a draw, with the sweep's first seed; draws what is not drawn yet."""
     stage = scope.stage
     names = list(stage.methods)
     method = names[0] if len(names) == 1 else asked.suggest_categorical("method", names)
@@ -54,7 +54,7 @@ def trial_of(scope: Scope, asked: BaseTrial) -> Trial:
 
 
 def as_stored(asked: BaseTrial) -> tuple[dict[str, float], dict[str, str]]:
-    """What was drawn, and what from, as a record holds them."""
+    """The drawn values and their distributions, as a record holds them."""
     distributions = asked.distributions
     params = {name: distributions[name].to_internal_repr(value) for name, value in asked.params.items()}
     return params, {name: distribution_to_json(d) for name, d in distributions.items()}
@@ -68,7 +68,7 @@ def dimensions(scope: Scope, method: str) -> dict[tuple[str, str], Dimension]:
 
 
 def outside(scope: Scope, given: Given) -> str:
-    """Where a combination lies outside of a stage's space, such as ``dropattack.epsilon``; or nothing."""
+    """The dimension that puts a combination outside a space, such as ``dropattack.epsilon``; or nothing."""
     if given.method not in scope.stage.methods:
         return "method"
     found = dimensions(scope, given.method).items()
@@ -85,18 +85,18 @@ def fixed(scope: Scope, given: Given) -> tuple[FixedTrial, Trial]:
 
 
 def proposal_of(scope: Scope, given: Given) -> Proposal:
-    """A combination of a stage's space as if it had been drawn."""
+    """A combination of a stage's space, as if the sampler had drawn it."""
     asked, trial = fixed(scope, given)
     return Proposal(trial, *as_stored(asked))
 
 
 def learned(scope: Scope, record: Record) -> FrozenTrial | str:
-    """An earlier sweep's record as a study of this scope has it.
+    """An earlier sweep's record as a trial of this scope's study.
 
-    A scope learns from what it could have drawn with all that it leaves fixed.
+    A scope learns only from combinations that it could have drawn, with the same fixed settings.
 
     Returns:
-        The trial, or why it is of no use, in words.
+        The trial, or in words why the scope cannot use it.
     """
     given = Given.of(record.trial)
     if given.method not in scope.stage.methods:
@@ -113,7 +113,7 @@ def learned(scope: Scope, record: Record) -> FrozenTrial | str:
 
 
 def free(trial: FrozenTrial) -> FrozenTrial:
-    """A trial without what has one value only."""
+    """A trial's parameters without those that have one value only."""
     distributions: dict[str, BaseDistribution] = {
         name: distribution for name, distribution in trial.distributions.items() if not distribution.single()
     }
@@ -122,7 +122,7 @@ def free(trial: FrozenTrial) -> FrozenTrial:
 
 
 def _differing(trial: Trial, other: Trial) -> str:
-    """The first setting that two trials of one method differ in; code, data or version where none does."""
+    """The first setting in which two trials of one method differ; else code, data or version."""
     parts = [(trial.method, trial.hyperparameters, other.hyperparameters)]
     parts += [(section, getattr(trial, section), getattr(other, section)) for section in SECTIONS]
     for owner, own, others in parts:

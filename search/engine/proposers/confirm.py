@@ -1,4 +1,4 @@
-"""Confirmation: the best configurations again, on seeds that did not choose them."""
+"""Confirmation: trains the best configurations again, on seeds that did not choose them."""
 
 import itertools
 import math
@@ -19,7 +19,7 @@ from search.records.record import Record, State
 from trainables.trial import Trial
 
 Asked = tuple[str, Mapping[str, Any], Options]
-"""Method, hyperparameters and options of a trial, which lacks its seed."""
+"""Method, hyperparameters and options of a trial without a seed."""
 
 
 class ConfirmProposer(Proposer):
@@ -32,14 +32,14 @@ class ConfirmProposer(Proposer):
     @property
     @override
     def total(self) -> int:
-        """At most so many: configurations that share a baseline or a control need it once."""
+        """The most trials there can be: configurations that share a baseline or a control need it once."""
         search = self._search
         baselines = search.top if self._settings_vary() else 1
         return (baselines + search.top * (1 + len(search.controls))) * len(search.seeds)
 
     @override
     def ready(self, before: Before) -> bool:
-        """Only when all stages before are done can the best be known."""
+        """The best configurations are known only when all stages before are done."""
         return all(record.finished for records in before for record in records)
 
     @override
@@ -71,9 +71,9 @@ class ConfirmProposer(Proposer):
         return searched or of_passes or any(each != spaces[0] for each in spaces)
 
     def _baselines(self, candidates: Sequence[tuple[Trial, Stage]]) -> list[Asked]:
-        """Plain training under the settings of each candidate: what does not share them is no pair.
+        """Plain training under the settings of each candidate, since a pair must share them.
 
-        Where a candidate trained for a budget of passes, its baseline gets as many.
+        If a candidate trained for a budget of passes, its baseline gets as many.
         """
         asked: dict[str, Asked] = {}
         for trial, stage in candidates:
@@ -85,7 +85,7 @@ class ConfirmProposer(Proposer):
         return list(asked.values())
 
     def _candidates(self, before: Before) -> list[tuple[Trial, Stage]]:
-        """Best configurations of attacks in the order of `Choice`, with the stages that asked for them."""
+        """The attacks' best configurations in the order of `Choice`, with the stages that asked for them."""
         select = self.scope.sweep.select
         choice = Choice()
         found: dict[str, tuple[Trial, Stage]] = {}
@@ -106,10 +106,10 @@ class ConfirmProposer(Proposer):
 
 
 def control_of(trial: Trial, control: str) -> tuple[str, Mapping[str, Any]] | None:
-    """Method and hyperparameters of a control of a trial; nothing where its method has no such control.
+    """Method and hyperparameters of a trial's control; ``None`` if its method has no such control.
 
-    Plain training with as many passes is a control of every method. A method that has the control itself
-    keeps its other settings beside it, which name what it stands beside.
+    Plain training with as many passes is a control of every method. A method's own control keeps the method's
+    other settings, which say what it is the control of.
     """
     own = trial.settings.ranges().get("control")
     if own is not None and control in (own.choices or ()):
@@ -121,6 +121,6 @@ def control_of(trial: Trial, control: str) -> tuple[str, Mapping[str, Any]] | No
 
 
 def options_of(trial: Trial) -> dict[str, Mapping[str, Any]]:
-    """The settings that a trial was trained with, as a confirmation takes them: it tests what it trains."""
+    """The settings with which a trial trained, as a confirmation takes them: it tests what it trains."""
     training = {**trial.training, "test": True}
     return {"training": training, "data": trial.data, "model": trial.model}

@@ -25,17 +25,17 @@ _OPTUNA_STATES = {
 }
 
 _MODEL_DRAWS, _DRAWS = 10, 1000
-"""How many excluded draws in a row are borne from the model, which may insist, and before giving up."""
+"""After how many excluded draws in a row draws become random, and after how many drawing ends."""
 
 
 class Drawing:
-    """Draws combinations with an Optuna sampler that knows what it is told of those before.
+    """Draws combinations with an Optuna sampler, which learns the results of earlier ones.
 
-    A draw depends on what is told and on the number of draws alone: the sampler lives for one draw, seeded by
-    how many came before, so that a rebuilt search goes on as the undisturbed one would have. A sampler that
-    keeps its own state in a study (`STATEFUL`) draws all trials again where a search is rebuilt, each knowing
-    what was told before it, and so comes to the state that it had; nothing of that state is stored. What it
-    would not have drawn, because trials ran side by side, it learns as another's.
+    A draw depends only on the told results and on the number of draws. Each draw has a sampler of its own,
+    seeded by how many draws came before, so that a rebuilt search goes on as the undisturbed one would have.
+    A sampler that keeps its own state in a study (`STATEFUL`) draws all trials again in a rebuilt search,
+    each with the results told before it, and so reaches its former state; none of that state is stored. A
+    trial that it would draw otherwise, because trials ran side by side, counts as another's.
 
     Args:
         scope: What to draw for.
@@ -59,7 +59,7 @@ class Drawing:
             self.study.add_trial(trial)
 
     def draw(self) -> Proposal | None:
-        """The next draw, of which `follow` hears when it is recorded; none where all draws are excluded."""
+        """The next draw, which `follow` takes when it is recorded; ``None`` if all draws are excluded."""
         if len(self._numbers) < len(self._enqueued):
             proposal = self._enqueued[len(self._numbers)]
             params, distributions = drawn(proposal)
@@ -73,7 +73,7 @@ class Drawing:
         return Proposal(trial, *as_stored(asked))
 
     def follow(self, number: int, record: Record) -> None:
-        """Takes note of a search's draw of that number, which may be one that `draw` has not drawn here."""
+        """Takes a recorded draw of that number, which `draw` may not have drawn here."""
         if number < len(self._numbers):
             return
         params, distributions = drawn(record)
@@ -92,8 +92,8 @@ class Drawing:
     def tell(self, told: Told) -> None:
         """Tells the sampler how a draw ended.
 
-        With one metric it is also told every epoch, so that of a stopped draw it knows how far that came. Of
-        several, Optuna takes no epochs: a stopped draw is one that was stopped, without values.
+        With one metric, the sampler also learns every epoch, and so how far a stopped draw came. With
+        several, Optuna takes no epochs: a stopped draw has no values.
         """
         frozen = self.study.get_trials(deepcopy=False)[self._numbers[told.candidate]]
         trial = optuna.Trial(self.study, frozen._trial_id)
@@ -105,7 +105,7 @@ class Drawing:
     def _add(
         self, params: dict[str, Any], distributions: dict[str, BaseDistribution], state: dict[str, Any]
     ) -> None:
-        """Adds a draw to the study that its sampler did not make here."""
+        """Adds a draw to the study that this sampler did not make."""
         self._numbers.append(len(self.study.get_trials(deepcopy=False)))
         self.study.add_trial(
             create_trial(
@@ -114,7 +114,7 @@ class Drawing:
         )
 
     def _ask(self, drawn_before: int) -> tuple[optuna.Trial, Trial] | None:
-        """What the sampler draws next, in the study and as a trial; excluded draws fail in the study."""
+        """The sampler's next draw, in the study and as a trial; excluded draws fail in the study."""
         for attempt in range(_DRAWS):
             self.study.sampler = self._sampler(drawn_before, attempt)
             with quiet_optuna(optuna.logging.ERROR):

@@ -20,14 +20,14 @@ from search.records.record import Record
 from trainables.trial import Trial
 
 Recorded = Callable[[str], Sequence[Record]]
-"""Gives the complete records of another sweep by its name."""
+"""Returns the complete records of another sweep by its name."""
 
 
 def enqueued(scope: Scope, search: Sampling, recorded: Recorded) -> list[Proposal]:
-    """What a search tries first, in order.
+    """The combinations that a search tries first, in order.
 
     Raises:
-        UsageError: Something is outside of the stage's space, or excluded; the message names it.
+        UsageError: One is outside of the stage's space, or excluded; the message names it.
     """
     found: list[Proposal] = []
     for number, start in enumerate(search.enqueue, 1):
@@ -48,7 +48,7 @@ def enqueued(scope: Scope, search: Sampling, recorded: Recorded) -> list[Proposa
 
 
 def known_trials(scope: Scope, search: Sampling, recorded: Recorded) -> tuple[list[FrozenTrial], list[str]]:
-    """Trials of the sweeps in ``warm_start`` that a search can use, and a line for each of these sweeps."""
+    """The usable trials of the sweeps in ``warm_start``, and a line for each of these sweeps."""
     found: list[FrozenTrial] = []
     lines = []
     for name in search.warm_start:
@@ -67,7 +67,7 @@ def _given(scope: Scope, start: Configuration) -> Given:
     """A configuration of the user's, completed by defaults.
 
     Raises:
-        UsageError: It names what there is not.
+        UsageError: It names a method or setting that does not exist.
     """
     if start.method not in scope.stage.methods:
         raise _wrong(scope, str(unknown("method of this stage", start.method, scope.stage.methods)))
@@ -93,7 +93,7 @@ def _given(scope: Scope, start: Configuration) -> Given:
 
 
 def _with_fixed(scope: Scope, given: Given) -> dict[str, dict[str, Any]]:
-    """The values of a combination, but for what the stage fixes, which is the stage's."""
+    """The values of a combination, with those that the stage fixes in their place."""
     filled = {owner: dict(own) for owner, own in given.values.items()}
     for (owner, name), dimension in dimensions(scope, given.method).items():
         choices = [] if isinstance(dimension, Interval) else values(dimension)
@@ -107,7 +107,7 @@ def _spelt(name: str, value: object) -> object:
 
 
 def _best(scope: Scope, start: BestOf, recorded: Recorded) -> list[Given]:
-    """What validation chooses of another sweep's attacks on this scope's workload."""
+    """The attacks that validation chooses in another sweep, on this scope's workload."""
     choice, select = Choice(), scope.sweep.select
     trials: dict[str, Trial] = {}
     records = [record for record in recorded(start.best_of) if record.trial.workload == scope.workload]
@@ -128,10 +128,10 @@ def _best(scope: Scope, start: BestOf, recorded: Recorded) -> list[Given]:
 
 
 def _confirmed_and_raced(records: Sequence[Record]) -> tuple[set[str], set[str]]:
-    """Which stages of another sweep confirmed, and in which candidates raced, by what they recorded.
+    """Which stages of another sweep confirmed, and in which of them candidates raced, from their records.
 
-    A confirmation has none of the seeds that were searched. Draws of one search that have different numbers
-    of seeds raced for them; what no sampler drew has its seed among its params.
+    A confirmation has none of the searched seeds. Draws of one search that have different numbers of seeds
+    raced for them. A trial that no sampler drew has its seed among its params.
     """
     seeds: dict[str, dict[str, set[int]]] = {}
     for record in records:
@@ -147,10 +147,10 @@ def _confirmed_and_raced(records: Sequence[Record]) -> tuple[set[str], set[str]]
 
 
 def _published(scope: Scope, start: Papers) -> list[Given]:
-    """The DropAttack paper's best settings of this scope's workload, with what the stage fixes.
+    """The DropAttack paper's best settings for this scope's workload, with the stage's fixed values.
 
     Raises:
-        UsageError: It has none for the workload.
+        UsageError: The paper has none for the workload.
     """
     from analysis.published import settings  # which takes pandas, slow to import
 

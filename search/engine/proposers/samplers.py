@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial
 from search.definition.samplers import CmaEs, Gp, Nsga2, Qmc, Random, Sampler
 
 STATEFUL = (CmaEs, Qmc, Nsga2)
-"""Samplers that write into a study what they need to know of their own draws."""
+"""Samplers that keep in a study what they need to know of their own draws."""
 
 
 def sampler_for(sampler: Sampler, seed: int, sequence: int, known: Sequence[FrozenTrial]) -> BaseSampler:
@@ -26,10 +26,10 @@ def sampler_for(sampler: Sampler, seed: int, sequence: int, known: Sequence[Froz
 
     Args:
         sampler: Its name and options.
-        seed: Of this draw alone.
-        sequence: The seed of what all draws of a search share: a scrambled sequence.
+        seed: The seed of this draw alone.
+        sequence: The seed of the scrambled sequence that all draws of a search share.
         known: Complete trials of earlier sweeps, in the names and distributions of this one. CMA-ES begins
-            where they were good; samplers that model all trials find them in the study.
+            where they were good; samplers that model all trials have them in the study.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

@@ -13,21 +13,21 @@ from search.records.record import Record
 
 
 class SamplingProposer(Proposer):
-    """Draws from the space, knowing all records of the scope; what is drawn may get further seeds.
+    """Draws from the space, given all records of the scope; a drawn combination may get further seeds.
 
-    What is proposed depends on the records alone. Where a decision waits for a trial that is being trained,
-    the next candidate is drawn. Rungs stop first seeds only: whether there are others, the race decides.
+    Proposals depend on the records alone. While a decision waits for a trial that is being trained, it draws
+    the next candidate. Rungs stop first seeds only; the race decides whether there are others.
 
     Args:
-        scope: What to propose for.
+        scope: The stage and workload.
         search: The search's settings.
-        recorded: Gives the complete records of other sweeps, which the search may start from.
+        recorded: Returns the complete records of other sweeps, from which the search may start.
 
     Attributes:
         remarks: How many of them the sampler could use, a line for each sweep.
 
     Raises:
-        UsageError: What it is to try first is outside of its space.
+        UsageError: A combination to try first is outside of its space.
     """
 
     def __init__(self, scope: Scope, search: Sampling, recorded: Recorded) -> None:
@@ -41,7 +41,7 @@ class SamplingProposer(Proposer):
     @property
     @override
     def total(self) -> int:
-        """All that there can be: a race, or patience, may end with fewer."""
+        """The most trials that there can be: a race, or patience, may end with fewer."""
         return self._search.trials * self._search.seeds
 
     @override
@@ -63,7 +63,7 @@ class SamplingProposer(Proposer):
 
     @override
     def ended(self, records: list[Record]) -> bool:
-        """See `Proposer.ended`; what is still being trained may decide that there is more."""
+        """See `Proposer.ended`; trials that still train may decide that there is more."""
         return all(record.finished for record in records)
 
     @override
@@ -72,7 +72,7 @@ class SamplingProposer(Proposer):
         return self._candidates.begins(record)
 
     def _follow(self, records: list[Record]) -> None:
-        """Hears of records since the last time, in their order, as the undisturbed search did."""
+        """Takes the records since the last time, in their order, as the undisturbed search did."""
         self._settle()
         for record in records[self._followed :]:
             self._candidates.add(record)

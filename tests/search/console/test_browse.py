@@ -62,7 +62,7 @@ def test_optuna_dashboard_gets_the_journal(store: Store, monkeypatch: pytest.Mon
     ("words", "line"),
     [
         (("other",), "sweep 'other' has not been run"),
-        (("hidden",), "MLflow shows no sweep 'hidden'; `dropattack run hidden` shows it"),
+        (("hidden",), "MLflow does not have sweep 'hidden' yet; `dropattack run hidden` adds it"),
         (("--optuna",), "name a sweep: dropattack ui SWEEP --optuna; there are hidden, small"),
     ],
 )

@@ -154,7 +154,7 @@ def test_a_machine_that_has_all_has_status_0(command: Command, monkeypatch: pyte
     _here(monkeypatch)
     said = command("doctor")
     assert said.exit_code == 0
-    assert said.stdout.splitlines()[-1] == "everything that a run needs is there: `dropattack run demo`"
+    assert said.stdout.splitlines()[-1] == "runs have all that they need; begin with `dropattack run demo`"
     listed = json.loads(command("doctor", "--json").stdout)
     assert {each["state"] for each in listed} == {OK, NOTE}
     names = [each["name"] for each in listed]

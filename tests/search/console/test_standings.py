@@ -83,7 +83,7 @@ def test_a_sweep_says_in_its_line_what_it_shows(
     store.note("killed", VERDICT, {"finished": 1, "verdicts": verdicts})
     _, killed, _, whole, _ = command("status").stdout.splitlines()
     assert whole.split("6/6")[1].strip() == words
-    so_far = f"{words.rstrip('…')} by the first 1" if words else ""
+    so_far = f"{words.rstrip('…')} after the first 1" if words else ""
     assert so_far.startswith(killed.split("2/6")[1].strip().rstrip("…")[: len(so_far)])
     assert words[:30] in killed
     found = {each["sweep"]: each for each in json.loads(command("status", "--json").stdout)}
@@ -122,7 +122,7 @@ def test_what_does_not_run_has_no_pace_and_nothing_running(
     assert "running" not in said
     assert "per hour" not in said
     assert " left" not in said
-    assert ("the same `dropattack run killed` as before goes on" in said) == (name == "killed")
+    assert ("to go on, repeat `dropattack run killed`" in said) == (name == "killed")
     values = json.loads(command("status", name, "--json").stdout)
     assert (values["trials_per_hour"], values["seconds_left"], values["stage"]) == (None, None, "")
     with exclusive(store.folder(name)):

@@ -65,7 +65,7 @@ def test_options_and_their_defaults_are_those_of_optuna(name: str, theirs: type)
         ({"kind": "qmc", "qmc_type": "hamilton"}, r"unknown value 'hamilton'; did you mean 'halton'"),
         ({"kind": "nsga2", "population_size": 60}, r"first 60 trials at random.*lower population_size"),
         ({"kind": "nsga2", "crossover_prob": 2}, r"crossover_prob: .*less than or equal to 1"),
-        ({"kind": "cmaes", "use_separable_cma": True, "lr_adapt": True}, "goes without lr_adapt"),
+        ({"kind": "cmaes", "use_separable_cma": True, "lr_adapt": True}, "cannot go with lr_adapt"),
     ],
 )
 def test_what_a_sampler_has_not_is_refused_with_what_it_has(sampler: Any, message: str) -> None:

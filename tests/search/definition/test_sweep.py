@@ -106,7 +106,7 @@ def test_numbers_are_read_as_people_write_them_and_no_key_is_overwritten(tmp_pat
     assert parse_override("a=e3") == ("a", "e3")
     path = tmp_path / "twice.yaml"
     path.write_text("name: a\nname: b\n", encoding="utf-8")
-    with pytest.raises(UsageError, match="key 'name' stands there twice"):
+    with pytest.raises(UsageError, match="key 'name' is there twice"):
         load_sweep(str(path))
     for broken in ("[1", "9" * 5000, "2020-13-45"):
         with pytest.raises(UsageError, match="not valid YAML"):

@@ -97,7 +97,7 @@ def test_a_killed_contest_goes_on_as_the_undisturbed_one(tmp_path: Path, epochs:
         ({"arms": ["confirm"]}, "stage in arms"),
         ({"arms": ["input", "input"]}, "names a stage twice"),
         ({"arms": ["plain", "sam", "input", "layers"]}, "nothing is left"),
-        ({"top": 2}, "each arm has one configuration"),
+        ({"top": 2}, "each arm confirms one configuration"),
         ({"margin": 0}, "greater than 0"),
         ({"arms": [], "margin": 0.1}, "margin is for a comparison of arms"),
         ({"arms": ["sam"], "controls": ["p-one"]}, "sam has no control p-one"),

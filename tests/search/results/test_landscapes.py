@@ -148,7 +148,9 @@ def test_data_that_changed_since_the_training_are_refused(
     ran: tuple[Store, Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Workload, "checksum", lambda *_: "another")
-    with pytest.raises(UsageError, match="the data of digits-lenet5 in unused are not those of its models"):
+    with pytest.raises(
+        UsageError, match="the data of digits-lenet5 in unused are not those of its models' training"
+    ):
         draw(ran, points=2)
 
 
@@ -192,7 +194,7 @@ def test_options_of_a_landscape_need_one(
     done = command("report", "attacked", option, "25", "--store", str(ran[0].root))
     assert (done.exit_code, done.stderr) == (
         2,
-        f"dropattack: {option} is for --landscape; leave it out, or add that\n",
+        f"dropattack: {option} is for --landscape; add that, or leave {option} out\n",
     )
 
 

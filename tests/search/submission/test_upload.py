@@ -63,7 +63,7 @@ def test_too_large_an_upload_is_refused_with_the_largest_folders(tmp_path: Path)
     (project / "notes").mkdir()
     with (project / "notes" / "scan.tiff").open("wb") as file:
         file.truncate(upload.LIMIT_BYTES + 1)
-    with pytest.raises(UsageError, match=r"100 MiB is the most; largest: notes \(100 MiB\).*\.rayignore"):
+    with pytest.raises(UsageError, match=r"more than 100 MiB; largest: notes \(100 MiB\).*\.rayignore"):
         upload.pack(project, tmp_path / "project.zip")
     assert not (tmp_path / "project.zip").exists()
 
