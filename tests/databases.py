@@ -2,6 +2,7 @@
 
 import sqlite3
 import sys
+from contextlib import closing
 from functools import cache
 from typing import Any
 
@@ -25,22 +26,21 @@ class _Copying:
         self._empty = b""
 
     def __call__(self, engine: Any) -> None:
-        if engine.dialect.name != "sqlite":
+        path = engine.url.database if engine.dialect.name == "sqlite" else None
+        if not path or _tables(path):
             self._own(engine)
         elif self._empty:
-            self._copy(engine.url.database)
+            with closing(sqlite3.connect(":memory:")) as empty, closing(sqlite3.connect(path)) as new:
+                empty.deserialize(self._empty)
+                empty.backup(new)
         else:
             self._own(engine)
-            with sqlite3.connect(engine.url.database) as made:
-                tables = made.execute("select name from sqlite_master where type = 'table'").fetchall()
-                rows = sum(made.execute(f'select count(*) from "{name}"').fetchone()[0] for (name,) in tables)
-                assert rows == 1, "nothing but its version"
+            with closing(sqlite3.connect(path)) as made:
+                assert made.execute("SELECT count(*) FROM runs").fetchone() == (0,)
+                assert made.execute("SELECT count(*) FROM experiments").fetchone() == (0,)
                 self._empty = made.serialize()
-            made.close()
 
-    def _copy(self, path: str) -> None:
-        empty, new = sqlite3.connect(":memory:"), sqlite3.connect(path)
-        empty.deserialize(self._empty)
-        empty.backup(new)
-        new.close()
-        empty.close()
+
+def _tables(path: str) -> list[str]:
+    with closing(sqlite3.connect(path)) as database:
+        return [name for (name,) in database.execute("SELECT name FROM sqlite_master")]
