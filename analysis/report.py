@@ -76,7 +76,8 @@ def write_report(
     Args:
         records: What a sweep recorded; an empty one gives a report that says so.
         directory: Where to; made if it is not there.
-        formats: Any of `FORMATS`: ``html`` one page, ``md`` the same as Markdown, ``png`` and ``svg`` every
+        formats: Any of `FORMATS`: ``html`` one page, ``md`` the same as Markdown, which
+            shows figures as ``png``, ``png`` and ``svg`` every
             figure below ``figures/``, ``csv`` every table, whole, below ``tables/`` and ``trials.csv`` with a
             row for each trial, ``parquet`` the same rows as ``trials.parquet``, ``tex`` every table as the
             page shows it, for LaTeX, below ``tables/``.
@@ -115,6 +116,11 @@ def write_comparison(several: Sequence[Records], directory: Path, formats: Itera
     return _write(document, directory, wanted)
 
 
+def _pictures(wanted: Sequence[str]) -> list[str]:
+    """The formats of figures: Markdown shows them as ``png``."""
+    return [name for name in ("png", "svg") if name in wanted or (name == "png" and "md" in wanted)]
+
+
 def _known(formats: Iterable[str]) -> list[str]:
     wanted = list(dict.fromkeys(formats))
     for name in wanted:
@@ -135,7 +141,7 @@ def _write(
             write_atomically(directory / "report.html", document.html().encode())
         if "md" in wanted:
             write_atomically(directory / "report.md", document.markdown().encode())
-        document.write_figures(directory / "figures", [name for name in ("png", "svg") if name in wanted])
+        document.write_figures(directory / "figures", _pictures(wanted))
         if "csv" in wanted:
             document.write_tables(directory / "tables")
         if "tex" in wanted:

@@ -145,8 +145,8 @@ def _run(
                 engine, sweep, store, data, console, tracking_uri, verbose, changed, end.interrupted
             )
         with run_errors(store):
-            if engine.done and not engine.limit and whole:
-                store.note_total(sweep.name, len(engine.records))
+            if whole and not engine.limit:
+                store.note_total(sweep.name, engine.total)
             store.note_extent(sweep.name)
         for remark in store.remarks.values():
             show_line(console, remark)

@@ -90,6 +90,7 @@ def finish_sweep(
     engine.listeners += [
         projection.show,
         lambda record: _drop_checkpoint(folder, engine.journal, record),
+        lambda record: status.expect(engine.total),
         view.update,
         note_record,
     ]

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from analysis.questions.answers import FIRST_SEEDS, Answer, Outcome
 from analysis.questions.arms import Arm, Compared
-from analysis.records import BASELINE, Records
+from analysis.records import BASELINE, RUNNING, Records
 from analysis.scoring import FLATTERED, FRESH, TIERS
 from dropattack.settings import EQUAL_PASSES
 
@@ -51,6 +53,8 @@ def next_step(records: Records, compared: Compared, equal_cost: Answer, equal_ep
     stages = _Stages(records, compared.workload)
     if TIERS.get(method.over_baseline.scored_on) == FLATTERED and not stages.confirm:
         return NextStep(f"score it on seeds that did not choose it, with one more stage: `{stages.added()}`")
+    if unfinished := stages.unfinished(records.trials):
+        return unfinished
     if equal_cost.outcome is Outcome.UNTESTED:
         return _test_equal_cost(stages, method)
     if equal_cost.decided:
@@ -83,7 +87,7 @@ class _Stages:
     """A sweep's stages as its file has them, and the command that runs it."""
 
     def __init__(self, records: Records, workload: str) -> None:
-        self._sweep = records.sweep
+        self._sweep, self._workload = records.sweep, workload
         own = [s for s in self._sweep.get("stages", ()) if workload in (s.get("workloads") or [workload])]
         confirms = [s for s in own if s.get("name") in records.confirmations or _kind(s) == "confirm"]
         self.confirm: Mapping[str, Any] = confirms[0] if confirms else {}
@@ -101,6 +105,20 @@ class _Stages:
     def seeds(self, on_fresh: bool) -> list[int]:
         """The seeds of the confirmation, or those that are searched."""
         return list(_search(self.confirm)["seeds"] if on_fresh else self._sweep.get("seeds") or [0])
+
+    def unfinished(self, trials: pd.DataFrame) -> NextStep | None:
+        """To run the sweep again where no trial of some of the confirmation's seeds has ended.
+
+        Args:
+            trials: All of the sweep.
+        """
+        seeds = set(_search(self.confirm).get("seeds") or ())
+        own = (trials["stage"] == self.confirm.get("name", "")) & (trials["workload"] == self._workload)
+        left = seeds - set(trials.loc[own & (trials["state"] != RUNNING), "seed"])
+        if not left:
+            return None
+        found = f"which has {len(seeds) - len(left)} of {len(seeds)} seeds"
+        return NextStep(f"finish the confirmation, {found}", self.run)
 
     def added(self) -> str:
         """A stage that confirms, as a sweep file has it."""

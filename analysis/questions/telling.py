@@ -186,7 +186,7 @@ def _choice(verdict: Conclusion, use: Recommendation) -> str:
         return ""
     if use.lost is not None:
         lost = gain_text(use.lost, verdict.metric)
-        return f"{chosen.configuration}, which validation chose, lost to plain training: {lost}."
+        return f"{chosen.configuration}, which validation chose, gained nothing over plain training: {lost}."
     if use.best_of > 1:
         best = f"the best of {use.best_of} on {seeds_text(chosen.seeds)}"
         return f"{chosen.configuration} is {best}, but not confirmed."

@@ -77,6 +77,10 @@ class Status:
         self.last = [*self.last, record][-_LAST:]
         return True
 
+    def expect(self, total: int) -> None:
+        """Takes note of how many trials there will be, as far as known by now."""
+        self._total = total
+
     @property
     def total(self) -> int:
         """How many trials there will be, as far as known; at least as many as there are."""

@@ -136,7 +136,7 @@ class Engine:
     @property
     def total(self) -> int:
         """How many trials there will be, as far as known."""
-        return sum(part.proposer.total for part in self._parts)
+        return sum(len(part.records) if part.exhausted else part.proposer.total for part in self._parts)
 
     @property
     def left(self) -> bool:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from search.definition.searches import Grid
+from search.definition.searches import Grid, Sampling
 from search.definition.sweep import Sweep
 from search.engine.code import remarks_on_code
 from search.engine.costs.estimate import UNKNOWN, Estimate, Estimator
@@ -14,6 +14,7 @@ from search.engine.costs.portions import Portion, of_search, of_trials
 from search.engine.datasets import remarks_on_incomplete_data
 from search.engine.nodes import remarks_on_gpus
 from search.engine.proposers import Scope, grid_trials, proposer_for
+from search.engine.proposers.base import Proposer
 from search.engine.readiness import check_ready
 from search.engine.repetitions import remarks_on_repetitions
 from search.engine.short_batches import remarks_on_short_batches
@@ -108,8 +109,7 @@ def plan_sweep(
     ]
     proposers = [proposer_for(scope, store.complete) for scope in scopes]
     planned = [
-        _plan(scope, proposer.total, records, trained)
-        for scope, proposer in zip(scopes, proposers, strict=True)
+        _plan(scope, proposer, records, trained) for scope, proposer in zip(scopes, proposers, strict=True)
     ]
     known = [*records, *(record for _, record in elsewhere.records.values())]
     load = partial(_load, data)
@@ -139,13 +139,13 @@ def remarks_on_definition(sweep: Sweep, data: Path) -> list[str]:
 
 
 def _plan(
-    scope: Scope, most: int, journal: Sequence[Record], trained: set[str]
+    scope: Scope, proposer: Proposer, journal: Sequence[Record], trained: set[str]
 ) -> tuple[StagePlan, list[Portion]]:
     """Plans one stage of one workload, and adds what it would train to ``trained``."""
     stage, workload = scope.stage, scope.workload
     records = [r for r in journal if r.stage == stage.name and r.trial.workload == workload]
     recorded = sum(record.finished for record in records)
-    total, reused = max(most, len(records)), 0
+    total, reused = max(_most(proposer, records), len(records)), 0
     if isinstance(stage.search, Grid):
         finished = {record.trial.spelling for record in records if record.finished}
         still = [trial for trial in grid_trials(scope) if trial.spelling not in finished]
@@ -158,3 +158,11 @@ def _plan(
     passes = sum(portion.passes for portion in portions)
     kind = stage.search.kind
     return StagePlan(stage.name, workload, kind, total, recorded, reused, passes), portions
+
+
+def _most(proposer: Proposer, records: list[Record]) -> int:
+    """How many trials there may be: those there are, where a race or patience has ended the search."""
+    begun = isinstance(proposer.scope.stage.search, Sampling) and records
+    if not begun or not all(record.finished for record in records):
+        return proposer.total
+    return len(records) if proposer.propose(records, []) is None else proposer.total

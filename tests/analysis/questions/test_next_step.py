@@ -1,9 +1,15 @@
 """What to do next."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
+import pandas as pd
 from scipy import stats
 
-from tests.analysis.ways import around, lost, verdict, way
+from analysis.questions.next_step import NextStep
+from analysis.questions.verdict import verdicts
+from tests.analysis.ways import around, lost, records, verdict, way
 
 
 def test_what_next_tests_equal_cost_or_adds_the_seeds_that_would_decide() -> None:
@@ -25,3 +31,30 @@ def test_what_was_typed_is_the_command_that_goes_on() -> None:
     typed = "dropattack run my.yaml --set training.epochs=3"
     found = verdict(*lost(0.01), runs=[{"command": typed}])
     assert found.next.command == f"{typed} --set 'stages.confirm.search.controls=[equal-passes]'"
+
+
+def test_a_confirmation_that_was_interrupted_is_to_be_finished_whatever_it_shows_so_far() -> None:
+    """Seeds whose trials failed are no reason to run again; seeds of which none ended are."""
+    found, running = lost(0.01, n=5), {"stage": "confirm", "state": "running"}
+    asked = {"sweep": {"name": "s", "stages": _stages(seeds=[100, 101, 102, 103, 104])}}
+    assert "finish" not in _next([*found, way("equal-passes", {100: 0.9}, stage="confirm")], asked).text
+    part = [frame[frame["seed"] < 103] for frame in found]
+    left = _next([*part, way("attack", {103: 0.9}, **running)], asked)
+    assert (left.text, left.command) == (
+        "finish the confirmation, which has 3 of 5 seeds",
+        "dropattack run s",
+    )
+    failed = way("attack", {103: np.nan, 104: np.nan}, stage="confirm", state="failed")
+    assert "finish" not in _next([*part, failed], asked).text
+
+
+def _stages(seeds: list[int]) -> list[dict[str, Any]]:
+    return [
+        {"name": "grid", "search": "grid"},
+        {"name": "confirm", "search": {"kind": "confirm", "seeds": seeds}},
+    ]
+
+
+def _next(frames: list[pd.DataFrame], changes: dict[str, Any]) -> NextStep:
+    (found,) = verdicts(replace(records(*frames), **changes))
+    return found.next

@@ -34,7 +34,10 @@ def test_a_loser_on_confirmation_is_never_recommended(gain: float, n: int) -> No
     assert found.use.arm.is_baseline
     _, epochs, use, *_ = found.lines()
     assert use.startswith("Use plain training, 1 pass a step")
-    assert f"which validation chose, lost to plain training: {100 * gain:+.2f}".replace("-", "−") in use
+    assert (
+        f"which validation chose, gained nothing over plain training: {100 * gain:+.2f}".replace("-", "−")
+        in use
+    )
     assert f"n = {n} fresh seed" in epochs
 
 

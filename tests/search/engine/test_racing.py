@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 from dropattack import UsageError
 from search.definition.sweep import Sweep
 from search.engine.compatibility import check_extends
+from search.engine.engine import Engine
+from search.engine.plan import plan_sweep
 from search.records.record import Record, State
+from search.records.store import Store
 from search.results.best import best_by_workload
 from tests.search import simulation
 from tests.search.simulation import Driver, KilledError, engine, sweep, table
+from trainables.workloads import workload_named
 
 SPACE = {"dropattack": {"epsilon": {"low": 0.01, "high": 10, "log": True}, "p": {"low": 0.1, "high": 1.0}}}
 
@@ -186,3 +190,28 @@ def test_another_race_is_another_search(change: dict[str, Any]) -> None:
     check_extends(_sweep(), _sweep(trials=20))
     with pytest.raises(UsageError, match=r"the (seeds|race|objective) of stage 'search'"):
         check_extends(_sweep(), _sweep(**change))
+
+
+def test_what_is_left_of_a_race_that_has_ended_is_nothing(tmp_path: Path) -> None:
+    """Fewer trials than seeds times draws: a plan, and the count while a later stage runs, know that."""
+    confirm = {"name": "confirm", "search": {"kind": "confirm", "top": 1, "seeds": [100, 101]}}
+    first = _sweep(epochs=1)
+    definition = sweep(
+        stages=[*first.model_dump()["stages"], confirm], training={"epochs": 1}, seeds=[3, 1, 4, 5, 9, 2]
+    )
+    store = Store(tmp_path / "runs")
+    store.define(definition)
+    data = workload_named("digits-lenet5")
+    tested = Engine(
+        definition,
+        store.journal(definition, writable=True),
+        lambda workload, options: data.checksum(tmp_path, options),
+    )
+    assert tested.total == 10 * 5 + 4, "the winner and the baseline on two seeds"
+    Driver(tested).run()
+    raced = sum(record.stage == "search" for record in tested.records)
+    assert raced < 10 * 5
+    assert tested.total == raced + 4 == len(tested.records)
+    (search, confirmed) = plan_sweep(definition, store, tmp_path).stages
+    assert (search.trials, search.left) == (raced, 0)
+    assert (confirmed.trials, confirmed.left) == (4, 0)
