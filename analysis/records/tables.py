@@ -25,6 +25,7 @@ BASELINE = "standard"
 _TARGETS = "targets"
 _FIRST = ("targets", "epsilon", "p", "k")
 _TESTED_WITH = ("training.robustness", "training.test")
+_SYMBOLS = {"epsilon": "ε", "k": "K"}
 _LONGEST = 1e12
 """Whole numbers below it are written out."""
 
@@ -300,13 +301,11 @@ def labels(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
 
 def describe(row: Mapping[str, Any], columns: Sequence[str]) -> str:
     """A configuration in one short line: ``dropattack input+conv1.w · ε 5 · p 0.5 · K 1``."""
-    symbols = {"epsilon": "ε", "k": "K"}
     head = [str(row[c]) for c in ("method", "targets") if c in columns and _present(row[c])]
     rest = [c for c in columns if c not in ("method", "targets") and _present(row[c])]
-    rest = [c for c in rest if (c, row[c]) != ("control", "none")]
     whole = [c for c in rest if c.endswith(".train_size") and row[c] == 0]
-    rest = [c for c in rest if c not in whole]
-    tail = [f"{symbols.get(c, c.rpartition('.')[2])}\N{NO-BREAK SPACE}{_short(row[c])}" for c in rest]
+    rest = [c for c in rest if c not in whole and (c, row[c]) != ("control", "none")]
+    tail = [f"{_SYMBOLS.get(c, c.rpartition('.')[2])}\N{NO-BREAK SPACE}{_short(row[c])}" for c in rest]
     tail += ["all examples" for _ in whole]
     return " · ".join([" ".join(head), *tail] if head else tail)
 

@@ -34,7 +34,7 @@ def test_every_symbol_of_every_method_has_a_word(encoding: str) -> None:
     spell_out(stream)
     for method in registered().values():
         docs = [allowed.doc for allowed in method.settings_type.ranges().values()]
-        stream.write(" ".join([method.summary, method.source, *docs]))
+        stream.write(" ".join([method.summary, method.equation, method.source, *docs]))
     stream.flush()
     assert b"\\u" not in under.getvalue()
     assert b"\\x" not in under.getvalue()

@@ -117,7 +117,7 @@ def test_what_lacks_for_an_attack_is_said_before_a_model_is_attacked(
     [
         ("attacked", "", "name attacks"),
         ("attacked", "autoattack:8", "exceeds 1, the whole range of the inputs"),
-        ("attacked", "pgd:0.1", "not complete"),
+        ("attacked", "pgd:0.1", "lacks a part"),
         ("elsewhere", "fgsm:0.1", "has not been run"),
     ],
 )
