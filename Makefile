@@ -22,7 +22,7 @@ test: lint
 test-processes: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 --maxschedchunk 1 -m "heavy and not slow"
 
-# Tests that need a GPU, one after the other on the one card, and the GPU benchmark's whole command, which any machine runs.
+# Tests that need a GPU, one after the other on the one card; the GPU benchmark's whole command and its faults, on any machine.
 test-gpu: $(INSTALLED)
 	$(BIN)/python -m pytest -p no:xdist -rs -m gpu
 	$(BIN)/python -m pytest -p no:xdist -m slow tests/benchmarks/gpu

@@ -14,7 +14,7 @@ from tests.benchmarks.gpu.faulty import command, lives
 from tests.patience import PATIENCE_SECONDS
 
 LONG = float(PATIENCE_SECONDS)
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.slow
 
 
 def job(measure: str, method: str = "", at_once: int = 1) -> Job:
