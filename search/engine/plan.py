@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from search.definition.searches import Grid, Sampling
+from search.definition.searches import Grid
 from search.definition.sweep import Sweep
 from search.engine.code import remarks_on_code
 from search.engine.costs.estimate import UNKNOWN, Estimate, Estimator
@@ -145,7 +145,7 @@ def _plan(
     stage, workload = scope.stage, scope.workload
     records = [r for r in journal if r.stage == stage.name and r.trial.workload == workload]
     recorded = sum(record.finished for record in records)
-    total, reused = max(_most(proposer, records), len(records)), 0
+    total, reused = max(proposer.total_given(records), len(records)), 0
     if isinstance(stage.search, Grid):
         finished = {record.trial.spelling for record in records if record.finished}
         still = [trial for trial in grid_trials(scope) if trial.spelling not in finished]
@@ -158,11 +158,3 @@ def _plan(
     passes = sum(portion.passes for portion in portions)
     kind = stage.search.kind
     return StagePlan(stage.name, workload, kind, total, recorded, reused, passes), portions
-
-
-def _most(proposer: Proposer, records: list[Record]) -> int:
-    """How many trials there may be: those there are, where a race or patience has ended the search."""
-    begun = isinstance(proposer.scope.stage.search, Sampling) and records
-    if not begun or not all(record.finished for record in records):
-        return proposer.total
-    return len(records) if proposer.propose(records, []) is None else proposer.total

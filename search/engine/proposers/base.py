@@ -153,6 +153,10 @@ class Proposer(ABC):
     def total(self) -> int:
         """How many trials the scope will have."""
 
+    def total_given(self, records: list[Record]) -> int:
+        """How many trials the scope will have, given all its records: fewer where a search ended early."""
+        return self.total
+
     @abstractmethod
     def propose(self, records: list[Record], before: Before) -> Proposal | None:
         """The next trial, or ``None`` if there is none now.

@@ -45,6 +45,11 @@ class SamplingProposer(Proposer):
         return self._search.trials * self._search.seeds
 
     @override
+    def total_given(self, records: list[Record]) -> int:
+        ended = records and self.ended(records) and self.propose(records, []) is None
+        return len(records) if ended else self.total
+
+    @override
     def propose(self, records: list[Record], before: Before) -> Proposal | None:
         self._follow(records)
         candidates = self._candidates
