@@ -89,9 +89,10 @@ def room_on(device: torch.device) -> float:
     """Bytes that this process may still allocate on a device; infinite if torch does not know."""
     if device.type != "cuda":
         return math.inf
-    free, total = torch.cuda.mem_get_info(device)
-    allowed = total * torch.cuda.get_per_process_memory_fraction(device)
-    return min(free, allowed - torch.cuda.memory_reserved(device))
+    number = torch.cuda.current_device() if device.index is None else device.index
+    free, total = torch.cuda.mem_get_info(number)
+    allowed = total * torch.cuda.get_per_process_memory_fraction(number)
+    return min(free, allowed - torch.cuda.memory_reserved(number))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -32,12 +32,17 @@ WITHOUT_DRAWS: Mapping[str, Mapping[str, Any]] = {
     "dropattack": {"p": 1},
     "dropout": {"rate": 0},
     "esam-swp": {"beta": 1},
+    "fgsm-rs": {"epsilon": 0},
     "freelb": {"magnitude": 0},
+    "n-fgsm": {"noise": 0},
     "rwp": {"sigma": 0},
     "trades": {"kl_weight": 0},
     "vat": {"kl_weight": 0},
 }
 """Values with which a method draws nothing, as the generators of two devices draw other numbers."""
+
+SEED = 1
+"""Of the generator that a step draws from."""
 
 
 def step(job: Job) -> dict[str, Any]:
@@ -83,7 +88,7 @@ def _change(
     if isinstance(inputs, Tensor):
         inputs = inputs.to(dtype)
     moved = copy.deepcopy(model).to(device, dtype)
-    task = dropattack.Task(names=names, generator=torch.Generator(device).manual_seed(1), words=data.words)
+    task = dropattack.Task(names=names, generator=torch.Generator(device).manual_seed(SEED), words=data.words)
     tried = dropattack.create(method, task=task, **values)
     optimizer = torch.optim.SGD(moved.parameters(), lr=RATE if tried.accumulates(tried.settings) else 1.0)
     tried.step(moved, (inputs, labels), optimizer)

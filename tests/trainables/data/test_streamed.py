@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.cuda._utils import _get_device_index
 
 from tests.gpu.trials import IMAGES, TEXTS, data, numbers, trial
 from tests.pretended import AWAY, pretended
@@ -80,11 +81,20 @@ def test_a_training_that_streams_computes_the_same(
 
 
 def test_room_is_what_a_process_may_still_take(monkeypatch: pytest.MonkeyPatch) -> None:
-    cuda = torch.cuda
+    """torch asks for the number of a GPU here, and takes no device without one."""
+    cuda, asked = torch.cuda, []
+
+    def fraction(device: torch.device | int) -> float:
+        asked.append(_get_device_index(device))
+        return 0.5
+
+    monkeypatch.setattr(cuda, "current_device", lambda: 3)
     monkeypatch.setattr(cuda, "mem_get_info", lambda _: (900, 1000))
-    monkeypatch.setattr(cuda, "get_per_process_memory_fraction", lambda _: 0.5)
+    monkeypatch.setattr(cuda, "get_per_process_memory_fraction", fraction)
     monkeypatch.setattr(cuda, "memory_reserved", lambda _: 100)
     assert gpu.room_on(torch.device("cuda")) == 400
+    assert gpu.room_on(torch.device("cuda", 1)) == 400
+    assert asked == [3, 1]
     monkeypatch.setattr(cuda, "mem_get_info", lambda _: (50, 1000))
     assert gpu.room_on(torch.device("cuda")) == 50
     assert gpu.room_on(CPU) == math.inf
