@@ -60,14 +60,15 @@ class Subject:
     def of(cls, records: Records) -> "Subject":
         """The page of one sweep."""
         trials = records.trials
-        facts = [
-            ("trials", f"{len(trials):,}"),
-            ("trainings", f"{trials['key'].nunique():,}"),
-            ("complete", f"{int((trials['state'] == COMPLETE).sum()):,}"),
-            ("failed", f"{int((trials['state'] == 'failed').sum()):,}"),
-            ("workloads", f"{trials['workload'].nunique()}"),
-            ("seeds", f"{trials['seed'].nunique()}"),
-        ]
+        counts = {
+            "trials": len(trials),
+            "trainings": trials["key"].nunique(),
+            "complete": int((trials["state"] == COMPLETE).sum()),
+            "failed": int((trials["state"] == "failed").sum()),
+            "workloads": trials["workload"].nunique(),
+            "seeds": trials["seed"].nunique(),
+        }
+        facts = [(name.removesuffix("s" * (n == 1)), f"{n:,}") for name, n in counts.items()]
         closing = (
             f"Selection used {records.selected.name} only. Intervals are 95 % Student's t over seeds; "
             "comparisons are paired by seed."

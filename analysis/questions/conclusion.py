@@ -8,6 +8,7 @@ from analysis.questions.arms import Arm, Chosen
 from analysis.questions.layer_choice import LayerChoice
 from analysis.questions.next_step import NextStep
 from analysis.questions.recommendation import Recommendation
+from analysis.questions.withstanding import Withstood
 from analysis.records import Metric
 
 
@@ -31,6 +32,7 @@ class Conclusion:
         use: What to use; nothing where there is no complete trial of a candidate.
         layers: Which layers; nothing where one target set alone was tried.
         next: The next step.
+        withstood: What attacks on the trained models leave; nothing where none was made.
     """
 
     workload: str
@@ -45,6 +47,7 @@ class Conclusion:
     use: Recommendation | None
     layers: LayerChoice | None
     next: NextStep
+    withstood: Withstood | None = None
 
     @property
     def method(self) -> Arm | None:

@@ -122,6 +122,29 @@ def checks(records: Records) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def strongest_first(group: pd.DataFrame) -> list[str]:
+    """Names of the attacks among rows of `under_attack`: AutoAttack, white-box, most steps, most ε first.
+
+    Attacks by transfer are left out, unless there is no other.
+    """
+    own = group[(group["attack"] != "clean") & ~group["transfer"]]
+    sizes = own.groupby("attack")["epsilon"].nunique()
+    known = {name: Case.parse(str(name), 1.0).attack for name in sizes.index}
+
+    def order(name: str) -> tuple[bool, bool, int, int, str]:
+        attack = known[name]
+        return (not attack.in_turn, not attack.sees_gradients, -attack.passes, -int(sizes[name]), name)
+
+    return sorted(known, key=order) or sorted(set(group["attack"]) - {"clean"})
+
+
+def labelled(table: pd.DataFrame) -> pd.DataFrame:
+    """Adds ``label``: method, variant and training setting, as far as they are told."""
+    parts = zip(table["method"], table["variant"], table["training"], strict=True)
+    names = [" · ".join(filter(None, part)) for part in parts]
+    return table.assign(label=pd.Series(names, index=table.index, dtype=object))
+
+
 def _measured(values: Mapping[str, float]) -> dict[str, float]:
     """A family's metrics without their split, those that are there."""
     return {name.removeprefix(_SPLIT): value for name, value in values.items() if value == value}

@@ -1,4 +1,4 @@
-"""A verdict in sentences: five lines that stand alone, for page, terminal and MLflow."""
+"""A verdict in sentences: a few lines that stand alone, for page, terminal and MLflow."""
 
 import math
 
@@ -9,6 +9,8 @@ from analysis.questions.conclusion import Conclusion
 from analysis.questions.controls import MEANING, PLAIN
 from analysis.questions.next_step import NextStep
 from analysis.questions.recommendation import Recommendation, Why
+from analysis.questions.robustness import CLEAN
+from analysis.questions.withstanding import Withstood
 from analysis.records import Metric
 from analysis.scoring import FLATTERED, FRESH, HELD_OUT, TIERS
 from analysis.statistics import ALPHA, FEWEST
@@ -26,6 +28,19 @@ def told(verdict: Conclusion) -> list[tuple[str, str]]:
         ("Layers", _layers(verdict)),
         ("Next", next_text(verdict.next)),
     ]
+
+
+def withstood_text(found: Withstood) -> str:
+    """What the strongest attack leaves, as a sentence."""
+    attack = f"Under attack: {found.attack} at ε {found.epsilon:g} leaves"
+    if found.most is None:
+        return f"{attack} no number to believe: all gradients look masked."
+    left_out = f"; {', '.join(found.masked)} left out, as gradients look masked" if found.masked else ""
+    if found.plain is None:
+        return f"{attack} {found.most.text}, the most{left_out}."
+    gain = gain_text(found.gain, CLEAN, "over plain training")
+    doubt = "" if found.gain.p < ALPHA else ", which may be luck"
+    return f"{attack} {found.most.text} and {found.plain.text}: {gain}{doubt}{left_out}."
 
 
 def next_text(step: NextStep) -> str:
@@ -164,7 +179,7 @@ def _use(verdict: Conclusion) -> str:
     use = verdict.use
     if use is None:
         return "Nothing to recommend: no candidate has a complete trial."
-    use_this = f"Use {named(use.arm)}, {_cost(use.arm)}"
+    use_this = f"Use {named(use.arm)}, {_cost(use.arm)}" + ", for clean accuracy" * bool(verdict.withstood)
     if use.why is Why.ALONE:
         best = f"the best of {use.best_of} by the runs that chose it, and " if use.best_of > 1 else ""
         return f"{use_this}: {best}there is no plain training to compare it with."

@@ -17,7 +17,8 @@ from analysis.questions.controls import PLAIN
 from analysis.questions.layer_choice import LayerChoice, layer_choices
 from analysis.questions.next_step import contest_step, next_step
 from analysis.questions.recommendation import recommend, recommend_of_contest
-from analysis.questions.telling import named, told
+from analysis.questions.telling import named, told, withstood_text
+from analysis.questions.withstanding import withstood
 from analysis.records import CONFIGURATION, CONTROL, Metric, Records
 from analysis.statistics import ALPHA
 
@@ -33,15 +34,19 @@ class Verdict(Conclusion):
     contest: Met | None = None
 
     def lines(self) -> list[str]:
-        """Five sentences: at equal cost, at equal epochs, what to use, which layers, what next.
+        """Sentences: at equal cost, at equal epochs, what to use, which layers, under attack, what next.
 
-        Of arms that compete: the primary contrast, who met, all arms, the mechanism, what next.
+        There is one on attacks only where trained models were attacked. Of arms that compete: the primary
+        contrast, who met, all arms, the mechanism, what next.
         """
         return [text for _, text in self.headed_lines()]
 
     def headed_lines(self) -> list[tuple[str, str]]:
         """`lines`, each with its heading."""
-        return told(self) if self.contest is None else contest_told(self.contest, self.next)
+        lines = told(self) if self.contest is None else contest_told(self.contest, self.next)
+        if self.withstood is not None:
+            lines.insert(-1, ("Under attack", withstood_text(self.withstood)))
+        return lines
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what is missing is null. Gains are in the metric's own unit, not points."""
@@ -69,6 +74,7 @@ class Verdict(Conclusion):
             "chosen_by_validation": None if self.chosen is None else _plain(asdict(self.chosen)),
             "beaten_by": None if self.beaten_by is None else self.beaten_by.family,
             "layers": None if self.layers is None else _plain(asdict(self.layers)),
+            "under_attack": None if self.withstood is None else _plain(asdict(self.withstood)),
             "next": asdict(self.next),
             "margin": _plain(self.scale.margin),
             "contest": None if self.contest is None else _plain_contest(self.contest),
@@ -86,10 +92,10 @@ def _verdicts(records: Records) -> tuple[Verdict, ...]:
     found = compared(records, metric)
     searched = _on_searched_seeds(records, metric) if _lacks_a_pair(found) else {}
     layers = layer_choices(records, metric, _one_each(records, found))
-    met = contests(records)
+    met, attacked = contests(records), withstood(records) if found else {}
+    verdicts = (_verdict(records, metric, each, searched.get(each.workload), layers) for each in found)
     return tuple(
-        _with_contest(records, _verdict(records, metric, each, searched.get(each.workload), layers), met)
-        for each in found
+        _with_contest(records, replace(each, withstood=attacked.get(each.workload)), met) for each in verdicts
     )
 
 

@@ -17,7 +17,17 @@ from analysis.document import (
 )
 from analysis.figures.curves import robustness
 from analysis.notation import number, with_interval
-from analysis.questions.robustness import BY, CLEAN, cases, checks, costs, under_attack
+from analysis.questions.robustness import (
+    BY,
+    CLEAN,
+    cases,
+    checks,
+    costs,
+    labelled,
+    strongest_first,
+    under_attack,
+)
+from analysis.questions.withstanding import widest_apart
 from analysis.records import BASELINE, Metric, Records
 from dropattack.robustness import Case, Check, MaskingVerdict
 
@@ -32,7 +42,7 @@ def section(records: Records) -> Section | None:
     parts: list[Figure | Table] = []
     findings: list[str] = []
     for workload, group in table.groupby("workload", sort=True):
-        attacks = _attacks(group)
+        attacks = strongest_first(group)
         fired = signs[(signs["workload"] == workload) & signs["finding"].fillna("").ne("")]
         settings = [own for _, own in group.groupby("setting", sort=True)]
         parts += [_curves(str(workload), own, attacks, fired, len(settings) > 1) for own in settings]
@@ -50,34 +60,18 @@ _NOTES = [
 ]
 
 
-def _attacks(group: pd.DataFrame) -> list[str]:
-    """Attacks on the model itself, the strongest first: AutoAttack, white-box, most steps, most ε."""
-    own = group[(group["attack"] != "clean") & ~group["transfer"]]
-    sizes = own.groupby("attack")["epsilon"].nunique()
-    known = {name: Case.parse(str(name), 1.0).attack for name in sizes.index}
-
-    def order(name: str) -> tuple[bool, bool, int, int, str]:
-        own = known[name]
-        return (not own.in_turn, not own.sees_gradients, -own.passes, -int(sizes[name]), name)
-
-    return sorted(known, key=order) or sorted(set(group["attack"]) - {"clean"})
-
-
 def _several(group: pd.DataFrame, attacks: list[str]) -> list[str]:
     """The first attacks that were made at several ε, as many as there are panels."""
     sizes = group.groupby("attack")["epsilon"].nunique()
     return [name for name in attacks if sizes.get(name, 0) > 1][:_PANELS]
 
 
-def _names(group: pd.DataFrame) -> pd.Series:
-    parts = zip(group["method"], group["variant"], group["training"], strict=True)
-    return pd.Series([" · ".join(filter(None, part)) for part in parts], index=group.index, dtype=object)
-
-
 def _ordered(group: pd.DataFrame) -> pd.DataFrame:
     """Rows by setting, the baseline first."""
-    return group.assign(label=_names(group), first=group["method"] != BASELINE).sort_values(
-        ["setting", "first", "method", "variant"], kind="stable"
+    return (
+        labelled(group)
+        .assign(first=group["method"] != BASELINE)
+        .sort_values(["setting", "first", "method", "variant"], kind="stable")
     )
 
 
@@ -162,8 +156,7 @@ def _score(case: str) -> Column:
 
 def _findings(workload: str, group: pd.DataFrame, attack: str, fired: pd.DataFrame) -> list[str]:
     reference = _ordered(group[group["attack"] == attack])
-    spread = reference.groupby("epsilon")["mean"].agg(lambda means: means.max() - means.min())
-    epsilon = spread.idxmax()
+    epsilon = widest_apart(reference)
     ranked = reference[reference["epsilon"] == epsilon].sort_values("mean", ascending=False, kind="stable")
     scores = ", ".join(
         f"{row['label']} {with_interval(row['mean'], row['low'], row['high'], CLEAN)}"

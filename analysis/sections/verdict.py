@@ -1,4 +1,4 @@
-"""The answer: five sentences a workload, and one figure of what was compared."""
+"""The answer: a few sentences a workload, and one figure of what was compared."""
 
 from functools import partial
 

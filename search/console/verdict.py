@@ -1,4 +1,4 @@
-"""A verdict in the terminal: the same five sentences as on the report's first screen, or its first words."""
+"""A verdict in the terminal: the same sentences as on the report's first screen, or its first words."""
 
 from collections import Counter
 

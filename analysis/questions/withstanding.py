@@ -1,0 +1,104 @@
+"""Which way to train keeps most under the strongest attack: one sentence of the answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.notation import with_interval
+from analysis.questions.answers import NO_EFFECT, Effect
+from analysis.questions.robustness import BY, CLEAN, cases, checks, labelled, strongest_first, under_attack
+from analysis.records import BASELINE, Records
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What an attack leaves of one way to train.
+
+    Attributes:
+        name: The method, and what tells it from its siblings.
+        mean: Accuracy under the attack, in [0, 1], mean over seeds.
+        low: Lower end of its 95 % t interval; missing with two seeds or fewer.
+        high: The upper end.
+    """
+
+    name: str
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def text(self) -> str:
+        """Name, accuracy and interval in per cent."""
+        return f"{self.name} {with_interval(self.mean, self.low, self.high, CLEAN)} %"
+
+
+@dataclass(frozen=True)
+class Withstood:
+    """What the strongest attack of a sweep leaves, at the ε where ways to train differ most.
+
+    Attributes:
+        attack: The attack's name, such as ``pgd-20``.
+        epsilon: Its size.
+        most: What keeps most, of those without a sign of masked gradients; nothing where all have one.
+        plain: Plain training in the same setting; nothing where it was not attacked, or is `most`.
+        gain: Of `most` over plain training, paired by seed, with Holm's p over the methods of its setting.
+        masked: Ways with signs of masked gradients that seem to keep more.
+    """
+
+    attack: str
+    epsilon: float
+    most: Kept | None
+    plain: Kept | None
+    gain: Effect
+    masked: Sequence[str]
+
+
+def withstood(records: Records) -> dict[str, Withstood]:
+    """The answer under attack of every workload whose trained models were attacked."""
+    if not cases(records):
+        return {}
+    table, signs = under_attack(records), checks(records)
+    fired = signs[signs["finding"].fillna("").ne("")][BY].drop_duplicates().assign(masked=True)
+    table = labelled(table.merge(fired, on=BY, how="left"))
+    table["masked"] = table["masked"].notna()
+    return {str(workload): _withstood(group) for workload, group in table.groupby("workload", sort=True)}
+
+
+def widest_apart(rows: pd.DataFrame) -> float:
+    """The ε of an attack at which ways to train differ most; its rows are of one workload."""
+    spread = rows.groupby("epsilon")["mean"].agg(lambda means: means.max() - means.min())
+    return float(spread.sort_values(ascending=False, kind="stable").reset_index()["epsilon"].iloc[0])
+
+
+def _withstood(group: pd.DataFrame) -> Withstood:
+    attack = strongest_first(group)[0]
+    rows = group[group["attack"] == attack]
+    epsilon = widest_apart(rows)
+    ranked = rows[rows["epsilon"] == epsilon].sort_values("mean", ascending=False, kind="stable")
+    honest = ranked[~ranked["masked"]]
+    if honest.empty:
+        return Withstood(attack, epsilon, None, None, NO_EFFECT, tuple(ranked["label"]))
+    best = honest.iloc[0]
+    more = ranked[ranked["masked"] & (ranked["mean"] > best["mean"])]["label"]
+    plain = rows[(rows["epsilon"] == epsilon) & (rows["setting"] == best["setting"])]
+    plain = plain[plain["method"] == BASELINE]
+    is_plain = best["method"] == BASELINE
+    return Withstood(
+        attack,
+        epsilon,
+        _kept(best),
+        None if is_plain or plain.empty else _kept(plain.iloc[0]),
+        NO_EFFECT if is_plain else _gain(best),
+        tuple(more),
+    )
+
+
+def _kept(row: pd.Series) -> Kept:
+    name = str(row["label"]).replace(BASELINE, "plain training", 1)
+    return Kept(name, float(row["mean"]), float(row["low"]), float(row["high"]))
+
+
+def _gain(row: pd.Series) -> Effect:
+    gain, low, high, sd = (float(row[f"gain{each}"]) for each in ("", "_low", "_high", "_sd"))
+    return Effect(int(row["gain_n"]), gain, low, high, sd, float(row["p_holm"]))
