@@ -63,6 +63,27 @@ def scaled(direction: Tensor, size: float | Tensor, length: Tensor) -> tuple[Ten
     return zeroed(direction * factor, useless), useless.to(length.dtype).mean()
 
 
+def scaled_together(directions: Sequence[Tensor], size: float) -> tuple[list[Tensor], Tensor]:
+    """``size · direction / ‖directions‖``, with one L2 norm over all of them.
+
+    Args:
+        directions: Gradients or noise, at least one, any shapes.
+        size: Joint norm of the results.
+
+    Returns:
+        The perturbations, fresh tensors, and the share left out: 0, or 1 if the norm is zero or not finite,
+        and the perturbations are zero then.
+    """
+    length = joint_norm(directions)
+    factor = size / length
+    useless = ~(torch.isfinite(factor) & torch.isfinite(length))
+    results = list(torch._foreach_mul(list(directions), factor))
+    if not useless.is_cpu or useless:
+        for result in results:
+            result.masked_fill_(useless, 0)
+    return results, useless.to(length.dtype)
+
+
 def zeroed(tensor: Tensor, where: Tensor) -> Tensor:
     """Puts zeros, in place, where ``where`` (which broadcasts) is true.
 
@@ -100,6 +121,8 @@ def sign_step(gradient: Tensor, size: float) -> tuple[Tensor, Tensor]:
 
     An element that is zero has a perturbation of zero, and does not count as left out.
     """
+    if gradient.is_cpu and gradient.sum().isfinite():  # then every element is, at a fraction of the time
+        return gradient.sign().mul_(size), gradient.new_zeros(())
     useless = ~torch.isfinite(gradient)
     return zeroed(gradient.sign().mul_(size), useless), useless.to(gradient.dtype).mean()
 

@@ -18,7 +18,7 @@ from typing_extensions import override
 from dropattack.attack_settings import AttackSettings
 from dropattack.method import Method
 from dropattack.modes import frozen_batch_statistics
-from dropattack.perturbation import draw_mask, joint_norm, scaled
+from dropattack.perturbation import draw_mask, scaled_together
 from dropattack.registry import register
 from dropattack.settings import EPS_ZERO, Settings, setting
 from dropattack.step_result import StepResult
@@ -116,7 +116,7 @@ class SAM(SharpnessAware[SAMSettings]):
     @override
     def perturb(self, weights: Sequence[Target], gradients: list[Tensor]) -> tuple[list[Tensor], Tensor]:
         """ρ g / ‖g‖."""
-        return _along(gradients, self.settings.rho)
+        return scaled_together(gradients, self.settings.rho)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +144,7 @@ class ASAM(SharpnessAware[ASAMSettings]):
     def perturb(self, weights: Sequence[Target], gradients: list[Tensor]) -> tuple[list[Tensor], Tensor]:
         """ρ T² g / ‖T g‖."""
         scales = [weight.value.abs().add_(self.settings.eta) for weight in weights]
-        perturbations, share = _along(torch._foreach_mul(gradients, scales), self.settings.rho)
+        perturbations, share = scaled_together(torch._foreach_mul(gradients, scales), self.settings.rho)
         torch._foreach_mul_(perturbations, scales)
         return perturbations, share
 
@@ -182,14 +182,7 @@ class ESAM(SharpnessAware[ESAMSettings]):
     def perturb(self, weights: Sequence[Target], gradients: list[Tensor]) -> tuple[list[Tensor], Tensor]:
         """M∘(ρ/β) g / ‖g‖ with M ~ Bernoulli(β)."""
         beta = self.settings.beta
-        perturbations, share = _along(gradients, self.settings.rho / beta)
+        perturbations, share = scaled_together(gradients, self.settings.rho / beta)
         for perturbation in perturbations:
             perturbation.mul_(draw_mask(perturbation, beta, "element", self.task.generator))
         return perturbations, share
-
-
-def _along(directions: Sequence[Tensor], size: float) -> tuple[list[Tensor], Tensor]:
-    """``size · direction / ‖directions‖``, one norm over all of them, and the share left out."""
-    length = joint_norm(directions)
-    results = [scaled(direction, size, length) for direction in directions]
-    return [perturbation for perturbation, _ in results], results[0][1]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dropattack.perturbation import norm, scaled, sign_step
+from dropattack.perturbation import norm, scaled, scaled_together, sign_step
 
 
 @pytest.mark.parametrize("size", [1e-36, 1e-30, 1e-23, 1.0, 1e20, 1e30])
@@ -39,3 +39,21 @@ def test_signs_leave_out_what_is_not_finite_and_nothing_else(dtype: torch.dtype)
         assert step.tolist() == kept
         assert share == (~gradient.isfinite()).sum() / 4
         assert step.dtype == share.dtype == dtype
+
+
+@pytest.mark.parametrize("size", [1e-15, 1.0, 1e15])
+def test_tensors_together_have_one_length(size: float) -> None:
+    """3-4-12-13 triangles: the norms of both tensors, 5 and 12, make 13."""
+    directions = [size * torch.tensor([[3.0], [4.0]]), size * torch.tensor([12.0])]
+    (one, other), skipped = scaled_together(directions, 26.0)
+    torch.testing.assert_close(one, torch.tensor([[6.0], [8.0]]))
+    torch.testing.assert_close(other, torch.tensor([24.0]))
+    assert skipped == 0
+
+
+@pytest.mark.parametrize("broken", [0.0, torch.inf, torch.nan])
+def test_tensors_without_a_direction_together_are_all_left_out(broken: float) -> None:
+    rest = torch.ones(2) if broken else torch.zeros(2)
+    results, skipped = scaled_together([torch.tensor([broken, broken]), rest], 1.0)
+    assert [result.tolist() for result in results] == [[0, 0], [0, 0]]
+    assert skipped == 1
