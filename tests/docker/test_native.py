@@ -190,7 +190,7 @@ def test_a_job_killed_and_submitted_again_is_finished_with_nothing_lost_or_done_
         return said != f"already running: {job}\n"
 
     cluster.wait("head", submitted_anew)
-    assert said.startswith("submitted ")
+    assert said.splitlines()[-1].startswith("submitted "), said
     status, said = _submit(cluster, project, *options)
     assert status == 0, said
 
