@@ -17,10 +17,10 @@ _POINTS = 100
 _REMARK = " *"
 _NAMES = {"dropattack": "DropAttack", "apb": "APB", "dropen": "Dropen"}
 _WORDS = {
-    AGREES: "agree",
-    DIFFERS: "differ",
-    UNDECIDED: "are undecided",
-    WITHHELD: "have no verdict",
+    AGREES: ("agrees", "agree"),
+    DIFFERS: ("differs", "differ"),
+    UNDECIDED: ("is undecided", "are undecided"),
+    WITHHELD: ("has no verdict", "have no verdict"),
 }
 _NOTES = (
     "Two means are compared. The published number is a mean of seeds too, which are taken to spread as ours "
@@ -89,9 +89,11 @@ def _finding(table: pd.DataFrame) -> list[str]:
 def _counted(verdicts: pd.Series, what: str) -> str:
     """Such as ``Of 16 published numbers, 10 agree, 2 differ and 4 are undecided``, with a full stop."""
     counts = verdicts.value_counts()
-    told = [f"{int(counts[verdict])} {text}" for verdict, text in _WORDS.items() if counts.get(verdict, 0)]
+    known = [(int(counts.get(verdict, 0)), words) for verdict, words in _WORDS.items()]
+    told = [f"{n} {one if n == 1 else several}" for n, (one, several) in known if n]
     listed = f"{', '.join(told[:-1])} and {told[-1]}" if len(told) > 1 else told[0]
-    return f"Of {len(verdicts)} {what}, {listed}."
+    one = what.removesuffix("s") if len(verdicts) == 1 else what
+    return f"Of {len(verdicts)} {one}, {listed}."
 
 
 def _within(mean: float, half: float, n: float, *, signed: bool = False) -> str:
