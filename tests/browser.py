@@ -9,12 +9,13 @@ import pytest
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-def after(page: Path, actions: str) -> str:
+def after(page: Path, actions: str, width: int = 1400) -> str:
     """What a script that acts on a page has to say.
 
     Args:
         page: An HTML file.
         actions: JavaScript that calls ``say(text)``; it runs once the page's own scripts have.
+        width: Of the page, in pixels; chromium's own window has 500 or more.
 
     Returns:
         A line for each call.
@@ -25,12 +26,14 @@ def after(page: Path, actions: str) -> str:
     script = (
         "<script>const said = document.createElement('pre'); said.id = 'said';"
         "function say(text) { said.append(String(text) + '\\n'); }"
+        f"document.body.style.width = '{width}px';"
         f"try {{ {actions} }} catch (error) {{ say(error.stack); }}"
         "document.body.replaceChildren(said);</script>"
     )
     copy = page.with_name("acted.html")
     copy.write_text(page.read_text(encoding="utf-8").replace("</body>", f"{script}</body>"), encoding="utf-8")
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", copy.as_uri()]
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu"]
+    command += [f"--window-size={width},900", "--dump-dom", copy.as_uri()]
     profile = page.parent / "profile"
     shown = subprocess.run(
         [*command[:1], f"--user-data-dir={profile}", *command[1:]], capture_output=True, text=True, check=True

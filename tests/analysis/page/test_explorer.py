@@ -13,6 +13,7 @@ from analysis.records import Records
 from analysis.report import write_report
 from tests import browser
 from tests.analysis import synthetic
+from tests.analysis.questions import test_robustness
 
 GRID: dict[str, Any] = {
     "targets": ["input", "conv1.w"],
@@ -168,3 +169,24 @@ def test_a_cell_tells_its_seeds_and_leads_to_its_trials(tmp_path: Path) -> None:
     assert sorted(said[2].split(",")) == ["false", "false", "true"]
     assert said[3] == f"All {len(trials)} trials."
     assert int(said[4]) >= 2
+
+
+@pytest.mark.heavy
+def test_a_phone_shows_every_value_of_a_table(tmp_path: Path) -> None:
+    """Names of attacks, and gains with their intervals, are the longest that stand in one line."""
+    trials = test_robustness.trials()
+    trials["test_accuracy"] -= 0.01 * np.random.default_rng(0).random(
+        len(trials)
+    )  # so that gains have intervals
+    attacked = test_robustness.records(trials)
+    said = browser.after(
+        write_report(attacked, tmp_path),
+        """
+        const tables = [...document.querySelectorAll(".scroll:has(table)")];
+        say(tables.length > 5);
+        for (const each of tables)
+          if (each.scrollWidth > each.clientWidth) say(each.parentElement.textContent.trim().slice(0, 60));
+        """,
+        width=390,
+    )
+    assert said.split() == ["true"]
