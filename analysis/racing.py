@@ -47,7 +47,7 @@ class Race:
         self._values: list[list[float]] = []
         self._closed: dict[int, str] = {}
         self._open: list[list[tuple[float, int]]] = [[] for _ in range(seeds)]
-        """Means and numbers of candidates that may get another seed, in order, by how many seeds they have."""
+        """Means and numbers of candidates that may get another seed, in order, by how many they have."""
         self._incumbent: int | None = None
         self._differences: _Differences | None = None
 
