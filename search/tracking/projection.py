@@ -65,6 +65,7 @@ class Projection:
         )
         self._runs: SweepRuns | None = None
         self._system: SystemMetrics | None = None
+        self._headline: Callable[[], str] = str
         self._asked = 0.0
         self._created = False
         self._records: dict[str, Record] = {}

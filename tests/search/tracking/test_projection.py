@@ -1,9 +1,13 @@
 """MLflow shows each trial key once, whatever happens on the way."""
 
+import gc
+import json
+import pickle
 import signal
 import sqlite3
 import threading
 import time
+import weakref
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,6 +15,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.store.entities import PagedList
 
 import search.tracking.projection
 import search.tracking.runs
@@ -19,7 +24,8 @@ from search.records.naming import run_name
 from search.records.provenance import Provenance
 from search.tracking.found import FoundRun
 from search.tracking.projection import Projection
-from search.tracking.shown import shown_runs
+from search.tracking.runs import SweepRuns
+from search.tracking.shown import all_runs, shown_runs
 from search.tracking.whole import WholeRuns
 from tests.patience import PATIENCE_SECONDS
 from tests.search.simulation import Driver, KilledError, engine
@@ -126,6 +132,97 @@ def test_a_write_that_fails_before_or_after_it_took_effect_leaves_no_second_run(
     assert run_simulated(tmp_path, definition, uri) == ""
     assert next(calls) > 7
     check_shown(uri, definition, list(engine(tmp_path, definition).records))
+
+
+def test_runs_that_could_not_be_written_together_are_counted_and_written_again(
+    tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle, calls, behind = WholeRuns.settle, count(1), list[str]()
+
+    def fail_at_first(self: WholeRuns) -> None:
+        with monkeypatch.context() as context:
+            if self._gathered and next(calls) <= 2:
+                context.setattr(WholeRuns, "_is_active", lambda *_: 1 / 0)
+            settle(self)
+
+    definition = named("unreliable-together")
+    tested = engine(tmp_path, definition)
+    Driver(tested, slots=2).run()
+    projection = Projection(uri, definition, tmp_path / "artifacts", {})
+    forget = Projection._forget
+
+    def note_and_forget(self: Projection) -> None:
+        forget(self)
+        behind.append(self._shortfall)
+
+    monkeypatch.setattr(Projection, "_forget", note_and_forget)
+    monkeypatch.setattr(WholeRuns, "settle", fail_at_first)
+    projection.start(tested.records)
+    projection.drain(PATIENCE_SECONDS)
+    assert projection.close([]) == ""
+    keys = len({record.key for record in tested.records})
+    assert [each.partition(" (")[0] for each in behind[:1]] == [f"is behind by {keys} trials"]
+    check_shown(uri, definition, list(tested.records))
+
+
+def test_of_a_finished_trial_only_what_may_change_is_kept(tmp_path: Path, uri: str, way: str) -> None:
+    """Most that MLflow shows of a trial are settings, which nothing that comes later compares."""
+    definition = named(f"kept-{way}")
+    tested = engine(tmp_path, definition)
+    Driver(tested, slots=2).run()
+    runs = SweepRuns(uri, definition, tmp_path / "artifacts", {})
+    for record in tested.records:
+        runs.show(record, record.state, record.epochs)
+    runs.show_configurations(complete=True)
+    kept = len(pickle.dumps(runs._runs)) + len(pickle.dumps(runs.configurations._configurations))
+    shown = sum(len(json.dumps(run.to_dictionary())) for run in shown_by(uri, definition.name))
+    # 6 runs of trials beside 6 of configurations; the configurations' first records are the engine's own.
+    own = len(pickle.dumps([each.first for each in runs.configurations._configurations.values()]))
+    assert kept - own < shown / 4
+
+
+def test_what_is_forgotten_is_freed_at_once_with_its_database(tmp_path: Path, uri: str) -> None:
+    """A collector that runs now and then would leave two pictures of all trials in memory."""
+    definition = named("forgotten")
+    tested = engine(tmp_path, definition)
+    Driver(tested, slots=2).run()
+    projection = Projection(uri, definition, tmp_path / "artifacts", {})
+    for record in tested.records:
+        projection.show(record)
+    projection._show_all()
+    assert projection._runs is not None
+    runs, whole = weakref.ref(projection._runs), projection._runs._whole
+    gc.disable()
+    try:
+        projection._forget()
+        assert runs() is None
+    finally:
+        gc.enable()
+    assert whole._database is None
+
+
+def test_all_runs_come_page_by_page_and_no_page_outlives_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Run:
+        pass
+
+    class Pages:
+        """Answers as MLflow's client; notes how many runs of earlier pages live when it is asked."""
+
+        def __init__(self) -> None:
+            self.made: list[weakref.ref[Run]] = []
+            self.alive: list[int] = []
+
+        def search_runs(self, *_: Any, max_results: int, page_token: str | None, **__: Any) -> Any:
+            self.alive.append(sum(each() is not None for each in self.made))
+            page = [Run() for _ in range(max_results)]
+            self.made += map(weakref.ref, page)
+            return PagedList(page, "more" if len(self.alive) < 4 else None)
+
+    pages = Pages()
+    number = len([id(run) for run in all_runs(pages, "1")])  # type: ignore[arg-type]
+    assert number == len(pages.made)
+    # The page itself is let go by its successor.
+    assert max(pages.alive) <= number / 4
 
 
 def test_a_server_that_is_down_delays_the_picture_and_loses_nothing(tmp_path: Path, uri: str) -> None:
