@@ -1,8 +1,6 @@
 """MLflow shows each trial key once, whatever happens on the way."""
 
 import gc
-import json
-import pickle
 import signal
 import sqlite3
 import threading
@@ -15,7 +13,6 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.store.entities import PagedList
 
 import search.tracking.projection
 import search.tracking.runs
@@ -24,8 +21,7 @@ from search.records.naming import run_name
 from search.records.provenance import Provenance
 from search.tracking.found import FoundRun
 from search.tracking.projection import Projection
-from search.tracking.runs import SweepRuns
-from search.tracking.shown import all_runs, shown_runs
+from search.tracking.shown import shown_runs
 from search.tracking.whole import WholeRuns
 from tests.patience import PATIENCE_SECONDS
 from tests.search.simulation import Driver, KilledError, engine
@@ -165,22 +161,6 @@ def test_runs_that_could_not_be_written_together_are_counted_and_written_again(
     check_shown(uri, definition, list(tested.records))
 
 
-def test_of_a_finished_trial_only_what_may_change_is_kept(tmp_path: Path, uri: str, way: str) -> None:
-    """Most that MLflow shows of a trial are settings, which nothing that comes later compares."""
-    definition = named(f"kept-{way}")
-    tested = engine(tmp_path, definition)
-    Driver(tested, slots=2).run()
-    runs = SweepRuns(uri, definition, tmp_path / "artifacts", {})
-    for record in tested.records:
-        runs.show(record, record.state, record.epochs)
-    runs.show_configurations(complete=True)
-    kept = len(pickle.dumps(runs._runs)) + len(pickle.dumps(runs.configurations._configurations))
-    shown = sum(len(json.dumps(run.to_dictionary())) for run in shown_by(uri, definition.name))
-    # 6 runs of trials beside 6 of configurations; the configurations' first records are the engine's own.
-    own = len(pickle.dumps([each.first for each in runs.configurations._configurations.values()]))
-    assert kept - own < shown / 4
-
-
 def test_what_is_forgotten_is_freed_at_once_with_its_database(tmp_path: Path, uri: str) -> None:
     """A collector that runs now and then would leave two pictures of all trials in memory."""
     definition = named("forgotten")
@@ -199,30 +179,6 @@ def test_what_is_forgotten_is_freed_at_once_with_its_database(tmp_path: Path, ur
     finally:
         gc.enable()
     assert whole._database is None
-
-
-def test_all_runs_come_page_by_page_and_no_page_outlives_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Run:
-        pass
-
-    class Pages:
-        """Answers as MLflow's client; notes how many runs of earlier pages live when it is asked."""
-
-        def __init__(self) -> None:
-            self.made: list[weakref.ref[Run]] = []
-            self.alive: list[int] = []
-
-        def search_runs(self, *_: Any, max_results: int, page_token: str | None, **__: Any) -> Any:
-            self.alive.append(sum(each() is not None for each in self.made))
-            page = [Run() for _ in range(max_results)]
-            self.made += map(weakref.ref, page)
-            return PagedList(page, "more" if len(self.alive) < 4 else None)
-
-    pages = Pages()
-    number = len([id(run) for run in all_runs(pages, "1")])  # type: ignore[arg-type]
-    assert number == len(pages.made)
-    # The page itself is let go by its successor.
-    assert max(pages.alive) <= number / 4
 
 
 def test_a_server_that_is_down_delays_the_picture_and_loses_nothing(tmp_path: Path, uri: str) -> None:
