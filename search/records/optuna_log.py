@@ -53,6 +53,12 @@ class _Appending(JournalFileBackend):
         self._more: dict[str, Any] = {}
 
     @override
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any]]:
+        """The operations on file, as Optuna keeps them: without attributes, which records have."""
+        for log in super().read_logs(log_number_from):
+            yield _without_attributes(log)
+
+    @override
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Appends, or holds back what `at_once` will append."""
         if self._held is None:
@@ -126,7 +132,7 @@ class _SendingOn(_Appending):
         if log_number_from < self._before:
             yield from islice(super().read_logs(log_number_from), self._before - log_number_from)
         for line in self._own[max(0, log_number_from - self._before) :]:
-            yield json.loads(line)
+            yield _without_attributes(json.loads(line))
 
     @override
     def _append(self, logs: list[dict[str, Any]]) -> None:
@@ -134,6 +140,15 @@ class _SendingOn(_Appending):
         lines = self._lines(logs, first)
         self._sending.add(first, b"".join(lines))
         self._own += lines
+
+
+def _without_attributes(log: dict[str, Any]) -> dict[str, Any]:
+    """An operation as Optuna needs it to go on with a trial, of which attributes are the most.
+
+    Where it sets one, Optuna wants one: they are all the same here.
+    """
+    empty: dict[str, dict[str, Any]] = {"user_attrs": {}, "user_attr": {"": None}}
+    return log | {name: value for name, value in empty.items() if name in log}
 
 
 class OptunaLog:

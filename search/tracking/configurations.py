@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlflow import MlflowClient
@@ -14,7 +14,7 @@ from search.definition.searches import Confirm
 from search.definition.sweep import Sweep
 from search.records.naming import run_name
 from search.records.record import Record, State
-from search.tracking.found import FoundRun, FoundRuns, beyond_correction, corrections, same
+from search.tracking.found import FoundRun, FoundRuns, beyond_correction, corrections, replace, same
 from search.tracking.picture import BEST, STATUS, best_of, ended_at, params_of, started_at
 from search.tracking.tags import CONFIGURATIONS, KIND, SWEEP, TAG
 from search.tracking.whole import WholeRuns
@@ -23,7 +23,7 @@ FRESH = "fresh/"
 """What metrics over the seeds of a confirmation alone begin with."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Part:
     """What a trial adds to its configuration: its seed and state, its metrics by name, when it ended."""
 
@@ -34,17 +34,19 @@ class _Part:
     end: int | None
 
 
-@dataclass
+@dataclass(slots=True)
 class _Configuration:
     """A configuration's first record, what its trials add, and its run, once that was found or made.
 
-    ``known`` says whether the run was made here, or has been compared with all trials.
+    ``known`` says whether the run was made here, or has been compared with all trials; ``named`` says whether
+    it has what never changes.
     """
 
     first: Record
     parts: dict[str, _Part] = field(default_factory=dict)
     run: FoundRun = field(default_factory=lambda: FoundRun(""))
     known: bool = False
+    named: bool = False
 
     @property
     def status(self) -> str:
@@ -68,8 +70,7 @@ class ConfigurationRuns:
         experiment: Id of the sweep's experiment.
         parent: Id of the sweep's own run.
         sweep: The sweep.
-        replace: Moves a run that cannot be put right to MLflow's deleted ones, with the reason.
-        adopt: Puts the runs of trials, by their keys, under another run.
+        runs: The runs of trials by key, which its owner adds to.
     """
 
     def __init__(
@@ -79,16 +80,14 @@ class ConfigurationRuns:
         experiment: str,
         parent: str,
         sweep: Sweep,
-        replace: Callable[[FoundRun, str], None],
-        adopt: Callable[[Iterable[str], str], None],
+        runs: Mapping[str, FoundRun],
     ) -> None:
         self._client = client
         self._whole = whole
         self._experiment = experiment
         self._parent = parent
         self._sweep = sweep
-        self._replace = replace
-        self._adopt = adopt
+        self._runs = runs
         self._fresh = {stage.name for stage in sweep.stages if isinstance(stage.search, Confirm)}
         self._configurations: dict[str, _Configuration] = {}
         self._changed: dict[str, None] = {}
@@ -101,7 +100,7 @@ class ConfigurationRuns:
             run = found.claim_configuration(name)
             if run is not None and (wrong := _wrong_param(run, record)):
                 if not run.deleted:
-                    self._replace(run, wrong)
+                    replace(self._client, run, wrong)
                 run = None
             if run is not None and run.deleted:
                 self._client.restore_run(run.run_id)
@@ -127,6 +126,7 @@ class ConfigurationRuns:
             complete: Whether all trials on record were added. Runs from before wait for that: until then they
                 would show the mean of a part of their seeds.
         """
+        self._whole.settle()
         for name in list(self._changed):
             own = self._configurations[name]
             if complete or own.known:
@@ -144,22 +144,29 @@ class ConfigurationRuns:
     def _bring_up(self, name: str, own: _Configuration) -> None:
         wanted = self._metrics(own.parts)
         if not own.known and (untrue := _untrue(own.run, wanted)):
-            self._replace(own.run, untrue)
+            replace(self._client, own.run, untrue)
             own.run, own.known = self._create(own), True
             self._adopt(own.parts, own.run.run_id)
         run = own.run
         metrics = corrections(run, wanted)
-        tags = {n: v for n, v in self._tags(own).items() if run.tags.get(n) != v}
-        params = {n: v for n, v in _params(own.first).items() if n not in run.params}
+        told = self._passing_tags(own)
+        all_tags = told if own.named else self._standing_tags(own.first) | told
+        tags = {n: v for n, v in all_tags.items() if run.tags.get(n) != v}
+        params = {} if own.named else {n: v for n, v in _params(own.first).items() if n not in run.params}
         if metrics or tags or params:
             new = [Param(*each) for each in params.items()], [RunTag(*each) for each in tags.items()]
             self._client.log_batch(run.run_id, metrics, *new)
         run.tags |= tags
-        run.params |= params
         run.metrics |= {metric.key: metric.value for metric in metrics}
         run.stamps |= {metric.key: (0, metric.timestamp) for metric in metrics}
-        own.known = True
+        own.known = own.named = True
         self._set_status(own)
+        run.forget_all_but(told, "")
+
+    def _adopt(self, keys: Iterable[str], parent: str) -> None:
+        """Puts the runs of trials under another run."""
+        for run in (self._runs[key] for key in keys if key in self._runs):
+            self._client.set_tag(run.run_id, MLFLOW_PARENT_RUN_ID, parent)
 
     def _create(self, own: _Configuration) -> FoundRun:
         """A new run: of a database that is a file with all there is to show, else one to be brought up."""
@@ -169,8 +176,9 @@ class ConfigurationRuns:
         }
         start = started_at(own.first)
         metrics = corrections(FoundRun(""), self._metrics(own.parts))
-        shown = tags | self._tags(own)
+        shown = tags | self._passing_tags(own)
         whole = self._whole.write(shown, _params(own.first), metrics, own.status, start, own.end)
+        own.named = whole is not None
         if whole is not None:
             return whole
         run = self._client.create_run(self._experiment, start_time=start, tags=tags)
@@ -187,10 +195,12 @@ class ConfigurationRuns:
             f"{TAG}method": record.trial.method,
         }
 
-    def _tags(self, own: _Configuration) -> dict[str, str]:
+    @staticmethod
+    def _passing_tags(own: _Configuration) -> dict[str, str]:
+        """Tags that change with the trials."""
         parts = own.parts.values()
         counts = Counter(part.state.value for part in parts)
-        return self._standing_tags(own.first) | {
+        return {
             f"{TAG}trials": ", ".join(f"{counts[s.value]} {s.value}" for s in State if counts[s.value]),
             f"{TAG}seeds": " ".join(str(seed) for seed in sorted({part.seed for part in parts})),
         }

@@ -8,9 +8,10 @@ import json
 import math
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mlflow import MlflowClient
 from mlflow.entities import Metric, Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
@@ -25,7 +26,7 @@ REPLACED = f"{TAG}replaced"
 _CLOSE = 1e-9
 
 
-@dataclass
+@dataclass(slots=True)
 class FoundRun:
     """A run as MLflow shows it.
 
@@ -71,6 +72,18 @@ class FoundRun:
             max((m.step for m in data._metric_objs if m.key.startswith(CURVES)), default=0),
             info.artifact_uri,
         )
+
+    def forget_all_but(self, tags: Container[str], metrics: str) -> None:
+        """Keeps in memory what may still be compared; MLflow has the rest.
+
+        Args:
+            tags: Names of the tags to keep.
+            metrics: What the names of the metrics to keep begin with.
+        """
+        self.params = {}
+        self.tags = {name: value for name, value in self.tags.items() if name in tags}
+        self.metrics = {name: value for name, value in self.metrics.items() if name.startswith(metrics)}
+        self.stamps = {name: stamp for name, stamp in self.stamps.items() if name in self.metrics}
 
 
 class FoundRuns:
@@ -175,6 +188,12 @@ class FoundRuns:
             if run.run_id in doubles
             or (run.run_id in trials and (run.tags.get(KEY, "") in self._keys or KEY not in run.tags))
         ]
+
+
+def replace(client: MlflowClient, run: FoundRun, why: str) -> None:
+    """Moves a run to MLflow's deleted ones, where whoever wants it finds it and the reason."""
+    client.set_tag(run.run_id, REPLACED, why)
+    client.delete_run(run.run_id)
 
 
 def contradiction(run: FoundRun, record: Record, epochs: Sequence[Mapping[str, float]]) -> str:

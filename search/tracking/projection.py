@@ -65,6 +65,7 @@ class Projection:
         )
         self._runs: SweepRuns | None = None
         self._system: SystemMetrics | None = None
+        self._headline: Callable[[], str] = str
         self._asked = 0.0
         self._created = False
         self._records: dict[str, Record] = {}
@@ -141,12 +142,21 @@ class Projection:
             behind = behind or f"{place} does not answer"
         else:
             problem = _in_background(
-                lambda: self._connected().finish(files, winners, status, verdict), hurry or threading.Event()
+                lambda: self._finish(files, winners, status, verdict), hurry or threading.Event()
             )
             if problem is not None:
                 behind = f"{place} did not take the report ({line(problem)})"
                 self._advice = advice(problem, self._uri)
         return "; ".join(filter(None, [behind, self._advice])) if behind else ""
+
+    def _finish(
+        self, files: Sequence[Path], winners: Sequence[Winner], status: str, verdict: Told | None
+    ) -> None:
+        runs = self._connected()
+        try:
+            runs.finish(files, winners, status, verdict)
+        finally:
+            runs.close()
 
     @property
     def _shortfall(self) -> str:
@@ -199,11 +209,19 @@ class Projection:
                 pause = _INTERVAL_SECONDS
 
     def _show_all(self) -> None:
-        runs, refreshed = self._connected(), time.monotonic()
+        runs = self._connected()
         with self._lock:
             ahead = [(record, record.state, list(record.epochs)) for record in self._dirty.values()]
         for each in ahead:  # So that a configuration's run is made with all of its trials.
             runs.configurations.add(*each)
+        with runs.together():
+            self._show_dirty(runs)
+        if not self._dirty:
+            runs.tidy()
+        runs.describe(self._headline())
+
+    def _show_dirty(self, runs: SweepRuns) -> None:
+        refreshed = time.monotonic()
         while self._dirty and time.monotonic() < self._deadline:
             with self._lock:
                 key, record = next(iter(self._dirty.items()))
@@ -223,11 +241,7 @@ class Projection:
             if time.monotonic() > refreshed + _REFRESH_SECONDS:
                 runs.show_configurations(complete=False)
                 refreshed = time.monotonic()
-        complete = not self._dirty
-        runs.show_configurations(complete)
-        if complete:
-            runs.tidy()
-        runs.describe(self._headline())
+        runs.show_configurations(complete=not self._dirty)
 
     def _connected(self) -> SweepRuns:
         if self._runs is None:
@@ -240,9 +254,12 @@ class Projection:
 
     def _forget(self) -> None:
         """Takes nothing for true of what MLflow answered: it is asked again, and every record compared."""
-        self._created, self._runs = self.created, None
+        runs, self._created, self._runs = self._runs, self.created, None
         with self._lock:
             self._dirty = {**self._dirty, **self._records}
+            self._unshown |= runs.lost if runs else set()
+        if runs:
+            runs.close()
 
 
 def _in_background(action: Callable[[], None], hurry: threading.Event) -> Exception | None:

@@ -1,16 +1,15 @@
 """The runs of a sweep in MLflow: one per trial key under its configuration's, brought up to its record."""
 
-import json
 import logging
-import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_SOURCE_NAME
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_SOURCE_NAME
 
 from search.definition.sweep import Sweep
 from search.records.record import Record, State
@@ -18,19 +17,20 @@ from search.tracking.configurations import ConfigurationRuns
 from search.tracking.experiments import own_experiment, set_views
 from search.tracking.files import RunFiles
 from search.tracking.found import (
-    REPLACED,
     FoundRun,
     FoundRuns,
     beyond_correction,
     contradiction,
     corrections,
     lacks_metrics,
+    replace,
 )
+from search.tracking.parent import ParentRun
 from search.tracking.picture import (
+    BEST,
     STATUS,
     batches_of,
     best_of,
-    datasets_of,
     ended_at,
     params_of,
     passing_tags,
@@ -38,11 +38,10 @@ from search.tracking.picture import (
     started_at,
 )
 from search.tracking.shown import all_runs
-from search.tracking.tags import KIND, SWEEP, TAG
-from search.tracking.told import PARTS, Told
+from search.tracking.tags import TAG
+from search.tracking.told import Told
 from search.tracking.whole import WholeRuns
 
-_DEFINITION = "sweep.json"
 _STATE = f"{TAG}state"
 _ENDED = ("FINISHED", "FAILED", "KILLED")
 
@@ -91,23 +90,15 @@ class SweepRuns:
         set_views(self._client, self.experiment, sweep)
         self.created = False
         self._runs: dict[str, FoundRun] = {}
-        self._shown_headline = ""
         self._found = FoundRuns(all_runs(self._client, self.experiment))
         for run in self._found.replaced:
             self._client.delete_run(run.run_id)
-        self._parent = self._find_parent()
-        self._client.update_run(self.parent, status="RUNNING")
+        self._parent = ParentRun(self._client, uri, self.experiment, sweep, self._found.parents)
         self._whole = WholeRuns(uri, self._client.get_experiment(self.experiment))
         self.configurations = ConfigurationRuns(
-            self._client, self._whole, self.experiment, self.parent, sweep, self._replace, self._adopt
+            self._client, self._whole, self.experiment, self.parent, sweep, self._runs
         )
-        definition = json.dumps(sweep.model_dump(mode="json"), indent=2, sort_keys=True)
-        RunFiles(self._parent.files, uri).put_text(_DEFINITION, definition)
-        select = {f"{TAG}select": sweep.select.column, f"{TAG}mode": sweep.select.direction}
-        found = {**select, KIND: "sweep", SWEEP: sweep.name, f"{TAG}command": f"dropattack run {_DEFINITION}"}
-        found |= {f"{TAG}version.{name}": value for name, value in versions.items()}
-        found |= {f"{TAG}run.{name}": value[:5000] for name, value in (provenance or {}).items()}
-        self._client.log_batch(self.parent, tags=[RunTag(name, value) for name, value in found.items()])
+        self._parent.begin(versions, provenance or {})
 
     @property
     def parent(self) -> str:
@@ -116,8 +107,20 @@ class SweepRuns:
 
     @property
     def ids(self) -> dict[str, str]:
-        """Run id by trial key."""
-        return {key: run.run_id for key, run in list(self._runs.items())}
+        """Run id by trial key, of runs that MLflow has."""
+        shown = [(key, run.run_id) for key, run in list(self._runs.items())]
+        return {key: run for key, run in shown if self._whole.is_there(run)}
+
+    @property
+    def lost(self) -> set[str]:
+        """Keys of trials whose new runs MLflow's database did not take."""
+        return {key for key, run in self._runs.items() if run.run_id in self._whole.lost}
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Lets new runs gather, so that many are written at once; all are there at the end."""
+        with self._whole.together():
+            yield
 
     def show(self, record: Record, state: State, epochs: Sequence[Mapping[str, float]]) -> None:
         """Brings one run up to its record."""
@@ -129,8 +132,10 @@ class SweepRuns:
             if record.reused_from and not record.reused_from.startswith(f"{self._sweep.name}/"):
                 self.configurations.run_of(record, self._found)
                 return
-            self._create(record, state, epochs)
+            if self._create(record, state, epochs):
+                return
         run = self._runs[key]
+        self._whole.ensure(run.run_id)
         batches = batches_of(epochs[run.epochs :])
         goes_on = bool(batches) or run.tags.get(_STATE) != state.value
         if at_once := self._at_once(record, run, state, epochs):
@@ -149,6 +154,8 @@ class SweepRuns:
         run.epochs = max(run.epochs, len(epochs))
         run.compared = True
         self._set_status(run, state, epochs, goes_on)
+        if record.finished:
+            run.forget_all_but(passing, BEST)
 
     def show_configurations(self, complete: bool) -> None:
         """Brings the runs of configurations up to their trials; see `ConfigurationRuns.write`."""
@@ -159,9 +166,9 @@ class SweepRuns:
 
         Of an experiment that was deleted the runs of the records come back, and no others.
         """
-        left_over = self._found.left_over()
+        left_over, why = self._found.left_over(), "another run shows its trial, or it no longer says which"
         for run in left_over:
-            self._replace(run, "another run shows its trial, or it no longer says which trial it shows")
+            replace(self._client, run, f"{why} trial it shows")
         for run in self._found.unclaimed() if self._restored else ():
             if run not in left_over:
                 self._client.delete_run(run.run_id)
@@ -169,9 +176,7 @@ class SweepRuns:
 
     def describe(self, headline: str) -> None:
         """Shows on the parent run how far the sweep is."""
-        if headline and headline != self._shown_headline:
-            self._client.set_tag(self.parent, f"{TAG}progress", headline)
-            self._shown_headline = headline
+        self._parent.describe(headline)
 
     def finish(
         self,
@@ -191,51 +196,27 @@ class SweepRuns:
             verdict: What the sweep shows.
         """
         if verdict is not None:
-            self._tell(verdict)
+            self._parent.tell(verdict)
         for key, model in winners:
             for file in model if key in self._runs else ():
                 RunFiles(self._runs[key].files, self._uri).put(file, "model")
-        for file in files:
-            RunFiles(self._parent.files, self._uri).put(file)
         for run in self._runs.values():
             if run.tags.get(_STATE) == State.RUNNING.value and run.status != STATUS[State.PRUNED]:
                 self._client.set_terminated(run.run_id, STATUS[State.PRUNED])
                 run.status = STATUS[State.PRUNED]
         self.configurations.stop()
-        self._client.set_terminated(self.parent, status)
+        self._parent.end(files, status)
 
-    def _tell(self, told: Told) -> None:
-        """Shows on the parent run what the sweep shows; numbers that it no longer has are NaN."""
-        gone = {name for name in self._parent.metrics if name.startswith(PARTS)} - told.metrics.keys()
-        wanted = {**told.metrics, **dict.fromkeys(gone if told.tags else (), math.nan)}
-        metrics = corrections(self._parent, wanted)
-        self._client.log_batch(self.parent, metrics, tags=[RunTag(*each) for each in told.tags.items()])
-        if told.datasets:
-            self._client.log_inputs(self.parent, datasets_of(told.datasets))
-
-    def _find_parent(self) -> FoundRun:
-        """The sweep's own run: the one there is, restored where it was deleted, or a new one."""
-        for other in self._found.parents[1:]:
-            if not other.deleted:
-                self._replace(other, "another run stands for the sweep")
-        for parent in self._found.parents[:1]:
-            if parent.deleted:
-                self._client.restore_run(parent.run_id)
-            return parent
-        tags = {
-            KIND: "sweep",
-            SWEEP: self._sweep.name,
-            "mlflow.note.content": self._sweep.summary,
-        }
-        run = self._client.create_run(self.experiment, tags=tags, run_name=self._sweep.name)
-        return FoundRun(run.info.run_id, tags, files=run.info.artifact_uri)
+    def close(self) -> None:
+        """Lets go of the database; nothing more is shown."""
+        self._whole.close()
 
     def _take(self, record: Record, run: FoundRun, epochs: Sequence[Mapping[str, float]]) -> None:
         """Keeps a run that is there, unless it says what cannot be put right."""
         judged = best_of(self._sweep.select, epochs)
         if untrue := contradiction(run, record, epochs) or beyond_correction(run, judged):
             if not run.deleted:
-                self._replace(run, untrue)
+                replace(self._client, run, untrue)
             return
         if run.deleted:
             self._client.restore_run(run.run_id)
@@ -243,19 +224,8 @@ class SweepRuns:
             run.epochs = 0
         self._runs[record.key] = run
 
-    def _replace(self, run: FoundRun, why: str) -> None:
-        """Moves a run to MLflow's deleted ones, where whoever wants it finds it and the reason."""
-        self._client.set_tag(run.run_id, REPLACED, why)
-        self._client.delete_run(run.run_id)
-
-    def _adopt(self, keys: Iterable[str], parent: str) -> None:
-        """Puts the runs of trials under another run."""
-        for run in (self._runs[key] for key in keys if key in self._runs):
-            self._client.set_tag(run.run_id, MLFLOW_PARENT_RUN_ID, parent)
-            run.tags[MLFLOW_PARENT_RUN_ID] = parent
-
-    def _create(self, record: Record, state: State, epochs: Sequence[Mapping[str, float]]) -> None:
-        """A new run: of a database that is a file with all there is to show, else one to be brought up."""
+    def _create(self, record: Record, state: State, epochs: Sequence[Mapping[str, float]]) -> bool:
+        """Makes a new run; returns whether it shows all there is, as in a database that is a file."""
         tags = standing_tags(record, self._sweep, self.configurations.run_of(record, self._found))
         tags |= {MLFLOW_RUN_NAME: record.name, MLFLOW_SOURCE_NAME: "dropattack"}
         passing = passing_tags(record, state, epochs, self._sweep.select)
@@ -263,12 +233,17 @@ class SweepRuns:
         shown = tags | {name: value for name, value in passing.items() if value}
         start, end = started_at(record), ended_at(epochs)
         run = self._whole.write(shown, params_of(record.trial), metrics, STATUS[state], start, end)
+        is_whole = run is not None
         if run is None:
             tags[_STATE] = State.RUNNING.value
             made = self._client.create_run(self.experiment, start_time=start, tags=tags)
             run = FoundRun(made.info.run_id, tags, files=made.info.artifact_uri)
+        else:
+            run.epochs = len(epochs)
+            run.forget_all_but(passing, BEST)
         self.created = True
         self._runs[record.key] = run
+        return is_whole
 
     def _standing_tags(self, record: Record, run: FoundRun) -> dict[str, str]:
         """Those of a record; of one that repeats another's training only what the run does not say."""

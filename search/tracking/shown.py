@@ -1,7 +1,7 @@
 """What MLflow shows of a sweep, for readers of its runs."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mlflow import MlflowClient
@@ -15,6 +15,8 @@ from search.tracking.experiments import find_experiment
 from search.tracking.owner import known_owner_of
 from search.tracking.tags import KEY
 from search.tracking.trouble import advice, line
+
+_PAGE = 200
 
 
 @dataclass(frozen=True)
@@ -109,13 +111,15 @@ def run_url(uri: str, experiment: str) -> str:
     return f"{server}/#/experiments/{experiment}/runs/{{run_id}}"
 
 
-def all_runs(client: MlflowClient, experiment: str, view: int = ViewType.ALL) -> list[Run]:
-    """Every run of an experiment, a thousand to a request; the deleted ones too, where the view has them."""
-    runs: list[Run] = []
+def all_runs(client: MlflowClient, experiment: str, view: int = ViewType.ALL) -> Iterator[Run]:
+    """Every run of an experiment; the deleted ones too, where the view has them.
+
+    They come a page to a request: MLflow's form of a run takes many times the memory of what it says.
+    """
     token = None
     while True:
-        page = client.search_runs([experiment], run_view_type=view, max_results=1000, page_token=token)
-        runs += page
+        page = client.search_runs([experiment], run_view_type=view, max_results=_PAGE, page_token=token)
+        yield from page
         token = page.token
         if not token:
-            return runs
+            return

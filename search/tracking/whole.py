@@ -8,14 +8,18 @@ other databases, tables that this does not know, and whatever MLflow would refus
 
 import math
 import re
+import secrets
 import sqlite3
 import time
-import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from urllib.parse import unquote
 
 from mlflow.entities import Experiment, Metric, RunStatus
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_STATE
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
 from search.tracking.database import opened
@@ -49,6 +53,10 @@ _KEY = re.compile(r"\w[\w.\- ]*(/\w[\w.\- ]*)*", re.ASCII)
 _RUNNING = RunStatus.to_string(RunStatus.RUNNING)
 _LONGEST_KEY, _LONGEST_VALUE = 250, 5000
 """What MLflow takes as it is."""
+_TOGETHER = 100
+"""The most runs in one transaction: each rewrites the same pages of the database's indexes."""
+
+_Row = tuple[object, ...]
 
 
 class WholeRuns:
@@ -57,12 +65,72 @@ class WholeRuns:
     Args:
         uri: Tracking URI.
         experiment: Theirs.
+
+    Attributes:
+        lost: Ids of runs that could not be written.
     """
 
     def __init__(self, uri: str, experiment: Experiment) -> None:
         self._experiment = experiment.experiment_id
         self._files = str(experiment.artifact_location).rstrip("/")
         self._database = None if set("?#") & set(self._files) else _database(uri)
+        self._gathers = False
+        self._gathered: dict[str, list[tuple[str, list[_Row]]]] = {}
+        self.lost: set[str] = set()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Lets new runs gather, many to a transaction; all are in the database at the end.
+
+        Until then MLflow's client has them after `ensure` or `settle` only.
+
+        Raises:
+            MlflowException: The experiment was deleted meanwhile.
+            sqlite3.Error: The database cannot be written.
+        """
+        self._gathers = True
+        try:
+            yield
+        finally:
+            self._gathers = False
+            self.settle()
+
+    def is_there(self, run: str) -> bool:
+        """Whether the run of that id is not one that has gathered only."""
+        return run not in self._gathered
+
+    def ensure(self, run: str) -> None:
+        """Writes what has gathered, if the run of that id is among it."""
+        if not self.is_there(run):
+            self.settle()
+
+    def settle(self) -> None:
+        """Writes all that has gathered, or nothing of it.
+
+        Raises:
+            MlflowException: The experiment was deleted meanwhile.
+            sqlite3.Error: The database cannot be written.
+        """
+        if self._database is None or not self._gathered:
+            return
+        try:
+            with self._database:
+                self._database.execute("BEGIN IMMEDIATE")
+                if not self._is_active(self._database):
+                    raise MlflowException(f"experiment {self._experiment} was deleted", INVALID_STATE)
+                for table, rows in chain.from_iterable(self._gathered.values()):
+                    self._database.executemany(_insertion(table), rows)
+        except Exception:
+            self.lost |= self._gathered.keys()
+            raise
+        finally:
+            self._gathered = {}
+
+    def close(self) -> None:
+        """Closes the database; nothing more is written."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
 
     def write(
         self,
@@ -74,6 +142,9 @@ class WholeRuns:
         end: int | None,
     ) -> FoundRun | None:
         """A new run that holds all of this; nothing where that is left to MLflow's client.
+
+        Its id begins with the time: rows of later runs come after those of earlier ones, in pages that the
+        database has at hand.
 
         Args:
             tags: Its name among them.
@@ -91,7 +162,16 @@ class WholeRuns:
         end = None if status == _RUNNING else end or int(time.time() * 1000)
         if self._database is None or not _plain(tags, params, metrics):
             return None
-        run = FoundRun(uuid.uuid4().hex, dict(tags), dict(params), status=status, end=end, compared=True)
+        if not self._gathered and not self._is_active(self._database):
+            return None
+        run = FoundRun(
+            f"{time.time_ns() // 10**6:012x}{secrets.token_hex(10)}",
+            dict(tags),
+            dict(params),
+            status=status,
+            end=end,
+            compared=True,
+        )
         run.files = f"{self._files}/{run.run_id}/artifacts"
         latest: dict[str, Metric] = {}
         for metric in metrics:
@@ -100,39 +180,32 @@ class WholeRuns:
         run.metrics = {name: metric.value for name, metric in latest.items()}
         run.stamps = {name: (metric.step, metric.timestamp) for name, metric in latest.items()}
         run.epochs = max((m.step for m in latest.values() if m.key.startswith(CURVES)), default=0)
-        there = self._insert(self._database, run, start, metrics, latest.values())
-        return run if there else None
+        self._gathered[run.run_id] = _rows(run, int(self._experiment), start, metrics, latest.values())
+        if not self._gathers or len(self._gathered) >= _TOGETHER:
+            self.settle()
+        return run
 
-    def _insert(
-        self,
-        database: sqlite3.Connection,
-        run: FoundRun,
-        start: int,
-        metrics: Iterable[Metric],
-        latest: Iterable[Metric],
-    ) -> bool:
-        """Writes all rows of a run or none; none where its experiment is not there, or deleted.
+    def _is_active(self, database: sqlite3.Connection) -> bool:
+        """Whether the experiment is there, and not deleted."""
+        asked = "SELECT lifecycle_stage FROM experiments WHERE experiment_id = ?"
+        return bool(database.execute(asked, (int(self._experiment),)).fetchone() == ("active",))
 
-        A value that is there twice counts once, as in MLflow.
-        """
-        key, name = run.run_id, run.tags[MLFLOW_RUN_NAME]
-        whence = ("UNKNOWN", "", "", "unknown")
-        experiment = int(self._experiment)
-        of_run = (key, name, *whence, run.status, start, run.end, "", "active", run.files)
-        with database:
-            database.execute("BEGIN IMMEDIATE")
-            found = database.execute(
-                "SELECT lifecycle_stage FROM experiments WHERE experiment_id = ?", (experiment,)
-            ).fetchone()
-            if found != ("active",):
-                return False
-            database.execute(_insertion("runs"), (*of_run, experiment))
-            database.executemany(_insertion("tags"), ((key, *each) for each in run.tags.items()))
-            database.executemany(_insertion("params"), ((key, *each) for each in run.params.items()))
-            for table, own in (("metrics", metrics), ("latest_metrics", latest)):
-                rows = dict.fromkeys((key, m.key, float(m.value), m.timestamp, m.step, False) for m in own)
-                database.executemany(_insertion(table), rows)
-        return True
+
+def _rows(
+    run: FoundRun, experiment: int, start: int, metrics: Iterable[Metric], latest: Iterable[Metric]
+) -> list[tuple[str, list[_Row]]]:
+    """All rows of a run, table by table; a value that is there twice counts once, as in MLflow."""
+    key, name = run.run_id, run.tags[MLFLOW_RUN_NAME]
+    whence = ("UNKNOWN", "", "", "unknown")
+    of_run = (key, name, *whence, run.status, start, run.end, "", "active", run.files, experiment)
+    found: list[tuple[str, list[_Row]]] = [("runs", [of_run])]
+    found += [
+        (t, [(key, *each) for each in own.items()]) for t, own in (("tags", run.tags), ("params", run.params))
+    ]
+    for table, values in (("metrics", metrics), ("latest_metrics", latest)):
+        rows = dict.fromkeys((key, m.key, float(m.value), m.timestamp, m.step, False) for m in values)
+        found.append((table, list(rows)))
+    return found
 
 
 def _database(uri: str) -> sqlite3.Connection | None:

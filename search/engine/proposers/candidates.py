@@ -55,6 +55,7 @@ class Candidates:
         self._twins: dict[int, int] = {}
         self._running: dict[int, tuple[int, Record]] = {}
         self._told: set[int] = set()
+        self._untold: dict[int, None] = {}
         self._points: dict[int, list[list[float]]] = defaultdict(list)
 
     @property
@@ -82,6 +83,7 @@ class Candidates:
             candidate = self._of[configuration]
         else:
             candidate = self.race.enter()
+            self._untold[candidate] = None
             self.firsts.append(record)
             twin = self._of.setdefault(configuration, candidate)
             if twin != candidate and len(self._seeds) > 1:
@@ -97,10 +99,11 @@ class Candidates:
                 continue
             del self._running[number]
             self._hear(candidate, record)
-            ended = self.race.ended(self.waiting, self.drawing)
-            new = [each for each in ended if each not in self._told]
-            self._told.update(new)
-            told += map(self._tell, new)
+            ended = self.race.ended(list(self._untold), self.waiting, self.drawing)
+            for new in ended:
+                self._told.add(new)
+                del self._untold[new]
+            told += map(self._tell, ended)
         return told
 
     def _hear(self, candidate: int, record: Record) -> None:

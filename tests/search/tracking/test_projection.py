@@ -1,9 +1,11 @@
 """MLflow shows each trial key once, whatever happens on the way."""
 
+import gc
 import signal
 import sqlite3
 import threading
 import time
+import weakref
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -126,6 +128,57 @@ def test_a_write_that_fails_before_or_after_it_took_effect_leaves_no_second_run(
     assert run_simulated(tmp_path, definition, uri) == ""
     assert next(calls) > 7
     check_shown(uri, definition, list(engine(tmp_path, definition).records))
+
+
+def test_runs_that_could_not_be_written_together_are_counted_and_written_again(
+    tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle, calls, behind = WholeRuns.settle, count(1), list[str]()
+
+    def fail_at_first(self: WholeRuns) -> None:
+        with monkeypatch.context() as context:
+            if self._gathered and next(calls) <= 2:
+                context.setattr(WholeRuns, "_is_active", lambda *_: 1 / 0)
+            settle(self)
+
+    definition = named("unreliable-together")
+    tested = engine(tmp_path, definition)
+    Driver(tested, slots=2).run()
+    projection = Projection(uri, definition, tmp_path / "artifacts", {})
+    forget = Projection._forget
+
+    def note_and_forget(self: Projection) -> None:
+        forget(self)
+        behind.append(self._shortfall)
+
+    monkeypatch.setattr(Projection, "_forget", note_and_forget)
+    monkeypatch.setattr(WholeRuns, "settle", fail_at_first)
+    projection.start(tested.records)
+    projection.drain(PATIENCE_SECONDS)
+    assert projection.close([]) == ""
+    keys = len({record.key for record in tested.records})
+    assert [each.partition(" (")[0] for each in behind[:1]] == [f"is behind by {keys} trials"]
+    check_shown(uri, definition, list(tested.records))
+
+
+def test_what_is_forgotten_is_freed_at_once_with_its_database(tmp_path: Path, uri: str) -> None:
+    """A collector that runs now and then would leave two pictures of all trials in memory."""
+    definition = named("forgotten")
+    tested = engine(tmp_path, definition)
+    Driver(tested, slots=2).run()
+    projection = Projection(uri, definition, tmp_path / "artifacts", {})
+    for record in tested.records:
+        projection.show(record)
+    projection._show_all()
+    assert projection._runs is not None
+    runs, whole = weakref.ref(projection._runs), projection._runs._whole
+    gc.disable()
+    try:
+        projection._forget()
+        assert runs() is None
+    finally:
+        gc.enable()
+    assert whole._database is None
 
 
 def test_a_server_that_is_down_delays_the_picture_and_loses_nothing(tmp_path: Path, uri: str) -> None:

@@ -1,13 +1,17 @@
 """Runs in MLflow say who their trials are, those of earlier versions too, as soon as a sweep is run again."""
 
 import json
+import pickle
 import shutil
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.store.entities import PagedList
 
 from analysis.questions.selection import configurations
 from analysis.records import CONFIGURATION, CONTROL, Records, from_mlflow
@@ -15,8 +19,9 @@ from search.definition.sweep import Sweep
 from search.records.record import Record
 from search.results.best import best_by_workload
 from search.tracking.runs import SweepRuns
+from search.tracking.shown import all_runs
 from tests.search.simulation import Driver, engine, sweep
-from tests.search.tracking.simulated import shown_by
+from tests.search.tracking.simulated import named, shown_by
 
 GRID = {
     "name": "grid",
@@ -163,3 +168,43 @@ def test_a_sweep_that_ends_before_a_trial_is_shown_ends_in_mlflow(tmp_path: Path
     runs.configurations.add(record, record.state, record.epochs)
     runs.finish((), (), "KILLED")
     assert [run.info.status for run in shown_by(uri, "hurried")] == ["KILLED"]
+
+
+def test_of_a_finished_trial_only_what_may_change_is_kept(tmp_path: Path, uri: str, way: str) -> None:
+    """Most that MLflow shows of a trial are settings, which nothing that comes later compares."""
+    definition = named(f"kept-{way}")
+    tested = engine(tmp_path, definition)
+    Driver(tested, slots=2).run()
+    runs = SweepRuns(uri, definition, tmp_path / "artifacts", {})
+    for record in tested.records:
+        runs.show(record, record.state, record.epochs)
+    runs.show_configurations(complete=True)
+    kept = len(pickle.dumps(runs._runs)) + len(pickle.dumps(runs.configurations._configurations))
+    shown = sum(len(json.dumps(run.to_dictionary())) for run in shown_by(uri, definition.name))
+    # 6 runs of trials beside 6 of configurations; the configurations' first records are the engine's own.
+    own = len(pickle.dumps([each.first for each in runs.configurations._configurations.values()]))
+    assert kept - own < shown / 4
+
+
+def test_all_runs_come_page_by_page_and_no_page_outlives_the_next() -> None:
+    class Shown:
+        pass
+
+    class Pages:
+        """Answers as MLflow's client; notes how many runs of earlier pages live when it is asked."""
+
+        def __init__(self) -> None:
+            self.made: list[weakref.ref[Shown]] = []
+            self.alive: list[int] = []
+
+        def search_runs(self, *_: Any, max_results: int, page_token: str | None, **__: Any) -> Any:
+            self.alive.append(sum(each() is not None for each in self.made))
+            page = [Shown() for _ in range(max_results)]
+            self.made += map(weakref.ref, page)
+            return PagedList(page, "more" if len(self.alive) < 4 else None)
+
+    pages = Pages()
+    number = len([id(run) for run in all_runs(pages, "1")])  # type: ignore[arg-type]
+    assert number == len(pages.made)
+    # The page itself is let go by its successor.
+    assert max(pages.alive) <= number / 4

@@ -1,6 +1,7 @@
 """Runs that are written at once are those that MLflow's client would have made of the same records."""
 
 import math
+import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -9,11 +10,13 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Experiment, Metric
+from mlflow.entities import Experiment, Metric, ViewType
 from mlflow.entities.run import Run
+from mlflow.exceptions import MlflowException
 
 from search.records.record import Record
 from search.tracking.projection import Projection
+from search.tracking.trouble import lasts
 from search.tracking.whole import WholeRuns
 from tests.patience import PATIENCE_SECONDS
 from tests.search.simulation import Driver, KilledError, engine, sweep
@@ -183,3 +186,77 @@ def test_one_that_cannot_be_written_to_its_end_is_not_there(uri: str, experiment
     assert run is not None
     assert client.get_run(run.run_id).data.metrics == {"valid_accuracy": 0.5}
     assert len(client.get_metric_history(run.run_id, "valid_accuracy")) == 1
+
+
+def _changes(uri: str) -> int:
+    """How many transactions have ever changed a database: its own count, in its header."""
+    return int.from_bytes(Path(uri.removeprefix("sqlite:///")).read_bytes()[24:28], "big")
+
+
+def test_runs_that_gather_are_few_transactions_and_all_there_at_the_end(
+    uri: str, experiment: Experiment
+) -> None:
+    client, whole = MlflowClient(uri), WholeRuns(uri, experiment)
+    before = _changes(uri)
+    with whole.together():
+        runs = [whole.write(_TAGS, {"n": str(n)}, [_METRIC], "FINISHED", 1, 2) for n in range(250)]
+        ids = [run.run_id for run in runs if run is not None]
+        assert [whole.is_there(run) for run in (ids[0], ids[-1])] == [True, False]
+        whole.ensure(ids[0])
+        assert not whole.is_there(ids[-1])
+        whole.ensure(ids[-1])
+        assert client.get_run(ids[-1]).data.params == {"n": "249"}
+        assert whole.write(_TAGS, {"n": "last"}, [], "FINISHED", 1, 2) is not None
+    assert _changes(uri) - before <= 5
+    shown = client.search_runs([experiment.experiment_id], "params.n != ''")
+    assert sorted(run.data.params["n"] for run in shown) == sorted([*map(str, range(250)), "last"])
+    assert len(set(ids)) == 250
+    assert [run[:12] for run in ids] == sorted(run[:12] for run in ids), "later rows come after earlier ones"
+
+
+def test_of_runs_that_gather_none_is_there_where_one_cannot_be_written(
+    uri: str, experiment: Experiment
+) -> None:
+    whole = WholeRuns(uri, experiment)
+    with closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as database:
+        there = database.execute("SELECT count(*) FROM runs").fetchone()
+        full = "BEFORE INSERT ON params WHEN new.key = 'b' BEGIN SELECT RAISE(ABORT, 'full'); END"
+        database.execute(f"CREATE TRIGGER full {full}")
+        with pytest.raises(sqlite3.Error, match="full"), whole.together():
+            runs = [whole.write(_TAGS, {name: "1"}, [], "FINISHED", 1, 2) for name in "abc"]
+        database.execute("DROP TRIGGER full")
+        assert database.execute("SELECT count(*) FROM runs").fetchone() == there
+    assert whole.lost == {run.run_id for run in runs if run is not None}
+    assert len(whole.lost) == 3
+    assert whole.write(_TAGS, {"d": "1"}, [], "FINISHED", 1, 2) is not None
+
+
+def test_of_an_experiment_that_is_deleted_while_runs_gather_none_is_written(uri: str) -> None:
+    client = MlflowClient(uri)
+    experiment = client.get_experiment(client.create_experiment("deleted-meanwhile"))
+    whole = WholeRuns(uri, experiment)
+
+    def write() -> None:
+        with whole.together():
+            assert whole.write(_TAGS, {}, [], "FINISHED", 1, 2) is not None
+            client.delete_experiment(experiment.experiment_id)
+
+    with pytest.raises(MlflowException, match="deleted") as error:
+        write()
+    assert lasts(error.value)
+    assert client.search_runs([experiment.experiment_id], run_view_type=ViewType.ALL) == []
+
+
+def test_a_closed_one_leaves_runs_to_the_client_and_keeps_no_database_open(
+    uri: str, experiment: Experiment
+) -> None:
+    def is_open() -> int:
+        path = os.path.realpath(uri.removeprefix("sqlite:///"))
+        return sum(os.path.realpath(each) == path for each in Path("/proc/self/fd").iterdir())
+
+    before, whole = is_open(), WholeRuns(uri, experiment)
+    assert whole.write(_TAGS, {}, [], "FINISHED", 1, 2) is not None
+    assert is_open() == before + 1
+    whole.close()
+    assert is_open() == before
+    assert whole.write(_TAGS, {}, [], "FINISHED", 1, 2) is None
