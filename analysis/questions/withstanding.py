@@ -10,6 +10,8 @@ from analysis.questions.answers import NO_EFFECT, Effect
 from analysis.questions.robustness import BY, CLEAN, cases, checks, labelled, strongest_first, under_attack
 from analysis.records import BASELINE, Records
 
+PLAIN = "plain training"
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -35,15 +37,16 @@ class Kept:
 
 @dataclass(frozen=True)
 class Withstood:
-    """What the strongest attack of a sweep leaves, at the ε where ways to train differ most.
+    """What the strongest attack leaves, at the ε where ways without signs of masking differ most.
 
     Attributes:
         attack: The attack's name, such as ``pgd-20``.
         epsilon: Its size.
         most: What keeps most, of those without a sign of masked gradients; nothing where all have one.
-        plain: Plain training in the same setting; nothing where it was not attacked, or is `most`.
-        gain: Of `most` over plain training, paired by seed, with Holm's p over the methods of its setting.
-        masked: Ways with signs of masked gradients that seem to keep more.
+        plain: Plain training in the same setting; nothing where it was not attacked, has a sign of masked
+            gradients, or is `most`.
+        gain: Of `most` over `plain`, paired by seed, with Holm's p over the methods of its setting.
+        masked: Ways with signs of masked gradients that seem to keep more, and plain training if it has one.
     """
 
     attack: str
@@ -74,28 +77,30 @@ def widest_apart(rows: pd.DataFrame) -> float:
 def _withstood(group: pd.DataFrame) -> Withstood:
     attack = strongest_first(group)[0]
     rows = group[group["attack"] == attack]
-    epsilon = widest_apart(rows)
+    unmasked = rows[~rows["masked"]]
+    epsilon = widest_apart(unmasked if unmasked["label"].nunique() > 1 else rows)
     ranked = rows[rows["epsilon"] == epsilon].sort_values("mean", ascending=False, kind="stable")
     honest = ranked[~ranked["masked"]]
     if honest.empty:
         return Withstood(attack, epsilon, None, None, NO_EFFECT, tuple(ranked["label"]))
     best = honest.iloc[0]
-    more = ranked[ranked["masked"] & (ranked["mean"] > best["mean"])]["label"]
-    plain = rows[(rows["epsilon"] == epsilon) & (rows["setting"] == best["setting"])]
-    plain = plain[plain["method"] == BASELINE]
+    plain = ranked[(ranked["setting"] == best["setting"]) & (ranked["method"] == BASELINE)]
+    left_out = ranked["masked"] & ((ranked["mean"] > best["mean"]) | ranked.index.isin(plain.index))
+    more = ranked[left_out]["label"].str.replace(BASELINE, PLAIN, n=1, regex=False)
+    plain = plain[~plain["masked"]]
     is_plain = best["method"] == BASELINE
     return Withstood(
         attack,
         epsilon,
         _kept(best),
         None if is_plain or plain.empty else _kept(plain.iloc[0]),
-        NO_EFFECT if is_plain else _gain(best),
+        NO_EFFECT if is_plain or plain.empty else _gain(best),
         tuple(more),
     )
 
 
 def _kept(row: pd.Series) -> Kept:
-    name = str(row["label"]).replace(BASELINE, "plain training", 1)
+    name = str(row["label"]).replace(BASELINE, PLAIN, 1)
     return Kept(name, float(row["mean"]), float(row["low"]), float(row["high"]))
 
 

@@ -43,12 +43,14 @@ def store_folder(text: str | Path) -> Path:
     Raises:
         BadParameter: No folder could have that name, or the address cannot be used.
     """
-    if "://" in str(text):
+    if ":" in str(text):
         from dropattack import UsageError
         from search.records.mirrored import folder_of
+        from trainables.remote.address import is_address
 
         try:
-            return folder_of(str(text))
+            if is_address(str(text)):
+                return folder_of(str(text))
         except UsageError as error:
             raise typer.BadParameter(str(error)) from None
     path = folder(text)

@@ -12,14 +12,20 @@ SCHEMES = ("s3", "gs", "az", "memory")
 """Amazon's protocol, Google's, Azure's (the bucket is a container), and this process's memory, for tests."""
 
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", re.DOTALL)
+_MEANT = re.compile(rf"{_ADDRESS.pattern}|({'|'.join(SCHEMES)}):.*", re.DOTALL)
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
 _PREFIX = re.compile(r"[\w.=+ -]+(/[\w.=+ -]+)*")
 _LONGEST = 512
 
 
 def is_address(text: str) -> bool:
-    """Whether a text is meant as an address, and not as a folder."""
-    return _ADDRESS.fullmatch(text) is not None
+    """Whether a text is meant as an address, and not as a folder; `Address.parse` says whether it is one.
+
+    Examples:
+        >>> [is_address(text) for text in ("s3://bucket/a", "s3:/bucket/a", "runs/s3")]
+        [True, True, False]
+    """
+    return _MEANT.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Checks that attacks fit the data that a model is tested on, before any training."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -27,7 +28,7 @@ def check_attackable(cases: Sequence[Case], split: Split, data: Data, name: str)
 
     Raises:
         UsageError: An attack on images meets other inputs, the inputs have no range or leave the assumed one,
-            or AutoAttack is not installed.
+            the ball of an attack holds all of that range, or AutoAttack is not installed.
     """
     if any(case.attack.in_turn for case in cases):
         check_installed()
@@ -40,6 +41,7 @@ def check_attackable(cases: Sequence[Case], split: Split, data: Data, name: str)
         if others:
             _check_alone(cases, name)
         _check_range(attacked, data.bounds, name)
+        _check_radius(cases, attacked[0].numel(), name)
 
 
 def _check_shape(cases: Sequence[Case], shape: list[int], name: str) -> None:
@@ -71,4 +73,15 @@ def _check_range(inputs: Tensor, bounds: Bounds, name: str) -> None:
         raise UsageError(
             f"the inputs of {name} reach from {least:.2g} to {most:.2g}, and attacks would keep them in 0 to "
             f"1; {say}"
+        )
+
+
+def _check_radius(cases: Sequence[Case], pixels: int, name: str) -> None:
+    """In pixel units no two examples are further apart than black and white, √pixels in L2."""
+    widest = math.sqrt(pixels)
+    wide = [case for case in cases if case.attack.ball == "l2" and case.epsilon > widest]
+    if wide:
+        raise UsageError(
+            f"ε {wide[0].epsilon:g} of {wide[0].name} exceeds {widest:.3g}, the largest L2 distance between "
+            f"two examples of {name} in units of an input's range; set a smaller one"
         )

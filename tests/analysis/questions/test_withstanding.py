@@ -91,6 +91,26 @@ def test_what_looks_masked_is_left_out_and_named() -> None:
     assert withstood_text(found).endswith("no number to believe: all gradients look masked.")
 
 
+def test_what_looks_masked_does_not_choose_the_epsilon() -> None:
+    """FGSM, which is masked, differs most at ε .3; of the others TRADES does at .1."""
+    records = attacked({"standard": [0.10, 0.12, 0.11], "fgsm": [0.97] * 3, "trades": [0.11, 0.12, 0.12]})
+    trials = records.trials
+    trials.loc[trials["method"] == "fgsm", "test_zero_gradient"] = 0.9
+    trials.loc[trials["method"] == "standard", SMALL] = 0.4
+    found = withstood(records)["mnist-lenet5"]
+    assert (found.attack, found.epsilon) == ("pgd-20", 0.1)
+    assert found.gain.gain == pytest.approx(0.57)
+
+
+def test_plain_training_that_looks_masked_is_no_yardstick() -> None:
+    records = attacked({"standard": PLAIN, "trades": TRADES})
+    records.trials.loc[records.trials["method"] == "standard", "test_zero_gradient"] = 0.9
+    text = withstood_text(withstood(records)["mnist-lenet5"])
+    assert text.startswith("Under attack: pgd-20 at ε 0.3 leaves trades 92.00 [")
+    assert text.endswith("the most; plain training left out, as gradients look masked.")
+    assert "over plain training" not in text
+
+
 def test_without_attacks_the_answer_says_nothing_of_them() -> None:
     nothing = attacked({"standard": PLAIN, "pgd": TRADES}, **{ATTACK: np.nan, SMALL: np.nan})
     (verdict,) = verdicts(nothing)

@@ -78,6 +78,7 @@ CASES: dict[str, tuple[str, Callable[[Spoiled, pytest.MonkeyPatch], object], str
     ),
     "no scheme of ours": ("ftp://bucket/in", lambda *_: None, "begin with s3://"),
     "no account": ("az://container/in", lambda *_: None, "set AZURE_STORAGE_ACCOUNT_NAME"),
+    "one slash": ("s3:/bucket/in", lambda *_: None, "begin with s3://"),
     "a memory": ("memory://bucket/in", lambda *_: None, "only this process sees"),
 }
 

@@ -1,6 +1,7 @@
 """An object is created once, whatever happens to the requests; what is refused says why in one line."""
 
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,7 @@ from dropattack import UsageError
 from tests.trainables.remote.server import BUCKET, GONE, LOST, REFUSED, SLOW, Spoiled
 from trainables.remote import bucket as module
 from trainables.remote import opening
-from trainables.remote.address import Address
+from trainables.remote.address import Address, is_address
 from trainables.remote.bucket import Bucket, RemoteError
 
 
@@ -172,6 +173,15 @@ def test_what_is_no_address_is_refused_and_shows_no_password(text: str) -> None:
     with pytest.raises(UsageError, match="store must") as caught:
         Address.parse(text)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["s3:/bucket/a", "gs:bucket", str(Path("az://bucket/a"))])
+def test_an_address_that_lacks_a_slash_is_no_folder(text: str) -> None:
+    """`pathlib` takes one of the two slashes away."""
+    assert is_address(text)
+    with pytest.raises(UsageError, match="the store must be a folder, or begin with s3://"):
+        Address.parse(text)
+    assert not any(map(is_address, ["runs/s3:/a", "/s3:", "s3", "s3/a", "a:b"]))
 
 
 @pytest.mark.parametrize("text", ["s3://bucket", "gs://my-bucket/a/b c", "az://container/ö.1"])
