@@ -51,10 +51,10 @@ def report(
     with refusals():
         from dropattack import UsageError
         from search.definition.source import sweep_name
-        from search.records.store import Store
+        from search.records.existing import existing_store
 
         wanted = [name.strip() for name in formats.split(",")]
-        place, first = Store(store), sweep_name(sweeps[0])
+        place, first = existing_store(store), sweep_name(sweeps[0])
         others = _further_sweeps(place, sweeps[1:]) if landscape else sweeps[1:]
         if others:
             from search.results.comparing import report_comparison
