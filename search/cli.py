@@ -34,7 +34,7 @@ from search.console.options import (
     TrackingOption,
     VersionOption,
 )
-from search.console.remarks import changed_code, say_all
+from search.console.remarks import changed_code, edited_file, say_all
 from search.console.reported import report
 from search.console.slurm import slurm
 
@@ -200,7 +200,9 @@ def status(sweep: AnySweepName = "", store: StoreOption = STORE, as_json: JsonOp
         else:
             total, running = found.status.total, found.running
             presentation.show_status(terminal(), found.sweep, found.records, total, running, verdict)
-        say_all([*place.remarks.values(), *changed_code(place, found.sweep)])
+        say_all(
+            [*place.remarks.values(), *edited_file(sweep, found.sweep), *changed_code(place, found.sweep)]
+        )
 
 
 app.command()(report)
@@ -241,7 +243,7 @@ def best(
             from search.results import registering
 
             say_all(registering.register(place, name, data, tracking_uri, register))
-        say_all(place.remarks.values())
+        say_all([*place.remarks.values(), *edited_file(sweep, definition)])
 
 
 @app.command()
@@ -268,7 +270,7 @@ def robustness(
         done = evaluate_sweep(name, place, data, attacks, tracking_uri, *shown)
         say_all(done.remarks)
         print(report_sweep(name, place, tracking_uri))
-        say_all(place.remarks.values())
+        say_all([*place.remarks.values(), *edited_file(sweep, place.recorded(name))])
 
 
 for light in (sweeps, workloads, methods, targets, doctor, init, ui, slurm):
