@@ -78,6 +78,58 @@ def test_what_is_wrong_is_said_in_one_line(path: str, value: Any, message: str) 
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("training.epochz", 2, "unknown training option 'epochz'; did you mean 'epochs'?"),
+        ("training.learning_rate", -1, "training.learning_rate: learning_rate must be ≥ 0, not -1"),
+        ("training.robustness", "fgsm", "training.robustness: "),
+        ("training.best_by", "loss", "training.best_by is what the sweep selects by"),
+        ("training.train_size", {"low": 1, "high": 100, "step": 7}, "training.train_size: steps of 7"),
+        ("data.scales", 2, "unknown data option 'scales'"),
+        ("model.hidden1", 0, "model.hidden1: "),
+    ],
+)
+@pytest.mark.parametrize("stage", ["baseline", "sensitivity", "search"])
+def test_a_mistake_is_told_where_it_was_written(key: str, value: Any, message: str, stage: str) -> None:
+    """A key that all stages share is no mistake of the first one."""
+    changes = {"scales": {}, key: value}
+    with pytest.raises(UsageError) as shared:
+        load_sweep("demo", changes)
+    assert str(shared.value).startswith(f"demo: top level: {message}")
+    section, name = key.split(".")
+    with pytest.raises(UsageError) as own:
+        load_sweep("demo", {f"stages.{stage}.{section}": {name: value}})
+    assert str(own.value).startswith(f"demo: stage '{stage}': {message}")
+
+
+def test_a_mistake_of_shared_keys_beside_a_stage_is_told_with_the_stage() -> None:
+    with pytest.raises(UsageError, match=r"stage 'search': asha needs one number of training.epochs"):
+        load_sweep("demo", {"training.epochs": [2, 3]})
+    for key, value in (
+        ("stages.confirm.search.seeds", [0]),
+        ("stages.confirm.workloads", ["mnist-lenet5"]),
+        ("stages.confirm.methods", {"standard": {"rounds": 0}}),
+        ("stages.confirm.exclude", [{"epsilon": 1}]),
+    ):
+        with pytest.raises(UsageError, match=r"^demo: stage 'confirm': "):
+            load_sweep("demo", {key: value})
+    for key, value in (
+        ("search.search.seeds", 9),
+        ("search.workloads", ["mnist-lenet5"]),
+        ("search.methods.standard", {"rounds": 0}),
+        ("baseline.exclude", [{"epsilon": 1}]),
+    ):
+        with pytest.raises(UsageError, match=rf"^demo: stage '{key.partition('.')[0]}': "):
+            load_sweep("demo", {f"stages.{key}": value})
+
+
+def test_a_range_that_all_stages_share_is_told_at_the_top_level() -> None:
+    stage = {"name": "a", "search": {"kind": "optuna", "trials": 2}, "methods": {"fgsm": {}}}
+    with pytest.raises(UsageError, match=r"^demo: top level: training.learning_rate: "):
+        load_sweep("demo", {"training.learning_rate": {"low": -1, "high": 1}, "stages": [stage]})
+
+
 def test_methods_that_cannot_be_compiled_are_refused_before_anything_starts() -> None:
     options = {"resources.compile": True}
     load_sweep("demo", options)
