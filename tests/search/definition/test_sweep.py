@@ -55,7 +55,7 @@ GRID = "stages.sensitivity.methods.dropattack"
         ("stages.sensitivity.search", "gird", r"stages.sensitivity.search: .*'gird'; did you mean 'grid'"),
         ("stages.search.search", "optuna", r"stages.search.search.trials: is missing"),
         ("stages.sensitivity.methods.dropattack", [], r"the space of dropattack is empty"),
-        ("seeds", 5, r"seeds: must be a list, such as \[0, 1\]"),
+        ("seeds", 5, r"seeds: must be a list of whole numbers, such as \[0, 1\]"),
         ("stages", {}, r"stages: must be a list"),
         ("seeds.0", 3, r"lists are set as a whole"),
         ("select.metric", "nope", r"select.metric"),
@@ -156,11 +156,12 @@ def test_numbers_are_read_as_people_write_them_and_no_key_is_overwritten(tmp_pat
     assert parse_override("a=-2.5E+2") == ("a", -250.0)
     assert parse_override("a=.5e1") == ("a", 5.0)
     assert parse_override("a=e3") == ("a", "e3")
+    assert parse_override("a=2020-13-45") == ("a", "2020-13-45")
     path = tmp_path / "twice.yaml"
     path.write_text("name: a\nname: b\n", encoding="utf-8")
     with pytest.raises(UsageError, match="key 'name' is there twice"):
         load_sweep(str(path))
-    for broken in ("[1", "9" * 5000, "2020-13-45"):
+    for broken in ("[1", "9" * 5000, "!!int a"):
         with pytest.raises(UsageError, match="not valid YAML"):
             parse_override(f"training.epochs={broken}")
 
