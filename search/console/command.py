@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -53,6 +54,8 @@ def answer(app: typer.Typer, words: Sequence[str] | None = None) -> int:
         return _refused(_words(error))
 
 
+_NO_NUMBER = re.compile(r"Input should be a valid integer[^;]*")
+"""What typer says, in words of another library, of an option that is no number."""
 _LONGEST = 2_000
 """The most characters of a printed line, which may quote the request."""
 
@@ -98,6 +101,7 @@ def say(line: str) -> None:
 def _words(error: Exception) -> str:
     """What is wrong, and which help to read; empty if the help has been shown already."""
     wrong = " ".join(getattr(error, "format_message", error.__str__)().split()).rstrip(".")
+    wrong = _NO_NUMBER.sub("it must be a whole number", wrong)
     context: typer.Context | None = getattr(error, "ctx", None)
     command = context.command_path if context else "dropattack"
     return f"{wrong}; see {command} --help" if wrong else ""

@@ -9,7 +9,8 @@ from dropattack.errors import shortened
 
 _MOST = 60
 """The most characters of a line that are quoted."""
-_NOT_CLOSED = "the [ of this line is not closed; write ] where it ends"
+_TEXT_BELOW = "text after | or > stands in the lines below, deeper than its key"
+_LIST = "a list begins below its key, or is written as [a, b]"
 _KEY = re.compile(r"[\s-]*[^\s:#][^:#]*:(\s|$)")
 """A line that begins with a key and its colon."""
 
@@ -50,10 +51,10 @@ class _Seen:
         lines = range(self.line - 1, 0, -1)
         return next((n for n in lines if self.text(n) and not self.text(n).startswith("#")), 0)
 
-    def open_before(self) -> int:
-        """The last line before that opens a list or mapping and does not close it; 0 if there is none."""
+    def open_before(self, opening: str, closing: str) -> int:
+        """The last line before with a bracket that it does not close; 0 if there is none."""
         lines = range(self.line - 1, 0, -1)
-        return next((n for n in lines if self.text(n).count("[") > self.text(n).count("]")), 0)
+        return next((n for n in lines if self.text(n).count(opening) > self.text(n).count(closing)), 0)
 
 
 Words = Callable[[_Seen, re.Match[str]], tuple[int, str]]
@@ -132,7 +133,11 @@ def _bracket(seen: _Seen, found: re.Match[str]) -> tuple[int, str]:
     opened = "[" if found[1] == "]" else "{"
     if seen.line == seen.begun and found[2] not in ("<stream end>", "<document end>"):
         return seen.line, f"{_quoted(seen, seen.line)} lacks a comma or a {found[1]}"
-    return seen.begun, _NOT_CLOSED.replace("[", opened).replace("]", found[1])
+    return seen.begun, _not_closed(opened, found[1])
+
+
+def _not_closed(opening: str, closing: str) -> str:
+    return f"the {opening} of this line is not closed; write {closing} where it ends"
 
 
 def _quote(seen: _Seen, _: re.Match[str]) -> tuple[int, str]:
@@ -148,14 +153,20 @@ def _no_key(seen: _Seen, _: re.Match[str]) -> tuple[int, str]:
     before = seen.before()
     if before and not _KEY.match(seen.text(before)):
         return _lacks_colon(seen, before)
+    if before and seen.indent(before) > seen.indent(seen.line):
+        return before, f"{_quoted(seen, before)} is indented deeper than the lines that follow"
     return _not_understood(seen)
 
 
 def _no_value(seen: _Seen, found: re.Match[str]) -> tuple[int, str]:
     if found[1] != "-":
         return seen.line, f"a value cannot begin with {found[1]}; remove it, or put the value in quotes"
-    opened = seen.open_before()
-    return (opened, _NOT_CLOSED) if opened else _not_understood(seen)
+    if not seen.text(seen.line).startswith("-"):
+        return seen.line, _LIST
+    for opening, closing in ("[]", "{}"):
+        if opened := seen.open_before(opening, closing):
+            return opened, _not_closed(opening, closing)
+    return _not_understood(seen)
 
 
 def _alias(seen: _Seen, found: re.Match[str]) -> tuple[int, str]:
@@ -182,14 +193,17 @@ _WORDS: Sequence[tuple[str, Words]] = (
     (r"expected <block end>, but found '(.+)'", _block),
     ("expected '<document start>'", _no_key),
     (r"expected the node content, but found '(.+)'", _no_value),
-    ("sequence entries are not allowed", _says("a list begins below its key, or is written as [a, b]")),
+    ("sequence entries are not allowed", _says(_LIST)),
     ("found unexpected (end of stream|document separator)", _quote),
     ("expected alphabetic or numeric character", _name),
     ("found undefined alias '(.*)'", _alias),
     ("determine a constructor|undefined tag handle|expected URI|expected '!'", _tag),
     ("unknown escape character|escape sequence", _escape),
     ("found another document", _says("--- begins a second document; a file holds one sweep")),
-    ("chomping or indentation", _says("text after | or > stands in the lines below, deeper than its key")),
+    (
+        "chomping or indentation|expected a comment or a line break",
+        _says("text after | or > stands in the lines below, deeper than its key"),
+    ),
     ("for merging", _says("<< takes a mapping that stands elsewhere in the file, such as *name")),
     ("leading empty lines contain more spaces", _says("empty lines begin with more spaces than the text")),
     ("found duplicate anchor", _says("a name that & gives is there twice; rename one")),

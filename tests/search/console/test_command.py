@@ -13,7 +13,7 @@ import pytest
         (["run"], "Missing argument 'SWEEP'; see python -m search run --help"),
         (["plan", "demo", "--stoer", "x"], "see python -m search plan --help"),
         (["runn", "demo"], "No such command 'runn'"),
-        (["ui", "--port", "x"], "Invalid value for '--port'"),
+        (["ui", "--port", "x"], "Invalid value for '--port': it must be a whole number; see"),
         (["data", "fetch"], "see python -m search data fetch --help"),
         (["status", "demo", "extra"], "see python -m search status --help"),
     ],

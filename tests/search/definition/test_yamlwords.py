@@ -94,6 +94,10 @@ FOREIGN = (
         ("seeds: [0]", "seeds: [0]\n<<: 3", 5, "<< takes a mapping"),
         ("seeds: [0]", "seeds: - 0", 4, "a list begins below its key, or is written as [a, b]"),
         ("seeds: [0]", "seeds: ]", 4, "a value cannot begin with ]"),
+        ("seeds: [0]", "seeds: {a: - 0}", 4, "a list begins below its key"),
+        ("seeds: [0]", "seeds: {a:", 4, "the { of this line is not closed"),
+        ("name: tiny", "  name: tiny", 1, "is indented deeper than the lines that follow"),
+        ("    methods: {standard: {}}", "    methods: > {standard: {}}", 8, "text after | or >"),
         ("name: tiny", "[a]: b", 1, "a list or a mapping cannot be a key"),
     ],
 )
