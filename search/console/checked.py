@@ -43,6 +43,7 @@ def store_check(
         from search.definition.source import sweep_name
         from search.records.checking import check_sweep, left_behind, mend_sweep
         from search.records.existing import existing_store
+        from search.records.reading import damage_line
 
         place = existing_store(store)
         if mend and place.name != str(store):
@@ -63,7 +64,7 @@ def store_check(
         else:
             for each in findings:
                 done = f"mended: {each.mended}" if each.mended else f"--mend {each.mending}"
-                print(printable(f"{each.path} {each.wrong}; lost is {each.lost}; {done}"))
+                print(printable(damage_line(each.path, each.wrong, each.lost, done)))
             for path in left:
                 removed = "; it is removed" * mend
                 print(printable(f"{path} was left by a killed process; nothing is lost{removed}"))
