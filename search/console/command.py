@@ -78,11 +78,11 @@ def refusals() -> Iterator[None]:
             raise _ended(str(error), 2) from None
         except RunError as error:
             raise _ended(str(error), 1) from None
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         # An interrupt in the middle of an `exec` of text, as in every import of a dataclass, stays noted in
         # CPython, and `python -m` then ends as if nobody had caught it. The next `exec` takes the note away.
         exec("")
-        raise _ended(INTERRUPTED, 1) from None
+        raise _ended("; ".join([INTERRUPTED, *map(str, error.args)]), 1) from None
 
 
 def _ended(why: str, status: int) -> typer.Exit:

@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
+
+from search.console.command import refusals
 
 
 @pytest.mark.parametrize(
@@ -44,3 +47,13 @@ def act():
 sys.exit(carry_out(app))
 """
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == status
+
+
+def test_an_interrupt_says_what_it_knows(capsys: pytest.CaptureFixture[str]) -> None:
+    for error, told in ((KeyboardInterrupt(), ""), (KeyboardInterrupt("all is durable"), "; all is durable")):
+        with pytest.raises(typer.Exit) as ended, refusals():
+            raise error
+        assert ended.value.exit_code == 1
+        assert (
+            capsys.readouterr().err == f"dropattack: interrupted; run the same command again to go on{told}\n"
+        )
