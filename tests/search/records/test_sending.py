@@ -1,6 +1,5 @@
 """Group commit to a bucket: fewer writes than results, in order, each once; told when they are durable."""
 
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -266,73 +265,3 @@ def test_a_driver_killed_between_leaves_a_prefix_from_which_the_next_goes_on(
     for record in goes_on.records:
         report(goes_on, [record], range(len(record.epochs) + 1, 6))
     assert [len(record.epochs) for record in nodes.store("a").journal(SWEEP).records] == [5] * 3
-
-
-@pytest.mark.parametrize("settled_first", [True, False])
-def test_an_interrupt_during_the_last_wait_ends_it_and_says_what_is_durable(settled_first: bool) -> None:
-    """The store is away, and requests to it would be tried again for ever."""
-    gave_up, tries = threading.Event(), threading.Semaphore(0)
-
-    def write(first: int, lines: bytes) -> None:
-        if first == 1:
-            return
-        tries.release()
-        assert gave_up.wait(PATIENCE_SECONDS), "nobody said that it is over"
-        raise RemoteError("the store is away")
-
-    def interrupt() -> None:
-        assert tries.acquire(timeout=PATIENCE_SECONDS)
-        until(lambda: len(sending._changed._waiters) > 0)  # type: ignore[attr-defined]  # threading's own
-        signal.pthread_kill(main, signal.SIGINT)
-
-    main = threading.get_ident()
-    sending = Sending(write, lambda now: gave_up.set() if now else gave_up.clear())
-    told = "the last 2 entries of the journal have not reached the store; what they record is trained again"
-    watcher = threading.Thread(target=interrupt)
-
-    def record() -> None:
-        with sending.gathering():
-            sending.add(1, b"a\n")
-            sending.settle(wait=True)
-            watcher.start()
-            sending.add(2, b"b\n")
-            sending.add(3, b"c\n")
-            if settled_first:
-                sending.settle(wait=True)
-
-    with pytest.raises(KeyboardInterrupt) as ended:
-        record()
-    watcher.join()
-    assert ended.value.args == (told,)
-    until(lambda: all(thread.name != "journal" for thread in threading.enumerate()))
-
-
-def test_a_bucket_that_is_given_up_tries_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "FIRST_PATIENCE_SECONDS", 1e6)
-    bucket = open_bucket(Address.parse("memory://sending/given-up"))
-    tried, raised = threading.Semaphore(0), list[Exception]()
-
-    def away(name: str, request: object) -> None:
-        tried.release()
-        raise remote._PassingError("away")
-
-    def put() -> None:
-        try:
-            bucket.put("x", b"")
-        except RemoteError as error:
-            raised.append(error)
-
-    monkeypatch.setattr(bucket, "_try", away)
-    thread = threading.Thread(target=put, daemon=True)
-    thread.start()
-    for _ in range(2):
-        assert tried.acquire(timeout=PATIENCE_SECONDS)
-    bucket.give_up(True)
-    thread.join(PATIENCE_SECONDS)
-    assert [str(error).partition(",")[0] for error in raised] == ["away"]
-    put()
-    assert len(raised) == 2, "nor is what comes later"
-    bucket.give_up(False)
-    monkeypatch.undo()
-    bucket.put("x", b"y")
-    assert bucket.read("x") == b"y"
