@@ -34,7 +34,7 @@ from search.console.options import (
     TrackingOption,
     VersionOption,
 )
-from search.console.remarks import changed_code, say_all
+from search.console.remarks import changed_code, edited_file, say_all
 from search.console.reported import report
 from search.console.slurm import slurm
 
@@ -182,10 +182,10 @@ def status(sweep: AnySweepName = "", store: StoreOption = STORE, as_json: JsonOp
         from search.console import presentation, standings
         from search.console.terminal import print_json, terminal
         from search.definition.source import sweep_name
+        from search.records.existing import existing_store
         from search.records.notes import VERDICT
-        from search.records.store import Store
 
-        place = Store(store)
+        place = existing_store(store)
         if not sweep:
             if as_json:
                 print_json(standings.plain_standings(place))
@@ -200,7 +200,9 @@ def status(sweep: AnySweepName = "", store: StoreOption = STORE, as_json: JsonOp
         else:
             total, running = found.status.total, found.running
             presentation.show_status(terminal(), found.sweep, found.records, total, running, verdict)
-        say_all([*place.remarks.values(), *changed_code(place, found.sweep)])
+        say_all(
+            [*place.remarks.values(), *edited_file(sweep, found.sweep), *changed_code(place, found.sweep)]
+        )
 
 
 app.command()(report)
@@ -224,10 +226,10 @@ def best(
         from search.console.best import best_yaml, show_best
         from search.console.terminal import print_json, terminal
         from search.definition.source import sweep_name
-        from search.records.store import Store
+        from search.records.existing import existing_store
         from search.results.usable import usable
 
-        place, name = Store(store), sweep_name(sweep)
+        place, name = existing_store(store), sweep_name(sweep)
         definition, found = place.recorded(name), usable(place, name)
         if not found:
             raise UsageError(f"{name} has no complete trial yet, and so nothing to use; run it first")
@@ -241,7 +243,7 @@ def best(
             from search.results import registering
 
             say_all(registering.register(place, name, data, tracking_uri, register))
-        say_all(place.remarks.values())
+        say_all([*place.remarks.values(), *edited_file(sweep, definition)])
 
 
 @app.command()
@@ -259,16 +261,16 @@ def robustness(
     with refusals():
         from search.console import presentation
         from search.definition.source import sweep_name
-        from search.records.store import Store
+        from search.records.existing import existing_store
         from search.results.reporting import report_sweep
         from search.results.under_attack import evaluate_sweep
 
-        name, place = sweep_name(sweep), Store(store)
+        name, place = sweep_name(sweep), existing_store(store)
         shown = presentation.show_attacked, presentation.show_attack
         done = evaluate_sweep(name, place, data, attacks, tracking_uri, *shown)
         say_all(done.remarks)
         print(report_sweep(name, place, tracking_uri))
-        say_all(place.remarks.values())
+        say_all([*place.remarks.values(), *edited_file(sweep, place.recorded(name))])
 
 
 for light in (sweeps, workloads, methods, targets, doctor, init, ui, slurm):

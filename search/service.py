@@ -108,8 +108,9 @@ def _run(
         engine = engine_now()
         failed = failed_from_outside(engine.records) if retry_failed else []
         left = engine.left or bool(failed)
-        remarks = [*ready.remarks, *elsewhere.left_out, *remarks_on_code(journal.apart, ready.code)]
+        remarks = [*ready.remarks, *elsewhere.left_out]
         if left:
+            remarks += remarks_on_code(journal.apart, ready.code, store.code(sweep.name))
             remarks += [*meanwhile.remarks, *engine.remarks, *remarks_on_definition(asked, data)]
         for remark in remarks:
             show_line(console, remark)

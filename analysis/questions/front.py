@@ -18,13 +18,15 @@ def front(records: Records) -> pd.DataFrame:
     """Every searched configuration by its means over the searched seeds, and which are on the front.
 
     A configuration is on its workload's front if no other one has a mean at least as good in every aim and a
-    better one in some. Controls are no candidates; plain training is.
+    better one in some. Controls are no candidates; plain training is. Plain training that no stage searched,
+    and that a confirmation ran as what it compares with, is there by its means over the fresh seeds.
 
     Returns:
         One row per configuration with a value of every aim, those of the front first, of these the best first
         by the first aim: the columns of `Records.spelling`, `CONFIGURATION`, ``configuration`` (for people),
         ``n`` (seeds), ``rank`` (0 on the front), ``keeps`` (whether it keeps to the constraints), ``best``
-        (whether it is the best by the rule), ``fresh`` (whether a confirmation ran it), ``run_id``,
+        (whether it is the best by the rule), ``plain`` (whether it is plain training), ``searched`` (whether
+        a stage searched it), ``fresh`` (whether a confirmation ran it), ``run_id``,
         ``trials`` (their rows), and of each aim's column ``C``: ``C`` (mean), ``C_low`` and ``C_high`` (95 %
         interval), and ``test_…`` with its ends, on fresh seeds where there are any. Empty where a sweep has
         one aim.
@@ -40,9 +42,14 @@ def front(records: Records) -> pd.DataFrame:
     searched = one_per_training(trials[~fresh].dropna(subset=columns))
     again = dict(tuple(one_per_training(trials[fresh]).groupby(CONFIGURATION)))
     short = beyond(records) if records.rule.constraints else {}
+    own = dict(tuple(searched.groupby(CONFIGURATION)))
+    plain = {name for name, each in {**again, **own}.items() if records.plain(each).all()}
+    compared = {name: again[name].dropna(subset=columns) for name in plain & again.keys() - own.keys()}
     found = [
-        _row(records, own, again.get(name), columns) | {"keeps": not short.get(str(name), 0.0)}
-        for name, own in searched.groupby(CONFIGURATION, sort=True)
+        _row(records, each, again.get(name), columns)
+        | {"keeps": not short.get(str(name), 0.0), "plain": name in plain, "searched": name in own}
+        for name, each in sorted({**own, **compared}.items())
+        if len(each)
     ]
     if not found:
         return pd.DataFrame()

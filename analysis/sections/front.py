@@ -35,10 +35,12 @@ def front_lines(records: Records) -> dict[str, list[str]]:
         return {}
     found = {}
     for workload, own in table.groupby("workload", sort=True):
-        shown = rows(own[(own["rank"] == 0) | own["best"]])
+        shown = rows(own[(own["rank"] == 0) | own["best"] | own["plain"]])
         lines = [f"Front of {', '.join(map(_short, aims))}, means on validation:"]
         for row in shown:
-            told = f"{_told(row, aims)}, n = {row['n']}: {row['configuration']}"
+            seeds = f"n = {row['n']}{' fresh seeds' * (not row['searched'])}"
+            behind = ", which is not on the front" * bool(row["rank"] and not row["best"])
+            told = f"{_told(row, aims)}, {seeds}: {row['configuration']}{behind}"
             lines.append(f"{'*' if row['best'] else ' '} {told}")
         found[str(workload)] = [*lines, f"* {_rule(records, own)}"]
     return found
@@ -85,11 +87,12 @@ def _figure(workload: str, own: pd.DataFrame, aims: list[Metric], records: Recor
     ]
     count = int((own["rank"] == 0).sum())
     limits = " Dotted lines are constraints." if records.rule.constraints else ""
+    more = limits + _unsearched(own)
     return Figure(
         f"front-{workload}",
         f"{workload}: the front",
         "Means over the searched seeds on validation, with 95 % t intervals from three seeds on. Letters "
-        f"mark the front, the star marks the best by the rule, all others are grey.{limits}",
+        f"mark the front, the star marks the best by the rule, all others are grey.{more}",
         "These means chose the front and flatter it: quote the test columns, on fresh seeds if any.",
         f"{len(own)} configurations by {' and '.join(map(_short, aims))}; {count} of them are on the front.",
         partial(front_figure, own, aims, records.rule.constraints),
@@ -127,9 +130,16 @@ def _table(table: pd.DataFrame, aims: list[Metric], records: Records) -> Table:
         columns = columns[1:]
     caption = (
         "Means over seeds with 95 % t intervals from three seeds on. Validation chose the front and the "
-        "best; test values took no part."
+        f"best; test values took no part.{_unsearched(table)}"
     )
     return Table("front", "On the front", caption, table, columns, shown=int((~hidden).sum()))
+
+
+def _unsearched(table: pd.DataFrame) -> str:
+    """What to say of a point that no stage searched."""
+    if table["searched"].all():
+        return ""
+    return " Plain training, which no stage searched, is by its fresh seeds."
 
 
 def _on_test(metric: Metric) -> Metric:

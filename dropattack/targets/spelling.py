@@ -8,6 +8,8 @@ import re
 from dropattack.errors import UsageError
 
 INPUT = "input"
+_MOST_DIGITS = 1000
+"""The digits of a number in a name that decide its order; Python refuses to read several thousand."""
 
 
 def parse_targets(text: str) -> tuple[str, ...]:
@@ -50,4 +52,5 @@ def canonical_targets(text: str) -> str:
 
 def natural_order(name: str) -> list[tuple[int, int | str]]:
     """A sort key for names that orders numbers by value: ``conv2.w`` before ``conv10.w``."""
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part]
+    parts = (part for part in re.split(r"(\d+)", name) if part)
+    return [(0, int(part[:_MOST_DIGITS])) if part.isdecimal() else (1, part) for part in parts]

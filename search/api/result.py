@@ -14,6 +14,7 @@ from dropattack import UsageError
 from dropattack.imported import given_only
 from search.api.sweep import Sweep
 from search.definition.schema import check_schema
+from search.records.existing import existing_store
 from search.records.mirrored import folder_of
 from search.records.record import Record, State
 from search.records.store import Store
@@ -100,9 +101,9 @@ class Result:
         """Reads what is recorded of a sweep, without running it.
 
         Raises:
-            UsageError: It has not been run, or cannot be read.
+            UsageError: There is no store, or the sweep has not been run or cannot be read.
         """
-        place = Store(folder_of(store))
+        place = existing_store(folder_of(store))
         return cls(Sweep.of(place.recorded(name)), place)
 
     @cached_property

@@ -13,6 +13,7 @@ from search.console.terminal import terminal
 from search.definition import sweep as definition
 from search.definition.source import sweep_name
 from search.engine.plan import Plan, plan_sweep
+from search.records.existing import existing_store
 from search.records.mirrored import folder_of
 from search.records.store import Store
 from search.service import run_sweep
@@ -92,10 +93,10 @@ def status(sweep: definition.Sweep | str | Path, store: str | Path = "runs") -> 
         store: Folder of all records, or its address, such as ``s3://bucket/prefix``.
 
     Raises:
-        UsageError: It has not been run, or cannot be read.
+        UsageError: There is no store, or the sweep has not been run or cannot be read.
     """
     name = sweep.name if isinstance(sweep, definition.Sweep) else sweep_name(str(sweep))
-    return standing_of(Store(folder_of(store)), name)
+    return standing_of(existing_store(folder_of(store)), name)
 
 
 def _root(data: str | Path | None) -> Path:

@@ -41,9 +41,9 @@ def ui(
     """Open MLflow's web interface on the records of a store, or optuna-dashboard on a sweep's; no login."""
     with refusals():
         from search.definition.source import sweep_name
-        from search.records.store import Store
+        from search.records.existing import existing_store
 
-        place, name = Store(store), sweep_name(sweep) if sweep else ""
+        place, name = existing_store(store), sweep_name(sweep) if sweep else ""
         command, addresses, more = (_dashboard if optuna else _mlflow)(place, name, port)
         for line in addresses:
             print(line, flush=True)

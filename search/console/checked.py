@@ -42,9 +42,10 @@ def store_check(
         from search.console.terminal import print_json
         from search.definition.source import sweep_name
         from search.records.checking import check_sweep, left_behind, mend_sweep
-        from search.records.store import Store
+        from search.records.existing import existing_store
+        from search.records.reading import damage_line
 
-        place = Store(store)
+        place = existing_store(store)
         if mend and place.name != str(store):
             raise UsageError(
                 f"{place.name} cannot be mended in its bucket; copy it into a folder, mend that, and copy "
@@ -63,7 +64,7 @@ def store_check(
         else:
             for each in findings:
                 done = f"mended: {each.mended}" if each.mended else f"--mend {each.mending}"
-                print(printable(f"{each.path} {each.wrong}; lost is {each.lost}; {done}"))
+                print(printable(damage_line(each.path, each.wrong, each.lost, done)))
             for path in left:
                 removed = "; it is removed" * mend
                 print(printable(f"{path} was left by a killed process; nothing is lost{removed}"))
@@ -87,10 +88,11 @@ def store_copy(
     """Copy a store between a folder and s3://, gs:// or az://; TO must be empty."""
     with refusals():
         from search.records.copying import copy_store
+        from search.records.existing import existing_store
         from search.records.store import Store
 
         to = Store(target)
-        count = copy_store(Store(source), to)
+        count = copy_store(existing_store(source), to)
         print(printable(f"{count} {'sweep' if count == 1 else 'sweeps'} copied to {to.name}"))
 
 
@@ -98,15 +100,11 @@ def _known(store: "Store", asked: Sequence[str]) -> list[str]:
     """The sweeps to check.
 
     Raises:
-        UsageError: There is no store, or no such sweep in it.
+        UsageError: The store has no such sweep.
     """
-    from dropattack import UsageError
     from dropattack.errors import unknown
 
-    sweeps = store.root / "sweeps"
-    if not sweeps.is_dir():
-        raise UsageError(f"there is no store {store.name}; name another --store")
-    there = sorted(path.name for path in sweeps.iterdir() if path.is_dir())
+    there = sorted(path.name for path in (store.root / "sweeps").glob("*") if path.is_dir())
     for name in asked:
         if name not in there:
             raise unknown("sweep", name, there)

@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -53,6 +54,8 @@ def answer(app: typer.Typer, words: Sequence[str] | None = None) -> int:
         return _refused(_words(error))
 
 
+_NO_NUMBER = re.compile(r"Input should be a valid integer[^;]*")
+"""What typer says, in words of another library, of an option that is no number."""
 _LONGEST = 2_000
 """The most characters of a printed line, which may quote the request."""
 
@@ -75,11 +78,11 @@ def refusals() -> Iterator[None]:
             raise _ended(str(error), 2) from None
         except RunError as error:
             raise _ended(str(error), 1) from None
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         # An interrupt in the middle of an `exec` of text, as in every import of a dataclass, stays noted in
         # CPython, and `python -m` then ends as if nobody had caught it. The next `exec` takes the note away.
         exec("")
-        raise _ended(INTERRUPTED, 1) from None
+        raise _ended("; ".join([INTERRUPTED, *map(str, error.args)]), 1) from None
 
 
 def _ended(why: str, status: int) -> typer.Exit:
@@ -98,6 +101,7 @@ def say(line: str) -> None:
 def _words(error: Exception) -> str:
     """What is wrong, and which help to read; empty if the help has been shown already."""
     wrong = " ".join(getattr(error, "format_message", error.__str__)().split()).rstrip(".")
+    wrong = _NO_NUMBER.sub("it must be a whole number", wrong)
     context: typer.Context | None = getattr(error, "ctx", None)
     command = context.command_path if context else "dropattack"
     return f"{wrong}; see {command} --help" if wrong else ""

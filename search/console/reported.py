@@ -10,7 +10,7 @@ import typer
 
 from search.console.command import refusals
 from search.console.options import DATA, STORE, DataOption, FormatOption, StoreOption, TrackingOption
-from search.console.remarks import changed_code, say_all
+from search.console.remarks import changed_code, edited_file, say_all
 
 if TYPE_CHECKING:
     from search.records.store import Store
@@ -51,10 +51,10 @@ def report(
     with refusals():
         from dropattack import UsageError
         from search.definition.source import sweep_name
-        from search.records.store import Store
+        from search.records.existing import existing_store
 
         wanted = [name.strip() for name in formats.split(",")]
-        place, first = Store(store), sweep_name(sweeps[0])
+        place, first = existing_store(store), sweep_name(sweeps[0])
         others = _further_sweeps(place, sweeps[1:]) if landscape else sweeps[1:]
         if others:
             from search.results.comparing import report_comparison
@@ -64,8 +64,11 @@ def report(
                 raise UsageError(
                     f"{asked} is for the report of one sweep, not of {1 + len(others)}; leave it out"
                 )
-            print(report_comparison([first, *map(sweep_name, others)], place, wanted, tracking_uri))
+            names = [first, *map(sweep_name, others)]
+            print(report_comparison(names, place, wanted, tracking_uri))
             say_all(place.remarks.values())
+            for source, name in zip([sweeps[0], *others], names, strict=True):
+                say_all(edited_file(source, place.recorded(name)))
             return
         for option, value in (("--points", points), ("--examples", examples)):
             if value is not None and not landscape:
@@ -81,7 +84,8 @@ def report(
                 watch(place, first, write)
         else:
             print(write())
-        say_all([*place.remarks.values(), *changed_code(place, place.recorded(first))])
+        ran = place.recorded(first)
+        say_all([*place.remarks.values(), *edited_file(sweeps[0], ran), *changed_code(place, ran)])
 
 
 def _further_sweeps(store: "Store", words: Sequence[str]) -> list[str]:

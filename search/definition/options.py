@@ -18,6 +18,12 @@ def default_options(name: str) -> dict[str, dict[str, Any]]:
     return {section: each.to_dict() for section, each in zip(SECTIONS, settings, strict=True)}
 
 
+def place_of_settings(stage: Stage, workload: str) -> str:
+    """Where a mistake in a workload's settings was written: in a stage only if that sets any of its own."""
+    own = any(getattr(stage, section) for section in SECTIONS)
+    return f"stage {stage.name!r}, {workload}" if own else workload
+
+
 def splits_of(sweep: Sweep, stage: Stage, workload: str) -> list[str]:
     """Every value of ``training.split`` in a stage's trials."""
     usual = default_options(workload)["training"]["split"]

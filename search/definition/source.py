@@ -9,7 +9,7 @@ from dropattack.errors import shortened, unknown
 from dropattack.imported import give
 from search.definition.schema import check_schema
 from search.definition.sweep import NAME, NAME_RULE, Sweep
-from search.definition.yamlfile import SUFFIXES, read_yaml
+from search.definition.yamlfile import SUFFIXES, read_text, read_yaml
 from trainables.sealing import CHECKSUM
 
 
@@ -64,16 +64,17 @@ def read_source(source: str) -> Any:
     if path.suffix in SUFFIXES:
         if not _is_file(path):
             raise UsageError(f"there is no sweep file {shortened(source)!r}")
-        try:
-            raw = read_yaml(path.read_text(encoding="utf-8"), source)
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{source} cannot be read: {error}") from None
+        raw = read_yaml(read_text(source), source)
         if isinstance(raw, dict):  # a store's own sweep.json has a checksum; an edited copy need not
             raw.pop(CHECKSUM, None)
         return raw
     if source in bundled_sweeps():
         text = (resources.files("search") / "sweeps" / f"{source}.yaml").read_text(encoding="utf-8")
         return read_yaml(text, source)
+    if path.name != source or _is_file(path):
+        raise UsageError(
+            f"{shortened(source)!r} is no sweep file: the names of those end in {', '.join(SUFFIXES)}"
+        )
     raise unknown("sweep", source, bundled_sweeps())
 
 

@@ -217,7 +217,11 @@ class Sweep(_Model):
     @classmethod
     def _short_forms(cls, raw: Any) -> Any:
         """Reads ``workload: x`` as ``workloads: [x]``."""
-        if isinstance(raw, dict) and "workload" in raw and "workloads" not in raw:
+        if isinstance(raw, dict) and "workload" in raw:
+            if "workloads" in raw:
+                raise ValueError("it has workload and workloads; keep one of the two")
+            if isinstance(raw["workload"], list):
+                raise ValueError("workload names one; write workloads for several")
             raw = {**raw, "workloads": [raw["workload"]]}
             del raw["workload"]
         return raw

@@ -47,8 +47,31 @@ def load_sweep(source: str, overrides: Mapping[str, Any] | None = None, scale: s
         if path != "summary" and not is_part(path)
     ]
     if told and isinstance(raw.setdefault("summary", ""), str):
-        raw["summary"] = f"{raw['summary']} Changed: {', '.join(told)}.".strip()
+        raw["summary"] = f"{raw['summary']} {_CHANGED}{', '.join(told)}.".strip()
     return parse_sweep(raw, source)
+
+
+_CHANGED = "Changed: "
+"""Begins the sentence of a summary that lists what a run changed of its file."""
+
+
+def changes_in(summary: str) -> dict[str, Any]:
+    """What a run changed of its file, by dotted path, as the summary of the sweep that ran lists it.
+
+    Examples:
+        >>> changes_in('Does it help? Changed: seeds=[0, 1], stages.search.search.trials=5.')
+        {'seeds': [0, 1], 'stages.search.search.trials': 5}
+    """
+    found: dict[str, Any] = {}
+    _, _, left = summary.rpartition(_CHANGED)
+    while "=" in left:
+        path, _, left = left.partition("=")
+        try:
+            found[path], end = json.JSONDecoder().raw_decode(left)
+        except ValueError:  # words of the summary's own
+            return {}
+        left = left[end:].removeprefix(", ")
+    return found
 
 
 def parse_sweep(raw: Any, source: str = "sweep") -> Sweep:

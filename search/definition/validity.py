@@ -12,7 +12,7 @@ from search.definition.aims import check_aims
 from search.definition.confirming import check_confirmation
 from search.definition.options import default_options, option_spaces
 from search.definition.sampling import check_sampling
-from search.definition.searches import Confirm, Sampling, Search
+from search.definition.searches import Confirm, Grid, Sampling, Search
 from search.definition.size import check_options, check_size
 from search.definition.space import Interval, Scalar, Space, bounds, combinations, witnesses
 from search.definition.sweep import SECTIONS, Stage, Sweep
@@ -43,7 +43,23 @@ def check_meaning(sweep: Sweep) -> None:
         try:
             _check_stage(sweep, stage, index)
         except UsageError as error:
-            raise UsageError(f"stage {stage.name!r}: {error}") from None
+            raise UsageError(f"{_place(sweep, stage, str(error))}: {error}") from None
+
+
+def _place(sweep: Sweep, stage: Stage, wrong: str) -> str:
+    """Where a mistake was written that shows in a stage: the stage, or the keys that all stages share.
+
+    It is in the latter if plain training in place of all that the stage sets of its own has the same mistake.
+    """
+    search = Sampling(kind="random", trials=1) if isinstance(stage.search, Sampling) else Grid()
+    known = tuple(name for name in stage.workloads if name in sweep.workloads)
+    shared = Stage(name=stage.name, workloads=known, search=search, methods={"standard": ({},)})
+    try:
+        _check_stage(sweep, shared, 0)
+    except UsageError as error:
+        if str(error) == wrong:
+            return "top level"
+    return f"stage {stage.name!r}"
 
 
 def _check_stage(sweep: Sweep, stage: Stage, index: int) -> None:

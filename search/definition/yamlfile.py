@@ -5,6 +5,8 @@ expand to.
 """
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -12,6 +14,7 @@ from typing_extensions import override
 
 from dropattack import UsageError
 from dropattack.errors import shortened
+from search.definition.yamlwords import PlainError, in_words
 
 SUFFIXES = (".yaml", ".yml", ".json")
 """How names of sweep files end."""
@@ -39,6 +42,13 @@ class _Loader(yaml.SafeLoader):
         self._open: list[str] = []
 
     @override
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError, TypeError):
+            raise _wrong("this value is not what its tag, which begins with !!, says it is", node) from None
+
+    @override
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's own have no types
         before = self._values
@@ -62,8 +72,8 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-def _wrong(problem: str, at: Any) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=at.start_mark)
+def _wrong(problem: str, at: Any) -> PlainError:
+    return PlainError(problem=problem, problem_mark=at.start_mark)
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -75,7 +85,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
             raise _wrong("a list or a mapping cannot be a key", key)
         name = loader.construct_object(key)
         if name in own:
-            raise _wrong(f"key {name!r} is there twice", node)
+            raise _wrong(f"key {name!r} is there twice; keep one of the two", key)
         own.add(name)
     loader.flatten_mapping(node)
     return {
@@ -90,13 +100,14 @@ def _whole(loader: _Loader, node: yaml.ScalarNode) -> int:
     return int(value)
 
 
-_MOST_DIGITS = 80
-"""The most characters of a number, in any base, that may be below the bound."""
-
 _Loader.yaml_constructors = {  # none of sets, ordered mappings, pairs and bytes, which no key takes
     tag: build
     for tag, build in yaml.SafeLoader.yaml_constructors.items()
-    if tag is None or tag.rpartition(":")[2] not in ("set", "omap", "pairs", "binary")
+    if tag is None or tag.rpartition(":")[2] not in ("set", "omap", "pairs", "binary", "timestamp")
+}
+_Loader.yaml_implicit_resolvers = {  # a date is text, as in YAML 1.2
+    first: [(tag, form) for tag, form in forms if not tag.endswith(":timestamp")]
+    for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 _Loader.add_constructor("tag:yaml.org,2002:int", _whole)
@@ -115,15 +126,67 @@ def read_yaml(text: str, source: str) -> Any:
         source: Where it is from, for messages.
 
     Raises:
-        UsageError: It is not valid YAML, a mapping has a key twice, a date or number is invalid, or it is
-            larger than any sweep.
+        UsageError: It is not valid YAML, a mapping has a key twice, a number is invalid, or it is larger than
+            any sweep. The message names the line and what to write instead.
     """
     if len(text) > _LONGEST:
         raise UsageError(f"{source} has {len(text):,} characters; a sweep file may have at most {_LONGEST:,}")
     try:
         return yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
-        told = (
-            str(error) if isinstance(error, yaml.YAMLError | ValueError) else f"a value is invalid: {error}"
-        )
-        raise UsageError(f"{source} is not valid YAML: {shortened(' '.join(told.split()), 400)}") from None
+    except yaml.YAMLError as error:
+        line, told = in_words(error, text)
+        where = f"{source}, line {line}" if "\n" in text.strip() else source
+        raise UsageError(f"{where}: not valid YAML: {shortened(' '.join(told.split()), 400)}") from None
+
+
+def read_text(source: str) -> str:
+    """The text of a file.
+
+    Raises:
+        UsageError: It cannot be read, or is no text in UTF-8.
+    """
+    try:
+        return Path(source).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UsageError(
+            f"{source} cannot be read: line {line} is no text in UTF-8; save the file as UTF-8"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{source} cannot be read: {error.strerror}") from None
+
+
+def line_of(source: str, keys: Sequence[int | str], raw: Any) -> int:
+    """The line of a file, from 1, in which a place of its plain values begins.
+
+    Args:
+        source: A file that was read, or another name of what was.
+        keys: Keys and positions that lead there; the last ones may be missing in the file.
+        raw: The plain values. If they differ from the file's there, as after ``--set``, there is no line.
+
+    Returns:
+        0 where there is none.
+    """
+    if Path(source).suffix not in SUFFIXES or not keys:
+        return 0
+    try:
+        text = read_text(source)
+        node: Any = yaml.compose(text, Loader=_Loader)
+        now: Any = read_yaml(text, source)
+    except (UsageError, yaml.YAMLError):
+        return 0
+    line = 0
+    for key in keys:
+        entries = node.value if isinstance(node, yaml.MappingNode | yaml.SequenceNode) else []
+        if isinstance(node, yaml.SequenceNode):
+            found = [(each, each) for each in entries[key : key + 1]] if isinstance(key, int) else []
+        else:
+            found = [(name, each) for name, each in entries if name.value == str(key)]
+        if not found or not isinstance(now, dict | list) or not isinstance(raw, dict | list):
+            break
+        try:
+            now, raw = now[key], raw[key]  # type: ignore[index]  # the kind fits
+        except (LookupError, TypeError):
+            return 0
+        line, node = found[0][0].start_mark.line + 1, found[0][1]
+    return line if now == raw else 0

@@ -23,19 +23,24 @@ def sweep_code(sweep: Sweep) -> SweepCode:
     }
 
 
-def remarks_on_code(apart: Iterable[Record], code: SweepCode) -> list[str]:
-    """Lines on which modules differ from those that trained the records.
+def remarks_on_code(apart: Iterable[Record], code: SweepCode, last: SweepCode) -> list[str]:
+    """Lines, before something trains, on which modules differ from those that trained the records.
 
     Example: ``mine.py differs from what 6 records were trained with; they stay under the old code``.
+
+    Args:
+        apart: The records of other code.
+        code: The code as it is now.
+        last: The code that the sweep last ran with. If it is this one, that run has said how it differs.
     """
     counts: Counter[tuple[str, ...]] = Counter()
     unknown = 0
     for record in apart:
         now = expected(code, record.trial) or {}
-        if record.trial.code:
-            counts[tuple(map(_file, changed(record.trial.code, now)))] += 1
-        else:
+        if not record.trial.code:
             unknown += 1
+        elif code != last:
+            counts[tuple(map(_file, changed(record.trial.code, now)))] += 1
     remarks = [
         f"{' and '.join(files)} {'differs' if len(files) == 1 else 'differ'} from what {_records(count)} "
         f"trained with; {'it stays' if count == 1 else 'they stay'} under the old code"

@@ -113,8 +113,11 @@ def _check_stage(old: Sweep, new: Sweep, before: Stage, after: Stage) -> None:
             raise _mixes(new, f"{method} in stage {before.name!r}")
         spaces += [(f"{method} in stage {before.name!r}", *pair) for pair in zip(narrow, wide, strict=False)]
     for section in SECTIONS:
-        what = f"{section} in stage {before.name!r}"
-        spaces.append((what, old.section(before, section), new.section(after, section)))
+        own = {*getattr(before, section), *getattr(after, section)}
+        pair = old.section(before, section), new.section(after, section)
+        for what, is_own in ((section, False), (f"{section} in stage {before.name!r}", True)):
+            then, now = ({n: d for n, d in space.items() if (n in own) == is_own} for space in pair)
+            spaces.append((what, then, now))
     for what, space, wider in spaces:
         for name in sorted(space.keys() ^ wider.keys()):
             raise _mixes(new, f"{name} of {what} ({_said(space, name)}, now {_said(wider, name)})")

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from dropattack import UsageError
-from search.definition.options import default_options, option_spaces, splits_of
+from search.definition.options import default_options, option_spaces, place_of_settings, splits_of
 from search.definition.space import Space, combinations
 from search.definition.sweep import Stage, Sweep
 from trainables.recipe.batches import check_last_batch
@@ -33,7 +33,7 @@ def check_last_batches(sweep: Sweep, root: Path) -> None:
             try:
                 _check(sweep, stage, workload, root)
             except UsageError as error:
-                raise UsageError(f"stage {stage.name!r}, {workload}: {error}") from None
+                raise UsageError(f"{place_of_settings(stage, workload)}: {error}") from None
 
 
 def _check(sweep: Sweep, stage: Stage, workload: str, root: Path) -> None:

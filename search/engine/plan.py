@@ -118,7 +118,9 @@ def plan_sweep(
     stages = [replace(stage, seconds=estimator.seconds(portions)) for stage, portions in planned]
     apart = [] if ready.journal is None else ready.journal.apart
     remarks = [*ready.remarks, *store.remarks.values(), *elsewhere.left_out]
-    remarks += [*remarks_on_code(apart, ready.code), *estimator.remarks]
+    if any(stage.left for stage in stages):
+        remarks += remarks_on_code(apart, ready.code, store.code(sweep.name))
+    remarks += estimator.remarks
     remarks += [remark for proposer in proposers for remark in proposer.remarks]
     return Plan(stages, [*remarks, *remarks_on_definition(asked, data)], estimate)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dropattack import UsageError
-from search.definition.options import default_options, option_spaces, splits_of
+from search.definition.options import default_options, option_spaces, place_of_settings, splits_of
 from search.definition.space import bounds, combinations
 from search.definition.sweep import Stage, Sweep
 from trainables.data.dataset import Data
@@ -35,7 +35,7 @@ def check_recipes(sweep: Sweep, root: Path) -> None:
             try:
                 _check(sweep, stage, workload, root)
             except UsageError as error:
-                raise UsageError(f"stage {stage.name!r}, {workload.name}: {error}") from None
+                raise UsageError(f"{place_of_settings(stage, workload.name)}: {error}") from None
 
 
 def _check(sweep: Sweep, stage: Stage, workload: Workload, root: Path) -> None:

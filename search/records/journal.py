@@ -23,6 +23,7 @@ from search.records.identity import written_identity
 from search.records.mirrored import refresh_sweep, sending_to
 from search.records.reading import EPOCH, RETRIES, read_records
 from search.records.record import Record, State, same_result
+from search.records.redaction import without_credentials
 from trainables.recipe.measured import Metrics
 from trainables.trial import Trial
 
@@ -211,7 +212,8 @@ class Journal:
     def finish(
         self, record: Record, state: State, reason: str = "", reused_from: str = "", former: str = ""
     ) -> None:
-        """Closes a record for good."""
+        """Closes a record for good, its reason without credentials."""
+        reason = without_credentials(reason)
         texts = {"reason": reason, "reused_from": reused_from, "former": former}
         attributes = {name: text for name, text in texts.items() if text}
         self._log.close(record, attributes, state)

@@ -122,8 +122,8 @@ def sending_to(journal: Path) -> Sending | None:
     Returns:
         Nothing where the file is the journal itself.
     """
-    entries = entries_of(journal)
-    if entries is None:
+    mirror, entries = mirror_of(journal), entries_of(journal)
+    if mirror is None or entries is None:
         return None
     copied = 0
 
@@ -139,7 +139,8 @@ def sending_to(journal: Path) -> Sending | None:
             os.fsync(file.fileno())
         copied = size + len(lines)
 
-    return Sending(write)
+    mirror.bucket.give_up(False)
+    return Sending(write, mirror.bucket.give_up)
 
 
 def _same_store(mirror: Mirror) -> None:

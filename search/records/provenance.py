@@ -14,7 +14,7 @@ from pathlib import Path
 
 from search.definition.notify import KEY
 from search.definition.sweep import Sweep
-from search.records.redaction import without_credentials
+from search.records.redaction import takes_a_secret, without_credentials
 
 CLIENT_CODE = "DROPATTACK_CLIENT_CODE"
 """Environment variable in which `dropattack submit` names a job's commit; what it uploads has none."""
@@ -135,11 +135,15 @@ def command_line(arguments: Sequence[str]) -> str:
     program = Path(next(iter(arguments), "") or "python")
     start = ["python", "-m", program.parent.name] if program.name == "__main__.py" else [program.name]
     home = os.path.expanduser("~").rstrip("/")  # noqa: PTH111  Path.home() may raise
-    return " ".join(_word(word, home) for word in [*start, *map(_without_secrets, arguments[1:])])
+    return " ".join(_word(word, home) for word in [*start, *_without_secrets(arguments[1:])])
 
 
-def _without_secrets(word: str) -> str:
-    return without_credentials(_ADDRESS.sub(r"\1***", word))
+def _without_secrets(words: Sequence[str]) -> list[str]:
+    before = ["", *words]
+    return [
+        "***" if takes_a_secret(option) else without_credentials(_ADDRESS.sub(r"\1***", word))
+        for option, word in zip(before, words, strict=False)
+    ]
 
 
 def _word(word: str, home: str) -> str:

@@ -37,6 +37,11 @@ CHECK = "`dropattack store check` says what is lost, and mends"
 """What every line about damage ends with."""
 
 
+def damage_line(path: Path, wrong: str, lost: str, then: str = CHECK) -> str:
+    """A line about a damaged file: what is wrong with it, what is lost, and what to do."""
+    return f"{path} {wrong}; lost is {lost}; {then}"
+
+
 def read_records(path: Path) -> list[Record]:
     """All records of a journal, in order; none where there is no journal.
 

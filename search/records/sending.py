@@ -9,6 +9,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+_LAST_SECONDS = 2.0
+"""How long a write that is under way has for its answer once nobody waits any longer."""
+
 
 class Sending:
     """Lines on their way to a journal.
@@ -17,12 +20,16 @@ class Sending:
 
     Args:
         write: Makes lines durable, given the number of the first one; raises what keeps it from that.
+        give_up: Called with true where nobody waits any longer: what fails is then not to be tried again.
     """
 
-    def __init__(self, write: Callable[[int, bytes], None]) -> None:
+    def __init__(
+        self, write: Callable[[int, bytes], None], give_up: Callable[[bool], object] = lambda now: None
+    ) -> None:
         self._write = write
+        self._give_up = give_up
         self._changed = threading.Condition()
-        self._gathers = False
+        self._gathers = self._left = False
         self._gathered: list[bytes] = []
         self._thread: threading.Thread | None = None
         self._first, self._added, self._sent = 0, 0, 0
@@ -63,13 +70,15 @@ class Sending:
 
         Raises:
             Exception: What ended a write.
+            KeyboardInterrupt: One came during the last wait, which ends at once; it says what is durable.
         """
         self._gathers = True
         try:
             yield
         finally:
             self._gathers = False
-            self._wait()
+            if not self._left:
+                self._wait()
 
     def when_sent(self, action: Callable[[], object]) -> None:
         """Does something once all lines that were added so far are durable: now, or in a later `settle`."""
@@ -98,8 +107,21 @@ class Sending:
 
     def _wait(self) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._thread is None)
+            try:
+                self._changed.wait_for(lambda: self._thread is None)
+            except KeyboardInterrupt:
+                self._left = True
+                self._give_up(True)
+                self._changed.wait_for(lambda: self._thread is None, _LAST_SECONDS)
+                raise KeyboardInterrupt(self._durable()) from None
             self._check()
+
+    def _durable(self) -> str:
+        """What is durable, for whoever does not wait."""
+        if not (missing := self._added - self._sent):
+            return "all that was recorded is durable"
+        entries = "entry of the journal has" if missing == 1 else "entries of the journal have"
+        return f"the last {missing:,} {entries} not reached the store; what they record is trained again"
 
     def _check(self) -> None:
         if self._error is not None:

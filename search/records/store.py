@@ -35,7 +35,7 @@ from search.records.notes import (
     write_sealed,
 )
 from search.records.provenance import Provenance, Run, noted
-from search.records.reading import CHECK, content_of
+from search.records.reading import CHECK, content_of, damage_line
 from search.records.record import Record, State
 from trainables.disk import model_path
 from trainables.recipe.measured import Metrics
@@ -205,10 +205,9 @@ class Store:
         path = self.folder(sweep.name) / CODE.file
         lost = now is None and not writable
         if lost and any(has_own_code(record.trial, path in self.remarks) for record in journal.records):
-            raise UsageError(
-                f"{path} is {'damaged' if path in self.remarks else 'gone'}; lost is {CODE.lost}; "
-                f"`dropattack run {sweep.name}` notes it anew, and {CHECK}"
-            )
+            wrong = f"is {'damaged' if path in self.remarks else 'gone'}"
+            anew = f"`dropattack run {sweep.name}` notes it anew, and {CHECK}"
+            raise UsageError(damage_line(path, wrong, CODE.lost, anew))
         return journal
 
     def code(self, name: str) -> SweepCode:
@@ -294,14 +293,14 @@ class Store:
             return read_note(self.folder(name), note)
         except DamagedNoteError as error:
             path = self.folder(name) / note.file
-            self._go_on(path, f"{path} is damaged: it {error}; lost is {note.lost}; {CHECK}")
+            self._go_on(path, damage_line(path, f"is damaged: it {error}", note.lost))
             return None
 
     def note(self, name: str, note: Note[_T], value: _T) -> None:
         """Writes a note; that one was damaged is a remark."""
         if (aside := write_note(self.folder(name), note, value)) is not None:
             path = self.folder(name) / note.file
-            self._go_on(path, f"{path} was damaged and is kept as {aside.name}; lost is {note.lost}; {CHECK}")
+            self._go_on(path, damage_line(path, f"was damaged and is kept as {aside.name}", note.lost))
 
     def _go_on(self, path: Path, line: str) -> None:
         """Takes note of a damaged file that is gone on without, once."""

@@ -32,10 +32,10 @@ WARM_START = ["run", "demo", "--set", "stages.search.search.warm_start=[elsewher
         ),
         (WARM_START, "unknown sweep in warm_start 'elsewhere'"),
         (["plan", "demmo"], "did you mean 'demo'"),
-        (["report", "demo"], "has not been run"),
-        (["status", "demo"], "has not been run"),
-        (["robustness", "demo", "--attacks", "fgsm:0.1"], "has not been run"),
-        (["ui"], "run a sweep first"),
+        (["report", "demo"], "there is no store runs"),
+        (["status", "demo"], "there is no store runs"),
+        (["robustness", "demo", "--attacks", "fgsm:0.1"], "there is no store runs"),
+        (["ui"], "run a sweep there first"),
         (["targets", "digits"], "did you mean 'digits-lenet5'"),
         (["data", "fetch", "minst"], "did you mean 'mnist'"),
     ],
@@ -60,7 +60,8 @@ def test_a_wrong_request_gets_one_line_and_status_2_and_starts_nothing(
 
 @pytest.mark.heavy
 @pytest.mark.parametrize(
-    ("arguments", "message"), [(WARM_START, "unknown sweep in warm_start"), (["ui"], "run a sweep first")]
+    ("arguments", "message"),
+    [(WARM_START, "unknown sweep in warm_start"), (["ui"], "run a sweep there first")],
 )
 def test_a_process_of_its_own_says_no_more(tmp_path: Path, arguments: list[str], message: str) -> None:
     """Nor do the libraries that it imports."""

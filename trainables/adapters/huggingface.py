@@ -4,6 +4,7 @@ import hashlib
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing_extensions import override
 from dropattack import UsageError
 from dropattack.errors import first_line, unknown
 from trainables import vision
+from trainables.adapters.hub import kept_off, why_unreached
 from trainables.adapters.images import ImageFolder, Pictures, Source
 from trainables.adapters.table import Table
 from trainables.adapters.texts import Texts
@@ -115,16 +117,23 @@ class HuggingFace:
     def _load(self, root: Path) -> Mapping[str, Any]:
         library: Any = vision.datasets()
         folder = root / self._source
+        unreached = "" if folder.is_dir() else why_unreached(self._source)
         try:
             if folder.is_dir():
                 found = _of_folder(library, folder)
             else:
-                found = library.load_dataset(self._source, self._configuration or None)
+                with kept_off(library) if unreached else nullcontext():
+                    found = library.load_dataset(self._source, self._configuration or None)
         except UsageError:
             raise
         except Exception as error:  # the library's own, and those of what it connects with
             if folder.is_dir():
                 raise UsageError(f"{folder} cannot be read as a data set ({first_line(error)})") from error
+            if unreached:
+                raise UsageError(
+                    f"there is no folder {folder}, and Hugging Face cannot be reached for {self._source!r} "
+                    f"({unreached}); name a folder, or fetch it once where there is a network"
+                ) from error
             raise UsageError(
                 f"there is no folder {folder}, and Hugging Face does not offer {self._source!r} "
                 f"({first_line(error)})"

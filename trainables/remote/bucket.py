@@ -6,6 +6,7 @@ process.
 """
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -63,8 +64,16 @@ class Bucket:
         self.address = address
         self._objects = objects
         self._answered = False
+        self._given_up = threading.Event()
         self._versions: dict[str, tuple[str, str]] = {}
         """Tag and version of objects that this process has looked at: Google replaces by version alone."""
+
+    def give_up(self, now: bool) -> None:
+        """Tries no request again that fails, those under way included; or, where not ``now``, tries again."""
+        if now:
+            self._given_up.set()
+        else:
+            self._given_up.clear()
 
     def put(self, name: str, content: bytes | Path) -> str:
         """Writes an object, whatever was there; returns its tag."""
@@ -258,7 +267,8 @@ class Bucket:
         return f"there is no bucket {bucket} for {self.address}; make it, or name another --store"
 
     def _attempts(self) -> "_Attempts":
-        return _Attempts(PATIENCE_SECONDS if self._answered else FIRST_PATIENCE_SECONDS)
+        patience = PATIENCE_SECONDS if self._answered else FIRST_PATIENCE_SECONDS
+        return _Attempts(patience, self._given_up)
 
 
 class _PassingError(Exception):
@@ -270,13 +280,15 @@ class _Attempts:
 
     Args:
         patience: Seconds after which to give up.
+        given_up: Set where nothing is to be tried again.
 
     Attributes:
         number: Number of the present attempt, from 1.
     """
 
-    def __init__(self, patience: float) -> None:
+    def __init__(self, patience: float, given_up: threading.Event) -> None:
         self.number = 1
+        self._given_up = given_up
         self._end = time.monotonic() + patience
         self._pause = _FIRST_PAUSE_SECONDS
 
@@ -284,11 +296,10 @@ class _Attempts:
         """Waits for the next attempt.
 
         Raises:
-            RemoteError: The patience is used up.
+            RemoteError: The patience is used up, or nothing is to be tried again.
         """
-        if time.monotonic() + self._pause > self._end:
+        if time.monotonic() + self._pause > self._end or self._given_up.wait(self._pause):
             raise RemoteError(f"{error}, tried {self.number} times") from None
-        time.sleep(self._pause)
         self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
         self.number += 1
 

@@ -7,21 +7,20 @@ from typing_extensions import override
 
 from analysis.contest import Contest
 from search.definition.searches import Confirm
-from search.engine.proposers.base import Before, Proposal, Proposer, Scope
-from search.engine.proposers.confirm import Asked, control_of, options_of
+from search.engine.proposers.base import Before, Proposal, Scope
+from search.engine.proposers.confirm import Asked, Confirming, control_of, options_of
 from search.records.record import Record, State
 from trainables.trial import Trial
 
 
-class ArmsProposer(Proposer):
+class ArmsProposer(Confirming):
     """The best configuration of each stage before, plain training among them, beside controls.
 
     Controls belong to the arm that is compared with the best of the others; see `analysis.contest.Contest`.
     """
 
     def __init__(self, scope: Scope, search: Confirm) -> None:
-        super().__init__(scope)
-        self._search = search
+        super().__init__(scope, search)
         sweep = scope.sweep
         earlier = itertools.takewhile(lambda stage: stage is not scope.stage, sweep.stages)
         self._stages = {
@@ -35,11 +34,6 @@ class ArmsProposer(Proposer):
     def total(self) -> int:
         """The most trials that there can be: arms may share a configuration, which may also be a control."""
         return (len(self._stages) + len(self._search.controls)) * len(self._search.seeds)
-
-    @override
-    def ready(self, before: Before) -> bool:
-        """The best configurations are known only when all stages before are done."""
-        return all(record.finished for records in before for record in records)
 
     @override
     def propose(self, records: list[Record], before: Before) -> Proposal | None:

@@ -22,12 +22,21 @@ Asked = tuple[str, Mapping[str, Any], Options]
 """Method, hyperparameters and options of a trial without a seed."""
 
 
-class ConfirmProposer(Proposer):
-    """The best configurations of the stages before, beside their baselines and controls, on fresh seeds."""
+class Confirming(Proposer):
+    """Trains again what the stages before found, and so waits for their end."""
 
     def __init__(self, scope: Scope, search: Confirm) -> None:
         super().__init__(scope)
         self._search = search
+
+    @override
+    def ready(self, before: Before) -> bool:
+        """The best configurations are known only when all stages before are done."""
+        return all(record.finished for records in before for record in records)
+
+
+class ConfirmProposer(Confirming):
+    """The best configurations of the stages before, beside their baselines and controls, on fresh seeds."""
 
     @property
     @override
@@ -36,11 +45,6 @@ class ConfirmProposer(Proposer):
         search = self._search
         baselines = search.top if self._settings_vary() else 1
         return (baselines + search.top * (1 + len(search.controls))) * len(search.seeds)
-
-    @override
-    def ready(self, before: Before) -> bool:
-        """The best configurations are known only when all stages before are done."""
-        return all(record.finished for records in before for record in records)
 
     @override
     def propose(self, records: list[Record], before: Before) -> Proposal | None:

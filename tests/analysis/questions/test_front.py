@@ -132,6 +132,37 @@ def test_the_report_and_the_terminal_say_the_same() -> None:
     assert set(tested.values()) == {"fresh seeds"}
 
 
+@pytest.mark.parametrize("robust", [0.1, -0.1])
+def test_plain_training_that_only_a_confirmation_ran_is_told_beside_the_front(robust: float) -> None:
+    """It is what the verdict compares with, and what it may recommend."""
+    records = _records(
+        {**SELECT, "metrics": ["accuracy", ROBUST], "constraints": ["accuracy >= 0.8"]}, 4, True
+    )
+    plain = records.trials["method"] == "standard"
+    trials = records.trials[~plain | (records.trials["stage"] == "confirm")].reset_index(drop=True)
+    plain = trials["method"] == "standard"
+    trials[f"valid_{ROBUST}"] += 10 * robust * plain
+    records = synthetic.records(trials, sweep=records.sweep, select=records.select)
+    table = front(records)
+    (row,) = table[table["plain"]].to_dict("records")
+    assert len(table) == 9
+    assert (row["n"], row["searched"], row["fresh"]) == (3, False, True)
+    for column in ("valid_accuracy", f"valid_{ROBUST}", f"test_{ROBUST}"):
+        assert row[column] == pytest.approx(trials.loc[plain, column].mean())
+    on_front = robust > 0
+    assert (row["rank"] == 0) == on_front
+    (line,) = [line for line in front_lines(records)["digits-lenet5"] if "standard" in line]
+    assert "n = 3 fresh seeds: " in line
+    assert line.endswith(", which is not on the front") != on_front
+    found = section(records)
+    assert found is not None
+    for part in found.parts:
+        assert "Plain training, which no stage searched, is by its fresh seeds." in str(part)
+    whole = section(_records(confirmed=True))
+    assert whole is not None
+    assert not any("which no stage searched" in str(part) for part in whole.parts)
+
+
 def test_what_keeps_to_the_constraints_is_recommended_where_plain_training_does_not() -> None:
     """Plain training has 0.92; attacks of ε 1 have 0.94, and more under attack as well."""
     (verdict,) = verdicts(_records({**SELECT, "constraints": ["accuracy >= 0.93"]}))

@@ -19,6 +19,7 @@ def step(model, targets, **task):
 
 def test_names_have_one_order():
     assert parse_targets(" conv10.w + conv2.w+input ") == ("input", "conv2.w", "conv10.w")
+    assert parse_targets("a²+a10+a9+a" + "1" * 5000) == ("a9", "a10", "a" + "1" * 5000, "a²")
     assert canonical_targets("b+a+input") == canonical_targets("input+a+b") == "input+a+b"
 
 

@@ -60,7 +60,7 @@ def test_one_key_is_set_and_the_others_stay() -> None:
         ("sedes", [1], "unknown key 'sedes'; did you mean 'seeds'"),
         ("seeds", 3, "seeds: must be a list"),
         ("stages.serch.search.trials", 3, "set stages.serch.search.trials: unknown stage 'serch'"),
-        ("stages.search.search.trials", 0, r"stages\.search\.search\.trials: .*greater than or equal to 1"),
+        ("stages.search.search.trials", 0, r"stages\.search\.search\.trials: .*at least 1"),
         ("training.epochz", 3, "unknown training option 'epochz'"),
         ("name.first", "a", "set name.first: 'first' is not inside a mapping"),
     ],

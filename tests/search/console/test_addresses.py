@@ -103,8 +103,8 @@ def test_a_short_absence_is_waited_out(
     monkeypatch.setattr(bucket, "FIRST_PATIENCE_SECONDS", 60.0)
     server.faults = [REFUSED]
     done = command("status", "--store", f"s3://{BUCKET}/in")
-    assert (done.exit_code, server.faults) == (0, [])
-    assert "no sweep has been run in s3://bucket/in" in done.output.replace("\n", " ")
+    assert (done.exit_code, server.faults) == (2, [])
+    assert "there is no store s3://bucket/in" in done.output.replace("\n", " ")
     assert objects() == []
 
 
@@ -122,7 +122,7 @@ def test_a_store_is_copied_read_and_not_mended_at_an_address(
     assert "1 sweep checked: all files are whole" in command("store", "check", "--store", address).output
     for words, said in (
         (("store", "copy", "runs", address), f"{address} holds something already"),
-        (("store", "copy", "nowhere", "new"), "nowhere has no sweep to copy"),
+        (("store", "copy", "nowhere", "new"), "there is no store nowhere"),
         (("store", "check", "--mend", "--store", address), f"store copy {address} FOLDER"),
     ):
         done = command(*words)

@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
+
+from search.console.command import refusals
 
 
 @pytest.mark.parametrize(
@@ -13,7 +16,7 @@ import pytest
         (["run"], "Missing argument 'SWEEP'; see python -m search run --help"),
         (["plan", "demo", "--stoer", "x"], "see python -m search plan --help"),
         (["runn", "demo"], "No such command 'runn'"),
-        (["ui", "--port", "x"], "Invalid value for '--port'"),
+        (["ui", "--port", "x"], "Invalid value for '--port': it must be a whole number; see"),
         (["data", "fetch"], "see python -m search data fetch --help"),
         (["status", "demo", "extra"], "see python -m search status --help"),
     ],
@@ -44,3 +47,13 @@ def act():
 sys.exit(carry_out(app))
 """
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == status
+
+
+def test_an_interrupt_says_what_it_knows(capsys: pytest.CaptureFixture[str]) -> None:
+    for error, told in ((KeyboardInterrupt(), ""), (KeyboardInterrupt("all is durable"), "; all is durable")):
+        with pytest.raises(typer.Exit) as ended, refusals():
+            raise error
+        assert ended.value.exit_code == 1
+        assert (
+            capsys.readouterr().err == f"dropattack: interrupted; run the same command again to go on{told}\n"
+        )

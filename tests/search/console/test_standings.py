@@ -104,7 +104,8 @@ def test_programs_get_the_same(command: Command, store: Store) -> None:
     assert found["whole"] == whole
 
 
-def test_a_store_without_sweeps_says_how_to_get_one(command: Command) -> None:
+def test_a_store_without_sweeps_says_how_to_get_one(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "runs" / "sweeps").mkdir(parents=True)
     said = command("status")
     assert (said.exit_code, said.stdout) == (
         0,

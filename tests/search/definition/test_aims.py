@@ -63,7 +63,7 @@ def test_one_metric_is_written_as_before() -> None:
         ({**PLAIN, "weights": {"accuracy": 1, "losss": 1}}, r"weights: .*'losss'; did you mean 'loss'"),
         ({**PLAIN, "weights": {"accuracy": 1}}, r"weights lacks loss; give it one, or 0 to leave it out"),
         ({**PLAIN, "weights": {"accuracy": 0, "loss": 0}}, r"all weights are 0"),
-        ({**PLAIN, "weights": {"accuracy": -1, "loss": 1}}, r"weights.accuracy: .*greater than or equal"),
+        ({**PLAIN, "weights": {"accuracy": -1, "loss": 1}}, r"weights.accuracy: .*at least 0"),
         ({**BOTH, "constraints": ["accuracy >= 97"]}, r"must be between 0 and 1, not 97; .*97 % as 0.97"),
         ({**BOTH, "constraints": [f"{PGD} >= 45"]}, rf"{PGD} must be between 0 and 1, not 45"),
         ({"metrics": ["accuracy", "pass"], "weights": {"accuracy": 1, "pass": 1}}, r"did you mean 'passes'"),

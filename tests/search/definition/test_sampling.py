@@ -64,7 +64,7 @@ def test_options_and_their_defaults_are_those_of_optuna(name: str, theirs: type)
         ({"kind": "random", "seed": 8}, r"search\.sampler: unknown key 'seed'"),
         ({"kind": "qmc", "qmc_type": "hamilton"}, r"unknown value 'hamilton'; did you mean 'halton'"),
         ({"kind": "nsga2", "population_size": 60}, r"first 60 trials at random.*lower population_size"),
-        ({"kind": "nsga2", "crossover_prob": 2}, r"crossover_prob: .*less than or equal to 1"),
+        ({"kind": "nsga2", "crossover_prob": 2}, r"crossover_prob: .*at most 1"),
         ({"kind": "cmaes", "use_separable_cma": True, "lr_adapt": True}, "cannot go with lr_adapt"),
     ],
 )

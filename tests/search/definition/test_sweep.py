@@ -55,7 +55,7 @@ GRID = "stages.sensitivity.methods.dropattack"
         ("stages.sensitivity.search", "gird", r"stages.sensitivity.search: .*'gird'; did you mean 'grid'"),
         ("stages.search.search", "optuna", r"stages.search.search.trials: is missing"),
         ("stages.sensitivity.methods.dropattack", [], r"the space of dropattack is empty"),
-        ("seeds", 5, r"seeds: must be a list, such as \[0, 1\]"),
+        ("seeds", 5, r"seeds: must be a list of whole numbers, such as \[0, 1\]"),
         ("stages", {}, r"stages: must be a list"),
         ("seeds.0", 3, r"lists are set as a whole"),
         ("select.metric", "nope", r"select.metric"),
@@ -76,6 +76,58 @@ def test_what_is_wrong_is_said_in_one_line(path: str, value: Any, message: str) 
     with pytest.raises(UsageError, match=message) as error:
         load_sweep("demo", {path: value})
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("training.epochz", 2, "unknown training option 'epochz'; did you mean 'epochs'?"),
+        ("training.learning_rate", -1, "training.learning_rate: learning_rate must be ≥ 0, not -1"),
+        ("training.robustness", "fgsm", "training.robustness: "),
+        ("training.best_by", "loss", "training.best_by is what the sweep selects by"),
+        ("training.train_size", {"low": 1, "high": 100, "step": 7}, "training.train_size: steps of 7"),
+        ("data.scales", 2, "unknown data option 'scales'"),
+        ("model.hidden1", 0, "model.hidden1: "),
+    ],
+)
+@pytest.mark.parametrize("stage", ["baseline", "sensitivity", "search"])
+def test_a_mistake_is_told_where_it_was_written(key: str, value: Any, message: str, stage: str) -> None:
+    """A key that all stages share is no mistake of the first one."""
+    changes = {"scales": {}, key: value}
+    with pytest.raises(UsageError) as shared:
+        load_sweep("demo", changes)
+    assert str(shared.value).startswith(f"demo: top level: {message}")
+    section, name = key.split(".")
+    with pytest.raises(UsageError) as own:
+        load_sweep("demo", {f"stages.{stage}.{section}": {name: value}})
+    assert str(own.value).startswith(f"demo: stage '{stage}': {message}")
+
+
+def test_a_mistake_of_shared_keys_beside_a_stage_is_told_with_the_stage() -> None:
+    with pytest.raises(UsageError, match=r"stage 'search': asha needs one number of training.epochs"):
+        load_sweep("demo", {"training.epochs": [2, 3]})
+    for key, value in (
+        ("stages.confirm.search.seeds", [0]),
+        ("stages.confirm.workloads", ["mnist-lenet5"]),
+        ("stages.confirm.methods", {"standard": {"rounds": 0}}),
+        ("stages.confirm.exclude", [{"epsilon": 1}]),
+    ):
+        with pytest.raises(UsageError, match=r"^demo: stage 'confirm': "):
+            load_sweep("demo", {key: value})
+    for key, value in (
+        ("search.search.seeds", 9),
+        ("search.workloads", ["mnist-lenet5"]),
+        ("search.methods.standard", {"rounds": 0}),
+        ("baseline.exclude", [{"epsilon": 1}]),
+    ):
+        with pytest.raises(UsageError, match=rf"^demo: stage '{key.partition('.')[0]}': "):
+            load_sweep("demo", {f"stages.{key}": value})
+
+
+def test_a_range_that_all_stages_share_is_told_at_the_top_level() -> None:
+    stage = {"name": "a", "search": {"kind": "optuna", "trials": 2}, "methods": {"fgsm": {}}}
+    with pytest.raises(UsageError, match=r"^demo: top level: training.learning_rate: "):
+        load_sweep("demo", {"training.learning_rate": {"low": -1, "high": 1}, "stages": [stage]})
 
 
 def test_methods_that_cannot_be_compiled_are_refused_before_anything_starts() -> None:
@@ -104,11 +156,12 @@ def test_numbers_are_read_as_people_write_them_and_no_key_is_overwritten(tmp_pat
     assert parse_override("a=-2.5E+2") == ("a", -250.0)
     assert parse_override("a=.5e1") == ("a", 5.0)
     assert parse_override("a=e3") == ("a", "e3")
+    assert parse_override("a=2020-13-45") == ("a", "2020-13-45")
     path = tmp_path / "twice.yaml"
     path.write_text("name: a\nname: b\n", encoding="utf-8")
     with pytest.raises(UsageError, match="key 'name' is there twice"):
         load_sweep(str(path))
-    for broken in ("[1", "9" * 5000, "2020-13-45"):
+    for broken in ("[1", "9" * 5000, "!!int a"):
         with pytest.raises(UsageError, match="not valid YAML"):
             parse_override(f"training.epochs={broken}")
 

@@ -2,17 +2,21 @@
 
 import itertools
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from dropattack import UsageError, registry
+from search import session
 from search.definition.sweep import Sweep
 from search.definition.sweepfile import parse_sweep
 from search.engine.code import sweep_code
 from search.engine.engine import Engine
 from search.engine.plan import Plan, plan_sweep
 from search.records.store import Store
+from search.service import run_sweep
 from tests.search.journals import resealed
 from tests.search.simulation import Driver
 from trainables.trainable import StackTrainable
@@ -155,10 +159,26 @@ def test_an_edit_gives_new_trials_and_says_so(own: Own, tmp_path: Path, edit: st
     assert len({r.key for r in after.records} & {r.key for r in before.records}) == 8 - of_own - of_other
     again = store.journal(own.sweep())
     assert (len(again.records), len(again.apart)) == (8, of_own + of_other)
+    assert plan(own, store).remarks == [], "nothing is left to train"
+    further = own.sweep().model_copy(update={"seeds": (0, 1)})
+    assert plan_sweep(further, store, own.folder).remarks == [], "the run before has said it"
 
     own.write(part, FILES[part])
     assert left(plan(own, store)) == {"perceptron": 0, "digits-lenet5": 0}, "the old code has its old records"
     assert {r.key for r in run(own, store).records} == {r.key for r in before.records}
+
+
+def test_a_run_with_nothing_left_does_not_repeat_it(
+    own: Own, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "finish_sweep", lambda *_: (tmp_path / "report.html", ""))
+    store, shown = Store(tmp_path / "runs"), StringIO()
+    run(own, store)
+    own.edit("helper", "nn.ReLU()", "nn.Tanh()")
+    run(own, store)
+    assert store.journal(own.sweep()).apart
+    assert not run_sweep(own.sweep(), store, own.folder, Console(file=shown)).trained
+    assert "differs" not in shown.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -43,15 +43,19 @@ def test_extensions_are_welcome(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"training": {"epochs": 5}}, r"epochs of training in stage 'grid' \(9, now 5\);"),
+        ({"training": {"epochs": 5}}, r"epochs of training \(9, now 5\);"),
         (
             {"training": {"epochs": 9, "learning_rate": 0.1}},
-            r"learning_rate of training in stage 'grid' \(not set, now 0.1\);",
+            r"learning_rate of training \(not set, now 0.1\);",
         ),
-        ({"training": {}}, r"epochs of training in stage 'grid' \(9, now not set\);"),
+        ({"training": {}}, r"epochs of training \(9, now not set\);"),
         (
             {"model": {"hidden1": [60, 120]}},
-            r"hidden1 of model in stage 'grid' \(not set, now \[60, 120\]\);",
+            r"hidden1 of model \(not set, now \[60, 120\]\);",
+        ),
+        (
+            {"stages": _stages(search={"training": {"epochs": 3}})},
+            r"epochs of training in stage 'search' \(9, now 3\);",
         ),
         ({"seeds": [1, 0, 2][:1]}, "seeds"),
         ({"select": {"metric": "loss"}}, "select"),

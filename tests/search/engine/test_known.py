@@ -246,7 +246,7 @@ def test_what_a_stage_fixes_or_leaves_out_stays_as_it_is(tmp_path: Path) -> None
             lambda: _of_papers("papers", epsilon={"low": 0.1, "high": 2}),
             "the paper's best has dropattack.epsilon = 5.0, outside of the stage's space",
         ),
-        (lambda: _of_papers([{"papers": 0}]), "enqueue.papers: Input should be greater than or equal to 1"),
+        (lambda: _of_papers([{"papers": 0}]), "enqueue.papers: must be at least 1, not 0"),
         (lambda: _of_papers([{"papers": 1, "tops": 2}]), "unknown key 'tops'; valid: papers"),
         (lambda: _of_papers("paper"), "enqueue: "),
     ],

@@ -104,12 +104,20 @@ def test_plan_and_run_refuse_it_before_the_start(
     tmp_path: Path, flat: str, training: dict[str, Any], model: dict[str, Any], named: str
 ) -> None:
     definition, store = sweep(flat, training, model), Store(tmp_path / "runs")
-    with pytest.raises(UsageError, match=f"stage 'grid', {flat}: {named}") as planned:
+    with pytest.raises(UsageError, match=f"^{flat}: {named}") as planned:
         plan_sweep(definition, store, tmp_path)
     with pytest.raises(UsageError) as ran:
         run_sweep(definition, store, tmp_path, Console(quiet=True))
     assert str(planned.value) == str(ran.value)
     assert not store.root.exists()
+
+
+def test_it_is_told_where_it_was_written(tmp_path: Path, flat: str) -> None:
+    plain = sweep(flat, {"train_size": 129}, {})
+    own = plain.stages[0].model_copy(update={"training": {"train_size": 161, "batch_size": 32}})
+    both = plain.model_copy(update={"training": {"epochs": 1}, "stages": (plain.stages[0], own)})
+    with pytest.raises(UsageError, match=f"^stage 'grid', {flat}: 161 examples"):
+        plan_sweep(both, Store(tmp_path / "runs"), tmp_path)
 
 
 @pytest.mark.parametrize(

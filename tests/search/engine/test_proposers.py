@@ -239,7 +239,7 @@ def test_a_confirmation_runs_plain_training_of_as_many_passes(
 def test_a_confirmation_knows_no_other_controls() -> None:
     confirm = {"kind": "confirm", "seeds": [7], "controls": ["p-two"]}
     with pytest.raises(
-        UsageError, match=r"search\.controls: unknown value 'p-two'; .*equal-passes, same-updates"
+        UsageError, match=r"search\.controls, entry 1: unknown value 'p-two'; .*equal-passes, same-updates"
     ):
         sweep(stages=[_search(), {"name": "confirm", "search": confirm}])
 

@@ -45,6 +45,8 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
             assert said.err.count("\n") == 1, said
             assert len(said.err) < 4000, said
         assert "Traceback" not in said.out + said.err
+        assert "Input should" not in said.err, "pydantic's words"
+        assert "<unicode string>" not in said.err, "PyYAML's words"
         assert "\x1b" not in said.err
         assert not list(here.iterdir())
 

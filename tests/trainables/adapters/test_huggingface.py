@@ -158,7 +158,7 @@ def test_an_edit_is_other_data_and_another_place_is_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ("name", "there is no folder .*, and Hugging Face does not offer 'no/such-data'"),
+        ("name", "there is no folder .*, and Hugging Face cannot be reached for 'no/such-data'"),
         ("empty", "holds neither parquet files nor what save_to_disk writes"),
         ("damaged", "cannot be read as a data set"),
         ("column", "unknown column of reviews 'txt'; did you mean 'text'"),
@@ -189,6 +189,40 @@ def test_what_cannot_be_read_is_one_line(
     with pytest.raises(UsageError, match=message) as caught:
         loaded(HuggingFace(source).texts(**options), tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_hub_that_cannot_be_reached_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its libraries would ask six times; data that were fetched before are read all the same."""
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    library, asked = vision.datasets(), list[str]()
+    offline: list[tuple[bool, bool]] = []
+
+    def info(self: object, name: str, timeout: float) -> None:
+        asked.append(name)
+        assert timeout < 10
+        raise ConnectionError("Name or service not known")
+
+    def load(name: str, configuration: str | None) -> Any:
+        offline.append((constants.HF_HUB_OFFLINE, library.config.HF_HUB_OFFLINE))
+        if name == "fetched/before":
+            return {"train": library.Dataset.from_dict(reviews(0, 40))}
+        raise FileNotFoundError("not in the cache")
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(library.config, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", info)
+    monkeypatch.setattr(library, "load_dataset", load)
+    with pytest.raises(
+        UsageError, match=r"cannot be reached for 'no/data' \(Name or service not known\); name a"
+    ):
+        loaded(HuggingFace("no/data").texts(), tmp_path)
+    assert len(loaded(HuggingFace("fetched/before").texts(), tmp_path).train) > 0
+    assert asked == ["no/data", "fetched/before"]
+    assert offline == [(True, True)] * 2
+    assert not constants.HF_HUB_OFFLINE
+    assert not library.config.HF_HUB_OFFLINE
 
 
 def test_without_the_library_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
