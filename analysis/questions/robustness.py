@@ -19,8 +19,10 @@ _FEW = 6
 
 
 def cases(records: Records) -> dict[str, Case]:
-    """The attacks whose results the records hold, by column of `Records.trials`."""
+    """The attacks whose results the records hold beside clean accuracy, by column of `Records.trials`."""
     trials = records.complete()
+    if CLEAN.column not in trials:
+        return {}
     columns = [c for c in map(str, trials) if c.startswith(_SPLIT) and trials[c].notna().any()]
     found = {c: case for c in columns if (case := Case.of_metric(c)) is not None}
     return dict(sorted(found.items(), key=lambda item: (item[1].transfer, item[1].name, item[1].epsilon)))

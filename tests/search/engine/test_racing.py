@@ -174,7 +174,7 @@ def test_the_sampler_is_told_means_of_the_seeds(tmp_path: Path) -> None:
     [
         ({"seeds": 8}, r"search\.seeds is 8, and the sweep's seeds are 3, 1, 4, 5, 9, 2; list more"),
         ({"seeds": 1}, "a race needs several seeds"),
-        ({"seeds": 0}, "greater than or equal to 1"),
+        ({"seeds": 0}, "must be at least 1"),
         ({"objective": "lower"}, "lower needs seeds: 3 or more of each trial, without a race"),
         ({"objective": "lower", "race": False, "seeds": 2}, "lower needs seeds: 3 or more"),
         ({"objective": "median"}, "unknown value 'median'"),

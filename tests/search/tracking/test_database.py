@@ -171,6 +171,7 @@ def test_mlflows_interface_finds_the_files_of_a_store_that_was_moved(
 
 def test_mlflows_interface_is_not_opened_on_a_damaged_database(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("no database")
+    (tmp_path / "sweeps").mkdir()
     result = CliRunner().invoke(app, ["ui", "--store", str(tmp_path)])
     assert result.exit_code == 2
     assert "mlflow.db is damaged (file is not a database); move it away" in result.stderr
