@@ -61,15 +61,25 @@ def withstood(records: Records) -> dict[str, Withstood]:
     """The answer under attack of every workload whose trained models were attacked."""
     if not cases(records):
         return {}
-    table, signs = under_attack(records), checks(records)
-    fired = signs[signs["finding"].fillna("").ne("")][BY].drop_duplicates().assign(masked=True)
-    table = labelled(table.merge(fired, on=BY, how="left"))
-    table["masked"] = table["masked"].notna()
+    table = labelled(with_masked(under_attack(records), checks(records)))
     return {str(workload): _withstood(group) for workload, group in table.groupby("workload", sort=True)}
 
 
+def with_masked(table: pd.DataFrame, signs: pd.DataFrame) -> pd.DataFrame:
+    """Adds ``masked`` to rows of `under_attack`: whether `checks` found a sign of masked gradients."""
+    fired = signs[signs["finding"].fillna("").ne("")][BY].drop_duplicates().assign(masked=True)
+    merged = table.merge(fired, on=BY, how="left")
+    return merged.assign(masked=merged["masked"].notna())
+
+
 def widest_apart(rows: pd.DataFrame) -> float:
-    """The ε of an attack at which ways to train differ most; its rows are of one workload."""
+    """The ε of an attack at which ways to train differ most, of those not ``masked`` if there are two.
+
+    Args:
+        rows: Of one workload and attack, with ``label`` and ``masked``.
+    """
+    unmasked = rows[~rows["masked"]]
+    rows = unmasked if unmasked["label"].nunique() > 1 else rows
     spread = rows.groupby("epsilon")["mean"].agg(lambda means: means.max() - means.min())
     return float(spread.sort_values(ascending=False, kind="stable").reset_index()["epsilon"].iloc[0])
 
@@ -77,8 +87,7 @@ def widest_apart(rows: pd.DataFrame) -> float:
 def _withstood(group: pd.DataFrame) -> Withstood:
     attack = strongest_first(group)[0]
     rows = group[group["attack"] == attack]
-    unmasked = rows[~rows["masked"]]
-    epsilon = widest_apart(unmasked if unmasked["label"].nunique() > 1 else rows)
+    epsilon = widest_apart(rows)
     ranked = rows[rows["epsilon"] == epsilon].sort_values("mean", ascending=False, kind="stable")
     honest = ranked[~ranked["masked"]]
     if honest.empty:

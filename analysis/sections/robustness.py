@@ -27,7 +27,7 @@ from analysis.questions.robustness import (
     strongest_first,
     under_attack,
 )
-from analysis.questions.withstanding import widest_apart
+from analysis.questions.withstanding import widest_apart, with_masked
 from analysis.records import BASELINE, Metric, Records
 from dropattack.robustness import Case, Check, MaskingVerdict
 
@@ -155,7 +155,7 @@ def _score(case: str) -> Column:
 
 
 def _findings(workload: str, group: pd.DataFrame, attack: str, fired: pd.DataFrame) -> list[str]:
-    reference = _ordered(group[group["attack"] == attack])
+    reference = with_masked(_ordered(group[group["attack"] == attack]), fired)
     epsilon = widest_apart(reference)
     ranked = reference[reference["epsilon"] == epsilon].sort_values("mean", ascending=False, kind="stable")
     scores = ", ".join(
