@@ -285,6 +285,6 @@ def main() -> None:
 
 
 def _overridden(overrides: list[str] | None) -> dict[str, Any]:
-    from search.definition.sweepfile import parse_override
+    from search.definition.overriding import parse_override
 
     return dict(map(parse_override, overrides or []))

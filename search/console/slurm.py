@@ -52,7 +52,8 @@ def slurm(
         import shlex
         import sys
 
-        from search.definition.sweepfile import load_sweep, parse_override
+        from search.definition.overriding import parse_override
+        from search.definition.sweepfile import load_sweep
         from search.submission import slurm as job
         from search.submission.command import check_open, run_words
 

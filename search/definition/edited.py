@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from dropattack import UsageError
+from search.definition.overriding import changes_in, override
 from search.definition.schema import check_schema
-from search.definition.selecting import with_own_metric
 from search.definition.source import read_source
 from search.definition.sweep import SECTIONS, Sweep
-from search.definition.sweepfile import changes_in, override
 
 _WHOLE = ("workloads", "seeds", "select", "limits")
 """Keys that an answer depends on, beside those that are compared entry by entry."""
@@ -35,6 +34,8 @@ def as_it_is_now(source: str, ran: Sweep) -> Sweep:
         now = check_schema(read_source(source), source).recorded
     if now.select == ran.select:
         return now
+    from search.definition.selecting import with_own_metric  # with torch, which few answers need
+
     try:
         return with_own_metric(now)
     except UsageError:  # its workload is not there, and without it nobody knows the metric

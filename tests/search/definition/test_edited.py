@@ -9,8 +9,9 @@ import yaml
 from click.testing import Result
 
 from search.definition.edited import as_it_is_now, differing_keys
+from search.definition.overriding import changes_in, override
 from search.definition.sweep import Sweep
-from search.definition.sweepfile import changes_in, load_sweep, override
+from search.definition.sweepfile import load_sweep
 from search.records.store import Store
 from search.results.under_attack import Attacked
 from tests.search.simulation import Driver, engine

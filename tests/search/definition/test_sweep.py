@@ -7,10 +7,11 @@ import optuna
 import pytest
 
 from dropattack import UsageError
+from search.definition.overriding import parse_override
 from search.definition.source import bundled_sweeps, sweep_name
 from search.definition.space import Interval, Subsets, grid, sample
 from search.definition.sweep import Resources
-from search.definition.sweepfile import load_sweep, parse_override
+from search.definition.sweepfile import load_sweep
 
 GRID = "stages.sensitivity.methods.dropattack"
 
