@@ -7,9 +7,10 @@ from typing import Any, Self
 from dropattack import UsageError
 from dropattack.imported import give
 from search.definition import sweep as definition
+from search.definition.overriding import override
 from search.definition.schema import check_schema
 from search.definition.source import named
-from search.definition.sweepfile import checked, load_sweep, override, parse_sweep
+from search.definition.sweepfile import checked, load_sweep, parse_sweep
 
 
 class Sweep(definition.Sweep):
