@@ -16,9 +16,10 @@ from typer.testing import CliRunner
 from analysis.questions.verdict import verdicts
 from analysis.records import Records
 from search.cli import app
+from search.definition.overriding import parse_override
 from search.definition.searches import Confirm
 from search.definition.sweep import Sweep
-from search.definition.sweepfile import load_sweep, parse_override, parse_sweep
+from search.definition.sweepfile import load_sweep, parse_sweep
 from search.records.record import Record
 from search.records.store import Store
 from tests.analysis.ways import way
