@@ -58,8 +58,7 @@ def scaled(direction: Tensor, size: float | Tensor, length: Tensor) -> tuple[Ten
         The perturbation, a fresh tensor, and the share in [0, 1] of lengths that are zero or not finite. Such
         a gradient has no direction, and its perturbation is zero. The host does not wait for the device.
     """
-    factor = size / length
-    useless = ~(torch.isfinite(factor) & torch.isfinite(length))
+    factor, useless = _factor(size, length)
     return zeroed(direction * factor, useless), useless.to(length.dtype).mean()
 
 
@@ -75,13 +74,18 @@ def scaled_together(directions: Sequence[Tensor], size: float) -> tuple[list[Ten
         and the perturbations are zero then.
     """
     length = joint_norm(directions)
-    factor = size / length
-    useless = ~(torch.isfinite(factor) & torch.isfinite(length))
+    factor, useless = _factor(size, length)
     results = list(torch._foreach_mul(list(directions), factor))
     if not useless.is_cpu or useless:
         for result in results:
             result.masked_fill_(useless, 0)
     return results, useless.to(length.dtype)
+
+
+def _factor(size: float | Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+    """``size / length``, and where it is of no use: at lengths that are zero or not finite."""
+    factor = size / length
+    return factor, ~(torch.isfinite(factor) & torch.isfinite(length))
 
 
 def zeroed(tensor: Tensor, where: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from analysis.questions.answers import NO_EFFECT, Effect
 from analysis.questions.robustness import BY, CLEAN, cases, checks, labelled, strongest_first, under_attack
 from analysis.records import BASELINE, Records
 
-PLAIN = "plain training"
+_PLAIN = "plain training"
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _withstood(group: pd.DataFrame) -> Withstood:
     best = honest.iloc[0]
     plain = ranked[(ranked["setting"] == best["setting"]) & (ranked["method"] == BASELINE)]
     left_out = ranked["masked"] & ((ranked["mean"] > best["mean"]) | ranked.index.isin(plain.index))
-    more = ranked[left_out]["label"].str.replace(BASELINE, PLAIN, n=1, regex=False)
+    more = ranked[left_out]["label"].str.replace(BASELINE, _PLAIN, n=1, regex=False)
     plain = plain[~plain["masked"]]
     is_plain = best["method"] == BASELINE
     return Withstood(
@@ -109,7 +109,7 @@ def _withstood(group: pd.DataFrame) -> Withstood:
 
 
 def _kept(row: pd.Series) -> Kept:
-    name = str(row["label"]).replace(BASELINE, PLAIN, 1)
+    name = str(row["label"]).replace(BASELINE, _PLAIN, 1)
     return Kept(name, float(row["mean"]), float(row["low"]), float(row["high"]))
 
 

@@ -202,7 +202,7 @@ _WORDS: Sequence[tuple[str, Words]] = (
     ("found another document", _says("--- begins a second document; a file holds one sweep")),
     (
         "chomping or indentation|expected a comment or a line break",
-        _says("text after | or > stands in the lines below, deeper than its key"),
+        _says(_TEXT_BELOW),
     ),
     ("for merging", _says("<< takes a mapping that stands elsewhere in the file, such as *name")),
     ("leading empty lines contain more spaces", _says("empty lines begin with more spaces than the text")),

@@ -6,22 +6,8 @@ import pytest
 
 from dropattack import UsageError
 from search.definition.sweepfile import load_sweep
+from tests.search.definition.slips import GOOD, changed, refusal
 
-GOOD = """name: tiny
-workload: digits-lenet5
-training: {epochs: 2, train_size: 200}
-seeds: [0]
-stages:
-  - name: baseline
-    search: grid
-    methods: {standard: {}}
-  - name: search
-    search: {kind: optuna, trials: 4}
-    methods:
-      dropattack: {epsilon: [0.1, 5], targets: input}
-select: {metric: accuracy}
-resources: {cpus: 1}
-"""
 FOREIGN = (
     "Input should",
     "valid integer",
@@ -127,11 +113,7 @@ def test_a_value_of_the_wrong_kind_is_told_by_its_line(
     tmp_path: Path, right: str, wrong: str, line: int, told: str
 ) -> None:
     path = tmp_path / "mine.yaml"
-    assert right in GOOD
-    path.write_text(GOOD.replace(right, wrong, 1), encoding="utf-8")
-    with pytest.raises(UsageError) as refused:
-        load_sweep(str(path))
-    said = str(refused.value)
+    said = refusal(load_sweep, path, changed(right, wrong))
     assert said.startswith(f"{path}, line {line}: ")
     assert told in said
     assert "\n" not in said
@@ -150,10 +132,7 @@ def test_a_value_of_the_wrong_kind_is_told_by_its_line(
 )
 def test_what_stands_in_no_line_has_none(tmp_path: Path, text: str, told: str) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(UsageError) as refused:
-        load_sweep(str(path))
-    assert str(refused.value).startswith(f"{path}: {told}")
+    assert refusal(load_sweep, path, text).startswith(f"{path}: {told}")
 
 
 def test_what_was_set_stands_in_no_line_of_the_file(tmp_path: Path) -> None:

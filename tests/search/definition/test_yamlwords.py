@@ -9,16 +9,8 @@ from dropattack import UsageError
 from search.definition.source import read_source
 from search.definition.yamlfile import read_yaml
 from search.definition.yamlwords import in_words
+from tests.search.definition.slips import GOOD, changed, refusal
 
-GOOD = """name: tiny
-workload: digits-lenet5
-training: {epochs: 2, train_size: 200}
-seeds: [0]
-stages:
-  - name: baseline
-    search: grid
-    methods: {standard: {}}
-"""
 FOREIGN = (
     "mapping value",
     "token",
@@ -103,11 +95,7 @@ FOREIGN = (
 )
 def test_a_slip_is_told_by_its_line(tmp_path: Path, right: str, wrong: str, line: int, told: str) -> None:
     path = tmp_path / "mine.yaml"
-    assert right in GOOD
-    path.write_text(GOOD.replace(right, wrong, 1), encoding="utf-8")
-    with pytest.raises(UsageError) as refused:
-        read_source(str(path))
-    said = str(refused.value)
+    said = refusal(read_source, path, changed(right, wrong))
     assert said.startswith(f"{path}, line {line}: not valid YAML: ")
     assert told in said
     assert not any(word in said for word in FOREIGN)
@@ -130,11 +118,8 @@ def test_one_line_needs_no_number() -> None:
 )
 def test_a_file_that_is_no_text_is_told_as_such(tmp_path: Path, content: bytes, line: int) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_bytes(content)
-    with pytest.raises(UsageError) as refused:
-        read_source(str(path))
     told = "is no text in UTF-8; save the file as UTF-8"
-    assert str(refused.value) == f"{path} cannot be read: line {line} {told}"
+    assert refusal(read_source, path, content) == f"{path} cannot be read: line {line} {told}"
 
 
 def test_a_file_of_another_kind_is_no_sweep_file(tmp_path: Path) -> None:

@@ -161,6 +161,19 @@ def test_runs_that_could_not_be_written_together_are_counted_and_written_again(
     check_shown(uri, definition, list(tested.records))
 
 
+def test_a_projection_that_has_ended_keeps_no_database_open(tmp_path: Path, uri: str) -> None:
+    definition = named("ended")
+    tested = engine(tmp_path, definition)
+    Driver(tested, slots=2).run()
+    projection = Projection(uri, definition, tmp_path / "artifacts", {})
+    projection.start(tested.records)
+    projection.drain(PATIENCE_SECONDS)
+    assert projection._runs is not None
+    assert projection._runs._whole._database is not None
+    assert projection.close([]) == ""
+    assert projection._runs._whole._database is None
+
+
 def test_what_is_forgotten_is_freed_at_once_with_its_database(tmp_path: Path, uri: str) -> None:
     """A collector that runs now and then would leave two pictures of all trials in memory."""
     definition = named("forgotten")
