@@ -36,6 +36,7 @@ class Status:
         self._begun: Counter[str] = Counter()
         self._pace = Pace()
         self._lost: dict[tuple[str, int], float] = {}
+        self._through: dict[tuple[str, int], float] = {}
         self._share = CpuShare(sweep.resources.cpus)
         self._total = total
         self._running = running
@@ -58,6 +59,10 @@ class Status:
         if not record.reused_from:
             self._lost[name] = sum(metrics.get("lost_seconds", 0.0) for metrics in record.epochs)
         before = self._states.get(name)
+        if record.finished:
+            self._through.pop(name, None)
+        elif record.epochs or before is None:
+            self._through[name] = len(record.epochs) / record.trial.training_settings.epochs
         if before is not record.state:
             self._counts[record.state] += 1
             self._begun[record.stage] += record.state is State.RUNNING
@@ -109,6 +114,11 @@ class Status:
         return sum(n for state, n in self._counts.items() if state is not State.RUNNING)
 
     @property
+    def through(self) -> float:
+        """Share of their epochs that unfinished trials have trained; 0 where there are none."""
+        return sum(self._through.values()) / len(self._through) if self._through else 0.0
+
+    @property
     def copies(self) -> int:
         """How many trials are the same training as another, under another name or in another stage."""
         return len(self._states) - len(self._keys)
@@ -150,6 +160,8 @@ class Status:
         words = {state: state.value for state in State}
         if self.standing != "running":
             words[State.RUNNING] = "unfinished"
+        if self.through:
+            words[State.RUNNING] += f", {100 * self.through:.0f} % through"
         parts = [f"{self.finished}/{self.total}"]
         parts += [f"{self._counts[state]} {words[state]}" for state in State if self._counts[state]]
         parts += [same_training(self.copies)] if self.copies else []
@@ -200,6 +212,7 @@ class Status:
             "seconds_left": self.seconds_left,
             "cpu_share": self.cpu_share,
             "lost_seconds": self.lost_seconds,
+            "through": self.through,
             "failures": [{"key": record.key, "reason": record.reason} for record in self.failures],
         }
 

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from dropattack.robustness import parts
 from tests.gpu.conftest import Away
 from tests.gpu.trials import IMAGES, TEXTS, data, trial
 from trainables.recipe.precision import arithmetic
@@ -33,6 +32,9 @@ def test_accuracies_under_attack_are_those_of_the_cpu(workload: str, away: Away)
 def test_autoattack_leaves_on_a_gpu_what_it_leaves_on_the_cpu(
     gpu: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("torchattacks", reason="AutoAttack needs the extra autoattack")
+    from dropattack.robustness import parts
+
     monkeypatch.setattr(parts, "STANDARD", parts.Budget(steps=10, targets=3, queries=100))
     asked, own = trial(IMAGES, robustness="autoattack:0.01"), data(IMAGES)
     torch.manual_seed(0)

@@ -53,6 +53,34 @@ def test_pace_and_time_left_come_from_when_results_were_recorded(tmp_path: Path)
     assert "90 s left" in status.line()
 
 
+def test_a_line_says_how_far_the_trials_are_that_still_train(tmp_path: Path) -> None:
+    grid = {"name": "grid", "methods": {"dropattack": {"p": [0.1, 0.2, 0.3]}}}
+    definition = sweep(stages=[grid], seeds=[0], training={"epochs": 8})
+    tested = engine(tmp_path, definition)
+    status = Status(definition, [], tested.total)
+    driver = Driver(tested, slots=3)
+    with pytest.raises(KilledError):
+        driver.run(epochs=13)
+    *epochs, last = (len(record.epochs) for record in tested.records)
+    records = list(tested.records)
+    assert last
+    assert not any(record.finished for record in records)
+    status.update(records[0])
+    assert status.through == pytest.approx(epochs[0] / 8)
+    for record in records:
+        status.update(record)
+    assert status.through == pytest.approx(13 / 24)
+    assert status.counts().startswith("0/3 · 3 running, 54 % through")
+    assert status.to_dict()["through"] == status.through
+    again = engine(tmp_path, definition)
+    assert Status(definition, again.records, 3, running=False).counts() == "0/3 · 3 unfinished, 54 % through"
+    Driver(again, slots=3).run()
+    for record in again.records:
+        status.update(record)
+    assert status.through == 0
+    assert "through" not in status.counts(), "nothing trains any more"
+
+
 def test_what_was_trained_twice_is_said_once_it_is_a_second(tmp_path: Path) -> None:
     definition = sweep(stages=[{"name": "grid", "methods": {"dropattack": {"p": [0.1, 0.2]}}}], seeds=[0])
     driver = Driver(engine(tmp_path, definition))
