@@ -32,7 +32,10 @@ from trainables.workloads import workload_named
 
 CORES = 2
 MEASURED = Path("benchmarks/measured/sweep_costs.json")
-TOOK = {"demo": "60 s on two cores ([how fast it is](performance.md))"}
+TOOK = {
+    "demo": "60 s on two cores ([how fast it is](performance.md))",
+    "table8": "435 s as lanes on one H100, beside other sweeps ([run again](../reproductions.md))",
+}
 """What sweeps took that were really run, where it is known."""
 IMAGES: Mapping[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
     "mnist": ((50_000, 10_000, 10_000), (1, 28, 28)),
