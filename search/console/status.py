@@ -36,7 +36,7 @@ class Status:
         self._begun: Counter[str] = Counter()
         self._pace = Pace()
         self._lost: dict[tuple[str, int], float] = {}
-        self._through: dict[tuple[str, int], float] = {}
+        self._trained: dict[tuple[str, int], float] = {}
         self._share = CpuShare(sweep.resources.cpus)
         self._total = total
         self._running = running
@@ -60,9 +60,9 @@ class Status:
             self._lost[name] = sum(metrics.get("lost_seconds", 0.0) for metrics in record.epochs)
         before = self._states.get(name)
         if record.finished:
-            self._through.pop(name, None)
-        elif record.epochs or before is None:
-            self._through[name] = len(record.epochs) / record.trial.training_settings.epochs
+            self._trained.pop(name, None)
+        else:
+            self._trained[name] = len(record.epochs) / record.trial.training_settings.epochs
         if before is not record.state:
             self._counts[record.state] += 1
             self._begun[record.stage] += record.state is State.RUNNING
@@ -114,9 +114,9 @@ class Status:
         return sum(n for state, n in self._counts.items() if state is not State.RUNNING)
 
     @property
-    def through(self) -> float:
+    def trained_share(self) -> float:
         """Share of their epochs that unfinished trials have trained; 0 where there are none."""
-        return sum(self._through.values()) / len(self._through) if self._through else 0.0
+        return sum(self._trained.values()) / len(self._trained) if self._trained else 0.0
 
     @property
     def copies(self) -> int:
@@ -160,8 +160,8 @@ class Status:
         words = {state: state.value for state in State}
         if self.standing != "running":
             words[State.RUNNING] = "unfinished"
-        if self.through:
-            words[State.RUNNING] += f", {100 * self.through:.0f} % through"
+        if self.trained_share:
+            words[State.RUNNING] += f", {100 * self.trained_share:.0f} % through"
         parts = [f"{self.finished}/{self.total}"]
         parts += [f"{self._counts[state]} {words[state]}" for state in State if self._counts[state]]
         parts += [same_training(self.copies)] if self.copies else []
@@ -212,7 +212,7 @@ class Status:
             "seconds_left": self.seconds_left,
             "cpu_share": self.cpu_share,
             "lost_seconds": self.lost_seconds,
-            "through": self.through,
+            "trained_share": self.trained_share,
             "failures": [{"key": record.key, "reason": record.reason} for record in self.failures],
         }
 

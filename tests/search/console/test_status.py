@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,19 +67,33 @@ def test_a_line_says_how_far_the_trials_are_that_still_train(tmp_path: Path) -> 
     assert last
     assert not any(record.finished for record in records)
     status.update(records[0])
-    assert status.through == pytest.approx(epochs[0] / 8)
+    assert status.trained_share == pytest.approx(epochs[0] / 8)
     for record in records:
         status.update(record)
-    assert status.through == pytest.approx(13 / 24)
+    assert status.trained_share == pytest.approx(13 / 24)
     assert status.counts().startswith("0/3 · 3 running, 54 % through")
-    assert status.to_dict()["through"] == status.through
+    assert status.to_dict()["trained_share"] == status.trained_share
     again = engine(tmp_path, definition)
     assert Status(definition, again.records, 3, running=False).counts() == "0/3 · 3 unfinished, 54 % through"
     Driver(again, slots=3).run()
     for record in again.records:
         status.update(record)
-    assert status.through == 0
+    assert status.trained_share == 0
     assert "through" not in status.counts(), "nothing trains any more"
+
+
+def test_a_trial_that_is_tried_again_counts_from_its_start(tmp_path: Path) -> None:
+    tested = engine(tmp_path, sweep())
+    record = tested.next()
+    assert record is not None
+    again = replace(record, state=State.RUNNING, epochs=[])
+    half = replace(again, number=record.number + 1, epochs=[{}])
+    tested.fail(record.key, "out of luck")
+    status = Status(sweep(), [record, half], tested.total)
+    share = 1 / record.trial.training_settings.epochs
+    assert status.trained_share == pytest.approx(share)
+    status.update(again)
+    assert status.trained_share == pytest.approx(share / 2)
 
 
 def test_what_was_trained_twice_is_said_once_it_is_a_second(tmp_path: Path) -> None:
