@@ -126,11 +126,11 @@ def _leader(alike: pd.DataFrame, metric: Metric) -> str:
         return f"{best['targets']} {beats} the baseline {with_seeds}: {gain}{'' if better else needed}"
     if overlapping(alike, "gain_low", "gain_high"):
         lead += ", but does not stand out: intervals overlap"
+    holm = f"(Holm's correction over the {len(alike)})"
     if better:
-        return (
-            f"{better} of {len(alike)} target sets beat the baseline significantly in {metric.name}; {lead}"
-        )
-    return f"none of {len(alike)} target sets beats the baseline {with_seeds}; {lead}{needed}"
+        many = f"{better} of {len(alike)} target sets beat the baseline significantly in {metric.name}"
+        return f"{many} {holm}; {lead}"
+    return f"none of {len(alike)} target sets beats the baseline {with_seeds} {holm}; {lead}{needed}"
 
 
 def _unranked(count: int) -> str:

@@ -140,9 +140,10 @@ class Status:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds that the rest takes at that pace."""
+        """Seconds that the rest takes at that pace; of an unfinished trial only the rest counts."""
         pace = self.trials_per_hour
-        return None if pace is None else (self.total - self.finished) / pace * 3600
+        left = self.total - self.finished - sum(self._trained.values())
+        return None if pace is None else left / pace * 3600
 
     @property
     def time_left(self) -> str:

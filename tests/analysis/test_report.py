@@ -62,7 +62,10 @@ def report(records: Records, tmp_path: Path) -> Page:
 
 def test_everything_a_report_is_made_of(tmp_path: Path) -> None:
     page = report(synthetic.records(), tmp_path)
-    assert "2 of 3 target sets beat the baseline significantly in test accuracy" in page.text
+    assert (
+        "2 of 3 target sets beat the baseline significantly in test accuracy (Holm's correction over the 3)"
+        in page.text
+    )
     assert "dropattack run synthetic.yaml" in page.text
     assert "name: synthetic\nstages:\n- name: grid\n  search: {kind: grid}" in page.text
     assert "torch 2.13.0" in page.text

@@ -52,6 +52,11 @@ def test_pace_and_time_left_come_from_when_results_were_recorded(tmp_path: Path)
     assert status.trials_per_hour == pytest.approx(40), "the seven hours between two runs do not count"
     assert status.seconds_left == pytest.approx(90)
     assert "90 s left" in status.line()
+    last = list(tested.records)[3]
+    half = last.epochs[: last.trial.training_settings.epochs // 2]
+    status.update(replace(last, state=State.RUNNING, epochs=half))
+    assert half
+    assert status.seconds_left == pytest.approx(90 * (1 - len(half) / last.trial.training_settings.epochs))
 
 
 def test_a_line_says_how_far_the_trials_are_that_still_train(tmp_path: Path) -> None:
