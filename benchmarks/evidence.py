@@ -2,8 +2,9 @@
 
     python -m benchmarks.evidence docs/evidence/*.parquet
 
-The files are what ``dropattack report SWEEP --format parquet`` writes. The primary contrasts are corrected by
-Holm's method over the datasets, which are sweeps of their own.
+The files are what ``dropattack report SWEEP --format parquet`` writes. Holm's method corrects the primary
+contrasts over the datasets that were planned. Each is a sweep of its own, and one without a file counts as
+p = 1.
 """
 
 import argparse
@@ -11,12 +12,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from analysis.export import from_parquet
 from analysis.notation import number, p_value, with_interval
 from analysis.questions.answers import Effect
 from analysis.questions.contest import Entrant, Met, contests, judged
 from analysis.statistics import holm
 from dropattack import UsageError
+
+PLANNED = 4
+"""Datasets of the protocol, whether they were run or not; the family of the correction."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -46,14 +52,23 @@ def met_in(file: Path) -> list[Met]:
 
 
 def corrected(several: Sequence[Met]) -> list[Met]:
-    """The contrasts with p-values after Holm's correction over all of them, and what each then amounts to."""
-    adjusted = holm([met.contrast.effect.p for met in several])
+    """The contrasts after Holm's correction of both p-values over the planned datasets."""
+    contrasts = [met.contrast for met in several]
+    different = _over_planned([contrast.effect.p for contrast in contrasts])
+    alike = _over_planned([contrast.equivalence for contrast in contrasts])
     made = []
-    for met, p in zip(several, adjusted, strict=True):
-        effect = replace(met.contrast.effect, p=float(p))
-        outcome = judged(effect, met.contrast.equivalence, met.scale.margin)
-        made.append(replace(met, contrast=replace(met.contrast, effect=effect, outcome=outcome)))
+    for met, p, equivalence in zip(several, different, alike, strict=True):
+        effect = replace(met.contrast.effect, p=p)
+        outcome = judged(effect, equivalence, met.scale.margin)
+        contrast = replace(met.contrast, effect=effect, equivalence=equivalence, outcome=outcome)
+        made.append(replace(met, contrast=contrast))
     return made
+
+
+def _over_planned(values: Sequence[float]) -> list[float]:
+    """p-values after Holm's correction, where one that is missing or cannot be known counts as 1."""
+    known = [*np.nan_to_num(values, nan=1.0), *[1.0] * (PLANNED - len(values))]
+    return [float(p) for p in holm(known)[: len(values)]]
 
 
 def told(several: Sequence[Met]) -> str:
@@ -61,7 +76,7 @@ def told(several: Sequence[Met]) -> str:
     several = corrected(several)
     lines = [
         "| dataset | DropAttack | the best other | difference (points) | over seeds and examples "
-        "| p (Holm) | p of no difference that matters | n | outcome |",
+        "| p (Holm) | p of no difference that matters (Holm) | n | outcome |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [_contrast(met) for met in several]
