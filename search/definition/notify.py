@@ -3,7 +3,9 @@
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
+
+from search.definition.part import Part
 
 KEY = "notify"
 """Its key in a sweep file."""
@@ -21,14 +23,12 @@ def _address(url: str) -> str:
     return url
 
 
-class Notify(BaseModel):
+class Notify(Part):
     """Where a message goes when a run of a sweep ends.
 
     Attributes:
         url: Address that the message is posted to, http or https. No record, output or report holds it.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: Annotated[str, AfterValidator(_address)] = Field(repr=False)
 

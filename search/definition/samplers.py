@@ -2,16 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from search.definition.part import Part
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class _Sampler(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Tpe(_Sampler):
+class Tpe(Part):
     """Tree-structured Parzen estimator (`optuna.samplers.TPESampler`); for every kind of space.
 
     Attributes:
@@ -27,7 +25,7 @@ class Tpe(_Sampler):
     multivariate: bool = True
 
 
-class Gp(_Sampler):
+class Gp(Part):
     """Gaussian process with expected improvement (`optuna.samplers.GPSampler`).
 
     Attributes:
@@ -41,7 +39,7 @@ class Gp(_Sampler):
     deterministic_objective: bool = False
 
 
-class CmaEs(_Sampler):
+class CmaEs(Part):
     """Covariance matrix adaptation (`optuna.samplers.CmaEsSampler`); for ranges only.
 
     Attributes:
@@ -61,7 +59,7 @@ class CmaEs(_Sampler):
     consider_pruned_trials: bool = False
 
 
-class Qmc(_Sampler):
+class Qmc(Part):
     """A sequence that covers the space evenly (`optuna.samplers.QMCSampler`); learns nothing.
 
     Attributes:
@@ -75,7 +73,7 @@ class Qmc(_Sampler):
     scramble: bool = False
 
 
-class Nsga2(_Sampler):
+class Nsga2(Part):
     """A genetic algorithm (`optuna.samplers.NSGAIISampler`).
 
     Attributes:
@@ -93,7 +91,7 @@ class Nsga2(_Sampler):
     swapping_prob: _Share = 0.5
 
 
-class Random(_Sampler):
+class Random(Part):
     """Every draw by itself (`optuna.samplers.RandomSampler`); learns nothing.
 
     Attributes:
@@ -105,7 +103,7 @@ class Random(_Sampler):
 
 Sampler = Annotated[Tpe | Gp | CmaEs | Qmc | Nsga2 | Random, Field(discriminator="kind")]
 
-SAMPLERS: dict[str, type[_Sampler]] = {
+SAMPLERS: dict[str, type[Part]] = {
     "tpe": Tpe,
     "gp": Gp,
     "cmaes": CmaEs,

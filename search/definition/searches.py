@@ -4,15 +4,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from search.definition.part import Part
 from search.definition.samplers import Random, Sampler, Tpe
 from search.definition.space import Scalar
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Grid(_Model):
+class Grid(Part):
     """Every combination of the space, once per seed of the sweep.
 
     Attributes:
@@ -22,7 +19,7 @@ class Grid(_Model):
     kind: Literal["grid"] = "grid"
 
 
-class BestOf(_Model):
+class BestOf(Part):
     """The configurations that another sweep of the store chooses, in their order.
 
     Attributes:
@@ -37,7 +34,7 @@ class BestOf(_Model):
 PAPERS = "papers"
 
 
-class Papers(_Model):
+class Papers(Part):
     """Settings with which the DropAttack paper prints its best numbers for the workload.
 
     Attributes:
@@ -86,7 +83,7 @@ Start = Annotated[
 """What a search tries first."""
 
 
-class Sampling(_Model):
+class Sampling(Part):
     """Combinations that a sampler draws one after the other.
 
     Attributes:
@@ -148,7 +145,7 @@ Control = Literal["equal-passes", "same-updates", "eps-zero", "random-direction"
 """A control experiment that a confirmation can run beside what it confirms."""
 
 
-class Confirm(_Model):
+class Confirm(Part):
     """The best configurations of the stages before, and the baseline, trained again on fresh seeds.
 
     With ``arms``, the stages before are ways to train that compete, plain training among them: the stage

@@ -4,8 +4,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     model_serializer,
@@ -15,6 +13,7 @@ from pydantic import (
 from analysis.aims import PASSES, SCORE, Constraint, Goal, Rule, own_mode
 from dropattack.errors import unknown
 from dropattack.robustness import Case
+from search.definition.part import Part
 
 
 def _known_metric(name: str) -> str:
@@ -30,7 +29,7 @@ def _known_metric(name: str) -> str:
     return name if case is None else case.metric
 
 
-class Aim(BaseModel):
+class Aim(Part):
     """A metric of the validation split, and which way is up.
 
     Attributes:
@@ -39,8 +38,6 @@ class Aim(BaseModel):
         mode: ``max`` where more is better, ``min`` where less is. Metrics that ship, and ``passes``, know
             theirs; a metric of your own is ``max`` unless this says otherwise.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     metric: Annotated[str, AfterValidator(_known_metric)] = "accuracy"
     mode: Literal["max", "min", ""] = ""

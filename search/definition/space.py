@@ -15,9 +15,10 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from dropattack import UsageError, canonical_targets
+from search.definition.part import Part
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -32,7 +33,7 @@ _MOST_VALUES = 10_000
 """The most values of one range in a grid."""
 
 
-class Interval(BaseModel):
+class Interval(Part):
     """All numbers from ``low`` to ``high``, both included, or those of them that steps from ``low`` reach.
 
     Steps are counted in decimal arithmetic, from the numbers as they are written: the third value of
@@ -153,15 +154,13 @@ def _text(value: float | Fraction) -> str:
     return repr(float(value)).removesuffix(".0")
 
 
-class Subsets(BaseModel):
+class Subsets(Part):
     """All sets of at least one and at most ``up_to`` of the given targets.
 
     Attributes:
         subsets_of: Targets by name, pattern or group.
         up_to: Targets in a set, at most.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     subsets_of: tuple[str, ...] = Field(min_length=1)
     up_to: int = Field(default=2, ge=1)

@@ -3,11 +3,12 @@
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from dropattack.errors import shortened
 from search.definition.durations import seconds_of
 from search.definition.notify import KEY, Notify, is_part
+from search.definition.part import Part
 from search.definition.searches import Grid, Sampling, Search
 from search.definition.select import Select
 from search.definition.space import Dimension, Space
@@ -17,11 +18,7 @@ NAME_RULE = "may hold letters, digits, '.', '_' and '-' only, at most 64, the fi
 """The rule for names of sweeps and stages, which name folders too."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Asha(_Model):
+class Asha(Part):
     """Asynchronous successive halving: at each rung the best 1/``reduction_factor`` go on.
 
     Rungs stand at ``grace_period · reduction_factor**i`` epochs.
@@ -41,7 +38,7 @@ SECTIONS = ("training", "data", "model")
 """Settings beside the method's that a sweep may set and search: of the training, the dataset, the model."""
 
 
-class Stage(_Model):
+class Stage(Part):
     """One search within a sweep. Stages run in order and share all records.
 
     Attributes:
@@ -107,7 +104,7 @@ def _known_time(written: str) -> str:
     return written
 
 
-class Resources(_Model):
+class Resources(Part):
     """The resources of one trial, and how many trials run side by side.
 
     Attributes:
@@ -151,7 +148,7 @@ class Resources(_Model):
         return None if self.checkpoint_every == _EPOCH else seconds_of(self.checkpoint_every)
 
 
-class Limits(_Model):
+class Limits(Part):
     """When a sweep ends before its stages do. Trials that have begun finish; a larger limit goes on.
 
     Attributes:
@@ -167,7 +164,7 @@ class Limits(_Model):
     passes: int | None = Field(default=None, ge=1)
 
 
-class Mlflow(_Model):
+class Mlflow(Part):
     """What MLflow gets beside the records.
 
     Attributes:
@@ -177,7 +174,7 @@ class Mlflow(_Model):
     system_metrics: bool = False
 
 
-class Sweep(_Model):
+class Sweep(Part):
     """A whole sweep file.
 
     Attributes:
