@@ -30,3 +30,19 @@ def test_where_arms_met_it_says_which_to_use_and_why(tmp_path: Path) -> None:
     console = Console(record=True, width=200)
     show_best(console, definition, [Usable(verdict | {"contest": None}, record, None, stage)])
     assert "Use " not in console.export_text()
+
+
+def test_what_is_left_under_attack_is_said_where_it_was_measured(tmp_path: Path) -> None:
+    definition = sweep(stages=[{"name": "plain", "methods": {"standard": {}}}])
+    driver = Driver(engine(tmp_path, definition))
+    driver.run()
+    under_attack = "Under attack: pgd-20 at ε 0.3 leaves plain training 1 %, the most."
+    lines = ["Not tested.", "It helps.", "Use it.", "No layers.", under_attack, "Next: attack harder."]
+    verdict = {"workload": "digits-lenet5", "lines": lines, "under_attack": {"attack": "pgd-20"}}
+    record, stage = driver.engine.records[0], {"methods": {"standard": {}}}
+    console = Console(record=True, width=200)
+    show_best(console, definition, [Usable(verdict, record, None, stage)])
+    assert console.export_text().splitlines()[:4] == ["Use it.", "It helps.", "Not tested.", under_attack]
+    del verdict["under_attack"]
+    show_best(console, definition, [Usable(verdict, record, None, stage)])
+    assert "Under attack" not in console.export_text()
