@@ -29,6 +29,7 @@ def as_it_is_now(source: str, ran: Sweep) -> Sweep:
     try:
         for path, value in changes_in(ran.summary).items():
             override(raw, path, value)
+        raw["resources"] = ran.resources.model_dump()  # which no summary lists, and limits depend on
         now = check_schema(raw, source).recorded
     except UsageError:  # what the run changed has no place in the file any more
         now = check_schema(read_source(source), source).recorded

@@ -15,6 +15,9 @@ from search.definition.source import given, read_source
 from search.definition.sweep import Sweep
 from search.definition.validity import check_meaning
 
+_UNTOLD = ("summary", "resources")
+"""Keys whose changes a summary does not list."""
+
 
 def load_sweep(source: str, overrides: Mapping[str, Any] | None = None, scale: str = "") -> Sweep:
     """Reads a sweep by bundled name or path, applies overrides, and checks everything that can be checked.
@@ -26,7 +29,8 @@ def load_sweep(source: str, overrides: Mapping[str, Any] | None = None, scale: s
             so that its records stay apart.
 
     Returns:
-        The sweep; its summary is the file's, and adds what the scale and the overrides changed.
+        The sweep; its summary is the file's, and adds what the scale and the overrides changed of what is
+        asked. Where it trains (``resources``) is not.
 
     Raises:
         UsageError: The file is missing or any part of it is wrong; the message names the part.
@@ -44,7 +48,7 @@ def load_sweep(source: str, overrides: Mapping[str, Any] | None = None, scale: s
     told = [
         f"{path}={json.dumps(value, default=str)}"
         for path, value in changes
-        if path != "summary" and not is_part(path)
+        if path.partition(".")[0] not in _UNTOLD and not is_part(path)
     ]
     if told and isinstance(raw.setdefault("summary", ""), str):
         raw["summary"] = f"{raw['summary']} {CHANGED}{', '.join(told)}.".strip()

@@ -85,6 +85,15 @@ def test_what_the_run_changed_is_no_edit(path: Path) -> None:
     assert differing_keys(as_it_is_now(str(path), ran), ran) == ["stages.plain"]
 
 
+def test_where_the_run_trained_is_no_edit(path: Path) -> None:
+    """A limit on hours of GPUs is valid only beside GPUs, which no summary lists."""
+    ran = _ran(path, path.parent, {"resources.gpus": 1, "limits.gpu_hours": 2})
+    assert changes_in(ran.summary) == {"limits.gpu_hours": 2}
+    assert differing_keys(as_it_is_now(str(path), ran), ran) == []
+    _written(path, seeds=[5])
+    assert differing_keys(as_it_is_now(str(path), ran), ran) == ["seeds"]
+
+
 def test_what_the_run_changed_may_have_lost_its_place(path: Path) -> None:
     ran = _ran(path, path.parent, {"stages.grid.exclude": [{"epsilon": 0.1}]})
     _written(path, stages=RAW["stages"][:1])

@@ -87,6 +87,11 @@ def test_a_definition_in_a_store_can_be_run(tmp_path: Path) -> None:
 def test_what_was_changed_stands_in_the_summary() -> None:
     plain = load_sweep("mnist-layers").summary
     assert load_sweep("mnist-layers", {"seeds": [0]}).summary == f"{plain} Changed: seeds=[0]."
+    where = {"resources.concurrent": 4, "resources.cpus": 2}
+    assert load_sweep("mnist-layers", where).summary == plain, "where it trains is no part of the question"
+    both = load_sweep("mnist-layers", {"seeds": [0], **where})
+    assert both.summary == f"{plain} Changed: seeds=[0]."
+    assert both.resources.concurrent == 4
     quick = load_sweep("mnist-layers", {"training.epochs": 3}, "quick").summary
     assert quick.startswith(f"{plain} Changed: ")
     assert "training.train_size=1000" in quick
