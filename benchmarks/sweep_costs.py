@@ -34,6 +34,7 @@ CORES = 2
 MEASURED = Path("benchmarks/measured/sweep_costs.json")
 TOOK = {
     "demo": "60 s on two cores ([how fast it is](performance.md))",
+    "mnist-layers": "34 min on two slow cores, where the estimate was 27",
     "table8": "435 s as lanes on one H100, beside other sweeps ([run again](../reproductions.md))",
 }
 """What sweeps took that were really run, where it is known."""
