@@ -64,6 +64,11 @@ class Arm:
         """Whether it is standard training, in however many passes."""
         return self.is_baseline or self.control in PLAIN
 
+    @property
+    def costs_nothing(self) -> bool:
+        """Whether it takes the passes of plain training, so that equal epochs are equal cost."""
+        return math.isclose(self.passes, 1, rel_tol=SAME_COST)
+
     def costs_as_much_as(self, other: "Arm") -> bool:
         """Whether both take as many passes."""
         return math.isclose(self.passes, other.passes, rel_tol=SAME_COST)

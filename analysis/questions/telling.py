@@ -90,17 +90,20 @@ def _equal_cost(verdict: Conclusion) -> str:
         return "Not tested at equal cost: no attack has a complete trial."
     if found.outcome is Outcome.UNTESTED or control is None:
         return _beaten(verdict) + f"Not tested at equal cost: {_untested(verdict, verdict.method)}."
-    twin = control.alike and control.configuration != verdict.method.configuration
+    plain = "plain training" if control.is_baseline else _SAME_PASSES
+    twin = control.alike and control.configuration != verdict.method.configuration and not control.is_baseline
     where = f", measured with {control.configuration}" if twin else ""
     if found.outcome is Outcome.HARMS:
         gain = gain_text(_turned(found.effect), verdict.metric)
-        return f"At equal cost it harms: {_SAME_PASSES} is better by {gain}{where}."
-    over = f"over {_SAME_PASSES}{where}"
+        return f"At equal cost it harms: {plain} is better by {gain}{where}."
+    over = f"over {plain}{where}"
     return _beaten(verdict) + f"At equal cost {_outcome(found, verdict, over)}."
 
 
 def _untested(verdict: Conclusion, method: Arm) -> str:
     """Why nothing is known at equal cost."""
+    if method.costs_nothing:
+        return _no_baseline(verdict)
     ran = [arm for arm in verdict.arms if arm.control in PLAIN]
     other = [arm for arm in ran if not arm.costs_as_much_as(method)]
     if other:
@@ -122,10 +125,17 @@ def _equal_epochs(verdict: Conclusion) -> str:
     if method is None:
         return "Not tested at equal epochs: no attack has a complete trial."
     if found.outcome is Outcome.UNTESTED:
-        why = "did not run" if not any(arm.is_baseline for arm in verdict.arms) else "shares no seed with it"
-        return f"Not tested at equal epochs: plain training {why}."
+        return f"Not tested at equal epochs: {_no_baseline(verdict)}."
+    if method.costs_nothing:
+        return "At equal epochs it is the same comparison: it takes one pass a step, as plain training does."
     outcome = _outcome(found, verdict, "over plain training")
     return f"At equal epochs, and {method.passes:.3g} times the passes, {outcome}."
+
+
+def _no_baseline(verdict: Conclusion) -> str:
+    """Why the method was not compared with plain training of one pass a step."""
+    ran = any(arm.is_baseline for arm in verdict.arms)
+    return f"plain training {'shares no seed with it' if ran else 'did not run'}"
 
 
 def _outcome(found: Answer, verdict: Conclusion, over: str) -> str:

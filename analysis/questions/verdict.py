@@ -129,6 +129,8 @@ def _verdict(
     equal_cost = Answer(Outcome.UNTESTED) if control is None else answer(control.method_over, scale)
     none = Answer(Outcome.UNTESTED)
     equal_epochs = none if method is None else answer(method.over_baseline, scale)
+    if method is not None and method.costs_nothing:
+        equal_cost, control = equal_epochs, baseline
     return Verdict(
         workload=found.workload,
         metric=metric,

@@ -20,6 +20,7 @@ from analysis.document import (
 from analysis.figures.ranking import gain_forest
 from analysis.marks import marks_of
 from analysis.notation import number, with_interval
+from analysis.questions.arms import SAME_COST
 from analysis.questions.controls import MEANING, PLAIN, compare_methods, generalisation_gap, scored_methods
 from analysis.questions.resolution import resolution
 from analysis.records import Metric, Records
@@ -113,12 +114,12 @@ def _beside_controls(group: pd.DataFrame, metric: Metric, told: Sequence[str]) -
 
 def _notes(table: pd.DataFrame) -> list[str]:
     ran = set(table["control"]) - {""}
-    missing = [f"{name} ({meaning})" for name, meaning in MEANING.items() if name not in ran]
+    cost_more = bool((table["passes"] > 1 + SAME_COST).any())
+    named = {name: meaning for name, meaning in MEANING.items() if cost_more or name not in PLAIN}
+    missing = [f"{name} ({meaning})" for name, meaning in named.items() if name not in ran]
     notes = [f"Controls that did not run: {'; '.join(missing)}."] if missing else []
-    if ran.isdisjoint(PLAIN):
-        notes.append(
-            "All comparisons are at equal epochs; an attack costs more passes than standard training."
-        )
+    if ran.isdisjoint(PLAIN) and cost_more:
+        notes.append("All comparisons are at equal epochs; attacks cost more passes than standard training.")
     return notes
 
 

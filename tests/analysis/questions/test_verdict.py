@@ -16,7 +16,7 @@ from scipy import stats
 from analysis.questions.answers import Outcome
 from analysis.questions.verdict import verdicts
 from analysis.records import Records
-from tests.analysis.ways import WAYS, around, records, way
+from tests.analysis.ways import WAYS, around, records, verdict, way
 
 
 def simulated(sweeps: int, seeds: int, gain: float, rng_seed: int, sd: float = 0.6) -> dict[str, Any]:
@@ -221,3 +221,28 @@ def test_points_that_are_not_of_accuracy_are_named() -> None:
     (found,) = verdicts(records(*attacked, select="valid_pgd-20_0.1_accuracy"))
     assert "points of pgd-20 0.1 accuracy over plain training with as many passes (n = 6" in found.lines()[0]
     assert "points over plain training with as many passes (n = 6" in verdicts(records(*frames))[0].lines()[0]
+
+
+def test_a_method_of_one_pass_a_step_is_tested_at_equal_cost_by_plain_training() -> None:
+    """Dropout or a bias of its own costs no pass: plain training is what takes as many."""
+    free = way("attack", around(0.93), method="apb", passes=1.0)
+    found = verdict(way("baseline", around(0.90)), free)
+    assert found.equal_cost == found.equal_epochs
+    assert found.equal_cost.outcome is Outcome.HELPS
+    first, second, *_, last = found.lines()
+    assert first.startswith("At equal cost it helps: +3.00 [")
+    assert "over plain training (n = 6 seeds" in first
+    assert second == (
+        "At equal epochs it is the same comparison: it takes one pass a step, as plain training does."
+    )
+    assert last == "Next: nothing more is needed to answer this."
+    worse = verdict(way("baseline", around(0.96)), free).lines()[0]
+    assert worse.startswith("At equal cost it harms: plain training is better by +3.00 [")
+
+
+def test_a_method_of_one_pass_without_its_baseline_is_not_tested() -> None:
+    free = way("attack", {0: 0.93, 1: 0.94}, method="apb", passes=1.0)
+    alone = verdict(free).lines()
+    assert alone[0] == "Not tested at equal cost: plain training did not run."
+    apart = verdict(free, way("baseline", {7: 0.9, 8: 0.91})).lines()
+    assert apart[0] == "Not tested at equal cost: plain training shares no seed with it."
