@@ -52,7 +52,9 @@ def next_step(records: Records, compared: Compared, equal_cost: Answer, equal_ep
         )
     stages = _Stages(records, compared.workload)
     if TIERS.get(method.over_baseline.scored_on) == FLATTERED and not stages.confirm:
-        return NextStep(f"score it on seeds that did not choose it, with one more stage: `{stages.added()}`")
+        return NextStep(
+            f"score it on seeds that did not choose it, with one more stage: `{stages.added(method)}`"
+        )
     if unfinished := stages.unfinished(records.trials):
         return unfinished
     if equal_cost.outcome is Outcome.UNTESTED:
@@ -120,10 +122,11 @@ class _Stages:
         found = f"which has {len(seeds) - len(left)} of {len(seeds)} seeds"
         return NextStep(f"finish the confirmation, {found}", self.run)
 
-    def added(self) -> str:
-        """A stage that confirms, as a sweep file has it."""
+    def added(self, method: Arm) -> str:
+        """A stage that confirms a method, as a sweep file has it; plain training is confirmed beside it."""
         seeds = [_FIRST_FRESH + i for i in range(FIRST_SEEDS)]
-        return f"- {{name: confirm, search: {{kind: confirm, seeds: {seeds}, controls: [{EQUAL_PASSES}]}}}}"
+        controls = "" if method.costs_nothing else f", controls: [{EQUAL_PASSES}]"
+        return f"- {{name: confirm, search: {{kind: confirm, seeds: {seeds}{controls}}}}}"
 
 
 def _search(stage: Mapping[str, Any]) -> Mapping[str, Any]:

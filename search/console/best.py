@@ -24,8 +24,9 @@ def show_best(console: Console, sweep: Sweep, found: Sequence[Usable]) -> None:
             show_line(console, line)
         if each.verdict.get("contest"):
             show_line(console, f"Use {each.verdict['use']['name']}: {each.verdict['use']['why']}.")
-        if each.verdict.get("under_attack"):
-            show_line(console, each.verdict["lines"][-2])
+        for line in each.verdict["lines"]:
+            if line.startswith("Under attack: "):
+                show_line(console, line)
         for line in each.verdict.get("front", ()):
             show_line(console, line)
         trial = each.record.trial

@@ -5,8 +5,9 @@ import pytest
 
 from analysis.questions.importance import importances
 from analysis.questions.layers import rank_target_sets, scored_target_sets
-from analysis.sections import importance, layers, overview
+from analysis.sections import controls, importance, layers, overview
 from tests.analysis import synthetic
+from tests.analysis.ways import around, records, way
 
 
 @pytest.mark.parametrize(("effect", "apart"), [(0.0, False), (0.05, True)])
@@ -65,3 +66,16 @@ def test_a_layer_that_stands_out_is_not_said_not_to() -> None:
     assert "stand out" not in told
     (told,) = layers.section(synthetic.records(frame[frame["targets"] != "conv1.w"])).findings
     assert "input beats the baseline significantly in test accuracy with 5 seeds: +2." in told
+
+
+@pytest.mark.parametrize(("method", "passes", "costs_more"), [("dropattack", 2.0, True), ("apb", 1.0, False)])
+def test_only_of_methods_that_cost_more_a_control_of_as_many_passes_is_missed(
+    method: str, passes: float, costs_more: bool
+) -> None:
+    found = records(way("baseline", around(0.90)), way("attack", around(0.91), method=method, passes=passes))
+    section = controls.section(found)
+    assert section is not None
+    notes = " ".join(section.notes)
+    assert "p-one" in notes
+    assert ("equal-passes" in notes) == costs_more
+    assert ("attacks cost more passes than standard training" in notes) == costs_more

@@ -58,3 +58,13 @@ def _stages(seeds: list[int]) -> list[dict[str, Any]]:
 def _next(frames: list[pd.DataFrame], changes: dict[str, Any]) -> NextStep:
     (found,) = verdicts(replace(records(*frames), **changes))
     return found.next
+
+
+def test_a_confirmation_is_advised_with_the_control_that_the_method_needs() -> None:
+    """Of three settings that validation chose among, with one seed: scored by the seed that chose them."""
+    for passes, control in ((2.0, ", controls: [equal-passes]}"), (1.0, "]}}")):
+        tried = [way("attack", {0: 0.91 + e / 1e3}, epsilon=e, passes=passes) for e in (1.0, 2.0, 3.0)]
+        text = verdict(way("baseline", {0: 0.9}), *tried).next.text
+        assert text.startswith("score it on seeds that did not choose it")
+        assert control in text
+        assert ("equal-passes" in text) == (passes > 1)

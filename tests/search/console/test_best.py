@@ -38,11 +38,11 @@ def test_what_is_left_under_attack_is_said_where_it_was_measured(tmp_path: Path)
     driver.run()
     under_attack = "Under attack: pgd-20 at ε 0.3 leaves plain training 1 %, the most."
     lines = ["Not tested.", "It helps.", "Use it.", "No layers.", under_attack, "Next: attack harder."]
-    verdict = {"workload": "digits-lenet5", "lines": lines, "under_attack": {"attack": "pgd-20"}}
+    verdict = {"workload": "digits-lenet5", "lines": lines}
     record, stage = driver.engine.records[0], {"methods": {"standard": {}}}
     console = Console(record=True, width=200)
     show_best(console, definition, [Usable(verdict, record, None, stage)])
     assert console.export_text().splitlines()[:4] == ["Use it.", "It helps.", "Not tested.", under_attack]
-    del verdict["under_attack"]
+    lines.remove(under_attack)
     show_best(console, definition, [Usable(verdict, record, None, stage)])
     assert "Under attack" not in console.export_text()
