@@ -221,7 +221,7 @@ def _choice(verdict: Conclusion, use: Recommendation) -> str:
 def _layers(verdict: Conclusion) -> str:
     found, metric = verdict.layers, verdict.metric
     if found is None:
-        return "Layers: only one target set was tried, so there is nothing to compare."
+        return "Layers: not compared; no method was tried on several target sets."
     gain = ""
     if not math.isnan(found.gain):
         gain = f" ({number(found.gain * metric.scale, digits_of(metric), signed=True)}{_unit(metric)})"

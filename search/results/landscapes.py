@@ -73,7 +73,9 @@ def landscape_sections(
     """
     complete = [record for record in records if record.state is State.COMPLETE]
     _check_methods(sweep, complete, wanted.methods)
-    chosen = {workload: _chosen(sweep, complete, workload, wanted.methods) for workload in sweep.workloads}
+    chosen = {
+        workload: _chosen(sweep, store, complete, workload, wanted.methods) for workload in sweep.workloads
+    }
     drawn = {workload: found for workload, found in chosen.items() if found}
     if not drawn:
         raise UsageError(f"{sweep.name} has no complete trial, and so no landscape to draw; run it first")
@@ -94,14 +96,30 @@ def _check_methods(sweep: Sweep, complete: Iterable[Record], methods: Sequence[s
             )
 
 
-def _chosen(sweep: Sweep, complete: Sequence[Record], workload: str, methods: Sequence[str]) -> list[Record]:
+def _chosen(
+    sweep: Sweep, store: Store, complete: Sequence[Record], workload: str, methods: Sequence[str]
+) -> list[Record]:
     """The trials whose models are compared, one for each group."""
     own = [record for record in complete if record.trial.workload == workload]
     groups = [[r for r in own if r.trial.method == method] for method in dict.fromkeys(methods)]
     if not methods:
         groups = [[r for r in own if (r.trial.method == "standard") == plain] for plain in (True, False)]
     best = [best_by_workload(sweep, group) for group in groups]
-    return [found[workload].record for found in best if workload in found]
+    return [_saved(sweep, store, found[workload].record, own) for found in best if workload in found]
+
+
+def _saved(sweep: Sweep, store: Store, best: Record, own: Iterable[Record]) -> Record:
+    """The best trial, or where its model file is lost, the configuration's best one that has its file."""
+    if store.model(sweep.name, best).exists():
+        return best
+    alike = [r for r in own if r.identity.configuration == best.identity.configuration]
+    left = best_by_workload(sweep, [r for r in alike if store.model(sweep.name, r).exists()])
+    if not left:
+        return best
+    found = left[best.trial.workload].record
+    lost = f"the model file of {best.name}, the best seed, is lost"
+    print(f"landscape of {best.trial.workload}: {lost}; {found.name} is drawn", file=sys.stderr, flush=True)
+    return found
 
 
 def _section(

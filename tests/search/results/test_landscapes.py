@@ -18,6 +18,7 @@ from search.records.notes import LANDSCAPES
 from search.records.record import Record, State
 from search.records.store import Store
 from search.results import landscapes
+from search.results.best import best_by_workload
 from search.results.landscapes import Landscape, landscape_sections
 from tests.search import trained
 from trainables.data.splits import Split
@@ -142,6 +143,27 @@ def test_each_model_is_evaluated_on_its_own_test_examples(
     for record in chosen:
         own = split_for("redrawn", record.trial.seed, record.trial.seed_for("split"), data).test
         assert torch.equal(seen[record.name].labels, own.labels)
+
+
+def test_where_the_best_seed_lost_its_model_file_another_seed_is_drawn_and_named(
+    tmp_path: Path,
+    evaluated: list[int],
+    shown: list[tuple[pd.DataFrame, ...]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    store = Store(tmp_path)
+    sweep = trained.sweep(seeds=[0, 1], stages=[{"name": "grid", "methods": {"standard": {}}}])
+    records = trained.run(sweep, store).records
+    best = best_by_workload(sweep, records)["digits-lenet5"].record
+    (other,) = (record for record in records if record.key != best.key)
+    store.model(sweep.name, best).unlink()
+    landscape_sections(sweep, store, records, Landscape(trained.UNUSED, points=2, examples=20))
+    assert set(shown[-1][0]["label"]) == {other.name}
+    told = f"the model file of {best.name}, the best seed, is lost; {other.name} is drawn"
+    assert told in capsys.readouterr().err
+    store.model(sweep.name, other).unlink()
+    with pytest.raises(UsageError, match=best.key):
+        landscape_sections(sweep, store, records, Landscape(trained.UNUSED, points=2, examples=20))
 
 
 def test_data_that_changed_since_the_training_are_refused(
