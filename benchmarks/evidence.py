@@ -3,8 +3,8 @@
     python -m benchmarks.evidence docs/evidence/*.parquet
 
 The files are what ``dropattack report SWEEP --format parquet`` writes. Holm's method corrects the primary
-contrasts over the datasets that were planned. Each is a sweep of its own, and one without a file counts as
-p = 1.
+contrasts over the datasets that were planned. Each is a sweep of its own. One without a file counts as p = 1,
+and so does one that lacks fresh seeds: nobody stops when the answer looks good.
 """
 
 import argparse
@@ -13,11 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from analysis.export import from_parquet
 from analysis.notation import number, p_value, with_interval
 from analysis.questions.answers import Effect
 from analysis.questions.contest import Entrant, Met, contests, judged
+from analysis.records import Records
 from analysis.statistics import holm
 from dropattack import UsageError
 
@@ -34,28 +36,45 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "files", nargs="+", type=Path, metavar="FILE", help="trials.parquet of a sweep of arms"
     )
     try:
-        print(told([met for file in parser.parse_args(arguments).files for met in met_in(file)]))
+        found = [each for file in parser.parse_args(arguments).files for each in met_in(file)]
+        print(told([met for met, _ in found], [reached for _, reached in found]))
     except UsageError as error:
         parser.exit(2, f"{error}\n")
 
 
-def met_in(file: Path) -> list[Met]:
-    """What met in a sweep.
+def met_in(file: Path) -> list[tuple[Met, str]]:
+    """What met in a sweep, and whether the attack reached the models that met.
 
     Raises:
         UsageError: The file is none, or no arms were confirmed in it.
     """
-    found = list(contests(from_parquet(file)).values())
+    records = from_parquet(file)
+    found = list(contests(records).values())
     if not found:
         raise UsageError(f"{file} has no arms that were confirmed; name a sweep that has some")
-    return found
+    return [(met, reached(records, met)) for met in found]
+
+
+def reached(records: Records, met: Met) -> str:
+    """How many of the contender's models are of an epoch before the first attack, and how large attacks were.
+
+    A model is of the best epoch on validation. If no attack came before its end, it is plain training's.
+    """
+    trials = records.trials.drop_duplicates("key").set_index("key").loc[list(met.contender.keys.values())]
+    start = trials["start"].fillna(0) if "start" in trials else 0.0
+    plain = int((trials["best_epoch"] <= start * trials["epochs"]).sum())
+    sizes = trials["train_relative_size"] if "train_relative_size" in trials else pd.Series(dtype=float)
+    told = f"{plain} of {len(trials)} models of `{met.contender.arm}` are of an epoch before the first attack"
+    if sizes.notna().any():
+        told += f"; its perturbations have {100 * sizes.mean():.3g} % of the norm of what they attack"
+    return f"{told}."
 
 
 def corrected(several: Sequence[Met]) -> list[Met]:
     """The contrasts after Holm's correction of both p-values over the planned datasets."""
-    contrasts = [met.contrast for met in several]
-    different = _over_planned([contrast.effect.p for contrast in contrasts])
-    alike = _over_planned([contrast.equivalence for contrast in contrasts])
+    whole = [met.contrast.effect.n >= met.seeds for met in several]
+    different = _over_planned([met.contrast.effect.p for met in several], whole)
+    alike = _over_planned([met.contrast.equivalence for met in several], whole)
     made = []
     for met, p, equivalence in zip(several, different, alike, strict=True):
         effect = replace(met.contrast.effect, p=p)
@@ -65,14 +84,14 @@ def corrected(several: Sequence[Met]) -> list[Met]:
     return made
 
 
-def _over_planned(values: Sequence[float]) -> list[float]:
-    """p-values after Holm's correction, where one that is missing or cannot be known counts as 1."""
-    known = [*np.nan_to_num(values, nan=1.0), *[1.0] * (PLANNED - len(values))]
+def _over_planned(values: Sequence[float], whole: Sequence[bool]) -> list[float]:
+    """p-values after Holm's correction; 1 where one is missing, cannot be known, or is not of all seeds."""
+    known = [*np.where(whole, np.nan_to_num(values, nan=1.0), 1.0), *[1.0] * (PLANNED - len(values))]
     return [float(p) for p in holm(known)[: len(values)]]
 
 
-def told(several: Sequence[Met]) -> str:
-    """All tables, as Markdown."""
+def told(several: Sequence[Met], remarks: Sequence[str]) -> str:
+    """All tables, as Markdown, with a remark on each dataset."""
     several = corrected(several)
     lines = [
         "| dataset | DropAttack | the best other | difference (points) | over seeds and examples "
@@ -80,8 +99,8 @@ def told(several: Sequence[Met]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [_contrast(met) for met in several]
-    for met in several:
-        lines += ["", f"## {met.workload}", "", *_arms(met)]
+    for met, remark in zip(several, remarks, strict=True):
+        lines += ["", f"## {met.workload}", "", remark, "", *_arms(met)]
         if met.controls:
             lines += ["", *_controls(met)]
     return "\n".join(lines)

@@ -48,7 +48,8 @@ def _contrast(met: Met) -> str:
     if found.outcome is Outcome.UNDECIDED and found.effect.p < ALPHA:
         better = "better" if found.effect.gain > 0 else "worse"
         opening = f"It is {better}{_cost(met)}; whether by more than {margin} is undecided:"
-    return f"{opening} {difference}{crossed}"
+    early = f"So far, on {found.effect.n} of {met.seeds} fresh seeds: " * (found.effect.n < met.seeds)
+    return f"{early}{opening[0].lower() if early else opening[0]}{opening[1:]} {difference}{crossed}"
 
 
 def _cost(met: Met) -> str:
