@@ -17,6 +17,7 @@ class Standing:
         margins: Likewise its margin to each constraint; below 0 if it violates one.
         confirmed: Whether a confirmation has run it on fresh seeds.
         race: The race in which it is searched, if that is its only search.
+        examples: How many examples it trained on; infinity for all.
     """
 
     def __init__(self) -> None:
@@ -24,7 +25,8 @@ class Standing:
         self.margins: dict[Hashable, tuple[str, Sequence[float]]] = {}
         self.confirmed = False
         self.race: Hashable | None = None
-        self._rank: tuple[bool, bool, float, float, int, str] | None = None
+        self.examples = math.inf
+        self._rank: tuple[bool, bool, float, float, float, int, str] | None = None
 
     @property
     def mean(self) -> float:
@@ -47,8 +49,10 @@ class Standing:
         *,
         fresh: bool,
         race: Hashable | None,
+        examples: float = math.inf,
     ) -> None:
         """See `Choice.add`."""
+        self.examples = examples
         if not fresh:
             self.race = race if not self.explored or race == self.race else None
         if fresh:
@@ -59,14 +63,15 @@ class Standing:
         self._rank = None
 
     @property
-    def rank(self) -> tuple[bool, bool, float, float, int, str]:
+    def rank(self) -> tuple[bool, bool, float, float, float, int, str]:
         """The sort keys of configurations, the smallest first; computed on demand."""
         if self._rank is None:
             if not self.explored:
-                return True, True, math.inf, math.inf, 0, ""
+                return True, True, -self.examples, math.inf, math.inf, 0, ""
             merit, beyond = round(self.mean, DIGITS), self.beyond
             smallest, _ = min(self.explored.values())
-            self._rank = (False, not self.confirmed, beyond, -merit, -len(self.explored), smallest)
+            merits = (beyond, -merit, -len(self.explored), smallest)
+            self._rank = (False, not self.confirmed, -self.examples, *merits)
         return self._rank
 
 
@@ -81,6 +86,9 @@ class Choice:
     the more of them it lacks to the most that one has, the later it comes, so that no lucky seed decides. Of
     equals, the one with more seeds is first, then the one with the smallest key: the order of results does
     not matter.
+
+    How many examples to train on is a question of a sweep, and no choice: a configuration that trained on
+    fewer examples than another comes after it, whatever its validation value.
     """
 
     def __init__(self) -> None:
@@ -97,6 +105,7 @@ class Choice:
         *,
         fresh: bool,
         race: Hashable | None = None,
+        examples: float = math.inf,
     ) -> None:
         """Adds a complete trial.
 
@@ -108,9 +117,10 @@ class Choice:
             margins: Its margin to each constraint; as many for every trial.
             fresh: Whether a confirmation ran it.
             race: Names the race in which it ran, if it ran in one.
+            examples: How many examples it trained on; infinity for all of the split.
         """
         standing = self._standings.setdefault(configuration, Standing())
-        standing.add(seed, key, value, margins, fresh=fresh, race=race)
+        standing.add(seed, key, value, margins, fresh=fresh, race=race, examples=examples)
         self._best = None
 
     def order(self) -> list[Hashable]:
@@ -132,9 +142,9 @@ class Choice:
 
         def rank(configuration: Hashable) -> tuple[Any, ...]:
             standing = self._standings[configuration]
-            nothing, unconfirmed, *rest = standing.rank
+            nothing, unconfirmed, fewer, *rest = standing.rank
             missing = 0 if standing.race is None else most[standing.race] - len(standing.explored)
-            return nothing, unconfirmed, missing, *rest
+            return nothing, unconfirmed, fewer, missing, *rest
 
         return rank
 

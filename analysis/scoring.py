@@ -13,7 +13,7 @@ from analysis.choice import Choice
 from analysis.keeping import beyond, margins_of
 from analysis.pairing import adjusted, groups, summarise, with_gain
 from analysis.recipes import recipes
-from analysis.records import CONFIGURATION, PRUNED, Metric, Records, labels
+from analysis.records import CONFIGURATION, PRUNED, Metric, Records, asked_sizes, labels
 
 FRESH, HELD_OUT, FIXED, SAME = "fresh seeds", "other seeds", "one setting", "the same seeds"
 TIERS = {FRESH: 0, HELD_OUT: 1, FIXED: 1, SAME: 2}
@@ -110,10 +110,11 @@ def places(records: Records, trials: pd.DataFrame, config: pd.Series) -> pd.Seri
     fresh = trials["stage"].isin(records.confirmations)
     raced = trials["stage"].isin(records.races)
     race = (trials["stage"] + "/" + trials["workload"]).where(raced)
-    for name, seed, key, value, kept, again, own in zip(
-        config, trials["seed"], trials["key"], merit, margins, fresh, race, strict=True
+    for name, seed, key, value, kept, again, own, size in zip(
+        config, trials["seed"], trials["key"], merit, margins, fresh, race, asked_sizes(trials), strict=True
     ):
-        choice.add(name, seed, key, value, kept, fresh=bool(again), race=None if pd.isna(own) else own)
+        of_race = None if pd.isna(own) else own
+        choice.add(name, seed, key, value, kept, fresh=bool(again), race=of_race, examples=size)
     order = {name: place for place, name in enumerate(choice.order())}
     return config.map(order)
 

@@ -9,9 +9,10 @@ import pandas as pd
 
 from analysis.keeping import beyond
 from analysis.questions.answers import NO_EFFECT, Effect
+from analysis.questions.by_size import OnExamples, alike_but_for_size
 from analysis.questions.controls import PLAIN, compare_methods, scored_methods
 from analysis.questions.selection import tried
-from analysis.records import BASELINE, CONFIGURATION, CONTROL, Metric, Records, describe, rows
+from analysis.records import BASELINE, CONFIGURATION, CONTROL, Metric, Records, asked_sizes, describe, rows
 from analysis.scoring import places
 from dropattack.settings import EQUAL_PASSES
 
@@ -104,12 +105,16 @@ class Compared:
         arms: Plain training first, then by gain as reports order them.
         chosen: What validation chooses; nothing where there is no attack.
         trials: The complete trials under these training settings.
+        examples: How many training examples these ask for; infinity for all of the split.
+        other_sizes: What the method gains on other numbers of examples, all else alike.
     """
 
     workload: str
     arms: Sequence[Arm]
     chosen: Chosen | None
     trials: pd.DataFrame
+    examples: float
+    other_sizes: Sequence[OnExamples]
 
     @property
     def baseline(self) -> Arm | None:
@@ -143,7 +148,8 @@ def compared(records: Records, metric: Metric) -> list[Compared]:
     columns = ["workload", *records.training]
     settings = scored.drop_duplicates("setting")[["setting", *columns]]
     trials = trials.merge(settings, on=columns, how="left").assign(plain=records.plain)
-    chosen, candidates = _chosen(records), tried(records)["workload"].value_counts()
+    chosen, candidates = _chosen(records), tried(records)
+    candidates = candidates.assign(examples=asked_sizes(candidates))[["workload", "examples"]].value_counts()
     tables = _tables(scored, metric)
     of_setting = dict(tuple(trials.groupby("setting")))
     short = beyond(records) if records.rule.constraints else {}
@@ -153,13 +159,27 @@ def compared(records: Records, metric: Metric) -> list[Compared]:
         setting = _setting(own, best)
         names = ["method", *(c for c in records.hyperparameters if c != "control")]
         names += [c for c in records.training if own[c].nunique(dropna=False) > 1]
-        among = int(candidates.get(workload, 0))
+        sizes = dict(alike_but_for_size(settings, setting))
+        among = int(candidates.get((workload, sizes[setting]), 0))
         attack = None if best is None else _described(records, own, best, names, among)
         arms = [_arm(row, attack, names) for row in tables[setting]]
         arms = [replace(arm, keeps=not short.get(arm.identity, 0.0)) for arm in arms]
         arms = sorted(_one_baseline(arms), key=lambda arm: not arm.is_baseline)
-        found.append(Compared(str(workload), arms, attack, of_setting[setting]))
+        here = Compared(str(workload), arms, attack, of_setting[setting], sizes.pop(setting), [])
+        found.append(replace(here, other_sizes=_on_other_sizes(tables, sizes, here.method)))
     return found
+
+
+def _on_other_sizes(
+    tables: Mapping[float, Sequence["_Row"]], sizes: Mapping[float, float], method: Arm | None
+) -> list[OnExamples]:
+    """What a method gains under other settings, given their numbers of examples."""
+    return [
+        OnExamples(examples, row.over_baseline)
+        for setting, examples in sizes.items()
+        for row in tables[setting]
+        if method is not None and (row.values["family"], row.values["control"]) == (method.family, "")
+    ]
 
 
 def _chosen(records: Records) -> dict[str, str]:

@@ -1,10 +1,12 @@
 """What a sweep shows of one workload, before it is put into words."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.questions.answers import Answer, Scale
 from analysis.questions.arms import Arm, Chosen
+from analysis.questions.by_size import OnExamples
 from analysis.questions.layer_choice import LayerChoice
 from analysis.questions.next_step import NextStep
 from analysis.questions.recommendation import Recommendation
@@ -32,6 +34,8 @@ class Conclusion:
         use: What to use; nothing where there is no complete trial of a candidate.
         layers: Which layers; nothing where one target set alone was tried.
         next: The next step.
+        examples: How many training examples this is of; infinity for all of the split.
+        other_sizes: What the method gains on other numbers of examples.
         withstood: What attacks on the trained models leave; nothing where none was made.
     """
 
@@ -47,6 +51,8 @@ class Conclusion:
     use: Recommendation | None
     layers: LayerChoice | None
     next: NextStep
+    examples: float = math.inf
+    other_sizes: Sequence[OnExamples] = ()
     withstood: Withstood | None = None
 
     @property

@@ -13,6 +13,7 @@ from analysis.records import (
     FAILED,
     PRUNED,
     Records,
+    asked_sizes,
     labels,
     one_per_training,
 )
@@ -86,11 +87,11 @@ def optimism(records: Records) -> pd.DataFrame:
 
     Returns:
         One row per workload with at least two candidates: ``candidates`` (configurations of attacks that were
-        tried, pruned ones too), ``configuration`` (the one that `Choice` puts first), ``valid`` (its
-        validation mean on the searched seeds), ``held_out, low, high, n`` (validation of each seed by the
-        choice of the other seeds), ``test`` (the choice's test mean on the searched seeds), ``fresh_test``
-        and ``fresh_n`` (on those of a confirmation), and ``optimism`` (``valid`` minus ``held_out``, positive
-        where it flatters).
+        tried on as many examples, pruned ones too), ``configuration`` (the one that `Choice` puts first),
+        ``valid`` (its validation mean on the searched seeds), ``held_out, low, high, n`` (validation of each
+        seed by the choice of the other seeds), ``test`` (the choice's test mean on the searched seeds),
+        ``fresh_test`` and ``fresh_n`` (on those of a confirmation), and ``optimism`` (``valid`` minus
+        ``held_out``, positive where it flatters).
     """
     complete = records.complete()
     attacks = complete[~records.plain(complete)]
@@ -100,8 +101,10 @@ def optimism(records: Records) -> pd.DataFrame:
     column = records.values(metric)
     found = []
     as_one = replace(records, trials=records.trials.drop(columns=records.training))
-    candidates = tried(records)["workload"].value_counts()
+    candidates = tried(records)
     for workload, group in exploring.groupby("workload", sort=True):
+        size = asked_sizes(group[group["place"] == group["place"].min()]).iloc[0]
+        group = group[asked_sizes(group) == size]
         if group[CONFIGURATION].nunique() < 2:
             continue
         names = [c for c in records.spelling if c != "workload" and group[c].nunique(dropna=False) > 1]
@@ -116,7 +119,9 @@ def optimism(records: Records) -> pd.DataFrame:
         fresh, chosen = one_per_training(fresh), one_per_training(chosen)
         row = {
             "workload": workload,
-            "candidates": int(candidates[workload]),
+            "candidates": int(
+                ((candidates["workload"] == workload) & (asked_sizes(candidates) == size)).sum()
+            ),
             "configuration": labels(chosen, names)[0],
         }
         row |= {"valid": chosen["value"].mean(), "held_out": held_out.mean, "low": held_out.low}

@@ -5,6 +5,7 @@ import math
 from analysis.notation import digits_of, number, seeds_text, values_or_interval
 from analysis.questions.answers import Answer, Effect, Outcome
 from analysis.questions.arms import Arm
+from analysis.questions.by_size import sizes_text
 from analysis.questions.conclusion import Conclusion
 from analysis.questions.controls import MEANING, PLAIN
 from analysis.questions.next_step import NextStep
@@ -21,9 +22,11 @@ _SAME_PASSES = "plain training with as many passes"
 
 def told(verdict: Conclusion) -> list[tuple[str, str]]:
     """Headings and sentences, in the order of what matters."""
+    sizes = sizes_text(verdict.other_sizes, verdict.examples, verdict.metric) if verdict.other_sizes else ""
     return [
         ("Equal cost", _equal_cost(verdict)),
         ("Equal epochs", _equal_epochs(verdict)),
+        *([("Examples", sizes)] if sizes else []),
         ("What to use", _use(verdict)),
         ("Layers", _layers(verdict)),
         ("Next", next_text(verdict.next)),

@@ -36,8 +36,9 @@ class Verdict(Conclusion):
     def lines(self) -> list[str]:
         """Sentences: at equal cost, at equal epochs, what to use, which layers, under attack, what next.
 
-        There is one on attacks only where trained models were attacked. Of arms that compete: the primary
-        contrast, who met, all arms, the mechanism, what next.
+        There is one on numbers of training examples only where several were tried, and one on attacks only
+        where trained models were attacked. Of arms that compete: the primary contrast, who met, all arms, the
+        mechanism, what next.
         """
         return [text for _, text in self.headed_lines()]
 
@@ -74,6 +75,11 @@ class Verdict(Conclusion):
             "chosen_by_validation": None if self.chosen is None else _plain(asdict(self.chosen)),
             "beaten_by": None if self.beaten_by is None else self.beaten_by.family,
             "layers": None if self.layers is None else _plain(asdict(self.layers)),
+            "examples": _plain(self.examples),
+            "other_sizes": [
+                {"examples": _plain(each.examples), **_plain_effect(each.over_baseline)}
+                for each in self.other_sizes
+            ],
             "under_attack": None if self.withstood is None else _plain(asdict(self.withstood)),
             "next": asdict(self.next),
             "margin": _plain(self.scale.margin),
@@ -144,6 +150,8 @@ def _verdict(
         use=recommend(found, scale),
         layers=layers.get(found.workload),
         next=next_step(records, found, equal_cost, equal_epochs),
+        examples=found.examples,
+        other_sizes=found.other_sizes,
     )
 
 

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from analysis.records.identity import CONFIGURATION, CONTROL
     from analysis.records.metric import Metric
     from analysis.records.scale import ABSOLUTE, RELATIVE, scale_of, size_label
-    from analysis.records.sizes import SIZE, train_sizes
+    from analysis.records.sizes import SIZE, asked_sizes, train_sizes
     from analysis.records.tables import (
         BASELINE,
         COMPLETE,
@@ -26,7 +26,7 @@ _HOMES = {
     "identity": ("CONFIGURATION", "CONTROL"),
     "metric": ("Metric",),
     "scale": ("ABSOLUTE", "RELATIVE", "scale_of", "size_label"),
-    "sizes": ("SIZE", "train_sizes"),
+    "sizes": ("SIZE", "asked_sizes", "train_sizes"),
     "tables": (
         *("BASELINE", "COMPLETE", "FAILED", "PRUNED", "RUNNING"),
         *("Records", "describe", "labels", "one_per_training", "rows"),
@@ -47,6 +47,7 @@ __all__ = [
     "SIZE",
     "Metric",
     "Records",
+    "asked_sizes",
     "describe",
     "from_mlflow",
     "labels",

@@ -44,3 +44,11 @@ def train_sizes(records: Records) -> pd.Series:
         known = known.where(trials["data.split"].fillna("paper") == "paper")
     counted = trials.get("train_examples", pd.Series(np.nan, index=trials.index))
     return asked.where(asked > 0, counted.fillna(known)).rename("size")
+
+
+def asked_sizes(trials: pd.DataFrame) -> pd.Series:
+    """How many training examples each trial asked for; infinity for all of its split."""
+    if SIZE not in trials:
+        return pd.Series(np.inf, index=trials.index)
+    asked = trials[SIZE].astype(float)
+    return asked.where(asked > 0, np.inf)

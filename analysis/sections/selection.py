@@ -19,7 +19,7 @@ from analysis.figures.curves import learning
 from analysis.notation import with_interval
 from analysis.questions.curves import learning_curves
 from analysis.questions.selection import best_of_methods, configurations, failures, optimism
-from analysis.records import BASELINE, Metric, Records, labels
+from analysis.records import BASELINE, Metric, Records, asked_sizes, labels
 
 _CURVES = 5
 
@@ -48,12 +48,14 @@ def best(records: Records) -> Section | None:
         gain_column(metric),
         number_column("passes per step", "passes", 1),
     ]
+    several = asked_sizes(records.trials).groupby(records.trials["workload"]).nunique().max() > 1
+    after = ", and training on fewer examples comes after training on more" * bool(several)
     parts: list[Figure | Table] = [
         Table(
             "configurations",
             "Best configurations",
             f"Ordered by mean {selected.name} on the searched seeds, which chose them; confirmed ones come "
-            f"first. Fresh seeds and {metric.name} took no part in the order. "
+            f"first{after}. Fresh seeds and {metric.name} took no part in the order. "
             + ("Each links to one of its MLflow runs." if records.run_url else ""),
             table,
             columns,

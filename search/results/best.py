@@ -1,6 +1,5 @@
 """The best configuration of a sweep by its present records, and the trial whose model represents it."""
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -8,7 +7,8 @@ from analysis.aims import shortfall
 from analysis.choice import Choice
 from search.definition.searches import Confirm
 from search.definition.sweep import Sweep
-from search.records.record import Record, State
+from search.records.choosing import consider
+from search.records.record import Record
 
 _Rank = tuple[float, float, str, bool, bool, str, str]
 
@@ -47,18 +47,15 @@ class BestSoFar:
 
     def add(self, record: Record) -> None:
         """Counts a record if it is complete."""
-        value = record.value(self._select)
-        candidate = record.state is State.COMPLETE and not record.identity.control
-        if not candidate or value is None or not math.isfinite(value):
-            return
-        configuration = record.identity.configuration
-        merit = self._select.rule.decides.sign * value
-        margins = record.margins(self._select)
-        choice = self._choices.setdefault(record.trial.workload, Choice())
-        fresh = record.stage in self._confirmations
+        choice = self._choices.get(record.trial.workload, Choice())
         race = record.stage if record.stage in self._races else None
-        choice.add(configuration, record.trial.seed, record.key, merit, margins, fresh=fresh, race=race)
-        rank = (shortfall(margins), -merit, record.key, *_name_rank(record))
+        fresh = record.stage in self._confirmations
+        merit = consider(choice, record, self._select, fresh=fresh, race=race)
+        if merit is None:
+            return
+        self._choices[record.trial.workload] = choice
+        configuration = record.identity.configuration
+        rank = (shortfall(record.margins(self._select)), -merit, record.key, *_name_rank(record))
         known = self._models.get(configuration)
         if known is None or rank < known[0]:
             self._models[configuration] = (rank, record)

@@ -96,3 +96,16 @@ def test_of_confirmed_candidates_of_a_race_the_one_with_most_seeds_is_first() ->
     for configuration in ("long", "short"):
         choice.add(configuration, 7, f"{configuration}7", 0.5, fresh=True)
     assert choice.order() == ["long", "short"]
+
+
+def test_training_on_fewer_examples_comes_after_training_on_more() -> None:
+    """Whatever validation says; what was confirmed still comes first, and infinity is the whole split."""
+    sizes = {"few": 100.0, "most": 5000.0, "all": float("inf"), "confirmed": 100.0}
+    results = [("few", 0.9), ("most", 0.5), ("all", 0.4), ("confirmed", 0.3)]
+    for order in itertools.permutations(results):
+        choice = Choice()
+        for name, value in order:
+            choice.add(name, 0, name, value, fresh=False, examples=sizes[name])
+        assert choice.order() == ["all", "most", "few", "confirmed"]
+        choice.add("confirmed", 100, "fresh", 0.1, fresh=True, examples=sizes["confirmed"])
+        assert choice.order() == ["confirmed", "all", "most", "few"]

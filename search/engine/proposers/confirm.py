@@ -15,7 +15,8 @@ from search.definition.searches import Confirm
 from search.definition.size import count
 from search.definition.sweep import Stage
 from search.engine.proposers.base import Before, Proposal, Proposer, Scope
-from search.records.record import Record, State
+from search.records.choosing import consider
+from search.records.record import Record
 from trainables.trial import Trial
 
 Asked = tuple[str, Mapping[str, Any], Options]
@@ -95,16 +96,11 @@ class ConfirmProposer(Confirming):
         found: dict[str, tuple[Trial, Stage]] = {}
         by_name = {stage.name: stage for stage in self.scope.sweep.stages}
         for record in (r for records in before for r in records):
-            value = record.value(select)
-            candidate = record.state is State.COMPLETE and not record.identity.control
-            if not candidate or value is None or not math.isfinite(value):
-                continue
-            configuration, stage = record.identity.configuration, by_name[record.stage]
-            found.setdefault(configuration, (record.trial, stage))
-            merit, fresh = select.rule.decides.sign * value, isinstance(stage.search, Confirm)
+            stage = by_name[record.stage]
             race = stage.name if stage.races else None
-            margins = record.margins(select)
-            choice.add(configuration, record.trial.seed, record.key, merit, margins, fresh=fresh, race=race)
+            fresh = isinstance(stage.search, Confirm)
+            if consider(choice, record, select, fresh=fresh, race=race) is not None:
+                found.setdefault(record.identity.configuration, (record.trial, stage))
         attacks = (c for c in map(str, choice.order()) if found[c][0].computed["method"] != "standard")
         return [found[c] for c in itertools.islice(attacks, self._search.top)]
 

@@ -1,7 +1,6 @@
 """What a search starts from: configurations that it tries first, and trials of other sweeps."""
 
 import itertools
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from search.definition.space import Interval, values
 from search.definition.sweep import SECTIONS
 from search.engine.proposers.base import Proposal, Scope
 from search.engine.proposers.combination import Given, dimensions, learned, outside, proposal_of
+from search.records.choosing import consider
 from search.records.record import Record
 from trainables.trial import Trial
 
@@ -115,13 +115,9 @@ def _best(scope: Scope, start: BestOf, recorded: Recorded) -> list[Given]:
     for record in (record for record in records if not record.identity.control):
         if record.trial.computed["method"] == "standard" or select.column not in record.epochs[0]:
             continue
-        value = record.value(select)
-        if value is not None and math.isfinite(value):
-            configuration = record.identity.configuration
-            trials.setdefault(configuration, record.trial)
-            merit, margins = select.rule.decides.sign * value, record.margins(select)
-            fresh, race = record.stage in confirmed, record.stage if record.stage in raced else None
-            choice.add(configuration, record.trial.seed, record.key, merit, margins, fresh=fresh, race=race)
+        race = record.stage if record.stage in raced else None
+        if consider(choice, record, select, fresh=record.stage in confirmed, race=race) is not None:
+            trials.setdefault(record.identity.configuration, record.trial)
     best = [Given.of(trials[str(c)]) for c in itertools.islice(choice.order(), start.top)]
     known = scope.stage.methods
     return [Given(g.method, _with_fixed(scope, g)) if g.method in known else g for g in best]

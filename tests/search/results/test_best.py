@@ -56,6 +56,17 @@ def test_the_largest_single_trial_does_not_choose(tmp_path: Path) -> None:
     assert best_record(definition, records) is found.record
 
 
+def test_training_on_fewer_examples_is_no_choice(tmp_path: Path) -> None:
+    """100 examples validate better than 300, by luck; console and report still tell of 300."""
+    definition = _grid({"standard": {}, "dropattack": {}}, training={"train_size": [100, 300], "epochs": 2})
+    records = _run(tmp_path, definition)
+    for record in records:
+        _set(record, 0.9 if record.trial.training["train_size"] == 100 else 0.8)
+    assert _only(definition, records).record.trial.training["train_size"] == 300
+    (verdict,) = verdicts_of(records_for_analysis(definition, records, ShownRuns(), {}))["verdicts"]
+    assert verdict["chosen_by_validation"]["configuration"].endswith("train_size\xa0300")
+
+
 def test_fresh_seeds_never_choose(tmp_path: Path) -> None:
     """Of the two that were confirmed the second does better on fresh seeds: that is no reason to take it."""
     records = _run(tmp_path, sweep())

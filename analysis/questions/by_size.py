@@ -1,0 +1,70 @@
+"""What a method gains where it trains on other numbers of examples."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.notation import digits_of, number
+from analysis.pairing import groups
+from analysis.questions.answers import Effect
+from analysis.records import SIZE, Metric, asked_sizes
+from analysis.statistics import ALPHA
+
+
+@dataclass(frozen=True)
+class OnExamples:
+    """What a method gains on a number of training examples.
+
+    Attributes:
+        examples: How many were asked for; infinity for all of the split.
+        over_baseline: Its gain over plain training on as many; with n = 0 where that did not run.
+    """
+
+    examples: float
+    over_baseline: Effect
+
+
+def alike_but_for_size(settings: pd.DataFrame, setting: float) -> Iterator[tuple[float, float]]:
+    """The settings of training that differ from one in nothing but their number of examples, itself too.
+
+    Args:
+        settings: ``setting`` (a number), ``workload`` and all settings of training, one row each.
+        setting: The one.
+
+    Yields:
+        Setting and number of examples, the smallest number first.
+    """
+    kind = groups(settings, [c for c in settings.columns if c not in ("setting", SIZE)])
+    alike = settings[kind == kind[settings["setting"] == setting].iloc[0]]
+    found = pd.DataFrame({"setting": alike["setting"], "examples": asked_sizes(alike)})
+    for row in found.sort_values("examples").itertuples(index=False):
+        yield float(row.setting), float(row.examples)
+
+
+def sizes_text(found: Sequence[OnExamples], examples: float, metric: Metric) -> str:
+    """What a method gains on each number of examples, as a sentence or two.
+
+    Args:
+        found: The other numbers of examples.
+        examples: The one that the answer is of.
+        metric: What gains are of.
+    """
+    known = [each for each in found if each.over_baseline.n]
+    here = f"Examples: this answer is of training on {_examples(examples)}"
+    if not known:
+        return f"{here}; on other numbers of examples there is no pair with plain training."
+    gains = [number(each.over_baseline.gain * metric.scale, digits_of(metric), signed=True) for each in known]
+    unit = " points" if metric.is_fraction else ""
+    listed = [f"{gain} on {_examples(each.examples)}" for gain, each in zip(gains, known, strict=True)]
+    listed[0] = listed[0].replace(" on ", f"{unit} over plain training on ", 1)
+    shown = [_examples(each.examples) for each in known if each.over_baseline.p < ALPHA]
+    told = "none of these is told from luck"
+    if shown:
+        told = "all are significant" if len(shown) == len(known) else f"significant on {', '.join(shown)}"
+    return f"{here}. At equal epochs the same method gains {', '.join(listed)}: {told}."
+
+
+def _examples(count: float) -> str:
+    return "all" if math.isinf(count) else f"{count:,.0f}"
