@@ -8,8 +8,9 @@ and so does one that lacks fresh seeds: nobody stops when the answer looks good.
 """
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +18,40 @@ import pandas as pd
 
 from analysis.export import from_parquet
 from analysis.notation import number, p_value, with_interval
-from analysis.questions.answers import Effect
+from analysis.questions.answers import Effect, Outcome
 from analysis.questions.contest import Entrant, Met, contests, judged
 from analysis.records import Records
-from analysis.statistics import holm
+from analysis.statistics import ALPHA, holm
 from dropattack import UsageError
+from dropattack.settings import EPS_ZERO
 
 PLANNED = 4
 """Datasets of the protocol, whether they were run or not; the family of the correction."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Whether attacks reached the models that met.
+
+    A model is of the best epoch on validation. If no attack came before its end, it is plain training's.
+
+    Attributes:
+        arm: The contender.
+        models: How many models it has, one a fresh seed.
+        plain: How many are of an epoch before the first attack.
+        size: Mean norm of its perturbations relative to what they attack; NaN where that is not recorded.
+    """
+
+    arm: str
+    models: int
+    plain: int
+    size: float
+
+    def __str__(self) -> str:
+        told = f"{self.plain} of {self.models} models of `{self.arm}` are of an epoch before the first attack"
+        if not math.isnan(self.size):
+            told += f"; its perturbations have {100 * self.size:.3g} % of the norm of what they attack"
+        return f"{told}."
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -42,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.exit(2, f"{error}\n")
 
 
-def met_in(file: Path) -> list[tuple[Met, str]]:
+def met_in(file: Path) -> list[tuple[Met, Reached]]:
     """What met in a sweep, and whether the attack reached the models that met.
 
     Raises:
@@ -55,19 +82,50 @@ def met_in(file: Path) -> list[tuple[Met, str]]:
     return [(met, reached(records, met)) for met in found]
 
 
-def reached(records: Records, met: Met) -> str:
-    """How many of the contender's models are of an epoch before the first attack, and how large attacks were.
-
-    A model is of the best epoch on validation. If no attack came before its end, it is plain training's.
-    """
+def reached(records: Records, met: Met) -> Reached:
+    """How many of the contender's models an attack reached, and how large attacks were."""
     trials = records.trials.drop_duplicates("key").set_index("key").loc[list(met.contender.keys.values())]
     start = trials["start"].fillna(0) if "start" in trials else 0.0
     plain = int((trials["best_epoch"] <= start * trials["epochs"]).sum())
     sizes = trials["train_relative_size"] if "train_relative_size" in trials else pd.Series(dtype=float)
-    told = f"{plain} of {len(trials)} models of `{met.contender.arm}` are of an epoch before the first attack"
-    if sizes.notna().any():
-        told += f"; its perturbations have {100 * sizes.mean():.3g} % of the norm of what they attack"
-    return f"{told}."
+    return Reached(met.contender.arm, len(trials), plain, float(sizes.mean()))
+
+
+def ruled(met: Met, attack: Reached) -> str:
+    """What the protocol's two rules make of a corrected contrast: what it is credited to, and where it holds.
+
+    A gain is the attack's if the contender is significantly better than its own control without perturbation.
+    If most of its models are of an epoch before the first attack, the verdict is about plain training. It
+    goes beyond these test examples if the interval over seeds and examples says the same.
+    """
+    found = met.contrast
+    if found.outcome is Outcome.UNDECIDED:
+        return "Undecided."
+    sentences = [f"{found.outcome.value.capitalize()}, {_where(met)}."]
+    if found.outcome is Outcome.HELPS:
+        control = met.over_controls.get(EPS_ZERO)
+        credited = control is not None and control.gain > 0 and control.p < ALPHA
+        owner = "The gain is the attack's" if credited else "The gain is not credited to the attack"
+        why = f"its control `{EPS_ZERO}` did not run"
+        if control is not None:
+            gain, p = _gain(control, met), p_value(control.p)
+            why = f"it has {gain} points over its control `{EPS_ZERO}` (p-value {p})"
+        sentences.append(f"{owner}: {why}.")
+    if 2 * attack.plain > attack.models:
+        sentences.append("Most of its models saw no attack: this is about plain training of that length.")
+    return " ".join(sentences)
+
+
+def _where(met: Met) -> str:
+    """Whether the interval over seeds and examples agrees with the outcome."""
+    low, high = met.contrast.crossed
+    margin = met.scale.margin
+    agrees = {
+        Outcome.HELPS: low > 0,
+        Outcome.HARMS: high < 0,
+        Outcome.ALIKE: -margin <= low and high <= margin,
+    }
+    return "on other examples too" if agrees[met.contrast.outcome] else "on these test examples"
 
 
 def corrected(several: Sequence[Met]) -> list[Met]:
@@ -90,8 +148,8 @@ def _over_planned(values: Sequence[float], whole: Sequence[bool]) -> list[float]
     return [float(p) for p in holm(known)[: len(values)]]
 
 
-def told(several: Sequence[Met], remarks: Sequence[str]) -> str:
-    """All tables, as Markdown, with a remark on each dataset."""
+def told(several: Sequence[Met], attacks: Sequence[Reached]) -> str:
+    """All tables, as Markdown, with each dataset's verdict by the rules of the protocol."""
     several = corrected(several)
     lines = [
         "| dataset | DropAttack | the best other | difference (points) | over seeds and examples "
@@ -99,8 +157,8 @@ def told(several: Sequence[Met], remarks: Sequence[str]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [_contrast(met) for met in several]
-    for met, remark in zip(several, remarks, strict=True):
-        lines += ["", f"## {met.workload}", "", remark, "", *_arms(met)]
+    for met, attack in zip(several, attacks, strict=True):
+        lines += ["", f"## {met.workload}", "", f"{ruled(met, attack)} {attack}", "", *_arms(met)]
         if met.controls:
             lines += ["", *_controls(met)]
     return "\n".join(lines)

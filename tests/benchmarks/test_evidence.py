@@ -1,5 +1,6 @@
 """The evidence recomputed from files of records."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import numpy as np
 import pytest
 
 from analysis.export import write_trials
-from analysis.questions.contest import contests
-from benchmarks.evidence import main, reached
+from analysis.questions.answers import Effect, Outcome
+from analysis.questions.contest import Met, contests
+from benchmarks.evidence import Reached, main, reached, ruled
 from tests.analysis.questions.test_contest import contest_records
 
 
@@ -63,8 +65,59 @@ def test_models_that_no_attack_reached_are_counted() -> None:
     for told, start in (("2 of 12 models of `layers` are", late["start"]), ("0 of 12", np.nan)):
         planted = replace(records, trials=late.assign(start=start))
         (met,) = contests(planted).values()
-        assert reached(planted, met).startswith(told)
-        assert "have 1.2 % of the norm of what they attack." in reached(planted, met)
+        assert str(reached(planted, met)).startswith(told)
+        assert "have 1.2 % of the norm of what they attack." in str(reached(planted, met))
+
+
+CONTROL = Effect(12, 0.01, 0.005, 0.015, 0.004, 0.001)
+
+
+def _found(outcome: Outcome, crossed: tuple[float, float], control: Effect | None = CONTROL) -> Met:
+    (met,) = contests(contest_records(0.02, controls={"eps-zero": 0.01})).values()
+    contrast = replace(met.contrast, outcome=outcome, crossed=crossed)
+    over = {} if control is None else {"eps-zero": control}
+    return replace(met, contrast=contrast, over_controls=over, scale=replace(met.scale, margin=0.003))
+
+
+def test_a_gain_is_credited_to_the_attack_if_its_control_does_not_have_it() -> None:
+    """Better than eps-zero and significantly so; then better by luck, worse, and without a control."""
+    seen = Reached("layers", 12, 6, math.nan)
+    crossed = (0.001, 0.02)
+    found = ruled(_found(Outcome.HELPS, crossed), seen)
+    assert found == (
+        "Helps, on other examples too. The gain is the attack's: it has +1.00 [+0.50, +1.50] points "
+        "over its control `eps-zero` (p-value 0.001)."
+    )
+    lucky, worse = replace(CONTROL, p=0.2), replace(CONTROL, gain=-0.01)
+    for control in (lucky, worse, None):
+        assert "not credited to the attack" in ruled(_found(Outcome.HELPS, crossed, control), seen)
+    assert "credited" not in ruled(_found(Outcome.HARMS, (-0.02, -0.001)), seen)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "crossed", "beyond"),
+    [
+        (Outcome.HELPS, (-0.001, 0.02), False),
+        (Outcome.HARMS, (-0.02, 0.001), False),
+        (Outcome.HARMS, (-0.02, -0.001), True),
+        (Outcome.ALIKE, (-0.003, 0.003), True),
+        (Outcome.ALIKE, (-0.002, 0.004), False),
+        (Outcome.HELPS, (math.nan, math.nan), False),
+    ],
+)
+def test_a_verdict_is_of_these_examples_unless_the_second_interval_agrees(
+    outcome: Outcome, crossed: tuple[float, float], beyond: bool
+) -> None:
+    told = ruled(_found(outcome, crossed), Reached("layers", 12, 0, math.nan))
+    assert told.startswith(f"{outcome.value.capitalize()}, on ")
+    assert ("on other examples too" in told, "on these test examples" in told) == (beyond, not beyond)
+
+
+def test_a_verdict_of_models_that_no_attack_reached_is_about_plain_training() -> None:
+    """Seven of twelve are more than half, six are not."""
+    met = _found(Outcome.ALIKE, (-0.001, 0.001))
+    assert ruled(met, Reached("layers", 12, 7, math.nan)).endswith("about plain training of that length.")
+    assert "no attack" not in ruled(met, Reached("layers", 12, 6, math.nan))
 
 
 def test_what_is_no_contest_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
