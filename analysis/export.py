@@ -9,7 +9,7 @@ import pandas as pd
 from pyarrow.lib import ArrowException
 
 from analysis.records import COMPLETE, Records
-from analysis.records.tables import NUMBERS, TEXT
+from analysis.records.tidying import NUMBERS, TEXT
 from dropattack import Settings, UsageError, method_named
 from dropattack.errors import first_line
 from dropattack.imported import given_only

@@ -23,9 +23,3 @@ def recipes(records: Records, trials: pd.DataFrame, beside: Collection[str] = ()
             names = distinct.assign(recipe=labels(distinct, varied))
             found.loc[own.index] = own[varied].merge(names, on=varied, how="left")["recipe"].to_numpy()
     return found
-
-
-def set_by_budget(records: Records) -> set[str]:
-    """Settings that are no choice: a budget of passes sets the number of epochs."""
-    stages = records.sweep.get("stages", ())
-    return {"training.epochs"} if any(stage.get("budget") == "passes" for stage in stages) else set()

@@ -103,7 +103,7 @@ def _fields(records: Records) -> list[Field]:
     own = [_text_field(records, name, name) for name in ("workload",) if several]
     own += [_text_field(records, name, name) for name in ("stage", "method")]
     own += [_setting(trials, name) for name in records.hyperparameters]
-    own += [_setting(trials, name) for name in records.training if trials[name].nunique(dropna=False) > 1]
+    own += [_setting(trials, name) for name in records.trained if trials[name].nunique(dropna=False) > 1]
     if (trials[CONTROL] != "").any():
         own.append(Field("control", "control", list(trials[CONTROL])))
     own.append(_number_field(trials["seed"], "seed", "seed", 0))

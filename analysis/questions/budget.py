@@ -5,8 +5,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from analysis.pairing import samples
-from analysis.recipes import recipes, set_by_budget
-from analysis.records import BASELINE, SIZE, Metric, Records, scale_of, train_sizes
+from analysis.recipes import recipes
+from analysis.records import BASELINE, BUDGET, SIZE, Metric, Records, scale_of, train_sizes
 from analysis.scoring import scored_families, summarise_families
 from analysis.statistics import estimate
 
@@ -18,22 +18,22 @@ def quality_by_passes(records: Records, metric: Metric) -> pd.DataFrame:
 
     Returns:
         The columns of `summarise_families` by ``method, targets, scale, k``, and ``per_pass, per_pass_low,
-        per_pass_high``: the gain per forward-backward pass beyond the baseline's one.
+        per_pass_high``: the gain per forward-backward pass beyond the baseline's one, missing where a budget
+        leaves none.
     """
     trials = records.complete()
     if not {"k", "targets"} <= set(trials.columns):
         return pd.DataFrame()
     trials = trials[trials["k"].notna() & trials["targets"].notna()]
     trials = trials.assign(scale=scale_of(trials))
-    settings = [c for c in records.training if c not in set_by_budget(records)]
-    series = ["workload", *settings, "method", "targets", "scale"]
+    series = ["workload", *records.training, "method", "targets", "scale"]
     several = trials.groupby(series, dropna=False)["k"].transform("nunique") > 1
     by = ["method", "targets", "scale", "k"]
     scored = scored_families(records, trials[several], metric, by)
     if scored.empty:
         return scored
     table = summarise_families(scored, by)
-    extra = (table["passes"] - 1).where(table["passes"] > 1)
+    extra = (table["passes"] - 1).where((table["passes"] > 1) & (BUDGET not in trials))
     per_pass = {f"per_pass{end}": table[f"gain{end}"] / extra for end in ("", "_low", "_high")}
     return table.assign(**per_pass)
 

@@ -58,12 +58,12 @@ def sizes_text(found: Sequence[OnExamples], examples: float, metric: Metric) -> 
     gains = [number(each.over_baseline.gain * metric.scale, digits_of(metric), signed=True) for each in known]
     unit = " points" if metric.is_fraction else ""
     listed = [f"{gain} on {_examples(each.examples)}" for gain, each in zip(gains, known, strict=True)]
-    listed[0] = listed[0].replace(" on ", f"{unit} over plain training on ", 1)
+    listed[0] = listed[0].replace(" on ", f"{unit} on ", 1)
     shown = [_examples(each.examples) for each in known if each.over_baseline.p < ALPHA]
     told = "none of these is told from luck"
     if shown:
         told = "all are significant" if len(shown) == len(known) else f"significant on {', '.join(shown)}"
-    return f"{here}. At equal epochs the same method gains {', '.join(listed)}: {told}."
+    return f"{here}. Over plain training the method gains {', '.join(listed)}: {told}."
 
 
 def _examples(count: float) -> str:

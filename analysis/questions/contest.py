@@ -134,7 +134,7 @@ def _met(records: Records, stage: Mapping[str, Any], workload: str) -> Met | Non
         return None
     fresh = trials[(trials["stage"] == stage.get("name")) & (trials["state"] == COMPLETE)]
     columns = ["method", *records.hyperparameters]
-    columns += [c for c in records.training if trials[c].nunique(dropna=False) > 1]
+    columns += [c for c in records.trained if trials[c].nunique(dropna=False) > 1]
     entrants = [
         _entrant(records, metric, arm, str(identity), fresh, searched[searched["stage"] == arm], columns)
         for arm, identity in contest.best.items()

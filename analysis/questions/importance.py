@@ -13,7 +13,6 @@ from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial
 
 from analysis.questions.fanova import main_effects
-from analysis.recipes import set_by_budget
 from analysis.records import CONFIGURATION, RELATIVE, Records, one_per_training, scale_of
 from analysis.statistics import ALPHA
 
@@ -44,17 +43,17 @@ def importances(records: Records, *, resamples: int | None = None, seed: int = 0
         than two hyperparameters varied.
     """
     trials = records.exploring()
-    recipe = [c for c in records.training if c not in set_by_budget(records)]
+    columns = list(dict.fromkeys([*records.spelling, *records.training]))
     rng = np.random.default_rng(seed)
     found: list[pd.DataFrame] = []
     for (workload, method, scale), group in trials.groupby(
         ["workload", "method", scale_of(trials)], sort=True
     ):
-        names = [c for c in (*records.hyperparameters, *recipe) if group[c].nunique() > 1]
+        names = [c for c in (*records.hyperparameters, *records.training) if group[c].nunique() > 1]
         if len(names) < 2:
             continue
         own = one_per_training(group).groupby(CONFIGURATION)
-        means = own[records.spelling].first().assign(value=own["value"].mean()).sort_values(records.spelling)
+        means = own[columns].first().assign(value=own["value"].mean()).sort_values(columns)
         if len(means) < _FEWEST or means["value"].nunique() < 2:
             continue
         if len(means) > _MOST:

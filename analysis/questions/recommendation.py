@@ -86,6 +86,8 @@ def recommend_of_contest(met: Met, passes: Mapping[str, float]) -> Recommendatio
         configuration=entrant.configuration,
         identity=entrant.identity,
         passes=passes[entrant.identity],
+        epochs=entrant.passes / passes[entrant.identity],
+        cost=1.0,
         n=entrant.n,
         mean=entrant.mean,
         low=entrant.low,
@@ -118,9 +120,9 @@ def _cheapest(leader: Arm, shown: Sequence[Arm]) -> Arm:
     """Of what is better than plain training the cheapest that the leader does not beat."""
 
     def rank(arm: Arm) -> tuple[float, bool, bool, bool]:
-        return round(arm.passes, 1), not arm.is_plain, bool(arm.control), arm is not leader
+        return round(arm.cost, 1), not arm.is_plain, bool(arm.control), arm is not leader
 
-    rivals = [arm for arm in shown if arm.passes <= leader.passes or arm.costs_as_much_as(leader)]
+    rivals = [arm for arm in shown if arm.cost <= leader.cost or arm.costs_as_much_as(leader)]
     return min((arm for arm in rivals if not _beats(leader, arm)), key=rank, default=leader)
 
 

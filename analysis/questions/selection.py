@@ -10,6 +10,7 @@ from analysis.records import (
     COMPLETE,
     CONFIGURATION,
     CONTROL,
+    EPOCHS,
     FAILED,
     PRUNED,
     Records,
@@ -100,7 +101,8 @@ def optimism(records: Records) -> pd.DataFrame:
     metric, sign = records.reported, records.selected.sign
     column = records.values(metric)
     found = []
-    as_one = replace(records, trials=records.trials.drop(columns=records.training))
+    recipe = [*records.training, *({EPOCHS} & set(records.trials.columns) - set(records.training))]
+    as_one = replace(records, trials=records.trials.drop(columns=recipe))
     candidates = tried(records)
     for workload, group in exploring.groupby("workload", sort=True):
         size = asked_sizes(group[group["place"] == group["place"].min()]).iloc[0]
@@ -109,7 +111,7 @@ def optimism(records: Records) -> pd.DataFrame:
             continue
         names = [c for c in records.spelling if c != "workload" and group[c].nunique(dropna=False) > 1]
         chosen = group[group["place"] == group["place"].min()]
-        others = scored_families(as_one, group.drop(columns=records.training), records.selected, ["workload"])
+        others = scored_families(as_one, group.drop(columns=recipe), records.selected, ["workload"])
         others = others[others["scored_on"] == HELD_OUT]
         held_out = estimate(others.groupby("seed")["score"].mean())
         fresh = attacks[

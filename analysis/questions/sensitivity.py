@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.pairing import adjusted, groups, summarise, with_gain
-from analysis.recipes import recipes, set_by_budget
+from analysis.recipes import recipes
 from analysis.records import COMPLETE, CONTROL, FAILED, PRUNED, Metric, Records, scale_of
 
 AXES = ("epsilon", "p")
@@ -126,7 +126,7 @@ def marginal(records: Records, hyperparameter: str, metric: Metric) -> pd.DataFr
     trials = trials[along & ~trials["stage"].isin(records.confirmations)]
     if hyperparameter in records.training:
         trials = trials[~records.plain(trials)]
-    recipe = recipes(records, records.trials, {hyperparameter, *set_by_budget(records)})
+    recipe = recipes(records, records.trials, {hyperparameter})
     scale = scale_of(records.trials) if hyperparameter == "epsilon" else ""
     named = records.trials[[]].assign(recipe=recipe, scale=scale)
     trials = trials.join(named)
@@ -151,8 +151,9 @@ def marginal(records: Records, hyperparameter: str, metric: Metric) -> pd.DataFr
 
 
 def _others(records: Records, hyperparameter: str) -> list[str]:
-    """What is equal at all points of a curve; not the epochs where a budget of passes sets them."""
-    return [c for c in (*records.spelling, "seed") if c not in {hyperparameter, *set_by_budget(records)}]
+    """What is equal at all points of a curve."""
+    columns = ("workload", "method", *records.hyperparameters, *records.training, "seed")
+    return [c for c in columns if c != hyperparameter]
 
 
 def _largest_grid(trials: pd.DataFrame, hyperparameter: str, others: Sequence[str]) -> pd.DataFrame:

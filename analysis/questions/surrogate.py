@@ -11,7 +11,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
 from analysis.pairing import with_gain
-from analysis.recipes import recipes, set_by_budget
+from analysis.recipes import recipes
 from analysis.records import PRUNED, Metric, Records, one_per_training, scale_of
 
 _FEWEST = 8
@@ -78,7 +78,7 @@ def surrogates(records: Records, cells: pd.DataFrame, metric: Metric) -> list[Su
         return []
     own = ["workload", "method", "scale"]
     scattered = cells[~cells["grid"]][["stage", *own]].drop_duplicates()
-    recipe = recipes(records, records.trials, set_by_budget(records))
+    recipe = recipes(records, records.trials)
     named = records.trials[[]].assign(recipe=recipe, scale=scale_of(records.trials))
     trials = records.exploring().dropna(subset=["epsilon", "p"]).join(named)
     trials = with_gain(records, trials.merge(scattered, on=["stage", *own]), metric)

@@ -4,7 +4,7 @@ import math
 
 from analysis.notation import digits_of, number, seeds_text, values_or_interval
 from analysis.questions.answers import Answer, Effect, Outcome
-from analysis.questions.arms import Arm
+from analysis.questions.arms import SAME_COST, Arm
 from analysis.questions.by_size import sizes_text
 from analysis.questions.conclusion import Conclusion
 from analysis.questions.controls import MEANING, PLAIN
@@ -98,9 +98,19 @@ def _equal_cost(verdict: Conclusion) -> str:
     where = f", measured with {control.configuration}" if twin else ""
     if found.outcome is Outcome.HARMS:
         gain = gain_text(_turned(found.effect), verdict.metric)
-        return f"At equal cost it harms: {plain} is better by {gain}{where}."
+        return f"At equal cost it harms: {plain} is better by {gain}{where}.{_unspent(verdict, control)}"
     over = f"over {plain}{where}"
-    return _beaten(verdict) + f"At equal cost {_outcome(found, verdict, over)}."
+    return _beaten(verdict) + f"At equal cost {_outcome(found, verdict, over)}.{_unspent(verdict, control)}"
+
+
+def _unspent(verdict: Conclusion, control: Arm) -> str:
+    """How many passes of a budget the method leaves, where these are too few for an epoch."""
+    method = verdict.method
+    if method is None or not control.is_baseline or math.isnan(method.epochs):
+        return ""
+    took, asked = method.passes * method.epochs, control.passes * control.epochs
+    few = took < asked * (1 - SAME_COST)
+    return f" It takes {took:.4g} of {asked:.4g} passes, as another epoch does not fit." if few else ""
 
 
 def _untested(verdict: Conclusion, method: Arm) -> str:
@@ -128,11 +138,18 @@ def _equal_epochs(verdict: Conclusion) -> str:
     if method is None:
         return "Not tested at equal epochs: no attack has a complete trial."
     if found.outcome is Outcome.UNTESTED:
-        return f"Not tested at equal epochs: {_no_baseline(verdict)}."
+        return f"Not tested at equal epochs: {_no_equal_epochs(verdict, method)}."
     if method.costs_nothing:
         return "At equal epochs it is the same comparison: it takes one pass a step, as plain training does."
     outcome = _outcome(found, verdict, "over plain training")
     return f"At equal epochs, and {method.passes:.3g} times the passes, {outcome}."
+
+
+def _no_equal_epochs(verdict: Conclusion, method: Arm) -> str:
+    baseline = next((arm for arm in verdict.arms if arm.is_baseline), None)
+    if baseline is None or not method.epochs < baseline.epochs:
+        return _no_baseline(verdict)
+    return f"the budget gives it {method.epochs:g} epochs, and plain training {baseline.epochs:g}"
 
 
 def _no_baseline(verdict: Conclusion) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.questions.answers import Answer, Effect, Outcome, Scale, answer
-from analysis.questions.arms import Arm, Compared, compared
+from analysis.questions.arms import Arm, Compared
 from analysis.questions.conclusion import Conclusion
 from analysis.questions.contest import Met, contests
 from analysis.questions.contest_telling import contest_told
@@ -17,6 +17,7 @@ from analysis.questions.controls import PLAIN
 from analysis.questions.layer_choice import LayerChoice, layer_choices
 from analysis.questions.next_step import contest_step, next_step
 from analysis.questions.recommendation import recommend, recommend_of_contest
+from analysis.questions.scored_arms import compared
 from analysis.questions.telling import named, told, withstood_text
 from analysis.questions.withstanding import withstood
 from analysis.records import CONFIGURATION, CONTROL, Metric, Records
@@ -137,6 +138,8 @@ def _verdict(
     equal_epochs = none if method is None else answer(method.over_baseline, scale)
     if method is not None and method.costs_nothing:
         equal_cost, control = equal_epochs, baseline
+    if method is not None and baseline is not None and method.epochs < baseline.epochs:
+        equal_epochs = none
     return Verdict(
         workload=found.workload,
         metric=metric,

@@ -4,12 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.records.identity import CONFIGURATION, CONTROL
+    from analysis.records.budgets import BUDGET, EPOCHS
+    from analysis.records.identity import BASELINE, CONFIGURATION, CONTROL
     from analysis.records.metric import Metric
     from analysis.records.scale import ABSOLUTE, RELATIVE, scale_of, size_label
     from analysis.records.sizes import SIZE, asked_sizes, train_sizes
     from analysis.records.tables import (
-        BASELINE,
         COMPLETE,
         FAILED,
         PRUNED,
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from analysis.records.tracking import from_mlflow
 
 _HOMES = {
-    "identity": ("CONFIGURATION", "CONTROL"),
+    "budgets": ("BUDGET", "EPOCHS"),
+    "identity": ("BASELINE", "CONFIGURATION", "CONTROL"),
     "metric": ("Metric",),
     "scale": ("ABSOLUTE", "RELATIVE", "scale_of", "size_label"),
     "sizes": ("SIZE", "asked_sizes", "train_sizes"),
     "tables": (
-        *("BASELINE", "COMPLETE", "FAILED", "PRUNED", "RUNNING"),
+        *("COMPLETE", "FAILED", "PRUNED", "RUNNING"),
         *("Records", "describe", "labels", "one_per_training", "rows"),
     ),
     "tracking": ("from_mlflow",),
@@ -37,9 +38,11 @@ _HOMES = {
 __all__ = [
     "ABSOLUTE",
     "BASELINE",
+    "BUDGET",
     "COMPLETE",
     "CONFIGURATION",
     "CONTROL",
+    "EPOCHS",
     "FAILED",
     "PRUNED",
     "RELATIVE",

@@ -10,6 +10,7 @@ from dropattack.methods.dropattack_settings import P_ZERO
 from dropattack.methods.standard import MORE, SAME
 from dropattack.settings import EPS_ZERO, EQUAL_PASSES, SAME_UPDATES
 
+BASELINE = "standard"
 CONFIGURATION, CONTROL = "configuration_id", "control_experiment"
 """Columns of `trainables.trial.Identity`, named so that no hyperparameter bears their names."""
 

@@ -10,21 +10,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.aims import Goal, Rule
-from analysis.records.identity import CONFIGURATION, CONTROL, identified
+from analysis.records.budgets import BUDGET, EPOCHS, with_budgets
+from analysis.records.identity import BASELINE, CONFIGURATION, CONTROL
 from analysis.records.metric import Metric
+from analysis.records.tidying import NUMBERS, TESTED_WITH, TEXT, is_metric, tidy_epochs, tidy_trials
 from dropattack.methods.dropattack_settings import P_ZERO
 
-TEXT = (
-    *("key", CONFIGURATION, CONTROL, "sweep", "stage", "state"),
-    *("reason", "reused_from", "workload", "method", "run_id"),
-)
-NUMBERS = ("seed", "passes", "value", "best_epoch", "epochs", "seconds")
-SPLITS = ("train", "valid", "test")
 COMPLETE, PRUNED, FAILED, RUNNING = "complete", "pruned", "failed", "running"
-BASELINE = "standard"
-_TARGETS = "targets"
 _FIRST = ("targets", "epsilon", "p", "k")
-_TESTED_WITH = ("training.robustness", "training.test")
 _SYMBOLS = {"epsilon": "ε", "k": "K"}
 _LONGEST = 1e12
 """Whole numbers below it are written out."""
@@ -68,8 +61,9 @@ class Records:
     recognised: Callable[[str], NDArray[np.bool_] | None] = lambda key: None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "trials", _tidy_trials(self.trials))
-        object.__setattr__(self, "epochs", _tidy_epochs(self.epochs))
+        object.__setattr__(self, "trials", tidy_trials(self.trials))
+        object.__setattr__(self, "trials", with_budgets(self.trials, self.sweep, self.confirmations))
+        object.__setattr__(self, "epochs", tidy_epochs(self.epochs))
 
     @property
     def name(self) -> str:
@@ -100,13 +94,19 @@ class Records:
 
     @property
     def training(self) -> list[str]:
-        """Columns that hold settings of training, data and model: those with a dot in their name.
+        """Columns under which results are compared: settings of training, data and model, with a dot in them.
 
-        The tests of trained models are not among them.
+        The tests of trained models are not among them. Where stages count passes, the budget stands for the
+        number of epochs, which follows from it.
         """
-        return sorted(
-            c for c in self.trials.columns if "." in c and not _is_metric(c) and c not in _TESTED_WITH
-        )
+        idle = (*TESTED_WITH, EPOCHS) if BUDGET in self.trials else TESTED_WITH
+        return sorted(c for c in self.trials.columns if "." in c and not is_metric(c) and c not in idle)
+
+    @property
+    def trained(self) -> list[str]:
+        """Columns that tell people how a model trained: those of `training`, with epochs for budgets."""
+        named = {BUDGET: EPOCHS}
+        return sorted(named.get(c, c) for c in self.training)
 
     @property
     def spelling(self) -> list[str]:
@@ -114,7 +114,7 @@ class Records:
 
         What counts as one configuration is in `CONFIGURATION`: several spellings may be one.
         """
-        return ["workload", "method", *self.hyperparameters, *self.training]
+        return ["workload", "method", *self.hyperparameters, *self.trained]
 
     @property
     def pair(self) -> list[str]:
@@ -220,11 +220,7 @@ def one_per_training(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_other(column: str) -> bool:
-    return "." in column or _is_metric(column)
-
-
-def _is_metric(column: str) -> bool:
-    return column.partition("_")[0] in SPLITS
+    return "." in column or is_metric(column)
 
 
 def _kind(stage: Mapping[str, Any]) -> str:
@@ -235,58 +231,6 @@ def _kind(stage: Mapping[str, Any]) -> str:
 def _races(stage: Mapping[str, Any]) -> bool:
     search = stage.get("search")
     return isinstance(search, Mapping) and bool(search.get("race"))
-
-
-def _tidy_trials(trials: pd.DataFrame) -> pd.DataFrame:
-    """Gives every required column its type, sorts rows by key, and turns infinities into missing values."""
-    trials = trials.reset_index(drop=True)
-    tidy = pd.DataFrame(index=trials.index)
-    for column in TEXT:
-        tidy[column] = trials[column].fillna("").astype(str) if column in trials else ""
-    for column in NUMBERS:
-        tidy[column] = _numbers(trials[column]) if column in trials else np.nan
-    others = {}
-    for column in sorted(set(map(str, trials.columns)) - {*TEXT, *NUMBERS}):
-        others[column] = _plain(trials[column], column)
-    tidy = pd.concat([tidy, pd.DataFrame(others, index=trials.index)], axis=1)
-    settings = [column for column in others if not _is_metric(column)]
-    tidy = identified(tidy, ["workload", "method", *(c for c in settings if c not in _TESTED_WITH)])
-    return tidy.loc[_in_order(tidy, settings)].reset_index(drop=True)
-
-
-def _in_order(trials: pd.DataFrame, settings: Sequence[str]) -> pd.Index:
-    """Rows by key; of one training first its name: no control, the baseline, or what was trained."""
-    ranks = {"_control": trials[CONTROL] != "", "_other": trials["method"] != BASELINE}
-    ranks["_reused"] = trials["reused_from"] != ""
-    by = ["key", *ranks, "stage", "seed", "method", *settings]
-    return trials.assign(**ranks).sort_values(by, kind="stable").index
-
-
-def _tidy_epochs(epochs: pd.DataFrame) -> pd.DataFrame:
-    if epochs.empty:
-        return pd.DataFrame({"key": pd.Series(dtype=str), "epoch": pd.Series(dtype=float)})
-    tidy = pd.DataFrame({"key": epochs["key"].astype(str), "epoch": _numbers(epochs["epoch"])})
-    metrics = {c: _numbers(epochs[c]) for c in sorted(set(epochs.columns) - {"key", "epoch"})}
-    tidy = pd.concat([tidy, pd.DataFrame(metrics, index=epochs.index)], axis=1)
-    return tidy.sort_values(["key", "epoch"], kind="stable").reset_index(drop=True)
-
-
-def _numbers(column: pd.Series) -> pd.Series:
-    numbers = pd.to_numeric(column, errors="coerce").astype(float)
-    return numbers.where(np.isfinite(numbers))
-
-
-def _plain(column: pd.Series, name: str) -> pd.Series:
-    """Numbers as floats where every present value is one, text otherwise; missing values are kept."""
-    if _is_metric(name):
-        return _numbers(column)
-    present = column.notna()
-    if present.any() and column[present].map(lambda value: isinstance(value, bool | np.bool_)).all():
-        return column.astype(object).where(present, None).map(lambda v: v if v is None else str(bool(v)))
-    numbers = pd.to_numeric(column, errors="coerce")
-    if name != _TARGETS and numbers[present].notna().all():
-        return numbers.astype(float)
-    return column.astype(object).where(present, None).map(lambda v: v if v is None else str(v))
 
 
 def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -8,7 +8,8 @@ import pandas as pd
 
 from analysis.aims import PASSES, SCORE, Rule
 from analysis.records.identity import CONFIGURATION, CONTROL
-from analysis.records.tables import COMPLETE, NUMBERS, Records
+from analysis.records.tables import COMPLETE, Records
+from analysis.records.tidying import NUMBERS
 from dropattack import UsageError
 from trainables.recipe.measured import SMALLER_IS_BETTER
 from trainables.sealing import CHECKSUM

@@ -27,6 +27,7 @@ from analysis.statistics import estimate
 _LINES = 5
 _SCORED = {TIERS[FRESH]: FRESH, TIERS[HELD_OUT]: "searched seeds", FLATTERED: "the seeds that chose it"}
 """How the rows of a tier are scored, for people."""
+_PER_PASS = "Gain per extra pass is the mean gain divided by the passes beyond the baseline's one."
 
 
 def passes(records: Records) -> Section | None:
@@ -63,7 +64,7 @@ def passes(records: Records) -> Section | None:
         Table(
             "passes",
             "K and its cost",
-            "Gain per extra pass is the mean gain divided by the passes beyond the baseline's one.",
+            _PER_PASS if table["per_pass"].notna().any() else "",
             table,
             [
                 text_column("workload", "workload"),

@@ -23,7 +23,7 @@ from analysis.notation import number, with_interval
 from analysis.questions.arms import SAME_COST
 from analysis.questions.controls import MEANING, PLAIN, compare_methods, generalisation_gap, scored_methods
 from analysis.questions.resolution import resolution
-from analysis.records import Metric, Records
+from analysis.records import BUDGET, Metric, Records
 from analysis.scoring import FLATTERED
 from analysis.statistics import ALPHA
 
@@ -40,7 +40,7 @@ def section(records: Records) -> Section | None:
     for setting, group in table.groupby("setting", sort=True):
         shown = group[~group["is_baseline"]]
         if len(shown) > 1 and several:
-            parts.append(_forest(int(str(setting)), shown, metric))
+            parts.append(_forest(int(str(setting)), shown, metric, _compared_at(records)))
     parts.append(_table(table, metric))
     gap = generalisation_gap(scored, metric)
     if len(gap):
@@ -50,7 +50,7 @@ def section(records: Records) -> Section | None:
         "Methods and controls",
         _finding(table, metric),
         parts,
-        [*_notes(table), *resolution(records, metric)],
+        [*_notes(table, _compared_at(records)), *resolution(records, metric)],
     )
 
 
@@ -112,25 +112,36 @@ def _beside_controls(group: pd.DataFrame, metric: Metric, told: Sequence[str]) -
     return sentences
 
 
-def _notes(table: pd.DataFrame) -> list[str]:
+def _compared_at(records: Records) -> str:
+    """What is equal where a method is compared with standard training."""
+    if BUDGET not in records.trials:
+        return "equal epochs"
+    stages = [s for s in records.sweep.get("stages", ()) if s.get("name") not in records.confirmations]
+    whole = all(stage.get("budget") == "passes" for stage in stages)
+    return "equal passes" if whole else "equal passes where a stage counts them, else at equal epochs"
+
+
+def _notes(table: pd.DataFrame, at: str) -> list[str]:
     ran = set(table["control"]) - {""}
-    cost_more = bool((table["passes"] > 1 + SAME_COST).any())
+    cost_more = bool((table["passes"] > 1 + SAME_COST).any()) and at != "equal passes"
     named = {name: meaning for name, meaning in MEANING.items() if cost_more or name not in PLAIN}
     missing = [f"{name} ({meaning})" for name, meaning in named.items() if name not in ran]
     notes = [f"Controls that did not run: {'; '.join(missing)}."] if missing else []
     if ran.isdisjoint(PLAIN) and cost_more:
-        notes.append("All comparisons are at equal epochs; attacks cost more passes than standard training.")
+        notes.append(f"All comparisons are at {at}; attacks cost more passes than standard training.")
+    elif at == "equal passes":
+        notes.append("All comparisons are at equal passes; attacks train for fewer epochs.")
     return notes
 
 
-def _forest(setting: int, shown: pd.DataFrame, metric: Metric) -> Figure:
+def _forest(setting: int, shown: pd.DataFrame, metric: Metric, at: str) -> Figure:
     return Figure(
         f"methods-{setting}",
         f"{_name(shown.iloc[0])}: methods and controls",
         "Gain over standard training of the same seeds with its 95 % paired t interval. If a "
         "control gains as much as the method with the same settings, the attack does not explain the gain. "
         "The method is shown in its best settings.",
-        f"All are at equal epochs, except {' and '.join(PLAIN)}: standard training with as many passes.",
+        f"All are at {at}, except {' and '.join(PLAIN)}: standard training with as many passes.",
         f"Gains in {metric.name} of {', '.join(shown['family'])}.",
         partial(gain_forest, shown, list(shown["family"]), metric),
         marks_of(shown, list(shown["family"]), metric, gain=True),

@@ -21,7 +21,6 @@ from analysis.marks import marks_of, settings_labels
 from analysis.notation import digits_of, number, seeds_text
 from analysis.questions.sensitivity import AXES, epsilon_p_cells, marginal, panel_columns
 from analysis.questions.surrogate import Surrogate, surrogates
-from analysis.recipes import set_by_budget
 from analysis.records import CONTROL, RELATIVE, SIZE, Metric, Records, describe, labels, rows
 from analysis.statistics import FEWEST
 
@@ -209,8 +208,8 @@ def _curves(records: Records, metric: Metric) -> dict[str, pd.DataFrame]:
 
 def _searched_numbers(records: Records) -> list[str]:
     """Numbers of recipes of which attacks were tried with several, but for the training size."""
-    attacks, looked_at_elsewhere = records.exploring(), {SIZE, *set_by_budget(records)}
-    varied = [c for c in records.training if c not in looked_at_elsewhere and attacks[c].dtype == float]
+    attacks = records.exploring()
+    varied = [c for c in records.training if c != SIZE and attacks[c].dtype == float]
     several = attacks.groupby("workload")[varied].nunique().max() if varied else pd.Series(dtype=int)
     return [c for c in varied if several[c] > 1]
 

@@ -60,7 +60,7 @@ def forest_row(arm: Arm, verdict: Verdict, sweep: str = "") -> ForestRow:
         sweep: Its sweep, if a figure shows several.
     """
     marked = verdict.use is not None and verdict.use.arm is arm
-    before, cost = f"{sweep}: " if sweep else "", f"{arm.passes:.3g}×"
+    before, cost = f"{sweep}: " if sweep else "", f"{arm.cost:.3g}×"
     if arm.is_baseline:
         level = _level(arm, verdict.metric)
         nothing = float("nan")

@@ -36,8 +36,8 @@ def test_the_answer_is_of_the_most_examples_and_the_others_are_told() -> None:
     gains = {each.examples: each.over_baseline.gain for each in found.other_sizes}
     assert gains == pytest.approx({100.0: 0.02, 1000.0: -0.03})
     assert headed(found)["Examples"] == (
-        "Examples: this answer is of training on all. At equal epochs the same method gains +2.00 points "
-        "over plain training on 100, −3.00 on 1,000: all are significant."
+        "Examples: this answer is of training on all. Over plain training the method gains +2.00 points "
+        "on 100, −3.00 on 1,000: all are significant."
     )
     assert [each["examples"] for each in found.to_dict()["other_sizes"]] == [100.0, 1000.0]
 
@@ -47,7 +47,7 @@ def test_it_is_said_which_numbers_of_examples_are_significant() -> None:
     assert line.startswith("Examples: this answer is of training on 2,500.")
     assert line.endswith("+3.00 on 1,000: significant on 1,000.")
     line = headed(verdict(*frames({100: 0.04, 2500: 0.01}, n=2)))["Examples"]
-    assert line.endswith("+4.00 points over plain training on 100: none of these is told from luck.")
+    assert line.endswith("+4.00 points on 100: none of these is told from luck.")
 
 
 def test_one_number_of_examples_needs_no_sentence() -> None:

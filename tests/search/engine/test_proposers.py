@@ -6,29 +6,14 @@ from typing import Any
 import pytest
 
 from dropattack import UsageError
-from search.engine.proposers import total_of
-from search.records.record import Record, State
+from search.records.record import State
+from tests.search.engine.proposed import run, searching
 from tests.search.simulation import Driver, engine, sweep
-
-
-def _search(**changes: Any) -> dict[str, Any]:
-    stage: dict[str, Any] = {
-        "name": "search",
-        "search": {"kind": "random", "trials": 10},
-        "methods": {"dropattack": {"epsilon": {"low": 0.1, "high": 5}}},
-    }
-    return stage | changes
-
-
-def _run(folder: Path, *stages: dict[str, Any], **changes: Any) -> list[Record]:
-    driver = Driver(engine(folder, sweep(stages=list(stages), **changes)))
-    driver.run()
-    return list(driver.engine.records)
 
 
 def test_a_grid_may_be_a_union_of_spaces_and_gives_each_combination_once(tmp_path: Path) -> None:
     spaces = [{"epsilon": 5, "p": [0.5, 0.7]}, {"epsilon": [5, 7], "p": 0.7}]
-    records = _run(tmp_path, {"name": "grid", "methods": {"dropattack": spaces}}, seeds=[0])
+    records = run(tmp_path, {"name": "grid", "methods": {"dropattack": spaces}}, seeds=[0])
     drawn = [(r.trial.hyperparameters["epsilon"], r.trial.hyperparameters["p"]) for r in records]
     assert drawn == [(5.0, 0.5), (5.0, 0.7), (7.0, 0.7)]
 
@@ -37,16 +22,16 @@ def test_excluded_combinations_are_left_out_of_grids_and_draws(tmp_path: Path) -
     exclude = [{"k": 3, "p": 1.0}, {"epsilon": {"low": 4, "high": 9}}]
     methods = {"dropattack": {"k": [1, 3], "p": [0.5, 1.0], "epsilon": [1, 5]}}
     grid = {"name": "grid", "methods": methods, "exclude": exclude}
-    drawn = [r.trial.hyperparameters for r in _run(tmp_path / "grid", grid, seeds=[0])]
+    drawn = [r.trial.hyperparameters for r in run(tmp_path / "grid", grid, seeds=[0])]
     assert [(h["k"], h["p"], h["epsilon"]) for h in drawn] == [(1, 0.5, 1.0), (1, 1.0, 1.0), (3, 0.5, 1.0)]
 
     with pytest.raises(UsageError, match="exclude leaves nothing"):
-        _run(tmp_path / "none", grid | {"exclude": [{"method": "dropattack"}]})
+        run(tmp_path / "none", grid | {"exclude": [{"method": "dropattack"}]})
 
     for kind in ("random", "optuna"):
         methods = {"dropattack": {"k": [1, 3], "p": [0.5, 1.0], "epsilon": {"low": 0.1, "high": 6}}}
-        stage = _search(search={"kind": kind, "trials": 25}, methods=methods, exclude=exclude)
-        records = _run(tmp_path / kind, stage)
+        stage = searching(search={"kind": kind, "trials": 25}, methods=methods, exclude=exclude)
+        records = run(tmp_path / kind, stage)
         assert len(records) == 25
         for h in (r.trial.hyperparameters for r in records):
             assert h["epsilon"] < 4
@@ -54,7 +39,7 @@ def test_excluded_combinations_are_left_out_of_grids_and_draws(tmp_path: Path) -
 
 
 def test_a_space_that_is_excluded_as_a_whole_ends_the_search(tmp_path: Path) -> None:
-    assert _run(tmp_path, _search(exclude=[{"method": "dropattack"}])) == []
+    assert run(tmp_path, searching(exclude=[{"method": "dropattack"}])) == []
 
 
 def test_a_budget_in_passes_gives_costly_methods_fewer_epochs(tmp_path: Path) -> None:
@@ -63,20 +48,20 @@ def test_a_budget_in_passes_gives_costly_methods_fewer_epochs(tmp_path: Path) ->
         "budget": "passes",
         "methods": {"standard": {}, "dropattack": {"targets": ["input", "input+conv1.w"], "k": [1, 5]}},
     }
-    records = _run(tmp_path, stage, training={"epochs": 24}, seeds=[0])
+    records = run(tmp_path, stage, training={"epochs": 24}, seeds=[0])
     cost = {r.trial.passes: r.trial.training["epochs"] for r in records}
     assert cost == {1: 24, 2: 12, 3: 8, 6: 4, 11: 2}
     assert all(r.state is State.COMPLETE for r in records)
 
 
 def test_rungs_count_passes_where_the_budget_does(tmp_path: Path) -> None:
-    stage = _search(
+    stage = searching(
         search={"kind": "random", "trials": 12},
         scheduler={"kind": "asha", "grace_period": 6, "reduction_factor": 2},
         budget="passes",
         methods={"dropattack": {"epsilon": {"low": 0.1, "high": 5}, "k": [1, 2]}},
     )
-    pruned = [r for r in _run(tmp_path, stage, training={"epochs": 48}) if r.state is State.PRUNED]
+    pruned = [r for r in run(tmp_path, stage, training={"epochs": 48}) if r.state is State.PRUNED]
     assert pruned
     for record in pruned:
         used = len(record.epochs) * record.trial.passes
@@ -85,7 +70,7 @@ def test_rungs_count_passes_where_the_budget_does(tmp_path: Path) -> None:
 
 
 def test_patience_ends_a_search_that_brings_nothing_better(tmp_path: Path) -> None:
-    records = _run(tmp_path, _search(search={"kind": "random", "trials": 100, "patience": 5}))
+    records = run(tmp_path, searching(search={"kind": "random", "trials": 100, "patience": 5}))
     values = [r.value(sweep().select) or 0 for r in records]
     assert len(records) < 100
     after_the_best = len(values) - 1 - values.index(max(values))
@@ -93,7 +78,7 @@ def test_patience_ends_a_search_that_brings_nothing_better(tmp_path: Path) -> No
 
 
 def test_a_search_that_patience_has_ended_stays_ended(tmp_path: Path) -> None:
-    stage = _search(search={"kind": "random", "trials": 100, "patience": 3}, scheduler="asha")
+    stage = searching(search={"kind": "random", "trials": 100, "patience": 3}, scheduler="asha")
     for seed in range(6):
         stage["search"]["sampler_seed"] = seed
         definition = sweep(stages=[stage])
@@ -104,104 +89,25 @@ def test_a_search_that_patience_has_ended_stays_ended(tmp_path: Path) -> None:
 
 
 def test_a_limit_of_trials_counts_those_that_fail(tmp_path: Path) -> None:
-    tested = engine(tmp_path, sweep(stages=[_search()], limits={"trials": 3}))
+    tested = engine(tmp_path, sweep(stages=[searching()], limits={"trials": 3}))
     failed = 0
     while record := tested.next():
         tested.fail(record.key, "bad luck")
         failed += 1
     assert failed == 3
-    assert engine(tmp_path, sweep(stages=[_search()], limits={"trials": 3})).next() is None
+    assert engine(tmp_path, sweep(stages=[searching()], limits={"trials": 3})).next() is None
 
 
 def test_gpu_hours_are_charged_by_the_share_that_a_trial_gets(tmp_path: Path) -> None:
     resources, limits = {"gpus": "auto"}, {"gpu_hours": 0.5 * 4 * 9 / 3600}
-    definition = sweep(stages=[_search()], resources=resources, limits=limits)
+    definition = sweep(stages=[searching()], resources=resources, limits=limits)
     whole, quarter = (Driver(engine(tmp_path / name, definition)) for name in ("whole", "quarter"))
     quarter.engine.occupies(0.25)
     for driver in (whole, quarter):
         driver.run()
     assert [len(driver.engine.records) for driver in (whole, quarter)] == [4, 10]
     with pytest.raises(UsageError, match="gpu_hours counts GPUs"):
-        sweep(stages=[_search()], limits=limits)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"search": {"kind": "confirm", "top": 1, "seeds": [1, 7]}}, "seed 1 has helped to choose"),
-        ({"training": {"epochs": 3}}, "leave out its training"),
-        ({"model": {"hidden1": 3}}, "leave out its model"),
-        ({"budget": "passes"}, "trains in full"),
-    ],
-)
-def test_a_confirmation_changes_nothing_but_seeds(changes: dict[str, Any], message: str) -> None:
-    confirm = {"name": "confirm", "search": {"kind": "confirm", "top": 1, "seeds": [7]}}
-    sweep(stages=[_search(), confirm])
-    with pytest.raises(UsageError, match=message):
-        sweep(stages=[_search(), confirm | changes])
-
-
-def _beside_baselines(records: list[Record]) -> None:
-    """Every attack of the confirmation has one baseline on its seed, with its settings."""
-    fresh = [r for r in records if r.stage == "confirm"]
-    plain = [r for r in fresh if r.trial.method == "standard" and not r.identity.control]
-    for record in (r for r in fresh if r.trial.method != "standard" and not r.identity.control):
-        beside = [
-            r
-            for r in plain
-            if r.trial.seed == record.trial.seed
-            and (r.trial.model, r.trial.training, r.trial.data)
-            == (record.trial.model, record.trial.training, record.trial.data)
-        ]
-        assert len(beside) == 1
-
-
-@pytest.mark.parametrize(
-    ("searched", "settings"),
-    [
-        ({"training": {"learning_rate": [0.01, 0.001, 0.1]}}, 3),
-        ({"training": {"batch_size": [32, 64], "train_size": [100, 200]}}, 4),
-        ({"model": {"width": [16, 32]}}, 2),
-        ({}, 1),
-    ],
-)
-def test_each_of_the_best_has_a_baseline_of_its_own_settings(
-    tmp_path: Path, searched: dict[str, Any], settings: int
-) -> None:
-    """What a method gains is against plain training of the same model and recipe, on the same fresh seeds."""
-    search = _search(search="grid", methods={"dropattack": {"epsilon": [0.5, 1.0]}}, **searched)
-    seeds, top = [7, 8], 2 * settings
-    confirm = {"kind": "confirm", "top": top, "seeds": seeds, "controls": ["equal-passes"]}
-    stages = [search, {"name": "confirm", "search": confirm}]
-    records = _run(tmp_path, *stages, workloads=["breast-cancer-mlp"])
-    fresh = [r for r in records if r.stage == "confirm"]
-    plain = [r for r in fresh if r.trial.method == "standard" and not r.identity.control]
-    assert len(plain) == settings * len(seeds)
-    _beside_baselines(records)
-    most = total_of(sweep(stages=stages, workloads=["breast-cancer-mlp"]))
-    assert len(records) <= most
-    baselines = top if settings > 1 else 1
-    assert most == 2 * 2 * settings + (baselines + 2 * top) * len(seeds)
-
-
-def test_a_test_under_attack_asks_for_no_baseline_of_its_own(tmp_path: Path) -> None:
-    """It is no setting of the training."""
-    search = _search(search="grid", methods={"dropattack": {"epsilon": [0.5, 1.0]}})
-    tested = {
-        **_search(search="grid", methods={"dropattack": {"epsilon": [0.7, 0.9]}}),
-        **{"name": "tested", "training": {"robustness": "fgsm:0.1"}},
-    }
-    confirm = {"name": "confirm", "search": {"kind": "confirm", "top": 4, "seeds": [7]}}
-    fresh = [r for r in _run(tmp_path, search, tested, confirm) if r.stage == "confirm"]
-    assert [r.trial.method for r in fresh].count("standard") == 1
-
-
-def test_the_baseline_of_a_confirmation_gets_as_many_passes(tmp_path: Path) -> None:
-    search = _search(methods={"dropattack": {"k": 2}}, search="grid", budget="passes")
-    confirm = {"name": "confirm", "search": {"kind": "confirm", "top": 1, "seeds": [7]}}
-    records = _run(tmp_path, search, confirm, seeds=[0])
-    passes = {r.trial.method: r.trial.passes * len(r.epochs) for r in records if r.stage == "confirm"}
-    assert passes == {"standard": 9, "dropattack": 9}
+        sweep(stages=[searching()], limits=limits)
 
 
 @pytest.mark.parametrize(
@@ -210,43 +116,16 @@ def test_the_baseline_of_a_confirmation_gets_as_many_passes(tmp_path: Path) -> N
 def test_a_limit_ends_a_sweep_and_a_larger_one_goes_on(
     tmp_path: Path, limits: dict[str, Any], trained: int
 ) -> None:
-    driver = Driver(engine(tmp_path, sweep(stages=[_search()], limits=limits)))
+    driver = Driver(engine(tmp_path, sweep(stages=[searching()], limits=limits)))
     driver.run()
     assert len(driver.engine.records) == trained
     assert driver.engine.limit.startswith(next(iter(limits)))
-    assert len(_run(tmp_path, _search())) == 10
-
-
-@pytest.mark.parametrize("method", ["dropattack", "sam", "awp"])
-@pytest.mark.parametrize("control", ["equal-passes", "same-updates"])
-def test_a_confirmation_runs_plain_training_of_as_many_passes(
-    tmp_path: Path, method: str, control: str
-) -> None:
-    """Also of methods that have no such control themselves; on the same fresh seeds, for each of the best."""
-    size = "rho" if method == "sam" else "epsilon"
-    search = {"name": "grid", "methods": {method: {size: [0.1, 1.0]}, "standard": {}}}
-    search_for = {"kind": "confirm", "top": 2, "seeds": [7, 8], "controls": [control]}
-    records = _run(tmp_path, search, {"name": "confirm", "search": search_for})
-    fresh = [r for r in records if r.stage == "confirm"]
-    attacks = [r for r in fresh if r.trial.method == method and not r.identity.control]
-    controls = [r for r in fresh if r.identity.control == control]
-    assert {r.trial.seed for r in controls} == {r.trial.seed for r in attacks} == {7, 8}
-    assert {r.trial.passes for r in controls} == {r.trial.passes for r in attacks}
-    assert {r.trial.computed["method"] for r in controls} == {"standard"}
-    assert len(fresh) == len({r.key for r in fresh}) == 2 * (1 + 2 + 1), "two of as many passes share one"
-
-
-def test_a_confirmation_knows_no_other_controls() -> None:
-    confirm = {"kind": "confirm", "seeds": [7], "controls": ["p-two"]}
-    with pytest.raises(
-        UsageError, match=r"search\.controls, entry 1: unknown value 'p-two'; .*equal-passes, same-updates"
-    ):
-        sweep(stages=[_search(), {"name": "confirm", "search": confirm}])
+    assert len(run(tmp_path, searching())) == 10
 
 
 def test_a_warm_start_teaches_the_sampler_what_another_sweep_found(tmp_path: Path) -> None:
-    found = _run(tmp_path / "before", _search(search={"kind": "random", "trials": 30}))
-    stage = _search(search={"kind": "optuna", "trials": 8, "warm_start": ["before"]})
+    found = run(tmp_path / "before", searching(search={"kind": "random", "trials": 30}))
+    stage = searching(search={"kind": "optuna", "trials": 8, "warm_start": ["before"]})
     definition = sweep(name="after", stages=[stage])
     warm = Driver(engine(tmp_path / "warm", definition, recorded=lambda name: found))
     warm.run()
@@ -262,14 +141,14 @@ def test_a_warm_start_teaches_the_sampler_what_another_sweep_found(tmp_path: Pat
 
 def test_a_sampled_stage_takes_one_space_for_a_method() -> None:
     with pytest.raises(UsageError, match="a search that samples takes one"):
-        sweep(stages=[_search(methods={"dropattack": [{"k": 1}, {"k": 2}]})])
+        sweep(stages=[searching(methods={"dropattack": [{"k": 1}, {"k": 2}]})])
 
 
 def test_a_warm_start_learns_nothing_from_other_training(tmp_path: Path) -> None:
-    found = _run(
-        tmp_path / "before", _search(search={"kind": "random", "trials": 30}, training={"epochs": 8})
+    found = run(
+        tmp_path / "before", searching(search={"kind": "random", "trials": 30}, training={"epochs": 8})
     )
-    stage = _search(search={"kind": "optuna", "trials": 8, "warm_start": ["before"]})
+    stage = searching(search={"kind": "optuna", "trials": 8, "warm_start": ["before"]})
     definition = sweep(name="after", stages=[stage])
     warm = Driver(engine(tmp_path / "warm", definition, recorded=lambda name: found))
     cold = Driver(engine(tmp_path / "cold", definition))
@@ -281,8 +160,8 @@ def test_a_warm_start_learns_nothing_from_other_training(tmp_path: Path) -> None
 def test_exclusions_know_targets_by_every_spelling(tmp_path: Path) -> None:
     methods = {"dropattack": {"targets": ["input", "input+conv1.w"]}, "standard": {}}
     for spelt in ("conv1.w+input", "Conv.1.w+Input"):
-        stage = _search(search="grid", methods=methods, exclude=[{"targets": spelt}])
-        records = _run(tmp_path / spelt, stage, seeds=[0])
+        stage = searching(search="grid", methods=methods, exclude=[{"targets": spelt}])
+        records = run(tmp_path / spelt, stage, seeds=[0])
         assert [r.trial.hyperparameters.get("targets") for r in records] == ["input", None]
 
 
@@ -296,12 +175,12 @@ def test_exclusions_know_targets_by_every_spelling(tmp_path: Path) -> None:
 )
 def test_exclusions_that_could_never_apply_are_refused(exclude: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        sweep(stages=[_search(exclude=[exclude])])
+        sweep(stages=[searching(exclude=[exclude])])
 
 
 def test_exclusions_of_unknown_names_are_refused() -> None:
     with pytest.raises(UsageError, match="'epsilom'; did you mean 'epsilon'"):
-        sweep(stages=[_search(exclude=[{"epsilom": 1}])])
+        sweep(stages=[searching(exclude=[{"epsilom": 1}])])
 
 
 def test_a_stage_may_be_for_some_workloads_of_the_sweep_only(tmp_path: Path) -> None:
