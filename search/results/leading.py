@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from analysis.aims import shortfall
+from search.definition.options import budget_of
 from search.definition.searches import Confirm, Sampling
 from search.definition.sweep import Sweep
 from search.records.record import Record, State
-from trainables.trial import Trial
 
 _BASELINE = "standard"
 
@@ -80,7 +80,8 @@ class Leading:
     """
 
     def __init__(self, sweep: Sweep) -> None:
-        self._select = sweep.select
+        self._sweep, self._select = sweep, sweep.select
+        self._of_passes = {stage.name: stage for stage in sweep.stages if stage.budget == "passes"}
         self._sign = sweep.select.rule.decides.sign
         self._seeds: dict[str, tuple[int, ...]] = {
             stage.name: (
@@ -101,7 +102,7 @@ class Leading:
             return
         trial, configuration = record.trial, record.identity.configuration
         if trial.method == _BASELINE:
-            self._baselines.setdefault(_recipe(trial), _Asked()).values[trial.seed] = value
+            self._baselines.setdefault(self._recipe(record), _Asked()).values[trial.seed] = value
         asked = self._asked.setdefault(configuration, _Asked())
         asked.values[trial.seed] = value
         asked.margins[trial.seed] = record.margins(self._select)
@@ -129,13 +130,13 @@ class Leading:
         """
         lead = self._leads.get(workload)
         known = [recipe for recipe in self._baselines if recipe[0] == workload]
-        recipe = _recipe(lead.record.trial) if lead else known[0] if len(known) == 1 else None
+        recipe = self._recipe(lead.record) if lead else known[0] if len(known) == 1 else None
         found = self._baselines.get(recipe) if recipe else None
         return (found.mean, len(found.values)) if found else None
 
     def _leader(self, lead: _Lead) -> Leader:
         plain = lead.record.trial.method == _BASELINE
-        beside = self._baselines.get(_recipe(lead.record.trial), _Asked()).values
+        beside = self._baselines.get(self._recipe(lead.record), _Asked()).values
         paired = not plain and set(lead.seeds) <= beside.keys()
         gain = None
         if paired:
@@ -143,9 +144,14 @@ class Leading:
             gain = self._sign * (lead.mean - baseline)
         return Leader(lead.record, lead.mean, lead.seeds, gain, plain, lead.beyond == 0)
 
+    def _recipe(self, record: Record) -> tuple[str, str]:
+        """What an attack shares with its baseline: the workload, and settings of training, data and model.
 
-def _recipe(trial: Trial) -> tuple[str, str]:
-    """What an attack shares with its baseline: the workload, and settings of training, data and model."""
-    return trial.workload, json.dumps(
-        [dict(trial.training), dict(trial.data), dict(trial.model)], sort_keys=True
-    )
+        Where a stage counts passes, it is their budget instead of the number of epochs.
+        """
+        trial, training = record.trial, dict(record.trial.training)
+        stage = self._of_passes.get(record.stage)
+        if stage is not None:
+            passes = record.passes * training["epochs"]
+            training["epochs"] = budget_of(self._sweep, stage, trial.workload, passes)
+        return trial.workload, json.dumps([training, dict(trial.data), dict(trial.model)], sort_keys=True)

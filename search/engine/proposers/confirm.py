@@ -1,7 +1,6 @@
 """Confirmation: trains the best configurations again, on seeds that did not choose them."""
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,17 +9,14 @@ from typing_extensions import override
 from analysis.choice import Choice
 from dropattack.methods.standard import SAME
 from dropattack.settings import EQUAL_PASSES, SAME_UPDATES
-from search.definition.options import Options, option_spaces
+from search.definition.options import Options, budget_of, option_spaces
 from search.definition.searches import Confirm
 from search.definition.size import count
-from search.definition.space import Interval, values
 from search.definition.sweep import Stage
 from search.engine.proposers.base import Before, Proposal, Proposer, Scope
 from search.records.choosing import consider
 from search.records.record import Record
 from trainables.trial import Trial
-
-_ROUNDING = 1e-6
 
 Asked = tuple[str, Mapping[str, Any], Options]
 """Method, hyperparameters and options of a trial without a seed."""
@@ -87,19 +83,11 @@ class ConfirmProposer(Confirming):
         for trial, stage in candidates:
             options = options_of(trial)
             if stage.budget == "passes":
-                options["training"] = {**trial.training, "epochs": self._budget(trial, stage)}
+                budget = budget_of(self.scope.sweep, stage, self.scope.workload, trial.passes_in_all)
+                options["training"] = {**trial.training, "epochs": budget}
             baseline = self.scope.trial("standard", {}, options, self._search.seeds[0])
             asked.setdefault(baseline.identity.configuration, ("standard", {}, options))
         return list(asked.values())
-
-    def _budget(self, trial: Trial, stage: Stage) -> int:
-        """The passes that a stage gave to a trial: the fewest that it asks for and that are enough."""
-        asked = option_spaces(self.scope.sweep, stage, self.scope.workload)["training"]
-        dimension = asked.get("epochs", self.scope.defaults["training"]["epochs"])
-        if isinstance(dimension, Interval):
-            return math.ceil(trial.passes_in_all - _ROUNDING)
-        budgets = [int(value) for value in values(dimension)]
-        return min((b for b in budgets if b >= trial.passes_in_all - _ROUNDING), default=max(budgets))
 
     def _candidates(self, before: Before) -> list[tuple[Trial, Stage]]:
         """The attacks' best configurations in the order of `Choice`, with the stages that asked for them."""

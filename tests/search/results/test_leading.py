@@ -110,6 +110,18 @@ def test_a_baseline_of_another_recipe_is_no_pair(tmp_path: Path) -> None:
     assert (leader.value, leader.gain) == (0.6, None)
 
 
+def test_where_a_stage_counts_passes_the_baseline_is_of_the_same_budget(tmp_path: Path) -> None:
+    """The attack trains for two epochs of two passes, plain training for five of one."""
+    definition = sweep(stages=[{**GRID, "budget": "passes"}], training={"epochs": 5})
+    records = _run(tmp_path, definition)
+    assert {r.trial.training["epochs"] for r in records} == {2, 5}
+    for record in records:
+        _set(record, 0.7 if record.trial.method == "standard" else 0.8)
+    leader = _leaders(definition, records)[-1]
+    assert leader is not None
+    assert leader.gain == pytest.approx(0.1)
+
+
 @pytest.mark.parametrize(
     "methods",
     [{"standard": {"rounds": 2}}, {"dropattack": {"control": "p-one"}}, {"dropattack": {"epsilon": 0.0}}],
