@@ -13,7 +13,7 @@ from analysis.choice import Choice
 from analysis.keeping import beyond, margins_of
 from analysis.pairing import adjusted, groups, summarise, with_gain
 from analysis.recipes import recipes
-from analysis.records import CONFIGURATION, PRUNED, Metric, Records, asked_sizes, labels
+from analysis.records import CONFIGURATION, COUNTED, PRUNED, Metric, Records, asked_sizes, labels
 
 FRESH, HELD_OUT, FIXED, SAME = "fresh seeds", "other seeds", "one setting", "the same seeds"
 TIERS = {FRESH: 0, HELD_OUT: 1, FIXED: 1, SAME: 2}
@@ -63,11 +63,11 @@ def scored_families(
     """
     if trials.empty:
         return pd.DataFrame()
+    trials = _beside_both(records, trials.assign(row=trials.index))
     trials = trials.assign(
         setting=groups(trials, ["workload", *records.training]),
         fresh=trials["stage"].isin(records.confirmations),
         survivor=_survivors(records, trials),
-        row=trials.index,
         raced=trials["stage"].isin(records.races),
     )
     attack = ~records.plain(trials)
@@ -86,6 +86,15 @@ def scored_families(
     return table.merge(named.reset_index(), on="config").sort_values(
         [*FAMILY, *by, "seed"], ignore_index=True
     )
+
+
+def _beside_both(records: Records, trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials, with plain training both beside what counts passes and beside what counts epochs."""
+    if COUNTED not in trials:
+        return trials
+    plain = trials[records.plain(trials)]
+    others = plain.assign(**{COUNTED: plain[COUNTED].map({"passes": "epochs", "epochs": "passes"})})
+    return pd.concat([trials, others], ignore_index=True)
 
 
 def _keeping(records: Records, trials: pd.DataFrame, family: pd.Series) -> pd.DataFrame:

@@ -104,10 +104,11 @@ def ruled(met: Met, attack: Reached) -> str:
     sentences = [f"{found.outcome.value.capitalize()}, {_where(met)}."]
     if found.outcome is Outcome.HELPS:
         control = met.over_controls.get(EPS_ZERO)
-        credited = control is not None and control.gain > 0 and control.p < ALPHA
+        whole = control is not None and control.n >= met.seeds
+        credited = control is not None and whole and control.gain > 0 and control.p < ALPHA
         owner = "The gain is the attack's" if credited else "The gain is not credited to the attack"
-        why = f"its control `{EPS_ZERO}` did not run"
-        if control is not None:
+        why = f"its control `{EPS_ZERO}` lacks fresh seeds"
+        if control is not None and whole:
             gain, p = _gain(control, met), p_value(control.p)
             why = f"it has {gain} points over its control `{EPS_ZERO}` (p-value {p})"
         sentences.append(f"{owner}: {why}.")

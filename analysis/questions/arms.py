@@ -14,6 +14,9 @@ from dropattack.settings import EQUAL_PASSES
 SAME_COST = 0.01
 """Passes that differ by at most this share cost the same: attacks that pause make fractions of passes."""
 
+SPENT = 0.9
+"""The share of a budget of passes that counts as all of it, since epochs are whole."""
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -26,8 +29,9 @@ class Arm:
         identity: Names the configuration; see `trainables.trial.Identity`.
         passes: Forward-backward passes over the training split, an epoch.
         epochs: For how many epochs it trains; NaN where that is not recorded.
-        cost: Passes in all, as a multiple of plain training's under the same settings; 1 for all that keep to
-            a budget of passes.
+        total: Its passes in all; NaN where epochs are not recorded.
+        cost: Its passes as a multiple of plain training's under the same settings; 1 for what takes at least
+            `SPENT` of a budget of passes.
         n: How many seeds it has.
         mean: Mean result, in the metric's unit.
         low: Lower end of its 95 % interval; NaN where there is none.
@@ -47,6 +51,7 @@ class Arm:
     identity: str
     passes: float
     epochs: float
+    total: float
     cost: float
     n: int
     mean: float
@@ -69,6 +74,11 @@ class Arm:
     def costs_nothing(self) -> bool:
         """Whether it takes no more passes in all than plain training does."""
         return math.isclose(self.cost, 1, rel_tol=SAME_COST)
+
+    @property
+    def misses_budget(self) -> bool:
+        """Whether its whole epochs take much less, or more, than a budget of passes."""
+        return self.cost < SPENT or 1 + SAME_COST < self.cost < self.passes * (1 - SAME_COST)
 
     def costs_as_much_as(self, other: "Arm") -> bool:
         """Whether both take as many passes."""

@@ -1,13 +1,15 @@
 """The cost of results: quality against passes, and how much training data a method saves."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from analysis.pairing import samples
 from analysis.recipes import recipes
-from analysis.records import BASELINE, BUDGET, SIZE, Metric, Records, scale_of, train_sizes
-from analysis.scoring import scored_families, summarise_families
+from analysis.records import BASELINE, BUDGET, EPOCHS, SIZE, Metric, Records, scale_of, train_sizes
+from analysis.scoring import FAMILY, scored_families, summarise_families
 from analysis.statistics import estimate
 
 
@@ -33,9 +35,19 @@ def quality_by_passes(records: Records, metric: Metric) -> pd.DataFrame:
     if scored.empty:
         return scored
     table = summarise_families(scored, by)
-    extra = (table["passes"] - 1).where((table["passes"] > 1) & (BUDGET not in trials))
+    extra = (table["passes"] - 1).where((table["passes"] > 1) & ~_of_budget(scored, by, table))
     per_pass = {f"per_pass{end}": table[f"gain{end}"] / extra for end in ("", "_low", "_high")}
     return table.assign(**per_pass)
+
+
+def _of_budget(scored: pd.DataFrame, by: Sequence[str], table: pd.DataFrame) -> pd.Series:
+    """Whether each family was compared at equal passes, so that it has no extra ones."""
+    if BUDGET not in scored:
+        return pd.Series(False, table.index)
+    columns = [*FAMILY, *by]
+    whole = scored.assign(whole=scored[BUDGET] != scored[EPOCHS])
+    found = whole.groupby(columns, dropna=False)["whole"].any().reset_index()
+    return table[columns].merge(found, on=columns, how="left")["whole"].set_axis(table.index)
 
 
 def training_size_curves(records: Records, metric: Metric) -> pd.DataFrame:

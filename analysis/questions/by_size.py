@@ -10,7 +10,8 @@ from analysis.notation import digits_of, number
 from analysis.pairing import groups
 from analysis.questions.answers import Effect
 from analysis.records import SIZE, Metric, asked_sizes
-from analysis.statistics import ALPHA
+from analysis.scoring import FRESH
+from analysis.statistics import ALPHA, holm
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,19 @@ def alike_but_for_size(settings: pd.DataFrame, setting: float) -> Iterator[tuple
         yield float(row.setting), float(row.examples)
 
 
-def sizes_text(found: Sequence[OnExamples], examples: float, metric: Metric) -> str:
+def sizes_text(found: Sequence[OnExamples], examples: float, metric: Metric, on_fresh: bool) -> str:
     """What a method gains on each number of examples, as a sentence or two.
+
+    Holm's method corrects over the numbers of examples.
 
     Args:
         found: The other numbers of examples.
         examples: The one that the answer is of.
         metric: What gains are of.
+        on_fresh: Whether fresh seeds score the answer.
     """
     known = [each for each in found if each.over_baseline.n]
+    unknown = [_examples(each.examples) for each in found if not each.over_baseline.n]
     here = f"Examples: this answer is of training on {_examples(examples)}"
     if not known:
         return f"{here}; on other numbers of examples there is no pair with plain training."
@@ -59,11 +64,15 @@ def sizes_text(found: Sequence[OnExamples], examples: float, metric: Metric) -> 
     unit = " points" if metric.is_fraction else ""
     listed = [f"{gain} on {_examples(each.examples)}" for gain, each in zip(gains, known, strict=True)]
     listed[0] = listed[0].replace(" on ", f"{unit} on ", 1)
-    shown = [_examples(each.examples) for each in known if each.over_baseline.p < ALPHA]
+    several = holm([each.over_baseline.p for each in known])
+    shown = [_examples(each.examples) for each, p in zip(known, several, strict=True) if p < ALPHA]
     told = "none of these is told from luck"
     if shown:
         told = "all are significant" if len(shown) == len(known) else f"significant on {', '.join(shown)}"
-    return f"{here}. Over plain training the method gains {', '.join(listed)}: {told}."
+    searched = on_fresh and any(each.over_baseline.scored_on != FRESH for each in known)
+    where = ", on seeds that were searched," * searched
+    alone = f" On {', '.join(unknown)} there is no pair with plain training." if unknown else ""
+    return f"{here}. Over plain training the method gains{where} {', '.join(listed)}: {told}.{alone}"
 
 
 def _examples(count: float) -> str:

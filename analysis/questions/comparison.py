@@ -26,7 +26,7 @@ def compare_sweeps(first: Records, second: Records) -> pd.DataFrame:
         ``significant``; the largest changes first.
     """
     metric = second.reported
-    settings = {c for side in (first, second) for c in (*side.method_settings, *side.training)}
+    settings = {c for side in (first, second) for c in (*side.method_settings, *side.trained)}
     columns = sorted({"workload", "method", *settings})
     sides = {"first": _scores(first, columns, metric), "second": _scores(second, columns, metric)}
     both = pd.concat(sides, names=["side"]).reset_index(level="side").reset_index(drop=True)

@@ -139,6 +139,8 @@ def _kind(stage: Mapping[str, Any]) -> str:
 
 
 def _test_equal_cost(stages: _Stages, method: Arm) -> NextStep:
+    if method.misses_budget:
+        return NextStep(f"test it at equal cost, in a budget that epochs of {method.passes:.3g} passes fill")
     text = f"test it at equal cost, against plain training of {method.passes:g} passes an epoch"
     if stages.confirm:
         path = f"stages.{stages.confirm['name']}.search.controls"

@@ -87,6 +87,7 @@ def recommend_of_contest(met: Met, passes: Mapping[str, float]) -> Recommendatio
         identity=entrant.identity,
         passes=passes[entrant.identity],
         epochs=entrant.passes / passes[entrant.identity],
+        total=entrant.passes,
         cost=1.0,
         n=entrant.n,
         mean=entrant.mean,

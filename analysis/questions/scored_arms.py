@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.keeping import beyond
 from analysis.questions.answers import NO_EFFECT, Effect
-from analysis.questions.arms import Arm, Chosen, Compared
+from analysis.questions.arms import SPENT, Arm, Chosen, Compared
 from analysis.questions.by_size import OnExamples, alike_but_for_size
 from analysis.questions.controls import compare_methods, scored_methods
 from analysis.questions.selection import tried
@@ -110,6 +110,7 @@ class _Row:
 
     values: Mapping[str, Any]
     trial: Mapping[str, Any]
+    costs: Mapping[str, float]
     results: Mapping[float, float]
     over_baseline: Effect
     method_over: Effect
@@ -121,14 +122,25 @@ def _tables(scored: pd.DataFrame, metric: Metric) -> dict[float, list[_Row]]:
     often = scored.groupby([*by, CONFIGURATION])["seed"].transform("size")
     first = scored.assign(rarely=-often).sort_values([*by, "rarely"], kind="stable").drop_duplicates(by)
     trials = {(row["setting"], row["family"]): row for row in rows(first)}
+    costs = _costs(scored).groupby(by).mean()
     results, gains = (_by_seed(scored, column) for column in ("merit", "gain"))
     found: dict[float, list[_Row]] = {}
     for row in rows(compare_methods(scored)):
         name = (row["setting"], row["family"])
         over_baseline = _over_baseline(row, gains.get(name, {}))
-        each = _Row(row, trials[name], results.get(name, {}), over_baseline, _method_over(row, metric))
+        known = {str(column): float(value) for column, value in costs.loc[name].items()}
+        own = results.get(name, {})
+        each = _Row(row, trials[name], known, own, over_baseline, _method_over(row, metric))
         found.setdefault(row["setting"], []).append(each)
     return found
+
+
+def _costs(scored: pd.DataFrame) -> pd.DataFrame:
+    """Names of families with ``epochs``, ``total`` passes, and these as a ``share`` of plain training's."""
+    epochs = scored[EPOCHS].astype(float) if EPOCHS in scored else math.nan
+    total = scored["passes"] * epochs
+    share = total / scored[BUDGET] if BUDGET in scored else scored["passes"]
+    return scored[["setting", "family"]].assign(epochs=epochs, total=total, share=share)
 
 
 def _by_seed(scored: pd.DataFrame, column: str) -> dict[tuple[Any, Any], dict[float, float]]:
@@ -143,15 +155,16 @@ def _by_seed(scored: pd.DataFrame, column: str) -> dict[tuple[Any, Any], dict[fl
 def _arm(row: _Row, chosen: Chosen | None, names: Sequence[str]) -> Arm:
     values, is_chosen = row.values, bool(row.trial["chosen"]) and chosen is not None
     baseline = bool(values["is_baseline"])
-    passes, epochs = float(values["passes"]), float(row.trial.get(EPOCHS, math.nan))
+    cost = row.costs["share"]
     return Arm(
         family=str(values["family"]),
         control=str(values["control"]),
         configuration=chosen.configuration if is_chosen and chosen else describe(row.trial, names),
         identity=chosen.identity if is_chosen and chosen else str(row.trial[CONFIGURATION]),
-        passes=passes,
-        epochs=epochs,
-        cost=max(1.0, passes * epochs / row.trial[BUDGET]) if BUDGET in row.trial else passes,
+        passes=float(values["passes"]),
+        epochs=row.costs["epochs"],
+        total=row.costs["total"],
+        cost=1.0 if SPENT <= cost < 1 else cost,
         n=int(values["n"]),
         mean=float(values["mean"]),
         low=float(values["low"]),

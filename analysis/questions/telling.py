@@ -22,11 +22,13 @@ _SAME_PASSES = "plain training with as many passes"
 
 def told(verdict: Conclusion) -> list[tuple[str, str]]:
     """Headings and sentences, in the order of what matters."""
-    sizes = sizes_text(verdict.other_sizes, verdict.examples, verdict.metric) if verdict.other_sizes else ""
+    effects = (verdict.equal_cost.effect, verdict.equal_epochs.effect)
+    on_fresh = any(effect.scored_on == FRESH for effect in effects)
+    sizes = sizes_text(verdict.other_sizes, verdict.examples, verdict.metric, on_fresh)
     return [
         ("Equal cost", _equal_cost(verdict)),
         ("Equal epochs", _equal_epochs(verdict)),
-        *([("Examples", sizes)] if sizes else []),
+        *([("Examples", sizes)] if verdict.other_sizes else []),
         ("What to use", _use(verdict)),
         ("Layers", _layers(verdict)),
         ("Next", next_text(verdict.next)),
@@ -108,15 +110,18 @@ def _unspent(verdict: Conclusion, control: Arm) -> str:
     method = verdict.method
     if method is None or not control.is_baseline or math.isnan(method.epochs):
         return ""
-    took, asked = method.passes * method.epochs, control.passes * control.epochs
-    few = took < asked * (1 - SAME_COST)
-    return f" It takes {took:.4g} of {asked:.4g} passes, as another epoch does not fit." if few else ""
+    few = method.total < control.total * (1 - SAME_COST)
+    took = f"{method.total:.4g} of {control.total:.4g} passes"
+    return f" It takes {took}, as another epoch does not fit." if few else ""
 
 
 def _untested(verdict: Conclusion, method: Arm) -> str:
     """Why nothing is known at equal cost."""
     if method.costs_nothing:
         return _no_baseline(verdict)
+    baseline = next((arm for arm in verdict.arms if arm.is_baseline), None)
+    if baseline is not None and method.misses_budget:
+        return f"its whole epochs take {method.total:.4g} passes, and the budget is {baseline.total:.4g}"
     ran = [arm for arm in verdict.arms if arm.control in PLAIN]
     other = [arm for arm in ran if not arm.costs_as_much_as(method)]
     if other:
@@ -149,7 +154,7 @@ def _no_equal_epochs(verdict: Conclusion, method: Arm) -> str:
     baseline = next((arm for arm in verdict.arms if arm.is_baseline), None)
     if baseline is None or not method.epochs < baseline.epochs:
         return _no_baseline(verdict)
-    return f"the budget gives it {method.epochs:g} epochs, and plain training {baseline.epochs:g}"
+    return f"the budget gives it {method.epochs:.3g} epochs, and plain training {baseline.epochs:.3g}"
 
 
 def _no_baseline(verdict: Conclusion) -> str:

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.records.budgets import BUDGET, EPOCHS
+    from analysis.records.budgets import BUDGET, COUNTED, EPOCHS
     from analysis.records.identity import BASELINE, CONFIGURATION, CONTROL
     from analysis.records.metric import Metric
     from analysis.records.scale import ABSOLUTE, RELATIVE, scale_of, size_label
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from analysis.records.tracking import from_mlflow
 
 _HOMES = {
-    "budgets": ("BUDGET", "EPOCHS"),
+    "budgets": ("BUDGET", "COUNTED", "EPOCHS"),
     "identity": ("BASELINE", "CONFIGURATION", "CONTROL"),
     "metric": ("Metric",),
     "scale": ("ABSOLUTE", "RELATIVE", "scale_of", "size_label"),
@@ -42,6 +42,7 @@ __all__ = [
     "COMPLETE",
     "CONFIGURATION",
     "CONTROL",
+    "COUNTED",
     "EPOCHS",
     "FAILED",
     "PRUNED",

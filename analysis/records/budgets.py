@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.records.identity import BASELINE, CONFIGURATION, CONTROL
+from dropattack.methods.dropattack_settings import P_ZERO
 
-BUDGET, EPOCHS = "training.passes", "training.epochs"
+BUDGET, COUNTED, EPOCHS = "training.passes", "training.counted", "training.epochs"
+_METHOD = ("method", "targets", "epsilon", "p", "k")
 _ROUNDING = 1e-6
 
 
@@ -18,50 +20,84 @@ def with_budgets(
     """Adds `BUDGET` to the trials of a sweep in which a stage has ``budget: passes``; leaves others alone.
 
     There an attack of c passes a step trains for as many whole epochs as the budget allows. So it shares the
-    budget with plain training, and not `EPOCHS`. A trial's budget is read from plain training: the smallest
-    that is no less than what the trial took, if one more epoch of it would not have fit. Without such plain
-    training it is the trial's own passes. In other stages it is the number of epochs. A confirmation
-    runs what other stages chose.
+    budget with plain training, and not `EPOCHS`. Its budget is the least that its stage asks for and
+    that is enough for what it took. Where the sweep does not say what it asks for, the budgets are those of
+    plain training. In other stages it is the number of epochs. A confirmation runs what other stages chose.
+
+    `COUNTED` is added if attacks ran in stages of both kinds: ``passes`` or ``epochs``. Then these are no
+    candidates of one choice.
 
     Args:
         trials: Tidy rows, with ``method, stage, workload, passes`` and `EPOCHS`.
         sweep: The sweep as plain values.
         confirmations: Names of the stages that confirm.
     """
-    counted = {str(s.get("name")) for s in sweep.get("stages", ()) if s.get("budget") == "passes"}
-    if not counted or EPOCHS not in trials:
+    stages = {str(s.get("name")): s for s in sweep.get("stages", ()) if s.get("budget") == "passes"}
+    if not stages or EPOCHS not in trials:
         return trials
-    of_passes = trials["stage"].isin(counted)
+    took, plain = trials["passes"] * trials[EPOCHS].astype(float), _plain(trials)
     again = trials["stage"].isin(confirmations)
-    of_passes |= again & ~_searched_by_epochs(trials, again, of_passes)
     budget = trials[EPOCHS].astype(float)
-    for _, own in trials[of_passes].groupby("workload"):
-        budget[own.index] = _budgets(own, own["stage"].isin(confirmations))
-    return trials.assign(**{BUDGET: budget})
+    of_passes = trials["stage"].isin(stages)
+    for (name, workload), own in trials[of_passes].groupby(["stage", "workload"]):
+        asked = _asked(stages[str(name)], sweep)
+        if asked is None:
+            beside = plain & (trials["workload"] == workload)
+            known = took[beside & ~again] if (beside & ~again).any() else took[beside]
+            asked = list(known.dropna()) or [took[own.index].max()]
+        budget[own.index] = _least_enough(asked, took[own.index])
+    for _, own in trials.groupby("workload"):
+        found = _inherited(own, budget[own.index], of_passes[own.index], again[own.index])
+        budget[found.index], of_passes[found.index] = found["budget"], found["of_passes"]
+    with_both = trials.assign(**{BUDGET: budget})
+    attacks = of_passes[~plain & ~again]
+    if attacks.nunique() > 1:
+        with_both[COUNTED] = np.where(of_passes, "passes", "epochs")
+    return with_both
 
 
-def _searched_by_epochs(trials: pd.DataFrame, again: pd.Series, of_passes: pd.Series) -> pd.Series:
-    """What a confirmation ran of stages that count epochs: configurations, their controls and baselines."""
-    chosen = again & trials[CONFIGURATION].isin(trials.loc[~of_passes & ~again, CONFIGURATION])
-    as_long = pd.MultiIndex.from_frame(trials[["workload", EPOCHS, "passes"]])
-    beside = as_long.isin(as_long[chosen]) | as_long.isin(
-        pd.MultiIndex.from_frame(trials.loc[chosen, ["workload", EPOCHS]].assign(passes=1.0))
-    )
-    return chosen | pd.Series(beside, trials.index)
+def _plain(trials: pd.DataFrame) -> pd.Series:
+    return ((trials["method"] == BASELINE) & (trials[CONTROL] == "")) | (trials[CONTROL] == P_ZERO)
 
 
-def _budgets(own: pd.DataFrame, again: pd.Series) -> pd.Series:
-    """The budgets of one workload's trials, of which some were run again by a confirmation."""
-    took = own["passes"] * own[EPOCHS].astype(float)
-    plain = (own["method"] == BASELINE) & (own[CONTROL] == "")
-    first = plain & ~again
-    asked = np.sort((took[first] if first.any() else took[plain]).dropna().unique())
+def _asked(stage: Mapping[str, Any], sweep: Mapping[str, Any]) -> list[float] | None:
+    """The budgets that a stage asks for, none for any whole number; ``None`` if the sweep does not say."""
+    space = {**(sweep.get("training") or {}), **(stage.get("training") or {})}.get("epochs")
+    if isinstance(space, Mapping):
+        if not space.get("step"):
+            return []
+        return list(np.arange(space["low"], space["high"] + _ROUNDING, space["step"]))
+    return None if space is None else [float(value) for value in np.atleast_1d(space)]
+
+
+def _least_enough(asked: Sequence[float], took: pd.Series) -> pd.Series:
+    """The least budget that is no less than what was taken; one epoch may take more than the largest."""
     if not len(asked):
-        asked = np.ceil([took.max() - _ROUNDING])
-    place = np.searchsorted(asked, took - _ROUNDING)
-    above = pd.Series(asked[np.minimum(place, len(asked) - 1)], own.index)
-    one_more = took / own[EPOCHS].astype(float) + 1
-    fits = (place < len(asked)) & (above < took + one_more)
-    # An epoch that costs more than the whole budget is trained all the same.
-    over = (place == len(asked)) & (own[EPOCHS] == 1)
-    return above.where(fits | over, np.ceil(took - _ROUNDING))
+        return np.ceil(took - _ROUNDING)
+    budgets = np.unique(np.ceil(np.asarray(asked) - _ROUNDING))
+    place = np.searchsorted(budgets, took - _ROUNDING)
+    return pd.Series(budgets[np.minimum(place, len(budgets) - 1)], took.index)
+
+
+def _inherited(own: pd.DataFrame, budget: pd.Series, of_passes: pd.Series, again: pd.Series) -> pd.DataFrame:
+    """Budgets of one workload's confirmed trials: those of the search, and of what they stand beside."""
+    found = pd.DataFrame({"budget": budget, "of_passes": of_passes})
+    searched = found[~again].groupby(own.loc[~again, CONFIGURATION]).max()
+    known = again & own[CONFIGURATION].isin(searched.index)
+    found[known] = searched.loc[own.loc[known, CONFIGURATION]].to_numpy()
+    method = [c for c in _METHOD if c in own]
+    costs = own[["passes", EPOCHS]].astype(float).round(6)
+    twins = [own[method].astype(str), costs]
+    chosen = known & ~_plain(own)
+    for row in own.index[again & ~known]:
+        if own.loc[row, CONTROL] == "":
+            beside = chosen & found["of_passes"] & (found["budget"] == own.loc[row, EPOCHS])
+            less = chosen & found["of_passes"] & (np.floor(costs.prod(axis=1)) == own.loc[row, EPOCHS])
+            beside = beside if beside.any() else less
+        else:
+            alike = [(each == each.loc[row]).all(axis=1) for each in twins]
+            beside = chosen & alike[1] & alike[0]
+            beside = beside if beside.any() else chosen & alike[1]
+        if beside.any():
+            found.loc[row] = found[beside].max()
+    return found[again]

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.aims import Goal, Rule
-from analysis.records.budgets import BUDGET, EPOCHS, with_budgets
+from analysis.records.budgets import BUDGET, COUNTED, EPOCHS, with_budgets
 from analysis.records.identity import BASELINE, CONFIGURATION, CONTROL
 from analysis.records.metric import Metric
 from analysis.records.tidying import NUMBERS, TESTED_WITH, TEXT, is_metric, tidy_epochs, tidy_trials
@@ -106,7 +106,7 @@ class Records:
     def trained(self) -> list[str]:
         """Columns that tell people how a model trained: those of `training`, with epochs for budgets."""
         named = {BUDGET: EPOCHS}
-        return sorted(named.get(c, c) for c in self.training)
+        return sorted(named.get(c, c) for c in self.training if c != COUNTED)
 
     @property
     def spelling(self) -> list[str]:
@@ -119,7 +119,7 @@ class Records:
     @property
     def pair(self) -> list[str]:
         """Columns that an attack shares with its baseline."""
-        return ["workload", *self.training, "seed"]
+        return ["workload", *(c for c in self.training if c != COUNTED), "seed"]
 
     @property
     def rule(self) -> Rule:

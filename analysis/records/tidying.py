@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.records.budgets import BUDGET
+from analysis.records.budgets import BUDGET, COUNTED
 from analysis.records.identity import BASELINE, CONFIGURATION, CONTROL, identified
 
 TEXT = (
@@ -32,7 +32,7 @@ def tidy_trials(trials: pd.DataFrame) -> pd.DataFrame:
     for column in NUMBERS:
         tidy[column] = _numbers(trials[column]) if column in trials else np.nan
     others = {}
-    for column in sorted(set(map(str, trials.columns)) - {*TEXT, *NUMBERS, BUDGET}):
+    for column in sorted(set(map(str, trials.columns)) - {*TEXT, *NUMBERS, BUDGET, COUNTED}):
         others[column] = _plain(trials[column], column)
     tidy = pd.concat([tidy, pd.DataFrame(others, index=trials.index)], axis=1)
     settings = [column for column in others if not is_metric(column)]

@@ -52,7 +52,7 @@ def passes(records: Records) -> Section | None:
         parts.append(
             Figure(
                 f"passes-{workload}",
-                f"{workload}: what more passes buy",
+                f"{workload}: gain by passes per step",
                 "Gain over the baseline against forward-backward passes per step, with 95 % paired t "
                 f"intervals. A line joins what is scored alike under one recipe.{left_out}",
                 "A gain that standard training also shows with as many passes does not come from the attack.",

@@ -116,7 +116,7 @@ def _compared_at(records: Records) -> str:
     """What is equal where a method is compared with standard training."""
     if BUDGET not in records.trials:
         return "equal epochs"
-    stages = [s for s in records.sweep.get("stages", ()) if s.get("name") not in records.confirmations]
+    stages = [stage for stage in records.sweep.get("stages", ()) if stage.get("methods")]
     whole = all(stage.get("budget") == "passes" for stage in stages)
     return "equal passes" if whole else "equal passes where a stage counts them, else at equal epochs"
 
@@ -129,7 +129,7 @@ def _notes(table: pd.DataFrame, at: str) -> list[str]:
     notes = [f"Controls that did not run: {'; '.join(missing)}."] if missing else []
     if ran.isdisjoint(PLAIN) and cost_more:
         notes.append(f"All comparisons are at {at}; attacks cost more passes than standard training.")
-    elif at == "equal passes":
+    elif at == "equal passes" and (table["passes"] > 1 + SAME_COST).any():
         notes.append("All comparisons are at equal passes; attacks train for fewer epochs.")
     return notes
 

@@ -1,14 +1,11 @@
 """Settings beside the method's: those of a sweep that a workload has, and the workload's own for the rest."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from search.definition.space import Interval, Space, bounds, values
+from search.definition.space import Space, bounds
 from search.definition.sweep import SECTIONS, Stage, Sweep
 from trainables.workloads import workload_named
-
-_ROUNDING = 1e-6
 
 Options = Mapping[str, Mapping[str, Any]]
 """Values by section (one of `SECTIONS`) and name."""
@@ -45,20 +42,3 @@ def option_spaces(sweep: Sweep, stage: Stage, workload: str) -> dict[str, Space]
         section: {n: d for n, d in sweep.section(stage, section).items() if n in known[section]}
         for section in SECTIONS
     }
-
-
-def budget_of(sweep: Sweep, stage: Stage, workload: str, passes: float) -> int:
-    """The budget of a trial of a stage that counts passes: the least that it asks for and that is enough.
-
-    Args:
-        sweep: The sweep.
-        stage: A stage with ``budget: passes``.
-        workload: The trial's.
-        passes: What the trial takes in all. One epoch may take more than the largest budget.
-    """
-    usual = default_options(workload)["training"]["epochs"]
-    asked = option_spaces(sweep, stage, workload)["training"].get("epochs", usual)
-    if isinstance(asked, Interval):
-        return math.ceil(passes - _ROUNDING)
-    budgets = [int(value) for value in values(asked)]
-    return min((budget for budget in budgets if budget >= passes - _ROUNDING), default=max(budgets))

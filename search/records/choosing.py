@@ -3,7 +3,7 @@
 import math
 
 from analysis.choice import Choice
-from search.definition.sweep import Select
+from search.definition.select import Select
 from search.records.record import Record, State
 
 

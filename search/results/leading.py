@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from analysis.aims import shortfall
-from search.definition.options import budget_of
+from search.definition.budget import budget_of
 from search.definition.searches import Confirm, Sampling
 from search.definition.sweep import Sweep
 from search.records.record import Record, State
@@ -147,11 +147,12 @@ class Leading:
     def _recipe(self, record: Record) -> tuple[str, str]:
         """What an attack shares with its baseline: the workload, and settings of training, data and model.
 
-        Where a stage counts passes, it is their budget instead of the number of epochs.
+        Where a stage counts passes, it is their budget instead of the number of epochs, if the sweep says it:
+        what a workload asks for by itself needs its code.
         """
         trial, training = record.trial, dict(record.trial.training)
         stage = self._of_passes.get(record.stage)
-        if stage is not None:
-            passes = record.passes * training["epochs"]
-            training["epochs"] = budget_of(self._sweep, stage, trial.workload, passes)
+        asked = None if stage is None else self._sweep.section(stage, "training").get("epochs")
+        if asked is not None:
+            training["epochs"] = budget_of(asked, record.passes * training["epochs"])
         return trial.workload, json.dumps([training, dict(trial.data), dict(trial.model)], sort_keys=True)

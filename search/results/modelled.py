@@ -94,6 +94,6 @@ def _lines(record: Record, noted: NotedVerdicts | None) -> Iterable[str]:
 
 def _result(verdict: Mapping[str, Any], arm: Mapping[str, Any]) -> str:
     interval = "" if arm["low"] is None else f", 95 % interval [{arm['low']:.4g}, {arm['high']:.4g}]"
-    seeds = verdict["equal_epochs"]["scored_on"] or "seeds"
+    seeds = verdict["equal_epochs"]["scored_on"] or verdict["equal_cost"]["scored_on"] or "seeds"
     mean = f"mean {verdict['metric']} of {arm['mean']:.4g}{interval}"
     return f"Its configuration has a {mean} (n = {arm['n']} {seeds})."

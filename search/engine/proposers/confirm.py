@@ -9,7 +9,8 @@ from typing_extensions import override
 from analysis.choice import Choice
 from dropattack.methods.standard import SAME
 from dropattack.settings import EQUAL_PASSES, SAME_UPDATES
-from search.definition.options import Options, budget_of, option_spaces
+from search.definition.budget import budget_of
+from search.definition.options import Options, option_spaces
 from search.definition.searches import Confirm
 from search.definition.size import count
 from search.definition.sweep import Stage
@@ -79,15 +80,17 @@ class ConfirmProposer(Confirming):
 
         If a candidate trained for a budget of passes, its baseline gets that budget.
         """
-        asked: dict[str, Asked] = {}
+        found: dict[str, Asked] = {}
         for trial, stage in candidates:
             options = options_of(trial)
             if stage.budget == "passes":
-                budget = budget_of(self.scope.sweep, stage, self.scope.workload, trial.passes_in_all)
+                spaces = option_spaces(self.scope.sweep, stage, self.scope.workload)
+                asked = spaces["training"].get("epochs", self.scope.defaults["training"]["epochs"])
+                budget = budget_of(asked, trial.passes_in_all)
                 options["training"] = {**trial.training, "epochs": budget}
             baseline = self.scope.trial("standard", {}, options, self._search.seeds[0])
-            asked.setdefault(baseline.identity.configuration, ("standard", {}, options))
-        return list(asked.values())
+            found.setdefault(baseline.identity.configuration, ("standard", {}, options))
+        return list(found.values())
 
     def _candidates(self, before: Before) -> list[tuple[Trial, Stage]]:
         """The attacks' best configurations in the order of `Choice`, with the stages that asked for them."""

@@ -5,9 +5,11 @@ import math
 import pandas as pd
 import pytest
 
+from analysis.questions.answers import NO_EFFECT, Effect
+from analysis.questions.by_size import OnExamples, sizes_text
 from analysis.questions.selection import optimism
 from analysis.questions.verdict import Verdict
-from analysis.records import SIZE
+from analysis.records import SIZE, Metric
 from tests.analysis.ways import around, records, verdict, way
 
 SHIFTS = {100: 0.02, 1000: -0.03, 0: 0.01}
@@ -61,6 +63,23 @@ def test_where_plain_training_lacks_a_size_it_is_not_told() -> None:
     assert line == (
         "Examples: this answer is of training on 1,000; on other numbers of examples there is no pair with "
         "plain training."
+    )
+
+
+def test_what_is_told_of_several_sizes_is_corrected_over_them() -> None:
+    """Of twenty sizes without any effect one alone has p < 0.05 by luck; Holm's method says so."""
+    found = [OnExamples(100.0 + i, Effect(6, 0.01, 0.0, 0.02, 0.01, 0.04 if i else 0.004)) for i in range(9)]
+    metric = Metric("test_accuracy", larger_is_better=True)
+    assert sizes_text(found, 1000.0, metric, on_fresh=False).endswith("+1.00 on 108: significant on 100.")
+
+
+def test_how_the_others_are_scored_and_what_has_no_pair_is_said() -> None:
+    known = Effect(2, 0.01, math.nan, math.nan, math.nan, math.nan, scored_on="other seeds")
+    metric = Metric("test_accuracy", larger_is_better=True)
+    found = [OnExamples(100.0, known), OnExamples(200.0, NO_EFFECT)]
+    assert sizes_text(found, math.inf, metric, on_fresh=True).endswith(
+        "gains, on seeds that were searched, +1.00 points on 100: none of these is told from luck. "
+        "On 200 there is no pair with plain training."
     )
 
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from analysis.questions.answers import Outcome
+from analysis.questions.comparison import compare_sweeps
 from analysis.questions.verdict import verdicts
-from analysis.records import BUDGET, EPOCHS, Records
+from analysis.records import BUDGET, COUNTED, EPOCHS, Records
 from analysis.report import sections
 from tests.analysis.ways import around, way
 
@@ -40,8 +41,6 @@ def _records(trials: Sequence[tuple[str, float, float]], *stages: dict[str, Any]
         ([("standard", 1, 24), ("late", 1.05, 22)], [24, 24]),
         # One epoch that costs more than the whole budget is trained all the same.
         ([("standard", 1, 10), ("freeat", 13, 1)], [10, 10]),
-        # 14 passes are no rest of 20: three more epochs of two would have fit.
-        ([("standard", 1, 20), ("sam", 2, 7)], [20, 14]),
         # Nothing says what was asked for but the costliest training.
         ([("sam", 2, 5), ("dropattack", 3, 3)], [10, 10]),
         # Plain training in two rounds takes the budget too.
@@ -56,6 +55,29 @@ def test_a_budget_is_that_of_plain_training(
     assert BUDGET in records.training
     assert EPOCHS not in records.training
     assert EPOCHS in records.spelling
+
+
+@pytest.mark.parametrize(
+    ("epochs", "trials", "budgets"),
+    [
+        # The least that is asked for and enough, whatever plain training was asked for elsewhere.
+        (12, [("dropattack", 7, 1), ("dropattack", 3, 4)], [12, 12]),
+        ([8, 16], [("dropattack", 3, 5), ("dropattack", 3, 2)], [16, 8]),
+        # An epoch of a late attack costs four passes of which the average is 1.25.
+        (10, [("late", 3, 2)], [10]),
+        # A range has every whole number, or those that its steps reach.
+        ({"low": 4, "high": 20, "step": None}, [("dropattack", 3, 6), ("late", 1.05, 22)], [18, 24]),
+        ({"low": 4, "high": 20, "step": 4}, [("dropattack", 3, 5)], [16]),
+    ],
+)
+def test_a_budget_is_what_the_stage_asks_for(
+    epochs: Any, trials: list[tuple[str, float, float]], budgets: list[float]
+) -> None:
+    stage = {**PASSES, "training": {"epochs": epochs}}
+    plain = {"name": "plain", "search": "grid"}
+    trials = [("standard", 1, 8), *trials]
+    records = _records(trials, plain, stage, stage=["plain", *["grid"] * (len(trials) - 1)])
+    assert records.trials[BUDGET].tolist() == [8, *budgets]
 
 
 def test_where_epochs_count_there_is_no_budget() -> None:
@@ -74,9 +96,10 @@ def test_stages_that_count_epochs_keep_them_beside_others() -> None:
 def test_a_confirmation_has_the_budget_of_what_it_runs_again() -> None:
     confirm = {"name": "confirm", "search": {"kind": "confirm", "seeds": [100]}}
     trials = [("standard", 1, 10), ("dropattack", 3, 3), ("standard", 1, 9), ("dropattack", 3, 3)]
-    found = _records(trials, PASSES, confirm, stage=["grid", "grid", "confirm", "confirm"])
-    assert found.trials[BUDGET].tolist() == [10] * 4
-    found = _records(trials[1:], PASSES, confirm, stage=["grid", "confirm", "confirm"])
+    stage, same = ["grid", "grid", "confirm", "confirm"], [1, 2, 1, 2]
+    found = _records(trials, PASSES, confirm, stage=stage, epsilon=same)
+    assert found.trials[BUDGET].tolist() == [10] * 4, "also of plain training that gets no more passes"
+    found = _records(trials[1:], PASSES, confirm, stage=stage[1:], epsilon=same[1:])
     assert found.trials[BUDGET].tolist() == [9] * 3
     mixed = [{"name": "grid", "search": "grid"}, {**PASSES, "name": "passes"}, confirm]
     trials = [("sam", 2, 5), ("standard", 1, 8), ("sam", 2, 5)]
@@ -123,3 +146,64 @@ def test_what_costs_as_much_is_compared_at_equal_cost(gain: float, outcome: Outc
     told = " ".join(note for section in sections(records) for note in section.notes)
     assert "All comparisons are at equal passes; attacks train for fewer epochs." in told
     assert "equal-passes (" not in told
+
+
+def test_a_choice_among_costs_that_differ_is_at_equal_cost() -> None:
+    """One seed's others choose five epochs of two passes, another's three of three: 10 and 9 of 10."""
+    cheap, costly = [0.92, 0.93, 0.92, 0.93], [0.93, 0.92, 0.93, 0.92]
+    frames = [
+        way("baseline", around(0.9, n=4), **{EPOCHS: 10.0}),
+        way("attack", cheap, **{EPOCHS: 5.0}),
+        way("attack", costly, passes=3.0, k=2.0, **{EPOCHS: 3.0}).assign(key=lambda f: "k2" + f["key"]),
+    ]
+    records = Records(pd.concat(frames, ignore_index=True), sweep={"name": "s", "stages": [PASSES]})
+    (found,) = verdicts(records)
+    assert found.method is not None
+    assert found.method.total == pytest.approx(9.5)
+    assert found.equal_cost.outcome is not Outcome.UNTESTED
+    assert "It takes 9.5 of 10 passes" in found.lines()[0]
+
+
+def test_an_epoch_too_long_for_the_budget_is_not_called_equal_cost() -> None:
+    """Six passes are 60 % of a budget of ten, thirteen are more than all of it."""
+    for passes, told in ((6.0, "take 6 passes"), (13.0, "take 13 passes")):
+        frames = [
+            way("baseline", around(0.9), **{EPOCHS: 10.0}),
+            way("attack", around(0.8), passes=passes, **{EPOCHS: 1.0}),
+        ]
+        records = Records(pd.concat(frames, ignore_index=True), sweep={"name": "s", "stages": [PASSES]})
+        (found,) = verdicts(records)
+        lines = dict(found.headed_lines())
+        assert found.equal_cost.outcome is found.equal_epochs.outcome is Outcome.UNTESTED
+        assert f"its whole epochs {told}, and the budget is 10" in lines["Equal cost"]
+        assert f"in a budget that epochs of {passes:g} passes fill" in lines["Next"]
+
+
+@pytest.mark.parametrize("longer", [0.95, 0.85])
+def test_attacks_that_count_differently_are_apart_beside_one_plain_training(longer: float) -> None:
+    """Ten epochs of two passes are no candidate beside five: each is compared with ten of one."""
+    stages = [PASSES, {"name": "epochs", "search": "grid"}]
+    frames = [
+        way("baseline", around(0.88), stage="epochs", **{EPOCHS: 10.0}),
+        way("attack", around(longer), stage="epochs", **{EPOCHS: 10.0}),
+        way("attack", around(0.9), **{EPOCHS: 5.0}),
+    ]
+    records = Records(pd.concat(frames, ignore_index=True), sweep={"name": "s", "stages": stages})
+    assert COUNTED in records.training
+    assert COUNTED not in records.pair
+    (found,) = verdicts(records)
+    assert found.method is not None
+    if longer > 0.9:
+        assert (found.method.epochs, found.equal_cost.outcome) == (10, Outcome.UNTESTED)
+        assert found.equal_epochs.effect.gain == pytest.approx(longer - 0.88)
+    else:
+        assert (found.method.epochs, found.equal_epochs.outcome) == (5, Outcome.UNTESTED)
+        assert found.equal_cost.effect.gain == pytest.approx(0.02)
+
+
+def test_sweeps_that_count_differently_are_compared_by_epochs() -> None:
+    """Five epochs of two passes are one training, however they were asked for."""
+    frames = [way("attack", around(0.9), **{EPOCHS: 5.0}), way("baseline", around(0.9), **{EPOCHS: 10.0})]
+    frame = pd.concat(frames, ignore_index=True)
+    sides = [Records(frame, sweep={"name": "s", "stages": stages}) for stages in ([PASSES], [])]
+    assert len(compare_sweeps(*sides)) == 2

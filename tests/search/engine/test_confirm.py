@@ -85,7 +85,14 @@ def test_a_test_under_attack_asks_for_no_baseline_of_its_own(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("epochs", "took", "plain"),
-    [(9, 9, 9), (10, 9, 10), ([4, 8], 6, 8), (2, 3, 2), ({"low": 5, "high": 5, "step": 1}, 3, 3)],
+    [
+        (9, 9, 9),
+        (10, 9, 10),
+        ([4, 8], 6, 8),
+        (2, 3, 2),
+        ({"low": 5, "high": 5, "step": 1}, 3, 5),
+        ({"low": 4, "high": 8, "step": 4}, 6, 8),
+    ],
 )
 def test_the_baseline_of_a_confirmation_gets_the_whole_budget(
     tmp_path: Path, epochs: Any, took: int, plain: int
