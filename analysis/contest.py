@@ -53,6 +53,6 @@ class Contest:
     def _leading(self, arms: Iterable[str]) -> str | None:
         return min(arms, key=self._rank, default=None)
 
-    def _rank(self, arm: str) -> tuple[bool, bool, float, float, int, str]:
+    def _rank(self, arm: str) -> tuple[bool, bool, float, float, float, int, str]:
         choice = self._choices[arm]
         return choice.standing(choice.best).rank

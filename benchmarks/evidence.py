@@ -47,7 +47,9 @@ class Reached:
     plain: int
     size: float
 
-    def __str__(self) -> str:
+    @property
+    def told(self) -> str:
+        """A sentence for people."""
         told = f"{self.plain} of {self.models} models of `{self.arm}` are of an epoch before the first attack"
         if not math.isnan(self.size):
             told += f"; its perturbations have {100 * self.size:.3g} % of the norm of what they attack"
@@ -159,7 +161,7 @@ def told(several: Sequence[Met], attacks: Sequence[Reached]) -> str:
     ]
     lines += [_contrast(met) for met in several]
     for met, attack in zip(several, attacks, strict=True):
-        lines += ["", f"## {met.workload}", "", f"{ruled(met, attack)} {attack}", "", *_arms(met)]
+        lines += ["", f"## {met.workload}", "", f"{ruled(met, attack)} {attack.told}", "", *_arms(met)]
         if met.controls:
             lines += ["", *_controls(met)]
     return "\n".join(lines)

@@ -39,9 +39,9 @@ def alike_but_for_size(settings: pd.DataFrame, setting: float) -> Iterator[tuple
     """
     kind = groups(settings, [c for c in settings.columns if c not in ("setting", SIZE)])
     alike = settings[kind == kind[settings["setting"] == setting].iloc[0]]
-    found = pd.DataFrame({"setting": alike["setting"], "examples": asked_sizes(alike)})
-    for row in found.sort_values("examples").itertuples(index=False):
-        yield float(row.setting), float(row.examples)
+    found = alike.assign(examples=asked_sizes(alike)).sort_values("examples")
+    for each, examples in zip(found["setting"], found["examples"], strict=True):
+        yield float(each), float(examples)
 
 
 def sizes_text(found: Sequence[OnExamples], examples: float, metric: Metric, on_fresh: bool) -> str:

@@ -37,8 +37,9 @@ def compared(records: Records, metric: Metric) -> list[Compared]:
     columns = ["workload", *records.training]
     settings = scored.drop_duplicates("setting")[["setting", *columns]]
     trials = trials.merge(settings, on=columns, how="left").assign(plain=records.plain)
-    chosen, candidates = _chosen(records), tried(records)
-    candidates = candidates.assign(examples=asked_sizes(candidates))[["workload", "examples"]].value_counts()
+    chosen, attacks = _chosen(records), tried(records)
+    sized = attacks.assign(examples=asked_sizes(attacks)).groupby(["workload", "examples"]).size()
+    candidates = {name: int(count) for name, count in sized.items()}
     tables = _tables(scored, metric)
     of_setting = dict(tuple(trials.groupby("setting")))
     short = beyond(records) if records.rule.constraints else {}
@@ -49,7 +50,7 @@ def compared(records: Records, metric: Metric) -> list[Compared]:
         names = ["method", *(c for c in records.hyperparameters if c != "control")]
         names += [c for c in records.trained if own[c].nunique(dropna=False) > 1]
         sizes = dict(alike_but_for_size(settings, setting))
-        among = int(candidates.get((workload, sizes[setting]), 0))
+        among = candidates.get((workload, sizes[setting]), 0)
         attack = None if best is None else _described(records, own, best, names, among)
         arms = [_arm(row, attack, names) for row in tables[setting]]
         arms = [replace(arm, keeps=not short.get(arm.identity, 0.0)) for arm in arms]

@@ -73,7 +73,7 @@ def _asked(stage: Mapping[str, Any], sweep: Mapping[str, Any]) -> list[float] | 
 def _least_enough(asked: Sequence[float], took: pd.Series) -> pd.Series:
     """The least budget that is no less than what was taken; one epoch may take more than the largest."""
     if not len(asked):
-        return np.ceil(took - _ROUNDING)
+        return pd.Series(np.ceil(took - _ROUNDING), took.index)
     budgets = np.unique(np.ceil(np.asarray(asked) - _ROUNDING))
     place = np.searchsorted(budgets, took - _ROUNDING)
     return pd.Series(budgets[np.minimum(place, len(budgets) - 1)], took.index)

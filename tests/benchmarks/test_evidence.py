@@ -65,8 +65,8 @@ def test_models_that_no_attack_reached_are_counted() -> None:
     for told, start in (("2 of 12 models of `layers` are", late["start"]), ("0 of 12", np.nan)):
         planted = replace(records, trials=late.assign(start=start))
         (met,) = contests(planted).values()
-        assert str(reached(planted, met)).startswith(told)
-        assert "have 1.2 % of the norm of what they attack." in str(reached(planted, met))
+        assert reached(planted, met).told.startswith(told)
+        assert "have 1.2 % of the norm of what they attack." in reached(planted, met).told
 
 
 CONTROL = Effect(12, 0.01, 0.005, 0.015, 0.004, 0.001)
