@@ -35,7 +35,7 @@ MEASURED = Path("benchmarks/measured/sweep_costs.json")
 TOOK = {
     "demo": "60 s on two cores ([how fast it is](performance.md))",
     "mnist-layers": "34 min on two slow cores, where the estimate was 27",
-    "dropen-table2": "2.7 h in small ([what was smaller](../reproductions.md#on-cifar-10)) on two busy cores; estimate 2.1 h",
+    "dropen-table2": "2.7 h [in small](../reproductions.md#on-cifar-10), busy cores; estimated 2.1 h",
     "table3": "2.5 h for two seeds and sizes to 2,500 on two busy cores; estimates were 85 min and 1.7 h",
     "table8": "435 s as lanes on one H100, beside other sweeps ([run again](../reproductions.md))",
 }
