@@ -24,8 +24,8 @@ ROOMS = {
         "training lanes notice saves trainable __main__"
     ),
     "analysis": (
-        "statistics pareto aims choice contest crossed racing records keeping recipes notation pairing "
-        "scoring questions published document figures marks sections page latex export render report"
+        "statistics pareto aims budget choice contest crossed racing records keeping recipes notation "
+        "pairing scoring questions published document figures marks sections page latex export render report"
     ),
     "search": (
         "definition records engine tracking execution results submission console notification "

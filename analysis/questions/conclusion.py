@@ -59,3 +59,8 @@ class Conclusion:
     def method(self) -> Arm | None:
         """What validation chooses, as it was scored."""
         return next((arm for arm in self.arms if arm.is_chosen), None)
+
+    @property
+    def baseline(self) -> Arm | None:
+        """Plain training at one pass per step; nothing where it did not run."""
+        return next((arm for arm in self.arms if arm.is_baseline), None)

@@ -10,7 +10,6 @@ from analysis.records import (
     COMPLETE,
     CONFIGURATION,
     CONTROL,
-    EPOCHS,
     FAILED,
     PRUNED,
     Records,
@@ -101,7 +100,7 @@ def optimism(records: Records) -> pd.DataFrame:
     metric, sign = records.reported, records.selected.sign
     column = records.values(metric)
     found = []
-    recipe = [*records.training, *({EPOCHS} & set(records.trials.columns) - set(records.training))]
+    recipe = sorted({*records.training, *records.trained})
     as_one = replace(records, trials=records.trials.drop(columns=recipe))
     candidates = tried(records)
     for workload, group in exploring.groupby("workload", sort=True):

@@ -119,7 +119,7 @@ def _untested(verdict: Conclusion, method: Arm) -> str:
     """Why nothing is known at equal cost."""
     if method.costs_nothing:
         return _no_baseline(verdict)
-    baseline = next((arm for arm in verdict.arms if arm.is_baseline), None)
+    baseline = verdict.baseline
     if baseline is not None and method.misses_budget:
         return f"its whole epochs take {method.total:.4g} passes, and the budget is {baseline.total:.4g}"
     ran = [arm for arm in verdict.arms if arm.control in PLAIN]
@@ -151,7 +151,7 @@ def _equal_epochs(verdict: Conclusion) -> str:
 
 
 def _no_equal_epochs(verdict: Conclusion, method: Arm) -> str:
-    baseline = next((arm for arm in verdict.arms if arm.is_baseline), None)
+    baseline = verdict.baseline
     if baseline is None or not method.epochs < baseline.epochs:
         return _no_baseline(verdict)
     return f"the budget gives it {method.epochs:.3g} epochs, and plain training {baseline.epochs:.3g}"
@@ -159,8 +159,7 @@ def _no_equal_epochs(verdict: Conclusion, method: Arm) -> str:
 
 def _no_baseline(verdict: Conclusion) -> str:
     """Why the method was not compared with plain training of one pass a step."""
-    ran = any(arm.is_baseline for arm in verdict.arms)
-    return f"plain training {'shares no seed with it' if ran else 'did not run'}"
+    return f"plain training {'did not run' if verdict.baseline is None else 'shares no seed with it'}"
 
 
 def _outcome(found: Answer, verdict: Conclusion, over: str) -> str:

@@ -72,7 +72,7 @@ class Verdict(Conclusion):
                 "n": use.arm.n,
                 **{name: _plain(getattr(use.arm, name)) for name in ("mean", "low", "high")},
             },
-            "baseline": _plain_baseline(self.arms),
+            "baseline": _plain_baseline(self.baseline),
             "chosen_by_validation": None if self.chosen is None else _plain(asdict(self.chosen)),
             "beaten_by": None if self.beaten_by is None else self.beaten_by.family,
             "layers": None if self.layers is None else _plain(asdict(self.layers)),
@@ -188,9 +188,8 @@ def _beaten_by(found: Compared) -> Arm | None:
     return min(controls, key=lambda arm: arm.method_over.gain, default=None)
 
 
-def _plain_baseline(arms: Sequence[Arm]) -> dict[str, Any] | None:
+def _plain_baseline(arm: Arm | None) -> dict[str, Any] | None:
     """Plain training at one pass per step, as it was scored; nothing where it did not run."""
-    arm = next((arm for arm in arms if arm.is_baseline), None)
     if arm is None:
         return None
     numbers = {name: _plain(getattr(arm, name)) for name in ("mean", "low", "high")}

@@ -1,17 +1,18 @@
 """The budget of each trial where stages count passes: what takes as many passes is compared."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.budget import budget_of
 from analysis.records.identity import BASELINE, CONFIGURATION, CONTROL
 from dropattack.methods.dropattack_settings import P_ZERO
 
 BUDGET, COUNTED, EPOCHS = "training.passes", "training.counted", "training.epochs"
 _METHOD = ("method", "targets", "epsilon", "p", "k")
-_ROUNDING = 1e-6
 
 
 def with_budgets(
@@ -40,12 +41,14 @@ def with_budgets(
     budget = trials[EPOCHS].astype(float)
     of_passes = trials["stage"].isin(stages)
     for (name, workload), own in trials[of_passes].groupby(["stage", "workload"]):
-        asked = _asked(stages[str(name)], sweep)
-        if asked is None:
+        space = {**(sweep.get("training") or {}), **(stages[str(name)].get("training") or {})}.get("epochs")
+        if space is None:
             beside = plain & (trials["workload"] == workload)
             known = took[beside & ~again] if (beside & ~again).any() else took[beside]
-            asked = list(known.dropna()) or [took[own.index].max()]
-        budget[own.index] = _least_enough(asked, took[own.index])
+            space = list(known.dropna()) or [np.ceil(took[own.index].max())]
+        asked = _asked(space)
+        given = took[own.index].map(partial(budget_of, asked), na_action="ignore")
+        budget[own.index] = given.astype(float)
     for _, own in trials.groupby("workload"):
         found = _inherited(own, budget[own.index], of_passes[own.index], again[own.index])
         budget[found.index], of_passes[found.index] = found["budget"], found["of_passes"]
@@ -60,23 +63,12 @@ def _plain(trials: pd.DataFrame) -> pd.Series:
     return ((trials["method"] == BASELINE) & (trials[CONTROL] == "")) | (trials[CONTROL] == P_ZERO)
 
 
-def _asked(stage: Mapping[str, Any], sweep: Mapping[str, Any]) -> list[float] | None:
-    """The budgets that a stage asks for, none for any whole number; ``None`` if the sweep does not say."""
-    space = {**(sweep.get("training") or {}), **(stage.get("training") or {})}.get("epochs")
+def _asked(space: Any) -> list[float] | None:
+    """The budgets in a space; ``None`` if it is a range of all whole numbers."""
     if isinstance(space, Mapping):
-        if not space.get("step"):
-            return []
-        return list(np.arange(space["low"], space["high"] + _ROUNDING, space["step"]))
-    return None if space is None else [float(value) for value in np.atleast_1d(space)]
-
-
-def _least_enough(asked: Sequence[float], took: pd.Series) -> pd.Series:
-    """The least budget that is no less than what was taken; one epoch may take more than the largest."""
-    if not len(asked):
-        return pd.Series(np.ceil(took - _ROUNDING), took.index)
-    budgets = np.unique(np.ceil(np.asarray(asked) - _ROUNDING))
-    place = np.searchsorted(budgets, took - _ROUNDING)
-    return pd.Series(budgets[np.minimum(place, len(budgets) - 1)], took.index)
+        step = space.get("step")
+        return list(np.arange(space["low"], space["high"] + step / 2, step)) if step else None
+    return [float(value) for value in np.atleast_1d(space)]
 
 
 def _inherited(own: pd.DataFrame, budget: pd.Series, of_passes: pd.Series, again: pd.Series) -> pd.DataFrame:
@@ -84,12 +76,14 @@ def _inherited(own: pd.DataFrame, budget: pd.Series, of_passes: pd.Series, again
     found = pd.DataFrame({"budget": budget, "of_passes": of_passes})
     searched = found[~again].groupby(own.loc[~again, CONFIGURATION]).max()
     known = again & own[CONFIGURATION].isin(searched.index)
-    found[known] = searched.loc[own.loc[known, CONFIGURATION]].to_numpy()
+    for column in found:
+        found.loc[known, column] = searched[column].reindex(own.loc[known, CONFIGURATION]).to_numpy()
     method = [c for c in _METHOD if c in own]
     costs = own[["passes", EPOCHS]].astype(float).round(6)
     twins = [own[method].astype(str), costs]
     chosen = known & ~_plain(own)
-    for row in own.index[again & ~known]:
+    first = own[again & ~known].drop_duplicates(CONFIGURATION)
+    for row in first.index:
         if own.loc[row, CONTROL] == "":
             beside = chosen & found["of_passes"] & (found["budget"] == own.loc[row, EPOCHS])
             less = chosen & found["of_passes"] & (np.floor(costs.prod(axis=1)) == own.loc[row, EPOCHS])
@@ -99,5 +93,7 @@ def _inherited(own: pd.DataFrame, budget: pd.Series, of_passes: pd.Series, again
             beside = chosen & alike[1] & alike[0]
             beside = beside if beside.any() else chosen & alike[1]
         if beside.any():
-            found.loc[row] = found[beside].max()
+            same = again & (own[CONFIGURATION] == own.loc[row, CONFIGURATION])
+            found.loc[same, "budget"] = found.loc[beside, "budget"].max()
+            found.loc[same, "of_passes"] = found.loc[beside, "of_passes"].any()
     return found[again]

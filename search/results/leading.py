@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from analysis.aims import shortfall
-from search.definition.budget import budget_of
+from analysis.budget import budget_of
+from search.definition.budget import budgets_in
 from search.definition.searches import Confirm, Sampling
 from search.definition.sweep import Sweep
 from search.records.record import Record, State
@@ -154,5 +155,5 @@ class Leading:
         stage = self._of_passes.get(record.stage)
         asked = None if stage is None else self._sweep.section(stage, "training").get("epochs")
         if asked is not None:
-            training["epochs"] = budget_of(asked, record.passes * training["epochs"])
+            training["epochs"] = int(budget_of(budgets_in(asked), record.passes * training["epochs"]))
         return trial.workload, json.dumps([training, dict(trial.data), dict(trial.model)], sort_keys=True)

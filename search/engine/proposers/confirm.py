@@ -6,10 +6,11 @@ from typing import Any
 
 from typing_extensions import override
 
+from analysis.budget import budget_of
 from analysis.choice import Choice
 from dropattack.methods.standard import SAME
 from dropattack.settings import EQUAL_PASSES, SAME_UPDATES
-from search.definition.budget import budget_of
+from search.definition.budget import budgets_in
 from search.definition.options import Options, option_spaces
 from search.definition.searches import Confirm
 from search.definition.size import count
@@ -86,7 +87,7 @@ class ConfirmProposer(Confirming):
             if stage.budget == "passes":
                 spaces = option_spaces(self.scope.sweep, stage, self.scope.workload)
                 asked = spaces["training"].get("epochs", self.scope.defaults["training"]["epochs"])
-                budget = budget_of(asked, trial.passes_in_all)
+                budget = int(budget_of(budgets_in(asked), trial.passes_in_all))
                 options["training"] = {**trial.training, "epochs": budget}
             baseline = self.scope.trial("standard", {}, options, self._search.seeds[0])
             found.setdefault(baseline.identity.configuration, ("standard", {}, options))

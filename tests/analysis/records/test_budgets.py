@@ -111,6 +111,11 @@ def test_a_confirmation_has_the_budget_of_what_it_runs_again() -> None:
     assert found.trials[BUDGET].tolist() == [5, 8, 5, 5, 5], "so are its baseline and its control"
 
 
+def test_a_trial_of_unknown_passes_has_no_budget() -> None:
+    budgets = _records([("standard", 1, 10), ("sam", float("nan"), 5)]).trials[BUDGET]
+    assert budgets.dropna().tolist() == [10]
+
+
 def test_an_exported_budget_is_worked_out_anew() -> None:
     records = _records([("standard", 1, 10), ("sam", 2, 5)])
     again = Records(records.trials.assign(**{BUDGET: 3.0}), sweep=records.sweep)
