@@ -1,6 +1,7 @@
 """How numbers are written, alike on pages, in terminals and in MLflow."""
 
 import math
+from collections.abc import Sequence
 
 from analysis.records import Metric
 
@@ -67,6 +68,11 @@ def values_or_interval(
     half, scale, digits = sd / math.sqrt(2), metric.scale, digits_of(metric)
     both = (number(value * scale, digits, signed=signed) for value in (center - half, center + half))
     return f"{text} ({' and '.join(both)})"
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``; at least one name."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def seeds_text(count: float) -> str:

@@ -19,7 +19,8 @@ import pandas as pd
 from analysis.export import from_parquet
 from analysis.notation import number, p_value, with_interval
 from analysis.questions.answers import Effect, Outcome
-from analysis.questions.contest import Entrant, Met, contests, judged
+from analysis.questions.contest import Met, contests, judged
+from analysis.questions.entrants import Entrant
 from analysis.records import Records
 from analysis.statistics import ALPHA, holm
 from dropattack import UsageError

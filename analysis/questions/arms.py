@@ -117,6 +117,8 @@ class Compared:
         trials: The complete trials under these training settings.
         examples: How many training examples these ask for; infinity for all of the split.
         other_sizes: What the method gains on other numbers of examples, all else alike.
+        plain_lacks: The settings in which all plain training differs from the method; nothing where some
+            shares them all, or none ran.
     """
 
     workload: str
@@ -125,6 +127,7 @@ class Compared:
     trials: pd.DataFrame
     examples: float
     other_sizes: Sequence[OnExamples]
+    plain_lacks: Sequence[str] = ()
 
     @property
     def baseline(self) -> Arm | None:

@@ -36,6 +36,7 @@ class Conclusion:
         next: The next step.
         examples: How many training examples this is of; infinity for all of the split.
         other_sizes: What the method gains on other numbers of examples.
+        plain_lacks: The settings in which all plain training differs from the method.
         withstood: What attacks on the trained models leave; nothing where none was made.
     """
 
@@ -53,6 +54,7 @@ class Conclusion:
     next: NextStep
     examples: float = math.inf
     other_sizes: Sequence[OnExamples] = ()
+    plain_lacks: Sequence[str] = ()
     withstood: Withstood | None = None
 
     @property

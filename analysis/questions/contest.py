@@ -3,56 +3,16 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.contest import Contest
 from analysis.crossed import crossed_interval
 from analysis.questions.answers import NO_EFFECT, Effect, Outcome, Scale
-from analysis.questions.controls import PLAIN
-from analysis.records import BASELINE, COMPLETE, CONFIGURATION, CONTROL, Metric, Records, describe, rows
+from analysis.questions.entrants import Entrant, Lineup, lineups
+from analysis.records import Metric, Records
 from analysis.scoring import FRESH
 from analysis.statistics import ALPHA, equivalence_p, estimate, holm, seeds_needed
-from dropattack.settings import EPS_ZERO
-
-
-@dataclass(frozen=True)
-class Entrant:
-    """One arm, as its stage chose it and fresh seeds scored it.
-
-    Attributes:
-        arm: The stage that searched for it; of a control the control's name.
-        configuration: Its settings for people.
-        identity: Names the configuration; see `trainables.trial.Identity`.
-        tried: Configurations that its stage tried, with stopped ones; 0 for a control.
-        spent: Passes over the training split that its stage took; 0 for a control.
-        chosen_by: Mean validation value of its configuration on the seeds that were searched.
-        searched: How many seeds that is.
-        passes: Forward-backward passes over the training split of one training.
-        n: Fresh seeds that have a result.
-        mean: Mean result on them, in the metric's unit.
-        low: Lower end of its 95 % interval; NaN where there is none.
-        high: Upper end.
-        results: Its result by seed, larger is better.
-        keys: Its trials by seed.
-    """
-
-    arm: str
-    configuration: str
-    identity: str
-    tried: int
-    spent: float
-    chosen_by: float
-    searched: int
-    passes: float
-    n: int
-    mean: float
-    low: float
-    high: float
-    results: Mapping[float, float]
-    keys: Mapping[float, str]
 
 
 @dataclass(frozen=True)
@@ -108,10 +68,7 @@ class Met:
 
 def contests(records: Records) -> dict[str, Met]:
     """What the contest of a sweep shows, by workload; nothing where it has none, or no arm was confirmed."""
-    stage = next((s for s in records.sweep.get("stages", ()) if _search(s).get("arms")), None)
-    if stage is None:
-        return {}
-    found = {w: met for w in sorted(set(records.trials["workload"])) if (met := _met(records, stage, str(w)))}
+    found = {each.workload: met for each in lineups(records) if (met := _met(records, each)) is not None}
     corrected = holm([met.contrast.effect.p for met in found.values()])
     return {
         workload: replace(met, contrast=_contrast(records, met, float(p)))
@@ -119,128 +76,26 @@ def contests(records: Records) -> dict[str, Met]:
     }
 
 
-def _search(stage: Mapping[str, Any]) -> Mapping[str, Any]:
-    search = stage.get("search")
-    return search if isinstance(search, Mapping) else {}
-
-
-def _met(records: Records, stage: Mapping[str, Any], workload: str) -> Met | None:
+def _met(records: Records, lineup: Lineup) -> Met | None:
     """One workload's contest, the contrast not yet corrected; nothing where one side is missing."""
-    metric, search = records.reported, _search(stage)
-    trials = records.trials[records.trials["workload"] == workload]
-    searched = trials[trials["stage"].isin(_searched_before(records, stage))]
-    contest = _contest(records, searched, search["arms"])
-    if contest.contender is None or contest.rival is None:
+    contender, rival = lineup.contender, lineup.rival
+    if contender is None or rival is None or not lineup.met:
         return None
-    fresh = trials[(trials["stage"] == stage.get("name")) & (trials["state"] == COMPLETE)]
-    columns = ["method", *records.hyperparameters]
-    columns += [c for c in records.trained if trials[c].nunique(dropna=False) > 1]
-    entrants = [
-        _entrant(records, metric, arm, str(identity), fresh, searched[searched["stage"] == arm], columns)
-        for arm, identity in contest.best.items()
-    ]
-    by_arm = {entrant.arm: entrant for entrant in entrants}
-    contender, rival = by_arm[contest.contender], by_arm[contest.rival]
-    if not contender.n or not rival.n:
-        return None
-    known = {entrant.identity for entrant in entrants}
-    others = fresh[(fresh[CONTROL] != "") & ~fresh[CONFIGURATION].isin(known)]
-    others = _controls_of(records, fresh[fresh[CONFIGURATION] == contender.identity], others)
-    controls = [
-        _entrant(records, metric, str(own[CONTROL].iloc[0]), str(identity), fresh, own.iloc[:0], columns)
-        for identity, own in others.groupby(CONFIGURATION, sort=False)
-    ]
-    scale = Scale.of(metric, fresh, pd.Series(rival.results, dtype=float))
-    margin = search.get("margin")
+    scale = Scale.of(records.reported, lineup.fresh, pd.Series(rival.results, dtype=float))
+    margin = lineup.search.get("margin")
     effect = _over(contender, rival)
     return Met(
-        workload=workload,
-        metric=metric,
+        workload=lineup.workload,
+        metric=records.reported,
         scale=scale if margin is None else replace(scale, margin=float(margin)),
-        entrants=entrants,
+        entrants=lineup.entrants,
         contender=contender,
         rival=rival,
         contrast=Contrast(effect, Outcome.UNDECIDED, math.nan, (math.nan, math.nan), math.nan),
-        over=_corrected({e.arm: _over(contender, e) for e in entrants if e is not contender}),
-        controls=controls,
-        over_controls=_corrected({e.arm: _over(contender, e) for e in controls}),
-        seeds=len(search["seeds"]),
-    )
-
-
-def _searched_before(records: Records, stage: Mapping[str, Any]) -> list[str]:
-    """Names of the stages that searched before a confirmation; what comes after it is no arm of it."""
-    names = [str(each.get("name")) for each in records.sweep.get("stages", ())]
-    before = names[: names.index(str(stage.get("name")))]
-    return [name for name in before if name not in records.confirmations]
-
-
-def _controls_of(records: Records, own: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
-    """Of all controls those of one configuration, given by its trials.
-
-    A search that went on may have changed who meets; controls of a former contender stay on record. Plain
-    training, and perturbations of size 0, are one training for many configurations: as many passes count.
-    """
-    first = own.iloc[0]
-
-    def alike(columns: Sequence[str]) -> pd.Series:
-        same = [(others[c] == first[c]) | (others[c].isna() & pd.isna(first[c])) for c in columns]
-        return pd.concat(same, axis=1).all(axis=1) if same else pd.Series(True, others.index)
-
-    trained = alike(records.training)
-    exact = trained & alike([c for c in records.method_settings if c != "control"])
-    shared = others[CONTROL].isin((EPS_ZERO, *PLAIN)) & np.isclose(others["passes"], first["passes"])
-    named = exact.groupby(others[CONTROL]).transform("any")
-    return others[exact | (trained & shared & ~named)]
-
-
-def _contest(records: Records, searched: pd.DataFrame, arms: Sequence[str]) -> Contest:
-    """The arms that meet, as the sweep's engine decided."""
-    contest, races = Contest(arms), set(records.races)
-    counts = (searched["state"] == COMPLETE) & searched["value"].notna()
-    plain = (searched["method"] == BASELINE) | (searched[CONTROL] == "")
-    order = {str(s.get("name")): place for place, s in enumerate(records.sweep.get("stages", ()))}
-    own = searched[counts & plain]
-    for row in rows(own.assign(place=own["stage"].map(order)).sort_values("place", kind="stable")):
-        merit = records.selected.sign * row["value"]
-        arm = str(row["stage"])
-        contest.add(arm, row[CONFIGURATION], row["seed"], row["key"], merit, race=arm in races)
-    return contest
-
-
-def _entrant(
-    records: Records,
-    metric: Metric,
-    arm: str,
-    identity: str,
-    fresh: pd.DataFrame,
-    stage: pd.DataFrame,
-    columns: Sequence[str],
-) -> Entrant:
-    """An arm from its confirmation and what its own stage tried."""
-    own = fresh[fresh[CONFIGURATION] == identity].drop_duplicates("seed").sort_values("seed")
-    chosen = stage[(stage[CONFIGURATION] == identity) & (stage["state"] == COMPLETE)].drop_duplicates("seed")
-    first = rows(own)[:1] or rows(chosen)[:1]
-    column = records.values(metric)
-    scores = own[column].astype(float)
-    known = scores.notna()
-    summary = estimate(scores)
-    trainings = stage.drop_duplicates("key")
-    return Entrant(
-        arm=arm,
-        configuration=describe(first[0], columns),
-        identity=identity,
-        tried=stage[CONFIGURATION].nunique(),
-        spent=float((trainings["passes"] * trainings["epochs"]).sum()),
-        chosen_by=float(chosen["value"].mean()),
-        searched=len(chosen),
-        passes=float(first[0]["passes"] * first[0].get("training.epochs", first[0]["epochs"])),
-        n=summary.n,
-        mean=summary.mean,
-        low=summary.low,
-        high=summary.high,
-        results=dict(zip(own["seed"][known], metric.sign * scores[known], strict=True)),
-        keys=dict(zip(own["seed"][known], own["key"][known], strict=True)),
+        over=_corrected({e.arm: _over(contender, e) for e in lineup.entrants if e is not contender}),
+        controls=lineup.controls,
+        over_controls=_corrected({e.arm: _over(contender, e) for e in lineup.controls}),
+        seeds=len(lineup.search["seeds"]),
     )
 
 

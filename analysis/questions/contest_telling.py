@@ -2,10 +2,12 @@
 
 import math
 
-from analysis.notation import digits_of, number, p_value
+from analysis.notation import digits_of, listed, number, p_value, seeds_text
 from analysis.questions.answers import Effect, Outcome
-from analysis.questions.contest import Entrant, Met
+from analysis.questions.awaited import Awaited
+from analysis.questions.contest import Met
 from analysis.questions.controls import MEANING
+from analysis.questions.entrants import Entrant
 from analysis.questions.next_step import NextStep
 from analysis.questions.telling import gain_text, next_text
 from analysis.records import Metric
@@ -70,9 +72,9 @@ def _named(entrant: Entrant) -> str:
 
 def _others(met: Met) -> str:
     beaten, beating, alike = (_split(met, sign) for sign in (1, -1, 0))
-    parts = [f"{met.contender.arm} is better than {_and(beaten)}"] if beaten else []
-    parts += [f"worse than {_and(beating)}"] if beating else []
-    parts += [f"not shown to differ from {_and(alike)}"] if alike else []
+    parts = [f"{met.contender.arm} is better than {listed(beaten)}"] if beaten else []
+    parts += [f"worse than {listed(beating)}"] if beating else []
+    parts += [f"not shown to differ from {listed(alike)}"] if alike else []
     if parts and not beaten:
         parts[0] = f"{met.contender.arm} is {parts[0]}"
     return (
@@ -102,10 +104,34 @@ def _mechanism(met: Met) -> str:
     )
 
 
-def _and(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def _amount(value: float, metric: Metric) -> str:
     unit = " points" if metric.is_fraction else ""
     return f"{number(value * metric.scale, digits_of(metric))}{unit}"
+
+
+def awaited_told(found: Awaited, step: NextStep) -> list[tuple[str, str]]:
+    """Headings and sentences, in the order of what matters."""
+    return [("Primary contrast", _to_come(found)), ("All arms", _leading(found)), ("Next", next_text(step))]
+
+
+def _to_come(found: Awaited) -> str:
+    """What will be compared."""
+    best = f"the best of {listed(found.arms)}" if len(found.arms) > 1 else found.arms[0]
+    return f"Not tested yet: {best} will meet the best of the other arms on {found.seeds} fresh seeds."
+
+
+def _leading(found: Awaited) -> str:
+    """Who leads on validation."""
+    if not found.ranked:
+        return "All arms: none has a result."
+    metric = found.metric
+    unit = " %" if metric.is_fraction else ""
+    scores = [
+        f"{each.arm} {number(each.chosen_by * metric.scale, digits_of(metric))}{unit} "
+        f"({seeds_text(each.searched)})"
+        for each in found.ranked
+    ]
+    missing = f" Without a result: {listed(found.missing)}." if found.missing else ""
+    return (
+        f"All arms: the best {metric.name} so far, by the runs that chose it: {', '.join(scores)}.{missing}"
+    )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.notation import listed
 from analysis.questions.answers import FIRST_SEEDS, Answer, Outcome
 from analysis.questions.arms import Arm, Compared
 from analysis.records import BASELINE, RUNNING, Records
@@ -46,11 +47,9 @@ def next_step(records: Records, compared: Compared, equal_cost: Answer, equal_ep
     method = compared.method
     if method is None:
         return NextStep("add a method to compare with plain training")
-    if compared.baseline is None or not method.over_baseline.n:
-        return NextStep(
-            f"add plain training with the same seeds to the sweep: `methods: {{{BASELINE}: {{}}}}`"
-        )
     stages = _Stages(records, compared.workload)
+    if compared.baseline is None or not method.over_baseline.n:
+        return _beside_plain(records, compared, stages, method)
     if TIERS.get(method.over_baseline.scored_on) == FLATTERED and not stages.confirm:
         return NextStep(
             f"score it on seeds that did not choose it, with one more stage: `{stages.added(method)}`"
@@ -78,6 +77,8 @@ def contest_step(records: Records, workload: str, found: int, needed: float) -> 
     """
     stages = _Stages(records, workload)
     asked = stages.seeds(on_fresh=True)
+    if not found:
+        return NextStep("run the sweep to its end, since no arms have met yet", stages.run)
     if found < len(asked):
         return NextStep(f"finish the confirmation, which has {found} of {len(asked)} seeds", stages.run)
     if math.isnan(needed):
@@ -136,6 +137,17 @@ def _search(stage: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _kind(stage: Mapping[str, Any]) -> str:
     return str(_search(stage).get("kind", "grid"))
+
+
+def _beside_plain(records: Records, compared: Compared, stages: _Stages, method: Arm) -> NextStep:
+    """How to get plain training to compare with; a confirmation has it, with the method's own settings."""
+    if stages.confirm and (unfinished := stages.unfinished(records.trials)):
+        return unfinished
+    if compared.plain_lacks and not stages.confirm:
+        same = listed(compared.plain_lacks)
+        text = f"train it and plain training with the same {same} on fresh seeds, in one more stage"
+        return NextStep(f"{text}: `{stages.added(method)}`")
+    return NextStep(f"add plain training with the same seeds to the sweep: `methods: {{{BASELINE}: {{}}}}`")
 
 
 def _test_equal_cost(stages: _Stages, method: Arm) -> NextStep:

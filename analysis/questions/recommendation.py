@@ -6,7 +6,9 @@ from enum import StrEnum
 
 from analysis.questions.answers import NO_EFFECT, Effect, Outcome, Scale, answer
 from analysis.questions.arms import SAME_COST, Arm, Compared
+from analysis.questions.awaited import Awaited
 from analysis.questions.contest import Met
+from analysis.questions.entrants import Entrant
 from analysis.scoring import FLATTERED, FRESH, TIERS
 from analysis.statistics import ALPHA, estimate
 
@@ -20,6 +22,7 @@ class Why(StrEnum):
     KEEPS = "plain training does not keep to the constraints"
     ALONE = "there is no plain training to compare with"
     WON = "shown to be better than the best of the other side"
+    LEADS = "the best on validation so far, and not confirmed"
     EVEN = "not shown to be worse by what matters than what it met, and it costs no more"
 
 
@@ -80,7 +83,21 @@ def recommend_of_contest(met: Met, passes: Mapping[str, float]) -> Recommendatio
     ours, theirs = met.contender, met.rival
     won = {Outcome.HELPS: ours, Outcome.HARMS: theirs}.get(met.contrast.outcome)
     entrant = won or (ours if ours.passes < theirs.passes * (1 - SAME_COST) else theirs)
-    arm = Arm(
+    return Recommendation(_arm(entrant, passes), Why.WON if won else Why.EVEN)
+
+
+def recommend_before(found: Awaited, passes: Mapping[str, float]) -> Recommendation | None:
+    """What to use before arms meet: the one that leads on validation; nothing where none has a result.
+
+    Args:
+        found: The contest.
+        passes: Passes an epoch, by configuration.
+    """
+    return Recommendation(_arm(found.ranked[0], passes), Why.LEADS) if found.ranked else None
+
+
+def _arm(entrant: Entrant, passes: Mapping[str, float]) -> Arm:
+    return Arm(
         family=entrant.arm,
         control="",
         configuration=entrant.configuration,
@@ -100,7 +117,6 @@ def recommend_of_contest(met: Met, passes: Mapping[str, float]) -> Recommendatio
         is_baseline=False,
         is_chosen=False,
     )
-    return Recommendation(arm, Why.WON if won else Why.EVEN)
 
 
 def _beats_method(control: Arm) -> bool:

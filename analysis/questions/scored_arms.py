@@ -56,7 +56,8 @@ def compared(records: Records, metric: Metric) -> list[Compared]:
         arms = [replace(arm, keeps=not short.get(arm.identity, 0.0)) for arm in arms]
         arms = sorted(_one_baseline(arms), key=lambda arm: not arm.is_baseline)
         here = Compared(str(workload), arms, attack, of_setting[setting], sizes.pop(setting), [])
-        found.append(replace(here, other_sizes=_on_other_sizes(tables, sizes, here.method)))
+        elsewhere, lacks = _on_other_sizes(tables, sizes, here.method), _plain_lacks(records, own, setting)
+        found.append(replace(here, other_sizes=elsewhere, plain_lacks=lacks))
     return found
 
 
@@ -85,6 +86,18 @@ def _setting(own: pd.DataFrame, best: str | None) -> float:
     """The training settings under which a workload is compared: the chosen one's, or else the commonest."""
     of = own if best is None else own[own[CONFIGURATION] == best]
     return float(of["setting"].mode().iloc[0])
+
+
+def _plain_lacks(records: Records, own: pd.DataFrame, setting: float) -> list[str]:
+    """See `Compared.plain_lacks`: what no plain training shares or, where each is shared by some, all."""
+    plain = own[own["plain"] & (own[CONTROL] == "")]
+    if plain.empty or (plain["setting"] == setting).any():
+        return []
+    wanted = _first(own[own["setting"] == setting])
+    columns = [c for c in records.pair if "." in c]
+    same = {c: (plain[c] == wanted[c]) | (plain[c].isna() & pd.isna(wanted[c])) for c in columns}
+    lacks = [c for c in columns if not same[c].any()] or [c for c in columns if not same[c].all()]
+    return [c.rpartition(".")[2] for c in lacks]
 
 
 def _described(

@@ -2,7 +2,7 @@
 
 import math
 
-from analysis.notation import digits_of, number, seeds_text, values_or_interval
+from analysis.notation import digits_of, listed, number, seeds_text, values_or_interval
 from analysis.questions.answers import Answer, Effect, Outcome
 from analysis.questions.arms import SAME_COST, Arm
 from analysis.questions.by_size import sizes_text
@@ -159,6 +159,8 @@ def _no_equal_epochs(verdict: Conclusion, method: Arm) -> str:
 
 def _no_baseline(verdict: Conclusion) -> str:
     """Why the method was not compared with plain training of one pass a step."""
+    if verdict.baseline is None and verdict.plain_lacks:
+        return f"plain training did not run with its {listed(verdict.plain_lacks)}"
     return f"plain training {'did not run' if verdict.baseline is None else 'shares no seed with it'}"
 
 
@@ -216,6 +218,8 @@ def _use(verdict: Conclusion) -> str:
     use_this = f"Use {named(use.arm)}, {_cost(use.arm)}" + ", for clean accuracy" * bool(verdict.withstood)
     if use.why is Why.ALONE:
         best = f"the best of {use.best_of} by the runs that chose it, and " if use.best_of > 1 else ""
+        if verdict.plain_lacks:
+            return f"{use_this}: {best}{_no_baseline(verdict)}, so there is nothing to compare it with."
         return f"{use_this}: {best}there is no plain training to compare it with."
     if use.why is Why.KEEPS:
         return f"{use_this}: it keeps to the constraints, and plain training does not."

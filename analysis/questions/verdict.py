@@ -1,7 +1,7 @@
 """The answer of a sweep: does it help, what to use, on which layers, and what to do next."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -10,13 +10,14 @@ import pandas as pd
 
 from analysis.questions.answers import Answer, Effect, Outcome, Scale, answer
 from analysis.questions.arms import Arm, Compared
+from analysis.questions.awaited import Awaited, awaited
 from analysis.questions.conclusion import Conclusion
 from analysis.questions.contest import Met, contests
-from analysis.questions.contest_telling import contest_told
+from analysis.questions.contest_telling import awaited_told, contest_told
 from analysis.questions.controls import PLAIN
 from analysis.questions.layer_choice import LayerChoice, layer_choices
 from analysis.questions.next_step import contest_step, next_step
-from analysis.questions.recommendation import recommend, recommend_of_contest
+from analysis.questions.recommendation import recommend, recommend_before, recommend_of_contest
 from analysis.questions.scored_arms import compared
 from analysis.questions.telling import named, told, withstood_text
 from analysis.questions.withstanding import withstood
@@ -30,22 +31,29 @@ class Verdict(Conclusion):
 
     Attributes:
         contest: What it shows if its stages are competing arms; that is then its answer.
+        awaited: What is known of such arms before they meet.
     """
 
     contest: Met | None = None
+    awaited: Awaited | None = None
 
     def lines(self) -> list[str]:
         """Sentences: at equal cost, at equal epochs, what to use, which layers, under attack, what next.
 
         There is one on numbers of training examples only where several were tried, and one on attacks only
         where trained models were attacked. Of arms that compete: the primary contrast, who met, all arms, the
-        mechanism, what next.
+        mechanism, what next; before they meet, who leads on validation.
         """
         return [text for _, text in self.headed_lines()]
 
     def headed_lines(self) -> list[tuple[str, str]]:
         """`lines`, each with its heading."""
-        lines = told(self) if self.contest is None else contest_told(self.contest, self.next)
+        if self.contest is not None:
+            lines = contest_told(self.contest, self.next)
+        elif self.awaited is not None:
+            lines = awaited_told(self.awaited, self.next)
+        else:
+            lines = told(self)
         if self.withstood is not None:
             lines.insert(-1, ("Under attack", withstood_text(self.withstood)))
         return lines
@@ -85,6 +93,7 @@ class Verdict(Conclusion):
             "next": asdict(self.next),
             "margin": _plain(self.scale.margin),
             "contest": None if self.contest is None else _plain_contest(self.contest),
+            "awaited": None if self.awaited is None else _plain_awaited(self.awaited),
         }
 
 
@@ -99,22 +108,32 @@ def _verdicts(records: Records) -> tuple[Verdict, ...]:
     found = compared(records, metric)
     searched = _on_searched_seeds(records, metric) if _lacks_a_pair(found) else {}
     layers = layer_choices(records, metric, _one_each(records, found))
-    met, attacked = contests(records), withstood(records) if found else {}
+    met, before = contests(records), awaited(records)
+    attacked = withstood(records) if found else {}
     verdicts = (_verdict(records, metric, each, searched.get(each.workload), layers) for each in found)
     return tuple(
-        _with_contest(records, replace(each, withstood=attacked.get(each.workload)), met) for each in verdicts
+        _with_contest(
+            records,
+            replace(each, withstood=attacked.get(each.workload)),
+            met.get(each.workload),
+            before.get(each.workload),
+        )
+        for each in verdicts
     )
 
 
-def _with_contest(records: Records, verdict: Verdict, found: Mapping[str, Met]) -> Verdict:
-    met = found.get(verdict.workload)
-    if met is None:
+def _with_contest(records: Records, verdict: Verdict, met: Met | None, before: Awaited | None) -> Verdict:
+    """A verdict whose answer is that of its arms, where there are any."""
+    if met is None and before is None:
         return verdict
-    step = contest_step(records, met.workload, met.contrast.effect.n, met.contrast.needed)
     trials = records.trials.drop_duplicates(CONFIGURATION).set_index(CONFIGURATION)
     passes = {str(name): float(each) for name, each in trials["passes"].items()}
-    use = recommend_of_contest(met, passes)
-    return replace(verdict, contest=met, use=use, next=step)
+    if met is not None:
+        step = contest_step(records, met.workload, met.contrast.effect.n, met.contrast.needed)
+        return replace(verdict, contest=met, use=recommend_of_contest(met, passes), next=step)
+    step = contest_step(records, verdict.workload, 0, math.nan)
+    use = recommend_before(before, passes) if before is not None else None
+    return replace(verdict, awaited=before, use=use, next=step)
 
 
 def _verdict(
@@ -155,6 +174,7 @@ def _verdict(
         next=next_step(records, found, equal_cost, equal_epochs),
         examples=found.examples,
         other_sizes=found.other_sizes,
+        plain_lacks=found.plain_lacks,
     )
 
 
@@ -207,6 +227,16 @@ def _plain_contest(met: Met) -> dict[str, Any]:
         **_plain_answer(Answer(found.outcome, found.effect, needed=found.needed)),
         "over_arms": {arm: _plain_effect(effect) for arm, effect in met.over.items()},
         "over_controls": {control: _plain_effect(effect) for control, effect in met.over_controls.items()},
+    }
+
+
+def _plain_awaited(found: Awaited) -> dict[str, Any]:
+    ranked = [(each.arm, each.chosen_by, each.searched) for each in found.ranked]
+    return {
+        "arms": list(found.arms),
+        "valid": {arm: {"mean": _plain(mean), "n": n} for arm, mean, n in ranked},
+        "missing": list(found.missing),
+        "seeds": found.seeds,
     }
 
 

@@ -9,8 +9,9 @@ from analysis.document import Column, Figure, Mark, Row, Section, Table, number_
 from analysis.figures.forest import ForestRow, gains_forest
 from analysis.notation import seeds_text, values_or_interval, with_interval
 from analysis.questions.answers import Effect
-from analysis.questions.contest import Entrant, Met, contests
+from analysis.questions.contest import Met, contests
 from analysis.questions.controls import MEANING
+from analysis.questions.entrants import Entrant
 from analysis.records import CONFIGURATION, Metric, Records
 
 

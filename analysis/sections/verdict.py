@@ -26,7 +26,7 @@ def section(records: Records) -> Section | None:
 def _forest(records: Records, verdict: Verdict) -> Figure | None:
     """Gains over plain training of all that was compared; nothing where nothing has a gain, or arms meet."""
     arms = [arm for arm in verdict.arms if arm.is_baseline or arm.over_baseline.n]
-    if verdict.contest is not None or len(arms) < 2 or not arms[0].is_baseline:
+    if verdict.contest or verdict.awaited or len(arms) < 2 or not arms[0].is_baseline:
         return None
     rows = [forest_row(arm, verdict) for arm in arms]
     names = ", ".join(f"{row.label} {row.told}" for row in rows)

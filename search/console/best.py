@@ -20,9 +20,10 @@ def show_best(console: Console, sweep: Sweep, found: Sequence[Usable]) -> None:
     for each in found:
         if len(found) > 1:
             show_line(console, f"{each.verdict['workload']}:")
-        for line in each.verdict["lines"][:3][::-1]:
+        awaited = bool(each.verdict.get("awaited"))
+        for line in each.verdict["lines"][: 2 if awaited else 3][::-1]:
             show_line(console, line)
-        if each.verdict.get("contest"):
+        if awaited or each.verdict.get("contest"):
             show_line(console, f"Use {each.verdict['use']['name']}: {each.verdict['use']['why']}.")
         for line in each.verdict["lines"]:
             if line.startswith("Under attack: "):

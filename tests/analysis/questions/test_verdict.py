@@ -246,3 +246,26 @@ def test_a_method_of_one_pass_without_its_baseline_is_not_tested() -> None:
     assert alone[0] == "Not tested at equal cost: plain training did not run."
     apart = verdict(free, way("baseline", {7: 0.9, 8: 0.91})).lines()
     assert apart[0] == "Not tested at equal cost: plain training shares no seed with it."
+
+
+def test_plain_training_of_other_settings_is_not_said_to_be_missing() -> None:
+    """One recipe is searched for each way to train, so none shares its learning rate with plain training."""
+    rates = {"training.learning_rate": 0.01, "training.epochs": 4}
+    plain = [
+        way("baseline", {s: 0.9 + s / 100 for s in range(3)}, **{**rates, **own}, key=f"plain{i}")
+        for i, own in enumerate([{"training.learning_rate": 0.02}, {"training.epochs": 8}])
+    ]
+    plain = [frame.assign(key=frame["key"] + frame["seed"].astype(str)) for frame in plain]
+    attack = way("attack", {0: 0.93, 1: 0.94, 2: 0.95}, **rates)
+    other_rate, other_epochs = plain
+    _, second, use, *_, step = verdict(attack, other_rate).lines()
+    assert second == "Not tested at equal epochs: plain training did not run with its learning_rate."
+    assert use.endswith(
+        "plain training did not run with its learning_rate, so there is nothing to compare it with."
+    )
+    assert "in one more stage: `- {name: confirm" in step
+    assert "with its epochs" in verdict(attack, other_epochs).lines()[1]
+    both = verdict(attack, *plain).lines()
+    assert "plain training did not run with its epochs and learning_rate" in both[1]
+    shared = way("baseline", [0.9, 0.91, 0.92], **rates)
+    assert "did not run with" not in " ".join(verdict(attack, shared, *plain).lines())

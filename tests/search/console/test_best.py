@@ -30,6 +30,15 @@ def test_where_arms_met_it_says_which_to_use_and_why(tmp_path: Path) -> None:
     console = Console(record=True, width=200)
     show_best(console, definition, [Usable(verdict | {"contest": None}, record, None, stage)])
     assert "Use " not in console.export_text()
+    lines = ["Not tested yet.", "All arms: a leads.", "Next: run it to its end."]
+    before = {"lines": lines, "contest": None, "awaited": {"arms": ["a"]}}
+    console = Console(record=True, width=200)
+    show_best(console, definition, [Usable(verdict | before, record, None, stage)])
+    assert console.export_text().splitlines()[:3] == [
+        "All arms: a leads.",
+        "Not tested yet.",
+        "Use dropattack fc1.w: shown to be better than the best of the other side.",
+    ]
 
 
 def test_what_is_left_under_attack_is_said_where_it_was_measured(tmp_path: Path) -> None:

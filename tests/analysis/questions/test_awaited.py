@@ -1,0 +1,97 @@
+"""A contest before its arms meet, from records whose effects are planted."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from analysis.questions.awaited import awaited
+from analysis.questions.contest import contests
+from analysis.questions.recommendation import Why
+from analysis.questions.verdict import Verdict, verdicts
+from analysis.records import Records
+from analysis.report import sections
+from tests.analysis.questions.test_contest import contest_records
+
+
+def _part(records: Records, rows: pd.Series) -> Records:
+    return replace(records, trials=records.trials[rows])
+
+
+def _searched() -> Records:
+    records = contest_records(0.01)
+    return _part(records, records.trials["stage"] != "confirm")
+
+
+def _verdict(records: Records) -> Verdict:
+    (found,) = verdicts(records)
+    return found
+
+
+def test_before_arms_meet_the_answer_says_who_will_and_who_leads() -> None:
+    """Means of two seeds: sam (0.910 + 0.912) / 2 and so on; no plain training is asked for."""
+    found = _verdict(_searched())
+    assert found.lines() == [
+        "Not tested yet: the best of input and layers will meet the best of the other arms on 12 fresh "
+        "seeds.",
+        "All arms: the best validation accuracy so far, by the runs that chose it: sam 91.10 % (2 seeds), "
+        "layers 90.95 % (2 seeds), input 90.60 % (2 seeds), standard 90.10 % (2 seeds).",
+        "Next: run the sweep to its end, since no arms have met yet: `dropattack run s`",
+    ]
+    use = found.use
+    assert use is not None
+    assert (use.arm.family, use.why, use.arm.passes, use.arm.n) == ("sam", Why.LEADS, 2.0, 0)
+    told = found.to_dict()
+    assert (told["contest"], told["use"]["mean"]) == (None, None)
+    assert told["awaited"]["valid"]["layers"] == {"mean": pytest.approx(0.9095), "n": 2}
+
+
+def test_arms_without_a_result_are_named() -> None:
+    records = _searched()
+    early = _part(records, records.trials["stage"].isin(["standard", "input"]))
+    line = dict(_verdict(early).headed_lines())["All arms"]
+    assert line.endswith(
+        "input 90.60 % (2 seeds), standard 90.10 % (2 seeds). Without a result: sam and layers."
+    )
+    one_side = _part(records, records.trials["stage"] == "sam")
+    assert awaited(one_side)["w"].missing == ["standard", "input", "layers"]
+
+
+def test_the_best_is_the_smallest_where_less_is_better() -> None:
+    records = _searched()
+    trials = records.trials.assign(value=1 - records.trials["value"])
+    smaller = replace(records, trials=trials, select="valid_loss", mode="min")
+    ranked = [each.arm for each in awaited(smaller)["w"].ranked]
+    assert ranked == ["sam", "layers", "input", "standard"]
+
+
+def test_one_side_on_fresh_seeds_is_not_yet_a_contest() -> None:
+    records = contest_records(0.01)
+    fresh = records.trials["stage"] == "confirm"
+    begun = _part(records, ~fresh | (records.trials["method"] != "dropattack"))
+    assert contests(begun) == {}
+    assert _verdict(begun).lines()[0].startswith("Not tested yet")
+    assert awaited(records) == {}
+
+
+def test_workloads_that_met_and_that_did_not_are_told_apart() -> None:
+    records = contest_records(0.01, workloads=("w", "x"))
+    late = (records.trials["stage"] == "confirm") & (records.trials["workload"] == "x")
+    first, second = verdicts(_part(records, ~late))
+    assert first.contest is not None
+    assert (first.awaited, second.contest) == (None, None)
+    assert second.lines()[0].startswith("Not tested yet")
+
+
+def test_a_workload_that_the_contest_leaves_out_has_its_own_answer() -> None:
+    records = _searched()
+    *stages, confirm = records.sweep["stages"]
+    apart = replace(records, sweep={**records.sweep, "stages": [*stages, {**confirm, "workloads": ["x"]}]})
+    assert awaited(apart) == {}
+    assert _verdict(apart).lines()[0].startswith("Not tested at equal cost")
+
+
+def test_a_page_without_fresh_seeds_shows_no_forest_of_gains() -> None:
+    answer = sections(_searched())[0]
+    assert answer.name == "verdict"
+    assert answer.parts == []
