@@ -34,8 +34,7 @@ def awaited(records: Records) -> dict[str, Awaited]:
 
 
 def _awaited(records: Records, lineup: Lineup) -> Awaited:
-    sign = records.selected.sign
-    ranked = sorted(lineup.entrants, key=lambda entrant: -sign * entrant.chosen_by)
-    search = lineup.search
-    arms = list(search["arms"])
-    return Awaited(lineup.workload, records.selected, arms, ranked, lineup.missing, len(search["seeds"]))
+    sign, sides = records.selected.sign, (lineup.contender, lineup.rival)
+    ranked = sorted(lineup.entrants, key=lambda e: (-sign * e.chosen_by, -e.searched, e not in sides))
+    seeds = len(lineup.search["seeds"])
+    return Awaited(lineup.workload, records.selected, lineup.arms, ranked, lineup.missing, seeds)

@@ -117,7 +117,10 @@ def awaited_told(found: Awaited, step: NextStep) -> list[tuple[str, str]]:
 def _to_come(found: Awaited) -> str:
     """What will be compared."""
     best = f"the best of {listed(found.arms)}" if len(found.arms) > 1 else found.arms[0]
-    return f"Not tested yet: {best} will meet the best of the other arms on {found.seeds} fresh seeds."
+    return (
+        f"Not tested yet: {best} will meet the best of the other arms on {found.seeds} fresh "
+        f"seed{'s' * (found.seeds != 1)}."
+    )
 
 
 def _leading(found: Awaited) -> str:

@@ -58,6 +58,7 @@ class Lineup:
     Attributes:
         workload: Its name.
         search: How the contest's stage confirms, as a sweep file has it.
+        arms: The arms in question that the workload has.
         entrants: All arms that have a result of their search, in the order of their stages.
         contender: The best of the arms in question, by validation on the searched seeds; nothing before one
             has a result.
@@ -69,6 +70,7 @@ class Lineup:
 
     workload: str
     search: Mapping[str, Any]
+    arms: Sequence[str]
     entrants: Sequence[Entrant]
     contender: Entrant | None
     rival: Entrant | None
@@ -84,12 +86,16 @@ class Lineup:
 
 
 def lineups(records: Records) -> list[Lineup]:
-    """The arms of a sweep's contest in each of its workloads; nothing where it has no contest."""
+    """The arms of a sweep's contest in each workload that has both sides; nothing where it has no contest."""
     stage = next((s for s in records.sweep.get("stages", ()) if _search(s).get("arms")), None)
     if stage is None:
         return []
     workloads = sorted(map(str, set(records.trials["workload"])))
-    return [_lineup(records, stage, each) for each in workloads if _is_in(stage, each)]
+    asked = set(_search(stage)["arms"])
+    found = {each: _searched_before(records, stage, each) for each in workloads if _is_in(stage, each)}
+    return [
+        _lineup(records, stage, w, own) for w, own in found.items() if asked & set(own) and set(own) - asked
+    ]
 
 
 def _is_in(stage: Mapping[str, Any], workload: str) -> bool:
@@ -101,10 +107,9 @@ def _search(stage: Mapping[str, Any]) -> Mapping[str, Any]:
     return search if isinstance(search, Mapping) else {}
 
 
-def _lineup(records: Records, stage: Mapping[str, Any], workload: str) -> Lineup:
+def _lineup(records: Records, stage: Mapping[str, Any], workload: str, stages: Sequence[str]) -> Lineup:
     metric, search = records.reported, _search(stage)
     trials = records.trials[records.trials["workload"] == workload]
-    stages = _searched_before(records, stage, workload)
     searched = trials[trials["stage"].isin(stages)]
     contest = _contest(records, searched, search["arms"])
     fresh = trials[(trials["stage"] == stage.get("name")) & (trials["state"] == COMPLETE)]
@@ -126,7 +131,8 @@ def _lineup(records: Records, stage: Mapping[str, Any], workload: str) -> Lineup
     ]
     missing = [name for name in stages if name not in by_arm]
     rival = by_arm.get(contest.rival or "")
-    return Lineup(workload, search, entrants, contender, rival, controls, fresh, missing)
+    arms = [arm for arm in search["arms"] if arm in stages]
+    return Lineup(workload, search, arms, entrants, contender, rival, controls, fresh, missing)
 
 
 def _searched_before(records: Records, stage: Mapping[str, Any], workload: str) -> list[str]:

@@ -77,8 +77,12 @@ def contest_step(records: Records, workload: str, found: int, needed: float) -> 
     """
     stages = _Stages(records, workload)
     asked = stages.seeds(on_fresh=True)
+    if not found and stages.unfinished(records.trials):
+        return NextStep("run the sweep to its end, since the two sides share no fresh seed yet", stages.run)
     if not found:
-        return NextStep("run the sweep to its end, since no arms have met yet", stages.run)
+        again = "" if "--retry-failed" in stages.run else " --retry-failed"
+        text = "see why the trials of one side failed; if the cause was outside of them, try them again"
+        return NextStep(text, f"{stages.run}{again}")
     if found < len(asked):
         return NextStep(f"finish the confirmation, which has {found} of {len(asked)} seeds", stages.run)
     if math.isnan(needed):

@@ -20,9 +20,9 @@ class Why(StrEnum):
     CHEAPER = "as good as what costs more, as far as is known"
     UNSHOWN = "nothing is shown to be better by a difference that matters"
     KEEPS = "plain training does not keep to the constraints"
-    ALONE = "there is no plain training to compare with"
+    ALONE = "there is no plain training with its settings to compare with"
     WON = "shown to be better than the best of the other side"
-    LEADS = "the best on validation so far, and not confirmed"
+    LEADS = "the best on validation so far; the two sides have not met"
     EVEN = "not shown to be worse by what matters than what it met, and it costs no more"
 
 

@@ -56,7 +56,8 @@ def compared(records: Records, metric: Metric) -> list[Compared]:
         arms = [replace(arm, keeps=not short.get(arm.identity, 0.0)) for arm in arms]
         arms = sorted(_one_baseline(arms), key=lambda arm: not arm.is_baseline)
         here = Compared(str(workload), arms, attack, of_setting[setting], sizes.pop(setting), [])
-        elsewhere, lacks = _on_other_sizes(tables, sizes, here.method), _plain_lacks(records, own, setting)
+        elsewhere = _on_other_sizes(tables, sizes, here.method)
+        lacks = [] if here.baseline else _plain_lacks(records, own, setting)
         found.append(replace(here, other_sizes=elsewhere, plain_lacks=lacks))
     return found
 
@@ -91,13 +92,13 @@ def _setting(own: pd.DataFrame, best: str | None) -> float:
 def _plain_lacks(records: Records, own: pd.DataFrame, setting: float) -> list[str]:
     """See `Compared.plain_lacks`: what no plain training shares or, where each is shared by some, all."""
     plain = own[own["plain"] & (own[CONTROL] == "")]
-    if plain.empty or (plain["setting"] == setting).any():
+    if plain.empty:
         return []
     wanted = _first(own[own["setting"] == setting])
     columns = [c for c in records.pair if "." in c]
     same = {c: (plain[c] == wanted[c]) | (plain[c].isna() & pd.isna(wanted[c])) for c in columns}
     lacks = [c for c in columns if not same[c].any()] or [c for c in columns if not same[c].all()]
-    return [c.rpartition(".")[2] for c in lacks]
+    return ["budget of passes" if c == BUDGET else c.rpartition(".")[2] for c in lacks]
 
 
 def _described(

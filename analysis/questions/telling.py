@@ -122,6 +122,8 @@ def _untested(verdict: Conclusion, method: Arm) -> str:
     baseline = verdict.baseline
     if baseline is not None and method.misses_budget:
         return f"its whole epochs take {method.total:.4g} passes, and the budget is {baseline.total:.4g}"
+    if verdict.plain_lacks:
+        return _no_baseline(verdict)
     ran = [arm for arm in verdict.arms if arm.control in PLAIN]
     other = [arm for arm in ran if not arm.costs_as_much_as(method)]
     if other:

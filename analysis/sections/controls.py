@@ -84,7 +84,7 @@ def _finding(table: pd.DataFrame, metric: Metric) -> list[str]:
             sentences.append(f"{name}: {row['family']} {told}: {gain}{unit} (n = {row['gain_n']:.0f}{on}).")
         sentences += [f"{name}: {told}" for told in _beside_controls(group, metric, () if several else PLAIN)]
     paired = (table["control"] == "") & table["gain"].notna()
-    nothing = ["No method shares a seed with the baseline, so gains are unknown."]
+    nothing = ["No method shares its training settings and a seed with plain training, so gains are unknown."]
     return sentences if paired.any() else nothing
 
 

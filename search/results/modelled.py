@@ -75,13 +75,13 @@ def write_mlflow_model(
             **{name: str(value) for name, value in telling(trial).items()},
             "seed": str(trial.seed),
         },
-        tuple(_lines(record, noted)),
+        tuple(said_of(record, noted)),
     )
     write_model(folder, store.model(sweep.name, record), workload, batch, card, graph)
     return card.text
 
 
-def _lines(record: Record, noted: NotedVerdicts | None) -> Iterable[str]:
+def said_of(record: Record, noted: NotedVerdicts | None) -> Iterable[str]:
     """The verdict's sentences on a trial's configuration, and on its workload."""
     for verdict in noted["verdicts"] if noted is not None else ():
         if verdict["workload"] == record.trial.workload:
@@ -93,6 +93,8 @@ def _lines(record: Record, noted: NotedVerdicts | None) -> Iterable[str]:
 
 
 def _result(verdict: Mapping[str, Any], arm: Mapping[str, Any]) -> str:
+    if arm["mean"] is None:
+        return "Its configuration has no result on a fresh seed yet."
     interval = "" if arm["low"] is None else f", 95 % interval [{arm['low']:.4g}, {arm['high']:.4g}]"
     seeds = verdict["equal_epochs"]["scored_on"] or verdict["equal_cost"]["scored_on"] or "seeds"
     mean = f"mean {verdict['metric']} of {arm['mean']:.4g}{interval}"

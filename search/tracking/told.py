@@ -92,7 +92,7 @@ def _numbers(verdict: Mapping[str, Any]) -> dict[str, float | None]:
     """The verdict's numbers; what is missing is nothing."""
     metric, found = verdict["metric"], dict[str, float | None]()
     for name, arm in (("best", verdict["use"]), ("baseline", verdict.get("baseline"))):
-        if arm is not None:
+        if arm is not None and arm["n"]:
             found |= {f"{name}/{metric}": arm["mean"], f"{name}/seeds": float(arm["n"])}
             found |= {f"{name}/{metric}_{side}": arm[side] for side in ("low", "high")}
     for name, effect in _effects(verdict).items():

@@ -36,7 +36,7 @@ def test_before_arms_meet_the_answer_says_who_will_and_who_leads() -> None:
         "seeds.",
         "All arms: the best validation accuracy so far, by the runs that chose it: sam 91.10 % (2 seeds), "
         "layers 90.95 % (2 seeds), input 90.60 % (2 seeds), standard 90.10 % (2 seeds).",
-        "Next: run the sweep to its end, since no arms have met yet: `dropattack run s`",
+        "Next: run the sweep to its end, since the two sides share no fresh seed yet: `dropattack run s`",
     ]
     use = found.use
     assert use is not None
@@ -70,7 +70,10 @@ def test_one_side_on_fresh_seeds_is_not_yet_a_contest() -> None:
     fresh = records.trials["stage"] == "confirm"
     begun = _part(records, ~fresh | (records.trials["method"] != "dropattack"))
     assert contests(begun) == {}
-    assert _verdict(begun).lines()[0].startswith("Not tested yet")
+    found = _verdict(begun)
+    assert found.lines()[0].startswith("Not tested yet")
+    assert found.use is not None
+    assert (found.use.arm.family, found.use.arm.n, found.use.why) == ("sam", 12, Why.LEADS)
     assert awaited(records) == {}
 
 
@@ -91,7 +94,55 @@ def test_a_workload_that_the_contest_leaves_out_has_its_own_answer() -> None:
     assert _verdict(apart).lines()[0].startswith("Not tested at equal cost")
 
 
+@pytest.mark.parametrize("left", [["layers"], ["standard", "sam"]])
+def test_a_workload_without_one_of_the_sides_has_no_contest(left: list[str]) -> None:
+    """Stages may be of some workloads alone."""
+    records = _searched()
+    stages = [
+        {**stage, "workloads": ["w"] if stage["name"] in (*left, "confirm") else ["x"]}
+        for stage in records.sweep["stages"]
+    ]
+    part = _part(records, records.trials["stage"].isin(left))
+    assert awaited(replace(part, sweep={**records.sweep, "stages": stages})) == {}
+
+
+def test_arms_of_other_workloads_are_not_named() -> None:
+    records = _searched()
+    stages = [
+        {**stage, **({"workloads": ["x"]} if stage["name"] in ("input", "standard") else {})}
+        for stage in records.sweep["stages"]
+    ]
+    part = _part(records, records.trials["stage"].isin(["layers", "sam"]))
+    first, second, _ = _verdict(replace(part, sweep={**records.sweep, "stages": stages})).lines()
+    assert first == "Not tested yet: layers will meet the best of the other arms on 12 fresh seeds."
+    assert "Without a result" not in second
+
+
+def test_a_side_whose_trials_all_failed_is_not_waited_for() -> None:
+    records = contest_records(0.01)
+    fresh = records.trials["stage"] == "confirm"
+    lost = fresh & (records.trials["targets"] == "fc1.w")
+    trials = records.trials.assign(state=records.trials["state"].mask(lost, "failed"))
+    step = _verdict(replace(records, trials=trials)).next
+    assert step.text.startswith("see why the trials of one side failed")
+    assert step.command == "dropattack run s --retry-failed"
+
+
+def test_of_equal_arms_the_one_that_will_meet_leads() -> None:
+    """Both arms in question reach the same on validation; the one with more seeds is the contender."""
+    records = _searched()
+    value = records.trials["value"].mask(records.trials["targets"].isin(["input", "fc1.w"]), 0.95)
+    drop = (records.trials["targets"] == "input") & (records.trials["seed"] == 1)
+    even = replace(records, trials=records.trials.assign(value=value)[~drop])
+    found = awaited(even)["w"]
+    assert [each.arm for each in found.ranked][:2] == ["layers", "input"]
+
+
 def test_a_page_without_fresh_seeds_shows_no_forest_of_gains() -> None:
-    answer = sections(_searched())[0]
+    """Not even of arms that share all their settings with plain training."""
+    records = _searched()
+    alike = replace(records, trials=records.trials.assign(**{"training.learning_rate": 0.001}))
+    assert sections(replace(alike, sweep={**alike.sweep, "stages": []}))[0].parts
+    answer = sections(alike)[0]
     assert answer.name == "verdict"
     assert answer.parts == []

@@ -258,7 +258,8 @@ def test_plain_training_of_other_settings_is_not_said_to_be_missing() -> None:
     plain = [frame.assign(key=frame["key"] + frame["seed"].astype(str)) for frame in plain]
     attack = way("attack", {0: 0.93, 1: 0.94, 2: 0.95}, **rates)
     other_rate, other_epochs = plain
-    _, second, use, *_, step = verdict(attack, other_rate).lines()
+    first, second, use, *_, step = verdict(attack, other_rate).lines()
+    assert first == "Not tested at equal cost: plain training did not run with its learning_rate."
     assert second == "Not tested at equal epochs: plain training did not run with its learning_rate."
     assert use.endswith(
         "plain training did not run with its learning_rate, so there is nothing to compare it with."

@@ -1,6 +1,7 @@
 """What the run of a sweep in MLflow says of its verdict."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,3 +65,15 @@ def test_a_note_from_before_has_the_contest_alone() -> None:
     metrics = told(sweep(), [], {"finished": 1, "verdicts": [verdict]}).metrics
     assert "gain/equal_cost_seeds" in metrics
     assert "gain/contest" not in metrics
+
+
+def test_before_arms_meet_there_is_no_number_of_the_best() -> None:
+    """Its arm leads on validation, which is no result."""
+    records = contest_records(0.01)
+    searched = replace(records, trials=records.trials[records.trials["stage"] != "confirm"])
+    (verdict,) = (each.to_dict() for each in verdicts(searched))
+    noted: NotedVerdicts = {"finished": 1, "verdicts": json.loads(json.dumps([verdict]))}
+    found = told(sweep(), [], noted)
+    assert [name for name in found.metrics if name.startswith("best/")] == []
+    assert found.tags["dropattack.verdict.use"].startswith("sam · rho")
+    assert found.tags["mlflow.note.content"].startswith("Not tested yet: ")
