@@ -36,6 +36,7 @@ TOOK = {
     "demo": "60 s on two cores ([how fast it is](performance.md))",
     "mnist-layers": "34 min on two slow cores, where the estimate was 27",
     "dropen-table2": "2.7 h [in small](../reproductions.md#on-cifar-10), busy cores; estimated 2.1 h",
+    "figure2": "2.5 h for two seeds of 2,500 reviews on two busy cores; estimated 1.8 h",
     "table3": "2.5 h for two seeds and sizes to 2,500 on two busy cores; estimates were 85 min and 1.7 h",
     "table8": "435 s as lanes on one H100, beside other sweeps ([run again](../reproductions.md))",
 }
