@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from search.definition.sweep import Sweep
 from search.engine.proposers import Checksum, Proposal, Proposer, Recorded, Scope, proposer_for
 from search.engine.spending import Spending
-from search.records.journal import Journal, NotReproducibleError
+from search.records.journal import Journal
 from search.records.record import Record, State
 from trainables.recipe.measured import STOPPED_EARLY, Metrics
 from trainables.trial import Trial
@@ -54,6 +54,10 @@ class _Part:
         if self.rungs is None or not self.proposer.stoppable(record):
             return True
         return self.rungs.goes_on(record, metrics)
+
+    def forget_rungs(self) -> None:
+        """Lets the next decision fill the rungs from the records again."""
+        self.__dict__.pop("rungs", None)
 
     def settle(self, record: Record) -> None:
         """Tells the rungs of a record that another one answered."""
@@ -189,13 +193,11 @@ class Engine:
         """
         record = self._training[key]
         part = self._part_of(record)
-        try:
-            if self.journal.append(record, metrics):
-                self._spending.add(record, metrics)
-        except NotReproducibleError as error:
-            self.fail(key, str(error))
-            return False
-        epoch = int(metrics["epoch"])
+        known, epoch = len(record.epochs), int(metrics["epoch"])
+        if self.journal.append(record, metrics):
+            self._spending.add(record, metrics)
+            if epoch <= known:  # another result of an epoch that was recorded
+                part.forget_rungs()
         if epoch < len(record.epochs):
             return True
         last = epoch >= int(record.trial.training["epochs"]) or STOPPED_EARLY in metrics

@@ -4,6 +4,8 @@ Each stage and workload is an Optuna study; each trial holds its `Trial` and the
 user attributes, one append each, so that a crash at any point leaves a journal that says what is known.
 """
 
+import logging
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -31,12 +33,10 @@ if TYPE_CHECKING:
     from search.records.optuna_log import OptunaLog
 
 
+_log = logging.getLogger(__name__)
+
 _MOMENT_SECONDS = 0.5
 """How long a run waits for a folder's lock: those who only look at it let it go at once."""
-
-
-class NotReproducibleError(RuntimeError):
-    """A result that is recorded already came again, and differs."""
 
 
 @contextmanager
@@ -186,26 +186,26 @@ class Journal:
     def append(self, record: Record, metrics: Metrics) -> bool:
         """Records one epoch's metrics; durable at once, or see `gathering`.
 
+        An epoch comes again where a training lost its checkpoint and began anew. On another machine, or with
+        another library, it may come out otherwise: then it replaces the recorded one, and what followed from
+        that is dropped. The journal's file keeps both.
+
         Returns:
             Whether they are new; the same result again is taken silently.
-
-        Raises:
-            NotReproducibleError: The epoch is recorded with other metrics.
         """
         epoch = int(metrics["epoch"])
-        if epoch <= len(record.epochs):
-            known = record.epochs[epoch - 1]
-            if not same_result(known, metrics):
-                changed = [
-                    n for n in known if n in metrics and not same_result({n: known[n]}, {n: metrics[n]})
-                ]
-                raise NotReproducibleError(
-                    f"epoch {epoch} came again and differs in {', '.join(changed) or 'its metrics'}"
-                )
-            return False
+        attributes, values = {}, {}
+        if dropped := record.epochs[epoch - 1 :]:
+            if same_result(dropped[0], metrics):
+                return False
+            _note_change(record, dropped[0], metrics)
+            numbers = [int(each["epoch"]) for each in dropped]
+            attributes = dict.fromkeys([f"{EPOCH}{number}" for number in numbers])
+            values = dict.fromkeys(numbers, math.nan)
+            del record.epochs[epoch - 1 :]
         value = metrics[self.select.column]
         metrics = {**metrics, "recorded_at": time.time()}
-        self._log.note(record.number, {f"{EPOCH}{epoch}": metrics}, {epoch: value})
+        self._log.note(record.number, {**attributes, f"{EPOCH}{epoch}": metrics}, {**values, epoch: value})
         record.epochs.append(metrics)
         return True
 
@@ -249,6 +249,16 @@ class Journal:
             for record in begun:
                 move_checkpoint(folder, record.former, record.key)
                 self._log.note(record.number, written_identity(record), {})
+
+
+def _note_change(record: Record, known: Metrics, metrics: Metrics) -> None:
+    changed = [n for n in known if n in metrics and not same_result({n: known[n]}, {n: metrics[n]})]
+    _log.warning(
+        "%s: epoch %d came again with another %s; it goes on from there",
+        record.name,
+        int(metrics["epoch"]),
+        changed[0] if changed else "set of metrics",
+    )
 
 
 def _mend(path: Path) -> None:

@@ -22,7 +22,7 @@ _STAGE = re.compile(rf"{NAME.pattern}/.*", re.DOTALL)
 """A sweep, whose folder is looked into, and a stage of it."""
 
 EPOCH = "epoch."
-"""The prefix of the attributes that hold an epoch's metrics."""
+"""The prefix of the attributes that hold an epoch's metrics; none where the epoch was dropped."""
 
 RETRIES = "retries"
 """Attribute of a trial that tries again what failed: where the failed one stands in the journal."""
@@ -143,7 +143,8 @@ def content_of(path: Path) -> bytes:
 
 def _record(number: int, study: str, entry: dict[str, Any]) -> Record:
     attributes = entry["user_attrs"]
-    epochs = [_metrics(value) for name, value in attributes.items() if name.startswith(EPOCH)]
+    kept = [value for name, value in attributes.items() if name.startswith(EPOCH) and value is not None]
+    epochs = list(map(_metrics, kept))
     trial = Trial.from_dict(attributes["trial"])
     identity, former = read_identity(trial, attributes)
     reused_from = attributes.get("reused_from") or ""

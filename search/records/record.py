@@ -130,7 +130,7 @@ def measured(select: Select, epochs: Sequence[Mapping[str, float]]) -> dict[str,
     return {name: value for name, value in found.items() if value is not None}
 
 
-def same_result(one: Metrics, other: Metrics) -> bool:
+def same_result(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
     """Whether two recordings of one epoch agree in everything but when, where and how fast."""
     names = (one.keys() | other.keys()) - set(CIRCUMSTANCES)
     return all(_same(one.get(name), other.get(name)) for name in names)

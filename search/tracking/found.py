@@ -16,7 +16,7 @@ from mlflow.entities import Metric, Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from analysis.records import CONFIGURATION
-from search.records.record import Record
+from search.records.record import Record, same_result
 from search.tracking.picture import CURVES, is_shown, params_of, trial_text
 from search.tracking.tags import CONFIGURATIONS, KEY, KIND, TAG, TRIAL
 from trainables.trial import Trial
@@ -40,6 +40,7 @@ class FoundRun:
         end: When it ended, in milliseconds.
         deleted: Whether it is among the deleted runs.
         epochs: How many epochs it shows.
+        last: The last of them as recorded; empty if that is not known yet.
         files: Where its files are.
         compared: Whether it has been compared with its record.
     """
@@ -53,6 +54,7 @@ class FoundRun:
     end: int | None = None
     deleted: bool = False
     epochs: int = 0
+    last: Mapping[str, float] = field(default_factory=dict)
     files: str = ""
     compared: bool = False
 
@@ -70,8 +72,13 @@ class FoundRun:
             info.end_time,
             info.lifecycle_stage != "active",
             max((m.step for m in data._metric_objs if m.key.startswith(CURVES)), default=0),
-            info.artifact_uri,
+            files=info.artifact_uri,
         )
+
+    def note_shown(self, epochs: Sequence[Mapping[str, float]]) -> None:
+        """Takes note that it shows these epochs."""
+        self.epochs = max(self.epochs, len(epochs))
+        self.last = epochs[-1] if len(epochs) == self.epochs > 0 else {}
 
     def forget_all_but(self, tags: Container[str], metrics: str) -> None:
         """Keeps in memory what may still be compared; MLflow has the rest.
@@ -211,6 +218,14 @@ def contradiction(run: FoundRun, record: Record, epochs: Sequence[Mapping[str, f
         if not any(math.isclose(shown, each, rel_tol=_CLOSE) for each in [*before[-1:], *since]):
             return f"its metric {name} is {shown}, which is not on record"
     return ""
+
+
+def overtaken(run: FoundRun, epochs: Sequence[Mapping[str, float]]) -> str:
+    """Which epoch a run shows that has come again with another result since; or nothing."""
+    shown = epochs[run.epochs - 1] if 0 < run.epochs <= len(epochs) else {}
+    if not run.last or same_result(shown, run.last):
+        return ""
+    return f"epoch {run.epochs} came again with another result"
 
 
 def corrections(run: FoundRun, wanted: Mapping[str, float], at: int | None = None) -> list[Metric]:

@@ -23,6 +23,7 @@ from search.tracking.found import (
     contradiction,
     corrections,
     lacks_metrics,
+    overtaken,
     replace,
 )
 from search.tracking.parent import ParentRun
@@ -126,6 +127,9 @@ class SweepRuns:
         """Brings one run up to its record."""
         key, select = record.key, self._sweep.select
         self.configurations.add(record, state, epochs)
+        if key in self._runs and (why := overtaken(self._runs[key], epochs)):
+            self._whole.ensure(self._runs[key].run_id)
+            replace(self._client, self._runs.pop(key), why)
         if key not in self._runs and (found := self._found.claim(record)) is not None:
             self._take(record, found, epochs)
         if key not in self._runs:
@@ -151,7 +155,7 @@ class SweepRuns:
             [] if run.compared else [p for p in params_of(record.trial).items() if p[0] not in run.params]
         )
         self._log(run, batches, params, wanted)
-        run.epochs = max(run.epochs, len(epochs))
+        run.note_shown(epochs)
         run.compared = True
         self._set_status(run, state, epochs, goes_on)
         if record.finished:
@@ -239,7 +243,7 @@ class SweepRuns:
             made = self._client.create_run(self.experiment, start_time=start, tags=tags)
             run = FoundRun(made.info.run_id, tags, files=made.info.artifact_uri)
         else:
-            run.epochs = len(epochs)
+            run.note_shown(epochs)
             run.forget_all_but(passing, BEST)
         self.created = True
         self._runs[record.key] = run

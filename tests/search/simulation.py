@@ -80,8 +80,12 @@ class Driver:
                     raise KilledError
                 before(key, epoch)
                 self.ledger.append((key, epoch))
-                if not self.engine.report(key, train(self.records[key], epoch)):
+                if not self.engine.report(key, self.result(self.records[key], epoch)):
                     del self.running[key]
+
+    def result(self, record: Record, epoch: int) -> dict[str, float]:
+        """What the trainer reports."""
+        return train(record, epoch)
 
     def _fill(self) -> None:
         while len(self.running) < self.slots:

@@ -1,5 +1,6 @@
 """What was recorded is there, once and in order, after reopening and after a kill; one writer at a time."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from dropattack.testing.stores.cases import (
     some_trial,
 )
 from dropattack.testing.stores.writer import EPOCHS, writer_elsewhere
-from search.records.journal import Journal, NotReproducibleError
+from search.records.journal import Journal
 from search.records.record import State
 
 NAN = float("nan")
@@ -101,27 +102,42 @@ class Recording(StoreCases):
             assert contents(journal) == written
         assert contents(self.make(tmp_path).journal(sweep)) == written
 
+    @pytest.mark.parametrize("reopened", [False, True], ids=["at once", "reopened"])
     @pytest.mark.parametrize(
         "changes", [{"train_loss": 0.75}, {"valid_accuracy": NAN}, {"train_skipped": 0.0}], ids=str
     )
-    def test_a_result_that_comes_again_and_differs_is_refused(
-        self, tmp_path: Path, changes: dict[str, float]
+    def test_a_result_that_comes_again_and_differs_replaces_what_followed(
+        self, tmp_path: Path, changes: dict[str, float], reopened: bool
     ) -> None:
         sweep = small_sweep()
+        again, next_one = some_metrics(2, **changes), some_metrics(3, valid_accuracy=0.625)
         with self.writing(self.make(tmp_path), sweep) as journal:
             record = journal.add("grid", some_trial())
-            journal.append(record, some_metrics(1))
-            written = contents(journal)
-            self._refused(journal, changes)
+            for epoch in (1, 2, 3, 4):
+                journal.append(record, some_metrics(epoch))
+            other = journal.add("grid", some_trial(1))
+            journal.append(other, some_metrics(1))
+            if not reopened:
+                self._replaced(journal, again)
+        if reopened:
+            with self.writing(self.make(tmp_path), sweep) as journal:
+                self._replaced(journal, again)
         with self.writing(self.make(tmp_path), sweep) as journal:
-            self._refused(journal, changes)
-            assert contents(journal) == written
-        assert contents(self.make(tmp_path).journal(sweep)) == written
+            first, second = journal.records
+            assert [repr(_timeless(m)) for m in first.epochs] == [repr(some_metrics(1)), repr(again)]
+            assert [_timeless(m) for m in second.epochs] == [some_metrics(1)]
+            assert journal.append(first, next_one)
+            journal.finish(first, State.COMPLETE)
+        first, _ = self.make(tmp_path).journal(sweep).records
+        assert first.state is State.COMPLETE
+        assert [repr(_timeless(m)) for m in first.epochs[1:]] == [repr(again), repr(next_one)]
 
     @staticmethod
-    def _refused(journal: Journal, changes: dict[str, float]) -> None:
-        with pytest.raises(NotReproducibleError, match="epoch 1 came again and differs"):
-            journal.append(journal.records[0], some_metrics(1, **changes))
+    def _replaced(journal: Journal, again: dict[str, float]) -> None:
+        first, _ = journal.records
+        assert journal.append(first, again)
+        assert not journal.append(first, dict(again)), "the same once more"
+        assert [repr(_timeless(m)) for m in first.epochs] == [repr(some_metrics(1)), repr(again)]
 
     def test_writing_goes_on_after_reopening(self, tmp_path: Path) -> None:
         sweep = small_sweep()
@@ -216,3 +232,7 @@ class Recording(StoreCases):
             raise UsageError("refused")
         assert self.make(tmp_path).sweeps() == []
         assert list(tmp_path.rglob("*")) == []
+
+
+def _timeless(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if name != "recorded_at"}

@@ -73,13 +73,21 @@ def test_a_trial_that_was_left_is_asked_for_again_with_what_was_told(tmp_path: P
         assert (record.epochs[1]["test_accuracy"], record.epochs[1]["train_loss"]) == (0.4, 1)
 
 
-def test_an_epoch_that_comes_again_with_other_metrics_fails_its_trial(tmp_path: Path) -> None:
+def test_an_epoch_that_comes_again_with_other_metrics_replaces_what_was_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with _open(tmp_path, **GRID) as study:
         trial = study.ask()
         assert trial is not None
-        study.tell(trial, epoch=1, metrics={"accuracy": 0.5})
-        assert not study.tell(trial, epoch=1, metrics={"accuracy": 0.4})
-    assert "epoch 1 came again and differs in valid_accuracy" in _records(tmp_path, "told")[0].reason
+        for epoch in (1, 2):
+            study.tell(trial, epoch=epoch, metrics={"accuracy": 0.5})
+        assert study.tell(trial, epoch=1, metrics={"accuracy": 0.4})
+        assert "epoch 1 came again with another valid_accuracy" in caplog.text
+        assert trial.told == 1
+        assert study.tell(trial, epoch=2, metrics={"accuracy": 0.6})
+        assert not study.tell(trial, epoch=3, metrics={"accuracy": 0.7})
+    (record,) = _records(tmp_path, "told")
+    assert (record.state, [m["valid_accuracy"] for m in record.epochs]) == (State.COMPLETE, [0.4, 0.6, 0.7])
 
 
 def test_trials_end_early_fail_and_diverge(tmp_path: Path) -> None:

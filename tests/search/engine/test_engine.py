@@ -222,18 +222,6 @@ def test_a_failed_trial_is_recorded_with_its_reason_and_the_sweep_goes_on(tmp_pa
     assert sorted(r.state.value for r in reopened.values()) == ["complete", "complete", "failed"]
 
 
-def test_a_result_that_comes_again_and_differs_fails_the_trial(tmp_path: Path) -> None:
-    definition = sweep(stages=[{"name": "baseline", "methods": {"standard": {}}}])
-    tested = engine(tmp_path, definition)
-    record = tested.next()
-    assert record is not None
-    assert tested.report(record.key, {"epoch": 1, "valid_accuracy": 0.5, "seconds": 1.0})
-    assert tested.report(record.key, {"epoch": 1, "valid_accuracy": 0.5, "seconds": 2.0}), "timing may differ"
-    assert not tested.report(record.key, {"epoch": 1, "valid_accuracy": 0.6, "seconds": 1.0})
-    assert record.state is State.FAILED
-    assert "valid_accuracy" in record.reason
-
-
 def test_a_trial_that_reports_again_meets_no_rung_that_it_has_passed(tmp_path: Path) -> None:
     """Killed when some trial is past a rung and not yet done."""
     driver = Driver(engine(tmp_path, sweep()), slots=6)

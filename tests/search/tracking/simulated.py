@@ -37,6 +37,7 @@ def run_simulated(
     epochs: int | None = None,
     of: Provenance | None = None,
     artifacts: Path | None = None,
+    driver: type[Driver] = Driver,
 ) -> str:
     """Runs a simulated sweep with a projection; a killed one leaves MLflow where it is."""
     tested = engine(folder, definition)
@@ -46,7 +47,7 @@ def run_simulated(
     tested.listeners.append(projection.show)
     projection.start(tested.records)
     try:
-        Driver(tested, slots=2).run(epochs)
+        driver(tested, slots=2).run(epochs)
     except KilledError:
         projection.drain(PATIENCE_SECONDS)
         raise
