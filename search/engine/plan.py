@@ -10,6 +10,7 @@ from search.definition.searches import Grid
 from search.definition.sweep import Sweep
 from search.engine.code import remarks_on_code
 from search.engine.costs.estimate import UNKNOWN, Estimate, Estimator
+from search.engine.costs.machines import remarks_on_machines
 from search.engine.costs.portions import Portion, of_search, of_trials
 from search.engine.datasets import remarks_on_incomplete_data
 from search.engine.nodes import remarks_on_gpus
@@ -121,6 +122,10 @@ def plan_sweep(
     if any(stage.left for stage in stages):
         remarks += remarks_on_code(apart, ready.code, store.code(sweep.name))
     remarks += estimator.remarks
+    if "records" in estimate.source:
+        names = {name for name, r in elsewhere.records.values() if r.trial.workload in asked.workloads}
+        runs = [run for name in {sweep.name, *names} for run in store.runs(name)]
+        remarks += remarks_on_machines(runs, asked.resources.most_gpus > 0)
     remarks += [remark for proposer in proposers for remark in proposer.remarks]
     return Plan(stages, [*remarks, *remarks_on_definition(asked, data)], estimate)
 
