@@ -162,9 +162,10 @@ def _run(
     return Outcome(engine.records, engine.done, limit, report, seconds, warning, trained, verdict)
 
 
-def _extent(record: Record) -> tuple[int, bool] | None:
-    """How far a trial has been trained here; ``None`` if another record answered it."""
-    return None if record.reused_from else (len(record.epochs), record.finished)
+def _extent(record: Record) -> tuple[float, bool] | None:
+    """When an epoch was last trained here, and whether the last was; ``None`` if another record answered."""
+    at = record.epochs[-1].get("recorded_at", 0.0) if record.epochs else 0.0
+    return None if record.reused_from else (at, record.finished)
 
 
 def _rehearse(sweep: Sweep, data: Path, checksum: Checksum, records: Sequence[Record]) -> None:

@@ -163,7 +163,8 @@ class Study:
 
         Args:
             trial: What was trained.
-            epoch: Number of the epoch, from 1. You may tell a recorded epoch again with the same metrics.
+            epoch: Number of the epoch, from 1. You may tell a recorded epoch again: the same metrics change
+                nothing, others replace it and all later epochs of the trial.
             metrics: Metrics of the validation split, such as ``{"accuracy": 0.9}``; names that begin with
                 ``train_`` or ``test_`` belong to those splits. They must include what the sweep selects by:
                 of several aims, all except passes.

@@ -9,61 +9,18 @@ checkpoint. Trials are handed out, and listeners told, after it is.
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 from search.definition.sweep import Sweep
-from search.engine.proposers import Checksum, Proposal, Proposer, Recorded, Scope, proposer_for
+from search.engine.part import Part
+from search.engine.proposers import Checksum, Proposal, Recorded, Scope, proposer_for
 from search.engine.spending import Spending
 from search.records.journal import Journal
 from search.records.record import Record, State
 from trainables.recipe.measured import STOPPED_EARLY, Metrics
 from trainables.trial import Trial
 
-if TYPE_CHECKING:
-    from search.engine.rungs import Rungs
-
 Listener = Callable[[Record], object]
 Meanwhile = Callable[[str], tuple[str, Record] | None]
-
-
-@dataclass
-class _Part:
-    """One stage of one workload while it runs."""
-
-    scope: Scope
-    proposer: Proposer
-    records: list[Record]
-    exhausted: bool = False
-
-    @cached_property
-    def rungs(self) -> "Rungs | None":
-        """Filled from the records at the first decision: Ray, which keeps them, is slow to import."""
-        scope = self.scope
-        if scope.stage.scheduler is None:
-            return None
-        from search.engine.rungs import Rungs
-
-        select = scope.sweep.select
-        known = filter(self.proposer.stoppable, self.records)
-        return Rungs(scope.stage.scheduler, scope.epochs, select, scope.resource, known)
-
-    def goes_on(self, record: Record, metrics: Metrics) -> bool:
-        """Tells the rungs of an epoch; returns whether they let the trial go on."""
-        if self.rungs is None or not self.proposer.stoppable(record):
-            return True
-        return self.rungs.goes_on(record, metrics)
-
-    def forget_rungs(self) -> None:
-        """Lets the next decision fill the rungs from the records again."""
-        self.__dict__.pop("rungs", None)
-
-    def settle(self, record: Record) -> None:
-        """Tells the rungs of a record that another one answered."""
-        if record.finished:
-            for metrics in record.epochs:
-                self.goes_on(record, metrics)
 
 
 class Engine:
@@ -112,15 +69,15 @@ class Engine:
         spent = [earlier for record in journal.records for earlier in (*record.failures, record)]
         self._spending = Spending(sweep, spent)
         self._left_running = deque(r for part in self._parts for r in part.records if not r.finished)
-        self._ahead: tuple[_Part, Proposal] | None = None
+        self._ahead: tuple[Part, Proposal] | None = None
 
-    def _part(self, scope: Scope) -> _Part:
+    def _part(self, scope: Scope) -> Part:
         records = [
             record
             for record in self.journal.records
             if record.stage == scope.stage.name and record.trial.workload == scope.workload
         ]
-        return _Part(scope, proposer_for(scope, self._recorded), records)
+        return Part(scope, proposer_for(scope, self._recorded), records)
 
     @property
     def records(self) -> Sequence[Record]:
@@ -193,11 +150,11 @@ class Engine:
         """
         record = self._training[key]
         part = self._part_of(record)
-        known, epoch = len(record.epochs), int(metrics["epoch"])
-        if self.journal.append(record, metrics):
+        epoch = int(metrics["epoch"])
+        replaced = self._append(record, metrics)
+        if replaced is not None:
+            self._spending.take_back(record, replaced)
             self._spending.add(record, metrics)
-            if epoch <= known:  # another result of an epoch that was recorded
-                part.forget_rungs()
         if epoch < len(record.epochs):
             return True
         last = epoch >= int(record.trial.training["epochs"]) or STOPPED_EARLY in metrics
@@ -225,7 +182,7 @@ class Engine:
         """Whether to hand out a trial that was left running: at a limit, only begun trials are finished."""
         return bool(record.epochs) or not self.limit
 
-    def _look_ahead(self) -> tuple[_Part, Proposal] | None:
+    def _look_ahead(self) -> tuple[Part, Proposal] | None:
         """The next trial to add, proposed once and kept until then; ``None`` at a limit."""
         if self.limit:
             return None
@@ -233,7 +190,7 @@ class Engine:
             self._ahead = self._propose()
         return self._ahead
 
-    def _propose(self) -> tuple[_Part, Proposal] | None:
+    def _propose(self) -> tuple[Part, Proposal] | None:
         for index, part in enumerate(self._parts):
             if part.exhausted:
                 continue
@@ -246,7 +203,7 @@ class Engine:
             part.exhausted = part.proposer.ended(part.records)
         return None
 
-    def _add(self, part: _Part, proposal: Proposal) -> Record:
+    def _add(self, part: Part, proposal: Proposal) -> Record:
         answer, source = self._answer(proposal.trial, part)
         record = self.journal.add(
             part.scope.stage.name,
@@ -261,7 +218,7 @@ class Engine:
         self._tell(record)
         return record
 
-    def _answer(self, trial: Trial, part: _Part) -> tuple[Record | None, str]:
+    def _answer(self, trial: Trial, part: Part) -> tuple[Record | None, str]:
         """A finished record of the same training, and its place."""
         here = [(self.sweep.name, r) for r in self.journal.with_key(trial.key) if self._answers(r, part)]
         elsewhere = [self._elsewhere[trial.key]] if trial.key in self._elsewhere else []
@@ -272,7 +229,7 @@ class Engine:
         return record, record.reused_from or f"{name}/{record.stage}"
 
     @staticmethod
-    def _answers(record: Record, part: _Part) -> bool:
+    def _answers(record: Record, part: Part) -> bool:
         """Whether a record answers a part's trial: it ended for good, or the same rungs stopped it."""
         if record.state is State.PRUNED:
             return record.stage == part.scope.stage.name
@@ -292,12 +249,22 @@ class Engine:
                 return True
             name, answer = found
             source = f"{name}/{answer.stage}"
-        for metrics in answer.epochs[len(record.epochs) :]:
-            self.journal.append(record, metrics)
+        for metrics in answer.epochs:
+            self._append(record, metrics)
         self.journal.finish(record, answer.state, answer.reason, source, answer.former)
         self._part_of(record).settle(record)
         self._tell(record)
         return False
+
+    def _append(self, record: Record, metrics: Metrics) -> list[Metrics] | None:
+        """Records an epoch; returns recorded ones that it replaces, or ``None`` if it is known already."""
+        epoch = int(metrics["epoch"])
+        before = record.epochs[epoch - 1 :]
+        if not self.journal.append(record, metrics):
+            return None
+        if before:
+            self._part_of(record).take_back(record, epoch)
+        return before
 
     def _close(self, record: Record, state: State, reason: str = "") -> None:
         self.journal.finish(record, state, reason)
@@ -312,5 +279,5 @@ class Engine:
         for listener in self.listeners:
             listener(record)
 
-    def _part_of(self, record: Record) -> _Part:
+    def _part_of(self, record: Record) -> Part:
         return self._by_scope[record.stage, record.trial.workload]

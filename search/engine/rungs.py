@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Protocol
 
 from ray.tune.execution.tune_controller import TuneController
@@ -55,7 +56,10 @@ class Rungs:
     ) -> None:
         self._select = select
         self._resource = resource
-        self._keeper: _Keeper = Fronts(asha, budget) if select.several else _OfRay(asha, budget)
+        kind: Callable[[Asha, int], _Keeper] = Fronts if select.several else _OfRay
+        self._new_keeper = partial(kind, asha, budget)
+        self._keeper = self._new_keeper()
+        self._heard: list[tuple[Record, Metrics]] = []
         results = [
             (metrics.get("recorded_at", 0.0), number, record, metrics)
             for number, record in enumerate(records)
@@ -69,6 +73,7 @@ class Rungs:
 
         Among aims, its passes at every rung are those of its whole training.
         """
+        self._heard.append((record, metrics))
         known = {PASSES: record.trial.passes_in_all} if self._select.several else {}
         values = [
             known[aim.metric] if aim.metric in known else metrics[aim.column] for aim in self._select.aims
@@ -77,6 +82,13 @@ class Rungs:
         return self._keeper.goes_on(
             record.key, self._resource(record.trial, int(metrics["epoch"])), tuple(point)
         )
+
+    def forget(self, record: Record, epoch: int) -> None:
+        """Takes a trial's metrics of an epoch and of later ones back; those of the others stand."""
+        heard, self._heard, self._keeper = self._heard, [], self._new_keeper()
+        for other, metrics in heard:
+            if other is not record or int(metrics["epoch"]) < epoch:
+                self.goes_on(other, metrics)
 
 
 class _Keeper(Protocol):

@@ -43,6 +43,12 @@ class Spending:
         self._seconds += metrics.get("seconds", 0.0)
         self._passes += record.trial.passes_in(int(metrics["epoch"]))
 
+    def take_back(self, record: Record, epochs: Iterable[Metrics]) -> None:
+        """Takes back epochs that are no longer recorded."""
+        for metrics in epochs:
+            self._seconds -= metrics.get("seconds", 0.0)
+            self._passes -= record.trial.passes_in(int(metrics["epoch"]))
+
     def reached(self, running: Iterable[str]) -> str:
         """The reached limit, in words, or nothing; ``running`` holds the keys being trained."""
         spent: Mapping[str, Callable[[], float]] = {

@@ -49,6 +49,7 @@ class Stacks:
         self._again: deque[list[Record]] = deque()
         self._training: dict[str, Record] = {}
         self._deaths: Counter[str] = Counter()
+        self._furthest: Counter[str] = Counter()
         self._began: dict[str, float] = {}
         self._lives: defaultdict[str, list[Life]] = defaultdict(list)
         self._starting_alone = ""
@@ -113,11 +114,12 @@ class Stacks:
         return False
 
     def _record(self, key: str, metrics: Metrics, trained: int = 0) -> bool:
-        """Records an epoch; a new epoch clears the deaths that were counted before it."""
-        known = len(self._training[key].epochs)
+        """Records an epoch; one that no process has reached clears the deaths that were counted before it."""
+        epoch, furthest = int(metrics["epoch"]), max(self._furthest[key], len(self._training[key].epochs))
         goes_on = self._engine.report(key, metrics, trained)
-        if len(self._training[key].epochs) > known:
+        if epoch > furthest:
             del self._deaths[key]
+        self._furthest[key] = max(epoch, furthest)
         return goes_on
 
     def died(self, stack: Sequence[str], reason: str) -> None:

@@ -209,7 +209,7 @@ def _tensors(store: Store, name: str) -> Iterator[Finding]:
         if wrong := _wrong_tensors(path, records.get(path.stem)):
             named = records[path.stem].name if path.stem in records else path.stem
             lost = f"the model of {named}; its record stands"
-            lost = lost if kind == "models" else f"nothing but time: {named} begins anew"
+            lost = lost if kind == "models" else f"the training of {named} so far: it begins anew"
             yield _away(path, wrong, lost, "moves it away")
 
 

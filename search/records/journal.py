@@ -194,19 +194,18 @@ class Journal:
             Whether they are new; the same result again is taken silently.
         """
         epoch = int(metrics["epoch"])
-        attributes, values = {}, {}
-        if dropped := record.epochs[epoch - 1 :]:
-            if same_result(dropped[0], metrics):
-                return False
-            _note_change(record, dropped[0], metrics)
-            numbers = [int(each["epoch"]) for each in dropped]
-            attributes = dict.fromkeys([f"{EPOCH}{number}" for number in numbers])
-            values = dict.fromkeys(numbers, math.nan)
-            del record.epochs[epoch - 1 :]
+        dropped = record.epochs[epoch - 1 :]
+        if dropped and same_result(dropped[0], metrics):
+            return False
+        # The last one first: a write that a crash tears leaves a trial as it once was.
+        gone = [int(each["epoch"]) for each in reversed(dropped[1:])]
         value = metrics[self.select.column]
         metrics = {**metrics, "recorded_at": time.time()}
-        self._log.note(record.number, {**attributes, f"{EPOCH}{epoch}": metrics}, {**values, epoch: value})
-        record.epochs.append(metrics)
+        attributes = {**dict.fromkeys(f"{EPOCH}{number}" for number in gone), f"{EPOCH}{epoch}": metrics}
+        self._log.note(record.number, attributes, {**dict.fromkeys(gone, math.nan), epoch: value})
+        if dropped:
+            _note_change(record, dropped[0], metrics)
+        record.epochs[epoch - 1 :] = [metrics]
         return True
 
     def finish(

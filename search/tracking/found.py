@@ -221,11 +221,11 @@ def contradiction(run: FoundRun, record: Record, epochs: Sequence[Mapping[str, f
 
 
 def overtaken(run: FoundRun, epochs: Sequence[Mapping[str, float]]) -> str:
-    """Which epoch a run shows that has come again with another result since; or nothing."""
+    """Which epoch a run shows of a training that has begun anew since, with other results; or nothing."""
     shown = epochs[run.epochs - 1] if 0 < run.epochs <= len(epochs) else {}
     if not run.last or same_result(shown, run.last):
         return ""
-    return f"epoch {run.epochs} came again with another result"
+    return f"it shows epoch {run.epochs} of a training that has begun anew since"
 
 
 def corrections(run: FoundRun, wanted: Mapping[str, float], at: int | None = None) -> list[Metric]:

@@ -233,7 +233,7 @@ class Projection:
                     self._dirty[key] = self._dirty.pop(key)
                 raise
             with self._lock:
-                if record.state is state and len(record.epochs) == len(epochs) and self._dirty[key] is record:
+                if record.state is state and record.epochs == epochs and self._dirty[key] is record:
                     del self._dirty[key]
                     self._unshown.discard(key)
                 else:

@@ -75,5 +75,5 @@ def test_a_run_that_shows_what_has_come_out_otherwise_since_is_replaced(
     assert experiment is not None
     deleted = client.search_runs([experiment.experiment_id], run_view_type=ViewType.DELETED_ONLY)
     assert [(r.data.tags["dropattack.key"], r.data.tags["dropattack.replaced"]) for r in deleted] == [
-        (begun[0], "epoch 2 came again with another result")
+        (begun[0], "it shows epoch 2 of a training that has begun anew since")
     ]
