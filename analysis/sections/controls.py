@@ -29,7 +29,11 @@ from analysis.statistics import ALPHA
 
 
 def section(records: Records) -> Section | None:
-    """Methods and controls by gain, and the generalisation gap."""
+    """Methods and controls by gain, and the generalisation gap.
+
+    Where a search draws settings of the training, such as a learning rate, and nothing in it can be paired
+    yet, a sentence says so: a table would have a row for each draw, and no gain.
+    """
     metric = records.reported
     scored = scored_methods(records, metric)
     if scored.empty or scored["is_baseline"].all():
@@ -41,6 +45,8 @@ def section(records: Records) -> Section | None:
         shown = group[~group["is_baseline"]]
         if len(shown) > 1 and several:
             parts.append(_forest(int(str(setting)), shown, metric, _compared_at(records)))
+    if several and table["gain"].isna().all() and table["over"].isna().all():
+        return Section("works", "Methods and controls", _finding(table, metric), [])
     parts.append(_table(table, metric))
     gap = generalisation_gap(scored, metric)
     if len(gap):

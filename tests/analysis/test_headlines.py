@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from analysis.document import Table
 from analysis.questions.importance import importances
 from analysis.questions.layers import rank_target_sets, scored_target_sets
 from analysis.sections import controls, importance, layers, overview
@@ -79,3 +80,15 @@ def test_only_of_methods_that_cost_more_a_control_of_as_many_passes_is_missed(
     assert "p-one" in notes
     assert ("equal-passes" in notes) == costs_more
     assert ("attacks cost more passes than standard training" in notes) == costs_more
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_draws_of_which_none_shares_a_setting_with_plain_training_fill_no_table(shared: bool) -> None:
+    """Each way to train drew a learning rate of its own; a control of one draw has something to say again."""
+    draws = [{"epsilon": epsilon, "training.lr": epsilon / 1000} for epsilon in (1.0, 2.0, 3.0)]
+    drawn = [way("attack", around(0.91), **settings) for settings in draws]
+    twin = [way("attack", around(0.90), control="eps-zero", **draws[0])] if shared else []
+    section = controls.section(records(way("baseline", around(0.90), **{"training.lr": 0.01}), *drawn, *twin))
+    assert section is not None
+    assert [part.name for part in section.parts if isinstance(part, Table)] == ["methods"] * shared
+    assert any("gains are unknown" in told for told in section.findings)
