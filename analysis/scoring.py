@@ -27,7 +27,7 @@ FAMILY = ("setting", "workload", "training")
 
 
 def scored_families(
-    records: Records, trials: pd.DataFrame, metric: Metric, by: Sequence[str]
+    records: Records, trials: pd.DataFrame, metric: Metric, by: Sequence[str], *, pooled: bool = False
 ) -> pd.DataFrame:
     """Scores every family of configurations once per seed.
 
@@ -54,6 +54,8 @@ def scored_families(
         trials: Complete trials.
         metric: The metric of the score.
         by: Columns that name a family.
+        pooled: Whether trials that differ in settings that a search drew, such as a learning rate, are in one
+            family. Each is still compared with the baseline of its very settings.
 
     Returns:
         One row per family and seed: `FAMILY` (a number, the workload, training settings for people), ``by``,
@@ -63,9 +65,10 @@ def scored_families(
     """
     if trials.empty:
         return pd.DataFrame()
+    shared = records.settled if pooled else records.training
     trials = _beside_both(records, trials.assign(row=trials.index))
     trials = trials.assign(
-        setting=groups(trials, ["workload", *records.training]),
+        setting=groups(trials, ["workload", *shared]),
         fresh=trials["stage"].isin(records.confirmations),
         survivor=_survivors(records, trials),
         raced=trials["stage"].isin(records.races),
@@ -78,10 +81,10 @@ def scored_families(
     trials = trials.sort_values("survivor", kind="stable").drop_duplicates(["config", "seed", "fresh"])
     trials = with_gain(records, trials.reset_index(drop=True), metric)
     table = _chosen(trials, groups(trials, ["setting", *by]), records.selected.sign)
-    names = [c for c in records.spelling if c not in ("workload", *by, *records.training)]
+    names = [c for c in records.spelling if c not in ("workload", *by, *shared)]
     first = table.drop_duplicates("config").set_index("config")
     named = pd.DataFrame({"configuration": labels(first, names)}, index=first.index)
-    named["training"] = recipes(records, first)
+    named["training"] = recipes(records, first, records.drawn if pooled else ())
     table["merit"] = metric.sign * table["score"]
     return table.merge(named.reset_index(), on="config").sort_values(
         [*FAMILY, *by, "seed"], ignore_index=True

@@ -142,12 +142,21 @@ def _bars(
 
 
 def _legend(figure: Figure, axes: Axes, entries: int) -> None:
-    if entries > 1:
-        figure.legend(
+    """Names the curves below the axes, in two columns if they fit; one name that does not fit widens all."""
+    if entries < 2:
+        return
+    for columns in (2, 1):
+        legend = figure.legend(
             *axes.get_legend_handles_labels(),
             loc="outside lower center",
-            ncols=min(entries, 2),
+            ncols=columns,
             fontsize=8,
             frameon=False,
             labelcolor=INK,
         )
+        width = legend.get_window_extent().width / figure.dpi
+        if width <= figure.get_figwidth() or columns == 1:
+            break
+        legend.remove()
+        figure.set_figheight(figure.get_figheight() + 0.2 * (entries // 2))
+    figure.set_figwidth(max(figure.get_figwidth(), width))

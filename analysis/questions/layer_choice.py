@@ -56,7 +56,7 @@ def layer_choices(records: Records, metric: Metric, settings: pd.DataFrame) -> d
         return {}
     ranked = rank_target_sets(scored)
     asked = settings.assign(scale=scale_of(settings))
-    columns = ["workload", *records.training, "scale"]
+    columns = ["workload", *records.settled, "scale"]
     known = scored.drop_duplicates("setting")[["setting", *columns]].merge(asked[columns], on=columns)
     results = dict(tuple(scored.groupby("setting")))
     distinct = ranked.drop_duplicates(["setting", "sample"])

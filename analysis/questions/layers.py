@@ -20,7 +20,8 @@ def scored_target_sets(records: Records, metric: Metric) -> pd.DataFrame:
     """Scores target sets as `scored_families` does: one unbiased gain per target set and seed.
 
     Target sets attacked at an absolute and at a relative ε are ranked apart: ``scale`` says which, and each
-    has a ``setting`` of its own. Those that SAM perturbs by its ρ are not ranked.
+    has a ``setting`` of its own. Settings of the training that a search drew are pooled. Those that SAM
+    perturbs by its ρ are not ranked.
     """
     trials = records.complete()
     if not {"targets", "epsilon"} <= set(trials.columns):
@@ -28,7 +29,7 @@ def scored_target_sets(records: Records, metric: Metric) -> pd.DataFrame:
     trials = trials[trials["targets"].notna() & trials["epsilon"].notna()]
     found: list[pd.DataFrame] = []
     for scale, own in trials.groupby(scale_of(trials), sort=True):
-        scored = scored_families(records, own, metric, ["targets"])
+        scored = scored_families(records, own, metric, ["targets"], pooled=True)
         before = found[-1]["setting"].max() + 1 if found else 0
         found.append(scored.assign(scale=scale, setting=scored["setting"] + before))
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()

@@ -16,8 +16,8 @@ _BINS, _FEWEST = 8, 3
 
 
 def panel_columns(records: Records) -> list[str]:
-    """What one ε×p map holds fixed: everything that a trial was asked for with but ε and p, and the stage."""
-    return ["stage", *(c for c in records.spelling if c not in AXES)]
+    """What one ε×p map holds fixed: the stage, and what trials were asked for with; not ε, p and `drawn`."""
+    return ["stage", *(c for c in records.spelling if c not in (*AXES, *records.drawn))]
 
 
 def _along(trials: pd.DataFrame, *axes: str) -> pd.Series:
@@ -126,7 +126,7 @@ def marginal(records: Records, hyperparameter: str, metric: Metric) -> pd.DataFr
     trials = trials[along & ~trials["stage"].isin(records.confirmations)]
     if hyperparameter in records.training:
         trials = trials[~records.plain(trials)]
-    recipe = recipes(records, records.trials, {hyperparameter})
+    recipe = recipes(records, records.trials, {hyperparameter, *records.drawn})
     scale = scale_of(records.trials) if hyperparameter == "epsilon" else ""
     named = records.trials[[]].assign(recipe=recipe, scale=scale)
     trials = trials.join(named)

@@ -78,7 +78,7 @@ def surrogates(records: Records, cells: pd.DataFrame, metric: Metric) -> list[Su
         return []
     own = ["workload", "method", "scale"]
     scattered = cells[~cells["grid"]][["stage", *own]].drop_duplicates()
-    recipe = recipes(records, records.trials)
+    recipe = recipes(records, records.trials, records.drawn)
     named = records.trials[[]].assign(recipe=recipe, scale=scale_of(records.trials))
     trials = records.exploring().dropna(subset=["epsilon", "p"]).join(named)
     trials = with_gain(records, trials.merge(scattered, on=["stage", *own]), metric)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.aims import Goal, Rule
 from analysis.records.budgets import BUDGET, COUNTED, EPOCHS, with_budgets
+from analysis.records.drawn import drawn_settings
 from analysis.records.identity import BASELINE, CONFIGURATION, CONTROL
 from analysis.records.metric import Metric
 from analysis.records.tidying import NUMBERS, TESTED_WITH, TEXT, is_metric, tidy_epochs, tidy_trials
@@ -102,6 +103,20 @@ class Records:
         idle = (*TESTED_WITH, EPOCHS) if BUDGET in self.trials else TESTED_WITH
         return sorted(c for c in self.trials.columns if "." in c and not is_metric(c) and c not in idle)
 
+    @cached_property
+    def drawn(self) -> list[str]:
+        """Those of `training` that a search draws from a range, such as a learning rate.
+
+        Hardly two trials share one. Pictures pool them, as they pool the settings of a method; gains do not.
+        """
+        ranges = set(drawn_settings(self.sweep))
+        return [column for column in self.training if column in ranges]
+
+    @property
+    def settled(self) -> list[str]:
+        """Those of `training` that are not `drawn`: what trials in one picture share."""
+        return [column for column in self.training if column not in self.drawn]
+
     @property
     def trained(self) -> list[str]:
         """Columns that tell people how a model trained: those of `training`, with epochs for budgets."""
@@ -145,6 +160,13 @@ class Records:
         column = self.select.replace("valid_", "test_", 1)
         recorded = column in self.trials and self.trials[column].notna().any()
         return self._metric(column if recorded else self.select)
+
+    @property
+    def explored(self) -> Metric:
+        """What searched trials are compared by: the quoted metric, or validation where no test was run."""
+        found = self.exploring()
+        tested = self.values(self.reported)
+        return self.reported if tested in found and found[tested].notna().any() else self.selected
 
     @property
     def confirmations(self) -> list[str]:

@@ -31,8 +31,8 @@ from analysis.statistics import ALPHA
 def section(records: Records) -> Section | None:
     """Methods and controls by gain, and the generalisation gap.
 
-    Where a search draws settings of the training, such as a learning rate, and nothing in it can be paired
-    yet, a sentence says so: a table would have a row for each draw, and no gain.
+    Where a search draws settings of the training, such as a learning rate, those under which nothing can be
+    paired are left out: the table would have a row for each draw, and no gain.
     """
     metric = records.reported
     scored = scored_methods(records, metric)
@@ -41,14 +41,15 @@ def section(records: Records) -> Section | None:
     table = compare_methods(scored)
     parts: list[Figure | Table] = []
     several = _has_several_settings(table)
+    told = _compared(table) if records.drawn else table
+    if told.empty:
+        return Section("works", "Methods and controls", _finding(table, metric), [])
     for setting, group in table.groupby("setting", sort=True):
         shown = group[~group["is_baseline"]]
-        if len(shown) > 1 and several:
+        if len(shown) > 1 and several and shown["gain"].notna().any():
             parts.append(_forest(int(str(setting)), shown, metric, _compared_at(records)))
-    if several and table["gain"].isna().all() and table["over"].isna().all():
-        return Section("works", "Methods and controls", _finding(table, metric), [])
-    parts.append(_table(table, metric))
-    gap = generalisation_gap(scored, metric)
+    parts.append(_table(told, metric))
+    gap = generalisation_gap(scored[scored["setting"].isin(told["setting"])], metric)
     if len(gap):
         parts.append(_gap(gap, metric))
     return Section(
@@ -56,8 +57,23 @@ def section(records: Records) -> Section | None:
         "Methods and controls",
         _finding(table, metric),
         parts,
-        [*_notes(table, _compared_at(records)), *resolution(records, metric)],
+        [*_left_out(table, told), *_notes(table, _compared_at(records)), *resolution(records, metric)],
     )
+
+
+def _compared(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of training settings under which a method has a gain, or a control is compared with one."""
+    known = table["gain"].notna() | table["over"].notna()
+    return table[known.groupby(table["setting"]).transform("any")]
+
+
+def _left_out(table: pd.DataFrame, told: pd.DataFrame) -> list[str]:
+    """A line on settings that are not in a table."""
+    count = table["setting"].nunique() - told["setting"].nunique()
+    if not count:
+        return []
+    what = "setting of the training is" if count == 1 else "settings of the training are"
+    return [f"{count} {what} left out: under them nothing is paired with plain training or a control."]
 
 
 def _has_several_settings(table: pd.DataFrame) -> bool:

@@ -28,7 +28,7 @@ from analysis.questions.layers import (
     rank_target_sets,
     scored_target_sets,
 )
-from analysis.records import ABSOLUTE, RELATIVE, Metric, Records
+from analysis.records import ABSOLUTE, RELATIVE, Metric, Records, rows
 from analysis.scoring import FIXED, FLATTERED, FRESH, HELD_OUT, SAME
 from analysis.statistics import FEWEST
 
@@ -42,14 +42,14 @@ _HOW_HARD = (
 
 def section(records: Records) -> Section | None:
     """Target sets ranked by their test gain, single targets against depth."""
-    metric = records.reported
+    metric = records.explored
     scored = scored_target_sets(records, metric)
     if scored.empty:
         return None
     ranked = rank_target_sets(scored)
     parts: list[Figure | Table] = []
     for name, group in _rankings(ranked):
-        if len(group) > 1:
+        if len(group) > 1 and group["gain"].notna().any():
             parts.append(_forest(name, group, metric))
     parts.append(_table(ranked, metric))
     depth = depth_and_gain(scored)
@@ -78,12 +78,25 @@ def _finding(ranked: pd.DataFrame, metric: Metric) -> list[str]:
     sentences = []
     for name, group in _rankings(ranked):
         if group["gain"].isna().all():
-            sentences.append(f"{name}: no baseline shares a seed with the attacks, so gains are unknown.")
+            sentences.append(f"{name}: {_unpaired(group, metric)}")
             continue
         distinct = group.drop_duplicates("sample")
         alike = distinct[distinct["rank"].notna()]
         sentences.append(f"{name}: {_leader(alike, metric)}.{_unranked(len(distinct) - len(alike))}")
     return sentences
+
+
+def _unpaired(group: pd.DataFrame, metric: Metric) -> str:
+    """What is known of target sets of which none has a gain."""
+    told = "no plain training shares an attack's settings and seed, so gains are unknown"
+    first = group[group["mean"].notna()].head(1)
+    if first.empty:
+        return f"{told}."
+    best = rows(first)[0]
+    mean = with_interval(best["mean"], best["low"], best["high"], metric)
+    of = "" if len(group) == 1 else f" of {len(group)} target sets"
+    on = f"n = {best['n']:.0f}, {best['scored_on']}"
+    return f"{told}; {best['targets']} is first{of} in {metric.name}: {mean} ({on})."
 
 
 def _sizes(ranked: pd.DataFrame) -> list[str]:
@@ -191,7 +204,7 @@ def _table(ranked: pd.DataFrame, metric: Metric) -> Table:
             *_recipes(ranked),
             *_scales(ranked),
             text_column("targets", "targets"),
-            number_column("n", "gain_n"),
+            Column("n", lambda row: f"{_seeds(row):.0f}", _seeds, numeric=True),
             score_column(metric),
             gain_column(metric),
             p_column("p (Holm)", "p_holm"),
@@ -201,6 +214,11 @@ def _table(ranked: pd.DataFrame, metric: Metric) -> Table:
             text_column("setting", "configuration"),
         ],
     )
+
+
+def _seeds(row: Row) -> float:
+    """Seeds of the gain or, where there is none, of the score."""
+    return float(row["gain_n"] or row["n"])
 
 
 def _scales(table: pd.DataFrame) -> list[Column]:

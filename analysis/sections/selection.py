@@ -43,19 +43,20 @@ def best(records: Records) -> Section | None:
         ),
         text_column("seeds", "seeds"),
         number_column("n", "n"),
-        number_column(selected.label, "valid", 2 if selected.is_fraction else 4, selected.scale),
+        *_validation(selected, metric),
         score_column(metric),
         gain_column(metric),
         number_column("passes per step", "passes", 1),
     ]
     several = asked_sizes(records.trials).groupby(records.trials["workload"]).nunique().max() > 1
     after = ", and training on fewer examples comes after training on more" * bool(several)
+    tested = "" if metric == selected else f" and {metric.name}"
     parts: list[Figure | Table] = [
         Table(
             "configurations",
             "Best configurations",
             f"Ordered by mean {selected.name} on the searched seeds, which chose them; confirmed ones come "
-            f"first{after}. Fresh seeds and {metric.name} took no part in the order. "
+            f"first{after}. Fresh seeds{tested} took no part in the order. "
             + ("Each links to one of its MLflow runs." if records.run_url else ""),
             table,
             columns,
@@ -66,6 +67,12 @@ def best(records: Records) -> Section | None:
     if len(flattered):
         parts.append(_optimism(flattered, metric, selected))
     return Section("best", "Best configurations", _finding(table, metric), parts)
+
+
+def _validation(selected: Metric, metric: Metric) -> list[Column]:
+    """What chose the configurations, unless it is what scores them: then the search saw no test split."""
+    digits = 2 if selected.is_fraction else 4
+    return [] if metric == selected else [number_column(selected.label, "valid", digits, selected.scale)]
 
 
 def _optimism(table: pd.DataFrame, metric: Metric, selected: Metric) -> Table:
@@ -88,7 +95,7 @@ def _optimism(table: pd.DataFrame, metric: Metric, selected: Metric) -> Table:
             number_column(selected.label, "valid", digits, scale),
             Column("held out", held_out, lambda row: row["held_out"], numeric=True),
             number_column("optimism", "optimism", digits, scale),
-            number_column(metric.label, "test", digits, metric.scale),
+            *([] if metric == selected else [number_column(metric.label, "test", digits, metric.scale)]),
             number_column("on fresh seeds", "fresh_test", digits, metric.scale),
             number_column("n", "fresh_n"),
         ],

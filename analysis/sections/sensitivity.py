@@ -7,6 +7,7 @@ import pandas as pd
 from analysis.document import (
     Figure,
     Mark,
+    Row,
     Section,
     Table,
     gain_column,
@@ -25,6 +26,8 @@ from analysis.records import CONTROL, RELATIVE, SIZE, Metric, Records, describe,
 from analysis.statistics import FEWEST
 
 _MAPS, _LINES = 6, 5
+_JOINT = " · "
+"""Between the settings of a recipe, as `analysis.records.describe` has it."""
 _SYMBOLS = {"epsilon": "ε", "relative epsilon": "relative ε", "p": "p", "k": "K"}
 
 
@@ -62,6 +65,9 @@ def section(records: Records) -> Section | None:
         notes += [_untold(fitted) for fitted in fitted_maps if not fitted.tells]
         parts.append(_cells_table(cells, records, metric))
     parts = [*_marginals(curves, metric, mapped), *parts]
+    if records.drawn:
+        pooled = " and ".join(column.rpartition(".")[2].replace("_", " ") for column in records.drawn)
+        notes.append(f"Maps and curves pool what the search drew for the training: {pooled}.")
     return Section("sensitivity", "Sensitivity to ε, p and K", findings, parts, notes)
 
 
@@ -81,7 +87,8 @@ def _finding(cells: pd.DataFrame, metric: Metric) -> list[str]:
     paired = cells[cells["gain"].notna()]
     if paired.empty:
         return [
-            f"{run} of {tried} ε×p combinations ran; no baseline shares their seeds, so gains are unknown."
+            f"{run} of {tried} ε×p combinations ran; no baseline shares their settings and seeds, so gains "
+            "are unknown."
         ]
     better = int((paired["significant"] & (paired["gain"] > 0)).sum())
     worse = int((paired["significant"] & (paired["gain"] < 0)).sum())
@@ -218,7 +225,7 @@ def _marginals(curves: dict[str, pd.DataFrame], metric: Metric, mapped: set[str]
     figures: list[Figure | Table] = []
     for workload in sorted({w for table in curves.values() for w in table["workload"]}):
         own = {name: table[table["workload"] == workload] for name, table in curves.items()}
-        own = {name: table for name, table in own.items() if len(table)}
+        own = _named({name: table for name, table in own.items() if len(table)})
         left_out = ""
         if (lines := len({name for table in own.values() for name in table["name"]})) > _LINES:
             own = _first_lines(own, metric)
@@ -237,6 +244,18 @@ def _marginals(curves: dict[str, pd.DataFrame], metric: Metric, mapped: set[str]
             )
         )
     return figures
+
+
+def _named(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The tables with curves named by their method and by what not all of their recipes share."""
+    recipes = {recipe for table in tables.values() for recipe in table["recipe"]}
+    shared = set.intersection(*(set(recipe.split(_JOINT)) for recipe in recipes))
+
+    def name(row: Row) -> str:
+        own = [part for part in row["recipe"].split(_JOINT) if part not in shared]
+        return _JOINT.join([row["method"], *own])
+
+    return {axis: table.assign(name=[name(row) for row in rows(table)]) for axis, table in tables.items()}
 
 
 def _curve_marks(curves: dict[str, pd.DataFrame], metric: Metric, gain: bool) -> list[Mark]:

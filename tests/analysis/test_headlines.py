@@ -1,5 +1,7 @@
 """What reports say first: never a number alone, never more certain than the numbers are."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -88,7 +90,10 @@ def test_draws_of_which_none_shares_a_setting_with_plain_training_fill_no_table(
     draws = [{"epsilon": epsilon, "training.lr": epsilon / 1000} for epsilon in (1.0, 2.0, 3.0)]
     drawn = [way("attack", around(0.91), **settings) for settings in draws]
     twin = [way("attack", around(0.90), control="eps-zero", **draws[0])] if shared else []
-    section = controls.section(records(way("baseline", around(0.90), **{"training.lr": 0.01}), *drawn, *twin))
+    found = records(way("baseline", around(0.90), **{"training.lr": 0.01}), *drawn, *twin)
+    section = controls.section(
+        replace(found, sweep=found.sweep | {"training": {"lr": {"low": 0.0, "high": 1}}})
+    )
     assert section is not None
     assert [part.name for part in section.parts if isinstance(part, Table)] == ["methods"] * shared
     assert any("gains are unknown" in told for told in section.findings)
