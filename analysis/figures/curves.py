@@ -12,6 +12,9 @@ from matplotlib.ticker import MaxNLocator
 from analysis.figures.style import INK, MARKERS, SERIES, canvas, hit_area, light_grid, literal, title
 from analysis.records import ABSOLUTE, RELATIVE, Metric, rows, size_label
 
+_IN_A_ROW = 4
+"""Panels that fit beside each other on a wide screen."""
+
 
 def learning(table: pd.DataFrame, metrics: list[Metric]) -> Figure:
     """Learning curves, one panel per metric, one colour per configuration.
@@ -36,7 +39,7 @@ def learning(table: pd.DataFrame, metrics: list[Metric]) -> Figure:
 
 
 def marginals(tables: dict[str, pd.DataFrame], metric: Metric, *, gain: bool) -> Figure:
-    """Results along hyperparameters, one panel each; dotted where the values were sampled.
+    """Results along hyperparameters, one panel each, four in a row; dotted where values were sampled.
 
     Args:
         tables: Rows of `analysis.questions.sensitivity.marginal` per hyperparameter, each of one workload,
@@ -47,11 +50,15 @@ def marginals(tables: dict[str, pd.DataFrame], metric: Metric, *, gain: bool) ->
     if gain:
         tables = {n: t.assign(gain=t["gain"].mask(t["is_baseline"], 0.0)) for n, t in tables.items()}
     names = list(dict.fromkeys(name for table in tables.values() for name in table["name"]))
-    size = max(3.2 * len(tables), 4.2), 3.1 + 0.2 * math.ceil((len(names) - 1) / 2)
-    figure, panels = canvas(*size, 1, len(tables), squeeze=False, sharey=True)
+    columns = min(len(tables), _IN_A_ROW)
+    lines = math.ceil(len(tables) / columns)
+    size = max(3.2 * columns, 4.2), 2.9 * lines + 0.2 + 0.2 * math.ceil((len(names) - 1) / 2)
+    figure, panels = canvas(*size, lines, columns, squeeze=False, sharey=True)
+    for axes in panels.flat[len(tables) :]:
+        axes.remove()
     center = ("gain", "gain_low", "gain_high") if gain else ("mean", "low", "high")
     drawn = 0
-    for axes, (name, table) in zip(panels[0], tables.items(), strict=True):
+    for axes, (name, table) in zip(panels.flat, tables.items(), strict=False):
         for point in rows(table):
             hit_area(axes, point["value"], point[center[0]] * metric.scale, drawn)
             drawn += 1
@@ -69,7 +76,8 @@ def marginals(tables: dict[str, pd.DataFrame], metric: Metric, *, gain: bool) ->
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         light_grid(axes)
         axes.tick_params(length=0, which="both")
-    panels[0][0].set_ylabel((metric.gain_label if gain else metric.label).replace("; ", "\n"))
+    for first in panels[:, 0]:
+        first.set_ylabel((metric.gain_label if gain else metric.label).replace("; ", "\n"))
     _legend(figure, panels[0][0], len(names))
     return figure
 

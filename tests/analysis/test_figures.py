@@ -125,3 +125,34 @@ def test_half_an_interval_is_the_longer_one_where_the_other_stops_at_a_bound() -
     axes, _ = epsilon_p_map(cells, METRIC, gain=False).axes
     drawn = {text.get_text() for text in axes.texts}
     assert {f"±{100 * (row['mean'] - row['low']):.2f}" for _, row in cut.iterrows()} <= drawn
+
+
+@pytest.mark.parametrize("length", [5, 40, 120])
+def test_the_names_of_curves_are_never_cut(length: int) -> None:
+    curves = [_points(f"{number}{'x' * length}") for number in range(4)]
+    figure = marginals({"epsilon": pd.concat(curves, ignore_index=True)}, METRIC, gain=False)
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert legend.get_window_extent().x0 > -1
+    assert legend.get_window_extent().x1 < figure.bbox.x1 + 1
+    (axes,) = figure.axes
+    assert axes.get_window_extent().height > 150, "the names leave room for the curves"
+
+
+def test_many_panels_stand_in_rows() -> None:
+    tables = {f"setting {number}": _points("one") for number in range(6)}
+    figure = marginals(tables, METRIC, gain=False)
+    figure.draw_without_rendering()
+    assert [axes.get_xlabel() for axes in figure.axes] == list(tables)
+    assert len({round(axes.get_window_extent().y0) for axes in figure.axes}) == 2
+    assert [bool(axes.get_ylabel()) for axes in figure.axes] == [True, False, False, False, True, False]
+
+
+def _points(name: str) -> pd.DataFrame:
+    found = {
+        "value": [1.0, 2.0, 3.0],
+        "mean": [0.8, 0.9, 0.85],
+        "low": [0.7, 0.8, 0.8],
+        "high": [0.9, 1.0, 0.9],
+    }
+    return pd.DataFrame(found).assign(name=name, sampled=True)
