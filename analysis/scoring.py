@@ -55,7 +55,7 @@ def scored_families(
         metric: The metric of the score.
         by: Columns that name a family.
         pooled: Whether trials that differ in settings that a search drew, such as a learning rate, are in one
-            family. Each is still compared with the baseline of its very settings.
+            family. Scores are then comparable and gains are not: those are left out.
 
     Returns:
         One row per family and seed: `FAMILY` (a number, the workload, training settings for people), ``by``,
@@ -81,6 +81,9 @@ def scored_families(
     trials = trials.sort_values("survivor", kind="stable").drop_duplicates(["config", "seed", "fresh"])
     trials = with_gain(records, trials.reset_index(drop=True), metric)
     table = _chosen(trials, groups(trials, ["setting", *by]), records.selected.sign)
+    if pooled and records.drawn:
+        own = groups(table, records.drawn).groupby(table["setting"])
+        table["gain"] = table["gain"].where(own.transform("nunique") == 1)
     names = [c for c in records.spelling if c not in ("workload", *by, *shared)]
     first = table.drop_duplicates("config").set_index("config")
     named = pd.DataFrame({"configuration": labels(first, names)}, index=first.index)

@@ -1,7 +1,7 @@
 """Which layers are worth attacking, from comparing every two target sets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.questions.layers import rank_target_sets, scored_target_sets
 from analysis.records import Metric, Records, rows, scale_of
+from analysis.records.drawn import names_of
 from analysis.scoring import FLATTERED
 from analysis.statistics import ALPHA, estimate, holm
 
@@ -18,13 +19,14 @@ class LayerChoice:
     """What is known of a workload's target sets.
 
     Attributes:
-        leader: The one of largest gain.
+        leader: The first one: of largest gain or, where no gain is known, of the best score.
         gain: Its mean gain over plain training; NaN where there is none.
         beaten: Those that it beats significantly, Holm-corrected over all pairs.
         alike: Those from which it does not differ significantly.
         unscored: How many more were tried, but not scored as the leader was.
         flattered: Whether gains come from the runs that chose them, which is no test.
-        seeds: How many seeds the leader's gain has.
+        seeds: How many seeds the leader's gain has or, where it has none, its score.
+        tuned: Settings of the training that the search drew for each by itself, such as ``learning rate``.
     """
 
     leader: str
@@ -34,14 +36,15 @@ class LayerChoice:
     unscored: int
     flattered: bool
     seeds: int
+    tuned: str = ""
 
 
 def layer_choices(records: Records, metric: Metric, settings: pd.DataFrame) -> dict[str, LayerChoice]:
     """What is known of target sets, by workload.
 
-    Every two target sets that are scored alike are compared by a paired t test of their gains, and Holm's
-    correction is over all pairs: the leader was picked by the same gains, so that tests of its own lead alone
-    would claim too much.
+    Every two target sets that are scored alike are compared by a paired t test of their scores, and Holm's
+    correction is over all pairs: the leader was picked by the same scores, so that tests of its own lead
+    alone would claim too much.
 
     Args:
         records: What was recorded.
@@ -66,7 +69,8 @@ def layer_choices(records: Records, metric: Metric, settings: pd.DataFrame) -> d
         tried = tables.get(row["setting"], pd.DataFrame())
         if len(tried) > 1:
             alike = tried[tried["rank"].notna()]
-            found[str(row["workload"])] = _choice(alike, results[row["setting"]], len(tried))
+            choice = _choice(alike, results[row["setting"]], len(tried))
+            found[str(row["workload"])] = replace(choice, tuned=names_of(records.drawn))
     return found
 
 
@@ -78,7 +82,13 @@ def _choice(table: pd.DataFrame, scored: pd.DataFrame, tried: int) -> LayerChoic
     beaten = [name for name in others if (leader, name) in apart]
     alike = [name for name in others if name not in beaten]
     return LayerChoice(
-        leader, float(first["gain"]), beaten, alike, tried - len(names), flattered, int(first["gain_n"])
+        leader,
+        float(first["gain"]),
+        beaten,
+        alike,
+        tried - len(names),
+        flattered,
+        int(first["gain_n"] or first["n"]),
     )
 
 

@@ -42,7 +42,9 @@ def epsilon_p_cells(records: Records, metric: Metric) -> pd.DataFrame:
         `analysis.records.scale_of`), ``epsilon``, ``p``, `CONTROL`, the columns of
         `summarise` with ``p_holm`` (Holm within the map) and ``significant``, ``failed``, ``pruned`` (counts
         of trials; ``trials`` holds their rows too), ``grid`` (whether the map is a grid rather than scattered
-        trials) and ``missing`` (a cell of a grid that has no complete trial).
+        trials) and ``missing`` (a cell of a grid that has no complete trial). Of settings in
+        `Records.drawn` a cell has the value, or nothing where its trials differ; it then has no gain, and
+        its map is no grid.
     """
     trials = records.trials
     if not set(AXES) <= set(trials.columns):
@@ -57,14 +59,22 @@ def epsilon_p_cells(records: Records, metric: Metric) -> pd.DataFrame:
         return pd.DataFrame()
     attacks = attacks.assign(panel=attacks.groupby(fixed, dropna=False).ngroup(), scale=scale_of(attacks))
     usable = attacks[(attacks["state"] == COMPLETE) & attacks["value"].notna()]
-    table = summarise(with_gain(records, usable, metric), ["panel", *AXES])
+    table = summarise(_pooled(records, with_gain(records, usable, metric)), ["panel", *AXES])
     unusable = (attacks["state"] == FAILED) | ((attacks["state"] == COMPLETE) & attacks["value"].isna())
     states = attacks.assign(failed=unusable, pruned=attacks["state"] == PRUNED).groupby(["panel", *AXES])
     counts = states[["failed", "pruned"]].sum().join(states[CONTROL].first())
     rows = {place: tuple(own) for place, own in states.groups.items()}
     counts = counts.assign(trials=pd.Series(rows)).reset_index()
     stages = attacks.groupby("panel")["stage"].first()
+    if records.drawn:
+        alike = attacks.groupby(["panel", *AXES])[records.drawn]
+        own = alike.first().where(alike.nunique() == 1).reset_index()
+        counts = counts.merge(own, on=["panel", *AXES])
     cells = _complete_grids(counts, stages.isin(records.grids))
+    for column in records.drawn:
+        cells["grid"] &= ~(cells[column].isna() & cells["trials"].notna()).groupby(cells["panel"]).transform(
+            "any"
+        )
     cells = cells.merge(table.drop(columns="trials"), on=["panel", *AXES], how="left")
     cells[["n", "gain_n", "failed", "pruned"]] = (
         cells[["n", "gain_n", "failed", "pruned"]].fillna(0).astype(int)
@@ -75,6 +85,11 @@ def epsilon_p_cells(records: Records, metric: Metric) -> pd.DataFrame:
     cells = adjusted(cells, ["panel"])
     names = attacks.groupby("panel")[["scale", *fixed]].first().reset_index()
     return cells.assign(missing=cells["n"] == 0).merge(names, on="panel")
+
+
+def _pooled(records: Records, scored: pd.DataFrame) -> pd.DataFrame:
+    """Trials without gains where settings are pooled: each would be over plain training of other settings."""
+    return scored.assign(gain=np.nan) if records.drawn else scored
 
 
 def _complete_grids(counts: pd.DataFrame, laid_out: pd.Series) -> pd.DataFrame:
@@ -144,7 +159,7 @@ def marginal(records: Records, hyperparameter: str, metric: Metric) -> pd.DataFr
             curves.append(curve.assign(sampled=sampled, pruned=beside["key"].nunique()))
     if not curves:
         return pd.DataFrame()
-    scored = with_gain(records, pd.concat(curves), metric)
+    scored = _pooled(records, with_gain(records, pd.concat(curves), metric))
     table = summarise(scored, [*kind, "sampled", "pruned", hyperparameter])
     names = [" · ".join(filter(None, row)) for row in zip(table["method"], table["recipe"], strict=True)]
     return table.rename(columns={hyperparameter: "value"}).assign(name=names)

@@ -252,23 +252,24 @@ def _layers(verdict: Conclusion) -> str:
     found, metric = verdict.layers, verdict.metric
     if found is None:
         return "Layers: not compared; no method was tried on several target sets."
+    head = f"Layers, each with its own {found.tuned}" if found.tuned else "Layers"
     gain = ""
     if not math.isnan(found.gain):
         gain = f" ({number(found.gain * metric.scale, digits_of(metric), signed=True)}{_unit(metric)})"
     count = len(found.beaten) + len(found.alike) + 1
     if found.flattered:
-        return f"Layers: not compared; the {count} target sets are scored by the runs that chose among them."
+        return f"{head}: not compared; the {count} target sets are scored by the runs that chose among them."
     if found.seeds < FEWEST:
-        return f"Layers: {seeds_text(found.seeds)} cannot show a difference."
+        return f"{head}: {seeds_text(found.seeds)} cannot show a difference."
     if count == 1:
         others = f"{found.unscored} other{'s were' if found.unscored > 1 else ' was'} tried"
-        return f"Layers: there is nothing to compare; only {found.leader} was confirmed, {others}."
+        return f"{head}: there is nothing to compare; only {found.leader} was confirmed, {others}."
     if not found.beaten:
-        return f"Layers: no difference is shown among {count} target sets; {found.leader} leads{gain}."
+        return f"{head}: no difference is shown among {count} target sets; {found.leader} leads{gain}."
     if not found.alike:
         others = found.beaten[0] if count == 2 else f"all {count - 1} others"
-        return f"Layers: {found.leader}{gain} is better than {others}."
+        return f"{head}: {found.leader}{gain} is better than {others}."
     alike = ", ".join(found.alike[:_FEW_NAMES])
     more = f" and {len(found.alike) - _FEW_NAMES} more" if len(found.alike) > _FEW_NAMES else ""
     beaten = f"better than {len(found.beaten)} of {count - 1} others"
-    return f"Layers: {found.leader} leads{gain}, {beaten}; no difference is shown from {alike}{more}."
+    return f"{head}: {found.leader} leads{gain}, {beaten}; no difference is shown from {alike}{more}."

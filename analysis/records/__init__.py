@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analysis.records.budgets import BUDGET, COUNTED, EPOCHS
-    from analysis.records.identity import BASELINE, CONFIGURATION, CONTROL
+    from analysis.records.identity import BASELINE, CONFIGURATION, CONTROL, SIZE
     from analysis.records.metric import Metric
     from analysis.records.scale import ABSOLUTE, RELATIVE, scale_of, size_label
-    from analysis.records.sizes import SIZE, asked_sizes, train_sizes
+    from analysis.records.sizes import asked_sizes, train_sizes
     from analysis.records.tables import (
         COMPLETE,
         FAILED,
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "budgets": ("BUDGET", "COUNTED", "EPOCHS"),
-    "identity": ("BASELINE", "CONFIGURATION", "CONTROL"),
+    "identity": ("BASELINE", "CONFIGURATION", "CONTROL", "SIZE"),
     "metric": ("Metric",),
     "scale": ("ABSOLUTE", "RELATIVE", "scale_of", "size_label"),
-    "sizes": ("SIZE", "asked_sizes", "train_sizes"),
+    "sizes": ("asked_sizes", "train_sizes"),
     "tables": (
         *("COMPLETE", "FAILED", "PRUNED", "RUNNING"),
         *("Records", "describe", "labels", "one_per_training", "rows"),

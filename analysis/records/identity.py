@@ -13,6 +13,7 @@ from dropattack.settings import EPS_ZERO, EQUAL_PASSES, SAME_UPDATES
 BASELINE = "standard"
 CONFIGURATION, CONTROL = "configuration_id", "control_experiment"
 """Columns of `trainables.trial.Identity`, named so that no hyperparameter bears their names."""
+SIZE = "training.train_size"
 
 
 def identified(trials: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from analysis.records.identity import SIZE
 from analysis.records.tables import Records
 
-SIZE = "training.train_size"
 FULL = {
     "digits-lenet5": 1_197,
     "mnist-lenet5": 50_000,

@@ -105,11 +105,13 @@ class Records:
 
     @cached_property
     def drawn(self) -> list[str]:
-        """Those of `training` that a search draws from a range, such as a learning rate.
+        """Those of `training` that every search of attacks draws from a range, such as a learning rate.
 
-        Hardly two trials share one. Pictures pool them, as they pool the settings of a method; gains do not.
+        Pictures pool them, as they pool the settings of a method. Gains do not, and so are left out there:
+        each would be over plain training of another setting.
         """
-        ranges = set(drawn_settings(self.sweep))
+        stages = sorted(set(self.exploring()["stage"]))
+        ranges = set(drawn_settings(self.sweep, stages))
         return [column for column in self.training if column in ranges]
 
     @property
@@ -160,13 +162,6 @@ class Records:
         column = self.select.replace("valid_", "test_", 1)
         recorded = column in self.trials and self.trials[column].notna().any()
         return self._metric(column if recorded else self.select)
-
-    @property
-    def explored(self) -> Metric:
-        """What searched trials are compared by: the quoted metric, or validation where no test was run."""
-        found = self.exploring()
-        tested = self.values(self.reported)
-        return self.reported if tested in found and found[tested].notna().any() else self.selected
 
     @property
     def confirmations(self) -> list[str]:

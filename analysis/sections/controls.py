@@ -41,7 +41,8 @@ def section(records: Records) -> Section | None:
     table = compare_methods(scored)
     parts: list[Figure | Table] = []
     several = _has_several_settings(table)
-    told = _compared(table) if records.drawn else table
+    known = table["gain"].notna() | table["over"].notna()
+    told = _compared(table) if several and (records.drawn or not known.any()) else table
     if told.empty:
         return Section("works", "Methods and controls", _finding(table, metric), [])
     for setting, group in table.groupby("setting", sort=True):

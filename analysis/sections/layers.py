@@ -12,15 +12,14 @@ from analysis.document import (
     Table,
     gain_column,
     number_column,
-    overlapping,
     p_column,
     score_column,
     text_column,
 )
 from analysis.figures.ranking import critical_difference, gain_forest
 from analysis.marks import marks_of
-from analysis.notation import number, p_value, seeds_text, with_interval
-from analysis.questions.layer_sizes import FACTOR, Confounding, confounding
+from analysis.notation import number, p_value, with_interval
+from analysis.questions.layer_sizes import FACTOR
 from analysis.questions.layers import (
     across_workloads,
     depth_and_gain,
@@ -28,8 +27,10 @@ from analysis.questions.layers import (
     rank_target_sets,
     scored_target_sets,
 )
-from analysis.records import ABSOLUTE, RELATIVE, Metric, Records, rows
-from analysis.scoring import FIXED, FLATTERED, FRESH, HELD_OUT, SAME
+from analysis.records import ABSOLUTE, RELATIVE, Metric, Records
+from analysis.records.drawn import names_of
+from analysis.scoring import FIXED, FRESH, HELD_OUT, SAME
+from analysis.sections.layer_telling import rankings, sizes_told, told
 from analysis.statistics import FEWEST
 
 _ROWS = 25
@@ -42,13 +43,13 @@ _HOW_HARD = (
 
 def section(records: Records) -> Section | None:
     """Target sets ranked by their test gain, single targets against depth."""
-    metric = records.explored
+    metric = _metric(records)
     scored = scored_target_sets(records, metric)
     if scored.empty:
         return None
     ranked = rank_target_sets(scored)
     parts: list[Figure | Table] = []
-    for name, group in _rankings(ranked):
+    for name, group in rankings(ranked):
         if len(group) > 1 and group["gain"].notna().any():
             parts.append(_forest(name, group, metric))
     parts.append(_table(ranked, metric))
@@ -61,96 +62,25 @@ def section(records: Records) -> Section | None:
         parts.append(_interactions(pairs, metric))
     for scale, own in ranked.groupby("scale", sort=True):
         parts += _across(own, str(scale))
-    findings = [*_finding(ranked, metric), *_sizes(ranked)]
-    return Section("layers", "Which layers are worth attacking", findings, parts, _notes(ranked))
+    findings = [*told(ranked, metric), *sizes_told(ranked)]
+    notes = [*_notes(ranked), *_tuned(records)]
+    return Section("layers", "Which layers are worth attacking", findings, parts, notes)
 
 
-def _rankings(ranked: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Each ranking by itself, with its name for people."""
-    found = []
-    for (workload, training, scale), group in ranked.groupby(["workload", "training", "scale"], sort=True):
-        inside = [str(training)] * bool(training) + ["relative ε"] * (scale == RELATIVE)
-        found.append((f"{workload} ({', '.join(inside)})" if inside else str(workload), group))
-    return found
+def _metric(records: Records) -> Metric:
+    """The quoted metric, or validation where no attack was tested yet."""
+    column = records.values(records.reported)
+    attacks = records.complete()
+    attacks = attacks[~records.plain(attacks)]
+    return records.reported if attacks[column].notna().any() else records.selected
 
 
-def _finding(ranked: pd.DataFrame, metric: Metric) -> list[str]:
-    sentences = []
-    for name, group in _rankings(ranked):
-        if group["gain"].isna().all():
-            sentences.append(f"{name}: {_unpaired(group, metric)}")
-            continue
-        distinct = group.drop_duplicates("sample")
-        alike = distinct[distinct["rank"].notna()]
-        sentences.append(f"{name}: {_leader(alike, metric)}.{_unranked(len(distinct) - len(alike))}")
-    return sentences
-
-
-def _unpaired(group: pd.DataFrame, metric: Metric) -> str:
-    """What is known of target sets of which none has a gain."""
-    told = "no plain training shares an attack's settings and seed, so gains are unknown"
-    first = group[group["mean"].notna()].head(1)
-    if first.empty:
-        return f"{told}."
-    best = rows(first)[0]
-    mean = with_interval(best["mean"], best["low"], best["high"], metric)
-    of = "" if len(group) == 1 else f" of {len(group)} target sets"
-    on = f"n = {best['n']:.0f}, {best['scored_on']}"
-    return f"{told}; {best['targets']} is first{of} in {metric.name}: {mean} ({on})."
-
-
-def _sizes(ranked: pd.DataFrame) -> list[str]:
-    """Which rankings may be of sizes rather than of layers."""
-    found = [(name, confounding(group), group["scale"].iloc[0]) for name, group in _rankings(ranked)]
-    return [f"{name}: {_confounded(told, str(scale))}" for name, told, scale in found if told is not None]
-
-
-def _confounded(found: Confounding, scale: str) -> str:
-    sizes = f"‖M∘r‖/‖θ‖ {found.high:.2g} against {found.low:.2g}"
-    by = f"{found.factor:.3g} times as hard as {found.smallest} ({sizes})"
-    told = f"layer and size are confounded: relative to its norm, {found.largest} was attacked {by}"
-    if found.pairs:
-        told += (
-            f". In {found.agreeing} of {found.pairs} pairs of target sets the one attacked harder gains more"
-        )
-    if scale == ABSOLUTE:
-        return f"{told}. `epsilon_scale: relative` attacks all at one relative size."
-    different = "They were scored at different settings"
-    return f"{told}. {different}; one ε and one p for all would attack them at one size."
-
-
-def _leader(alike: pd.DataFrame, metric: Metric) -> str:
-    """What the first of several target sets that are scored alike shows, and whether it stands out."""
-    best = alike.iloc[0]
-    gain = with_interval(best["gain"], best["gain_low"], best["gain_high"], metric, signed=True)
-    lead = f"{best['targets']} leads with {gain}"
-    if best["gain_n"] < FEWEST:
-        return f"{lead}, from {seeds_text(best['gain_n'])}, too few to tell it from luck"
-    if best["tier"] == FLATTERED:
-        return f"{lead} by the runs that chose it, which flatters it; it is not tested"
-    better = int((alike["significant"] & (alike["gain"] > 0)).sum())
-    needed = ""
-    if best["gain"] > 0 and best["needed"] < 1e4:
-        most = f" (the largest of {len(alike)} gains is likely too high)" if len(alike) > 1 else ""
-        needed = f"; about {best['needed']:.0f} seeds would show a true gain of this size{most}"
-    with_seeds = f"significantly in {metric.name} with {best['gain_n']:.0f} seeds"
-    if len(alike) == 1:
-        beats = "beats" if better else "does not beat"
-        return f"{best['targets']} {beats} the baseline {with_seeds}: {gain}{'' if better else needed}"
-    if overlapping(alike, "gain_low", "gain_high"):
-        lead += ", but does not stand out: intervals overlap"
-    holm = f"(Holm's correction over the {len(alike)})"
-    if better:
-        many = f"{better} of {len(alike)} target sets beat the baseline significantly in {metric.name}"
-        return f"{many} {holm}; {lead}"
-    return f"none of {len(alike)} target sets beats the baseline {with_seeds} {holm}; {lead}{needed}"
-
-
-def _unranked(count: int) -> str:
-    """What to say of target sets that are scored less reliably than the others."""
-    if not count:
-        return ""
-    return f" {count} more {'are' if count > 1 else 'is'} scored less reliably and not ranked."
+def _tuned(records: Records) -> list[str]:
+    """A line on settings of the training that the search drew beside target sets."""
+    if not records.drawn:
+        return []
+    own = f"Each target set has the {names_of(records.drawn)} of its best draw."
+    return [f"{own} Sets that the search drew more often are tuned better."]
 
 
 def _notes(ranked: pd.DataFrame) -> list[str]:

@@ -1,5 +1,6 @@
 """How sensitive are results to ε, p and K?"""
 
+from collections.abc import Sequence
 from functools import partial
 
 import pandas as pd
@@ -23,6 +24,7 @@ from analysis.notation import digits_of, number, seeds_text
 from analysis.questions.sensitivity import AXES, epsilon_p_cells, marginal, panel_columns
 from analysis.questions.surrogate import Surrogate, surrogates
 from analysis.records import CONTROL, RELATIVE, SIZE, Metric, Records, describe, labels, rows
+from analysis.records.drawn import names_of
 from analysis.statistics import FEWEST
 
 _MAPS, _LINES = 6, 5
@@ -61,14 +63,25 @@ def section(records: Records) -> Section | None:
                 "of cells (written whole with --format csv)."
             )
         fitted_maps = surrogates(records, cells, metric)
-        parts += [_surrogate(fitted, metric) for fitted in fitted_maps if fitted.tells]
+        parts += [_surrogate(fitted, metric, records.drawn) for fitted in fitted_maps if fitted.tells]
         notes += [_untold(fitted) for fitted in fitted_maps if not fitted.tells]
         parts.append(_cells_table(cells, records, metric))
     parts = [*_marginals(curves, metric, mapped), *parts]
-    if records.drawn:
-        pooled = " and ".join(column.rpartition(".")[2].replace("_", " ") for column in records.drawn)
-        notes.append(f"Maps and curves pool what the search drew for the training: {pooled}.")
+    notes += _pooled(records)
     return Section("sensitivity", "Sensitivity to ε, p and K", findings, parts, notes)
+
+
+def _pooled(records: Records) -> list[str]:
+    """Lines on what maps and curves hold together."""
+    found = []
+    if records.drawn:
+        names = names_of(records.drawn)
+        found.append(
+            f"Maps and curves pool what the search drew for the training: {names}. They have no gains."
+        )
+    if records.races:
+        found.append("A race gave later seeds only to draws that were still good.")
+    return found
 
 
 def _panel_name(records: Records, cells: pd.DataFrame) -> str:
@@ -86,10 +99,7 @@ def _finding(cells: pd.DataFrame, metric: Metric) -> list[str]:
         return [f"None of the {tried} ε×p combinations has a complete trial."]
     paired = cells[cells["gain"].notna()]
     if paired.empty:
-        return [
-            f"{run} of {tried} ε×p combinations ran; no baseline shares their settings and seeds, so gains "
-            "are unknown."
-        ]
+        return [f"{run} of {tried} ε×p combinations ran. No gain over plain training is known."]
     better = int((paired["significant"] & (paired["gain"] > 0)).sum())
     worse = int((paired["significant"] & (paired["gain"] < 0)).sum())
     most = paired["gain"].max() * metric.scale
@@ -148,12 +158,13 @@ def _maps(cells: pd.DataFrame, name: str, metric: Metric) -> list[Figure | Table
     return gains + values
 
 
-def _surrogate(fitted: Surrogate, metric: Metric) -> Figure:
+def _surrogate(fitted: Surrogate, metric: Metric, drawn: Sequence[str]) -> Figure:
+    pooled = f"all target sets, K and {names_of(drawn)}" if drawn else "all target sets and K"
     return Figure(
         f"surrogate-{fitted.workload}-{_called(fitted)}",
         f"{fitted.workload}: {_called(fitted)}, fitted to scattered trials",
         f"A Gaussian process through the n = {len(fitted.points)} trials that ran in full (dots, in the same "
-        f"colours), all target sets and K pooled. On the right: its uncertainty.{_stopped(fitted.pruned)}",
+        f"colours); {pooled} pooled. On the right: its uncertainty.{_stopped(fitted.pruned)}",
         "Where the right map is dark, nothing was measured nearby: do not read the left one there.",
         f"Fitted map of {metric.name} over ε and p from {len(fitted.points)} trials.",
         partial(surrogate_map, fitted, metric),
@@ -179,7 +190,8 @@ def _stopped(count: int) -> str:
 def _cells_table(cells: pd.DataFrame, records: Records, metric: Metric) -> Table:
     columns = [c for c in panel_columns(records) if c not in ("stage", "workload")]
     varied = [c for c in columns if "." not in c or cells[c].nunique(dropna=False) > 1]
-    frame = cells.assign(configuration=labels(cells, [c for c in [*varied, *AXES] if c != "workload"]))
+    named = [*varied, *AXES, *records.drawn]
+    frame = cells.assign(configuration=labels(cells, [c for c in named if c != "workload"]))
     frame = frame.assign(is_control=frame[CONTROL] != "", merit=-metric.sign * frame["mean"])
     frame = frame.sort_values(["is_control", "merit"], kind="stable")
     return Table(
