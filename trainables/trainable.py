@@ -114,19 +114,32 @@ class StackTrainable(tune.Trainable):
         return found
 
     def _epoch(self) -> dict[str, Any]:
+        diverged: list[tuple[str, str]] = []
         if self._loop is None:
             keep_to_share(self._gpus)
             begun = {key: self._resume(t) for key, t in self._trials.items() if key not in self._trainings}
             self._trainings |= begun
             self._reported |= dict.fromkeys(begun, 0)
-            self._loop = together(list(self._trainings.values()))
-        diverged = [] if self._unreported() else self._train(self._loop)
+            diverged = self._end_epochs()
+            self._loop = together(list(self._trainings.values())) if self._trainings else None
+        if self._loop is not None and not self._unreported():
+            diverged += self._train(self._loop)
         metrics = []
         for key in self._unreported():
             history = self._trainings[key].history
             metrics.append((key, history[self._reported[key]], len(history)))
             self._reported[key] += 1
         return {METRICS: metrics, DIVERGED: diverged}
+
+    def _end_epochs(self) -> list[tuple[str, str]]:
+        """Ends epochs that are saved half-way, each trial alone: several train whole epochs together.
+
+        Returns:
+            Trials that diverged, with their reasons.
+        """
+        trainings = list(self._trainings.values()) if len(self._trainings) > 1 else []
+        half_way = [training for training in trainings if training.under_way is not None]
+        return [one for training in half_way for one in self._train(Alone(training))]
 
     def _unreported(self) -> list[str]:
         return [
@@ -143,7 +156,7 @@ class StackTrainable(tune.Trainable):
         if notice.given():
             raise notice.PreemptedError(further=False)
         began = time.thread_time()
-        results = loop.epoch(self._saves(loop)) if isinstance(loop, Alone) else loop.epoch()
+        results = loop.epoch(self._saves(loop.only)) if isinstance(loop, Alone) else loop.epoch()
         spent = (time.thread_time() - began) / len(results)
         for key, result in results.items():
             if isinstance(result, DivergedError):
@@ -160,9 +173,8 @@ class StackTrainable(tune.Trainable):
             self._checkpoint(key, training)
         return diverged
 
-    def _saves(self, loop: Alone) -> Saves:
-        (key,) = self._trainings
-        training = self._trainings[key]
+    def _saves(self, training: Training) -> Saves:
+        key = training.trial.key
         return Saves(lambda: self._checkpoint(key, training), self._checkpoint_seconds)
 
     def _checkpoint(self, key: str, training: Training) -> None:

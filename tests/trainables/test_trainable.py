@@ -120,7 +120,7 @@ def test_a_process_that_is_killed_within_an_epoch_costs_what_came_after_the_last
     dies_after(worker, 3)
     again = process(tmp_path, one)
     again.reset_config(config(tmp_path, [one], [1]) | {"lives": [[(900.0, 1060.0, 1)]]})
-    under_way = again._resume(one)._under_way
+    under_way = again._resume(one).under_way
     assert (0 if under_way is None else under_way.steps) == (0 if every is None else 3)
     found = reported(again, EPOCHS)[one.key]
     assert [metrics.pop("lost_seconds", 0) for metrics in found] == [0, 60 if every else 160, 0]
@@ -144,7 +144,7 @@ def test_a_process_with_notice_saves_its_trial_and_leaves_it(
     assert not nothing.value.further
     monkeypatch.undo()
     again = process(tmp_path, one)
-    under_way = again._resume(one)._under_way
+    under_way = again._resume(one).under_way
     assert under_way is not None
     assert under_way.steps == 2
     assert same(reported(again, EPOCHS)[one.key], alone(one, tmp_path), tolerance=0)

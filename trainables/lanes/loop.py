@@ -113,6 +113,8 @@ class Lanes:
     def __init__(self, trainings: Sequence[Training]) -> None:
         if len({lane_structure(training.trial) for training in trainings}) != 1:
             raise UsageError("these trials differ in more than numbers; group them with `stackable`")
+        if any(training.under_way is not None for training in trainings):
+            raise ValueError("lanes train whole epochs; end an epoch that is half-way with `Alone` first")
         # Adam is called once for adjacent lanes that share a learning rate.
         self._lanes = sorted(trainings, key=lambda training: training.settings.learning_rate)
         self._stack = Stack([training.model for training in self._lanes])
@@ -234,23 +236,23 @@ class Alone:
     """A trial alone, as a stack of one; it may be any trial.
 
     Args:
-        training: Fresh or resumed.
+        only: Its training, fresh or resumed.
     """
 
-    def __init__(self, training: Training) -> None:
-        self._training = training
+    def __init__(self, only: Training) -> None:
+        self.only = only
 
     def epoch(self, between: Callable[[], object] = lambda: None) -> dict[str, Metrics | DivergedError]:
         """See `Lanes.epoch`, and `Training.epoch` for ``between``."""
-        key = self._training.trial.key
+        key = self.only.trial.key
         try:
-            return {key: self._training.epoch(between)}
+            return {key: self.only.epoch(between)}
         except DivergedError as error:
             return {key: error}
 
     def training(self, key: str) -> Training:
         """See `Lanes.training`."""
-        return self._training
+        return self.only
 
 
 def together(trainings: Sequence[Training]) -> Alone | Lanes:

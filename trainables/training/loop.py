@@ -112,7 +112,8 @@ class Training:
         self.history: list[Metrics] = []
         self.best_model: dict[str, Tensor] = {}
         self.best_epoch = 0
-        self._under_way: UnderWay | None = None
+        self.under_way: UnderWay | None = None
+        """The epoch that is half-way, as between two steps; nothing between epochs."""
         self.confusion: list[list[int]] = []
         """Counts of the best model on the test split, row = true class; empty until the model is tested."""
         self.right: Tensor | None = None
@@ -151,7 +152,7 @@ class Training:
             DivergedError: A loss is not finite, or the metric that selects is no number.
         """
         with arithmetic(self.settings.precision):
-            started = time.perf_counter() if self._under_way is None else self._under_way.started
+            started = time.perf_counter() if self.under_way is None else self.under_way.started
             with self._default.drawn_from():
                 metrics = self._train(between)
             trained = time.perf_counter() - started
@@ -208,10 +209,10 @@ class Training:
         settings, method = self.settings, self.method
         self.model.train()
         method.until = (len(self.history) + 1) / settings.epochs
-        if self._under_way is None:
+        if self.under_way is None:
             method.begin_epoch(len(self.history) / settings.epochs)
-            self._under_way = UnderWay(self.shuffling.get_state(), self.device)
-        seen = self._under_way
+            self.under_way = UnderWay(self.shuffling.get_state(), self.device)
+        seen = self.under_way
         self.shuffling.set_state(seen.shuffling)
         rounds = repeated_batches(
             self.train,
@@ -229,7 +230,7 @@ class Training:
             seen.add(result, self.objective.hits(result.outputs, labels), len(labels), len(batches))
             if may_be_left:
                 between()
-        self._under_way = None
+        self.under_way = None
         return seen.metrics()
 
     def _examples(self, batch: Batch) -> Batch:
@@ -258,7 +259,7 @@ class Training:
 
     def state_dict(self) -> dict[str, Any]:
         """The state that the rest of the training depends on, at an epoch's end or between two steps."""
-        within = self._under_way
+        within = self.under_way
         return {
             "key": self.trial.key,
             "device": self.device.type,
@@ -301,9 +302,9 @@ class Training:
         epochs = len(state["history"])
         self.method.steps = sum(int(metrics["train_steps"]) for metrics in state["history"])
         if (within := state.get("under_way")) is not None:
-            self._under_way = UnderWay.of(within, self.device)
+            self.under_way = UnderWay.of(within, self.device)
             self.method.begin_epoch(epochs / self.settings.epochs)
-            self.method.steps += self._under_way.steps
+            self.method.steps += self.under_way.steps
         self.method.load_state_dict(state["method"])
         self.shuffling.set_state(state["shuffling"].cpu())
         self._default.set_state(state["default"])
