@@ -20,6 +20,7 @@ from trainables.data.dataset import Data
 from trainables.disk import checkpoint_path, model_path
 from trainables.gpu import NoGpuError, device_for, is_out_of_memory, keep_to_share
 from trainables.lanes.loop import Alone, Lanes, together
+from trainables.recipe.measured import GPUS
 from trainables.remote.files import fetch, local_folder, remove, send_unseen
 from trainables.saves import Life, Saves, lost_seconds
 from trainables.tensors import DamagedError, load_whole, save_atomically
@@ -149,8 +150,9 @@ class StackTrainable(tune.Trainable):
     def _train(self, loop: Alone | Lanes) -> list[tuple[str, str]]:
         """Trains an epoch of every trial and saves it; returns those that diverged, with their reasons.
 
-        On a CPU the metrics also hold ``cpu_seconds``: a trial's share of the CPU time of the thread that
-        trains, which is about ``seconds`` if no other process uses the CPU.
+        The metrics also hold ``gpus``, which the stack occupies. Where it has none, they hold
+        ``cpu_seconds``: a trial's share of the CPU time of the thread that trains, which is about ``seconds``
+        if no other process uses the CPU.
         """
         diverged = []
         if notice.given():
@@ -163,6 +165,7 @@ class StackTrainable(tune.Trainable):
                 diverged.append((key, f"{type(result).__name__}: {result}"))
                 del self._trainings[key], self._reported[key]
                 continue
+            result[GPUS] = self._gpus
             if not self._gpus:
                 result["cpu_seconds"] = spent
             if lost := self._lost.pop(key, 0.0):

@@ -8,10 +8,10 @@ from analysis.aims import PASSES
 from dropattack import UsageError
 from search.definition.select import Select
 from search.records.naming import run_name
-from trainables.recipe.measured import Metrics
+from trainables.recipe.measured import GPUS, Metrics
 from trainables.trial import Identity, Trial
 
-CIRCUMSTANCES = ("seconds", "train_seconds", "cpu_seconds", "recorded_at", "on_gpu", "lost_seconds")
+CIRCUMSTANCES = ("seconds", "train_seconds", "cpu_seconds", "recorded_at", "on_gpu", GPUS, "lost_seconds")
 """Metrics that may differ when the same training is done again: when, where and how fast."""
 
 

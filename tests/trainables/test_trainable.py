@@ -9,9 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainables import notice
 from trainables.disk import checkpoint_path
-from trainables.lanes.loop import Alone
 from trainables.saved import load_model
 from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, NO_GPU, OUT_OF_MEMORY, StackTrainable
 from trainables.training.loop import Training
@@ -66,8 +64,12 @@ def alone(one: Trial, folder: Path) -> list[dict[str, float]]:
 def same(found: Sequence[dict[str, float]], expected: Sequence[dict[str, float]], tolerance: float) -> bool:
     """Whether all but the times agree."""
     return len(found) == len(expected) and all(
-        one.keys() ^ other.keys() <= {"cpu_seconds"}
-        and all(abs(one[n] - other[n]) <= tolerance for n in one if not n.endswith("seconds"))
+        one.keys() ^ other.keys() <= {"cpu_seconds", "gpus"}
+        and all(
+            abs(one[n] - other[n]) <= tolerance
+            for n in one.keys() & other.keys()
+            if not n.endswith("seconds")
+        )
         for one, other in zip(found, expected, strict=True)
     )
 
@@ -77,6 +79,7 @@ def test_an_epoch_says_how_much_cpu_it_took(tmp_path: Path) -> None:
     trials = [trial(1.0), trial(2.0)]
     found = reported(process(tmp_path, *trials), EPOCHS)
     spent = [metrics["cpu_seconds"] for history in found.values() for metrics in history]
+    assert {metrics["gpus"] for history in found.values() for metrics in history} == {0}
     assert min(spent) > 0
     assert sum(spent) <= time.thread_time() - before
 
@@ -86,68 +89,6 @@ def test_a_trial_by_itself_is_its_training_bit_for_bit(tmp_path: Path) -> None:
     found = reported(process(tmp_path, one), EPOCHS)
     assert same(found[one.key], alone(one, tmp_path), tolerance=0)
     assert load_model(tmp_path / "models" / f"{one.key}.pt").trial == one
-
-
-def dies_after(worker: StackTrainable, steps: int) -> None:
-    """Trains until so many steps of an epoch are taken, when its process is killed."""
-    taken = 0
-    training = worker._loop.training("") if worker._loop else None
-    assert isinstance(training, Training)
-    step_on = training.method.step_on
-
-    def killed(*given: Any) -> Any:
-        nonlocal taken
-        if taken == steps:
-            raise SystemExit
-        taken += 1
-        return step_on(*given)
-
-    training.method.step_on = killed  # type: ignore[method-assign]
-    with pytest.raises(SystemExit):
-        worker.step()
-
-
-@pytest.mark.parametrize("every", [1e-9, None])
-def test_a_process_that_is_killed_within_an_epoch_costs_what_came_after_the_last_save(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: float | None
-) -> None:
-    one = trial(1.0, batch_size=40)
-    worker = process(tmp_path, one)
-    monkeypatch.setattr("time.time", lambda: 900.0)
-    reported(worker, 1)
-    worker._checkpoint_seconds = every
-    monkeypatch.setattr("time.time", lambda: 1000.0)
-    dies_after(worker, 3)
-    again = process(tmp_path, one)
-    again.reset_config(config(tmp_path, [one], [1]) | {"lives": [[(900.0, 1060.0, 1)]]})
-    under_way = again._resume(one).under_way
-    assert (0 if under_way is None else under_way.steps) == (0 if every is None else 3)
-    found = reported(again, EPOCHS)[one.key]
-    assert [metrics.pop("lost_seconds", 0) for metrics in found] == [0, 60 if every else 160, 0]
-    assert same(found, alone(one, tmp_path), tolerance=0)
-
-
-def test_a_process_with_notice_saves_its_trial_and_leaves_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one = trial(1.0, batch_size=40)
-    worker = process(tmp_path, one)
-    reported(worker, 1)
-    told = iter([False, False, True])
-    monkeypatch.setattr(notice, "given", lambda: next(told))
-    with pytest.raises(notice.PreemptedError) as left:
-        worker.step()
-    assert left.value.further
-    monkeypatch.setattr(notice, "given", lambda: True)
-    with pytest.raises(notice.PreemptedError) as nothing:
-        process(tmp_path, one)._train(Alone(worker._trainings[one.key]))
-    assert not nothing.value.further
-    monkeypatch.undo()
-    again = process(tmp_path, one)
-    under_way = again._resume(one).under_way
-    assert under_way is not None
-    assert under_way.steps == 2
-    assert same(reported(again, EPOCHS)[one.key], alone(one, tmp_path), tolerance=0)
 
 
 def test_a_finished_trial_whose_model_could_not_be_written_is_not_taken_for_done(tmp_path: Path) -> None:

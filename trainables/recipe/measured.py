@@ -12,3 +12,6 @@ STOPPED_EARLY = "stopped_early"
 
 LEFT_OUT = "group_"
 """Prefix of a metric that counts the test examples, before the name of the group that a trial left out."""
+
+GPUS = "gpus"
+"""GPUs that a trial's stack occupied in an epoch, or the share of one; 0 on a CPU."""

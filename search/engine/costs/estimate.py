@@ -160,12 +160,12 @@ class Estimator:
         return rates_of_records(self._records, trial, self.examples, bool(self._resources.gpus))
 
     def _side_by_side(self) -> int | None:
-        if self._resources.concurrent is not None:
-            return self._resources.concurrent
+        asked = self._resources.concurrent
         if os.environ.get("RAY_ADDRESS"):
-            return None
+            return asked
         gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        return on_node(self._resources, {"CPU": float(os.cpu_count() or 1), "GPU": float(gpus)}) or None
+        here = on_node(self._resources, {"CPU": float(os.cpu_count() or 1), "GPU": float(gpus)})
+        return (here if asked is None else min(asked, here)) or None
 
     def _data(self, trial: Trial) -> Data:
         name = digest(trial.workload, dict(trial.data))

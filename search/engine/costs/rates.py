@@ -102,12 +102,16 @@ def rates_of_records(
     Returns:
         ``None`` if no recorded epoch of its workload was trained on such a device.
     """
+
+    def there(epoch: Metrics) -> bool:
+        return bool(epoch.get("on_gpu", 0)) == on_gpu
+
     own = [
         record
         for record in records
         if record.trial.workload == like.workload
         and not record.reused_from
-        and any(bool(epoch.get("on_gpu", 0)) == on_gpu for epoch in record.epochs)
+        and any(map(there, record.epochs))
     ]
     nearness = {id(record): _nearness(record.trial, like) for record in own}
     nearest = max(nearness.values(), default=None)
@@ -117,7 +121,7 @@ def rates_of_records(
     timed = [
         epoch
         for record in chosen
-        for epoch in _epochs(record.trial, record.epochs, examples)
+        for epoch in _epochs(record.trial, filter(there, record.epochs), examples)
         if epoch.seconds > 0
     ]
     return rates_of(timed, "records", all(nearest))

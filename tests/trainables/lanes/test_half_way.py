@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainables.test_trainable import EPOCHS, alone, dies_after, process, reported, same, trial
+from tests.trainables.test_saved_half_way import dies_after
+from tests.trainables.test_trainable import EPOCHS, alone, process, reported, same, trial
 from trainables.lanes.loop import Lanes
 from trainables.trainable import DIVERGED, METRICS
 

@@ -42,6 +42,8 @@ def test_time_here_is_that_of_as_many_side_by_side_as_fit(monkeypatch: pytest.Mo
         together = (alone.seconds + 5 * TRIAL_SECONDS) / many
         assert found.here == pytest.approx(together + STARTING_SECONDS)
         assert found.source == "records"
+    asked = estimator(Resources(concurrent=100, cpus=2)).estimate(portions())
+    assert asked.side_by_side == 4, "no more than the machine has room for"
 
 
 def test_on_a_cluster_nobody_knows_how_many_run_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,3 +113,17 @@ def test_trials_of_one_epoch_tell_what_an_epoch_and_its_test_take_together() -> 
     assert found is not None
     assert found.validation + found.test == pytest.approx(VALIDATION + TEST)
     assert rates_of([], "records") is None
+
+
+def test_of_a_trial_that_moved_only_epochs_of_the_asked_device_count() -> None:
+    moved = record(trial(epochs=4), slower=1.0, epochs=4, on_gpu=0)
+    for epoch in moved.epochs[:3]:
+        epoch |= {
+            "on_gpu": 1,
+            "seconds": epoch["seconds"] / 100,
+            "train_seconds": epoch["train_seconds"] / 100,
+        }
+    for on_gpu, factor in ((False, 1.0), (True, 0.01)):
+        rates = rates_of_records([moved], trial(), examples, on_gpu)
+        assert rates is not None
+        assert rates.passes == {"dropattack": pytest.approx(factor * PASS)}
