@@ -26,4 +26,4 @@ def trial(workload: str, method: str = "standard", hyperparameters: Any = None, 
 
 def numbers(metrics: dict[str, float]) -> dict[str, float]:
     """What must not depend on the device."""
-    return {n: v for n, v in metrics.items() if not n.endswith("seconds") and n != "on_gpu"}
+    return {n: v for n, v in metrics.items() if not n.endswith("seconds") and n not in ("on_gpu", "gpus")}

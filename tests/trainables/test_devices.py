@@ -52,7 +52,7 @@ def trial(workload: str, method: str, hyperparameters: Any = None, **training: A
 
 def numbers(metrics: dict[str, float]) -> dict[str, float]:
     """What must not depend on the device; rounding of sums aside."""
-    return {n: v for n, v in metrics.items() if not n.endswith("seconds") and n != "on_gpu"}
+    return {n: v for n, v in metrics.items() if not n.endswith("seconds") and n not in ("on_gpu", "gpus")}
 
 
 @pytest.mark.parametrize("method", METHODS)
