@@ -115,14 +115,16 @@ def _run(
         for remark in remarks:
             show_line(console, remark)
         if left:
+            of = provenance(sweep)
+            here = any(run.of.machine == of.machine for run in store.runs(sweep.name))
             with doing(console, "trying each workload on a few examples", may_refuse=True):
-                _rehearse(asked, data, checksum, engine.records)
+                _rehearse(asked, data, checksum, engine.records if here else ())
             with doing(console, "starting Ray"):
                 _connect(asked, store, data, checksum, verbose)
         lacking = remarks_on_incomplete_data(asked, data)
         with run_errors(store):
             if left:
-                store.note_run(sweep.name, provenance(sweep), begun=bool(journal.records))
+                store.note_run(sweep.name, of, begun=bool(journal.records))
             store.note_code(sweep.name, ready.code)
             if lacking != (store.noted(sweep.name, DATA) or []):
                 store.note(sweep.name, DATA, lacking)

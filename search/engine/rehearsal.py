@@ -22,7 +22,7 @@ def rehearse_sweep(sweep: Sweep, root: Path, checksum: Checksum, records: Iterab
         sweep: A sweep whose data are there.
         root: The data root.
         checksum: Returns the digest of a workload's data.
-        records: The sweep's records.
+        records: The sweep's records, if this machine trained some of them.
 
     Raises:
         UsageError: A workload cannot be trained, or its models cannot be loaded back; see `rehearse`.

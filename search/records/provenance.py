@@ -67,6 +67,12 @@ class Provenance:
         """All fields except the versions, by name."""
         return {name: str(value) for name, value in vars(self).items() if name != "versions"}
 
+    @property
+    def machine(self) -> tuple[str, ...]:
+        """The hardware and the libraries; what trained with the same may be expected to train again."""
+        libraries = (f"{name} {number}" for name, number in sorted(self.versions.items()))
+        return self.host, self.cpu, self.gpus, *libraries
+
 
 @dataclass(frozen=True)
 class Run:

@@ -4,7 +4,6 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -181,21 +180,6 @@ def _check(folder: Path, error: BaseException, meant: type[BaseException]) -> No
         assert len(str(raised.value).splitlines()) == 1
     else:
         assert raised.value is error
-
-
-def test_a_run_that_a_notice_ended_has_trained_though_a_trial_only_began_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, projection: type[FakeProjection]
-) -> None:
-    """It is on as many epochs as before, which are others."""
-
-    def one_epoch(accuracy: float, engine: Engine, *_: object) -> None:
-        record = engine.next()
-        assert record is not None
-        engine.report(record.key, {"epoch": 1, "valid_accuracy": accuracy, "seconds": 1.0})
-
-    for accuracy, trained in ((0.5, 1), (0.5, 0), (0.4, 1)):
-        monkeypatch.setattr(tuning, "run", partial(one_epoch, accuracy))
-        assert _run(tmp_path).trained == trained
 
 
 def test_mlflow_shows_a_run_that_broke_as_failed_and_goes_on_with_the_next(
