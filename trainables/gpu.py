@@ -41,8 +41,8 @@ def without_cuda() -> str:
     if torch.backends.cuda.is_built():
         return ""
     return (
-        f"torch {torch.__version__} is built without CUDA; install a build with CUDA, or leave out "
-        "resources.gpus to train on the CPU"
+        f"torch {torch.__version__} is built without CUDA; install a build with CUDA, or train on "
+        "the CPU with --set resources.gpus=0"
     )
 
 

@@ -232,7 +232,9 @@ class Sweep(Part):
             if len(set(names)) < len(names):
                 raise ValueError("two stages have one name")
         if self.limits.gpu_hours is not None and not self.resources.gpus:
-            raise ValueError("limits.gpu_hours counts GPUs, and resources.gpus is 0")
+            raise ValueError(
+                "limits.gpu_hours counts GPUs, and resources.gpus is 0; --set limits.gpu_hours=null lifts it"
+            )
         if any(is_part(path) for changes in self.scales.values() for path in changes):
             raise ValueError(f"scales are recorded, and {KEY} must not be; set it for the whole sweep")
         return self

@@ -35,7 +35,9 @@ def too_much(resources: Resources, nodes: Sequence[Mapping[str, float]]) -> str:
     """The message if no node has the resources of one trial."""
     wanted = f"{resources.cpus:g} CPUs" + (f" and {resources.most_gpus:g} GPUs" if resources.gpus else "")
     there = "; ".join(sorted({f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in nodes}))
-    return f"a trial needs {wanted}, and no node has them (nodes have: {there}); lower `resources`"
+    without = bool(resources.gpus) and not any(node.get("GPU", 0) for node in nodes)
+    advice = "--set resources.gpus=0 trains on CPUs" if without else "lower `resources`"
+    return f"a trial needs {wanted}, and no node has them (nodes have: {there}); {advice}"
 
 
 def gpu_problem(resources: Resources) -> str:

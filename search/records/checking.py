@@ -197,7 +197,7 @@ def _tensors(store: Store, name: str) -> Iterator[Finding]:
     """Models and checkpoints that are damaged."""
     folder = store.folder(name)
     files = [
-        (kind, path) for kind in ("models", "checkpoints") for path in sorted(folder.glob(f"{kind}/*.pt"))
+        (kind, path) for kind in ("models", "checkpoints") for path in sorted(folder.glob(f"{kind}/[!.]*.pt"))
     ]
     if not files:
         return

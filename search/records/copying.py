@@ -71,7 +71,7 @@ def _tensors(folder: Path) -> list[Path]:
     """The models and checkpoints of a sweep, on this node or at its address."""
     mirror = mirror_of(folder)
     if mirror is None:
-        return [path for kind in _TENSORS for path in sorted((folder / kind).glob("*.pt"))]
+        return [path for kind in _TENSORS for path in sorted((folder / kind).glob("[!.]*.pt"))]
     prefix = mirror.name_of(folder)
     found = [each for kind in _TENSORS for each in mirror.bucket.under(f"{prefix}/{kind}/")]
     return [mirror.root / each.name for each in found]

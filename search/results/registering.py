@@ -53,8 +53,10 @@ def register(store: Store, name: str, data: Path, tracking_uri: str, model: str)
     ids, uri = shown_of(store, name, tracking_uri).ids, tracking_uri or store.tracking_uri
     lines = []
     for alias, record in found:
-        run = ids.get(record.key)
-        if run is None or not store.model(name, record).exists():
+        run, file = ids.get(record.key), store.model(name, record)
+        if not file.exists():
+            raise UsageError(f"the model of {record.name} is not here; copy {file} from where it was trained")
+        if run is None:
             raise UsageError(
                 f"MLflow at {without_credentials(uri)} does not show {record.name} with its model; "
                 f"`dropattack run {name}` adds it"

@@ -57,7 +57,7 @@ def test_the_smallest_share_that_is_named_works_and_leaves_room(total: int) -> N
 
 
 @pytest.mark.parametrize(
-    ("built", "message"), [(False, "is built without CUDA.*leave out resources.gpus"), (True, "nvidia-smi")]
+    ("built", "message"), [(False, "is built without CUDA.*--set resources.gpus=0"), (True, "nvidia-smi")]
 )
 def test_who_has_no_gpu_is_told_why(monkeypatch: pytest.MonkeyPatch, built: bool, message: str) -> None:
     monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: built)

@@ -8,6 +8,7 @@ import pytest
 
 from dropattack import UsageError
 from search.engine.plan import plan_sweep
+from search.records.checking import check_sweep
 from search.records.journal import Journal
 from search.records.reading import read_records
 from search.records.store import Store
@@ -89,3 +90,13 @@ def test_a_folder_in_its_place_is_named_too(store: Store, tmp_path: Path) -> Non
 def test_a_sweep_that_is_whole_is_not_left_out(store: Store, tmp_path: Path) -> None:
     remarks = plan_sweep(sweep(name="other", stages=STAGES, seeds=[0]), store, tmp_path).remarks
     assert not any("left out" in remark for remark in remarks)
+
+
+def test_what_a_mac_adds_to_an_archive_is_no_damaged_model(store: Store, tmp_path: Path) -> None:
+    """Beside each file a hidden one, ``._KEY.pt``; a model with such a content is damaged."""
+    models = store.folder("small") / "models"
+    models.mkdir(exist_ok=True)
+    (models / "._3b01d8f2aa64c7e9.pt").write_bytes(b"Mac OS X")
+    assert not [found for found in check_sweep(store, "small") if "3b01d8f2aa64c7e9" in str(found)]
+    (models / "3b01d8f2aa64c7e9.pt").write_bytes(b"Mac OS X")
+    assert [found for found in check_sweep(store, "small") if "3b01d8f2aa64c7e9" in str(found)]

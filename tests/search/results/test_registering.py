@@ -56,3 +56,7 @@ def test_a_sweep_without_a_winner_or_that_mlflow_does_not_show_is_refused(tmp_pa
     trained.run(definition, store)
     with pytest.raises(UsageError, match=r"does not show standard seed=. with its model; `dropattack run"):
         register(store, definition.name, tmp_path, "", "digits")
+    for model in store.folder(definition.name).glob("models/*.pt"):
+        model.unlink()
+    with pytest.raises(UsageError, match=r"the model of standard seed=. is not here; copy .*\.pt from where"):
+        register(store, definition.name, tmp_path, "", "digits")
