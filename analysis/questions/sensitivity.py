@@ -72,9 +72,8 @@ def epsilon_p_cells(records: Records, metric: Metric) -> pd.DataFrame:
         counts = counts.merge(own, on=["panel", *AXES])
     cells = _complete_grids(counts, stages.isin(records.grids))
     for column in records.drawn:
-        cells["grid"] &= ~(cells[column].isna() & cells["trials"].notna()).groupby(cells["panel"]).transform(
-            "any"
-        )
+        several = cells[column].isna() & cells["trials"].notna()
+        cells["grid"] &= ~several.groupby(cells["panel"]).transform("any")
     cells = cells.merge(table.drop(columns="trials"), on=["panel", *AXES], how="left")
     cells[["n", "gain_n", "failed", "pruned"]] = (
         cells[["n", "gain_n", "failed", "pruned"]].fillna(0).astype(int)

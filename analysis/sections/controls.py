@@ -41,10 +41,10 @@ def section(records: Records) -> Section | None:
     table = compare_methods(scored)
     parts: list[Figure | Table] = []
     several = _has_several_settings(table)
-    known = table["gain"].notna() | table["over"].notna()
-    told = _compared(table) if several and (records.drawn or not known.any()) else table
+    told = _compared(table) if several else table
     if told.empty:
         return Section("works", "Methods and controls", _finding(table, metric), [])
+    told = told if records.drawn else table
     for setting, group in table.groupby("setting", sort=True):
         shown = group[~group["is_baseline"]]
         if len(shown) > 1 and several and shown["gain"].notna().any():

@@ -9,6 +9,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from search.cli import app
+from search.execution import preflight, tuning
+from tests.search.simulation import simulated
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +33,11 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Re
     """The command line in this process, called in a folder that is the test's own."""
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: CliRunner().invoke(app, arguments, catch_exceptions=False)
+
+
+@pytest.fixture
+def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of sweeps start no Ray, and a made-up trainer trains."""
+    monkeypatch.setattr(tuning, "connect", lambda verbose: None)
+    monkeypatch.setattr(preflight, "check_cluster", lambda *_: None)
+    monkeypatch.setattr(tuning, "run", simulated)

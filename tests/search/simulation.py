@@ -108,3 +108,8 @@ def table(records: Any) -> list[tuple[Any, ...]]:
         (r.stage, r.key, r.state.value, r.reused_from, tuple(m["valid_accuracy"] for m in r.epochs))
         for r in records
     )
+
+
+def simulated(engine: Engine, *_: object) -> None:
+    """Runs a sweep without Ray, in the place of `search.execution.tuning.run`."""
+    Driver(engine).run()

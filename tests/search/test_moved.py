@@ -7,15 +7,12 @@ import pytest
 
 import search.session
 from search.engine.engine import Engine
-from search.execution import preflight, tuning
-from tests.search.test_service import FakeProjection, _run, simulated
+from search.execution import tuning
+from tests.search.test_service import FakeProjection, _run
 
 
 @pytest.fixture(autouse=True)
-def _without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "connect", lambda verbose: None)
-    monkeypatch.setattr(preflight, "check_cluster", lambda *_: None)
-    monkeypatch.setattr(tuning, "run", simulated)
+def _without_mlflow(without_ray: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search.session, "Projection", FakeProjection)
 
 

@@ -15,7 +15,7 @@ import search.notification
 import search.session
 from dropattack import UsageError
 from search.definition.sweepfile import load_sweep, parse_sweep
-from search.execution import preflight, tuning
+from search.execution import tuning
 from search.execution.errors import RunError
 from search.notification import End, message_of, post
 from search.records.provenance import command_line
@@ -25,8 +25,8 @@ from search.results.outcome import Outcome
 from search.service import run_sweep
 from search.submission.jobs import run_command
 from tests.search.records.nodes import Nodes
-from tests.search.simulation import sweep
-from tests.search.test_service import GRID, TRIALS, FakeProjection, half_way, raising, simulated
+from tests.search.simulation import simulated, sweep
+from tests.search.test_service import GRID, TRIALS, FakeProjection, half_way, raising
 
 SECRET = "T0K3N"
 
@@ -85,10 +85,7 @@ def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
 
 
 @pytest.fixture(autouse=True)
-def _simulated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "connect", lambda verbose: None)
-    monkeypatch.setattr(preflight, "check_cluster", lambda *_: None)
-    monkeypatch.setattr(tuning, "run", simulated)
+def _without_mlflow(without_ray: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search.session, "Projection", FakeProjection)
 
 

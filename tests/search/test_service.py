@@ -15,14 +15,14 @@ import search.session
 from dropattack import UsageError
 from search.definition.sweep import Sweep
 from search.engine.engine import Engine
-from search.execution import preflight, tuning
+from search.execution import tuning
 from search.execution.errors import RunError
 from search.records.record import Record, State
 from search.records.store import Store
 from search.results.outcome import Outcome, StoreError
 from search.service import run_sweep
 from search.tracking.shown import ShownRuns
-from tests.search.simulation import Driver, KilledError, sweep
+from tests.search.simulation import Driver, KilledError, simulated, sweep
 from trainables.data.cache import CacheError
 
 GRID = {"training": {"epochs": 2}, "stages": [{"name": "grid", "methods": {"standard": {}, "fgm": {}}}]}
@@ -63,11 +63,6 @@ class FakeProjection:
         return ""
 
 
-def simulated(engine: Engine, *_: object) -> None:
-    """Runs a sweep without Ray."""
-    Driver(engine).run()
-
-
 def raising(error: BaseException) -> Callable[..., None]:
     """A function that raises an error."""
 
@@ -95,11 +90,7 @@ def usage_error(cause: Exception | None) -> UsageError:
     return error
 
 
-@pytest.fixture(autouse=True)
-def _without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "connect", lambda verbose: None)
-    monkeypatch.setattr(preflight, "check_cluster", lambda *_: None)
-    monkeypatch.setattr(tuning, "run", simulated)
+pytestmark = pytest.mark.usefixtures("without_ray")
 
 
 @pytest.fixture

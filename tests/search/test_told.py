@@ -12,11 +12,10 @@ from rich.console import Console
 
 from search.console.presentation import show_outcome
 from search.engine.plan import plan_sweep
-from search.execution import preflight, tuning
 from search.records.store import Store
 from search.results.outcome import Outcome
 from search.service import run_sweep
-from tests.search.simulation import Driver, sweep
+from tests.search.simulation import sweep
 
 Command = Callable[..., Result]
 SEARCH = {
@@ -27,11 +26,7 @@ SEARCH = {
 CONFIRM = {"name": "confirm", "search": {"kind": "confirm", "top": 9, "seeds": [7]}}
 
 
-@pytest.fixture(autouse=True)
-def _without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "connect", lambda verbose: None)
-    monkeypatch.setattr(preflight, "check_cluster", lambda *_: None)
-    monkeypatch.setattr(tuning, "run", lambda engine, *_: Driver(engine).run())
+pytestmark = pytest.mark.usefixtures("without_ray")
 
 
 def _run(folder: Path, **changes: Any) -> tuple[Outcome, str]:

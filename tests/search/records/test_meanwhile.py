@@ -10,7 +10,7 @@ from rich.console import Console
 
 import search.session
 from search.definition.sweep import Sweep
-from search.execution import preflight, tuning
+from search.execution import tuning
 from search.records.journal import exclusive
 from search.records.meanwhile import Meanwhile
 from search.records.record import State
@@ -134,11 +134,10 @@ def test_a_journal_of_another_sweep_that_cannot_be_read_stops_nothing(tmp_path: 
     assert len(two.ledger) == 4 * EPOCHS
 
 
+@pytest.mark.usefixtures("without_ray")
 def test_a_run_warns_of_what_was_trained_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second sweep runs in the middle of the first one's first trial."""
     store = Store(tmp_path / "runs")
-    monkeypatch.setattr(tuning, "connect", lambda verbose: None)
-    monkeypatch.setattr(preflight, "check_cluster", lambda *_: None)
     monkeypatch.setattr(search.session, "Projection", FakeProjection)
     monkeypatch.setattr(search.session, "write_report", lambda *_: tmp_path / "report.html")
     warnings = []

@@ -7,17 +7,17 @@ import pytest
 from rich.console import Console
 
 import search.session
-from search.execution import preflight, tuning
 from search.notification import End
 from search.records.record import Record
 from search.records.store import Store
 from search.results.outcome import StoreError
 from search.service import run_sweep
 from tests.search.simulation import sweep
-from tests.search.test_service import GRID, FakeProjection, simulated
+from tests.search.test_service import GRID, FakeProjection
 from trainables.remote.bucket import RemoteError
 
 
+@pytest.mark.usefixtures("without_ray")
 @pytest.mark.parametrize(
     ("method", "call"),
     [
@@ -48,9 +48,6 @@ def test_it_is_told_and_is_one_line_that_says_what_to_do(
 
     store = Store(tmp_path / "runs")
     monkeypatch.setattr(End, "tell", tell)
-    monkeypatch.setattr(tuning, "connect", lambda verbose: None)
-    monkeypatch.setattr(preflight, "check_cluster", lambda *_: None)
-    monkeypatch.setattr(tuning, "run", simulated)
     monkeypatch.setattr(search.session, "Projection", FakeProjection)
     monkeypatch.setattr(search.session, "write_report", lambda *_: tmp_path / "report.html")
     monkeypatch.setattr(store, method, goes_away)
