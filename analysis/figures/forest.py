@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.style import INK, MUTED, PAPER, SERIES, canvas, hit_area, light_grid, literal
+from analysis.figures.style import INK, MUTED, PAPER, RULE, SERIES, canvas, hit_area, light_grid, literal
 from analysis.records import Metric
 
 
@@ -34,15 +34,29 @@ class ForestRow:
     marked: bool
 
 
-def gains_forest(rows: Sequence[ForestRow], metric: Metric) -> Figure:
+def gains_forest(rows: Sequence[ForestRow], metric: Metric, margin: float = 0) -> Figure:
     """Gains over plain training in the order of the rows, the first on top; the recommended one is filled.
 
     Args:
         rows: What was compared.
         metric: What gains are of.
+        margin: Differences up to this do not matter, and a band shows them; 0 or NaN for no band.
     """
-    figure, axes = canvas(4.2, 0.9 + 0.46 * max(len(rows), 2))
+    figure, axes = canvas(4.2, forest_height(len(rows)))
+    draw_forest(axes, rows, metric, margin)
+    return figure
+
+
+def forest_height(count: int) -> float:
+    """Inches for so many rows."""
+    return 0.9 + 0.46 * max(count, 2)
+
+
+def draw_forest(axes: Axes, rows: Sequence[ForestRow], metric: Metric, margin: float) -> None:
+    """Draws what `gains_forest` shows on the axes of one panel."""
     scale = metric.scale
+    if margin > 0:
+        axes.axvspan(-margin * scale, margin * scale, color=RULE, alpha=0.45, lw=0)
     for y, row in enumerate(rows):
         color = SERIES[0] if row.marked else MUTED
         if not np.isnan(row.low):
@@ -54,7 +68,6 @@ def gains_forest(rows: Sequence[ForestRow], metric: Metric) -> Figure:
         hit_area(axes, row.gain * scale, y, y)
         named_row(axes, y, f"{row.label}   {row.told}", bold=row.marked)
     gain_axis(axes, len(rows), metric.gain_label)
-    return figure
 
 
 def named_row(axes: Axes, y: int, text: str, *, bold: bool) -> None:

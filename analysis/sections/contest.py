@@ -1,6 +1,5 @@
 """Which arm is best at as many passes, and what of it makes it so?"""
 
-from collections.abc import Sequence
 from functools import partial
 
 import pandas as pd
@@ -112,33 +111,43 @@ def _controls(met: Met) -> Table:
     )
 
 
-def _forest(records: Records, met: Met) -> Figure:
+def forest_rows(met: Met) -> list[ForestRow]:
+    """The contender's gain over each arm and over each control that ran; the planned one is marked."""
+    return [_forest_row(met, entrant, effect) for entrant, effect in _shown(met)]
+
+
+def _shown(met: Met) -> list[tuple[Entrant, Effect]]:
     effects = {**met.over, **met.over_controls}
-    shown: Sequence[tuple[Entrant, Effect]] = [
+    return [
         (e, effects[e.arm]) for e in (*met.entrants, *met.controls) if e.arm in effects and effects[e.arm].n
     ]
-    forest = [
-        ForestRow(
-            f"over {entrant.arm}",
-            effect.gain,
-            effect.low,
-            effect.high,
-            effect.values,
-            with_interval(effect.gain, effect.low, effect.high, met.metric, signed=True),
-            entrant is met.rival,
-        )
-        for entrant, effect in shown
-    ]
+
+
+def _forest_row(met: Met, entrant: Entrant, effect: Effect) -> ForestRow:
+    return ForestRow(
+        f"over {entrant.arm}",
+        effect.gain,
+        effect.low,
+        effect.high,
+        effect.values,
+        with_interval(effect.gain, effect.low, effect.high, met.metric, signed=True),
+        entrant is met.rival,
+    )
+
+
+def _forest(records: Records, met: Met) -> Figure:
+    rows = forest_rows(met)
     return Figure(
         f"contest-{met.workload}",
         f"{met.workload}: differences of {met.contender.arm} to the others",
-        "Mean differences over fresh seeds with 95 % paired t intervals. A filled mark is the planned one.",
+        "Mean differences over fresh seeds with 95 % paired t intervals. A filled mark is the planned one."
+        + " Differences within the band do not matter." * (met.scale.margin > 0),
         "",
-        f"Differences in {met.metric.name}: {', '.join(f'{row.label} {row.told}' for row in forest)}.",
-        partial(gains_forest, forest, met.metric),
+        f"Differences in {met.metric.name}: {', '.join(f'{row.label} {row.told}' for row in rows)}.",
+        partial(gains_forest, rows, met.metric, met.scale.margin),
         [
             Mark(f"{row.label}: {row.told}, {seeds_text(effect.n)}", _trials(records, entrant))
-            for row, (entrant, effect) in zip(forest, shown, strict=True)
+            for row, (entrant, effect) in zip(rows, _shown(met), strict=True)
         ],
     )
 

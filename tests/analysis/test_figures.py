@@ -9,6 +9,7 @@ import pytest
 from matplotlib.collections import LineCollection, PathCollection
 
 from analysis.figures.curves import marginals
+from analysis.figures.forest import ForestRow, gains_forest
 from analysis.figures.heatmap import epsilon_p_map
 from analysis.figures.surrogate import surrogate_map
 from analysis.questions import sensitivity, surrogate
@@ -156,3 +157,12 @@ def _points(name: str) -> pd.DataFrame:
         "high": [0.9, 1.0, 0.9],
     }
     return pd.DataFrame(found).assign(name=name, sampled=True)
+
+
+@pytest.mark.parametrize(("margin", "bands"), [(0, []), (np.nan, []), (0.003, [(-0.3, 0.6)])])
+def test_a_band_shows_which_differences_do_not_matter(
+    margin: float, bands: list[tuple[float, float]]
+) -> None:
+    row = ForestRow("over sam", 0.01, 0.005, 0.015, (), "+1.00", marked=True)
+    (axes,) = gains_forest([row], METRIC, margin).axes
+    assert [(band.get_x(), band.get_width()) for band in axes.patches] == [pytest.approx(b) for b in bands]
