@@ -4,7 +4,7 @@
 
 A panel for each dataset has the gains of its DropAttack arm over each other arm and over each control, on
 fresh seeds. The filled mark is the planned contrast; the thin line under it is the interval over seeds and
-examples. Differences within the band do not matter.
+examples. Differences between the dashed lines do not matter.
 """
 
 import argparse

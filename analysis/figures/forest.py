@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.style import INK, MUTED, PAPER, RULE, SERIES, canvas, hit_area, light_grid, literal
+from analysis.figures.style import INK, MUTED, PAPER, SERIES, canvas, hit_area, light_grid, literal
 from analysis.records import Metric
 
 
@@ -40,7 +40,7 @@ def gains_forest(rows: Sequence[ForestRow], metric: Metric, margin: float = 0) -
     Args:
         rows: What was compared.
         metric: What gains are of.
-        margin: Differences up to this do not matter, and a band shows them; 0 or NaN for no band.
+        margin: Differences up to this do not matter, and dashed lines are their ends; 0 or NaN for none.
     """
     figure, axes = canvas(4.2, forest_height(len(rows)))
     draw_forest(axes, rows, metric, margin)
@@ -56,7 +56,8 @@ def draw_forest(axes: Axes, rows: Sequence[ForestRow], metric: Metric, margin: f
     """Draws what `gains_forest` shows on the axes of one panel."""
     scale = metric.scale
     if margin > 0:
-        axes.axvspan(-margin * scale, margin * scale, color=RULE, alpha=0.45, lw=0)
+        for end in (-margin * scale, margin * scale):
+            axes.axvline(end, color=MUTED, lw=1, ls=(0, (4, 3)))
     for y, row in enumerate(rows):
         color = SERIES[0] if row.marked else MUTED
         if not np.isnan(row.low):

@@ -141,7 +141,7 @@ def _forest(records: Records, met: Met) -> Figure:
         f"contest-{met.workload}",
         f"{met.workload}: differences of {met.contender.arm} to the others",
         "Mean differences over fresh seeds with 95 % paired t intervals. A filled mark is the planned one."
-        + " Differences within the band do not matter." * (met.scale.margin > 0),
+        + " Differences between the dashed lines do not matter." * (met.scale.margin > 0),
         "",
         f"Differences in {met.metric.name}: {', '.join(f'{row.label} {row.told}' for row in rows)}.",
         partial(gains_forest, rows, met.metric, met.scale.margin),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.export import write_trials
+from analysis.export import from_parquet, write_trials
 from analysis.questions.answers import Effect, Outcome
 from analysis.questions.contest import Met, contests
 from benchmarks.evidence import Reached, main, reached, ruled
@@ -69,6 +69,7 @@ def test_models_that_no_attack_reached_are_counted() -> None:
         assert "have 1.2 % of the norm of what they attack." in reached(planted, met).told
 
 
+ROOT = Path(__file__).parents[2]
 CONTROL = Effect(12, 0.01, 0.005, 0.015, 0.004, 0.001)
 
 
@@ -125,3 +126,20 @@ def test_what_is_no_contest_is_one_line(tmp_path: Path, capsys: pytest.CaptureFi
         main([str(tmp_path / "none.parquet")])
     assert ended.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_every_number_of_the_page_is_what_the_records_give(capsys: pytest.CaptureFixture[str]) -> None:
+    main([str(file) for file in sorted(ROOT.glob("docs/evidence/*.parquet"))])
+    written = (ROOT / "docs/results.md").read_text(encoding="utf-8").splitlines()
+    printed = [line for line in capsys.readouterr().out.splitlines() if line and not line.startswith("## ")]
+    assert [line for line in printed if line not in written] == []
+    assert sum(line.startswith("| `") for line in printed) >= 13
+
+
+def test_no_seed_of_the_published_records_tuned_and_confirmed() -> None:
+    for file in sorted(ROOT.glob("docs/evidence/*.parquet")):
+        trials = from_parquet(file).trials
+        fresh = trials["stage"] == "confirm"
+        assert not set(trials["seed"][fresh]) & set(trials["seed"][~fresh])
+        assert trials["test_accuracy"][fresh].notna().all()
+        assert trials["test_accuracy"][~fresh].isna().all()

@@ -34,8 +34,7 @@ def test_a_panel_draws_every_gain_and_the_interval_over_examples_beside_the_plan
             line.get_xdata() for line in axes.lines if line.get_marker() == "o" and line.get_alpha() is None
         ]
         assert np.concatenate(points) == pytest.approx(100 * np.asarray(expected))
-        (band,) = axes.patches
-        assert (band.get_x(), band.get_width()) == (pytest.approx(-0.3), pytest.approx(0.6))
+        assert [line.get_xdata()[0] for line in axes.lines if line.is_dashed()] == pytest.approx([-0.3, 0.3])
     added = len(panel.lines) - len(without.lines)
     assert added == 1
     (line,) = [line for line in panel.lines if list(line.get_xdata()) == pytest.approx([0.4, 1.9])]
