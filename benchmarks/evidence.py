@@ -156,8 +156,8 @@ def told(several: Sequence[Met], attacks: Sequence[Reached]) -> str:
     """All tables, as Markdown, with each dataset's verdict by the rules of the protocol."""
     several = corrected(several)
     lines = [
-        "| dataset | DropAttack | the best other | difference (points) | over seeds and examples "
-        "| p (Holm) | p of no difference that matters (Holm) | n | outcome |",
+        "| dataset | outcome | DropAttack | the best other | difference (points) | over seeds and examples "
+        "| p (Holm) | equivalence: p (Holm) | n |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [_contrast(met) for met in several]
@@ -173,6 +173,7 @@ def _contrast(met: Met) -> str:
     low, high = (number(end * metric.scale, signed=True) for end in found.crossed)
     cells = [
         met.workload,
+        found.outcome.value,
         f"`{met.contender.arm}`",
         f"`{met.rival.arm}`",
         _gain(found.effect, met),
@@ -180,7 +181,6 @@ def _contrast(met: Met) -> str:
         p_value(found.effect.p),
         p_value(found.equivalence),
         str(found.effect.n),
-        found.outcome.value,
     ]
     return _row(cells)
 

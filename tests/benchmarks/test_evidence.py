@@ -31,8 +31,8 @@ def test_contrasts_of_several_sweeps_are_corrected_together(
     main(files)
     text = capsys.readouterr().out
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| w | ")]
-    assert [row[1:3] for row in rows] == [["`layers`", "`sam`"]] * 2
-    for column, values in ((5, p), (6, alike)):
+    assert [row[2:4] for row in rows] == [["`layers`", "`sam`"]] * 2
+    for column, values in ((6, p), (7, alike)):
         first, second = sorted(values)
         corrected = [min(4 * first, 1), min(max(4 * first, 3 * second), 1)]
         assert sorted(float(row[column]) for row in rows) == pytest.approx(corrected, abs=6e-4)
@@ -49,7 +49,7 @@ def test_a_contrast_without_all_of_its_fresh_seeds_is_undecided(
         write_trials(replace(records, trials=kept), tmp_path, "parquet")
         main([str(tmp_path / "trials.parquet")])
         (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| w | ")]
-        assert row.endswith(f"| {outcome} |")
+        assert row.startswith(f"| w | {outcome} |")
         assert ("| 1.000 | 1.000 |" in row) == (outcome == "undecided")
 
 
