@@ -22,7 +22,7 @@ from analysis.questions.answers import Effect, Outcome
 from analysis.questions.contest import Met, contests, judged
 from analysis.questions.entrants import Entrant
 from analysis.records import Records
-from analysis.statistics import ALPHA, holm
+from analysis.statistics import holm
 from dropattack import UsageError
 from dropattack.settings import EPS_ZERO
 
@@ -106,12 +106,9 @@ def ruled(met: Met, attack: Reached) -> str:
         return "Undecided."
     sentences = [f"{found.outcome.value.capitalize()}, {_where(met)}."]
     if found.outcome is Outcome.HELPS:
-        control = met.over_controls.get(EPS_ZERO)
-        whole = control is not None and control.n >= met.seeds
-        credited = control is not None and whole and control.gain > 0 and control.p < ALPHA
-        owner = "The gain is the attack's" if credited else "The gain is not credited to the attack"
+        owner = "The gain is the attack's" if met.credited else "The gain is not credited to the attack"
         why = f"its control `{EPS_ZERO}` lacks fresh seeds"
-        if control is not None and whole:
+        if (control := met.over_untouched) is not None:
             gain, p = _gain(control, met), p_value(control.p)
             why = f"it has {gain} points over its control `{EPS_ZERO}` (p-value {p})"
         sentences.append(f"{owner}: {why}.")

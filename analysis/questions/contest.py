@@ -13,6 +13,7 @@ from analysis.questions.entrants import Entrant, Lineup, lineups
 from analysis.records import Metric, Records
 from analysis.scoring import FRESH
 from analysis.statistics import ALPHA, equivalence_p, estimate, holm, seeds_needed
+from dropattack.settings import EPS_ZERO
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,18 @@ class Met:
     controls: Sequence[Entrant]
     over_controls: Mapping[str, Effect]
     seeds: int
+
+    @property
+    def over_untouched(self) -> Effect | None:
+        """The contender's gain over its own training without a perturbation; nothing before that is over."""
+        found = self.over_controls.get(EPS_ZERO)
+        return found if found is not None and found.n >= self.seeds else None
+
+    @property
+    def credited(self) -> bool:
+        """Whether the attack is shown to add to the contender's results: without it they are worse."""
+        found = self.over_untouched
+        return found is not None and found.gain > 0 and found.p < ALPHA
 
 
 def contests(records: Records) -> dict[str, Met]:
@@ -122,9 +135,14 @@ def _contrast(records: Records, met: Met, p: float) -> Contrast:
     outcome = judged(effect, equivalence, margin)
     needed = math.nan
     if outcome is Outcome.UNDECIDED:
-        larger = float(np.nanmax([abs(effect.gain), margin]))
-        needed = max(seeds_needed(larger, effect.sd), effect.n + 1.0)
+        needed = seeds_to_decide(effect, margin)
     return Contrast(effect, outcome, equivalence, _crossed(records, met), needed)
+
+
+def seeds_to_decide(effect: Effect, margin: float) -> float:
+    """Seeds that would show a difference, were it as observed or else as large as what matters."""
+    larger = float(np.nanmax([abs(effect.gain), margin]))
+    return max(seeds_needed(larger, effect.sd), effect.n + 1.0)
 
 
 def judged(effect: Effect, equivalence: float, margin: float) -> Outcome:

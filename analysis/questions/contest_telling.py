@@ -34,7 +34,9 @@ def _contrast(met: Met) -> str:
         return f"Not tested: {ours} and {theirs} share no fresh seed yet."
     gain = gain_text(found.effect, met.metric)
     margin = _amount(met.scale.margin, met.metric)
-    tests = f"p = {p_value(found.effect.p)}; equivalence within ±{margin}: p = {p_value(found.equivalence)}"
+    tests = f"p = {p_value(found.effect.p)}"
+    if found.outcome in (Outcome.ALIKE, Outcome.UNDECIDED):
+        tests += f"; equivalence within ±{margin}: p = {p_value(found.equivalence)}"
     tests = tests.replace("= <", "<")
     crossed = ""
     if not math.isnan(found.crossed[0]):
@@ -42,7 +44,7 @@ def _contrast(met: Met) -> str:
         crossed = f" Over seeds and test examples: [{', '.join(ends)}]."
     difference = f"{ours} − {theirs} = {gain}; {tests}."
     opening = {
-        Outcome.HELPS: f"It helps{_cost(met)}:",
+        Outcome.HELPS: f"It helps{_cost(met)}{_whose(met)}:",
         Outcome.HARMS: f"It harms{_cost(met)}:",
         Outcome.ALIKE: f"There is no difference that matters{_cost(met)}:",
         Outcome.UNDECIDED: f"Undecided{_cost(met)}:",
@@ -51,7 +53,17 @@ def _contrast(met: Met) -> str:
         better = "better" if found.effect.gain > 0 else "worse"
         opening = f"It is {better}{_cost(met)}; whether by more than {margin} is undecided:"
     early = f"So far, on {found.effect.n} of {met.seeds} fresh seeds: " * (found.effect.n < met.seeds)
-    return f"{early}{opening[0].lower() if early else opening[0]}{opening[1:]} {difference}{crossed}"
+    opening = f"{opening[0].lower()}{opening[1:]}" if early else opening
+    return f"{early}{opening} {difference}{crossed}"
+
+
+def _whose(met: Met) -> str:
+    """Whether the attack has a part in a gain; nothing where no control without it has all fresh seeds."""
+    if met.over_untouched is None:
+        return ""
+    if met.credited:
+        return ", and the attack has a part in it"
+    return ", but the attack is not shown to have a part in it"
 
 
 def _cost(met: Met) -> str:
@@ -71,21 +83,28 @@ def _named(entrant: Entrant) -> str:
 
 
 def _others(met: Met) -> str:
+    """Which arm has the highest mean, and how the contender compares with those that it did not meet."""
+    best = max((e for e in met.entrants if e.n), key=lambda e: e.mean * met.metric.sign)
+    which = "highest" if met.metric.larger_is_better else "lowest"
+    text = f"All arms: {best.arm} has the {which} mean on fresh seeds, {_level(best, met.metric)}."
     beaten, beating, alike = (_split(met, sign) for sign in (1, -1, 0))
-    parts = [f"{met.contender.arm} is better than {listed(beaten)}"] if beaten else []
+    parts = [f"better than {listed(beaten)}"] if beaten else []
     parts += [f"worse than {listed(beating)}"] if beating else []
     parts += [f"not shown to differ from {listed(alike)}"] if alike else []
-    if parts and not beaten:
-        parts[0] = f"{met.contender.arm} is {parts[0]}"
-    return (
-        f"All arms: {', '.join(parts)} (Holm's correction over {len(met.over)})."
-        if parts
-        else "All arms: none is scored."
-    )
+    if not parts:
+        return text
+    family = f"Holm's correction over {len(met.over)}"
+    return f"{text} Beside {met.rival.arm}, {met.contender.arm} is {', '.join(parts)} ({family})."
 
 
 def _split(met: Met, sign: int) -> list[str]:
-    return [arm for arm, effect in met.over.items() if effect.n and _direction(effect) == sign]
+    others = ((arm, effect) for arm, effect in met.over.items() if arm != met.rival.arm)
+    return [arm for arm, effect in others if effect.n and _direction(effect) == sign]
+
+
+def _level(entrant: Entrant, metric: Metric) -> str:
+    unit = " %" if metric.is_fraction else ""
+    return f"{number(entrant.mean * metric.scale, digits_of(metric))}{unit}"
 
 
 def _direction(effect: Effect) -> int:

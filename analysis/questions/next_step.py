@@ -11,9 +11,10 @@ import pandas as pd
 from analysis.notation import listed
 from analysis.questions.answers import FIRST_SEEDS, Answer, Outcome
 from analysis.questions.arms import Arm, Compared
-from analysis.records import BASELINE, RUNNING, Records
+from analysis.questions.contest import Met, seeds_to_decide
+from analysis.records import BASELINE, CONFIGURATION, RUNNING, Records
 from analysis.scoring import FLATTERED, FRESH, TIERS
-from dropattack.settings import EQUAL_PASSES
+from dropattack.settings import EPS_ZERO, EQUAL_PASSES
 
 _MOST_SEEDS = 100
 """Seeds beyond which no command is given: a difference that needs more is hardly worth its passes."""
@@ -66,28 +67,47 @@ def next_step(records: Records, compared: Compared, equal_cost: Answer, equal_ep
     return _more_seeds(stages, equal_cost.needed, on_fresh)
 
 
-def contest_step(records: Records, workload: str, found: int, needed: float) -> NextStep:
+def contest_step(records: Records, workload: str, met: Met | None) -> NextStep:
     """What to do next where arms meet.
 
     Args:
         records: What was recorded.
         workload: Its name.
-        found: Fresh seeds that both sides have.
-        needed: Seeds that would decide it; NaN where it is decided.
+        met: What the contest shows; nothing before both sides have a fresh seed.
     """
-    stages = _Stages(records, workload)
+    stages, found = _Stages(records, workload), 0 if met is None else met.contrast.effect.n
     asked = stages.seeds(on_fresh=True)
     if not found and stages.unfinished(records.trials):
         return NextStep("run the sweep to its end, since the two sides share no fresh seed yet", stages.run)
-    if not found:
+    if met is None or not found:
         again = "" if "--retry-failed" in stages.run else " --retry-failed"
         text = "see why the trials of one side failed; if the cause was outside of them, try them again"
         return NextStep(text, f"{stages.run}{again}")
     if found < len(asked):
         return NextStep(f"finish the confirmation, which has {found} of {len(asked)} seeds", stages.run)
-    if math.isnan(needed):
+    if not math.isnan(met.contrast.needed):
+        return _more_seeds(stages, met.contrast.needed, on_fresh=True)
+    if met.contrast.outcome is Outcome.HELPS and not met.credited:
+        return _whether_the_attack(records, stages, met)
+    return NextStep("nothing more is needed to answer this")
+
+
+def _whether_the_attack(records: Records, stages: "_Stages", met: Met) -> NextStep:
+    """How to see whether a gain is the attack's, where its method has a control that leaves it out."""
+    asked = list(_search(stages.confirm).get("controls") or ())
+    if met.over_untouched is not None:
+        needed = seeds_to_decide(met.over_untouched, met.scale.margin)
+        return _more_seeds(stages, needed, on_fresh=True, shown="show whether the attack is the reason")
+    if EPS_ZERO in asked:
+        has = met.over_controls[EPS_ZERO].n if EPS_ZERO in met.over_controls else 0
+        text = f"finish the confirmation, whose control {EPS_ZERO} has {has} of {met.seeds} seeds"
+        return NextStep(text, stages.run)
+    own = records.trials[records.trials[CONFIGURATION] == met.contender.identity]
+    if "control" not in own or own["control"].isna().all():
         return NextStep("nothing more is needed to answer this")
-    return _more_seeds(stages, needed, on_fresh=True)
+    path, controls = f"stages.{stages.confirm['name']}.search.controls", ", ".join([*asked, EPS_ZERO])
+    text = "see whether the attack is the reason, against the same training without a perturbation"
+    return NextStep(text, stages.command(path, f"[{controls}]"))
 
 
 class _Stages:
@@ -169,7 +189,7 @@ def _test_equal_cost(stages: _Stages, method: Arm) -> NextStep:
     return NextStep(f"{text}: give `{BASELINE}` the setting `{rounds}`")
 
 
-def _more_seeds(stages: _Stages, needed: float, on_fresh: bool) -> NextStep:
+def _more_seeds(stages: _Stages, needed: float, on_fresh: bool, shown: str = "decide it") -> NextStep:
     if math.isinf(needed):
         return NextStep("stop here: no number of seeds would show a difference this small")
     if needed > _MOST_SEEDS:
@@ -177,8 +197,15 @@ def _more_seeds(stages: _Stages, needed: float, on_fresh: bool) -> NextStep:
         return NextStep(text, seeds=int(needed))
     seeds = _filled_up(stages.seeds(on_fresh), int(needed))
     path = f"stages.{stages.confirm['name']}.search.seeds" if on_fresh else "seeds"
-    about = f"train {len(seeds)} seeds, which would probably decide it"
-    return NextStep(about, stages.command(path, str(seeds)), len(seeds))
+    about = f"train {len(seeds)} seeds, which would probably {shown}"
+    return NextStep(about, stages.command(path, _spelled(seeds)), len(seeds))
+
+
+def _spelled(seeds: Sequence[int]) -> str:
+    """Seeds as a sweep file has them: more than ten that follow one another as a range."""
+    low, high = seeds[0], seeds[0] + len(seeds) - 1
+    follow = len(seeds) > 10 and list(seeds) == [*range(low, high + 1)]
+    return f"{{low: {low}, high: {high}}}" if follow else str(list(seeds))
 
 
 def _filled_up(seeds: Sequence[int], count: int) -> list[int]:

@@ -129,9 +129,9 @@ def _with_contest(records: Records, verdict: Verdict, met: Met | None, before: A
     trials = records.trials.drop_duplicates(CONFIGURATION).set_index(CONFIGURATION)
     passes = {str(name): float(each) for name, each in trials["passes"].items()}
     if met is not None:
-        step = contest_step(records, met.workload, met.contrast.effect.n, met.contrast.needed)
+        step = contest_step(records, met.workload, met)
         return replace(verdict, contest=met, use=recommend_of_contest(met, passes), next=step)
-    step = contest_step(records, verdict.workload, 0, math.nan)
+    step = contest_step(records, verdict.workload, None)
     use = recommend_before(before, passes) if before is not None else None
     return replace(verdict, awaited=before, use=use, next=step)
 
@@ -220,6 +220,7 @@ def _plain_contest(met: Met) -> dict[str, Any]:
     found = met.contrast
     return {
         "contender": met.contender.arm,
+        "credited_to_attack": None if met.over_untouched is None else met.credited,
         "rival": met.rival.arm,
         "equivalence_p": _plain(found.equivalence),
         "over_seeds_and_examples": _plain(found.crossed),

@@ -21,7 +21,7 @@ def section(records: Records) -> Section | None:
         return None
     parts: list[Figure | Table] = []
     for met in found.values():
-        parts += [_forest(records, met), _arms(met)]
+        parts += [_arms(met)]
         parts += [_controls(met)] if met.controls else []
     ahead = [f"{met.workload}: {met.contender.arm} met {met.rival.arm}." for met in found.values()]
     notes = [
@@ -135,7 +135,8 @@ def _forest_row(met: Met, entrant: Entrant, effect: Effect) -> ForestRow:
     )
 
 
-def _forest(records: Records, met: Met) -> Figure:
+def forest(records: Records, met: Met) -> Figure:
+    """The contender's gain over each arm and control, for the first screen."""
     rows = forest_rows(met)
     return Figure(
         f"contest-{met.workload}",

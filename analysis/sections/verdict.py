@@ -8,6 +8,7 @@ from analysis.notation import seeds_text, with_interval
 from analysis.questions.arms import Arm
 from analysis.questions.verdict import Verdict, verdicts
 from analysis.records import CONFIGURATION, Metric, Records
+from analysis.sections.contest import forest
 
 
 def section(records: Records) -> Section | None:
@@ -24,9 +25,14 @@ def section(records: Records) -> Section | None:
 
 
 def _forest(records: Records, verdict: Verdict) -> Figure | None:
-    """Gains over plain training of all that was compared; nothing where nothing has a gain, or arms meet."""
+    """Gains over plain training of all that was compared, or of an arm over all others.
+
+    There is none where nothing has a gain, or arms have not met yet.
+    """
+    if verdict.contest is not None:
+        return forest(records, verdict.contest)
     arms = [arm for arm in verdict.arms if arm.is_baseline or arm.over_baseline.n]
-    if verdict.contest or verdict.awaited or len(arms) < 2 or not arms[0].is_baseline:
+    if verdict.awaited or len(arms) < 2 or not arms[0].is_baseline:
         return None
     rows = [forest_row(arm, verdict) for arm in arms]
     names = ", ".join(f"{row.label} {row.told}" for row in rows)

@@ -21,7 +21,7 @@ _MAPPINGS: Mapping[str, str] = {
 }
 """What a key takes, where that is more than a mapping."""
 _LISTS: Mapping[str, str] = {
-    "seeds": "a list of whole numbers, such as [0, 1]",
+    "seeds": "a list of whole numbers, such as [0, 1], or {low: 0, high: 9}",
     "stages": "a list, in which every stage begins with a dash and a space",
     "exclude": "a list of mappings, such as [{method: pgd, k: 3}]",
 }

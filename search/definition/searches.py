@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 
 from search.definition.part import Part
 from search.definition.samplers import Random, Sampler, Tpe
+from search.definition.seeds import Seeds
 from search.definition.space import Scalar
 
 
@@ -155,7 +156,7 @@ class Confirm(Part):
     Attributes:
         kind: Names this search.
         top: How many configurations to confirm.
-        seeds: Seeds that no stage before has used.
+        seeds: Seeds that no stage before has used; ``{low: 100, high: 109}`` is all from 100 to 109.
         controls: Control experiments beside each configuration, on the same seeds. ``equal-passes`` is plain
             training with as many passes, ``same-updates`` the same in as many updates; the others are
             DropAttack's. With ``arms``, they are of the arm that meets the others.
@@ -165,7 +166,7 @@ class Confirm(Part):
 
     kind: Literal["confirm"] = "confirm"
     top: int = Field(default=1, ge=1)
-    seeds: tuple[int, ...] = Field(min_length=1)
+    seeds: Seeds
     controls: tuple[Control, ...] = ()
     arms: tuple[str, ...] = ()
     margin: float | None = Field(default=None, gt=0)

@@ -10,6 +10,7 @@ from search.definition.durations import seconds_of
 from search.definition.notify import KEY, Notify, is_part
 from search.definition.part import Part
 from search.definition.searches import Grid, Sampling, Search
+from search.definition.seeds import Seeds
 from search.definition.select import Select
 from search.definition.space import Dimension, Space
 
@@ -182,7 +183,7 @@ class Sweep(Part):
         summary: What the sweep asks, in words; the report shows it.
         workloads: Bundled workloads by name, or ``module:function`` for your own; ``workload`` names one.
         seeds: A grid trains every combination with each seed; a search that samples trains with the first,
-            or with as many as its own ``seeds`` says.
+            or with as many as its own ``seeds`` says. ``{low: 0, high: 9}`` is all from 0 to 9.
         training: Settings of training for all stages.
         data: Settings of the dataset for all stages.
         model: Settings of the model for all stages.
@@ -198,7 +199,7 @@ class Sweep(Part):
     name: str
     summary: str = ""
     workloads: tuple[str, ...] = Field(min_length=1)
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    seeds: Seeds = (0,)
     training: Space = Field(default_factory=dict)
     data: Space = Field(default_factory=dict)
     model: Space = Field(default_factory=dict)

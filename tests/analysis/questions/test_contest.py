@@ -14,7 +14,7 @@ from analysis.questions.contest import Met, contests, judged
 from analysis.questions.recommendation import Why, recommend_of_contest
 from analysis.questions.verdict import verdicts
 from analysis.records import Records
-from analysis.report import sections, write_report
+from analysis.report import write_report
 from analysis.statistics import equivalence_p, estimate
 from dropattack import UsageError
 
@@ -252,21 +252,6 @@ def test_a_confirmation_that_is_not_over_says_what_is_missing() -> None:
     assert contrast.startswith("So far, on 4 of 12 fresh seeds: it helps at 30 passes against 60: ")
     before = records.trials[records.trials["stage"] != "confirm"]
     assert contests(Records(before, sweep=records.sweep)) == {}
-
-
-def test_it_is_the_answer_of_the_verdict_and_a_section_of_the_report() -> None:
-    records = contest_records(0.01, controls={"eps-zero": 0.01})
-    (verdict,) = verdicts(records)
-    lines = dict(verdict.headed_lines())
-    assert lines["Primary contrast"].startswith("It helps at 30 passes against 60: layers − sam = +")
-    assert "n = 12 fresh seeds" in lines["Primary contrast"]
-    assert "eps-zero" in lines["Mechanism"]
-    assert verdict.to_dict()["contest"]["outcome"] == "helps"
-    use = verdict.to_dict()["use"]
-    assert (use["family"], use["passes"], use["n"]) == ("layers", 1.0, FRESH)
-    assert use["why"] == "shown to be better than the best of the other side"
-    names = [section.name for section in sections(records)]
-    assert names[:2] == ["verdict", "contest"]
 
 
 def test_a_contest_is_recomputed_from_its_parquet_file(tmp_path: Path) -> None:

@@ -22,9 +22,17 @@ def test_what_next_tests_equal_cost_or_adds_the_seeds_that_would_decide() -> Non
     size = d.mean() / d.std(ddof=1)
     power = [stats.nct.sf(stats.t.ppf(0.975, n - 1), n - 1, size * n**0.5) for n in range(2, 99)]
     assert undecided.next.seeds == max(2 + int(np.argmax(np.array(power) >= 0.8)), 6)
-    assert undecided.next.command.startswith("dropattack run s --set 'seeds=[0, 1, 2, 3")
+    many = undecided.next.seeds
+    assert undecided.next.command == f"dropattack run s --set 'seeds={{low: 0, high: {many - 1}}}'"
+    apart = _next([frame.replace({"seed": {4: 9}}) for frame in wide], {"sweep": _seeded([0, 1, 2, 3, 9])})
+    listed = [0, 1, 2, 3, *range(9, many + 5)]
+    assert apart.command == f"dropattack run s --set 'seeds={listed}'"
     decided = verdict(*(way(name, around(0.9 + 9 * gain)) for name, gain in gains.items()))
     assert decided.next.command == ""
+
+
+def _seeded(seeds: list[int]) -> dict[str, Any]:
+    return {"name": "s", "seeds": seeds, "stages": [{"name": "grid", "search": "grid"}]}
 
 
 def test_what_was_typed_is_the_command_that_goes_on() -> None:
