@@ -19,7 +19,7 @@ import pandas as pd
 from analysis.export import from_parquet
 from analysis.notation import number, p_value, with_interval
 from analysis.questions.answers import Effect, Outcome
-from analysis.questions.contest import Met, contests, judged
+from analysis.questions.contest import Met, Part, contests, judged
 from analysis.questions.entrants import Entrant
 from analysis.records import Records
 from analysis.statistics import holm
@@ -106,11 +106,12 @@ def ruled(met: Met, attack: Reached) -> str:
         return "Undecided."
     sentences = [f"{found.outcome.value.capitalize()}, {_where(met)}."]
     if found.outcome is Outcome.HELPS:
-        owner = "The gain is the attack's" if met.credited else "The gain is not credited to the attack"
+        shown = met.part is Part.SHOWN
+        owner = "The attack has a part in it" if shown else "The gain is not credited to the attack"
         why = f"its control `{EPS_ZERO}` lacks fresh seeds"
         if (control := met.over_untouched) is not None:
             gain, p = _gain(control, met), p_value(control.p)
-            why = f"it has {gain} points over its control `{EPS_ZERO}` (p-value {p})"
+            why = f"the arm has {gain} points over its control `{EPS_ZERO}` (p-value {p})"
         sentences.append(f"{owner}: {why}.")
     if 2 * attack.plain > attack.models:
         sentences.append("Most of its models saw no attack: this is about plain training of that length.")

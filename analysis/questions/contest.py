@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from analysis.crossed import crossed_interval
 from analysis.questions.answers import NO_EFFECT, Effect, Outcome, Scale
 from analysis.questions.entrants import Entrant, Lineup, lineups
-from analysis.records import Metric, Records
+from analysis.records import CONFIGURATION, Metric, Records
 from analysis.scoring import FRESH
 from analysis.statistics import ALPHA, equivalence_p, estimate, holm, seeds_needed
 from dropattack.settings import EPS_ZERO
@@ -36,6 +37,16 @@ class Contrast:
     needed: float
 
 
+class Part(StrEnum):
+    """What part the attack has in what the contender reaches, by the control that trains without it."""
+
+    SHOWN = "the attack has a part in it"
+    HARMFUL = "without its attack it is better"
+    NONE = "its attack makes no difference that matters"
+    UNSHOWN = "the attack is not shown to have a part in it"
+    UNTESTED = "whether the attack has a part in it is not tested"
+
+
 @dataclass(frozen=True)
 class Met:
     """What a contest shows of one workload.
@@ -52,6 +63,7 @@ class Met:
         controls: Control experiments of the contender's configuration.
         over_controls: The contender's gain over each, by control; p after Holm's correction over them.
         seeds: Fresh seeds that the sweep asks for.
+        attacks: Whether the contender's method has controls of its own, `eps-zero` among them.
     """
 
     workload: str
@@ -65,18 +77,33 @@ class Met:
     controls: Sequence[Entrant]
     over_controls: Mapping[str, Effect]
     seeds: int
+    attacks: bool
 
     @property
     def over_untouched(self) -> Effect | None:
-        """The contender's gain over its own training without a perturbation; nothing before that is over."""
+        """The contender's gain over its control `eps-zero`; ``None`` until that has all fresh seeds.
+
+        The control keeps the learning rate that was tuned for the attack.
+        """
         found = self.over_controls.get(EPS_ZERO)
         return found if found is not None and found.n >= self.seeds else None
 
     @property
-    def credited(self) -> bool:
-        """Whether the attack is shown to add to the contender's results: without it they are worse."""
+    def part(self) -> Part:
+        """What part the attack has, by a test at 5 % after Holm's correction over all controls."""
         found = self.over_untouched
-        return found is not None and found.gain > 0 and found.p < ALPHA
+        if found is None:
+            return Part.UNTESTED
+        if found.p < ALPHA:
+            return Part.SHOWN if found.gain > 0 else Part.HARMFUL
+        alike = equivalence_p(estimate(found.values), self.scale.margin) < ALPHA
+        return Part.NONE if alike else Part.UNSHOWN
+
+    @property
+    def part_in_gain(self) -> Part | None:
+        """`part` where the contender helps; ``None`` elsewhere, and for methods without such a control."""
+        is_asked = self.attacks or self.part is not Part.UNTESTED
+        return self.part if self.contrast.outcome is Outcome.HELPS and is_asked else None
 
 
 def contests(records: Records) -> dict[str, Met]:
@@ -109,7 +136,14 @@ def _met(records: Records, lineup: Lineup) -> Met | None:
         controls=lineup.controls,
         over_controls=_corrected({e.arm: _over(contender, e) for e in lineup.controls}),
         seeds=len(lineup.search["seeds"]),
+        attacks=_has_controls(lineup.fresh, contender),
     )
+
+
+def _has_controls(fresh: pd.DataFrame, contender: Entrant) -> bool:
+    """Whether a method has controls of its own: its trials then record which one they are, if only none."""
+    own = fresh[fresh[CONFIGURATION] == contender.identity]
+    return "control" in own and bool(own["control"].notna().any())
 
 
 def _over(one: Entrant, other: Entrant) -> Effect:
@@ -135,14 +169,9 @@ def _contrast(records: Records, met: Met, p: float) -> Contrast:
     outcome = judged(effect, equivalence, margin)
     needed = math.nan
     if outcome is Outcome.UNDECIDED:
-        needed = seeds_to_decide(effect, margin)
+        larger = float(np.nanmax([abs(effect.gain), margin]))
+        needed = max(seeds_needed(larger, effect.sd), effect.n + 1.0)
     return Contrast(effect, outcome, equivalence, _crossed(records, met), needed)
-
-
-def seeds_to_decide(effect: Effect, margin: float) -> float:
-    """Seeds that would show a difference, were it as observed or else as large as what matters."""
-    larger = float(np.nanmax([abs(effect.gain), margin]))
-    return max(seeds_needed(larger, effect.sd), effect.n + 1.0)
 
 
 def judged(effect: Effect, equivalence: float, margin: float) -> Outcome:

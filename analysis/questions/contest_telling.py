@@ -5,11 +5,11 @@ import math
 from analysis.notation import digits_of, listed, number, p_value, seeds_text
 from analysis.questions.answers import Effect, Outcome
 from analysis.questions.awaited import Awaited
-from analysis.questions.contest import Met
+from analysis.questions.contest import Met, Part
 from analysis.questions.controls import MEANING
 from analysis.questions.entrants import Entrant
 from analysis.questions.next_step import NextStep
-from analysis.questions.telling import gain_text, next_text
+from analysis.questions.telling import gain_text, next_text, points_text
 from analysis.records import Metric
 from analysis.statistics import ALPHA
 
@@ -58,12 +58,9 @@ def _contrast(met: Met) -> str:
 
 
 def _whose(met: Met) -> str:
-    """Whether the attack has a part in a gain; nothing where no control without it has all fresh seeds."""
-    if met.over_untouched is None:
-        return ""
-    if met.credited:
-        return ", and the attack has a part in it"
-    return ", but the attack is not shown to have a part in it"
+    """What part the attack has in a gain."""
+    part = met.part_in_gain
+    return "" if part is None else f", {'and' if part is Part.SHOWN else 'but'} {part}"
 
 
 def _cost(met: Met) -> str:
@@ -83,8 +80,9 @@ def _named(entrant: Entrant) -> str:
 
 
 def _others(met: Met) -> str:
-    """Which arm has the highest mean, and how the contender compares with those that it did not meet."""
-    best = max((e for e in met.entrants if e.n), key=lambda e: e.mean * met.metric.sign)
+    """Which arm has the best mean, on as many seeds as met, and which arms the contender beats."""
+    scored = [e for e in met.entrants if e.n and e.n >= met.contrast.effect.n]
+    best = max(scored, key=lambda e: e.mean * met.metric.sign)
     which = "highest" if met.metric.larger_is_better else "lowest"
     text = f"All arms: {best.arm} has the {which} mean on fresh seeds, {_level(best, met.metric)}."
     beaten, beating, alike = (_split(met, sign) for sign in (1, -1, 0))
@@ -94,7 +92,7 @@ def _others(met: Met) -> str:
     if not parts:
         return text
     family = f"Holm's correction over {len(met.over)}"
-    return f"{text} Beside {met.rival.arm}, {met.contender.arm} is {', '.join(parts)} ({family})."
+    return f"{text} Apart from {met.rival.arm}, {met.contender.arm} is {', '.join(parts)} ({family})."
 
 
 def _split(met: Met, sign: int) -> list[str]:
@@ -112,15 +110,16 @@ def _direction(effect: Effect) -> int:
 
 
 def _mechanism(met: Met) -> str:
-    told = []
+    """How the contender compares with each of its controls, with as many seeds unless they are named."""
+    groups: dict[str, list[str]] = {"better than": [], "worse than": [], "not shown to differ from": []}
     for control, effect in met.over_controls.items():
         if not effect.n:
             continue
+        text = points_text if effect.n == met.contrast.effect.n else gain_text
         known = {1: "better than", 0: "not shown to differ from", -1: "worse than"}[_direction(effect)]
-        told.append(f"{known} {control} ({MEANING[control]}), by {gain_text(effect, met.metric)}")
-    return (
-        f"Mechanism: {met.contender.arm} is {'; '.join(told)}." if told else "Mechanism: no control has run."
-    )
+        groups[known].append(f"{control} ({text(effect, met.metric)}: {MEANING[control]})")
+    told = "; ".join(f"{known} {listed(each)}" for known, each in groups.items() if each)
+    return f"Mechanism: {met.contender.arm} is {told}." if told else "Mechanism: no control has run."
 
 
 def _amount(value: float, metric: Metric) -> str:

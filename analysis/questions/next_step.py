@@ -11,14 +11,16 @@ import pandas as pd
 from analysis.notation import listed
 from analysis.questions.answers import FIRST_SEEDS, Answer, Outcome
 from analysis.questions.arms import Arm, Compared
-from analysis.questions.contest import Met, seeds_to_decide
-from analysis.records import BASELINE, CONFIGURATION, RUNNING, Records
+from analysis.questions.contest import Met, Part
+from analysis.records import BASELINE, FAILED, RUNNING, Records
 from analysis.scoring import FLATTERED, FRESH, TIERS
+from analysis.statistics import ALPHA, seeds_needed
 from dropattack.settings import EPS_ZERO, EQUAL_PASSES
 
 _MOST_SEEDS = 100
 """Seeds beyond which no command is given: a difference that needs more is hardly worth its passes."""
 _FIRST_FRESH = 100
+_SHOWN = "show that the attack has a part in it"
 
 
 @dataclass(frozen=True)
@@ -80,34 +82,35 @@ def contest_step(records: Records, workload: str, met: Met | None) -> NextStep:
     if not found and stages.unfinished(records.trials):
         return NextStep("run the sweep to its end, since the two sides share no fresh seed yet", stages.run)
     if met is None or not found:
-        again = "" if "--retry-failed" in stages.run else " --retry-failed"
         text = "see why the trials of one side failed; if the cause was outside of them, try them again"
-        return NextStep(text, f"{stages.run}{again}")
+        return NextStep(text, stages.retried)
     if found < len(asked):
-        return NextStep(f"finish the confirmation, which has {found} of {len(asked)} seeds", stages.run)
+        return stages.finished(records.trials, f"which has {found} of {len(asked)} seeds")
     if not math.isnan(met.contrast.needed):
         return _more_seeds(stages, met.contrast.needed, on_fresh=True)
-    if met.contrast.outcome is Outcome.HELPS and not met.credited:
+    if met.contrast.outcome is Outcome.HELPS:
         return _whether_the_attack(records, stages, met)
     return NextStep("nothing more is needed to answer this")
 
 
 def _whether_the_attack(records: Records, stages: "_Stages", met: Met) -> NextStep:
     """How to see whether a gain is the attack's, where its method has a control that leaves it out."""
-    asked = list(_search(stages.confirm).get("controls") or ())
-    if met.over_untouched is not None:
-        needed = seeds_to_decide(met.over_untouched, met.scale.margin)
-        return _more_seeds(stages, needed, on_fresh=True, shown="show whether the attack is the reason")
-    if EPS_ZERO in asked:
+    controls = [str(name) for name in _search(stages.confirm).get("controls") or ()]
+    if met.part is Part.UNTESTED and EPS_ZERO in controls:
         has = met.over_controls[EPS_ZERO].n if EPS_ZERO in met.over_controls else 0
-        text = f"finish the confirmation, whose control {EPS_ZERO} has {has} of {met.seeds} seeds"
-        return NextStep(text, stages.run)
-    own = records.trials[records.trials[CONFIGURATION] == met.contender.identity]
-    if "control" not in own or own["control"].isna().all():
+        return stages.finished(records.trials, f"whose control {EPS_ZERO} has {has} of {met.seeds} seeds")
+    if met.part is Part.UNTESTED and met.attacks:
+        path = f"stages.{stages.confirm['name']}.search.controls"
+        text = "see whether the attack has a part in it, by the same training without a perturbation"
+        return NextStep(text, stages.command(path, f"[{', '.join([*controls, EPS_ZERO])}]"))
+    untouched = met.over_untouched
+    if met.part is not Part.UNSHOWN or untouched is None:
         return NextStep("nothing more is needed to answer this")
-    path, controls = f"stages.{stages.confirm['name']}.search.controls", ", ".join([*asked, EPS_ZERO])
-    text = "see whether the attack is the reason, against the same training without a perturbation"
-    return NextStep(text, stages.command(path, f"[{controls}]"))
+    if untouched.gain <= 0:
+        return NextStep("stop here: more seeds are not likely to show that the attack has a part in it")
+    # It has to pass Holm's correction over all controls; at its strictest, where it is the first of them.
+    needed = seeds_needed(untouched.gain, untouched.sd, ALPHA / len(met.over_controls))
+    return _more_seeds(stages, max(needed, untouched.n + 1), on_fresh=True, shown=_SHOWN)
 
 
 class _Stages:
@@ -117,6 +120,7 @@ class _Stages:
         self._sweep, self._workload = records.sweep, workload
         own = [s for s in self._sweep.get("stages", ()) if workload in (s.get("workloads") or [workload])]
         confirms = [s for s in own if s.get("name") in records.confirmations or _kind(s) == "confirm"]
+        confirms.sort(key=lambda stage: not _search(stage).get("arms"))
         self.confirm: Mapping[str, Any] = confirms[0] if confirms else {}
         self.plain: Mapping[str, Any] = next(
             (s for s in own if _kind(s) == "grid" and BASELINE in (s.get("methods") or {})), {}
@@ -124,6 +128,24 @@ class _Stages:
         typed = [str(run.get("command") or "") for run in records.runs]
         typed = [command for command in typed if " run " in command]
         self.run = typed[-1] if typed else f"dropattack run {shlex.quote(records.name)}"
+
+    @property
+    def retried(self) -> str:
+        """What was typed, with failed trials tried again."""
+        return self.run if "--retry-failed" in self.run else f"{self.run} --retry-failed"
+
+    def finished(self, trials: pd.DataFrame, has: str) -> NextStep:
+        """To finish the confirmation; trials that failed are not tried again by themselves.
+
+        Args:
+            trials: All of the sweep.
+            has: What it has so far, as in ``which has 3 of 5 seeds``.
+        """
+        own = (trials["stage"] == self.confirm.get("name", "")) & (trials["workload"] == self._workload)
+        if (own & (trials["state"] == FAILED)).any():
+            text = f"see why trials of the confirmation failed, {has}; if the cause was outside of them, try"
+            return NextStep(f"{text} them again", self.retried)
+        return NextStep(f"finish the confirmation, {has}", self.run)
 
     def command(self, path: str, value: str) -> str:
         """What was typed, with one setting more."""
@@ -189,15 +211,16 @@ def _test_equal_cost(stages: _Stages, method: Arm) -> NextStep:
     return NextStep(f"{text}: give `{BASELINE}` the setting `{rounds}`")
 
 
-def _more_seeds(stages: _Stages, needed: float, on_fresh: bool, shown: str = "decide it") -> NextStep:
+def _more_seeds(stages: _Stages, needed: float, on_fresh: bool, shown: str = "") -> NextStep:
     if math.isinf(needed):
         return NextStep("stop here: no number of seeds would show a difference this small")
     if needed > _MOST_SEEDS:
-        text = f"stop here, or train about {needed:.0f} seeds: fewer would not show a difference this small"
+        fewer = f"fewer would not {shown or 'show a difference this small'}"
+        text = f"stop here, or train about {needed:.0f} seeds: {fewer}"
         return NextStep(text, seeds=int(needed))
     seeds = _filled_up(stages.seeds(on_fresh), int(needed))
     path = f"stages.{stages.confirm['name']}.search.seeds" if on_fresh else "seeds"
-    about = f"train {len(seeds)} seeds, which would probably {shown}"
+    about = f"train {len(seeds)} seeds, which would probably {shown or 'decide it'}"
     return NextStep(about, stages.command(path, _spelled(seeds)), len(seeds))
 
 

@@ -54,21 +54,27 @@ def next_text(step: NextStep) -> str:
 
 
 def gain_text(effect: Effect, metric: Metric, over: str = "") -> str:
-    """``+1.02 [+0.31, +1.73] points (n = 10 seeds)``; of two seeds both values instead of the interval.
-
-    Points are of accuracy; those of another share are named.
+    """``+1.02 [+0.31, +1.73] points (n = 10 seeds)``.
 
     Args:
         effect: The gain.
         metric: What it is of.
         over: What it is a gain over, as in ``over plain training``.
     """
+    gain = points_text(effect, metric)
+    return f"{gain} {over} ({_seeds(effect)})" if over else f"{gain} ({_seeds(effect)})"
+
+
+def points_text(effect: Effect, metric: Metric) -> str:
+    """``+1.02 [+0.31, +1.73] points``; of two seeds both values instead of the interval.
+
+    Points are of accuracy; those of another share are named.
+    """
     numbers = (effect.gain, effect.low, effect.high, effect.n, effect.sd)
     unit = " points" if metric.is_fraction else ""
     if unit and metric.column not in ("test_accuracy", "valid_accuracy"):
         unit += f" of {metric.name.removeprefix('test ')}"
-    gain = f"{values_or_interval(*numbers, metric, signed=True)}{unit}"
-    return f"{gain} {over} ({_seeds(effect)})" if over else f"{gain} ({_seeds(effect)})"
+    return f"{values_or_interval(*numbers, metric, signed=True)}{unit}"
 
 
 def _seeds(effect: Effect) -> str:

@@ -75,7 +75,7 @@ def _arms(met: Met) -> Table:
         _mean_column(metric),
         number_column("seeds", "n"),
         text_column("configuration", "configuration"),
-        number_column("passes", "passes"),
+        Column("passes", lambda row: f"{row['passes']:.4g}", lambda row: row["passes"], numeric=True),
         number_column("tried", "tried"),
         number_column("passes to tune", "spent"),
     ]

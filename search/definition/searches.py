@@ -156,7 +156,7 @@ class Confirm(Part):
     Attributes:
         kind: Names this search.
         top: How many configurations to confirm.
-        seeds: Seeds that no stage before has used; ``{low: 100, high: 109}`` is all from 100 to 109.
+        seeds: Seeds that no stage before has used.
         controls: Control experiments beside each configuration, on the same seeds. ``equal-passes`` is plain
             training with as many passes, ``same-updates`` the same in as many updates; the others are
             DropAttack's. With ``arms``, they are of the arm that meets the others.

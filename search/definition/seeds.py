@@ -27,7 +27,7 @@ def listed(written: Any) -> Any:
     if set(written) != {"low", "high"} or not (isinstance(low, int) and isinstance(high, int)):
         raise ValueError("must be a list of whole numbers, or a range of them: {low: 0, high: 9}")
     if not low <= high:
-        raise ValueError(f"low is {low}, which is not below high, {high}")
+        raise ValueError(f"low is {low}, which is above high, {high}")
     if high - low >= MOST:
         raise ValueError(f"has {high - low + 1:,} seeds; write at most {MOST:,}")
     return list(range(low, high + 1))

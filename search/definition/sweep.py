@@ -183,7 +183,7 @@ class Sweep(Part):
         summary: What the sweep asks, in words; the report shows it.
         workloads: Bundled workloads by name, or ``module:function`` for your own; ``workload`` names one.
         seeds: A grid trains every combination with each seed; a search that samples trains with the first,
-            or with as many as its own ``seeds`` says. ``{low: 0, high: 9}`` is all from 0 to 9.
+            or with as many as its own ``seeds`` says.
         training: Settings of training for all stages.
         data: Settings of the dataset for all stages.
         model: Settings of the model for all stages.

@@ -87,7 +87,7 @@ def test_a_gain_is_credited_to_the_attack_if_its_control_does_not_have_it() -> N
     crossed = (0.001, 0.02)
     found = ruled(_found(Outcome.HELPS, crossed), seen)
     assert found == (
-        "Helps, on other examples too. The gain is the attack's: it has +1.00 [+0.50, +1.50] points "
+        "Helps, on other examples too. The attack has a part in it: the arm has +1.00 [+0.50, +1.50] points "
         "over its control `eps-zero` (p-value 0.001)."
     )
     others = (replace(CONTROL, p=0.2), replace(CONTROL, gain=-0.01), replace(CONTROL, n=11), None)

@@ -51,7 +51,7 @@ def test_what_was_read_is_recorded_as_a_list() -> None:
         ({"low": 0.5, "high": 2}, "seeds: must be a list of whole numbers, or a range"),
         ({"low": "0", "high": 2}, "seeds: must be a list of whole numbers, or a range"),
         ({"low": True, "high": 2}, "seeds must hold numbers, not true"),
-        ({"low": 3, "high": 1}, "seeds: low is 3, which is not below high, 1"),
+        ({"low": 3, "high": 1}, "seeds: low is 3, which is above high, 1"),
         ({"low": 0, "high": MOST}, "seeds: has 10,001 seeds; write at most 10,000"),
         ({"low": 0, "high": 10**18}, "seeds; write at most 10,000"),
         ([], "seeds: the space is empty"),
