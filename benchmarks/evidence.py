@@ -167,11 +167,11 @@ def told(several: Sequence[Met], attacks: Sequence[Reached]) -> str:
 
 
 def _contrast(met: Met) -> str:
-    found, metric = met.contrast, met.metric
+    found, metric, part = met.contrast, met.metric, met.part_in_gain
     low, high = (number(end * metric.scale, signed=True) for end in found.crossed)
     cells = [
         met.workload,
-        found.outcome.value,
+        found.outcome.value + (f", but {part}" if part not in (None, Part.SHOWN) else ""),
         f"`{met.contender.arm}`",
         f"`{met.rival.arm}`",
         _gain(found.effect, met),

@@ -53,6 +53,22 @@ def test_a_contrast_without_all_of_its_fresh_seeds_is_undecided(
         assert ("| 1.000 | 1.000 |" in row) == (outcome == "undecided")
 
 
+@pytest.mark.parametrize(
+    ("less", "outcome"),
+    [
+        (0.01, "helps"),
+        (0.0, "helps, but its attack makes no difference that matters"),
+        (-0.01, "helps, but without its attack it is better"),
+    ],
+)
+def test_the_first_table_says_what_part_the_attack_has(
+    less: float, outcome: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_trials(contest_records(0.02, controls={"eps-zero": less}), tmp_path, "parquet")
+    main([str(tmp_path / "trials.parquet")])
+    assert f"| w | {outcome} | `layers` | `sam` |" in capsys.readouterr().out
+
+
 def test_models_that_no_attack_reached_are_counted() -> None:
     """Attacks begin after 24 of 30 epochs: a best epoch of 24 is plain training's, one of 25 is not."""
     records = contest_records(0.02)
