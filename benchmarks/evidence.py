@@ -19,7 +19,7 @@ import pandas as pd
 from analysis.export import from_parquet
 from analysis.notation import number, p_value, with_interval
 from analysis.questions.answers import Effect, Outcome
-from analysis.questions.contest import Met, Part, contests, judged
+from analysis.questions.contest import Credit, Met, contests, judged
 from analysis.questions.entrants import Entrant
 from analysis.records import Records
 from analysis.statistics import holm
@@ -106,7 +106,7 @@ def ruled(met: Met, attack: Reached) -> str:
         return "Undecided."
     sentences = [f"{found.outcome.value.capitalize()}, {_where(met)}."]
     if found.outcome is Outcome.HELPS:
-        shown = met.part is Part.SHOWN
+        shown = met.credit is Credit.SHOWN
         owner = "The attack has a part in it" if shown else "The gain is not credited to the attack"
         why = f"its control `{EPS_ZERO}` lacks fresh seeds"
         if (control := met.over_untouched) is not None:
@@ -167,11 +167,11 @@ def told(several: Sequence[Met], attacks: Sequence[Reached]) -> str:
 
 
 def _contrast(met: Met) -> str:
-    found, metric, part = met.contrast, met.metric, met.part_in_gain
+    found, metric, part = met.contrast, met.metric, met.credit_of_gain
     low, high = (number(end * metric.scale, signed=True) for end in found.crossed)
     cells = [
         met.workload,
-        found.outcome.value + (f", but {part}" if part not in (None, Part.SHOWN) else ""),
+        found.outcome.value + (f", but {part}" if part not in (None, Credit.SHOWN) else ""),
         f"`{met.contender.arm}`",
         f"`{met.rival.arm}`",
         _gain(found.effect, met),

@@ -37,7 +37,7 @@ class Contrast:
     needed: float
 
 
-class Part(StrEnum):
+class Credit(StrEnum):
     """What part the attack has in what the contender reaches, by the control that trains without it."""
 
     SHOWN = "the attack has a part in it"
@@ -89,21 +89,21 @@ class Met:
         return found if found is not None and found.n >= self.seeds else None
 
     @property
-    def part(self) -> Part:
+    def credit(self) -> Credit:
         """What part the attack has, by a test at 5 % after Holm's correction over all controls."""
         found = self.over_untouched
         if found is None:
-            return Part.UNTESTED
+            return Credit.UNTESTED
         if found.p < ALPHA:
-            return Part.SHOWN if found.gain > 0 else Part.HARMFUL
+            return Credit.SHOWN if found.gain > 0 else Credit.HARMFUL
         alike = equivalence_p(estimate(found.values), self.scale.margin) < ALPHA
-        return Part.NONE if alike else Part.UNSHOWN
+        return Credit.NONE if alike else Credit.UNSHOWN
 
     @property
-    def part_in_gain(self) -> Part | None:
-        """`part` where the contender helps; ``None`` elsewhere, and for methods without such a control."""
-        is_asked = self.attacks or self.part is not Part.UNTESTED
-        return self.part if self.contrast.outcome is Outcome.HELPS and is_asked else None
+    def credit_of_gain(self) -> Credit | None:
+        """`credit` where the contender helps; ``None`` elsewhere, and for methods without such a control."""
+        is_asked = self.attacks or self.credit is not Credit.UNTESTED
+        return self.credit if self.contrast.outcome is Outcome.HELPS and is_asked else None
 
 
 def contests(records: Records) -> dict[str, Met]:

@@ -5,7 +5,7 @@ import math
 from analysis.notation import digits_of, listed, number, p_value, seeds_text
 from analysis.questions.answers import Effect, Outcome
 from analysis.questions.awaited import Awaited
-from analysis.questions.contest import Met, Part
+from analysis.questions.contest import Credit, Met
 from analysis.questions.controls import MEANING
 from analysis.questions.entrants import Entrant
 from analysis.questions.next_step import NextStep
@@ -59,8 +59,8 @@ def _contrast(met: Met) -> str:
 
 def _whose(met: Met) -> str:
     """What part the attack has in a gain."""
-    part = met.part_in_gain
-    return "" if part is None else f", {'and' if part is Part.SHOWN else 'but'} {part}"
+    part = met.credit_of_gain
+    return "" if part is None else f", {'and' if part is Credit.SHOWN else 'but'} {part}"
 
 
 def _cost(met: Met) -> str:
@@ -84,7 +84,7 @@ def _others(met: Met) -> str:
     scored = [e for e in met.entrants if e.n and e.n >= met.contrast.effect.n]
     best = max(scored, key=lambda e: e.mean * met.metric.sign)
     which = "highest" if met.metric.larger_is_better else "lowest"
-    text = f"All arms: {best.arm} has the {which} mean on fresh seeds, {_level(best, met.metric)}."
+    text = f"All arms: {best.arm} has the {which} mean on fresh seeds, {_level(best.mean, met.metric)}."
     beaten, beating, alike = (_split(met, sign) for sign in (1, -1, 0))
     parts = [f"better than {listed(beaten)}"] if beaten else []
     parts += [f"worse than {listed(beating)}"] if beating else []
@@ -100,9 +100,9 @@ def _split(met: Met, sign: int) -> list[str]:
     return [arm for arm, effect in others if effect.n and _direction(effect) == sign]
 
 
-def _level(entrant: Entrant, metric: Metric) -> str:
+def _level(value: float, metric: Metric) -> str:
     unit = " %" if metric.is_fraction else ""
-    return f"{number(entrant.mean * metric.scale, digits_of(metric))}{unit}"
+    return f"{number(value * metric.scale, digits_of(metric))}{unit}"
 
 
 def _direction(effect: Effect) -> int:
@@ -146,11 +146,8 @@ def _leading(found: Awaited) -> str:
     if not found.ranked:
         return "All arms: none has a result."
     metric = found.metric
-    unit = " %" if metric.is_fraction else ""
     scores = [
-        f"{each.arm} {number(each.chosen_by * metric.scale, digits_of(metric))}{unit} "
-        f"({seeds_text(each.searched)})"
-        for each in found.ranked
+        f"{each.arm} {_level(each.chosen_by, metric)} ({seeds_text(each.searched)})" for each in found.ranked
     ]
     missing = f" Without a result: {listed(found.missing)}." if found.missing else ""
     return (

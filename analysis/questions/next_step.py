@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.notation import listed
 from analysis.questions.answers import FIRST_SEEDS, Answer, Outcome
 from analysis.questions.arms import Arm, Compared
-from analysis.questions.contest import Met, Part
+from analysis.questions.contest import Credit, Met
 from analysis.records import BASELINE, FAILED, RUNNING, Records
 from analysis.scoring import FLATTERED, FRESH, TIERS
 from analysis.statistics import ALPHA, seeds_needed
@@ -20,7 +20,6 @@ from dropattack.settings import EPS_ZERO, EQUAL_PASSES
 _MOST_SEEDS = 100
 """Seeds beyond which no command is given: a difference that needs more is hardly worth its passes."""
 _FIRST_FRESH = 100
-_SHOWN = "show that the attack has a part in it"
 
 
 @dataclass(frozen=True)
@@ -96,21 +95,24 @@ def contest_step(records: Records, workload: str, met: Met | None) -> NextStep:
 def _whether_the_attack(records: Records, stages: "_Stages", met: Met) -> NextStep:
     """How to see whether a gain is the attack's, where its method has a control that leaves it out."""
     controls = [str(name) for name in _search(stages.confirm).get("controls") or ()]
-    if met.part is Part.UNTESTED and EPS_ZERO in controls:
+    if met.credit is Credit.UNTESTED and not met.attacks:
+        return NextStep("nothing more is needed to answer this")
+    if met.credit is Credit.UNTESTED and EPS_ZERO in controls:
         has = met.over_controls[EPS_ZERO].n if EPS_ZERO in met.over_controls else 0
         return stages.finished(records.trials, f"whose control {EPS_ZERO} has {has} of {met.seeds} seeds")
-    if met.part is Part.UNTESTED and met.attacks:
+    if met.credit is Credit.UNTESTED:
         path = f"stages.{stages.confirm['name']}.search.controls"
         text = "see whether the attack has a part in it, by the same training without a perturbation"
         return NextStep(text, stages.command(path, f"[{', '.join([*controls, EPS_ZERO])}]"))
     untouched = met.over_untouched
-    if met.part is not Part.UNSHOWN or untouched is None:
+    if met.credit is not Credit.UNSHOWN or untouched is None:
         return NextStep("nothing more is needed to answer this")
     if untouched.gain <= 0:
         return NextStep("stop here: more seeds are not likely to show that the attack has a part in it")
     # It has to pass Holm's correction over all controls; at its strictest, where it is the first of them.
     needed = seeds_needed(untouched.gain, untouched.sd, ALPHA / len(met.over_controls))
-    return _more_seeds(stages, max(needed, untouched.n + 1), on_fresh=True, shown=_SHOWN)
+    shown = "show that the attack has a part in it"
+    return _more_seeds(stages, max(needed, untouched.n + 1), on_fresh=True, shown=shown)
 
 
 class _Stages:

@@ -220,7 +220,7 @@ def _plain_contest(met: Met) -> dict[str, Any]:
     found = met.contrast
     return {
         "contender": met.contender.arm,
-        "attack": met.part_in_gain,
+        "attack": met.credit_of_gain,
         "rival": met.rival.arm,
         "equivalence_p": _plain(found.equivalence),
         "over_seeds_and_examples": _plain(found.crossed),

@@ -20,7 +20,7 @@ from dropattack.catalogue import renewed
 from search.definition.notify import Notify
 from search.definition.samplers import SAMPLERS
 from search.definition.searches import BestOf, Configuration, Confirm, Grid, Papers, Sampling
-from search.definition.seeds import listed
+from search.definition.seeds import one_by_one
 from search.definition.select import Aim, Select
 from search.definition.space import Dimension, Interval, Scalar, Space, Subsets
 from search.definition.sweep import Asha, Limits, Mlflow, Resources, Stage, Sweep
@@ -81,7 +81,7 @@ def documented(model: type[BaseModel]) -> dict[str, str]:
 
 def type_of(field: FieldInfo) -> str:
     """A key's type and range in words, with links to the tables of its parts."""
-    if any(getattr(each, "func", None) is listed for each in field.metadata):
+    if any(getattr(each, "func", None) is one_by_one for each in field.metadata):
         return "list, at least 1: whole number; or a range with both ends, `{low: 0, high: 9}`"
     return _typed(field.annotation, field.metadata)
 

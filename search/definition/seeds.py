@@ -8,7 +8,7 @@ MOST = 10_000
 """The most seeds of one range."""
 
 
-def listed(written: Any) -> Any:
+def one_by_one(written: Any) -> Any:
     """Seeds one by one; what is no range of them stays as it is.
 
     Args:
@@ -18,7 +18,7 @@ def listed(written: Any) -> Any:
         ValueError: It is a range of another form, or an empty or enormous one.
 
     Examples:
-        >>> listed({"low": 7, "high": 9})
+        >>> one_by_one({"low": 7, "high": 9})
         [7, 8, 9]
     """
     if not isinstance(written, dict):
@@ -33,5 +33,5 @@ def listed(written: Any) -> Any:
     return list(range(low, high + 1))
 
 
-Seeds = Annotated[tuple[int, ...], Field(min_length=1), BeforeValidator(listed)]
+Seeds = Annotated[tuple[int, ...], Field(min_length=1), BeforeValidator(one_by_one)]
 """Seeds of a sweep or of a confirmation, at least one."""

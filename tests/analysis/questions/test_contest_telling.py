@@ -157,7 +157,9 @@ def test_no_seeds_are_asked_for_where_the_attack_is_shown_to_add_nothing() -> No
 
 def test_the_control_that_is_missing_comes_next_where_the_method_has_it() -> None:
     without = contest_records(0.01)
-    assert _next(without).text == "nothing more is needed to answer this"
+    for controls in ([], ["eps-zero"]):
+        asked = Records(without.trials, sweep=_with_controls(without, controls))
+        assert _next(asked).text == "nothing more is needed to answer this", "a method without controls"
     own = np.where(without.trials["method"] == "dropattack", "none", None)
     attacks = without.trials.assign(control=own)
     step = _next(Records(attacks, sweep=without.sweep))
