@@ -199,7 +199,8 @@ def status(sweep: AnySweepName = "", store: StoreOption = STORE, as_json: JsonOp
             print_json({**found.status.to_dict(), "verdict": verdict})
         else:
             total, running = found.status.total, found.running
-            presentation.show_status(terminal(), found.sweep, found.records, total, running, verdict)
+            typed = next((run.of.command for run in reversed(place.runs(found.sweep.name))), "")
+            presentation.show_status(terminal(), found.sweep, found.records, total, running, verdict, typed)
         say_all(
             [*place.remarks.values(), *edited_file(sweep, found.sweep), *changed_code(place, found.sweep)]
         )

@@ -22,6 +22,7 @@ from analysis.notation import number, with_interval
 from analysis.questions.budget import data_saved, quality_by_passes, training_size_curves
 from analysis.records import BASELINE, RELATIVE, Metric, Records, rows
 from analysis.scoring import FLATTERED, FRESH, HELD_OUT, TIERS
+from analysis.sections.trained import mixed_times
 from analysis.statistics import estimate
 
 _LINES = 5
@@ -64,7 +65,7 @@ def passes(records: Records) -> Section | None:
         Table(
             "passes",
             "K and its cost",
-            _PER_PASS if table["per_pass"].notna().any() else "",
+            f"{_PER_PASS if table['per_pass'].notna().any() else ''}{mixed_times(records)}".strip(),
             table,
             [
                 text_column("workload", "workload"),

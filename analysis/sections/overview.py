@@ -5,6 +5,7 @@ import pandas as pd
 from analysis.document import Section, Table, number_column, text_column
 from analysis.pairing import with_gain
 from analysis.records import COMPLETE, FAILED, PRUNED, RUNNING, Records
+from analysis.sections.trained import mixed_times
 from analysis.statistics import ALPHA, FEWEST
 
 
@@ -24,14 +25,15 @@ def section(records: Records) -> Section:
     findings = [f"{len(trials)} trials{same}: {', '.join(parts)}.", *map(_sentence, records.incomplete)]
     if not counts.get(COMPLETE):
         findings.append("No trial is complete, so there is nothing to compare yet.")
-    return Section("trials", "What was run", findings, [_table(trials)], _cautions(records))
+    table = _table(trials, mixed_times(records))
+    return Section("trials", "What was run", findings, [table], _cautions(records))
 
 
 def _sentence(line: str) -> str:
     return f"{line}."
 
 
-def _table(trials: pd.DataFrame) -> Table:
+def _table(trials: pd.DataFrame, machines: str) -> Table:
     states = trials.assign(**{s: trials["state"] == s for s in (COMPLETE, PRUNED, FAILED, RUNNING)})
     states["seconds"] = states["seconds"].where(states["reused_from"] == "")
     by = ["workload", "stage", "method"]
@@ -51,7 +53,7 @@ def _table(trials: pd.DataFrame) -> Table:
         "stages",
         "Trials by stage",
         "Pruned trials were stopped early and are in no mean. Hours are training time of this sweep: a trial "
-        "that reuses another's result took none.",
+        "that reuses another's result took none." + machines,
         table.reset_index(),
         columns,
     )

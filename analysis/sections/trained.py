@@ -44,6 +44,13 @@ def origin(records: Records) -> list[str]:
     return [*lines, f"Earlier: {_SEPARATOR.join([*other[-_FEW:], *more])}"] if other else lines
 
 
+def mixed_times(records: Records) -> str:
+    """A sentence, with a space before it, where several kinds of machines took the times; else ""."""
+    kinds = {str(run.get("gpus") or run.get("cpu") or "") for run in records.runs} - {""}
+    several = f" Its times come from several machines ({'; '.join(sorted(kinds))}): compare passes instead."
+    return several if len(kinds) > 1 else ""
+
+
 def _place(run: Mapping[str, str]) -> list[str]:
     """Machine and code of a run: ``host n1``, ``AMD EPYC 7B13, 2 cores``, ``commit 3bc2a1d0f9e8, clean``."""
     host = f"host {run['host']}" if run.get("host") else ""

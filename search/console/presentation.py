@@ -58,6 +58,7 @@ def show_status(
     total: int,
     running: bool = True,
     verdict: NotedVerdicts | None = None,
+    typed: str = "",
 ) -> None:
     """Shows how far a sweep is, and its verdict when its report was last written.
 
@@ -68,6 +69,7 @@ def show_status(
         total: How many trials it will have.
         running: Whether it runs now.
         verdict: Its last noted verdict.
+        typed: The command that ran it last; "" if that was not noted.
     """
     status = Status(sweep, records, total, running)
     words = [state.value for state in State]
@@ -89,7 +91,8 @@ def show_status(
             f"trials {get} {share:.0%} of the CPU they were given: something else {keeps} it busy",
         )
     if status.standing == "stopped":
-        show_line(console, f"to go on, repeat `dropattack run {sweep.name}` with the options of the last run")
+        last = f"`{typed}`" if typed else f"`dropattack run {sweep.name}` with the options of the last run"
+        show_line(console, f"to go on, repeat {last}")
     if status.standing != "finished":
         for workload in sweep.workloads:
             if led := status.leader(workload):

@@ -14,6 +14,7 @@ from search.engine.code import sweep_code
 from search.records.holding import is_held
 from search.records.journal import exclusive
 from search.records.notes import VERDICT
+from search.records.provenance import Provenance
 from search.records.store import Store
 from tests.search.simulation import Driver, KilledError, engine, sweep
 from trainables.workloads import _imported
@@ -129,6 +130,14 @@ def test_what_does_not_run_has_no_pace_and_nothing_running(
     with exclusive(store.folder(name)):
         said = command("status", name).stdout
     assert ("per hour" in said) == (name == "killed")
+
+
+def test_a_stopped_sweep_is_gone_on_with_by_what_was_typed(command: Command, store: Store) -> None:
+    for typed in ("dropattack run old.yaml", "dropattack run 'my sweep.yaml' --data disk --only digits-mlp"):
+        store.note_run("killed", Provenance(command=typed), begun=True)
+    said = " ".join(command("status", "killed").stdout.split())
+    assert "to go on, repeat `dropattack run 'my sweep.yaml' --data disk --only digits-mlp`" in said
+    assert "old.yaml" not in said
 
 
 def test_who_looks_does_not_hold(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from analysis.document import Table
+from analysis.sections import budget, overview
 from analysis.sections.trained import origin
 from search.definition.sweep import Sweep
 from search.records import provenance as tested
@@ -300,3 +302,19 @@ def test_a_report_names_the_last_run_and_what_was_different_before() -> None:
     ]
     many = [n1 | {"host": f"pod-{number}"} for number in range(20)]
     assert origin(synthetic.records(frame, runs=[*many, last]))[1].endswith("· and 15 more")
+
+
+def test_times_of_several_kinds_of_machines_are_not_compared() -> None:
+    epyc, other = {"host": "n1", "cpu": "EPYC"}, {"host": "n2", "cpu": "EPYC"}
+    gpus = {"host": "n3", "cpu": "EPYC", "gpus": "1 × L4"}
+
+    def captions(*runs: dict[str, str]) -> list[str]:
+        records = synthetic.records(synthetic.trials(ks=[1, 3]), runs=runs)
+        sections = [found for found in (budget.passes(records), overview.section(records)) if found]
+        parts = [part for found in sections for part in found.parts if isinstance(part, Table)]
+        return [part.caption for part in parts if part.name in ("passes", "stages")]
+
+    told = "Its times come from several machines (1 × L4; EPYC): compare passes instead."
+    assert [told in caption for caption in captions(epyc, gpus, other)] == [True, True]
+    for runs in ([], [epyc, other], [gpus, gpus]):
+        assert not any("machines" in caption for caption in captions(*runs))
