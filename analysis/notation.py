@@ -24,11 +24,6 @@ def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
     return f"{value:{'+' if signed else ''}.{digits}f}".translate(_TYPOGRAPHIC).replace("inf", "∞")
 
 
-def digits_of(metric: Metric) -> int:
-    """Decimals of a metric's values and gains, in the unit in which they are shown."""
-    return 2 if metric.is_fraction else 1 if metric.is_cost else 4
-
-
 def with_interval(center: float, low: float, high: float, metric: Metric, *, signed: bool = False) -> str:
     """``90.12 [89.90, 90.34]`` in the metric's unit; the ends stay within what the metric can be.
 
@@ -39,7 +34,7 @@ def with_interval(center: float, low: float, high: float, metric: Metric, *, sig
         metric: The metric that is estimated.
         signed: Whether it is a gain, which has a sign and its own bounds.
     """
-    scale, digits = metric.scale, digits_of(metric)
+    scale, digits = metric.scale, metric.decimals
     middle = number(center * scale, digits, signed=signed)
     if math.isnan(low):
         return middle
@@ -65,7 +60,7 @@ def values_or_interval(
     text = with_interval(center, low, high, metric, signed=signed)
     if n != 2 or not math.isnan(low) or math.isnan(sd):
         return text
-    half, scale, digits = sd / math.sqrt(2), metric.scale, digits_of(metric)
+    half, scale, digits = sd / math.sqrt(2), metric.scale, metric.decimals
     both = (number(value * scale, digits, signed=signed) for value in (center - half, center + half))
     return f"{text} ({' and '.join(both)})"
 

@@ -135,6 +135,11 @@ class Settings:
         return False
 
     @property
+    def adds_gradients(self) -> bool:
+        """Whether a step descends along a sum of several passes' gradients, longer than that of one pass."""
+        return False
+
+    @property
     def remark(self) -> str:
         """What a reader of the results must know about these values; mostly empty."""
         return ""

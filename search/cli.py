@@ -183,6 +183,7 @@ def status(sweep: AnySweepName = "", store: StoreOption = STORE, as_json: JsonOp
         from search.console.terminal import print_json, terminal
         from search.definition.source import sweep_name
         from search.records.existing import existing_store
+        from search.records.moved import command_at
         from search.records.notes import VERDICT
 
         place = existing_store(store)
@@ -199,7 +200,8 @@ def status(sweep: AnySweepName = "", store: StoreOption = STORE, as_json: JsonOp
             print_json({**found.status.to_dict(), "verdict": verdict})
         else:
             total, running = found.status.total, found.running
-            typed = next((run.of.command for run in reversed(place.runs(found.sweep.name))), "")
+            last = next((run.of.command for run in reversed(place.runs(found.sweep.name))), "")
+            typed = command_at(last, place.name)
             presentation.show_status(terminal(), found.sweep, found.records, total, running, verdict, typed)
         say_all(
             [*place.remarks.values(), *edited_file(sweep, found.sweep), *changed_code(place, found.sweep)]

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.figures.style import INK, MUTED, PAPER, canvas, colormap, marked, on_color, plain_bar
-from analysis.notation import digits_of, number
+from analysis.notation import number
 from analysis.records import Metric, rows, size_label
 
 _HATCH = "////"
@@ -51,7 +51,7 @@ def epsilon_p_map(cells: pd.DataFrame, metric: Metric, *, gain: bool) -> Figure:
             axes.add_patch(cover)
         low, high = (cell[f"{'gain_' if gain else ''}{end}"] for end in ("low", "high"))
         half = max(high - cell[column], cell[column] - low) * metric.scale  # one end may stop at a bound
-        digits = 0 if abs(value) >= 1000 else digits_of(metric)
+        digits = 0 if abs(value) >= 1000 else metric.decimals
         texts = number(value, digits, signed=gain), "" if np.isnan(half) else f"±{half:.{digits}f}"
         _write(axes, x, y, texts, cell, on_color(color), bold=gain and told)
     for edge in range(1, len(epsilons)):

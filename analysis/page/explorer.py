@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from analysis.notation import digits_of
 from analysis.pairing import with_gain
 from analysis.records import CONTROL, Metric, Records
 
@@ -134,7 +133,7 @@ def _setting(trials: pd.DataFrame, name: str) -> Field:
 
 def _scored(trials: pd.DataFrame, column: str, metric: Metric, name: str) -> Field:
     values = trials[column] if column in trials else pd.Series(np.nan, trials.index)
-    return _number_field(values * metric.scale, name, metric.label, digits_of(metric))
+    return _number_field(values * metric.scale, name, metric.label, metric.decimals)
 
 
 def _gains(records: Records) -> Field:
@@ -143,7 +142,7 @@ def _gains(records: Records) -> Field:
     scored = with_gain(records, records.complete(controls=True), metric)
     gain = scored.set_index("row")["gain"] if len(scored) else pd.Series(dtype=float)
     values = gain[~gain.index.duplicated()].reindex(records.trials.index) * metric.scale
-    return _number_field(values, "gain", "gain", digits_of(metric))
+    return _number_field(values, "gain", "gain", metric.decimals)
 
 
 def _number_field(values: pd.Series, name: str, label: str, digits: int | None = None) -> Field:

@@ -4,11 +4,11 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
 import pandas as pd
 
+from analysis.conditional_power import either, seeds_to_decide, significant, within
 from analysis.records import Metric
-from analysis.statistics import ALPHA, FEWEST, seeds_needed
+from analysis.statistics import ALPHA, FEWEST, without_spread
 
 MARGIN = 0.002
 """Differences of shares that do not matter: 0.2 points, which is what ten of 5,000 test examples make."""
@@ -79,20 +79,26 @@ class Scale:
     examples: float = math.nan
 
     @classmethod
-    def of(cls, metric: Metric, trials: pd.DataFrame, baseline: pd.Series) -> "Scale":
+    def of(
+        cls, metric: Metric, trials: pd.DataFrame, baseline: pd.Series, margin: float | None = None
+    ) -> "Scale":
         """What counts in one workload.
 
         Args:
             metric: What is compared.
             trials: Its trials, with ``test_examples`` where that was recorded.
             baseline: Results of plain training, one a seed.
+            margin: What the sweep states; nothing for the usual one.
         """
         found = trials.get("test_examples", pd.Series(dtype=float)).min()
         examples = float(found) if pd.notna(found) else math.nan
-        if metric.is_fraction:
-            return cls(MARGIN, 1 / examples if examples > 0 else math.nan, examples)
-        known = baseline.count() >= FEWEST
-        return cls(MARGIN_OF_SPREAD * float(baseline.std()) if known else math.nan, examples=examples)
+        step = 1 / examples if metric.is_fraction and examples > 0 else math.nan
+        if margin is None and metric.is_fraction:
+            margin = MARGIN
+        if margin is None:
+            known = baseline.count() >= FEWEST
+            margin = MARGIN_OF_SPREAD * float(baseline.std()) if known else math.nan
+        return cls(margin, step, examples)
 
 
 @dataclass(frozen=True)
@@ -103,8 +109,8 @@ class Answer:
         outcome: What is known.
         effect: The difference; with n = 0 if nothing was compared.
         too_coarse: Whether all seeds were equal on a test split that is too small to show what matters.
-        needed: Seeds that would decide it with 80 % power, if the true difference were the observed one or
-            else the smallest that matters; NaN if it is decided, infinite if no number would do.
+        needed: Seeds in all, those so far among them, that would decide it in 80 % of cases, if the true
+            difference and spread were the observed ones; NaN if decided, infinite if no number would do.
     """
 
     outcome: Outcome
@@ -137,7 +143,7 @@ def answer(effect: Effect, scale: Scale) -> Answer:
 
 def _needed(effect: Effect, scale: Scale) -> float:
     """See `Answer.needed`; `FIRST_SEEDS` where too few seeds tell of the spread."""
-    if effect.n < FEWEST or not effect.sd > 0:
+    if effect.n < FEWEST or without_spread(effect.sd, effect.gain):
         return float(max(FIRST_SEEDS, effect.n + 1))
-    size = np.nanmax([abs(effect.gain), scale.margin])
-    return float(max(seeds_needed(float(size), effect.sd), effect.n + 1))
+    rule = either(significant(), within(scale.margin, ALPHA / 2))
+    return seeds_to_decide(effect.n, effect.gain, effect.sd, rule)

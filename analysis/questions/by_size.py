@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.notation import digits_of, number
+from analysis.notation import number
 from analysis.pairing import groups
 from analysis.questions.answers import Effect
 from analysis.records import SIZE, Metric, asked_sizes
@@ -60,7 +60,7 @@ def sizes_text(found: Sequence[OnExamples], examples: float, metric: Metric, on_
     here = f"Examples: this answer is of training on {_examples(examples)}"
     if not known:
         return f"{here}; on other numbers of examples there is no pair with plain training."
-    gains = [number(each.over_baseline.gain * metric.scale, digits_of(metric), signed=True) for each in known]
+    gains = [number(each.over_baseline.gain * metric.scale, metric.decimals, signed=True) for each in known]
     unit = " points" if metric.is_fraction else ""
     listed = [f"{gain} on {_examples(each.examples)}" for gain, each in zip(gains, known, strict=True)]
     listed[0] = listed[0].replace(" on ", f"{unit} on ", 1)

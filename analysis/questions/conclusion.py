@@ -38,6 +38,7 @@ class Conclusion:
         other_sizes: What the method gains on other numbers of examples.
         plain_lacks: The settings in which all plain training differs from the method.
         withstood: What attacks on the trained models leave; nothing where none was made.
+        doubt: Why every comparison is doubtful, in sentences; "" where nothing says so.
     """
 
     workload: str
@@ -56,6 +57,7 @@ class Conclusion:
     other_sizes: Sequence[OnExamples] = ()
     plain_lacks: Sequence[str] = ()
     withstood: Withstood | None = None
+    doubt: str = ""
 
     @property
     def method(self) -> Arm | None:

@@ -8,12 +8,13 @@ from enum import StrEnum
 import numpy as np
 import pandas as pd
 
+from analysis.conditional_power import either, seeds_to_decide, significant, within
 from analysis.crossed import crossed_interval
-from analysis.questions.answers import NO_EFFECT, Effect, Outcome, Scale
+from analysis.questions.answers import FIRST_SEEDS, NO_EFFECT, Effect, Outcome, Scale
 from analysis.questions.entrants import Entrant, Lineup, lineups
 from analysis.records import CONFIGURATION, Metric, Records
 from analysis.scoring import FRESH
-from analysis.statistics import ALPHA, equivalence_p, estimate, holm, seeds_needed
+from analysis.statistics import ALPHA, FEWEST, equivalence_p, estimate, holm, without_spread
 from dropattack.settings import EPS_ZERO
 
 
@@ -26,8 +27,8 @@ class Contrast:
         outcome: Whether it helps, harms, makes no difference that matters, or is undecided.
         equivalence: p-value that it lies within the margin (`analysis.statistics.equivalence_p`).
         crossed: Interval over seeds and test examples; NaN where it is not known which were recognised.
-        needed: Seeds that would decide it, were the difference as observed, or as large as what matters; NaN
-            where it is decided.
+        needed: Seeds in all that would decide it in 80 % of cases, were the true difference and spread the
+            observed ones; NaN where it is decided, infinite if no number would do.
     """
 
     effect: Effect
@@ -111,7 +112,7 @@ def contests(records: Records) -> dict[str, Met]:
     found = {each.workload: met for each in lineups(records) if (met := _met(records, each)) is not None}
     corrected = holm([met.contrast.effect.p for met in found.values()])
     return {
-        workload: replace(met, contrast=_contrast(records, met, float(p)))
+        workload: replace(met, contrast=_contrast(records, met, float(p), len(found)))
         for (workload, met), p in zip(found.items(), corrected, strict=True)
     }
 
@@ -121,13 +122,13 @@ def _met(records: Records, lineup: Lineup) -> Met | None:
     contender, rival = lineup.contender, lineup.rival
     if contender is None or rival is None or not lineup.met:
         return None
-    scale = Scale.of(records.reported, lineup.fresh, pd.Series(rival.results, dtype=float))
-    margin = lineup.search.get("margin")
+    plain = pd.Series(rival.results, dtype=float)
+    scale = Scale.of(records.reported, lineup.fresh, plain, lineup.search.get("margin"))
     effect = _over(contender, rival)
     return Met(
         workload=lineup.workload,
         metric=records.reported,
-        scale=scale if margin is None else replace(scale, margin=float(margin)),
+        scale=scale,
         entrants=lineup.entrants,
         contender=contender,
         rival=rival,
@@ -163,14 +164,11 @@ def _corrected(effects: Mapping[str, Effect]) -> dict[str, Effect]:
     }
 
 
-def _contrast(records: Records, met: Met, p: float) -> Contrast:
+def _contrast(records: Records, met: Met, p: float, tests: int) -> Contrast:
     effect, margin = replace(met.contrast.effect, p=p), met.scale.margin
     equivalence = equivalence_p(estimate(effect.values), margin)
     outcome = judged(effect, equivalence, margin)
-    needed = math.nan
-    if outcome is Outcome.UNDECIDED:
-        larger = float(np.nanmax([abs(effect.gain), margin]))
-        needed = max(seeds_needed(larger, effect.sd), effect.n + 1.0)
+    needed = further_seeds(effect, margin, tests, margin) if outcome is Outcome.UNDECIDED else math.nan
     return Contrast(effect, outcome, equivalence, _crossed(records, met), needed)
 
 
@@ -187,6 +185,24 @@ def judged(effect: Effect, equivalence: float, margin: float) -> Outcome:
     if effect.p < ALPHA and abs(effect.gain) > margin:
         return Outcome.HELPS if effect.gain > 0 else Outcome.HARMS
     return Outcome.UNDECIDED
+
+
+def further_seeds(effect: Effect, margin: float, tests: int, beyond: float = 0.0) -> float:
+    """Seeds in all that would decide a difference, which so far is undecided.
+
+    Args:
+        effect: The difference.
+        margin: Differences up to this do not matter.
+        tests: How many tests Holm's correction is over; the count holds at its strictest.
+        beyond: What a difference must exceed to be shown, beside being significant.
+
+    Returns:
+        See `Contrast.needed`; `FIRST_SEEDS` where too few seeds tell of the spread.
+    """
+    if effect.n < FEWEST or without_spread(effect.sd, effect.gain):
+        return float(max(FIRST_SEEDS, effect.n + 1))
+    rule = either(significant(ALPHA / tests, beyond), within(margin, ALPHA))
+    return seeds_to_decide(effect.n, effect.gain, effect.sd, rule)
 
 
 def _crossed(records: Records, met: Met) -> tuple[float, float]:

@@ -2,14 +2,15 @@
 
 import math
 
-from analysis.notation import digits_of, listed, number, p_value, seeds_text
+from analysis.notation import listed, number, p_value, seeds_text
 from analysis.questions.answers import Effect, Outcome
 from analysis.questions.awaited import Awaited
 from analysis.questions.contest import Credit, Met
 from analysis.questions.controls import MEANING
 from analysis.questions.entrants import Entrant
+from analysis.questions.gains import gain_text, points_text
 from analysis.questions.next_step import NextStep
-from analysis.questions.telling import gain_text, next_text, points_text
+from analysis.questions.telling import next_text
 from analysis.records import Metric
 from analysis.statistics import ALPHA
 
@@ -22,6 +23,8 @@ def contest_told(met: Met, step: NextStep) -> list[tuple[str, str]]:
     lines = [("Primary contrast", _contrast(met)), ("Who met", _who(met)), ("All arms", _others(met))]
     if met.controls:
         lines.append(("Mechanism", _mechanism(met)))
+    if len(met.contender.targets_tried) > 1:
+        lines.append(("Layers", _layers(met.contender)))
     return [
         *lines,
         ("Next", next_text(step)),
@@ -40,9 +43,10 @@ def _contrast(met: Met) -> str:
     tests = tests.replace("= <", "<")
     crossed = ""
     if not math.isnan(found.crossed[0]):
-        ends = (number(end * met.metric.scale, digits_of(met.metric), signed=True) for end in found.crossed)
+        ends = (number(end * met.metric.scale, met.metric.decimals, signed=True) for end in found.crossed)
         crossed = f" Over seeds and test examples: [{', '.join(ends)}]."
-    difference = f"{ours} − {theirs} = {gain}; {tests}."
+    is_difference = met.metric.larger_is_better
+    difference = f"{ours} − {theirs} = {gain}" if is_difference else f"{ours} over {theirs}, {gain}"
     opening = {
         Outcome.HELPS: f"It helps{_cost(met)}{_whose(met)}:",
         Outcome.HARMS: f"It harms{_cost(met)}:",
@@ -54,7 +58,7 @@ def _contrast(met: Met) -> str:
         opening = f"It is {better}{_cost(met)}; whether by more than {margin} is undecided:"
     early = f"So far, on {found.effect.n} of {met.seeds} fresh seeds: " * (found.effect.n < met.seeds)
     opening = f"{opening[0].lower()}{opening[1:]}" if early else opening
-    return f"{early}{opening} {difference}{crossed}"
+    return f"{early}{opening} {difference}; {tests}.{crossed}"
 
 
 def _whose(met: Met) -> str:
@@ -102,7 +106,7 @@ def _split(met: Met, sign: int) -> list[str]:
 
 def _level(value: float, metric: Metric) -> str:
     unit = " %" if metric.is_fraction else ""
-    return f"{number(value * metric.scale, digits_of(metric))}{unit}"
+    return f"{number(value * metric.scale, metric.decimals)}{unit}"
 
 
 def _direction(effect: Effect) -> int:
@@ -122,9 +126,18 @@ def _mechanism(met: Met) -> str:
     return f"Mechanism: {met.contender.arm} is {told}." if told else "Mechanism: no control has run."
 
 
+def _layers(contender: Entrant) -> str:
+    """Which target set validation chose; no other meets fresh seeds."""
+    count = len(contender.targets_tried)
+    return (
+        f"Layers: of the {count} target sets that {contender.arm} tried, validation chose "
+        f"{contender.targets}; no other was confirmed."
+    )
+
+
 def _amount(value: float, metric: Metric) -> str:
     unit = " points" if metric.is_fraction else ""
-    return f"{number(value * metric.scale, digits_of(metric))}{unit}"
+    return f"{number(value * metric.scale, metric.decimals)}{unit}"
 
 
 def awaited_told(found: Awaited, step: NextStep) -> list[tuple[str, str]]:

@@ -33,6 +33,8 @@ class Entrant:
         high: Upper end.
         results: Its result by seed, larger is better.
         keys: Its trials by seed.
+        targets: What it perturbs; "" where its method has no targets.
+        targets_tried: Target sets that its stage tried.
     """
 
     arm: str
@@ -49,6 +51,8 @@ class Entrant:
     high: float
     results: Mapping[float, float]
     keys: Mapping[float, str]
+    targets: str = ""
+    targets_tried: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -209,4 +213,6 @@ def _entrant(
         high=summary.high,
         results=dict(zip(own["seed"][known], metric.sign * scores[known], strict=True)),
         keys=dict(zip(own["seed"][known], own["key"][known], strict=True)),
+        targets=str(first[0].get("targets") or ""),
+        targets_tried=sorted(map(str, stage["targets"].dropna().unique())) if "targets" in stage else (),
     )

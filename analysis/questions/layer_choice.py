@@ -49,7 +49,8 @@ def layer_choices(records: Records, metric: Metric, settings: pd.DataFrame) -> d
     Args:
         records: What was recorded.
         metric: What gains are of.
-        settings: One trial per workload, whose training settings and scale of ε apply.
+        settings: One trial per workload, whose training settings apply, and whose scale of ε where several
+            target sets were tried at that.
 
     Returns:
         What is known, without workloads that tried only one target set.
@@ -59,15 +60,18 @@ def layer_choices(records: Records, metric: Metric, settings: pd.DataFrame) -> d
         return {}
     ranked = rank_target_sets(scored)
     asked = settings.assign(scale=scale_of(settings))
-    columns = ["workload", *records.settled, "scale"]
-    known = scored.drop_duplicates("setting")[["setting", *columns]].merge(asked[columns], on=columns)
+    columns = ["workload", *records.settled]
+    known = scored.drop_duplicates("setting")[["setting", "scale", *columns]]
+    known = known.merge(asked[[*columns, "scale"]], on=columns, suffixes=("", "_asked"))
+    known["other_scale"] = known["scale"] != known["scale_asked"]
+    known = known.sort_values(["other_scale", "setting"], kind="stable")
     results = dict(tuple(scored.groupby("setting")))
     distinct = ranked.drop_duplicates(["setting", "sample"])
     tables = dict(tuple(distinct.groupby("setting")))
     found = {}
     for row in rows(known):
         tried = tables.get(row["setting"], pd.DataFrame())
-        if len(tried) > 1:
+        if len(tried) > 1 and str(row["workload"]) not in found:
             alike = tried[tried["rank"].notna()]
             choice = _choice(alike, results[row["setting"]], len(tried))
             found[str(row["workload"])] = replace(choice, tuned=names_of(records.drawn))

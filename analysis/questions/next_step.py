@@ -1,6 +1,7 @@
 """The next step: one command that would decide what is undecided."""
 
 import math
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,15 +12,16 @@ import pandas as pd
 from analysis.notation import listed
 from analysis.questions.answers import FIRST_SEEDS, Answer, Outcome
 from analysis.questions.arms import Arm, Compared
-from analysis.questions.contest import Credit, Met
+from analysis.questions.contest import Credit, Met, further_seeds
 from analysis.records import BASELINE, FAILED, RUNNING, Records
 from analysis.scoring import FLATTERED, FRESH, TIERS
-from analysis.statistics import ALPHA, seeds_needed
 from dropattack.settings import EPS_ZERO, EQUAL_PASSES
 
 _MOST_SEEDS = 100
 """Seeds beyond which no command is given: a difference that needs more is hardly worth its passes."""
 _FIRST_FRESH = 100
+_RETRY = " --retry-failed"
+_LOOK_ONCE = "look again when all of them have ended, since p-values do not correct for several looks"
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ def next_step(records: Records, compared: Compared, equal_cost: Answer, equal_ep
     if equal_cost.too_coarse or equal_epochs.too_coarse:
         return NextStep("test on more examples: this test split is too small to show what matters")
     on_fresh = bool(stages.confirm) and equal_cost.effect.scored_on == FRESH
+    found, asked = equal_cost.effect.n, len(stages.seeds(on_fresh))
+    if on_fresh and found < asked and stages.has_failures(records.trials):
+        return stages.finished(records.trials, f"which has {found} of {asked} seeds")
     return _more_seeds(stages, equal_cost.needed, on_fresh)
 
 
@@ -81,8 +86,8 @@ def contest_step(records: Records, workload: str, met: Met | None) -> NextStep:
     if not found and stages.unfinished(records.trials):
         return NextStep("run the sweep to its end, since the two sides share no fresh seed yet", stages.run)
     if met is None or not found:
-        text = "see why the trials of one side failed; if the cause was outside of them, try them again"
-        return NextStep(text, stages.retried)
+        text = "see why the trials of one side failed; if the cause was outside of them, try them"
+        return stages.retried(text)
     if found < len(asked):
         return stages.finished(records.trials, f"which has {found} of {len(asked)} seeds")
     if not math.isnan(met.contrast.needed):
@@ -103,16 +108,14 @@ def _whether_the_attack(records: Records, stages: "_Stages", met: Met) -> NextSt
     if met.credit is Credit.UNTESTED:
         path = f"stages.{stages.confirm['name']}.search.controls"
         text = "see whether the attack has a part in it, by the same training without a perturbation"
-        return NextStep(text, stages.command(path, f"[{', '.join([*controls, EPS_ZERO])}]"))
+        return stages.changed(text, path, f"[{', '.join([*controls, EPS_ZERO])}]")
     untouched = met.over_untouched
     if met.credit is not Credit.UNSHOWN or untouched is None:
         return NextStep("nothing more is needed to answer this")
     if untouched.gain <= 0:
         return NextStep("stop here: more seeds are not likely to show that the attack has a part in it")
-    # It has to pass Holm's correction over all controls; at its strictest, where it is the first of them.
-    needed = seeds_needed(untouched.gain, untouched.sd, ALPHA / len(met.over_controls))
-    shown = "show that the attack has a part in it"
-    return _more_seeds(stages, max(needed, untouched.n + 1), on_fresh=True, shown=shown)
+    needed = further_seeds(untouched, met.scale.margin, len(met.over_controls))
+    return _more_seeds(stages, needed, on_fresh=True, shown="show whether the attack has a part in it")
 
 
 class _Stages:
@@ -127,14 +130,11 @@ class _Stages:
         self.plain: Mapping[str, Any] = next(
             (s for s in own if _kind(s) == "grid" and BASELINE in (s.get("methods") or {})), {}
         )
-        typed = [str(run.get("command") or "") for run in records.runs]
-        typed = [command for command in typed if " run " in command]
-        self.run = typed[-1] if typed else f"dropattack run {shlex.quote(records.name)}"
-
-    @property
-    def retried(self) -> str:
-        """What was typed, with failed trials tried again."""
-        return self.run if "--retry-failed" in self.run else f"{self.run} --retry-failed"
+        typed = [command for run in records.runs if (command := str(run.get("command") or ""))]
+        run = [command for command in typed if " run " in command]
+        self._script = typed[-1] if typed and not run else ""
+        last = run[-1] if run else f"dropattack run {shlex.quote(records.name)}"
+        self.run = self._script or last.replace(_RETRY, "")
 
     def finished(self, trials: pd.DataFrame, has: str) -> NextStep:
         """To finish the confirmation; trials that failed are not tried again by themselves.
@@ -143,15 +143,31 @@ class _Stages:
             trials: All of the sweep.
             has: What it has so far, as in ``which has 3 of 5 seeds``.
         """
-        own = (trials["stage"] == self.confirm.get("name", "")) & (trials["workload"] == self._workload)
-        if (own & (trials["state"] == FAILED)).any():
+        if self.has_failures(trials):
             text = f"see why trials of the confirmation failed, {has}; if the cause was outside of them, try"
-            return NextStep(f"{text} them again", self.retried)
+            return self.retried(f"{text} them")
         return NextStep(f"finish the confirmation, {has}", self.run)
 
-    def command(self, path: str, value: str) -> str:
-        """What was typed, with one setting more."""
-        return f"{self.run} --set {shlex.quote(f'{path}={value}')}"
+    def has_failures(self, trials: pd.DataFrame) -> bool:
+        """Whether a trial of the confirmation failed."""
+        own = (trials["stage"] == self.confirm.get("name", "")) & (trials["workload"] == self._workload)
+        return bool((own & (trials["state"] == FAILED)).any())
+
+    def retried(self, text: str) -> NextStep:
+        """To try failed trials again."""
+        if self._script:
+            return NextStep(f"{text} again with `retry_failed=True`", self._script)
+        return NextStep(f"{text} again", f"{self.run}{_RETRY}")
+
+    def changed(self, text: str, path: str, value: str, seeds: int = 0) -> NextStep:
+        """To run with one setting more, in place of an earlier one of the same path."""
+        if self._script:
+            return NextStep(
+                f"{text}; set `{path}` to `{value}` in its sweep, and run it", self._script, seeds
+            )
+        earlier = rf" --set[ =](?:'{re.escape(path)}=[^']*'|{re.escape(path)}=\S*)"
+        command = f"{re.sub(earlier, '', self.run)} --set {shlex.quote(f'{path}={value}')}"
+        return NextStep(text, command, seeds)
 
     def seeds(self, on_fresh: bool) -> list[int]:
         """The seeds of the confirmation, or those that are searched."""
@@ -204,26 +220,25 @@ def _test_equal_cost(stages: _Stages, method: Arm) -> NextStep:
     text = f"test it at equal cost, against plain training of {method.passes:g} passes an epoch"
     if stages.confirm:
         path = f"stages.{stages.confirm['name']}.search.controls"
-        return NextStep(text, stages.command(path, f"[{EQUAL_PASSES}]"))
+        return stages.changed(text, path, f"[{EQUAL_PASSES}]")
     rounds = f"rounds: [1, {method.passes:g}]"
     spaces = (stages.plain.get("methods") or {}).get(BASELINE)
     if spaces in (None, [], {}, [{}]) and stages.plain:
         path = f"stages.{stages.plain['name']}.methods.{BASELINE}"
-        return NextStep(text, stages.command(path, f"{{{rounds}}}"))
+        return stages.changed(text, path, f"{{{rounds}}}")
     return NextStep(f"{text}: give `{BASELINE}` the setting `{rounds}`")
 
 
-def _more_seeds(stages: _Stages, needed: float, on_fresh: bool, shown: str = "") -> NextStep:
+def _more_seeds(stages: _Stages, needed: float, on_fresh: bool, shown: str = "decide it") -> NextStep:
     if math.isinf(needed):
-        return NextStep("stop here: no number of seeds would show a difference this small")
+        return NextStep(f"stop here: no number of seeds that can be trained would {shown}")
     if needed > _MOST_SEEDS:
-        fewer = f"fewer would not {shown or 'show a difference this small'}"
-        text = f"stop here, or train about {needed:.0f} seeds: {fewer}"
+        text = f"stop here, or train about {needed:.0f} seeds: fewer would probably not {shown}"
         return NextStep(text, seeds=int(needed))
     seeds = _filled_up(stages.seeds(on_fresh), int(needed))
     path = f"stages.{stages.confirm['name']}.search.seeds" if on_fresh else "seeds"
-    about = f"train {len(seeds)} seeds, which would probably {shown or 'decide it'}"
-    return NextStep(about, stages.command(path, _spelled(seeds)), len(seeds))
+    text = f"train {len(seeds)} seeds, which would probably {shown}; {_LOOK_ONCE}"
+    return stages.changed(text, path, _spelled(seeds), len(seeds))
 
 
 def _spelled(seeds: Sequence[int]) -> str:

@@ -2,18 +2,20 @@
 
 import math
 
-from analysis.notation import digits_of, listed, number, seeds_text, values_or_interval
+from analysis.notation import listed, number, seeds_text
+from analysis.questions.also_confirmed import also_confirmed
 from analysis.questions.answers import Answer, Effect, Outcome
 from analysis.questions.arms import SAME_COST, Arm
 from analysis.questions.by_size import sizes_text
 from analysis.questions.conclusion import Conclusion
 from analysis.questions.controls import MEANING, PLAIN
+from analysis.questions.gains import gain_text
 from analysis.questions.next_step import NextStep
 from analysis.questions.recommendation import Recommendation, Why
 from analysis.questions.robustness import CLEAN
 from analysis.questions.withstanding import Withstood
 from analysis.records import Metric
-from analysis.scoring import FLATTERED, FRESH, HELD_OUT, TIERS
+from analysis.scoring import FLATTERED, FRESH, TIERS
 from analysis.statistics import ALPHA, FEWEST
 
 _FEW_NAMES = 4
@@ -29,6 +31,7 @@ def told(verdict: Conclusion) -> list[tuple[str, str]]:
         ("Equal cost", _equal_cost(verdict)),
         ("Equal epochs", _equal_epochs(verdict)),
         *([("Examples", sizes)] if verdict.other_sizes else []),
+        *([("Others", others)] if (others := also_confirmed(verdict)) else []),
         ("What to use", _use(verdict)),
         ("Layers", _layers(verdict)),
         ("Next", next_text(verdict.next)),
@@ -53,41 +56,6 @@ def next_text(step: NextStep) -> str:
     return f"Next: {step.text}: `{step.command}`" if step.command else f"Next: {step.text}."
 
 
-def gain_text(effect: Effect, metric: Metric, over: str = "") -> str:
-    """``+1.02 [+0.31, +1.73] points (n = 10 seeds)``.
-
-    Args:
-        effect: The gain.
-        metric: What it is of.
-        over: What it is a gain over, as in ``over plain training``.
-    """
-    gain = points_text(effect, metric)
-    return f"{gain} {over} ({_seeds(effect)})" if over else f"{gain} ({_seeds(effect)})"
-
-
-def points_text(effect: Effect, metric: Metric) -> str:
-    """``+1.02 [+0.31, +1.73] points``; of two seeds both values instead of the interval.
-
-    Points are of accuracy; those of another share are named.
-    """
-    numbers = (effect.gain, effect.low, effect.high, effect.n, effect.sd)
-    unit = " points" if metric.is_fraction else ""
-    if unit and metric.column not in ("test_accuracy", "valid_accuracy"):
-        unit += f" of {metric.name.removeprefix('test ')}"
-    return f"{values_or_interval(*numbers, metric, signed=True)}{unit}"
-
-
-def _seeds(effect: Effect) -> str:
-    seeds = "seed" if effect.n == 1 else "seeds"
-    if effect.scored_on == FRESH:
-        return f"n = {effect.n} fresh {seeds}"
-    if effect.scored_on == HELD_OUT:
-        return f"n = {effect.n} {seeds}, each scored by what the others choose"
-    if TIERS.get(effect.scored_on) == FLATTERED:
-        return f"n = {effect.n} {seeds} that chose it, which flatters it"
-    return f"n = {effect.n} {seeds}"
-
-
 def _turned(effect: Effect) -> Effect:
     """The same difference, told of the other one."""
     values = tuple(-value for value in effect.values)
@@ -105,8 +73,9 @@ def _equal_cost(verdict: Conclusion) -> str:
     twin = control.alike and control.configuration != verdict.method.configuration and not control.is_baseline
     where = f", measured with {control.configuration}" if twin else ""
     if found.outcome is Outcome.HARMS:
-        gain = gain_text(_turned(found.effect), verdict.metric)
-        return f"At equal cost it harms: {plain} is better by {gain}{where}.{_unspent(verdict, control)}"
+        gain, name = gain_text(_turned(found.effect), verdict.metric), verdict.method.family
+        harms = f"At equal cost {name} harms: {plain} is better by {gain}{where}."
+        return f"{harms}{_unspent(verdict, control)}"
     over = f"over {plain}{where}"
     return _beaten(verdict) + f"At equal cost {_outcome(found, verdict, over)}.{_unspent(verdict, control)}"
 
@@ -174,19 +143,20 @@ def _no_baseline(verdict: Conclusion) -> str:
 
 def _outcome(found: Answer, verdict: Conclusion, over: str) -> str:
     gain, metric = gain_text(found.effect, verdict.metric, over), verdict.metric
+    name = "it" if verdict.method is None else verdict.method.family
     if found.outcome is Outcome.ALIKE:
-        margin = f"{number(verdict.scale.margin * metric.scale, digits_of(metric))}{_unit(metric)}"
-        return f"there is no difference that matters (more than {margin}): {gain}"
+        margin = f"{number(verdict.scale.margin * metric.scale, metric.decimals)}{_unit(metric)}"
+        return f"{name} makes no difference that matters (more than {margin}): {gain}"
     if found.outcome is Outcome.UNDECIDED:
-        return f"it is undecided: {gain}{_doubt(found, verdict)}"
-    return f"it {found.outcome.value}: {gain}"
+        return f"it is undecided whether {name} helps: {gain}{_doubt(found, verdict)}"
+    return f"{name} {found.outcome.value}: {gain}"
 
 
 def _doubt(found: Answer, verdict: Conclusion) -> str:
     """Why nothing is decided, where the interval does not say so itself."""
     effect, metric = found.effect, verdict.metric
     if found.too_coarse:
-        step = number(verdict.scale.step * metric.scale, digits_of(metric))
+        step = number(verdict.scale.step * metric.scale, metric.decimals)
         examples = f"{verdict.scale.examples:,.0f} test examples"
         return f"; all seeds are equal, and {examples} cannot show less than {step}{_unit(metric)}"
     if effect.n < FEWEST:
@@ -235,6 +205,8 @@ def _use(verdict: Conclusion) -> str:
         gain = gain_text(use.arm.over_baseline, verdict.metric, "over plain training")
         known = "it is shown to be better than plain training" if use.arm.is_chosen else gain
         known += ", and nothing is shown to be better still" * (use.why is Why.CHEAPER)
+        if use.arm.is_chosen and not use.arm.costs_nothing and verdict.equal_cost.outcome is Outcome.ALIKE:
+            known += f"; {_SAME_PASSES} does as well"
         return f"{use_this}: {known}."
     nothing = "nothing is shown to be better by a difference that matters"
     return f"{use_this}: {nothing}. {_choice(verdict, use)}".strip()
@@ -261,7 +233,7 @@ def _layers(verdict: Conclusion) -> str:
     head = f"Layers, each with its own {found.tuned}" if found.tuned else "Layers"
     gain = ""
     if not math.isnan(found.gain):
-        gain = f" ({number(found.gain * metric.scale, digits_of(metric), signed=True)}{_unit(metric)})"
+        gain = f" ({number(found.gain * metric.scale, metric.decimals, signed=True)}{_unit(metric)})"
     count = len(found.beaten) + len(found.alike) + 1
     if found.flattered:
         return f"{head}: not compared; the {count} target sets are scored by the runs that chose among them."

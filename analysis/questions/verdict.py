@@ -1,7 +1,7 @@
 """The answer of a sweep: does it help, what to use, on which layers, and what to do next."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -15,6 +15,7 @@ from analysis.questions.conclusion import Conclusion
 from analysis.questions.contest import Met, contests
 from analysis.questions.contest_telling import awaited_told, contest_told
 from analysis.questions.controls import PLAIN
+from analysis.questions.doubts import doubts
 from analysis.questions.layer_choice import LayerChoice, layer_choices
 from analysis.questions.next_step import contest_step, next_step
 from analysis.questions.recommendation import recommend, recommend_before, recommend_of_contest
@@ -40,9 +41,11 @@ class Verdict(Conclusion):
     def lines(self) -> list[str]:
         """Sentences: at equal cost, at equal epochs, what to use, which layers, under attack, what next.
 
-        There is one on numbers of training examples only where several were tried, and one on attacks only
-        where trained models were attacked. Of arms that compete: the primary contrast, who met, all arms, the
-        mechanism, what next; before they meet, who leads on validation.
+        There is one on numbers of training examples only where several were tried, one on other methods only
+        where fresh seeds score them, one on attacks only where trained models were attacked, and one on
+        doubts only where plain training learned nothing or was still improving. Of arms that compete: the
+        primary contrast, who met, all arms, the mechanism, what next; before they meet, who leads on
+        validation.
         """
         return [text for _, text in self.headed_lines()]
 
@@ -56,6 +59,8 @@ class Verdict(Conclusion):
             lines = told(self)
         if self.withstood is not None:
             lines.insert(-1, ("Under attack", withstood_text(self.withstood)))
+        if self.doubt:
+            lines.insert(-1, ("Doubt", f"Doubt: {self.doubt}"))
         return lines
 
     def to_dict(self) -> dict[str, Any]:
@@ -90,6 +95,7 @@ class Verdict(Conclusion):
                 for each in self.other_sizes
             ],
             "under_attack": None if self.withstood is None else _plain(asdict(self.withstood)),
+            "doubt": self.doubt,
             "next": asdict(self.next),
             "margin": _plain(self.scale.margin),
             "contest": None if self.contest is None else _plain_contest(self.contest),
@@ -110,11 +116,12 @@ def _verdicts(records: Records) -> tuple[Verdict, ...]:
     layers = layer_choices(records, metric, _one_each(records, found))
     met, before = contests(records), awaited(records)
     attacked = withstood(records) if found else {}
+    doubted = doubts(records) if found else {}
     verdicts = (_verdict(records, metric, each, searched.get(each.workload), layers) for each in found)
     return tuple(
         _with_contest(
             records,
-            replace(each, withstood=attacked.get(each.workload)),
+            replace(each, withstood=attacked.get(each.workload), doubt=doubted.get(each.workload, "")),
             met.get(each.workload),
             before.get(each.workload),
         )
@@ -145,7 +152,7 @@ def _verdict(
 ) -> Verdict:
     method, baseline = found.method, found.baseline
     plain = pd.Series([] if baseline is None else list(baseline.results.values()), dtype=float)
-    scale = Scale.of(metric, found.trials, plain)
+    scale = Scale.of(metric, found.trials, plain, _margin(records, found.workload))
     control = found.equal_cost
     if control is None and searched is not None:
         control = searched.equal_cost
@@ -176,6 +183,16 @@ def _verdict(
         other_sizes=found.other_sizes,
         plain_lacks=found.plain_lacks,
     )
+
+
+def _margin(records: Records, workload: str) -> float | None:
+    """The margin that a confirmation of the workload states, in the metric's own unit."""
+    for stage in records.sweep.get("stages", ()):
+        search = stage.get("search")
+        stated = search.get("margin") if isinstance(search, Mapping) else None
+        if stated is not None and workload in (stage.get("workloads") or [workload]):
+            return float(stated)
+    return None
 
 
 def _lacks_a_pair(found: Sequence[Compared]) -> bool:

@@ -2,12 +2,14 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _UNIT = (0.0, 1.0)
 _BOUNDS = {"mcc": (-1.0, 1.0), "r2": (-math.inf, 1.0)} | dict.fromkeys(("rmse", "mae"), (0.0, math.inf))
 """The bounds of shipped metrics, by the end of their names; shares are in [0, 1]."""
 _FRACTIONS = ("accuracy", "f1", "recall", "precision", "auroc", "exact_match", "calibration_error")
+
+_DECIMALS, _MOST_DECIMALS = 4, 8
 
 
 @dataclass(frozen=True)
@@ -17,10 +19,12 @@ class Metric:
     Attributes:
         column: Name in the tables, such as ``test_accuracy``.
         larger_is_better: Whether larger values are better.
+        typical: The size of a usual value, by which decimals are chosen; NaN where that is not known.
     """
 
     column: str
     larger_is_better: bool = True
+    typical: float = field(default=math.nan, compare=False)
 
     @property
     def is_fraction(self) -> bool:
@@ -48,6 +52,18 @@ class Metric:
     def scale(self) -> float:
         """The factor between a value and what is shown."""
         return 100.0 if self.is_fraction else 1.0
+
+    @property
+    def decimals(self) -> int:
+        """Decimals of what is shown; without a unit, five digits of a usual value, four below 1."""
+        if self.is_fraction:
+            return 2
+        if self.is_cost:
+            return 1
+        if not 0 < self.typical < math.inf:
+            return _DECIMALS
+        size = math.floor(math.log10(self.typical))
+        return max(0, _DECIMALS - size) if size >= 0 else min(_MOST_DECIMALS, _DECIMALS - 1 - size)
 
     @property
     def sign(self) -> int:

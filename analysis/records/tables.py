@@ -228,7 +228,8 @@ class Records:
         return [s for s in sorted(set(self.trials["stage"])) if kinds.get(s, s) == kind]
 
     def _metric(self, column: str) -> Metric:
-        return Metric(column, self.mode == "max")
+        values = self.trials["value" if column == self.select else column]
+        return Metric(column, self.mode == "max", float(values.abs().median()))
 
 
 def one_per_training(trials: pd.DataFrame) -> pd.DataFrame:

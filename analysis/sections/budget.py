@@ -145,7 +145,7 @@ def _apart(table: pd.DataFrame, low: str, high: str) -> str:
 
 
 def _per_pass(row: Row, metric: Metric) -> str:
-    digits = 3 if metric.is_fraction else 5
+    digits = metric.decimals + 1
     center, *ends = (
         number(row[name] * metric.scale, digits, signed=True)
         for name in ("per_pass", "per_pass_low", "per_pass_high")

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.document import Column, Figure, Row, Section, Table, number_column, p_column, text_column
 from analysis.figures.forest import ForestRow, gains_forest
-from analysis.notation import digits_of, with_interval
+from analysis.notation import with_interval
 from analysis.questions.comparison import compare_sweeps, differing_settings
 from analysis.questions.verdict import Verdict, verdicts
 from analysis.records import Metric, Records
@@ -115,8 +115,8 @@ def _table(table: pd.DataFrame, first: Records, second: Records, name: str) -> T
         text_column("workload", "workload"),
         text_column("configuration", "configuration"),
         number_column("n", "n"),
-        number_column(first.name, "first", digits_of(metric), metric.scale),
-        number_column(second.name, "second", digits_of(metric), metric.scale),
+        number_column(first.name, "first", metric.decimals, metric.scale),
+        number_column(second.name, "second", metric.decimals, metric.scale),
         Column("change", change, lambda row: row["change"], numeric=True, leads=True),
         p_column("p (Holm)", "p_holm"),
     ]

@@ -70,7 +70,7 @@ def _arms(met: Met) -> Table:
     table = table.sort_values("mean", ascending=not metric.larger_is_better, kind="stable")
     columns = [
         text_column("arm", "arm"),
-        _effect_column(metric, f"{contender.arm} − this"),
+        _effect_column(metric, f"{contender.arm} over this"),
         p_column("p (Holm)", "p_holm"),
         _mean_column(metric),
         number_column("seeds", "n"),
@@ -83,11 +83,15 @@ def _arms(met: Met) -> Table:
         f"arms-{met.workload}",
         f"{met.workload}: all arms",
         "The best configuration of each stage on the same fresh seeds, with 95 % intervals. Passes are of "
-        "one training, over the training split.",
+        f"one training, over the training split.{_of_falls(metric)}",
         table.reset_index(drop=True),
         columns,
         shown=len(table),
     )
+
+
+def _of_falls(metric: Metric) -> str:
+    return "" if metric.larger_is_better else f" A gain is a lower {metric.name}."
 
 
 def _controls(met: Met) -> Table:
@@ -95,7 +99,7 @@ def _controls(met: Met) -> Table:
     table.insert(1, "meaning", table["arm"].map(MEANING))
     columns = [
         text_column("control", "arm"),
-        _effect_column(met.metric, f"{met.contender.arm} − this"),
+        _effect_column(met.metric, f"{met.contender.arm} over this"),
         p_column("p (Holm)", "p_holm"),
         _mean_column(met.metric),
         number_column("seeds", "n"),
@@ -104,7 +108,8 @@ def _controls(met: Met) -> Table:
     return Table(
         f"mechanism-{met.workload}",
         f"{met.workload}: controls of {met.contender.arm}",
-        f"Each is {met.contender.configuration} with one thing changed, on the same seeds.",
+        f"Each is {met.contender.configuration} with one thing changed, on the same seeds."
+        f"{_of_falls(met.metric)}",
         table,
         columns,
         shown=len(table),

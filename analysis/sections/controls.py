@@ -124,10 +124,8 @@ def _beside_controls(group: pd.DataFrame, metric: Metric, told: Sequence[str]) -
     beaten = (table["over_p"] < ALPHA) & (table["over"] > 0)
     sentences = []
     for (setting, won), rows in table.groupby([where, beaten], sort=True):
-        controls = [
-            f"{row['control']} {number(row['over'] * metric.scale, signed=True)} ({MEANING[row['control']]})"
-            for _, row in rows.iterrows()
-        ]
+        gains = [number(over * metric.scale, metric.decimals, signed=True) for over in rows["over"]]
+        controls = [f"{c} {gain} ({MEANING[c]})" for c, gain in zip(rows["control"], gains, strict=True)]
         verb = "beats" if won else "does not beat"
         sentences.append(
             f"{setting} the method {verb} its control{'s' * (len(controls) > 1)}: {', '.join(controls)}."
@@ -189,7 +187,7 @@ def _table(table: pd.DataFrame, metric: Metric) -> Table:
             score_column(metric),
             gain_column(metric),
             p_column("p (Holm)", "p_holm"),
-            Column("method − control", over, lambda row: row["over"], numeric=True),
+            Column("method over control", over, lambda row: row["over"], numeric=True),
             p_column("p", "over_p"),
             number_column("passes", "passes", 1),
             text_column("scored on", "scored_on"),
@@ -198,7 +196,7 @@ def _table(table: pd.DataFrame, metric: Metric) -> Table:
 
 
 def _gap(gap: pd.DataFrame, metric: Metric) -> Table:
-    digits = 2 if metric.is_fraction else 4
+    digits = metric.decimals
 
     def interval(row: Row, key: str, low: str, high: str) -> str:
         return with_interval(row[key], row[low], row[high], metric, signed=True)

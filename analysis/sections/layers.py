@@ -68,11 +68,12 @@ def section(records: Records) -> Section | None:
 
 
 def _metric(records: Records) -> Metric:
-    """The quoted metric, or validation where no attack was tested yet."""
-    column = records.values(records.reported)
+    """The quoted metric, or validation where that alone compares several target sets."""
     attacks = records.complete()
     attacks = attacks[~records.plain(attacks)]
-    return records.reported if attacks[column].notna().any() else records.selected
+    tested = attacks[attacks[records.values(records.reported)].notna()]
+    several = "targets" in attacks and tested["targets"].nunique() < 2 <= attacks["targets"].nunique()
+    return records.selected if tested.empty or several else records.reported
 
 
 def _tuned(records: Records) -> list[str]:

@@ -15,7 +15,7 @@ def section(records: Records) -> Section | None:
     names = [c for c in records.spelling if c != "workload"]
     names = [c for c in names if "." not in c or table[c].nunique(dropna=False) > 1]
     table = table.assign(configuration=labels(table, names))
-    digits, scale = (2, selected.scale) if selected.is_fraction else (4, 1.0)
+    digits, scale = selected.decimals, selected.scale
     columns = [
         text_column("workload", "workload"),
         text_column("stage", "stage"),

@@ -71,12 +71,12 @@ def best(records: Records) -> Section | None:
 
 def _validation(selected: Metric, metric: Metric) -> list[Column]:
     """What chose the configurations, unless it is what scores them: then the search saw no test split."""
-    digits = 2 if selected.is_fraction else 4
-    return [] if metric == selected else [number_column(selected.label, "valid", digits, selected.scale)]
+    column = number_column(selected.label, "valid", selected.decimals, selected.scale)
+    return [] if metric == selected else [column]
 
 
 def _optimism(table: pd.DataFrame, metric: Metric, selected: Metric) -> Table:
-    digits, scale = (2, selected.scale) if selected.is_fraction else (4, 1.0)
+    digits, scale = selected.decimals, selected.scale
 
     def held_out(row: Row) -> str:
         return with_interval(row["held_out"], row["low"], row["high"], selected)

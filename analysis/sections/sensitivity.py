@@ -20,7 +20,7 @@ from analysis.figures.curves import marginals
 from analysis.figures.heatmap import epsilon_p_map
 from analysis.figures.surrogate import surrogate_map
 from analysis.marks import marks_of, settings_labels
-from analysis.notation import digits_of, number, seeds_text
+from analysis.notation import number, seeds_text
 from analysis.questions.sensitivity import AXES, epsilon_p_cells, marginal, panel_columns
 from analysis.questions.surrogate import Surrogate, surrogates
 from analysis.records import CONTROL, RELATIVE, SIZE, Metric, Records, describe, labels, rows
@@ -109,12 +109,12 @@ def _finding(cells: pd.DataFrame, metric: Metric) -> list[str]:
         why = f"at most {seeds_text(seeds)}" if seeds < FEWEST else "gains that show no spread"
         return [
             f"{run} of {tried} ε×p combinations ran, each with {why}: the largest gain in {metric.name} "
-            f"is {number(most, digits_of(metric), signed=True)}, which may be luck."
+            f"is {number(most, metric.decimals, signed=True)}, which may be luck."
         ]
     return [
         f"Of {testable} tested ε×p combinations {better} {'is' if better == 1 else 'are'} significantly "
         f"better than the baseline and {worse} worse in {metric.name} (paired t tests, Holm-corrected within "
-        f"a map); the largest mean gain is {number(most, digits_of(metric), signed=True)}."
+        f"a map); the largest mean gain is {number(most, metric.decimals, signed=True)}."
     ]
 
 

@@ -165,6 +165,11 @@ class DropAttackSettings(AttackSettings):
         return StandardSettings(rounds=rounds, updates=updates, rounds_start=self.start)
 
     @property
+    @override
+    def adds_gradients(self) -> bool:
+        return self.standard is None and self.combine == "sum"
+
+    @property
     def _cost(self) -> int:
         return 1 + len(self.groups) * self.k
 

@@ -69,6 +69,11 @@ class InputAttackSettings(AttackSettings):
 
     @property
     @override
+    def adds_gradients(self) -> bool:
+        return self.clean
+
+    @property
+    @override
     def needs_pixels(self) -> bool:
         return self.clamp
 

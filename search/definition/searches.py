@@ -161,7 +161,7 @@ class Confirm(Part):
             training with as many passes, ``same-updates`` the same in as many updates; the others are
             DropAttack's. With ``arms``, they are of the arm that meets the others.
         arms: The stages in question; the other stages are what they are compared with.
-        margin: Largest difference that does not matter, in the metric's own unit; only with ``arms``.
+        margin: Largest difference that does not matter, in the metric's own unit.
     """
 
     kind: Literal["confirm"] = "confirm"

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from dropattack import UsageError
 from dropattack.imported import given_only
 from search.definition.sweep import Sweep
+from search.records.moved import command_at
 from search.records.notes import DATA, VERDICT, note_report, report_is_whole, set_aside
+from search.records.provenance import Run
 from search.records.record import Record
 from search.records.store import Store
 from search.results.best import best_by_workload
@@ -130,10 +132,16 @@ def tables_of(sweep: Sweep, store: Store, records: Sequence[Record], shown: Show
         shown,
         store.versions(sweep.name),
         store.robustness(sweep.name),
-        [run.of.facts | {"at": run.last, "times": str(run.times)} for run in store.runs(sweep.name)],
+        [_told(run, store.name) for run in store.runs(sweep.name)],
         _lacking(store, sweep.name),
         partial(_recognised, store, sweep.name, {record.key: record for record in records}),
     )
+
+
+def _told(run: Run, store: str) -> dict[str, str]:
+    """Where a run came from, by name, and what to type to go on with it."""
+    command = command_at(run.of.command, store)
+    return {**run.of.facts, "command": command, "at": run.last, "times": str(run.times)}
 
 
 def _recognised(

@@ -38,7 +38,7 @@ def test_the_metric_says_which_way_is_up(mode: str) -> None:
     found = verdict(*frames, select=column.replace("test", "valid"), mode=mode)
     assert found.equal_cost.outcome is found.equal_epochs.outcome is Outcome.HELPS
     assert found.equal_cost.effect.gain == pytest.approx(0.1, abs=0.01)
-    assert found.lines()[0].startswith("At equal cost it helps: +0.")
+    assert found.lines()[0].startswith("At equal cost dropattack helps: +0.")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from scipy import stats
 
 from analysis.questions.next_step import NextStep
 from analysis.questions.verdict import verdicts
+from tests.analysis.test_conditional_power import filled_up
 from tests.analysis.ways import around, lost, records, verdict, way
 
 
@@ -19,10 +20,11 @@ def test_what_next_tests_equal_cost_or_adds_the_seeds_that_would_decide() -> Non
     wide = [way(name, around(0.9 + gain, 0.01, 5)) for name, gain in gains.items()]
     undecided = verdict(*wide)
     d = np.subtract(*(frame["test_accuracy"] for frame in (wide[1], wide[2])))
-    size = d.mean() / d.std(ddof=1)
-    power = [stats.nct.sf(stats.t.ppf(0.975, n - 1), n - 1, size * n**0.5) for n in range(2, 99)]
-    assert undecided.next.seeds == max(2 + int(np.argmax(np.array(power) >= 0.8)), 6)
     many = undecided.next.seeds
+    assert many > 20
+    for seeds, shares in ((many, (0.77, 0.83)), (many - 8, (0.3, 0.77))):
+        p_values = stats.ttest_1samp(filled_up(np.asarray(d), seeds, 4000), 0, axis=1).pvalue
+        assert shares[0] < np.mean(p_values < 0.05) < shares[1]
     assert undecided.next.command == f"dropattack run s --set 'seeds={{low: 0, high: {many - 1}}}'"
     apart = _next([frame.replace({"seed": {4: 9}}) for frame in wide], {"sweep": _seeded([0, 1, 2, 3, 9])})
     listed = [0, 1, 2, 3, *range(9, many + 5)]
@@ -54,6 +56,37 @@ def test_a_confirmation_that_was_interrupted_is_to_be_finished_whatever_it_shows
     )
     failed = way("attack", {103: np.nan, 104: np.nan}, stage="confirm", state="failed")
     assert "finish" not in _next([*part, failed], asked).text
+
+
+def test_seeds_that_failed_are_not_asked_for_again_but_retried() -> None:
+    """Asked for again they are on record already: the command would do nothing."""
+    gains = {"baseline": 0.0, "attack": 0.004, "equal-passes": 0.0}
+    fresh = dict(enumerate(around(0.9, 0.01, 4), 100))
+    frames = [way(name, {s: v + g for s, v in fresh.items()}, stage="confirm") for name, g in gains.items()]
+    frames[1]["test_accuracy"] += [0.01, -0.01, 0.01, -0.01]
+    failed = way("attack", {104: np.nan}, stage="confirm", state="failed")
+    asked = {"name": "s", "seeds": [0], "stages": _stages(seeds=[100, 101, 102, 103, 104])}
+    typed = "dropattack run s.yaml --retry-failed"
+    step = _next([*frames, failed], {"sweep": asked, "runs": [{"command": typed}]})
+    assert "why trials of the confirmation failed, which has 4 of 5 seeds" in step.text
+    assert step.command == typed
+    without = _next(frames, {"sweep": asked | {"stages": _stages(seeds=[100, 101, 102, 103])}})
+    assert "seeds={low: 100, high: " in without.command or "stop here" in without.text
+
+
+def test_an_override_is_replaced_and_not_repeated() -> None:
+    gains = {"baseline": 0.0, "attack": 0.006, "equal-passes": 0.0}
+    wide = [way(name, around(0.9 + gain, 0.01, 5)) for name, gain in gains.items()]
+    typed = "dropattack run s.yaml --set 'seeds=[0, 1]' --set training.epochs=3 --set seeds=0 --retry-failed"
+    step = _next(wide, {"runs": [{"command": typed}]})
+    expected = f"--set training.epochs=3 --set 'seeds={{low: 0, high: {step.seeds - 1}}}'"
+    assert step.command == f"dropattack run s.yaml {expected}"
+
+
+def test_a_sweep_that_python_ran_is_changed_in_python() -> None:
+    step = verdict(*lost(0.01), runs=[{"command": "study.py --fast"}]).next
+    assert step.command == "study.py --fast"
+    assert "set `stages.confirm.search.controls` to `[equal-passes]` in its sweep" in step.text
 
 
 def _stages(seeds: list[int]) -> list[dict[str, Any]]:

@@ -94,7 +94,7 @@ def test_a_planted_point_is_found_with_ten_seeds() -> None:
     found = verdicts(as_records(results))
     assert np.mean([each.equal_cost.outcome is Outcome.HELPS for each in found]) >= 0.8
     helped = [each for each in found if each.equal_cost.outcome is Outcome.HELPS]
-    assert all(each.lines()[0].startswith("At equal cost it helps: +") for each in helped)
+    assert all(each.lines()[0].startswith("At equal cost dropattack helps: +") for each in helped)
 
 
 def test_several_workloads_with_opposite_answers() -> None:
@@ -176,7 +176,7 @@ def test_where_lower_is_better_a_smaller_error_helps(error: float) -> None:
     assert (found.use.arm.is_chosen, found.use.arm.is_baseline) == (better, not better)
     assert all(arm.low >= 0 for arm in found.arms)
     first = found.lines()[0]
-    assert ("it helps: +" in first) == better
+    assert ("dropattack helps: +" in first) == better
     assert "points" not in first
 
 
@@ -230,14 +230,14 @@ def test_a_method_of_one_pass_a_step_is_tested_at_equal_cost_by_plain_training()
     assert found.equal_cost == found.equal_epochs
     assert found.equal_cost.outcome is Outcome.HELPS
     first, second, *_, last = found.lines()
-    assert first.startswith("At equal cost it helps: +3.00 [")
+    assert first.startswith("At equal cost apb helps: +3.00 [")
     assert "over plain training (n = 6 seeds" in first
     assert second == (
         "At equal epochs it is the same comparison: it takes one pass a step, as plain training does."
     )
     assert last == "Next: nothing more is needed to answer this."
     worse = verdict(way("baseline", around(0.96)), free).lines()[0]
-    assert worse.startswith("At equal cost it harms: plain training is better by +3.00 [")
+    assert worse.startswith("At equal cost apb harms: plain training is better by +3.00 [")
 
 
 def test_a_method_of_one_pass_without_its_baseline_is_not_tested() -> None:

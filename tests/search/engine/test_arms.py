@@ -99,7 +99,6 @@ def test_a_killed_contest_goes_on_as_the_undisturbed_one(tmp_path: Path, epochs:
         ({"arms": ["plain", "sam", "input", "layers"]}, "nothing is left"),
         ({"top": 2}, "each arm confirms one configuration"),
         ({"margin": 0}, "greater than 0"),
-        ({"arms": [], "margin": 0.1}, "margin is for a comparison of arms"),
         ({"arms": ["sam"], "controls": ["p-one"]}, "sam has no control p-one"),
     ],
 )
