@@ -24,7 +24,7 @@ ROOMS = {
         "training lanes notice saves trainable __main__"
     ),
     "analysis": (
-        "statistics pareto aims budget choice contest crossed racing records keeping recipes notation "
+        "statistics conditional_power pareto aims budget choice contest crossed racing records keeping recipes notation "
         "pairing scoring questions published document figures marks sections page latex export render report"
     ),
     "search": (

@@ -21,7 +21,10 @@ def test_five_digits_of_a_usual_value_are_shown_and_four_below_one(typical: floa
 
 
 def test_shares_and_passes_have_their_own() -> None:
-    assert (Metric("test_accuracy", True, 0.01).decimals, Metric("valid_passes", False, 1e4).decimals) == (2, 1)
+    assert (Metric("test_accuracy", True, 0.01).decimals, Metric("valid_passes", False, 1e4).decimals) == (
+        2,
+        1,
+    )
 
 
 def test_what_is_usual_is_the_median_of_what_was_recorded() -> None:
