@@ -56,9 +56,13 @@ def _folded(name: str) -> str:
 def first_line(error: BaseException) -> str:
     """The first line of another library's error, or the error's type where it has no message.
 
+    A line that ends in a colon only announces the next one, which it then includes.
+
     Examples:
         >>> first_line(EOFError())
         'EOFError'
+        >>> first_line(RuntimeError(chr(10).join(["cannot load Net:", "  no fc1.weight", "  no fc2.weight"])))
+        'cannot load Net: no fc1.weight'
     """
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    first, *others = str(error).strip().splitlines() or [type(error).__name__]
+    return f"{first} {others[0].strip()}" if others and first.endswith(":") else first

@@ -7,16 +7,15 @@ While a store is read, only names that a person gave (`give`) are imported; see 
 import importlib
 import sys
 import sysconfig
-import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dropattack.errors import UsageError, first_line
+from dropattack.errors import UsageError
+from dropattack.raised import INSTALLED, described
 
-_PACKAGES = {"site-packages", "dist-packages"}
 _given: set[str] = set()
 """Names that may be imported: those that were given, and those whose code has run in this process anyway."""
 _closed: list[bool] = []
@@ -87,12 +86,8 @@ def check_given(what: str, name: str) -> None:
 
 
 def fails(who: str, what: str, error: BaseException) -> UsageError:
-    """The error for a failure in a user's own code, with the last line outside of installed packages."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not _PACKAGES & set(Path(frame.filename).parts)]
-    where = (own or list(frames))[-1]
-    at = "" if isinstance(error, SyntaxError) else f" ({Path(where.filename).name}, line {where.lineno})"
-    return UsageError(f"{who}: {what} ends in {type(error).__name__}: {first_line(error)}{at}")
+    """The error for a failure in a user's own code; see `described`."""
+    return UsageError(f"{who}: {what} ends in {described(error)}")
 
 
 def _is_pythons(module: str) -> bool:
@@ -104,4 +99,4 @@ def _is_pythons(module: str) -> bool:
     if spec is None or not spec.has_location or spec.origin is None:
         return True
     place = Path(spec.origin)
-    return place.is_relative_to(sysconfig.get_path("stdlib")) and not _PACKAGES & set(place.parts)
+    return place.is_relative_to(sysconfig.get_path("stdlib")) and INSTALLED.isdisjoint(place.parts)

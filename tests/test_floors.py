@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 ROOMS = {
     "dropattack": (
-        "errors imported settings attack_settings perturbation modes scaling task wrappers batches "
+        "errors raised imported settings attack_settings perturbation modes scaling task wrappers batches "
         "distributions targets passes gradients step_result gathering method registry methods integrations "
         "robustness catalogue"
     ),
@@ -24,7 +24,8 @@ ROOMS = {
         "training lanes notice saves trainable __main__"
     ),
     "analysis": (
-        "statistics conditional_power pareto aims budget choice contest crossed racing records keeping recipes notation "
+        "alike statistics conditional_power pareto aims budget choice contest crossed racing records keeping "
+        "recipes notation "
         "pairing scoring questions published document figures marks sections page latex export render report"
     ),
     "search": (

@@ -4,6 +4,7 @@ import json
 import logging
 import platform
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing_extensions import override
 
 from dropattack.errors import first_line
 from dropattack.imported import give
+from dropattack.raised import described
 from trainables import notice
 from trainables.data.dataset import Data
 from trainables.disk import checkpoint_path, model_path
@@ -34,6 +36,8 @@ METRICS, DIVERGED = "metrics", "diverged"
 reason why they cannot continue."""
 FAILURE, OUT_OF_MEMORY, BROKEN, NO_GPU = "failure", "out_of_memory", "broken", "no_gpu"
 """Keys of a report without any trial: the reason why the whole stack cannot continue."""
+TRACEBACK = "traceback"
+"""Key beside each of these but `NO_GPU`: the whole traceback of the exception."""
 
 _log = logging.getLogger(__name__)
 
@@ -51,8 +55,9 @@ class StackTrainable(tune.Trainable):
     reports. A trial that starts again, here or elsewhere, reports those epochs again and trains on from
     there; the driver recognises epochs that it has recorded, and records the others. An exception of the
     training is a result too (``failure``; ``out_of_memory`` if a GPU was too small), so that the process can
-    train the next stack. A file that cannot be read or written (``broken``), and a machine without the GPU
-    that the stack was promised (``no_gpu``), are no fault of the trials.
+    train the next stack; its ``traceback`` comes with it. A file that cannot be read or written
+    (``broken``), and a machine without the GPU that the stack was promised (``no_gpu``), are no fault of the
+    trials.
 
     A single trial is also saved within an epoch: at intervals, and at once if the process has a notice that
     it must end. Lanes are saved at the end of epochs.
@@ -102,15 +107,8 @@ class StackTrainable(tune.Trainable):
                 return self._epoch()
         except notice.PreemptedError:
             raise
-        except NoGpuError as error:
-            found = {NO_GPU: f"{platform.node()}: {error}"}
-        except OSError as error:
-            found = {BROKEN: str(error)}
         except Exception as error:
-            if is_out_of_memory(error):
-                found = {OUT_OF_MEMORY: f"out of GPU memory: {error}"}
-            else:
-                found = {FAILURE: f"{type(error).__name__}: {error}"}
+            found = _why(error)
         self._trainings, self._reported, self._loop = {}, {}, None
         return found
 
@@ -208,6 +206,18 @@ class StackTrainable(tune.Trainable):
             remove(path)
             return Training(trial, data, device, self._compiled)
         return training
+
+
+def _why(error: Exception) -> dict[str, str]:
+    """Why a stack cannot continue, by the kind of the reason, and the traceback."""
+    if isinstance(error, NoGpuError):
+        return {NO_GPU: f"{platform.node()}: {error}"}
+    whole = {TRACEBACK: "".join(traceback.format_exception(error))}
+    if isinstance(error, OSError):
+        return {BROKEN: str(error), **whole}
+    if is_out_of_memory(error):
+        return {OUT_OF_MEMORY: f"out of GPU memory: {error}", **whole}
+    return {FAILURE: described(error), **whole}
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from dropattack import INPUT, Settings, UsageError, canonical_targets, method_named, parse_targets
-from dropattack.errors import first_line, unknown
+from dropattack.errors import unknown
+from dropattack.raised import described
 from dropattack.robustness import Case
 from trainables.adapters.model import Builder, model_of
 from trainables.architecture import Architecture, papers_spelling
@@ -214,9 +215,7 @@ class Workload:
         except (UsageError, OSError, MemoryError):
             raise
         except Exception as error:
-            raise UsageError(
-                f"the data of {self.name} cannot be loaded: {type(error).__name__}: {first_line(error)}"
-            ) from error
+            raise UsageError(f"the data of {self.name} cannot be loaded: {described(error)}") from error
 
     @property
     def targets(self) -> Mapping[str, str]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from analysis.alike import common, without_numbers
 from analysis.pairing import summarise, with_gain
 from analysis.records import (
     BASELINE,
@@ -62,7 +63,10 @@ def best_of_methods(records: Records) -> pd.DataFrame:
 
 
 def failures(records: Records) -> pd.DataFrame:
-    """Failures by reason: ``reason, n``, and of one of them ``workload, example`` (key) and ``run_id``."""
+    """Failures by reason: ``reason, n``, and of one of them ``workload, example`` (key) and ``run_id``.
+
+    Reasons that differ only in numbers count as one.
+    """
     trials = records.trials
     failed = trials[trials["state"] == FAILED]
     lost = trials[(trials["state"] == COMPLETE) & trials["value"].isna()]
@@ -73,13 +77,14 @@ def failures(records: Records) -> pd.DataFrame:
         return pd.DataFrame()
     failed = failed.drop_duplicates("key")
     failed = failed.assign(reason=failed["reason"].where(failed["reason"] != "", "no reason recorded"))
-    table = failed.groupby("reason").agg(
+    table = failed.groupby(failed["reason"].map(without_numbers).rename("alike")).agg(
+        reason=("reason", lambda reasons: common(list(reasons))),
         n=("key", "count"),
         workload=("workload", "first"),
         example=("key", "first"),
         run_id=("run_id", "first"),
     )
-    return table.reset_index().sort_values(["n", "reason"], ascending=[False, True]).reset_index(drop=True)
+    return table.sort_values(["n", "reason"], ascending=[False, True]).reset_index(drop=True)
 
 
 def optimism(records: Records) -> pd.DataFrame:

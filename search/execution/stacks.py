@@ -6,13 +6,14 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from analysis.alike import without_numbers
 from dropattack import UsageError
 from search.engine.engine import Engine
 from search.records.record import Record
 from trainables.lanes.loop import lane_structure
 from trainables.recipe.measured import Metrics
 from trainables.saves import Life
-from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, NO_GPU, OUT_OF_MEMORY
+from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, NO_GPU, OUT_OF_MEMORY, TRACEBACK
 
 _log = logging.getLogger(__name__)
 _AHEAD = 2
@@ -53,6 +54,8 @@ class Stacks:
         self._began: dict[str, float] = {}
         self._lives: defaultdict[str, list[Life]] = defaultdict(list)
         self._starting_alone = ""
+        self._logged: set[str] = set()
+        """Tracebacks in the log, by which others are known to differ in more than numbers."""
         self.running = 0
         self.alone: set[str] = set()
 
@@ -203,6 +206,7 @@ class Stacks:
 
     def _fail_together(self, stack: Sequence[str], result: Mapping[str, Any]) -> None:
         """Records why a whole stack failed."""
+        self._log_traceback(stack, result.get(TRACEBACK, ""))
         if BROKEN in result:
             raise OSError(result[BROKEN])
         if NO_GPU in result:
@@ -221,6 +225,12 @@ class Stacks:
             self._engine.put_back(stack[0])
         else:
             self._engine.fail(stack[0], result[OUT_OF_MEMORY if out_of_memory else FAILURE])
+
+    def _log_traceback(self, stack: Sequence[str], text: str) -> None:
+        """Logs each different traceback once: many trials may fail alike."""
+        if text and (known := without_numbers(text)) not in self._logged:
+            self._logged.add(known)
+            _log.warning("%s failed:\n%s", " ".join(stack), text.rstrip())
 
     def _heard_of(self, stack: Sequence[str]) -> None:
         if self._starting_alone in stack:

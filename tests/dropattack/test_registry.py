@@ -106,9 +106,9 @@ def test_what_is_no_method_is_refused_in_a_line(name: str, message: str) -> None
     [
         (
             "import torch\ntorch.nowhere\n",
-            r"importing broken_method ends in AttributeError: .*broken_method\.py, line 2",
+            r"importing broken_method ends in AttributeError: .*broken_method\.py:2",
         ),
-        ("1 / 0\n", r"importing broken_method ends in ZeroDivisionError.*line 1"),
+        ("1 / 0\n", r"importing broken_method ends in ZeroDivisionError: .* \(broken_method\.py:1\)"),
         ("def f(:\n", "importing broken_method ends in SyntaxError"),
         ("import no_such_library\n", "there is no module 'no_such_library'"),
     ],

@@ -145,11 +145,11 @@ ODD = {
     "os:abort": "os is a module of Python's own",
     "antigravity:fly": "antigravity is a module of Python's own",
     "odd_ok:x": "must name a Workload or a function of one, not int",
-    "odd_ok:ends": "ends in SystemExit: 7 (odd_ok.py, line 4)",
+    "odd_ok:ends": "ends in SystemExit: 7 (odd_ok.py:4 in ends)",
     "odd_ok:raises": "ends in ZeroDivisionError",
     "odd_ok:other": "must return a Workload, not dict",
     "odd_ends:x": "importing odd_ends ends in SystemExit",
-    "odd_raises:x": "importing odd_raises ends in RuntimeError: two (odd_raises.py, line 1)",
+    "odd_raises:x": "importing odd_raises ends in RuntimeError: two (odd_raises.py:1)",
     f"{'x' * 300}:f": "there is no module",
     "..:x": "importing .. ends in",
 }

@@ -11,7 +11,16 @@ from torch import nn
 
 from trainables.disk import checkpoint_path
 from trainables.saved import load_model
-from trainables.trainable import BROKEN, DIVERGED, FAILURE, METRICS, NO_GPU, OUT_OF_MEMORY, StackTrainable
+from trainables.trainable import (
+    BROKEN,
+    DIVERGED,
+    FAILURE,
+    METRICS,
+    NO_GPU,
+    OUT_OF_MEMORY,
+    TRACEBACK,
+    StackTrainable,
+)
 from trainables.training.loop import Training
 from trainables.trial import Trial
 from trainables.workloads import TrainingSettings, workload_named
@@ -96,7 +105,7 @@ def test_a_finished_trial_whose_model_could_not_be_written_is_not_taken_for_done
     worker = process(tmp_path, one)
     reported(worker, EPOCHS - 1)
     (tmp_path / "models").write_text("where a folder should be")
-    assert list(worker.step()) == [BROKEN]
+    assert list(worker.step()) == [BROKEN, TRACEBACK]
     (tmp_path / "models").unlink()
     found = reported(process(tmp_path, one), EPOCHS)
     assert same(found[one.key], alone(one, tmp_path), tolerance=0)
@@ -239,8 +248,12 @@ def test_what_stops_a_stack_is_a_result_and_the_process_goes_on_from_the_checkpo
     with monkeypatch.context() as broken:
         broken.setattr("trainables.lanes.loop.Lanes.epoch", fail)
         result = worker.step()
-    assert list(result) == [kind]
+    assert list(result) == [kind, TRACEBACK]
     assert str(error) in result[kind]
+    line = fail.__code__.co_firstlineno + 1
+    assert result[kind].endswith(f"(test_trainable.py:{line} in fail)") == (kind == FAILURE)
+    assert result[TRACEBACK].startswith("Traceback (most recent call last):")
+    assert f'"{__file__}", line {line}, in fail\n    raise error' in result[TRACEBACK]
     worker.reset_config(config(tmp_path, trials[:1]))
     after = reported(worker, EPOCHS)
     assert after[trials[0].key][:1] == before[trials[0].key]

@@ -67,9 +67,12 @@ def test_a_workload_that_is_not_there_is_refused(own: str, name: str, message: s
     ("text", "message"),
     [
         ("def make(:", r"importing broken ends in SyntaxError: invalid syntax \(broken.py, line 1\)"),
-        ("\n1 / 0", r"importing broken ends in ZeroDivisionError: division by zero \(broken.py, line 2\)"),
-        ("def make():\n    return [][0]", r"make\(\) ends in IndexError: .* \(broken.py, line 2\)"),
-        ("import json\ndef make():\n    json.loads('')", r"make\(\) ends in JSONDecodeError: .* line \d+\)"),
+        ("\n1 / 0", r"importing broken ends in ZeroDivisionError: division by zero \(broken.py:2\)"),
+        ("def make():\n    return [][0]", r"make\(\) ends in IndexError: .* \(broken.py:2 in make\)"),
+        (
+            "import json\ndef make():\n    json.loads('')",
+            r"make\(\) ends in JSONDecodeError: .* \(broken.py:3 in make\)",
+        ),
     ],
 )
 def test_an_error_in_ones_own_code_is_a_line(

@@ -11,7 +11,7 @@ from torch import nn
 from typing_extensions import override
 
 from dropattack import INPUT, Settings, UsageError, setting
-from dropattack.errors import first_line
+from dropattack.raised import described
 from dropattack.targets.weights import is_normalisation
 from trainables.architecture import Architecture
 from trainables.data.dataset import Data
@@ -83,9 +83,7 @@ class FunctionModel(Architecture):
         except UsageError:
             raise
         except Exception as error:
-            raise UsageError(
-                f"the model cannot be built: {type(error).__name__}: {first_line(error)}"
-            ) from error
+            raise UsageError(f"the model cannot be built: {described(error)}") from error
 
     def _targets(self, model: nn.Module) -> Mapping[str, str]:
         named = {n: n for n, p in model.named_parameters() if p.requires_grad and p.is_floating_point()}

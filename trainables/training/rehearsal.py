@@ -11,7 +11,7 @@ import torch
 
 from dropattack import UsageError
 from dropattack.batches import called
-from dropattack.errors import first_line
+from dropattack.raised import described
 from dropattack.robustness import Case
 from trainables.data.dataset import Data
 from trainables.data.splits import Split
@@ -91,7 +91,7 @@ def _rehearse(trial: Trial, few: Data) -> None:
     except (UsageError, DivergedError):
         raise
     except Exception as error:
-        raise UsageError(f"{name} cannot be trained: {type(error).__name__}: {first_line(error)}") from error
+        raise UsageError(f"{name} cannot be trained: {described(error)}") from error
     with tempfile.TemporaryDirectory(prefix="dropattack-") as folder:
         path = Path(folder) / "model.pt"
         try:
@@ -99,7 +99,7 @@ def _rehearse(trial: Trial, few: Data) -> None:
             saved = load_model(path, workload_named(name))
         except Exception as error:
             raise UsageError(
-                f"a model of {name} cannot be loaded back: {type(error).__name__}: {first_line(error)}; what "
+                f"a model of {name} cannot be loaded back: {described(error)}; what "
                 "`build` takes from the data must be in Data.extras or Data.classes"
             ) from error
     found = trial.objective.measure(saved.model, few.test, few).metrics

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from dropattack import UsageError
-from dropattack.errors import first_line
+from dropattack.raised import described
 from dropattack.robustness import Attack, Case
 from dropattack.robustness.autoattack import FORWARD_PASSES, GRADIENT_PASSES
 from search.engine.costs.portions import Portion
@@ -64,7 +64,7 @@ def probe(
         raise
     except Exception as error:
         name = portions[0].trial.workload
-        raise UsageError(f"{name} cannot be probed: {type(error).__name__}: {first_line(error)}") from error
+        raise UsageError(f"{name} cannot be probed: {described(error)}") from error
     finally:
         torch.set_num_threads(before)
 

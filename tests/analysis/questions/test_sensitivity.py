@@ -277,6 +277,20 @@ def test_failures_are_counted_by_reason() -> None:
     assert table.to_dict() == {"out of memory": 3, "no reason recorded": 1}
 
 
+def test_failures_that_differ_only_in_numbers_are_counted_together() -> None:
+    frame = synthetic.trials(targets=["input"], epsilons=[5], ps=[0.5])
+    for row, epoch in enumerate((3, 4, 4)):
+        frame.loc[frame.index[row], ["state", "reason"]] = ["failed", f"loss became nan in epoch {epoch}"]
+    for row, place in enumerate(("waves.py:31", "waves.py:32", "waves.py:32"), start=3):
+        frame.loc[frame.index[row], ["state", "reason"]] = ["failed", f"ValueError: 7 ({place} in forward)"]
+    table = selection.failures(synthetic.records(frame)).set_index("reason")["n"]
+    assert table.to_dict() == {
+        "loss became nan in epoch …": 3,
+        "ValueError: 7 (waves.py:32 in forward)": 2,
+        "ValueError: 7 (waves.py:31 in forward)": 1,
+    }
+
+
 def test_learning_curves_by_hand() -> None:
     records = synthetic.records(synthetic.trials(targets=["input"], epsilons=[5], ps=[0.5], seeds=range(3)))
     keys = list(records.baselines()["key"])

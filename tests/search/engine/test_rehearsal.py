@@ -185,6 +185,16 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {},
         r"cannot be trained: RuntimeError",
     ),
+    "a slip in the model": (
+        {"build": "return nn.Sequential(nn.Linear(4, 8), torch.rleu, nn.Linear(8, 2))"},
+        {},
+        r"cannot be trained: AttributeError: .*'rleu' \(rehearsed\d+\.py:36 in build\)",
+    ),
+    "a slip in the reading of the data": (
+        {"labels": "(inputs.sum(1) > 2).lnog()"},
+        {},
+        r"cannot be loaded: AttributeError: .*'lnog' \(rehearsed\d+\.py:27 in load\)",
+    ),
     "an operation that has no float16 here": (
         {
             "build": build(
