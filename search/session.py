@@ -85,7 +85,7 @@ def finish_sweep(
         store.robustness(sweep.name),
         (lambda: None) if tracking_uri else (lambda: make_ready(store)),
     )
-    status = Status(engine.sweep, engine.records, engine.total)
+    status = Status(engine.sweep, engine.records, engine.total, trains=engine.trains)
     view = ProgressView(status, console, engine.sweep)
     engine.listeners += [
         projection.show,
@@ -136,6 +136,7 @@ def finish_sweep(
             ending = "KILLED"
             raise
         finally:
+            status.end()
             with interrupts_wait() as hurry:
                 shows = told(sweep, records, verdict)
                 behind = projection.close(files, models, ending, hurry, shows)

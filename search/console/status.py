@@ -1,7 +1,7 @@
 """How far a sweep is: counts, the best so far, pace and time left, kept up to date record by record."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 from typing import Any
 
@@ -22,16 +22,25 @@ class Status:
         records: Its records so far.
         total: How many trials there will be, as far as known.
         running: Whether it runs now; only then has it a pace and time left.
+        trains: Says by its key whether a trial that is not finished is being trained; others wait for that.
+            A process that only reads the records cannot know, and takes all for being trained.
 
     Attributes:
         failures: Trials that failed, with their reasons.
         last: The trials that finished last, the latest at the end.
     """
 
-    def __init__(self, sweep: Sweep, records: Iterable[Record], total: int, running: bool = True) -> None:
+    def __init__(
+        self,
+        sweep: Sweep,
+        records: Iterable[Record],
+        total: int,
+        running: bool = True,
+        trains: Callable[[str], bool] = lambda key: True,
+    ) -> None:
         self._sweep = sweep
         self._states: dict[tuple[str, int], State] = {}
-        self._keys: set[str] = set()
+        self._keys: dict[tuple[str, int], str] = {}
         self._counts: Counter[State] = Counter()
         self._begun: Counter[str] = Counter()
         self._pace = Pace()
@@ -40,6 +49,7 @@ class Status:
         self._share = CpuShare(sweep.resources.cpus)
         self._total = total
         self._running = running
+        self._trains = trains
         self._best = BestSoFar(sweep)
         self._leading = Leading(sweep)
         self._looking = Lock()
@@ -70,7 +80,7 @@ class Status:
                 self._counts[before] -= 1
                 self._begun[record.stage] -= before is State.RUNNING
             self._states[name] = record.state
-            self._keys.add(record.key)
+            self._keys[name] = record.key
         if not record.finished or before is record.state:
             return False
         self._best.add(record)
@@ -85,6 +95,10 @@ class Status:
     def expect(self, total: int) -> None:
         """Takes note of how many trials there will be, as far as known by now."""
         self._total = total
+
+    def end(self) -> None:
+        """Takes note that the run has ended: what is not finished is no longer being trained."""
+        self._running = False
 
     @property
     def total(self) -> int:
@@ -115,13 +129,21 @@ class Status:
 
     @property
     def trained_share(self) -> float:
-        """Share of their epochs that unfinished trials have trained; 0 where there are none."""
-        return sum(self._trained.values()) / len(self._trained) if self._trained else 0.0
+        """Share of their epochs that unfinished trials have trained; 0 where there are none.
+
+        While a sweep runs, those that wait do not count.
+        """
+        shares = self._shares()
+        return sum(shares) / len(shares) if shares else 0.0
+
+    def _shares(self) -> list[float]:
+        ended = self.standing != "running"
+        return [share for name, share in self._trained.items() if ended or self._trains(self._keys[name])]
 
     @property
     def copies(self) -> int:
         """How many trials are the same training as another, under another name or in another stage."""
-        return len(self._states) - len(self._keys)
+        return len(self._keys) - len(set(self._keys.values()))
 
     @property
     def trials_per_hour(self) -> float | None:
@@ -158,13 +180,15 @@ class Status:
 
     def counts(self) -> str:
         """How many trials are finished, stage, and time left, in one line."""
-        words = {state: state.value for state in State}
-        if self.standing != "running":
-            words[State.RUNNING] = "unfinished"
-        if self.trained_share:
-            words[State.RUNNING] += f", {100 * self.trained_share:.0f} % through"
+        shares, share = self._shares(), self.trained_share
+        through = f", {100 * share:.0f} % through" if share else ""
+        doing = "running" if self.standing == "running" else "unfinished"
+        waiting = len(self._trained) - len(shares)
         parts = [f"{self.finished}/{self.total}"]
-        parts += [f"{self._counts[state]} {words[state]}" for state in State if self._counts[state]]
+        parts += [f"{len(shares)} {doing}{through}"] if shares else []
+        parts += [f"{waiting} waiting"] if waiting else []
+        ends = [state for state in State if state is not State.RUNNING]
+        parts += [f"{self._counts[state]} {state.value}" for state in ends if self._counts[state]]
         parts += [same_training(self.copies)] if self.copies else []
         if stage := self.stage:
             names = [each.name for each in self._sweep.stages]

@@ -101,6 +101,34 @@ def test_a_trial_that_is_tried_again_counts_from_its_start(tmp_path: Path) -> No
     assert status.trained_share == pytest.approx(share / 2)
 
 
+@pytest.mark.parametrize(("retried", "epochs", "through", "whole"), [(True, 8, 50, 25), (False, 12, 75, 62)])
+def test_trials_that_wait_to_be_trained_are_not_running(
+    tmp_path: Path, retried: bool, epochs: int, through: int, whole: int
+) -> None:
+    """Also those that a run left half-way, or that failed and are tried again."""
+    grid = {"name": "grid", "methods": {"dropattack": {"p": [0.1, 0.2, 0.3, 0.4]}}}
+    definition = sweep(stages=[grid], seeds=[0], training={"epochs": 8})
+    before = engine(tmp_path, definition)
+    if retried:
+        for record in iter(before.next, None):
+            before.fail(record.key, "sensor broke")
+        for record in list(before.journal.records):
+            before.journal.retry(record)
+    else:
+        with pytest.raises(KilledError):
+            Driver(before, slots=4).run(epochs=16)
+    tested = engine(tmp_path, definition)
+    status = Status(definition, tested.records, 4, trains=tested.trains)
+    assert status.counts().startswith("0/4 · 4 waiting")
+    tested.listeners.append(status.update)
+    driver = Driver(tested, slots=2)
+    with pytest.raises(KilledError):
+        driver.run(epochs=epochs)
+    assert status.counts().startswith(f"0/4 · 2 running, {through} % through · 2 waiting · ")
+    status.end()
+    assert status.counts() == f"0/4 · 4 unfinished, {whole} % through"
+
+
 def test_what_was_trained_twice_is_said_once_it_is_a_second(tmp_path: Path) -> None:
     definition = sweep(stages=[{"name": "grid", "methods": {"dropattack": {"p": [0.1, 0.2]}}}], seeds=[0])
     driver = Driver(engine(tmp_path, definition))
