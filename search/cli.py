@@ -81,6 +81,7 @@ def run(
         from search.console.terminal import terminal
         from search.definition.sweepfile import load_sweep
         from search.records.privacy import make_private
+        from search.records.provenance import command_line
         from search.records.store import Store
         from search.service import run_sweep
         from trainables.data.place import rooted
@@ -94,7 +95,8 @@ def run(
                 definition, Store(store), data, console, tracking_uri, verbose, retry_failed, only or ()
             )
             early = noticed()
-        presentation.show_outcome(console, definition, outcome, store, tracking_uri)
+        typed = command_line(sys.argv)
+        presentation.show_outcome(console, definition, outcome, store, tracking_uri, typed)
         if early and not outcome.done and outcome.trained:
             raise typer.Exit(LEFT_EARLY)
         if outcome.failed or not outcome.done:

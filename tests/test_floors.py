@@ -24,9 +24,9 @@ ROOMS = {
         "training lanes notice saves trainable __main__"
     ),
     "analysis": (
-        "alike statistics conditional_power pareto aims budget choice contest crossed racing records keeping "
-        "recipes notation "
-        "pairing scoring questions published document figures marks sections page latex export render report"
+        "alike typed statistics conditional_power pareto aims budget choice contest crossed racing records "
+        "keeping recipes notation pairing scoring questions published document figures marks sections page "
+        "latex export render report"
     ),
     "search": (
         "definition records engine tracking execution results submission console notification "

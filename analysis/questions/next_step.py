@@ -1,7 +1,6 @@
 """The next step: one command that would decide what is undecided."""
 
 import math
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +14,12 @@ from analysis.questions.arms import Arm, Compared
 from analysis.questions.contest import Credit, Met, further_seeds
 from analysis.records import BASELINE, FAILED, RUNNING, Records
 from analysis.scoring import FLATTERED, FRESH, TIERS
+from analysis.typed import not_retrying, overriding, retrying
 from dropattack.settings import EPS_ZERO, EQUAL_PASSES
 
 _MOST_SEEDS = 100
 """Seeds beyond which no command is given: a difference that needs more is hardly worth its passes."""
 _FIRST_FRESH = 100
-_RETRY = " --retry-failed"
 _LOOK_ONCE = "look again when all of them have ended, since p-values do not correct for several looks"
 
 
@@ -134,7 +133,7 @@ class _Stages:
         run = [command for command in typed if " run " in command]
         self._script = typed[-1] if typed and not run else ""
         last = run[-1] if run else f"dropattack run {shlex.quote(records.name)}"
-        self.run = self._script or last.replace(_RETRY, "")
+        self.run = self._script or not_retrying(last)
 
     def finished(self, trials: pd.DataFrame, has: str) -> NextStep:
         """To finish the confirmation; trials that failed are not tried again by themselves.
@@ -157,7 +156,7 @@ class _Stages:
         """To try failed trials again."""
         if self._script:
             return NextStep(f"{text} again with `retry_failed=True`", self._script)
-        return NextStep(f"{text} again", f"{self.run}{_RETRY}")
+        return NextStep(f"{text} again", retrying(self.run))
 
     def changed(self, text: str, path: str, value: str, seeds: int = 0) -> NextStep:
         """To run with one setting more, in place of an earlier one of the same path."""
@@ -165,9 +164,7 @@ class _Stages:
             return NextStep(
                 f"{text}; set `{path}` to `{value}` in its sweep, and run it", self._script, seeds
             )
-        earlier = rf" --set[ =](?:'{re.escape(path)}=[^']*'|{re.escape(path)}=\S*)"
-        command = f"{re.sub(earlier, '', self.run)} --set {shlex.quote(f'{path}={value}')}"
-        return NextStep(text, command, seeds)
+        return NextStep(text, overriding(self.run, path, value), seeds)
 
     def seeds(self, on_fresh: bool) -> list[int]:
         """The seeds of the confirmation, or those that are searched."""

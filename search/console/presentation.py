@@ -7,6 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from analysis.typed import retrying
+from search.console.failed import failure_lines
 from search.console.status import Status, duration, same_training
 from search.console.terminal import show_line
 from search.console.verdict import show_verdict
@@ -22,12 +24,23 @@ _ENOUGH = 0.5
 """Share of its CPUs below which the status says that a trial gets little."""
 
 
-def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, tracking_uri: str) -> None:
-    """Shows the end of a run: counts, the verdict, and where to look."""
+def show_outcome(
+    console: Console, sweep: Sweep, outcome: Outcome, store: Path, tracking_uri: str, typed: str
+) -> None:
+    """Shows the end of a run: counts, the verdict, and where to look.
+
+    Args:
+        console: Where to show it.
+        sweep: The sweep.
+        outcome: How its run ended.
+        store: Where it is kept.
+        tracking_uri: MLflow server; the store's own database where it is empty.
+        typed: The command that ran it.
+    """
     sources = {record.key: record.reused_from.partition("/")[0] for record in outcome.records}
     reused = sum(source not in ("", sweep.name) for source in sources.values())
     copies = len(outcome.records) - len(sources)
-    parts = [f"{n} {state}" for state, n in _counts(outcome.records).items()]
+    parts = [f"{n} {word}" for word, n in _counts(outcome.records).items()]
     parts += [f"{reused} of them reused from other sweeps"] if reused else []
     trials = f"{len(outcome.records)} trials{f', {same_training(copies)}' if copies else ''}"
     nothing = "nothing was left to train" if outcome.done else "nothing was trained"
@@ -39,8 +52,14 @@ def show_outcome(console: Console, sweep: Sweep, outcome: Outcome, store: Path, 
         show_line(console, f"`dropattack best {sweep.name}` prints what to use, with its model")
     if outcome.warning:
         show_line(console, f"warning: {outcome.warning}")
+    for line in failure_lines(outcome.failed):
+        show_line(console, line)
     if again := failed_from_outside(outcome.records):
-        show_line(console, f"`dropattack run --retry-failed` retries failed trials: {len(again)} of them")
+        trials = f"{len(again)} failed trial{'s' * (len(again) > 1)}"
+        show_line(
+            console,
+            f"`{retrying(typed)}` tries {trials} again; a fault of the model fails again until you edit it",
+        )
     if outcome.limit:
         show_line(console, f"ended at its limit of {outcome.limit}; set a larger one to go on")
     if not outcome.done:
@@ -100,8 +119,8 @@ def show_status(
     show_verdict(console, verdict, status.finished, sweep.name)
     if verdict is None and status.standing == "finished":
         show_line(console, f"`dropattack report {sweep.name}` computes its verdict")
-    for record in status.failures:
-        show_line(console, f"failed: {record.name}: {record.reason}")
+    for line in failure_lines(status.failures):
+        show_line(console, line)
 
 
 def show_attacked(done: int, total: int) -> None:
@@ -115,5 +134,7 @@ def show_attack(line: str) -> None:
 
 
 def _counts(records: Sequence[Record]) -> Mapping[str, int]:
-    counts = {state.value: sum(record.state is state for record in records) for state in State}
-    return {state: n for state, n in counts.items() if n}
+    """How many trials a run that has ended left in each state."""
+    words = {state: "unfinished" if state is State.RUNNING else state.value for state in State}
+    counts = {word: sum(record.state is state for record in records) for state, word in words.items()}
+    return {word: n for word, n in counts.items() if n}

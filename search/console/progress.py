@@ -10,6 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from analysis.alike import without_numbers
 from search.console.results import metric_of, value_text
 from search.console.spelling import printable
 from search.console.status import Status, duration
@@ -39,6 +40,7 @@ class ProgressView:
         self._sweep = sweep
         self._started = time.monotonic()
         self._next_line = self._started + _FIRST_SECONDS
+        self._failures: set[str] = set()
         self._look()
         self._live = (
             Live(console=console, refresh_per_second=2, get_renderable=self.block)
@@ -63,7 +65,7 @@ class ProgressView:
 
     def update(self, record: Record) -> None:
         """Shows a record that is new or has changed."""
-        if self._status.update(record) and record.state is State.FAILED:
+        if self._status.update(record) and record.state is State.FAILED and self._is_new(record.reason):
             told = Text.assemble(("failed", "red"), printable(f" {record.name}: {record.reason}"))
             self._console.print(told, soft_wrap=True)
         if self._live is not None:
@@ -72,6 +74,13 @@ class ProgressView:
             apart = min(_LONGEST_SECONDS, max(_FIRST_SECONDS, _SHARE * (now - self._started)))
             self._next_line = now + apart
             show_line(self._console, self._status.line())
+
+    def _is_new(self, reason: str) -> bool:
+        """Whether no trial of this run has failed for a reason like that; others add to the counts alone."""
+        kind = without_numbers(reason)
+        new = kind not in self._failures
+        self._failures.add(kind)
+        return new
 
     def block(self) -> RenderableType:
         """The lines to redraw: progress, baseline and best of each workload, the last trials."""

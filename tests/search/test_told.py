@@ -34,7 +34,7 @@ def _run(folder: Path, **changes: Any) -> tuple[Outcome, str]:
     text, definition = io.StringIO(), sweep(**changes)
     console = Console(file=text, width=300)
     outcome = run_sweep(definition, Store(folder / "runs"), folder, console)
-    show_outcome(console, definition, outcome, folder / "runs", "")
+    show_outcome(console, definition, outcome, folder / "runs", "", "dropattack run small.yaml")
     return outcome, text.getvalue()
 
 

@@ -107,7 +107,7 @@ def test_the_console_counts_them_too(once: tuple[Sweep, list[Record]]) -> None:
     assert status.to_dict()["copies"] == 56
     text = io.StringIO()
     outcome = Outcome(records, True, "", Path("report"), 3.0, "", 1)
-    show_outcome(Console(file=text, width=300), definition, outcome, Path("runs"), "")
+    show_outcome(Console(file=text, width=300), definition, outcome, Path("runs"), "", "dropattack run x")
     assert text.getvalue().startswith(f"92 trials, {SAME}: 92 complete · 3 s\n")
 
 
@@ -120,7 +120,7 @@ def test_what_another_sweep_trained_is_said_to_be_reused(
     driver.run()
     text = io.StringIO()
     outcome = Outcome(driver.engine.records, True, "", Path("report"), 3.0, "", 1)
-    show_outcome(Console(file=text, width=300), definition, outcome, Path("runs"), "")
+    show_outcome(Console(file=text, width=300), definition, outcome, Path("runs"), "", "dropattack run x")
     told = f"92 trials, {SAME}: 92 complete, 1 of them reused from other sweeps"
     assert text.getvalue().startswith(told)
     assert overview(tables(definition, list(driver.engine.records))).findings == [f"{told}."]
