@@ -198,16 +198,18 @@ def status(sweep: AnySweepName = "", store: StoreOption = STORE, as_json: JsonOp
         found = standings.standing_of(place, sweep_name(sweep))
         place.look_at_notes(found.sweep.name)
         verdict = place.noted(found.sweep.name, VERDICT)
+        changes = changed_code(place, found.sweep)
         if as_json:
             print_json({**found.status.to_dict(), "verdict": verdict})
+            say_all(changes)
         else:
             total, running = found.status.total, found.running
             last = next((run.of.command for run in reversed(place.runs(found.sweep.name))), "")
             typed = command_at(last, place.name)
-            presentation.show_status(terminal(), found.sweep, found.records, total, running, verdict, typed)
-        say_all(
-            [*place.remarks.values(), *edited_file(sweep, found.sweep), *changed_code(place, found.sweep)]
-        )
+            presentation.show_status(
+                terminal(), found.sweep, found.records, total, running, verdict, typed, changes
+            )
+        say_all([*place.remarks.values(), *edited_file(sweep, found.sweep)])
 
 
 app.command()(report)

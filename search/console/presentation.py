@@ -78,6 +78,7 @@ def show_status(
     running: bool = True,
     verdict: NotedVerdicts | None = None,
     typed: str = "",
+    changes: Sequence[str] = (),
 ) -> None:
     """Shows how far a sweep is, and its verdict when its report was last written.
 
@@ -89,6 +90,7 @@ def show_status(
         running: Whether it runs now.
         verdict: Its last noted verdict.
         typed: The command that ran it last; "" if that was not noted.
+        changes: What has changed since, which the records do not show.
     """
     status = Status(sweep, records, total, running)
     words = [state.value for state in State]
@@ -103,6 +105,8 @@ def show_status(
     pace = status.trials_per_hour
     at_pace = f" · {pace:.0f} trials per hour" if pace else ""
     show_line(console, f"{status.standing}: {status.counts()}{at_pace}")
+    for change in changes:
+        show_line(console, change)
     if (share := status.cpu_share) is not None and share < _ENOUGH:
         get, keeps = ("get", "keeps") if running else ("got", "kept")
         show_line(

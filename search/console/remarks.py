@@ -1,5 +1,6 @@
 """Lines on standard error, apart from the requested output."""
 
+import platform
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,4 +65,5 @@ def changed_code(store: "Store", sweep: "Sweep") -> list[str]:
         return []
     from search.engine.code import remarks_on_changes
 
-    return remarks_on_changes(noted, sweep)
+    last = next((run.of.host for run in reversed(store.runs(sweep.name))), "")
+    return remarks_on_changes(noted, sweep, ran_here=last == platform.node())

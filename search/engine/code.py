@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from search.definition.sweep import Sweep
 from search.records.code import TRAINED_BY, SweepCode, expected
 from search.records.record import Record
-from trainables.code.standing import differs
+from trainables.code.standing import differs, is_absent
 from trainables.usercode import changed, user_code
 
 
@@ -51,34 +51,44 @@ def remarks_on_code(apart: Iterable[Record], code: SweepCode, last: SweepCode) -
     return remarks
 
 
-def remarks_on_changes(noted: SweepCode, sweep: Sweep) -> list[str]:
+def remarks_on_changes(noted: SweepCode, sweep: Sweep, ran_here: bool) -> list[str]:
     """Lines on which modules differ now from those with which a sweep last ran.
 
-    It imports nothing. Missing code is no change: people read results on other machines too.
+    It imports nothing. On another machine missing code is no change: people read results there too.
 
     Example: ``mine.py has changed since small last ran; what is recorded is of the code before, and another
-    run trains what changed anew``.
+    run trains again what the change touches``.
 
     Args:
         noted: The code with which it last ran.
         sweep: The sweep as it was last run.
+        ran_here: Whether this machine ran it, and so has the code.
     """
     known: dict[str, str] = {}
     for methods in noted.values():
         for modules in methods.values():
             known.update(modules)
     found = [module for module, digest in known.items() if module != TRAINED_BY and differs(module, digest)]
-    if not found:
-        return []
-    files = " and ".join(map(_file, sorted(found)))
-    return [
-        f"{files} {'has' if len(found) == 1 else 'have'} changed since {sweep.name} last ran; "
-        "what is recorded is of the code before, and another run trains what changed anew"
-    ]
+    remarks = []
+    if found:
+        remarks.append(
+            f"{_files(found)} {'has' if len(found) == 1 else 'have'} changed since {sweep.name} last ran; "
+            "what is recorded is of the code before, and another run trains again what the change touches"
+        )
+    if absent := [module for module in known if ran_here and module != TRAINED_BY and is_absent(module)]:
+        remarks.append(
+            f"whether {_files(absent)} changed since {sweep.name} last ran is not known, since Python does "
+            "not find the module from here; put its folder on PYTHONPATH"
+        )
+    return remarks
 
 
 def _records(count: int) -> str:
     return "1 record was" if count == 1 else f"{count:,} records were"
+
+
+def _files(modules: Iterable[str]) -> str:
+    return " and ".join(map(_file, sorted(modules)))
 
 
 def _file(module: str) -> str:

@@ -24,3 +24,18 @@ def differs(name: str, noted: str) -> bool:
         return version_of(distribution(name)) != noted
     except (UsageError, PackageNotFoundError, ValueError, OSError):
         return False
+
+
+def is_absent(name: str) -> bool:
+    """Whether there is neither a module nor a distribution of this name here.
+
+    Args:
+        name: See `differs`.
+    """
+    try:
+        if _MODULE.fullmatch(name) and find(name) is not None:
+            return False
+        distribution(name)
+    except (PackageNotFoundError, ValueError):
+        return True
+    return False

@@ -3,6 +3,8 @@
 import importlib
 import json
 import linecache
+import platform
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -161,7 +163,7 @@ def lenet():
 def test_changed_code_is_said(
     command: Command, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By status and report, on standard error; code that is as it was, or no code, is no change."""
+    """By status, below its counts, and by JSON and report on standard error; code as it was is no change."""
     path = tmp_path / "standing_own.py"
     monkeypatch.syspath_prepend(str(tmp_path))
     _edit(path, OWN)
@@ -175,18 +177,30 @@ def test_changed_code_is_said(
     assert [command(*each).stderr for each in commands] == ["", "", ""]
     _edit(path, f"{OWN}\n\nNUMBER = 3\n")
     line = (
-        "dropattack: standing_own.py has changed since own last ran; what is recorded is of the code before, "
-        "and another run trains what changed anew\n"
+        "standing_own.py has changed since own last ran; what is recorded is of the code before, "
+        "and another run trains again what the change touches\n"
     )
-    assert [command(*each).stderr for each in commands] == [line, line, line]
+    assert [command(*each).stderr for each in commands] == ["", f"dropattack: {line}", f"dropattack: {line}"]
+    assert re.search(f"\nfinished: [^\n]*\n{re.escape(line)}", command("status", "own").stdout)
     for broken, told in (("def lenet(:\n", ""), ("1 / 0\n", line), ("lenet = 1 / 0\n", line)):
         _edit(path, broken)  # which nothing imports
         said = command("status", "own")
-        assert (said.exit_code, said.stderr) == (0, told)
-    _edit(path, "")
-    path.unlink()
+        assert (said.exit_code, line in said.stdout, said.stderr) == (0, bool(told), "")
+
+
+@pytest.mark.parametrize("host", [platform.node(), "elsewhere"])
+def test_code_that_is_not_found_is_said_where_the_sweep_ran(
+    command: Command, store: Store, host: str
+) -> None:
+    """Elsewhere people read results without it."""
+    definition = sweep(name="own", stages=GRID)
+    store.define(definition)
+    store.note_code("own", {"digits-lenet5": {"standard": {"gone_model": "0123456789abcdef"}}})
+    store.note_run("own", Provenance(command="dropattack run own.yaml", host=host), begun=True)
     said = command("status", "own")
     assert (said.exit_code, said.stderr) == (0, "")
+    line = "whether gone_model.py changed since own last ran is not known"
+    assert (line in said.stdout) == (host == platform.node())
 
 
 def _edit(path: Path, text: str) -> None:

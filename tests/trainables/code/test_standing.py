@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from trainables.code.definition import code_of
-from trainables.code.standing import differs
+from trainables.code.standing import differs, is_absent
 
 
 def test_own_modules_differ_as_their_sources_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,4 +43,15 @@ def test_installed_packages_differ_as_their_versions_do() -> None:
 )
 def test_what_is_not_a_users_here_is_no_change(name: str) -> None:
     assert not differs(name, "0123456789abcdef")
+    assert "antigravity" not in sys.modules
+
+
+@pytest.mark.parametrize("name", ["no_such", "no_such.at.all", "../x", "", "a b", "x" * 300])
+def test_what_is_nowhere_is_absent(name: str) -> None:
+    assert is_absent(name)
+
+
+@pytest.mark.parametrize("name", ["os", "antigravity", "numpy", "filelock", "typing-extensions"])
+def test_modules_and_distributions_that_are_here_are_not_absent(name: str) -> None:
+    assert not is_absent(name)
     assert "antigravity" not in sys.modules
