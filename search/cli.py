@@ -250,7 +250,8 @@ def best(
             from search.results import registering
 
             say_all(registering.register(place, name, data, tracking_uri, register))
-        say_all([*place.remarks.values(), *edited_file(sweep, definition)])
+        changed = changed_code(place, definition)
+        say_all([*place.remarks.values(), *edited_file(sweep, definition), *changed])
 
 
 @app.command()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from trainables.adapters.tokenized import Tokenized
     from trainables.adapters.transformer import TransformerArchitecture, transformer
     from trainables.architecture import Architecture, named
+    from trainables.code.standing import ChangedCodeWarning
     from trainables.data.cache import cached
     from trainables.data.dataset import Data, Dataset
     from trainables.data.groups import Groups
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Architecture": "trainables.architecture",
+    "ChangedCodeWarning": "trainables.code.standing",
     "Classification": "trainables.objectives",
     "CustomObjective": "trainables.objectives",
     "Data": "trainables.data.dataset",
@@ -76,6 +78,7 @@ _HOMES = {
 
 __all__ = [
     "Architecture",
+    "ChangedCodeWarning",
     "Classification",
     "CustomObjective",
     "Data",

@@ -1,5 +1,6 @@
 """A sweep's trained models, loaded back as plain modules."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,12 @@ from torch.utils._pytree import tree_leaves
 
 from dropattack import UsageError
 from trainables.architecture import Architecture
+from trainables.code.standing import ChangedCodeWarning
 from trainables.data.dataset import Data
 from trainables.data.splits import ImageSplit
 from trainables.tensors import DamagedError, load_whole
 from trainables.trial import Trial
+from trainables.usercode import changed_since, files_of
 from trainables.workload import Workload
 from trainables.workloads import workload_named, workloads
 
@@ -40,6 +43,8 @@ class SavedModel:
         right: ``[examples]``, bool: whether it recognises each example of the test split, in its order.
             ``None`` if the objective is no classification, or if an earlier version saved the model.
         extras: Values that encode inputs, such as the vocabulary's ``words`` of a text model.
+        changed: A line that names the files of user code that differ from those that trained the model; empty
+            if none does. The workload's code builds the model now, and the metrics are of the code before.
     """
 
     model: nn.Module
@@ -49,6 +54,7 @@ class SavedModel:
     confusion: Sequence[Sequence[int]]
     extras: Mapping[str, Any]
     right: Tensor | None = None
+    changed: str = ""
 
 
 def load_model(path: str | Path, workload: Workload | None = None) -> SavedModel:
@@ -60,6 +66,9 @@ def load_model(path: str | Path, workload: Workload | None = None) -> SavedModel
 
     Returns:
         The model and its origin.
+
+    Warns:
+        ChangedCodeWarning: The user's code of the workload or the method differs from what trained the model.
 
     Raises:
         UsageError: There is no such file, it holds something else, its workload builds another model now, or
@@ -90,12 +99,23 @@ def load_model(path: str | Path, workload: Workload | None = None) -> SavedModel
         model.load_state_dict(saved["model"])
     except (RuntimeError, TypeError) as error:
         raise other from error
+    changed = _changed(changed_since(trial.code, whose))
+    if changed:
+        warnings.warn(changed, ChangedCodeWarning, stacklevel=2)
     return SavedModel(
         model=model.eval(),
         trial=trial,
         **{name: saved[name] for name in ("metrics", "test", "confusion", "extras")},
         right=saved.get("right"),
+        changed=changed,
     )
+
+
+def _changed(modules: Sequence[str]) -> str:
+    """See `SavedModel.changed`."""
+    differ = "differs" if len(modules) == 1 else "differ"
+    told = "from the code that trained and measured the model; what it predicts now may differ too"
+    return f"{files_of(modules)} {differ} {told}" if modules else ""
 
 
 def recognised(path: str | Path) -> Tensor | None:

@@ -5,8 +5,10 @@ import logging
 import re
 import signal
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TextIO
 
 import typer
 
@@ -64,7 +66,7 @@ _LONGEST = 2_000
 def refusals() -> Iterator[None]:
     """Turns an error that ends a command into one line on standard error and an exit status.
 
-    Meanwhile, only code that a person gave can be imported.
+    Meanwhile, only code that a person gave can be imported, and changed code of a loaded model is a line.
     """
     try:
         from dropattack import UsageError
@@ -72,7 +74,7 @@ def refusals() -> Iterator[None]:
         from search.execution.errors import RunError
 
         try:
-            with given_only():
+            with given_only(), _changed_code_said():
                 yield
         except UsageError as error:
             raise _ended(str(error), 2) from None
@@ -83,6 +85,32 @@ def refusals() -> Iterator[None]:
         # CPython, and `python -m` then ends as if nobody had caught it. The next `exec` takes the note away.
         exec("")
         raise _ended("; ".join([INTERRUPTED, *map(str, error.args)]), 1) from None
+
+
+@contextmanager
+def _changed_code_said() -> Iterator[None]:
+    """Says each `ChangedCodeWarning` once, in a line as any remark; other warnings stay what they are."""
+    shown, said = warnings.showwarning, set[str]()
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        from trainables.code.standing import ChangedCodeWarning
+
+        if not issubclass(category, ChangedCodeWarning):
+            shown(message, category, filename, lineno, file, line)
+        elif str(message) not in said:
+            said.add(str(message))
+            say(str(message))
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 def _ended(why: str, status: int) -> typer.Exit:

@@ -7,7 +7,7 @@ from search.definition.sweep import Sweep
 from search.records.code import TRAINED_BY, SweepCode, expected
 from search.records.record import Record
 from trainables.code.standing import differs, is_absent
-from trainables.usercode import changed, user_code
+from trainables.usercode import changed, files_of, user_code
 
 
 def sweep_code(sweep: Sweep) -> SweepCode:
@@ -95,4 +95,4 @@ def _file(module: str) -> str:
     """The name of a module for people: its file."""
     if module == TRAINED_BY:
         return "what trains"
-    return f"{module.replace('.', '/')}.py"
+    return files_of([module])

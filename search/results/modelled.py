@@ -77,8 +77,7 @@ def write_mlflow_model(
         },
         tuple(said_of(record, noted)),
     )
-    write_model(folder, store.model(sweep.name, record), workload, batch, card, graph)
-    return card.text
+    return write_model(folder, store.model(sweep.name, record), workload, batch, card, graph)
 
 
 def said_of(record: Record, noted: NotedVerdicts | None) -> Iterable[str]:

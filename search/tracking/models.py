@@ -5,7 +5,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dropattack import Inputs
-from search.tracking.served import GRAPH, ServedModel
+from search.tracking.served import CHANGED, GRAPH, ServedModel
 from trainables.saved import load_model
 from trainables.workload import Workload
 from trainables.workloads import workloads
@@ -48,7 +48,7 @@ class Card:
 
 def write_model(
     folder: Path, file: Path, workload: Workload, inputs: Inputs, card: Card, graph: bool = False
-) -> None:
+) -> str:
     """Writes a saved model as an MLflow model, which `mlflow.pyfunc.load_model` loads.
 
     It holds the file itself, and is loaded by `search.tracking.served`. A workload that is not installed is
@@ -59,8 +59,11 @@ def write_model(
         file: The saved model.
         workload: What trained it.
         inputs: A batch of its inputs, of two examples at least.
-        card: The card's text.
+        card: What its card says.
         graph: Whether a graph is wanted of an installed workload's model too.
+
+    Returns:
+        The card's text, which also says whether the model's code has changed since it was trained.
 
     Raises:
         UsageError: The file cannot be read.
@@ -69,6 +72,8 @@ def write_model(
     from mlflow.models import infer_signature
 
     saved = load_model(file, workload)
+    if saved.changed:
+        card = replace(card, lines=(f"{saved.changed}.", *card.lines))
     given = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     arrays = [np.array(each[:_EXAMPLES]) for each in given]
     example = arrays[0] if len(arrays) == 1 else {f"input_{i}": each for i, each in enumerate(arrays)}
@@ -79,7 +84,9 @@ def write_model(
         data.mkdir()
         shutil.copy2(file, data / file.name)
         if graph or workload.name not in workloads():
-            _export(saved.model, tuple(map(torch.as_tensor, arrays)), data / GRAPH)
+            made = _export(saved.model, tuple(map(torch.as_tensor, arrays)), data / GRAPH)
+            if made and saved.changed:
+                (data / CHANGED).write_text(saved.changed, encoding="utf-8")
         pyfunc.save_model(
             folder,
             loader_module=_LOADER,
@@ -90,6 +97,7 @@ def write_model(
             metadata={"title": card.title, **card.configuration},
         )
     (folder / CARD).write_text(card.text, encoding="utf-8")
+    return card.text
 
 
 def _export(module: nn.Module, example: tuple[Tensor, ...], file: Path) -> bool:

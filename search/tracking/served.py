@@ -6,6 +6,7 @@ A graph is a program, too: load only those of people whose code you would run.
 """
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from trainables.code.standing import ChangedCodeWarning
 from trainables.saved import load_model
 
 _FORCED = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
@@ -22,6 +24,9 @@ _FORCED = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
 GRAPH = "model.pt2"
 """A model as a graph, which needs no code of whoever made it."""
+
+CHANGED = "changed.txt"
+"""Lies beside a graph that was made of other code than the model was trained with, and says so."""
 
 
 class ServedModel:
@@ -70,11 +75,16 @@ def _unpickling_tensors_alone() -> Iterator[None]:
 def _load_pyfunc(path: str) -> ServedModel:
     """Loads the files of a model; MLflow calls it by this name.
 
+    Warns:
+        ChangedCodeWarning: The code that builds it, or that built its graph, differs from what trained it.
+
     Raises:
         UsageError: The file of tensors cannot be used; see `load_model`.
     """
     folder = Path(path)
     if (folder / GRAPH).is_file():
+        if (folder / CHANGED).is_file():
+            warnings.warn((folder / CHANGED).read_text(encoding="utf-8"), ChangedCodeWarning, stacklevel=2)
         with _unpickling_tensors_alone():
             return ServedModel(torch.export.load(folder / GRAPH).module())
     (file,) = folder.glob("*.pt")

@@ -7,6 +7,11 @@ from dropattack import UsageError
 from trainables.code.modules import find, own_modules
 from trainables.code.origin import Origin, origin_of, version_of
 
+
+class ChangedCodeWarning(UserWarning):
+    """A user's code differs from what trained a model that is loaded; the text names the files."""
+
+
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -20,7 +25,7 @@ def differs(name: str, noted: str) -> bool:
     try:
         spec = find(name) if _MODULE.fullmatch(name) else None
         if spec is not None and origin_of(spec) is Origin.OWN:
-            return own_modules(spec)[name].digest != noted
+            return own_modules(spec)[spec.name].digest != noted
         return version_of(distribution(name)) != noted
     except (UsageError, PackageNotFoundError, ValueError, OSError):
         return False

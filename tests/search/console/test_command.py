@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 import typer
 
 from search.console.command import refusals
+from trainables import ChangedCodeWarning
 
 
 @pytest.mark.parametrize(
@@ -57,3 +59,13 @@ def test_an_interrupt_says_what_it_knows(capsys: pytest.CaptureFixture[str]) -> 
         assert (
             capsys.readouterr().err == f"dropattack: interrupted; run the same command again to go on{told}\n"
         )
+
+
+def test_changed_code_of_models_is_one_remark(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of twenty models, one line without a file of this program in it; other warnings stay Python's."""
+    with refusals():
+        for _ in range(20):
+            warnings.warn("mine.py differs", ChangedCodeWarning, stacklevel=1)
+        with pytest.warns(UserWarning, match="slow"):
+            warnings.warn("slow", UserWarning, stacklevel=1)
+    assert capsys.readouterr().err == "dropattack: mine.py differs\n"

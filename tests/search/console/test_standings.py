@@ -163,7 +163,7 @@ def lenet():
 def test_changed_code_is_said(
     command: Command, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By status, below its counts, and by JSON and report on standard error; code as it was is no change."""
+    """By status, below its counts, and by others on standard error; code as it was, or none, is no change."""
     path = tmp_path / "standing_own.py"
     monkeypatch.syspath_prepend(str(tmp_path))
     _edit(path, OWN)
@@ -173,14 +173,15 @@ def test_changed_code_is_said(
     Driver(tested).run()
     store.note_total("own", tested.total)
     store.note_code("own", sweep_code(definition))
-    commands = (["status", "own"], ["status", "own", "--json"], ["report", "own"])
-    assert [command(*each).stderr for each in commands] == ["", "", ""]
+    commands = (["status", "own"], ["status", "own", "--json"], ["report", "own"], ["best", "own"])
+    assert [command(*each).stderr for each in commands] == ["", "", "", ""]
     _edit(path, f"{OWN}\n\nNUMBER = 3\n")
     line = (
         "standing_own.py has changed since own last ran; what is recorded is of the code before, "
         "and another run trains again what the change touches\n"
     )
-    assert [command(*each).stderr for each in commands] == ["", f"dropattack: {line}", f"dropattack: {line}"]
+    told = f"dropattack: {line}"
+    assert [command(*each).stderr for each in commands] == ["", told, told, told]
     assert re.search(f"\nfinished: [^\n]*\n{re.escape(line)}", command("status", "own").stdout)
     for broken, told in (("def lenet(:\n", ""), ("1 / 0\n", line), ("lenet = 1 / 0\n", line)):
         _edit(path, broken)  # which nothing imports

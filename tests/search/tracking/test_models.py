@@ -14,6 +14,7 @@ from search.records.store import Store
 from search.tracking.models import Card, _export, write_model
 from search.tracking.served import ServedModel
 from tests.search import trained
+from trainables import ChangedCodeWarning
 from trainables.saved import load_model
 from trainables.workloads import workload_named
 
@@ -50,6 +51,26 @@ def test_a_model_gives_what_load_model_gives(tmp_path: Path, saved: Path, graph:
     for file in graphs:
         with zipfile.ZipFile(file) as archive:
             assert not [name for name in archive.namelist() if name.endswith(".pkl")]
+
+
+def test_a_model_of_changed_code_says_so_wherever_it_is_loaded(
+    tmp_path: Path, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its graph holds the code that made it, so that the one who loads it has nothing to compare."""
+    (tmp_path / "models_own.py").write_text("SCALE = 1500\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    state = torch.load(saved, weights_only=True)
+    state["trial"]["code"] = {"models_own": "0123456789abcdef"}
+    torch.save(state, tmp_path / "old.pt")
+    workload = workload_named("digits-lenet5")
+    inputs, _ = next(iter(workload.load(trained.UNUSED).test.batches(2)))
+    for graph in (True, False):
+        place = tmp_path / f"model-{graph}"
+        with pytest.warns(ChangedCodeWarning, match="models_own.py differs from"):
+            text = write_model(place, tmp_path / "old.pt", workload, inputs, CARD, graph)
+        assert "models_own.py differs from" in text == (place / "README.md").read_text(encoding="utf-8")
+        with pytest.warns(ChangedCodeWarning, match="models_own.py differs from"):
+            mlflow.pyfunc.load_model(str(place))
 
 
 class _Packed(nn.Module):
