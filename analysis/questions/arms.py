@@ -90,6 +90,7 @@ class Chosen:
     """What validation chooses among a workload's attacks.
 
     Attributes:
+        family: The method's name, of several that compute this the one that reports use.
         configuration: For people.
         identity: See `Arm.identity`.
         valid: Mean validation value over the searched seeds; NaN where it ran on fresh ones alone.
@@ -98,6 +99,7 @@ class Chosen:
         training: How its training settings differ from others, for people; "" if there are no others.
     """
 
+    family: str
     configuration: str
     identity: str
     valid: float

@@ -54,7 +54,7 @@ def compared(records: Records, metric: Metric) -> list[Compared]:
         attack = None if best is None else _described(records, own, best, names, among)
         arms = [_arm(row, attack, names) for row in tables[setting]]
         arms = [replace(arm, keeps=not short.get(arm.identity, 0.0)) for arm in arms]
-        arms = sorted(_one_baseline(arms), key=lambda arm: not arm.is_baseline)
+        arms = sorted(_one_name_each(arms, attack), key=lambda arm: not arm.is_baseline)
         here = Compared(str(workload), arms, attack, of_setting[setting], sizes.pop(setting), [])
         elsewhere = _on_other_sizes(tables, sizes, here.method)
         lacks = [] if here.baseline else _plain_lacks(records, own, setting)
@@ -110,6 +110,7 @@ def _described(
     row = _first(attacks[attacks[CONFIGURATION] == best])
     settings = [c for c in records.trained if c in names]
     return Chosen(
+        str(row["method"]),
         describe(row, names),
         best,
         float(explored["value"].mean()),
@@ -193,11 +194,15 @@ def _arm(row: _Row, chosen: Chosen | None, names: Sequence[str]) -> Arm:
     )
 
 
-def _one_baseline(arms: Sequence[Arm]) -> list[Arm]:
-    """Plain training has one name, whatever others it was asked for under."""
-    first = next((a for a in arms if a.is_baseline and a.family == BASELINE), None)
-    first = first or next((a for a in arms if a.is_baseline), None)
-    return [arm for arm in arms if not arm.is_baseline or arm is first]
+def _one_name_each(arms: Sequence[Arm], chosen: Chosen | None) -> list[Arm]:
+    """Plain training and what validation chooses have one name, whatever others they were asked for under."""
+
+    def first(same: Sequence[Arm], family: str) -> Arm | None:
+        return next((a for a in same if a.family == family), next(iter(same), None))
+
+    plain = first([a for a in arms if a.is_baseline], BASELINE)
+    best = first([a for a in arms if a.is_chosen], "" if chosen is None else chosen.family)
+    return [a for a in arms if not (a.is_baseline or a.is_chosen) or a is plain or a is best]
 
 
 def _first(frame: pd.DataFrame) -> dict[str, Any]:

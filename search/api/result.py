@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from dropattack import UsageError
+from dropattack import Settings, UsageError, method_named
 from dropattack.imported import given_only
 from search.api.sweep import Sweep
 from search.definition.schema import check_schema
@@ -51,15 +51,19 @@ class Best:
 
     @property
     def method(self) -> str:
-        """Name of the recommended method."""
-        return str(self.usable.record.trial.computed["method"])
+        """Name of the recommended method, as the sweep asked for it; ``standard`` for plain training."""
+        return next(iter(self.usable.stage["methods"]))
 
     @property
     def hyperparameters(self) -> Mapping[str, Any]:
         """The method's settings, complete."""
-        trial = self.usable.record.trial
-        own = trial.hyperparameters if self.method == trial.method else trial.computed["hyperparameters"]
-        return dict(own)
+        told = self.usable.stage["methods"][self.method]
+        try:
+            with given_only():
+                settings: Settings = method_named(self.method).settings_type.from_dict(told)
+        except UsageError:  # it is code that nobody gave, and then its settings are told in full
+            return dict(told)
+        return settings.to_dict()
 
     @property
     def key(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from analysis.aims import shortfall
 from analysis.choice import Choice
@@ -9,8 +10,7 @@ from search.definition.searches import Confirm
 from search.definition.sweep import Sweep
 from search.records.choosing import consider
 from search.records.record import Record
-
-_Rank = tuple[float, float, str, bool, bool, str, str]
+from search.results.asked import name_rank
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class BestSoFar:
         self._confirmations = {stage.name for stage in sweep.stages if isinstance(stage.search, Confirm)}
         self._races = {stage.name for stage in sweep.stages if stage.races}
         self._choices: dict[str, Choice] = {}
-        self._models: dict[str, tuple[_Rank, Record]] = {}
+        self._models: dict[str, tuple[tuple[Any, ...], Record]] = {}
 
     def add(self, record: Record) -> None:
         """Counts a record if it is complete."""
@@ -55,7 +55,7 @@ class BestSoFar:
             return
         self._choices[record.trial.workload] = choice
         configuration = record.identity.configuration
-        rank = (shortfall(record.margins(self._select)), -merit, record.key, *_name_rank(record))
+        rank = (shortfall(record.margins(self._select)), -merit, record.key, *name_rank(record))
         known = self._models.get(configuration)
         if known is None or rank < known[0]:
             self._models[configuration] = (rank, record)
@@ -70,12 +70,6 @@ class BestSoFar:
         mean = self._select.rule.decides.sign * standing.mean
         kept = standing.beyond == 0
         return Best(self._models[chosen][1], mean, len(standing.explored), standing.confirmed, kept)
-
-
-def _name_rank(record: Record) -> tuple[bool, bool, str, str]:
-    """Orders the names of one training as reports do: the baseline, what was trained, then by stage."""
-    method = record.trial.method
-    return method != "standard", bool(record.reused_from), record.stage, method
 
 
 def best_by_workload(sweep: Sweep, records: Iterable[Record]) -> Mapping[str, Best]:

@@ -7,6 +7,7 @@ from typing import Any
 from search.definition.sweep import Sweep
 from search.records.notes import NotedVerdicts
 from search.records.record import Record, State
+from search.results.asked import name_rank
 
 
 def recommended(
@@ -14,7 +15,7 @@ def recommended(
 ) -> list[tuple[Mapping[str, Any], Record]]:
     """The verdicts that recommend something, each with the trial whose model to use.
 
-    That is the configuration's complete trial with the best validation value, under its plainest name.
+    That is the configuration's complete trial with the best validation value.
     """
     by_configuration: dict[str, list[Record]] = {}
     for record in records:
@@ -29,7 +30,7 @@ def recommended(
     return found
 
 
-def _rank(sweep: Sweep, record: Record) -> tuple[float, bool, bool, str]:
+def _rank(sweep: Sweep, record: Record) -> tuple[Any, ...]:
     value = record.value(sweep.select) or 0.0
     merit = sweep.select.rule.decides.sign * value
-    return -merit, record.trial.method != "standard", bool(record.reused_from), record.key
+    return -merit, record.key, *name_rank(record)

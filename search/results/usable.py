@@ -11,13 +11,13 @@ from search.definition.options import default_options
 from search.definition.sweep import SECTIONS, Sweep
 from search.records.record import Record
 from search.records.store import Store
+from search.results.asked import asked, words
 from search.results.recommended import recommended
 from search.results.reporting import tables_of
 from search.results.verdict import verdicts_of
 from search.tracking.shown import ShownRuns
 from trainables.trial import Trial
 
-_ALWAYS = ("targets", "epsilon", "p", "k")
 _CHOSEN_BY = "best_by"
 
 
@@ -29,7 +29,7 @@ class Usable:
         verdict: The verdict as plain values.
         record: The recommended configuration's trial with the best validation value, whose model to use.
         model: The model's file; ``None`` if it is missing.
-        stage: The keys of a sweep's stage that train it.
+        stage: The keys of a sweep's stage that train it, with one method in the sweep's own words.
     """
 
     verdict: Mapping[str, Any]
@@ -70,7 +70,7 @@ def usable(store: Store, name: str) -> list[Usable]:
     found = []
     for verdict, record in recommended(sweep, records, noted):
         model = store.model(name, record)
-        stage = _stage(record.trial, sweep)
+        stage = {"methods": dict([words(asked(records, verdict["use"]))]), **_options(record.trial, sweep)}
         found.append(Usable(verdict, record, model if model.exists() else None, stage))
     return found
 
@@ -92,27 +92,19 @@ def sweep_file(sweep: Sweep, found: Sequence[Usable]) -> dict[str, Any]:
     }
 
 
-def _stage(trial: Trial, sweep: Sweep) -> dict[str, Any]:
-    """The keys of a stage that train a trial's configuration: what differs from defaults, and the best known.
+def _options(trial: Trial, sweep: Sweep) -> dict[str, Any]:
+    """The settings beside the method's that train a trial's configuration: what differs from defaults.
 
-    If the workload's code is missing, or nobody gave it, they are what its sweep set.
+    If the workload's code is missing, or nobody gave it, they are what its sweep set, and the epochs that a
+    budget of passes bought.
     """
     try:
-        method, hyperparameters = trial.computed["method"], _hyperparameters(trial)
         defaults = default_options(trial.workload)
     except UsageError:
-        method, hyperparameters = trial.method, dict(trial.hyperparameters)
         chosen = {s: {n for stage in sweep.stages for n in sweep.section(stage, s)} for s in SECTIONS}
+        chosen["training"] |= {"epochs"} if any(stage.budget == "passes" for stage in sweep.stages) else set()
         kept = {s: {n: v for n, v in getattr(trial, s).items() if n in chosen[s]} for s in SECTIONS}
     else:
         kept = {s: {n: v for n, v in getattr(trial, s).items() if v != defaults[s].get(n)} for s in SECTIONS}
     own = {s: {n: v for n, v in values.items() if n != _CHOSEN_BY} for s, values in kept.items()}
-    return {"methods": {method: hyperparameters}, **{s: values for s, values in own.items() if values}}
-
-
-def _hyperparameters(trial: Trial) -> dict[str, Any]:
-    if trial.computed["method"] != trial.method:
-        return dict(trial.computed["hyperparameters"])
-    defaults = type(trial.settings)().to_dict()
-    values = trial.hyperparameters.items()
-    return {name: value for name, value in values if name in _ALWAYS or value != defaults.get(name)}
+    return {s: values for s, values in own.items() if values}
