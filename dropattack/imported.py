@@ -1,13 +1,14 @@
 """Imports a user's own workload or method by ``module:name``, and reports each fault of its module in a line.
 
 Importing a module runs its code. The person who runs a process may request that; a file in a store may not.
-While a store is read, only names that a person gave (`give`) are imported; see `given_only`.
+While a store is read, only names that a person gave (`give`) are imported; see `given_only`. A person who has
+imported a module gave what is in it (`give_loaded`).
 """
 
 import importlib
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,8 +19,11 @@ from dropattack.raised import INSTALLED, described
 
 _given: set[str] = set()
 """Names that may be imported: those that were given, and those whose code has run in this process anyway."""
-_closed: list[bool] = []
-"""An entry for each active `given_only`, which holds for all threads of the process."""
+_closed: list[str] = []
+"""The advice of each active `given_only`, which holds for all threads of the process."""
+_IN_PYTHON = "write `import {module}` before, or name your own sweep file, as in Result.load('mine.yaml')"
+IN_COMMANDS = "name your own sweep file, or write `dropattack --import {name} …`"
+"""How to give a name on the command line; see `given_only`."""
 
 
 def give(names: Iterable[str]) -> None:
@@ -27,10 +31,30 @@ def give(names: Iterable[str]) -> None:
     _given.update(name for name in names if ":" in name)
 
 
+def give_loaded(name: str, fits: Callable[[object], bool]) -> None:
+    """Records a name as given if it is in a module of the user's own that is imported already.
+
+    Args:
+        name: Such as ``module:name``.
+        fits: Whether what the module holds under that name may be used. A store may name anything in it.
+    """
+    module_name, _, attribute = name.partition(":")
+    inside = vars(sys.modules[module_name]) if module_name in sys.modules else {}
+    file = inside.get("__file__")
+    if not isinstance(file, str) or _PACKAGES & set(Path(file).parts) or _is_pythons(module_name):
+        return
+    if attribute in inside and fits(inside[attribute]):
+        give([name])
+
+
 @contextmanager
-def given_only() -> Iterator[None]:
-    """Inside this context, no ``module:name`` is imported unless a person gave it; see `give`."""
-    _closed.append(True)
+def given_only(advice: str = _IN_PYTHON) -> Iterator[None]:
+    """Inside this context, no ``module:name`` is imported unless a person gave it; see `give`.
+
+    Args:
+        advice: How a person gives one; inside of another such context, that one's.
+    """
+    _closed.append(_closed[0] if _closed else advice)
     try:
         yield
     finally:
@@ -79,9 +103,10 @@ def check_given(what: str, name: str) -> None:
         UsageError: Nobody gave it.
     """
     if _closed and name not in _given:
+        how = _closed[0].format(name=name, module=name.partition(":")[0])
         raise UsageError(
             f"{what} {name!r} is code, and is not imported because a file in a store names it; if you trust "
-            f"it, name your own sweep file, or write `dropattack --import {name} …`"
+            f"it, {how}"
         )
 
 

@@ -4,10 +4,10 @@ import inspect
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, TypeGuard
 
 from dropattack.errors import UsageError, unknown
-from dropattack.imported import check_given, imported
+from dropattack.imported import check_given, give_loaded, imported
 from dropattack.method import Method
 from dropattack.task import Task
 
@@ -46,6 +46,7 @@ def method_named(name: str) -> type[Method[Any]]:
     if not isinstance(name, str):
         raise UsageError(f"a method's name is text, such as 'dropattack', not {type(name).__name__}")
     if ":" in name:
+        give_loaded(name, _is_method)
         check_given("method", name)
         return _imported(name)
     if name not in registered():
@@ -66,8 +67,12 @@ def _discover() -> None:
         register(_checked(entry.load(), f"the entry point {entry.name!r} of {ENTRY_POINTS}"))
 
 
+def _is_method(found: object) -> TypeGuard[type[Method[Any]]]:
+    return inspect.isclass(found) and issubclass(found, Method)
+
+
 def _checked(found: Any, what: str) -> type[Method[Any]]:
-    if not (inspect.isclass(found) and issubclass(found, Method)):
+    if not _is_method(found):
         raise UsageError(f"{what} must name a subclass of dropattack.Method, not {type(found).__name__}")
     if not isinstance(getattr(found, "name", None), str):
         raise UsageError(f"{what} needs a name: name = 'mine' in its class")

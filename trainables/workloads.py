@@ -1,12 +1,14 @@
 """Workloads by name: those that ship, those of installed packages, and a user's own ``module:function``."""
 
+import inspect
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
+from types import FunctionType
 
 from dropattack import UsageError
 from dropattack.errors import unknown
-from dropattack.imported import check_given, fails, imported
+from dropattack.imported import check_given, fails, give_loaded, imported
 from trainables.papers import PAPERS
 from trainables.recipe.settings import TrainingSettings
 from trainables.workload import Workload
@@ -48,11 +50,24 @@ def workload_named(name: str) -> Workload:
         ['input', 'conv1.w', 'conv1.b']
     """
     if ":" in name:
+        give_loaded(name, _makes_workload)
         check_given("workload", name)
         return _imported(name)
     if name not in workloads():
         raise unknown("workload", name, workloads())
     return _WORKLOADS[name]
+
+
+def _makes_workload(found: object) -> bool:
+    """Whether it is a workload, or a function whose code or return type has the name ``Workload``.
+
+    A store may name any function of an imported module; one that sends or deletes something is not called.
+    """
+    made = inspect.unwrap(found) if callable(found) else found
+    if isinstance(made, FunctionType):
+        returned = made.__annotations__.get("return")
+        return Workload.__name__ in made.__code__.co_names or returned in (Workload, Workload.__name__)
+    return isinstance(made, Workload)
 
 
 @cache

@@ -12,7 +12,8 @@ from typing_extensions import override
 
 from dropattack import Settings, UsageError, method_named
 from dropattack.imported import given_only
-from search.api.sweep import Sweep
+from search.api.sweep import Sweep, name_of
+from search.definition import sweep as definition
 from search.definition.schema import check_schema
 from search.records.existing import existing_store
 from search.records.mirrored import folder_of
@@ -23,7 +24,7 @@ from search.results.usable import Usable, sweep_file, usable
 from search.tracking.shown import shown_of
 from trainables.disk import write_atomically
 from trainables.saved import SavedModel, load_model
-from trainables.workloads import workload_named
+from trainables.workloads import Workload, workload_named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,8 +71,11 @@ class Best:
         """Key of the trial that trained the model."""
         return self.usable.record.key
 
-    def load_model(self) -> SavedModel:
+    def load_model(self, workload: Workload | None = None) -> SavedModel:
         """Loads the trained model: the best epoch of the seed with the best validation value.
+
+        Args:
+            workload: What trained it; needed for code of your own whose module is not imported yet.
 
         Raises:
             UsageError: Its file is missing or damaged, or its workload is code that nobody gave.
@@ -81,7 +85,7 @@ class Best:
                 f"the model of trial {self.key} is not in the store; train the sweep there again"
             )
         with given_only():
-            return load_model(self.usable.model, workload_named(self.workload))
+            return load_model(self.usable.model, workload or workload_named(self.workload))
 
 
 @dataclass(frozen=True, repr=False)
@@ -101,14 +105,19 @@ class Result:
     warning: str = ""
 
     @classmethod
-    def load(cls, name: str, store: str | Path = "runs") -> "Result":
+    def load(cls, sweep: definition.Sweep | str | Path, store: str | Path = "runs") -> "Result":
         """Reads what is recorded of a sweep, without running it.
+
+        Args:
+            sweep: Its name, the path of its file, or the sweep itself; a file also gives the code that it
+                names. The result is of the sweep as it was last run.
+            store: Folder of all records, or its address, such as ``s3://bucket/prefix``.
 
         Raises:
             UsageError: There is no store, or the sweep has not been run or cannot be read.
         """
         place = existing_store(folder_of(store))
-        return cls(Sweep.of(place.recorded(name)), place)
+        return cls(Sweep.of(place.recorded(name_of(sweep))), place)
 
     @cached_property
     def records(self) -> Sequence[Record]:

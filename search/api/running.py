@@ -7,11 +7,10 @@ from rich.console import Console
 
 from dropattack.imported import given_only
 from search.api.result import Result
-from search.api.sweep import Sweep, as_defined
+from search.api.sweep import Sweep, as_defined, name_of
 from search.console.standings import Standing, standing_of
 from search.console.terminal import terminal
 from search.definition import sweep as definition
-from search.definition.source import sweep_name
 from search.engine.plan import Plan, plan_sweep
 from search.records.existing import existing_store
 from search.records.mirrored import folder_of
@@ -95,8 +94,7 @@ def status(sweep: definition.Sweep | str | Path, store: str | Path = "runs") -> 
     Raises:
         UsageError: There is no store, or the sweep has not been run or cannot be read.
     """
-    name = sweep.name if isinstance(sweep, definition.Sweep) else sweep_name(str(sweep))
-    return standing_of(existing_store(folder_of(store)), name)
+    return standing_of(existing_store(folder_of(store)), name_of(sweep))
 
 
 def _root(data: str | Path | None) -> Path:

@@ -9,7 +9,7 @@ from dropattack.imported import give
 from search.definition import sweep as definition
 from search.definition.overriding import override
 from search.definition.schema import check_schema
-from search.definition.source import named
+from search.definition.source import named, sweep_name
 from search.definition.sweepfile import checked, load_sweep, parse_sweep
 
 
@@ -75,3 +75,12 @@ def as_defined(sweep: definition.Sweep | str | Path) -> definition.Sweep:
     if isinstance(sweep, str | Path):
         return load_sweep(str(sweep))
     return checked(check_schema(sweep.model_dump(mode="json"), sweep.name), sweep.name)
+
+
+def name_of(sweep: definition.Sweep | str | Path) -> str:
+    """Returns the name of the sweep of a `Sweep`, a name or a path.
+
+    Raises:
+        UsageError: A file cannot be read, or nothing could be called so.
+    """
+    return sweep.name if isinstance(sweep, definition.Sweep) else sweep_name(str(sweep))

@@ -70,11 +70,11 @@ def refusals() -> Iterator[None]:
     """
     try:
         from dropattack import UsageError
-        from dropattack.imported import given_only
+        from dropattack.imported import IN_COMMANDS, given_only
         from search.execution.errors import RunError
 
         try:
-            with given_only(), _changed_code_said():
+            with given_only(IN_COMMANDS), _changed_code_said():
                 yield
         except UsageError as error:
             raise _ended(str(error), 2) from None

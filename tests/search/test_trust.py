@@ -1,5 +1,6 @@
 """What a store's files name is not imported; what a person names is."""
 
+import importlib
 import json
 import shutil
 import sys
@@ -7,10 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import Result
+from click.testing import Result as Done
 
 from analysis.export import trials_table
 from dropattack import UsageError, imported, registry
+from search import Result, Sweep
 from search.records.store import Store
 from search.results.frames import records_for_analysis
 from search.results.landscapes import Landscape
@@ -22,11 +24,11 @@ from trainables import workloads
 from trainables.saved import load_model
 from trainables.trial import Trial
 
-Command = Callable[..., Result]
+Command = Callable[..., Done]
 OWN = """
 import dropattack
 from dropattack import StepResult
-from trainables.workloads import workload_named
+from trainables.workloads import Workload, workload_named
 
 
 class Plain(dropattack.Method):
@@ -39,7 +41,17 @@ class Plain(dropattack.Method):
 
 
 def lenet():
-    return workload_named("digits-lenet5")
+    shipped = workload_named("digits-lenet5")
+    return Workload(dataset=shipped.dataset, architecture=shipped.architecture, training=shipped.training)
+
+
+def other():
+    return deploy()
+
+
+def deploy():
+    open(__file__ + ".deployed", "w").close()
+    return lenet()
 """
 METHODS = {"standard": {}, "trusted_own:Plain": {}}
 NAMES = {"workload": "trusted_own:lenet", "stages": [{"name": "grid", "methods": METHODS}]}
@@ -196,3 +208,37 @@ def test_nor_does_what_was_read(handed: Path, store: Path) -> None:
     assert not (handed / "ran").exists()
     workloads.workload_named("trusted_own:lenet")  # whoever writes this in Python gives it
     assert read.architecture is not None
+
+
+def test_what_a_person_imported_or_hands_over_is_used(handed: Path, store: Path, tmp_path: Path) -> None:
+    """In Python, where the error says how."""
+    best = Result.load("attacked", store).best
+    with pytest.raises(UsageError, match=r"write `import trusted_own` before, or name your own sweep file"):
+        best.load_model()
+    assert not (handed / "ran").exists()
+    own = importlib.import_module("trusted_own")
+    saved = best.load_model()
+    assert saved.trial.key == best.key
+    records = Store(store).journal(Store(store).recorded("attacked")).records
+    assert {type(record.trial.settings).__name__ for record in records} == {"Settings", "StandardSettings"}
+    _forget()
+    imported._given.clear()
+    assert best.load_model(own.lenet()).test == saved.test
+    (tmp_path / "mine.yaml").write_text(SWEEP)
+    by_file = Result.load(tmp_path / "mine.yaml", store)
+    assert by_file.best.load_model().trial.key == best.key
+    assert repr(Result.load(Sweep.load(tmp_path / "mine.yaml"), store)) == repr(by_file)
+
+
+@pytest.mark.parametrize(
+    "name", ["trusted_own:other", "trusted_own:deploy", "trusted_own:none", "mlflow:start_run"]
+)
+def test_a_store_calls_no_function_of_an_imported_module_that_makes_no_workload(
+    handed: Path, store: Path, name: str
+) -> None:
+    importlib.import_module(name.partition(":")[0])
+    with imported.given_only(), pytest.raises(UsageError, match="is code, and is not imported because"):
+        workloads.workload_named(name)
+    with imported.given_only(), pytest.raises(UsageError, match="is code, and is not imported because"):
+        registry.method_named(name)
+    assert not list(handed.rglob("*.deployed"))
