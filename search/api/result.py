@@ -53,7 +53,7 @@ class Best:
     @property
     def method(self) -> str:
         """Name of the recommended method, as the sweep asked for it; ``standard`` for plain training."""
-        return next(iter(self.usable.stage["methods"]))
+        return str(next(iter(self.usable.stage["methods"])))
 
     @property
     def hyperparameters(self) -> Mapping[str, Any]:

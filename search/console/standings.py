@@ -95,12 +95,15 @@ def plain_standings(store: Store) -> list[dict[str, Any]]:
     return [
         {"sweep": name, "standing": "damaged", "reason": status}
         if isinstance(status, str)
-        else status.to_dict() | {"equal_cost": _outcomes(store.noted(name, VERDICT))}
+        else status.to_dict() | _outcomes(store.noted(name, VERDICT))
         for name, status in standings(store).items()
     ]
 
 
-def _outcomes(noted: NotedVerdicts | None) -> dict[str, str]:
-    """The noted verdict's outcome at equal cost, by workload."""
-    found = noted["verdicts"] if noted is not None else []
-    return {str(verdict["workload"]): str(verdict["equal_cost"]["outcome"]) for verdict in found}
+def _outcomes(noted: NotedVerdicts | None) -> dict[str, dict[str, str]]:
+    """The noted verdict's outcome at equal cost, and that of arms that met, by workload."""
+    verdicts = noted["verdicts"] if noted is not None else []
+    return {
+        answer: {str(each["workload"]): str(each[answer]["outcome"]) for each in verdicts if each.get(answer)}
+        for answer in ("equal_cost", "contest")
+    }

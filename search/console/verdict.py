@@ -1,6 +1,8 @@
 """A verdict in the terminal: the same sentences as on the report's first screen, or its first words."""
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from rich.console import Console
 
@@ -31,23 +33,29 @@ def show_verdict(console: Console, noted: NotedVerdicts | None, finished: int, s
 
 
 def first_words(noted: NotedVerdicts | None) -> str:
-    """What a sweep shows at equal cost, in a few words; empty if no verdict was noted.
+    """What a sweep shows at equal cost, or of arms that met, in a few words; empty if no verdict was noted.
 
     Examples:
         >>> words = {"workload": "digits-lenet5", "equal_cost": {"outcome": "undecided"}, "beaten_by": None}
         >>> first_words({"finished": 9, "verdicts": [words]})
         'undecided at equal cost'
+        >>> met = {"contest": {"outcome": "helps", "contender": "attack", "rival": "sam"}, "beaten_by": None}
+        >>> first_words({"finished": 9, "verdicts": [met]})
+        'helps: attack against sam'
     """
     if noted is None:
         return ""
-    told = Counter(
-        f"beaten by {verdict['beaten_by']}"
-        if verdict["beaten_by"]
-        else f"{verdict['equal_cost']['outcome']} at equal cost"
-        for verdict in noted["verdicts"]
-    )
+    told = Counter(map(_first_words, noted["verdicts"]))
     several = len(noted["verdicts"]) > 1
     return ", ".join(
         f"{words}{f' ({times} workloads)' if times > 1 else ' (1 workload)' * several}"
         for words, times in told.items()
     )
+
+
+def _first_words(verdict: Mapping[str, Any]) -> str:
+    if met := verdict.get("contest"):
+        return f"{met['outcome']}: {met['contender']} against {met['rival']}"
+    if verdict["beaten_by"]:
+        return f"beaten by {verdict['beaten_by']}"
+    return f"{verdict['equal_cost']['outcome']} at equal cost"

@@ -38,18 +38,17 @@ class Usable:
     stage: Mapping[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        trial = self.record.trial
+        """Plain values for JSON: the verdict whole, the model's file, and the stage, also key by key.
+
+        The stage's settings of the model are under ``stage`` alone, since ``model`` is the file.
+        """
         return {
-            **{
-                name: self.verdict[name]
-                for name in ("workload", "lines", "front", "use", "equal_cost", "equal_epochs")
-                if name in self.verdict
-            },
+            **self.verdict,
             "key": self.record.key,
-            "seed": trial.seed,
-            "model": None if self.model is None else str(self.model),
+            "seed": self.record.trial.seed,
             **self.stage,
+            "model": None if self.model is None else str(self.model),
+            "stage": self.stage,
         }
 
 

@@ -93,6 +93,17 @@ def test_a_sweep_says_in_its_line_what_it_shows(
     assert found["whole"]["equal_cost"] == {f"w{i}": outcome for i, outcome in enumerate(outcomes)}
 
 
+def test_a_sweep_of_arms_says_what_their_contest_shows(command: Command, store: Store) -> None:
+    met = {"outcome": "undecided", "contender": "attack", "rival": "plain"}
+    verdict = {"workload": "w", "equal_cost": {"outcome": "not tested"}, "beaten_by": None, "contest": met}
+    store.note("whole", VERDICT, {"finished": 6, "verdicts": [verdict]})
+    (line,) = (each for each in command("status").stdout.splitlines() if each.startswith("whole"))
+    assert line.split("6/6")[1].strip() == "undecided: attack against plain"
+    found = {each["sweep"]: each for each in json.loads(command("status", "--json").stdout)}
+    assert found["whole"]["contest"] == {"w": "undecided"}
+    assert found["killed"]["contest"] == {}
+
+
 def test_programs_get_the_same(command: Command, store: Store) -> None:
     found = {each["sweep"]: each for each in json.loads(command("status", "--json").stdout)}
     assert {name: each["standing"] for name, each in found.items()} == {
@@ -103,7 +114,7 @@ def test_programs_get_the_same(command: Command, store: Store) -> None:
     }
     whole = json.loads(command("status", "whole", "--json").stdout)
     assert whole.pop("verdict") is None, "no report has been written"
-    assert found["whole"].pop("equal_cost") == {}
+    assert (found["whole"].pop("equal_cost"), found["whole"].pop("contest")) == ({}, {})
     assert found["whole"] == whole
 
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from analysis.questions.verdict import verdicts
 from analysis.records import Records
+from search import Result as Script
 from search.cli import app
 from search.definition.overriding import parse_override
 from search.definition.searches import Confirm
@@ -94,6 +95,28 @@ def test_what_is_printed_trains_what_won(
     settings = {name: found[name] for name in ("methods", "training") if name in found}
     pasted = {"name": "x", "workload": found["workload"], "stages": [{"name": "a", **settings}]}
     assert parse_sweep(pasted).stages[0].methods.keys() == found["methods"].keys()
+
+
+def test_programs_get_the_contest_of_arms(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole, as Python's verdict has it; the settings of a model do not stand in its file's place."""
+    stages: list[dict[str, Any]] = [
+        {"name": "plain", "methods": {"standard": {}}},
+        {"name": "attack", "methods": {"dropattack": {"epsilon": 2.0}}},
+        {"name": "meet", "search": {"kind": "confirm", "arms": ["attack"], "seeds": [7, 8, 9]}},
+    ]
+    definition = sweep(stages=stages, seeds=[0, 1], model={"hidden1": 32})
+    recorded(Store(tmp_path / "runs"), definition, lambda r: r.trial.method == "dropattack", monkeypatch)
+    (found,) = json.loads(command("best", "small", "--json").stdout)
+    contest = found["contest"]
+    assert (contest["contender"], contest["rival"], contest["outcome"]) == ("attack", "plain", "helps")
+    assert (contest["n"], contest["over_arms"].keys()) == (3, {"plain"})
+    assert contest["gain"] == pytest.approx(0.2, abs=0.015)
+    assert contest == Script.load("small", tmp_path / "runs").verdict.to_dict()["contest"]
+    assert found["model"] is None
+    assert found["stage"]["model"] == {"hidden1": 32}
+    assert found["stage"]["methods"] == found["methods"]
 
 
 def test_workloads_have_a_stage_each(
