@@ -41,7 +41,7 @@ def give_loaded(name: str, fits: Callable[[object], bool]) -> None:
     module_name, _, attribute = name.partition(":")
     inside = vars(sys.modules[module_name]) if module_name in sys.modules else {}
     file = inside.get("__file__")
-    if not isinstance(file, str) or _PACKAGES & set(Path(file).parts) or _is_pythons(module_name):
+    if not isinstance(file, str) or INSTALLED & set(Path(file).parts) or _is_pythons(module_name):
         return
     if attribute in inside and fits(inside[attribute]):
         give([name])
