@@ -81,7 +81,11 @@ def check_records(records: Iterable[Record], sweep: Sweep, checksum: Checksum) -
         if trial.version != TRAINING_VERSION:
             raise _mixes(sweep, f"what a training computes (version {trial.version}, now {TRAINING_VERSION})")
         if trial.checksum != checksum(trial.workload, trial.data):
-            raise _mixes(sweep, f"the data of {trial.workload}")
+            # Records of another definition in the user's code are apart, and are not checked.
+            raise UsageError(
+                f"the contents of the data of {trial.workload} have changed since sweep {sweep.name!r} was "
+                "run; restore them, give the sweep another name, or name another --store"
+            )
 
 
 def _check_stage(old: Sweep, new: Sweep, before: Stage, after: Stage) -> None:

@@ -97,11 +97,11 @@ def test_a_mistake_is_told_where_it_was_written(key: str, value: Any, message: s
     changes = {"scales": {}, key: value}
     with pytest.raises(UsageError) as shared:
         load_sweep("demo", changes)
-    assert str(shared.value).startswith(f"demo: top level: {message}")
+    assert str(shared.value).startswith(f"--set {key}: top level: {message}")
     section, name = key.split(".")
     with pytest.raises(UsageError) as own:
         load_sweep("demo", {f"stages.{stage}.{section}": {name: value}})
-    assert str(own.value).startswith(f"demo: stage '{stage}': {message}")
+    assert str(own.value).startswith(f"--set stages.{stage}.{section}: stage '{stage}': {message}")
 
 
 def test_a_mistake_of_shared_keys_beside_a_stage_is_told_with_the_stage() -> None:
@@ -113,7 +113,7 @@ def test_a_mistake_of_shared_keys_beside_a_stage_is_told_with_the_stage() -> Non
         ("stages.confirm.methods", {"standard": {"rounds": 0}}),
         ("stages.confirm.exclude", [{"epsilon": 1}]),
     ):
-        with pytest.raises(UsageError, match=r"^demo: stage 'confirm': "):
+        with pytest.raises(UsageError, match=rf"^--set {key}: stage 'confirm': "):
             load_sweep("demo", {key: value})
     for key, value in (
         ("search.search.seeds", 9),
@@ -121,13 +121,15 @@ def test_a_mistake_of_shared_keys_beside_a_stage_is_told_with_the_stage() -> Non
         ("search.methods.standard", {"rounds": 0}),
         ("baseline.exclude", [{"epsilon": 1}]),
     ):
-        with pytest.raises(UsageError, match=rf"^demo: stage '{key.partition('.')[0]}': "):
+        with pytest.raises(UsageError, match=rf"^--set stages.{key}: stage '{key.partition('.')[0]}': "):
             load_sweep("demo", {f"stages.{key}": value})
 
 
 def test_a_range_that_all_stages_share_is_told_at_the_top_level() -> None:
     stage = {"name": "a", "search": {"kind": "optuna", "trials": 2}, "methods": {"fgsm": {}}}
-    with pytest.raises(UsageError, match=r"^demo: top level: training.learning_rate: "):
+    with pytest.raises(
+        UsageError, match=r"^--set training.learning_rate and --set stages: top level: training.l"
+    ):
         load_sweep("demo", {"training.learning_rate": {"low": -1, "high": 1}, "stages": [stage]})
 
 

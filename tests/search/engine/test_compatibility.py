@@ -83,7 +83,7 @@ def test_records_of_other_data_or_code_are_refused() -> None:
     trial = Trial.make("digits-lenet5", "standard", {}, TrainingSettings(), 0, "data of then")
     record = Record(0, "grid", trial, trial.identity)
     check_records([record], sweep(), lambda workload, options: "data of then")
-    with pytest.raises(UsageError, match="the data of digits-lenet5"):
+    with pytest.raises(UsageError, match="the contents of the data of digits-lenet5 have changed"):
         check_records([record], sweep(), lambda workload, options: "data of now")
     old = Record(0, "grid", replace(trial, version=0), trial.identity)
     with pytest.raises(UsageError, match="what a training computes"):
