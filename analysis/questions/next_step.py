@@ -38,6 +38,13 @@ class NextStep:
     seeds: int = 0
 
 
+NOTHING_MORE = NextStep("nothing more is needed to answer this")
+LEARN_FIRST = NextStep(
+    "let plain training learn first, with more epochs or another learning rate, in a sweep of another name"
+)
+"""The step after an answer that plain training makes doubtful."""
+
+
 def next_step(records: Records, compared: Compared, equal_cost: Answer, equal_epochs: Answer) -> NextStep:
     """What to do next in a workload.
 
@@ -62,7 +69,7 @@ def next_step(records: Records, compared: Compared, equal_cost: Answer, equal_ep
     if equal_cost.outcome is Outcome.UNTESTED:
         return _test_equal_cost(stages, method)
     if equal_cost.decided:
-        return NextStep("nothing more is needed to answer this")
+        return NOTHING_MORE
     if equal_cost.too_coarse or equal_epochs.too_coarse:
         return NextStep("test on more examples: this test split is too small to show what matters")
     on_fresh = bool(stages.confirm) and equal_cost.effect.scored_on == FRESH
@@ -93,14 +100,14 @@ def contest_step(records: Records, workload: str, met: Met | None) -> NextStep:
         return _more_seeds(stages, met.contrast.needed, on_fresh=True)
     if met.contrast.outcome is Outcome.HELPS:
         return _whether_the_attack(records, stages, met)
-    return NextStep("nothing more is needed to answer this")
+    return NOTHING_MORE
 
 
 def _whether_the_attack(records: Records, stages: "_Stages", met: Met) -> NextStep:
     """How to see whether a gain is the attack's, where its method has a control that leaves it out."""
     controls = [str(name) for name in _search(stages.confirm).get("controls") or ()]
     if met.credit is Credit.UNTESTED and not met.attacks:
-        return NextStep("nothing more is needed to answer this")
+        return NOTHING_MORE
     if met.credit is Credit.UNTESTED and EPS_ZERO in controls:
         has = met.over_controls[EPS_ZERO].n if EPS_ZERO in met.over_controls else 0
         return stages.finished(records.trials, f"whose control {EPS_ZERO} has {has} of {met.seeds} seeds")
@@ -110,7 +117,7 @@ def _whether_the_attack(records: Records, stages: "_Stages", met: Met) -> NextSt
         return stages.changed(text, path, f"[{', '.join([*controls, EPS_ZERO])}]")
     untouched = met.over_untouched
     if met.credit is not Credit.UNSHOWN or untouched is None:
-        return NextStep("nothing more is needed to answer this")
+        return NOTHING_MORE
     if untouched.gain <= 0:
         return NextStep("stop here: more seeds are not likely to show that the attack has a part in it")
     needed = further_seeds(untouched, met.scale.margin, len(met.over_controls))

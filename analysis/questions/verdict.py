@@ -17,7 +17,7 @@ from analysis.questions.contest_telling import awaited_told, contest_told
 from analysis.questions.controls import PLAIN
 from analysis.questions.doubts import doubts
 from analysis.questions.layer_choice import LayerChoice, layer_choices
-from analysis.questions.next_step import contest_step, next_step
+from analysis.questions.next_step import LEARN_FIRST, NOTHING_MORE, contest_step, next_step
 from analysis.questions.recommendation import recommend, recommend_before, recommend_of_contest
 from analysis.questions.scored_arms import compared
 from analysis.questions.telling import named, told, withstood_text
@@ -119,14 +119,23 @@ def _verdicts(records: Records) -> tuple[Verdict, ...]:
     doubted = doubts(records) if found else {}
     verdicts = (_verdict(records, metric, each, searched.get(each.workload), layers) for each in found)
     return tuple(
-        _with_contest(
-            records,
-            replace(each, withstood=attacked.get(each.workload), doubt=doubted.get(each.workload, "")),
-            met.get(each.workload),
-            before.get(each.workload),
+        _doubted(
+            _with_contest(
+                records,
+                replace(each, withstood=attacked.get(each.workload)),
+                met.get(each.workload),
+                before.get(each.workload),
+            ),
+            doubted.get(each.workload, ""),
         )
         for each in verdicts
     )
+
+
+def _doubted(verdict: Verdict, doubt: str) -> Verdict:
+    """A verdict with what makes it doubtful, which then is what to do something about."""
+    step = LEARN_FIRST if doubt and verdict.next == NOTHING_MORE else verdict.next
+    return replace(verdict, doubt=doubt, next=step)
 
 
 def _with_contest(records: Records, verdict: Verdict, met: Met | None, before: Awaited | None) -> Verdict:

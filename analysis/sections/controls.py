@@ -176,8 +176,9 @@ def _table(table: pd.DataFrame, metric: Metric) -> Table:
     return Table(
         "methods",
         "Methods and controls",
-        "Method − control: how much better the method is than its control, with the same settings and seeds. "
-        "If the method did not run with those settings, its best ones are compared. p has Holm's correction.",
+        "Method over control: how much better the method is than its control, with the same settings and "
+        "seeds. If the method did not run with those settings, its best ones are compared. p has Holm's "
+        "correction.",
         table.drop(columns="over_values"),
         [
             text_column("workload", "workload"),

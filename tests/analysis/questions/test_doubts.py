@@ -52,4 +52,14 @@ def test_a_model_that_predicts_no_better_than_the_mean_is_named_in_the_answer() 
         lines = dict(verdict.headed_lines())
         assert ("no better than the mean of the labels" in lines.get("Doubt", "")) == told
         assert list(lines)[-1] == "Next"
+        assert not told or "nothing more is needed" not in lines["Next"]
         assert verdict.to_dict()["doubt"] == verdict.doubt
+
+
+def test_an_answer_that_is_doubtful_has_the_doubt_as_its_next_step() -> None:
+    gains = {"baseline": 0.0, "attack": 0.05, "equal-passes": 0.0}
+    frames = [way(name, around(0.8 + gain, 0.001)) for name, gain in gains.items()]
+    for r2, step in ((0.3, "nothing more is needed"), (-0.3, "let plain training learn first")):
+        (verdict,) = verdicts(records(*(frame.assign(test_r2=r2) for frame in frames)))
+        assert verdict.equal_cost.decided
+        assert verdict.next.text.startswith(step)
