@@ -29,13 +29,15 @@ def read(text):
     return json.loads(text)
 """
 
+SENSOR_MODULE, BOUGHT, UNFINISHED = "sensor", "bought_sensor", "unfinished"
+
 
 @pytest.fixture
 def sensor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     (tmp_path / "sensor.py").write_text(SENSOR, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "sensor", raising=False)
-    return importlib.import_module("sensor")
+    return importlib.import_module(SENSOR_MODULE)
 
 
 def test_the_line_that_raises_is_named_without_its_folder(sensor: ModuleType) -> None:
@@ -63,7 +65,7 @@ def test_the_code_of_an_installed_package_is_not_the_users(
     monkeypatch.syspath_prepend(package)
     error = None
     try:
-        importlib.import_module("bought_sensor").Model()(None)
+        importlib.import_module(BOUGHT).Model()(None)
     except RuntimeError as raised:
         error = raised.with_traceback(raised.__traceback__.tb_next if raised.__traceback__ else None)
     assert error is not None
@@ -74,7 +76,7 @@ def test_a_syntax_error_names_its_own_line(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "unfinished.py").write_text("\ndef f(:\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(SyntaxError) as caught:
-        importlib.import_module("unfinished")
+        importlib.import_module(UNFINISHED)
     assert described(caught.value) == "SyntaxError: invalid syntax (unfinished.py, line 2)"
 
 

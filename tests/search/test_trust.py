@@ -216,7 +216,7 @@ def test_what_a_person_imported_or_hands_over_is_used(handed: Path, store: Path,
     with pytest.raises(UsageError, match=r"write `import trusted_own` before, or name your own sweep file"):
         best.load_model()
     assert not (handed / "ran").exists()
-    own = importlib.import_module("trusted_own")
+    own = importlib.import_module(best.workload.partition(":")[0])
     saved = best.load_model()
     assert saved.trial.key == best.key
     records = Store(store).journal(Store(store).recorded("attacked")).records

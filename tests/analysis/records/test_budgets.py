@@ -138,7 +138,10 @@ def test_what_costs_as_much_is_compared_at_equal_cost(gain: float, outcome: Outc
     assert found.equal_cost.outcome is outcome
     assert found.equal_epochs.outcome is Outcome.UNTESTED
     lines = dict(found.headed_lines())
-    verb = {Outcome.HELPS: "it helps: +2.00", Outcome.HARMS: "it harms: plain training is better by +2.00"}
+    verb = {
+        Outcome.HELPS: "dropattack helps: +2.00",
+        Outcome.HARMS: "dropattack harms: plain training is better by +2.00",
+    }
     assert lines["Equal cost"].startswith(f"At equal cost {verb.get(outcome, 'it is undecided')}")
     assert lines["Equal cost"].endswith(" It takes 9 of 10 passes, as another epoch does not fit.")
     assert lines["Equal epochs"] == (

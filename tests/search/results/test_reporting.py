@@ -107,10 +107,11 @@ def test_a_report_says_with_what_it_was_trained_and_with_what_it_ran(tmp_path: P
     assert "hidden1\N{NO-BREAK SPACE}120" in page
     assert "ran with were not recorded" in page
     for torch_version in ("2.0", "2.1"):
-        came_from = Provenance(command="dropattack run small", host="n1", versions={"torch": torch_version})
+        typed = f"dropattack run small --store {store.root}"
+        came_from = Provenance(command=typed, host="n1", versions={"torch": torch_version})
         store.note_run("small", came_from, begun=True)
     page = report_sweep("small", store, NO_SERVER).read_text(encoding="utf-8")
-    assert '<pre tabindex="0">dropattack run small</pre>' in page
+    assert '<pre tabindex="0">dropattack run small --store ' in page
     assert "torch unknown, 2.0, 2.1" in page, "records were there before versions were noted"
     assert re.search(r"Run 2 times, last on 2\d{3}-\d\d-\d\d \d\d:\d\d UTC: host n1<", page)
 
