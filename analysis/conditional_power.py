@@ -53,10 +53,10 @@ def _chance(n: int, mean: float, sd: float, size: int, decides: Decides) -> floa
     more = size - n
     middles = (np.arange(_CELLS) + 0.5) / _CELLS
     normal = stats.norm.ppf(middles)[:, None]
-    within = stats.chi2.ppf(middles, more - 1) if more > 1 else np.zeros(_CELLS)
+    new = stats.chi2.ppf(middles, more - 1) if more > 1 else np.zeros(_CELLS)
     means = mean + np.sqrt(more) / size * sd * normal
     # Squares: those of the seen values, those of the new ones, and those between their two means.
-    squares = (n - 1) + within + n / size * normal**2
+    squares = (n - 1) + new + n / size * normal**2
     errors = sd * np.sqrt(squares / (size - 1) / size)
     return float(np.mean(decides(float(size), *np.broadcast_arrays(means, errors))))
 

@@ -209,11 +209,8 @@ def _markdown_table(table: Table, columns: Sequence[Column]) -> list[str]:
     head = " | ".join(_plain(column.label) for column in columns)
     rule = " | ".join("---:" if column.numeric else "---" for column in columns)
     rows = [" | ".join(_plain(column.text(row)) for column in columns) for row in table.visible()]
-    more = (
-        [f"{table.hidden} more rows are left out here; `--format csv` writes them all.", ""]
-        if table.hidden
-        else []
-    )
+    left_out = f"{table.hidden} more rows are left out here; `--format csv` writes them all."
+    more = [left_out, ""] if table.hidden else []
     lines = [f"### {_plain(table.title)}", "", _plain(table.caption), "", f"| {head} |", f"| {rule} |"]
     return [*lines, *(f"| {row} |" for row in rows), "", *more]
 

@@ -1,12 +1,11 @@
 """The methods that fresh seeds score beside the one that validation chooses, in a sentence."""
 
 from analysis.notation import listed
-from analysis.questions.answers import Effect
+from analysis.questions.answers import paired
 from analysis.questions.arms import Arm
 from analysis.questions.conclusion import Conclusion
 from analysis.questions.gains import gain_text
 from analysis.scoring import FRESH
-from analysis.statistics import estimate
 
 _FEW = 4
 
@@ -27,18 +26,12 @@ def also_confirmed(verdict: Conclusion) -> str:
 
 def _told(arm: Arm, verdict: Conclusion) -> str:
     dear = [each for each in verdict.arms if each.is_plain and each.costs_as_much_as(arm)]
-    found = next(((each, over) for each in dear if (over := _over(arm, each)).n), None)
+    found = next(
+        ((each, over) for each in dear if (over := paired(arm.results, each.results, FRESH)).n), None
+    )
     if found is None:
         gain = gain_text(arm.over_baseline, verdict.metric, "over plain training")
     else:
         passes = "" if found[0].is_baseline else " with as many passes"
         gain = gain_text(found[1], verdict.metric, f"over plain training{passes}")
     return f"{arm.configuration}, {gain}"
-
-
-def _over(one: Arm, other: Arm) -> Effect:
-    """One's gain over another, paired by seed."""
-    shared = sorted(one.results.keys() & other.results.keys())
-    values = tuple(one.results[seed] - other.results[seed] for seed in shared)
-    found = estimate(values)
-    return Effect(found.n, found.mean, found.low, found.high, found.sd, found.p, values, FRESH)

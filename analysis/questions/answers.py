@@ -1,14 +1,15 @@
 """The outcome of comparing two ways to train: help, harm, no difference, or unknown."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 import pandas as pd
 
-from analysis.conditional_power import either, seeds_to_decide, significant, within
+from analysis.conditional_power import Decides, either, seeds_to_decide, significant, within
 from analysis.records import Metric
-from analysis.statistics import ALPHA, FEWEST, without_spread
+from analysis.statistics import ALPHA, FEWEST, estimate, without_spread
 
 MARGIN = 0.002
 """Differences of shares that do not matter: 0.2 points, which is what ten of 5,000 test examples make."""
@@ -62,6 +63,21 @@ class Effect:
 
 
 NO_EFFECT = Effect(0, math.nan, math.nan, math.nan, math.nan, math.nan)
+
+
+def paired(one: Mapping[float, float], other: Mapping[float, float], scored_on: str) -> Effect:
+    """One's gain over another, from their results by seed; p is not corrected.
+
+    Args:
+        one: Results by seed, larger is better.
+        other: Likewise; seeds of one alone are left out.
+        scored_on: How the seeds were chosen; see `Effect`.
+    """
+    values = tuple(one[seed] - other[seed] for seed in sorted(one.keys() & other.keys()))
+    if not values:
+        return NO_EFFECT
+    found = estimate(values)
+    return Effect(found.n, found.mean, found.low, found.high, found.sd, found.p, values, scored_on)
 
 
 @dataclass(frozen=True)
@@ -142,8 +158,12 @@ def answer(effect: Effect, scale: Scale) -> Answer:
 
 
 def _needed(effect: Effect, scale: Scale) -> float:
-    """See `Answer.needed`; `FIRST_SEEDS` where too few seeds tell of the spread."""
+    """See `Answer.needed`."""
+    return further_seeds(effect, either(significant(), within(scale.margin, ALPHA / 2)))
+
+
+def further_seeds(effect: Effect, rule: Decides) -> float:
+    """Seeds in all at which a rule would decide an effect; `FIRST_SEEDS` where too few tell of the spread."""
     if effect.n < FEWEST or without_spread(effect.sd, effect.gain):
         return float(max(FIRST_SEEDS, effect.n + 1))
-    rule = either(significant(), within(scale.margin, ALPHA / 2))
     return seeds_to_decide(effect.n, effect.gain, effect.sd, rule)

@@ -8,13 +8,13 @@ from enum import StrEnum
 import numpy as np
 import pandas as pd
 
-from analysis.conditional_power import either, seeds_to_decide, significant, within
+from analysis.conditional_power import either, significant, within
 from analysis.crossed import crossed_interval
-from analysis.questions.answers import FIRST_SEEDS, NO_EFFECT, Effect, Outcome, Scale
+from analysis.questions.answers import Effect, Outcome, Scale, further_seeds, paired
 from analysis.questions.entrants import Entrant, Lineup, lineups
 from analysis.records import CONFIGURATION, Metric, Records
 from analysis.scoring import FRESH
-from analysis.statistics import ALPHA, FEWEST, equivalence_p, estimate, holm, without_spread
+from analysis.statistics import ALPHA, equivalence_p, estimate, holm
 from dropattack.settings import EPS_ZERO
 
 
@@ -149,12 +149,7 @@ def _has_controls(fresh: pd.DataFrame, contender: Entrant) -> bool:
 
 def _over(one: Entrant, other: Entrant) -> Effect:
     """One arm's gain over another, paired by seed; p is not corrected."""
-    shared = sorted(one.results.keys() & other.results.keys())
-    values = [one.results[seed] - other.results[seed] for seed in shared]
-    if not values:
-        return NO_EFFECT
-    found = estimate(values)
-    return Effect(found.n, found.mean, found.low, found.high, found.sd, found.p, tuple(values), FRESH)
+    return paired(one.results, other.results, FRESH)
 
 
 def _corrected(effects: Mapping[str, Effect]) -> dict[str, Effect]:
@@ -168,8 +163,8 @@ def _contrast(records: Records, met: Met, p: float, tests: int) -> Contrast:
     effect, margin = replace(met.contrast.effect, p=p), met.scale.margin
     equivalence = equivalence_p(estimate(effect.values), margin)
     outcome = judged(effect, equivalence, margin)
-    needed = further_seeds(effect, margin, tests, margin) if outcome is Outcome.UNDECIDED else math.nan
-    return Contrast(effect, outcome, equivalence, _crossed(records, met), needed)
+    seeds = needed(effect, margin, tests, margin) if outcome is Outcome.UNDECIDED else math.nan
+    return Contrast(effect, outcome, equivalence, _crossed(records, met), seeds)
 
 
 def judged(effect: Effect, equivalence: float, margin: float) -> Outcome:
@@ -187,7 +182,7 @@ def judged(effect: Effect, equivalence: float, margin: float) -> Outcome:
     return Outcome.UNDECIDED
 
 
-def further_seeds(effect: Effect, margin: float, tests: int, beyond: float = 0.0) -> float:
+def needed(effect: Effect, margin: float, tests: int, beyond: float = 0.0) -> float:
     """Seeds in all that would decide a difference, which so far is undecided.
 
     Args:
@@ -197,12 +192,9 @@ def further_seeds(effect: Effect, margin: float, tests: int, beyond: float = 0.0
         beyond: What a difference must exceed to be shown, beside being significant.
 
     Returns:
-        See `Contrast.needed`; `FIRST_SEEDS` where too few seeds tell of the spread.
+        See `Contrast.needed`.
     """
-    if effect.n < FEWEST or without_spread(effect.sd, effect.gain):
-        return float(max(FIRST_SEEDS, effect.n + 1))
-    rule = either(significant(ALPHA / tests, beyond), within(margin, ALPHA))
-    return seeds_to_decide(effect.n, effect.gain, effect.sd, rule)
+    return further_seeds(effect, either(significant(ALPHA / tests, beyond), within(margin, ALPHA)))
 
 
 def _crossed(records: Records, met: Met) -> tuple[float, float]:

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.notation import listed
 from analysis.questions.answers import FIRST_SEEDS, Answer, Outcome
 from analysis.questions.arms import Arm, Compared
-from analysis.questions.contest import Credit, Met, further_seeds
+from analysis.questions.contest import Credit, Met, needed
 from analysis.records import BASELINE, FAILED, RUNNING, Records
 from analysis.scoring import FLATTERED, FRESH, TIERS
 from analysis.typed import not_retrying, overriding, retrying
@@ -120,8 +120,8 @@ def _whether_the_attack(records: Records, stages: "_Stages", met: Met) -> NextSt
         return NOTHING_MORE
     if untouched.gain <= 0:
         return NextStep("stop here: more seeds are not likely to show that the attack has a part in it")
-    needed = further_seeds(untouched, met.scale.margin, len(met.over_controls))
-    return _more_seeds(stages, needed, on_fresh=True, shown="show whether the attack has a part in it")
+    seeds = needed(untouched, met.scale.margin, len(met.over_controls))
+    return _more_seeds(stages, seeds, on_fresh=True, shown="show whether the attack has a part in it")
 
 
 class _Stages:

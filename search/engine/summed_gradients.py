@@ -1,5 +1,6 @@
 """Finds methods whose gradients add up under an optimizer that takes a step as long as their sum."""
 
+from dropattack import DropAttackSettings
 from search.definition.options import default_options, option_spaces
 from search.definition.space import bounds, combinations
 from search.definition.sweep import Stage, Sweep
@@ -51,5 +52,5 @@ def _adding(sweep: Sweep, stage: Stage, workload: str) -> list[tuple[str, bool]]
         )
         adds = next((settings for settings in tried if settings.adds_gradients), None)
         if adds is not None:
-            names.append((method, hasattr(adds, "combine")))
+            names.append((method, isinstance(adds, DropAttackSettings)))
     return names

@@ -9,7 +9,7 @@ from scipy import stats
 
 from analysis.conditional_power import Decides, either, seeds_to_decide, significant, within
 from analysis.questions.answers import Effect, Outcome, Scale, answer
-from analysis.questions.contest import further_seeds, judged
+from analysis.questions.contest import judged, needed
 from analysis.statistics import equivalence_p, estimate
 
 MARGIN = 0.2
@@ -66,17 +66,17 @@ def test_a_difference_inside_the_margin_is_decided_by_equivalence() -> None:
     """It was counted until the t test shows it, which decides nothing, again and again one seed later."""
     found = estimate(seen(8, -18.48, 6.0))
     effect = Effect(found.n, found.mean, found.low, found.high, found.sd, found.p)
-    needed = further_seeds(effect, 20.0, 1, 20.0)
-    samples = filled_up(seen(8, -18.48, 6.0), int(needed), 4000)
+    count = needed(effect, 20.0, 1, 20.0)
+    samples = filled_up(seen(8, -18.48, 6.0), int(count), 4000)
     upper = stats.ttest_1samp(samples, 20.0, axis=1, alternative="less").pvalue
     lower = stats.ttest_1samp(samples, -20.0, axis=1, alternative="greater").pvalue
-    assert needed > 50
+    assert count > 50
     assert np.mean(np.maximum(lower, upper) < 0.05) == pytest.approx(0.8, abs=0.04)
 
 
 def test_a_stricter_correction_takes_more_seeds() -> None:
     effect = Effect(10, 0.3, -0.1, 0.7, 0.6, 0.15)
-    counts = [further_seeds(effect, 0.001, tests) for tests in (1, 2, 4)]
+    counts = [needed(effect, 0.001, tests) for tests in (1, 2, 4)]
     assert counts == sorted(counts)
     assert counts[0] < counts[2]
 
