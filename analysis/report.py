@@ -11,6 +11,7 @@ from analysis import render
 from analysis.document import Section
 from analysis.export import write_trials
 from analysis.page.subject import Subject
+from analysis.questions.awaited import judged
 from analysis.records import Records
 from analysis.sections import (
     budget,
@@ -35,8 +36,7 @@ from trainables.disk import write_atomically
 
 FORMATS = ("html", "png", "svg", "csv", "parquet", "tex", "md")
 _Build = Callable[[Records], Section | None]
-_ANSWERS: tuple[_Build, ...] = (
-    verdict.section,
+_FURTHER: tuple[_Build, ...] = (
     contest.section,
     front.section,
     controls.section,
@@ -60,9 +60,11 @@ _MEASURING: tuple[_Build, ...] = (
 
 def sections(records: Records) -> list[Section]:
     """Every part of a report for which these records have data: answers, then how they were measured."""
-    answers = [section for build in _ANSWERS if (section := build(records)) is not None]
+    looked_at = judged(records)
+    answers = [verdict.section(records), *(build(looked_at) for build in _FURTHER)]
     measuring = [section for build in _MEASURING if (section := build(records)) is not None]
-    return [*answers, *(replace(section, on_measuring=True) for section in measuring)]
+    found = [section for section in answers if section is not None]
+    return [*found, *(replace(section, on_measuring=True) for section in measuring)]
 
 
 def write_report(

@@ -76,12 +76,12 @@ def met_in(file: Path) -> list[tuple[Met, Reached]]:
     """What met in a sweep, and whether the attack reached the models that met.
 
     Raises:
-        UsageError: The file is none, or no arms were confirmed in it.
+        UsageError: The file is none, or no arms have met in it.
     """
     records = from_parquet(file)
     found = list(contests(records).values())
     if not found:
-        raise UsageError(f"{file} has no arms that were confirmed; name a sweep that has some")
+        raise UsageError(f"{file} has no arms that have met on all fresh seeds; name a sweep that has some")
     return [(met, reached(records, met)) for met in found]
 
 

@@ -108,7 +108,7 @@ class Met:
 
 
 def contests(records: Records) -> dict[str, Met]:
-    """What the contest of a sweep shows, by workload; nothing where it has none, or no arm was confirmed."""
+    """What the contest of a sweep shows, by workload; nothing where it has none, or the arms have not met."""
     found = {each.workload: met for each in lineups(records) if (met := _met(records, each)) is not None}
     corrected = holm([met.contrast.effect.p for met in found.values()])
     return {
@@ -136,7 +136,7 @@ def _met(records: Records, lineup: Lineup) -> Met | None:
         over=_corrected({e.arm: _over(contender, e) for e in lineup.entrants if e is not contender}),
         controls=lineup.controls,
         over_controls=_corrected({e.arm: _over(contender, e) for e in lineup.controls}),
-        seeds=len(lineup.search["seeds"]),
+        seeds=lineup.seeds,
         attacks=_has_controls(lineup.fresh, contender),
     )
 

@@ -147,6 +147,11 @@ def awaited_told(found: Awaited, step: NextStep) -> list[tuple[str, str]]:
 
 def _to_come(found: Awaited) -> str:
     """What will be compared."""
+    if 0 < found.ended < found.seeds:
+        return (
+            f"Not tested yet: {listed(found.sides)} have ended on {found.ended} of {found.seeds} fresh "
+            "seeds. They are compared once, when all have: of several looks one shows a difference too often."
+        )
     best = f"the best of {listed(found.arms)}" if len(found.arms) > 1 else found.arms[0]
     return (
         f"Not tested yet: {best} will meet the best of the other arms on {found.seeds} fresh "

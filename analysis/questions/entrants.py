@@ -9,7 +9,17 @@ import pandas as pd
 
 from analysis.contest import Contest
 from analysis.questions.controls import PLAIN
-from analysis.records import BASELINE, COMPLETE, CONFIGURATION, CONTROL, Metric, Records, describe, rows
+from analysis.records import (
+    BASELINE,
+    COMPLETE,
+    CONFIGURATION,
+    CONTROL,
+    RUNNING,
+    Metric,
+    Records,
+    describe,
+    rows,
+)
 from analysis.statistics import estimate
 from dropattack.settings import EPS_ZERO
 
@@ -61,6 +71,7 @@ class Lineup:
 
     Attributes:
         workload: Its name.
+        stage: Name of the contest's stage.
         search: How the contest's stage confirms, as a sweep file has it.
         arms: The arms in question that the workload has.
         entrants: All arms that have a result of their search, in the order of their stages.
@@ -70,9 +81,11 @@ class Lineup:
         controls: Control experiments of the contender's configuration.
         fresh: The complete trials of the contest's stage.
         missing: Stages whose search has no result yet.
+        ended: How many fresh seeds both sides have ended on, failed trials among them.
     """
 
     workload: str
+    stage: str
     search: Mapping[str, Any]
     arms: Sequence[str]
     entrants: Sequence[Entrant]
@@ -81,12 +94,21 @@ class Lineup:
     controls: Sequence[Entrant]
     fresh: pd.DataFrame
     missing: Sequence[str]
+    ended: int
+
+    @property
+    def seeds(self) -> int:
+        """How many fresh seeds the contest asks for."""
+        return len(self.search["seeds"])
 
     @property
     def met(self) -> bool:
-        """Whether both sides have a result on a fresh seed."""
+        """Whether both sides have ended on every fresh seed, and have results.
+
+        The planned test is made once: who looks at it while seeds are to come may stop where it looks good.
+        """
         sides = (self.contender, self.rival)
-        return all(side is not None and side.n > 0 for side in sides)
+        return self.ended >= self.seeds and all(side is not None and side.n > 0 for side in sides)
 
 
 def lineups(records: Records) -> list[Lineup]:
@@ -116,7 +138,9 @@ def _lineup(records: Records, stage: Mapping[str, Any], workload: str, stages: S
     trials = records.trials[records.trials["workload"] == workload]
     searched = trials[trials["stage"].isin(stages)]
     contest = _contest(records, searched, search["arms"])
-    fresh = trials[(trials["stage"] == stage.get("name")) & (trials["state"] == COMPLETE)]
+    name = str(stage.get("name"))
+    confirmed = trials[trials["stage"] == name]
+    fresh = confirmed[confirmed["state"] == COMPLETE]
     columns = ["method", *records.hyperparameters]
     columns += [c for c in records.trained if trials[c].nunique(dropna=False) > 1]
     entrants = [
@@ -133,10 +157,20 @@ def _lineup(records: Records, stage: Mapping[str, Any], workload: str, stages: S
         _entrant(records, metric, str(own[CONTROL].iloc[0]), str(identity), fresh, own.iloc[:0], columns)
         for identity, own in others.groupby(CONFIGURATION, sort=False)
     ]
-    missing = [name for name in stages if name not in by_arm]
+    missing = [each for each in stages if each not in by_arm]
     rival = by_arm.get(contest.rival or "")
     arms = [arm for arm in search["arms"] if arm in stages]
-    return Lineup(workload, search, arms, entrants, contender, rival, controls, fresh, missing)
+    ended = _ended(confirmed, search["seeds"], (contender, rival))
+    return Lineup(workload, name, search, arms, entrants, contender, rival, controls, fresh, missing, ended)
+
+
+def _ended(confirmed: pd.DataFrame, seeds: Sequence[int], sides: Sequence[Entrant | None]) -> int:
+    """See `Lineup.ended`."""
+    over = confirmed[confirmed["state"] != RUNNING]
+    left = set(seeds)
+    for side in sides:
+        left &= set() if side is None else set(over.loc[over[CONFIGURATION] == side.identity, "seed"])
+    return len(left)
 
 
 def _searched_before(records: Records, stage: Mapping[str, Any], workload: str) -> list[str]:

@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.notation import listed
 from analysis.questions.answers import FIRST_SEEDS, Answer, Outcome
 from analysis.questions.arms import Arm, Compared
+from analysis.questions.awaited import Awaited
 from analysis.questions.contest import Credit, Met, needed
 from analysis.records import BASELINE, FAILED, RUNNING, Records
 from analysis.scoring import FLATTERED, FRESH, TIERS
@@ -20,6 +21,7 @@ from dropattack.settings import EPS_ZERO, EQUAL_PASSES
 _MOST_SEEDS = 100
 """Seeds beyond which no command is given: a difference that needs more is hardly worth its passes."""
 _FIRST_FRESH = 100
+_ONE_SIDE_FAILED = "see why the trials of one side failed; if the cause was outside of them, try them"
 _LOOK_ONCE = "look again when all of them have ended, since p-values do not correct for several looks"
 
 
@@ -79,23 +81,34 @@ def next_step(records: Records, compared: Compared, equal_cost: Answer, equal_ep
     return _more_seeds(stages, equal_cost.needed, on_fresh)
 
 
-def contest_step(records: Records, workload: str, met: Met | None) -> NextStep:
-    """What to do next where arms meet.
+def awaited_step(records: Records, before: Awaited) -> NextStep:
+    """What to do before arms have met.
 
     Args:
         records: What was recorded.
-        workload: Its name.
-        met: What the contest shows; nothing before both sides have a fresh seed.
+        before: What is known of the contest.
     """
-    stages, found = _Stages(records, workload), 0 if met is None else met.contrast.effect.n
-    asked = stages.seeds(on_fresh=True)
-    if not found and stages.unfinished(records.trials):
+    stages = _Stages(records, before.workload)
+    if not before.ended:
         return NextStep("run the sweep to its end, since the two sides share no fresh seed yet", stages.run)
-    if met is None or not found:
-        text = "see why the trials of one side failed; if the cause was outside of them, try them"
-        return stages.retried(text)
-    if found < len(asked):
-        return stages.finished(records.trials, f"which has {found} of {len(asked)} seeds")
+    if before.ended < before.seeds:
+        has = f"which has {before.ended} of {before.seeds} seeds"
+        return NextStep(f"finish the confirmation, {has}", stages.run)
+    return stages.retried(_ONE_SIDE_FAILED)
+
+
+def contest_step(records: Records, met: Met) -> NextStep:
+    """What to do where arms have met.
+
+    Args:
+        records: What was recorded.
+        met: What the contest shows.
+    """
+    stages, found = _Stages(records, met.workload), met.contrast.effect.n
+    if not found:
+        return stages.retried(_ONE_SIDE_FAILED)
+    if found < met.seeds:
+        return stages.finished(records.trials, f"which has {found} of {met.seeds} seeds")
     if not math.isnan(met.contrast.needed):
         return _more_seeds(stages, met.contrast.needed, on_fresh=True)
     if met.contrast.outcome is Outcome.HELPS:

@@ -1,7 +1,8 @@
 """What to use: the cheapest way to train that the best one is not shown to beat."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from analysis.questions.answers import NO_EFFECT, Effect, Outcome, Scale, answer
@@ -87,13 +88,19 @@ def recommend_of_contest(met: Met, passes: Mapping[str, float]) -> Recommendatio
 
 
 def recommend_before(found: Awaited, passes: Mapping[str, float]) -> Recommendation | None:
-    """What to use before arms meet: the one that leads on validation; nothing where none has a result.
+    """What to use before arms have met: the one that leads on validation; nothing where none has a result.
+
+    Fresh seeds that it has by then are not looked at.
 
     Args:
         found: The contest.
         passes: Passes an epoch, by configuration.
     """
-    return Recommendation(_arm(found.ranked[0], passes), Why.LEADS) if found.ranked else None
+    if not found.ranked:
+        return None
+    nothing = math.nan
+    leader = replace(found.ranked[0], n=0, mean=nothing, low=nothing, high=nothing, results={})
+    return Recommendation(_arm(leader, passes), Why.LEADS)
 
 
 def _arm(entrant: Entrant, passes: Mapping[str, float]) -> Arm:

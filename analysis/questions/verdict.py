@@ -10,14 +10,20 @@ import pandas as pd
 
 from analysis.questions.answers import Answer, Effect, Outcome, Scale, answer
 from analysis.questions.arms import Arm, Compared
-from analysis.questions.awaited import Awaited, awaited
+from analysis.questions.awaited import Awaited, awaited, judged
 from analysis.questions.conclusion import Conclusion
 from analysis.questions.contest import Met, contests
 from analysis.questions.contest_telling import awaited_told, contest_told
 from analysis.questions.controls import PLAIN
 from analysis.questions.doubts import doubts
 from analysis.questions.layer_choice import LayerChoice, layer_choices
-from analysis.questions.next_step import LEARN_FIRST, NOTHING_MORE, contest_step, next_step
+from analysis.questions.next_step import (
+    LEARN_FIRST,
+    NOTHING_MORE,
+    awaited_step,
+    contest_step,
+    next_step,
+)
 from analysis.questions.recommendation import recommend, recommend_before, recommend_of_contest
 from analysis.questions.scored_arms import compared
 from analysis.questions.telling import named, told, withstood_text
@@ -110,14 +116,14 @@ def verdicts(records: Records) -> list[Verdict]:
 
 @lru_cache(maxsize=1)
 def _verdicts(records: Records) -> tuple[Verdict, ...]:
-    metric = records.reported
-    found = compared(records, metric)
-    searched = _on_searched_seeds(records, metric) if _lacks_a_pair(found) else {}
-    layers = layer_choices(records, metric, _one_each(records, found))
-    met, before = contests(records), awaited(records)
-    attacked = withstood(records) if found else {}
-    doubted = doubts(records) if found else {}
-    verdicts = (_verdict(records, metric, each, searched.get(each.workload), layers) for each in found)
+    met, before, looked_at = contests(records), awaited(records), judged(records)
+    metric = looked_at.reported
+    found = compared(looked_at, metric)
+    searched = _on_searched_seeds(looked_at, metric) if _lacks_a_pair(found) else {}
+    layers = layer_choices(looked_at, metric, _one_each(looked_at, found))
+    attacked = withstood(looked_at) if found else {}
+    doubted = doubts(looked_at) if found else {}
+    verdicts = (_verdict(looked_at, metric, each, searched.get(each.workload), layers) for each in found)
     return tuple(
         _doubted(
             _with_contest(
@@ -140,16 +146,20 @@ def _doubted(verdict: Verdict, doubt: str) -> Verdict:
 
 def _with_contest(records: Records, verdict: Verdict, met: Met | None, before: Awaited | None) -> Verdict:
     """A verdict whose answer is that of its arms, where there are any."""
-    if met is None and before is None:
-        return verdict
-    trials = records.trials.drop_duplicates(CONFIGURATION).set_index(CONFIGURATION)
-    passes = {str(name): float(each) for name, each in trials["passes"].items()}
     if met is not None:
-        step = contest_step(records, met.workload, met)
-        return replace(verdict, contest=met, use=recommend_of_contest(met, passes), next=step)
-    step = contest_step(records, verdict.workload, None)
-    use = recommend_before(before, passes) if before is not None else None
-    return replace(verdict, awaited=before, use=use, next=step)
+        use = recommend_of_contest(met, _passes(records))
+        return replace(verdict, contest=met, use=use, next=contest_step(records, met))
+    if before is None:
+        return verdict
+    none, leads = Answer(Outcome.UNTESTED), recommend_before(before, _passes(records))
+    verdict = replace(verdict, equal_cost=none, equal_epochs=none, beaten_by=None)
+    return replace(verdict, awaited=before, use=leads, next=awaited_step(records, before))
+
+
+def _passes(records: Records) -> dict[str, float]:
+    """Passes an epoch, by configuration."""
+    trials = records.trials.drop_duplicates(CONFIGURATION).set_index(CONFIGURATION)
+    return {str(name): float(each) for name, each in trials["passes"].items()}
 
 
 def _verdict(

@@ -42,6 +42,8 @@ def first_words(noted: NotedVerdicts | None) -> str:
         >>> met = {"contest": {"outcome": "helps", "contender": "attack", "rival": "sam"}, "beaten_by": None}
         >>> first_words({"finished": 9, "verdicts": [met]})
         'helps: attack against sam'
+        >>> first_words({"finished": 9, "verdicts": [words | {"awaited": {"arms": ["attack"]}}]})
+        'the arms have not met'
     """
     if noted is None:
         return ""
@@ -56,6 +58,8 @@ def first_words(noted: NotedVerdicts | None) -> str:
 def _first_words(verdict: Mapping[str, Any]) -> str:
     if met := verdict.get("contest"):
         return f"{met['outcome']}: {met['contender']} against {met['rival']}"
+    if verdict.get("awaited"):
+        return "the arms have not met"
     if verdict["beaten_by"]:
         return f"beaten by {verdict['beaten_by']}"
     return f"{verdict['equal_cost']['outcome']} at equal cost"

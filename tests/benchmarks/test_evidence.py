@@ -42,15 +42,21 @@ def test_contrasts_of_several_sweeps_are_corrected_together(
 def test_a_contrast_without_all_of_its_fresh_seeds_is_undecided(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A gain that eleven seeds show counts as p = 1 until the twelfth is there."""
+    """A gain that eleven seeds show counts as p = 1 if the twelfth failed, and not at all until it has ended."""
     records = contest_records(0.02, 0.002, np.random.default_rng(0))
     last = (records.trials["seed"] == records.trials["seed"].max()) & (records.trials["stage"] == "confirm")
-    for kept, outcome in ((records.trials, "helps"), (records.trials[~last], "undecided")):
+    lost = records.trials.assign(state=records.trials["state"].mask(last, "failed"))
+    for kept, outcome in ((records.trials, "helps"), (lost, "undecided")):
         write_trials(replace(records, trials=kept), tmp_path, "parquet")
         main([str(tmp_path / "trials.parquet")])
         (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| w | ")]
         assert row.startswith(f"| w | {outcome} |")
         assert ("| 1.000 | 1.000 |" in row) == (outcome == "undecided")
+    write_trials(replace(records, trials=records.trials[~last]), tmp_path, "parquet")
+    with pytest.raises(SystemExit) as ended:
+        main([str(tmp_path / "trials.parquet")])
+    assert ended.value.code == 2
+    assert "has no arms that have met on all fresh seeds" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from analysis.questions.awaited import awaited
+from analysis.questions.awaited import awaited, judged
 from analysis.questions.contest import contests
 from analysis.questions.recommendation import Why
 from analysis.questions.verdict import Verdict, verdicts
@@ -73,8 +73,48 @@ def test_one_side_on_fresh_seeds_is_not_yet_a_contest() -> None:
     found = _verdict(begun)
     assert found.lines()[0].startswith("Not tested yet")
     assert found.use is not None
-    assert (found.use.arm.family, found.use.arm.n, found.use.why) == ("sam", 12, Why.LEADS)
+    assert (found.use.arm.family, found.use.arm.n, found.use.why) == ("sam", 0, Why.LEADS)
     assert awaited(records) == {}
+
+
+@pytest.mark.parametrize(("gain", "seeds"), [(0.01, 4), (-0.03, 4), (0.0, 11)])
+@pytest.mark.parametrize("state", ["running", None])
+def test_nothing_is_told_of_fresh_seeds_until_both_sides_have_ended_on_all(
+    gain: float, seeds: int, state: str | None
+) -> None:
+    """Trials of the further seeds run, or do not exist yet: all answers are those without any fresh seed."""
+    records = contest_records(gain, controls={"eps-zero": 0.01, "p-one": 0.0})
+    late = (records.trials["stage"] == "confirm") & (records.trials["seed"] >= 100 + seeds)
+    late &= records.trials["targets"] == "fc1.w"
+    running = replace(records, trials=records.trials.assign(state=records.trials["state"].mask(late, state)))
+    part = running if state else _part(records, ~late)
+    found, before = _verdict(part), _verdict(_searched())
+    assert contests(part) == {}
+    first, second, third = found.lines()
+    assert first.startswith(f"Not tested yet: layers and sam have ended on {seeds} of 12 fresh seeds. ")
+    assert second == before.lines()[1]
+    assert third == f"Next: finish the confirmation, which has {seeds} of 12 seeds: `dropattack run s`"
+    told, told_before = found.to_dict(), before.to_dict()
+    for answer in ("metric", "equal_cost", "equal_epochs", "baseline", "beaten_by", "layers", "contest"):
+        assert told[answer] == told_before[answer]
+    assert found.use is not None
+    assert (found.use.arm.family, found.use.arm.n, found.use.why) == ("sam", 0, Why.LEADS)
+    answers = ([s for s in sections(each) if not s.on_measuring] for each in (part, _searched()))
+    ours, theirs = ([(s.name, len(s.parts), s.findings) for s in each[1:]] for each in answers)
+    assert ours == theirs
+
+
+def test_what_one_workload_waits_for_hides_nothing_of_another() -> None:
+    records = contest_records(0.01, workloads=("w", "x"))
+    late = (records.trials["stage"] == "confirm") & (records.trials["workload"] == "x")
+    part = _part(records, ~late | (records.trials["seed"] < 105))
+    assert list(contests(part)) == ["w"]
+    assert awaited(part)["x"].ended == 5
+    looked_at = judged(part).trials
+    fresh = looked_at[looked_at["stage"] == "confirm"]
+    assert set(fresh["workload"]) == {"w"}
+    assert len(fresh) == 48
+    assert judged(records) is records
 
 
 def test_workloads_that_met_and_that_did_not_are_told_apart() -> None:

@@ -243,15 +243,17 @@ def test_examples_widen_the_interval_where_it_is_known_which_are_recognised() ->
     assert np.isnan(_met(0.01).contrast.crossed).all()
 
 
-def test_a_confirmation_that_is_not_over_says_what_is_missing() -> None:
+def test_seeds_that_failed_are_not_waited_for() -> None:
+    """The contest is over, on fewer seeds than planned, and says so."""
     records = contest_records(0.01)
-    part = records.trials[(records.trials["stage"] != "confirm") | (records.trials["seed"] < 104)]
-    (verdict,) = verdicts(Records(part, sweep=records.sweep))
-    assert "finish the confirmation, which has 4 of 12 seeds" in verdict.lines()[-1]
+    failed = (records.trials["stage"] == "confirm") & (records.trials["seed"] >= 104)
+    failed &= records.trials["targets"] == "fc1.w"
+    trials = records.trials.assign(state=records.trials["state"].mask(failed, "failed"))
+    (verdict,) = verdicts(Records(trials, sweep=records.sweep))
     contrast = dict(verdict.headed_lines())["Primary contrast"]
     assert contrast.startswith("So far, on 4 of 12 fresh seeds: it helps at 30 passes against 60: ")
-    before = records.trials[records.trials["stage"] != "confirm"]
-    assert contests(Records(before, sweep=records.sweep)) == {}
+    assert "trials of the confirmation failed, which has 4 of 12 seeds" in verdict.lines()[-1]
+    assert contests(Records(trials[~failed], sweep=records.sweep)) == {}
 
 
 def test_a_contest_is_recomputed_from_its_parquet_file(tmp_path: Path) -> None:
