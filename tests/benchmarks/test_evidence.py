@@ -42,7 +42,7 @@ def test_contrasts_of_several_sweeps_are_corrected_together(
 def test_a_contrast_without_all_of_its_fresh_seeds_is_undecided(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A gain that eleven seeds show counts as p = 1 if the twelfth failed, and not at all until it has ended."""
+    """A gain that eleven seeds show counts as p = 1 if the twelfth failed, and not before it has ended."""
     records = contest_records(0.02, 0.002, np.random.default_rng(0))
     last = (records.trials["seed"] == records.trials["seed"].max()) & (records.trials["stage"] == "confirm")
     lost = records.trials.assign(state=records.trials["state"].mask(last, "failed"))
