@@ -11,7 +11,7 @@ from analysis import render
 from analysis.document import Section
 from analysis.export import write_trials
 from analysis.page.subject import Subject
-from analysis.questions.awaited import judged
+from analysis.questions.awaited import without_waiting
 from analysis.records import Records
 from analysis.sections import (
     budget,
@@ -46,9 +46,8 @@ _FURTHER: tuple[_Build, ...] = (
     robustness.section,
     papers.section,
 )
+_RUNNING: tuple[_Build, ...] = (overview.section, selection.failed)
 _MEASURING: tuple[_Build, ...] = (
-    overview.section,
-    selection.failed,
     budget.passes,
     selection.best,
     racing.section,
@@ -60,11 +59,13 @@ _MEASURING: tuple[_Build, ...] = (
 
 def sections(records: Records) -> list[Section]:
     """Every part of a report for which these records have data: answers, then how they were measured."""
-    looked_at = judged(records)
+    looked_at = without_waiting(records)
     answers = [verdict.section(records), *(build(looked_at) for build in _FURTHER)]
-    measuring = [section for build in _MEASURING if (section := build(records)) is not None]
-    found = [section for section in answers if section is not None]
-    return [*found, *(replace(section, on_measuring=True) for section in measuring)]
+    measuring = [build(records) for build in _RUNNING] + [build(looked_at) for build in _MEASURING]
+    return [
+        *filter(None, answers),
+        *(replace(section, on_measuring=True) for section in measuring if section is not None),
+    ]
 
 
 def write_report(

@@ -61,7 +61,7 @@ class Expected:
         """Looks again, since a record has changed."""
         total = self._engine.total
         self._status.expect(total)
-        if total != self._noted and self._is_whole and not self._engine.limit:
+        if total != self._noted and self._is_whole:
             self._store.note_total(self._name, total)
             self._noted = total
 

@@ -39,7 +39,7 @@ def awaited(records: Records) -> dict[str, Awaited]:
     return {each.workload: _awaited(records, each) for each in lineups(records) if not each.met}
 
 
-def judged(records: Records) -> Records:
+def without_waiting(records: Records) -> Records:
     """The records without fresh seeds of contests that are not over, at which no answer looks."""
     waiting = [each for each in lineups(records) if not each.met]
     if not waiting:

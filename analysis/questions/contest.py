@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.conditional_power import either, significant, within
 from analysis.crossed import crossed_interval
 from analysis.questions.answers import Effect, Outcome, Scale, further_seeds, paired
-from analysis.questions.entrants import Entrant, Lineup, lineups
+from analysis.questions.entrants import Entrant, Lineup, lineups, planned
 from analysis.records import CONFIGURATION, Metric, Records
 from analysis.scoring import FRESH
 from analysis.statistics import ALPHA, equivalence_p, estimate, holm
@@ -23,7 +23,8 @@ class Contrast:
     """The contender's gain over the rival on the same fresh seeds: the one planned test.
 
     Attributes:
-        effect: The difference; p after Holm's correction over the workloads of the sweep.
+        effect: The difference; p after Holm's correction over the sweep's workloads, where those whose
+            arms have not met count as p = 1.
         outcome: Whether it helps, harms, makes no difference that matters, or is undecided.
         equivalence: p-value that it lies within the margin (`analysis.statistics.equivalence_p`).
         crossed: Interval over seeds and test examples; NaN where it is not known which were recognised.
@@ -110,10 +111,11 @@ class Met:
 def contests(records: Records) -> dict[str, Met]:
     """What the contest of a sweep shows, by workload; nothing where it has none, or the arms have not met."""
     found = {each.workload: met for each in lineups(records) if (met := _met(records, each)) is not None}
-    corrected = holm([met.contrast.effect.p for met in found.values()])
+    tests = planned(records)
+    corrected = holm([*(met.contrast.effect.p for met in found.values()), *[1.0] * (tests - len(found))])
     return {
-        workload: replace(met, contrast=_contrast(records, met, float(p), len(found)))
-        for (workload, met), p in zip(found.items(), corrected, strict=True)
+        workload: replace(met, contrast=_contrast(records, met, float(p), tests))
+        for (workload, met), p in zip(found.items(), corrected, strict=False)
     }
 
 

@@ -34,7 +34,7 @@ def contest_told(met: Met, step: NextStep) -> list[tuple[str, str]]:
 def _contrast(met: Met) -> str:
     found, ours, theirs = met.contrast, met.contender.arm, met.rival.arm
     if not found.effect.n:
-        return f"Not tested: {ours} and {theirs} share no fresh seed yet."
+        return f"Not tested: {ours} and {theirs} share no fresh seed."
     gain = gain_text(found.effect, met.metric)
     margin = _amount(met.scale.margin, met.metric)
     tests = f"p = {p_value(found.effect.p)}"
@@ -56,9 +56,11 @@ def _contrast(met: Met) -> str:
     if found.outcome is Outcome.UNDECIDED and found.effect.p < ALPHA:
         better = "better" if found.effect.gain > 0 else "worse"
         opening = f"It is {better}{_cost(met)}; whether by more than {margin} is undecided:"
-    early = f"So far, on {found.effect.n} of {met.seeds} fresh seeds: " * (found.effect.n < met.seeds)
-    opening = f"{opening[0].lower()}{opening[1:]}" if early else opening
-    return f"{early}{opening} {difference}; {tests}.{crossed}"
+    fewer = ""
+    if found.effect.n < met.seeds:
+        fewer = f"On {found.effect.n} of {met.seeds} fresh seeds, as trials of the others failed: "
+        opening = f"{opening[0].lower()}{opening[1:]}"
+    return f"{fewer}{opening} {difference}; {tests}.{crossed}"
 
 
 def _whose(met: Met) -> str:
@@ -147,7 +149,9 @@ def awaited_told(found: Awaited, step: NextStep) -> list[tuple[str, str]]:
 
 def _to_come(found: Awaited) -> str:
     """What will be compared."""
-    if 0 < found.ended < found.seeds:
+    if found.ended >= found.seeds:
+        return f"Not tested: of {listed(found.sides)} one has no result, as its trials on fresh seeds failed."
+    if found.ended:
         return (
             f"Not tested yet: {listed(found.sides)} have ended on {found.ended} of {found.seeds} fresh "
             "seeds. They are compared once, when all have: of several looks one shows a difference too often."

@@ -99,7 +99,7 @@ class Lineup:
     @property
     def seeds(self) -> int:
         """How many fresh seeds the contest asks for."""
-        return len(self.search["seeds"])
+        return len(set(self.search["seeds"]))
 
     @property
     def met(self) -> bool:
@@ -112,16 +112,27 @@ class Lineup:
 
 
 def lineups(records: Records) -> list[Lineup]:
-    """The arms of a sweep's contest in each workload that has both sides; nothing where it has no contest."""
-    stage = next((s for s in records.sweep.get("stages", ()) if _search(s).get("arms")), None)
-    if stage is None:
-        return []
-    workloads = sorted(map(str, set(records.trials["workload"])))
-    asked = set(_search(stage)["arms"])
-    found = {each: _searched_before(records, stage, each) for each in workloads if _is_in(stage, each)}
-    return [
-        _lineup(records, stage, w, own) for w, own in found.items() if asked & set(own) and set(own) - asked
-    ]
+    """The arms of each workload's contest, as far as it has trials; nothing where a sweep has no contest."""
+    found, tried = _contested(records), set(records.trials["workload"])
+    return [_lineup(records, stage, workload) for workload, stage in found.items() if workload in tried]
+
+
+def planned(records: Records) -> int:
+    """How many contests a sweep plans: one for each of its workloads that has both sides."""
+    return len(_contested(records))
+
+
+def _contested(records: Records) -> dict[str, Mapping[str, Any]]:
+    """The stage of each workload's contest, by workload."""
+    found: dict[str, Mapping[str, Any]] = {}
+    workloads = sorted({*map(str, records.trials["workload"]), *records.sweep.get("workloads", ())})
+    for stage in records.sweep.get("stages", ()):
+        asked = set(_search(stage).get("arms") or ())
+        for workload in workloads if asked else ():
+            own = set(_searched_before(records, stage, workload))
+            if _is_in(stage, workload) and asked & own and own - asked:
+                found.setdefault(workload, stage)
+    return found
 
 
 def _is_in(stage: Mapping[str, Any], workload: str) -> bool:
@@ -133,13 +144,14 @@ def _search(stage: Mapping[str, Any]) -> Mapping[str, Any]:
     return search if isinstance(search, Mapping) else {}
 
 
-def _lineup(records: Records, stage: Mapping[str, Any], workload: str, stages: Sequence[str]) -> Lineup:
+def _lineup(records: Records, stage: Mapping[str, Any], workload: str) -> Lineup:
     metric, search = records.reported, _search(stage)
+    stages = _searched_before(records, stage, workload)
     trials = records.trials[records.trials["workload"] == workload]
     searched = trials[trials["stage"].isin(stages)]
     contest = _contest(records, searched, search["arms"])
     name = str(stage.get("name"))
-    confirmed = trials[trials["stage"] == name]
+    confirmed = trials[(trials["stage"] == name) & trials["seed"].isin(search["seeds"])]
     fresh = confirmed[confirmed["state"] == COMPLETE]
     columns = ["method", *records.hyperparameters]
     columns += [c for c in records.trained if trials[c].nunique(dropna=False) > 1]

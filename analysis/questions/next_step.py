@@ -89,9 +89,9 @@ def awaited_step(records: Records, before: Awaited) -> NextStep:
         before: What is known of the contest.
     """
     stages = _Stages(records, before.workload)
-    if not before.ended:
+    if not before.ended and (len(before.sides) > 1 or stages.unfinished(records.trials)):
         return NextStep("run the sweep to its end, since the two sides share no fresh seed yet", stages.run)
-    if before.ended < before.seeds:
+    if 0 < before.ended < before.seeds:
         has = f"which has {before.ended} of {before.seeds} seeds"
         return NextStep(f"finish the confirmation, {has}", stages.run)
     return stages.retried(_ONE_SIDE_FAILED)

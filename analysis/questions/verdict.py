@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.questions.answers import Answer, Effect, Outcome, Scale, answer
 from analysis.questions.arms import Arm, Compared
-from analysis.questions.awaited import Awaited, awaited, judged
+from analysis.questions.awaited import Awaited, awaited, without_waiting
 from analysis.questions.conclusion import Conclusion
 from analysis.questions.contest import Met, contests
 from analysis.questions.contest_telling import awaited_told, contest_told
@@ -116,7 +116,7 @@ def verdicts(records: Records) -> list[Verdict]:
 
 @lru_cache(maxsize=1)
 def _verdicts(records: Records) -> tuple[Verdict, ...]:
-    met, before, looked_at = contests(records), awaited(records), judged(records)
+    met, before, looked_at = contests(records), awaited(records), without_waiting(records)
     metric = looked_at.reported
     found = compared(looked_at, metric)
     searched = _on_searched_seeds(looked_at, metric) if _lacks_a_pair(found) else {}
@@ -274,6 +274,8 @@ def _plain_awaited(found: Awaited) -> dict[str, Any]:
         "valid": {arm: {"mean": _plain(mean), "n": n} for arm, mean, n in ranked},
         "missing": list(found.missing),
         "seeds": found.seeds,
+        "ended": found.ended,
+        "sides": list(found.sides),
     }
 
 

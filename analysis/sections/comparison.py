@@ -8,6 +8,7 @@ import pandas as pd
 from analysis.document import Column, Figure, Row, Section, Table, number_column, p_column, text_column
 from analysis.figures.forest import ForestRow, gains_forest
 from analysis.notation import with_interval
+from analysis.questions.awaited import without_waiting
 from analysis.questions.comparison import compare_sweeps, differing_settings
 from analysis.questions.verdict import Verdict, verdicts
 from analysis.records import Metric, Records
@@ -21,7 +22,9 @@ def sections(several: Sequence[Records]) -> list[Section]:
         several: What each sweep recorded; two at least.
     """
     first, *others = several
-    beside = [_changes(first, other, place) for place, other in enumerate(others, start=1)]
+    looked_at = [without_waiting(other) for other in others]
+    start = without_waiting(first)
+    beside = [_changes(start, other, place) for place, other in enumerate(looked_at, start=1)]
     return [_settings(several), _answers(several), *beside]
 
 

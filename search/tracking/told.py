@@ -80,6 +80,9 @@ def _words(verdict: Mapping[str, Any]) -> dict[str, str]:
             found[f"{name}.{part}"] = "" if answer[part] is None else f"{answer[part]:.6g}"
     if contest:
         found |= {f"contest.{side}": contest[side] for side in ("contender", "rival")}
+    if verdict.get("awaited"):  # which may take back what a run with fewer fresh seeds has told
+        parts = ("", ".gain", ".low", ".high", ".n", ".contender", ".rival")
+        found |= {f"contest{part}": "" for part in parts}
     use, chosen, baseline = verdict["use"], verdict["chosen_by_validation"], verdict.get("baseline")
     found["use"] = "" if use is None else use["name"]
     found["use.configuration"] = "" if use is None else use["configuration_id"]

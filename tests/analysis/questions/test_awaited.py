@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from analysis.questions.awaited import awaited, judged
+from analysis.questions.awaited import awaited, without_waiting
 from analysis.questions.contest import contests
 from analysis.questions.recommendation import Why
 from analysis.questions.verdict import Verdict, verdicts
@@ -99,7 +99,7 @@ def test_nothing_is_told_of_fresh_seeds_until_both_sides_have_ended_on_all(
         assert told[answer] == told_before[answer]
     assert found.use is not None
     assert (found.use.arm.family, found.use.arm.n, found.use.why) == ("sam", 0, Why.LEADS)
-    answers = ([s for s in sections(each) if not s.on_measuring] for each in (part, _searched()))
+    answers = ([s for s in sections(each) if s.name != "trials"] for each in (part, _searched()))
     ours, theirs = ([(s.name, len(s.parts), s.findings) for s in each[1:]] for each in answers)
     assert ours == theirs
 
@@ -110,11 +110,11 @@ def test_what_one_workload_waits_for_hides_nothing_of_another() -> None:
     part = _part(records, ~late | (records.trials["seed"] < 105))
     assert list(contests(part)) == ["w"]
     assert awaited(part)["x"].ended == 5
-    looked_at = judged(part).trials
+    looked_at = without_waiting(part).trials
     fresh = looked_at[looked_at["stage"] == "confirm"]
     assert set(fresh["workload"]) == {"w"}
     assert len(fresh) == 48
-    assert judged(records) is records
+    assert without_waiting(records) is records
 
 
 def test_workloads_that_met_and_that_did_not_are_told_apart() -> None:
@@ -163,9 +163,24 @@ def test_a_side_whose_trials_all_failed_is_not_waited_for() -> None:
     fresh = records.trials["stage"] == "confirm"
     lost = fresh & (records.trials["targets"] == "fc1.w")
     trials = records.trials.assign(state=records.trials["state"].mask(lost, "failed"))
-    step = _verdict(replace(records, trials=trials)).next
+    found = _verdict(replace(records, trials=trials))
+    assert found.lines()[0].startswith("Not tested: of layers and sam one has no result, ")
+    step = found.next
     assert step.text.startswith("see why the trials of one side failed")
     assert step.command == "dropattack run s --retry-failed"
+
+
+def test_an_arm_without_a_result_of_its_search_is_not_waited_for_once_all_has_ended() -> None:
+    """Every trial of both arms in question failed, and the others have trained on all fresh seeds."""
+    records = contest_records(0.01)
+    lost = records.trials["method"] == "dropattack"
+    trials = records.trials.assign(state=records.trials["state"].mask(lost, "failed"))
+    searches = records.trials["stage"] != "confirm"
+    assert _verdict(replace(records, trials=trials[searches])).next.text.startswith(
+        "run the sweep to its end"
+    )
+    step = _verdict(replace(records, trials=trials[searches | ~lost])).next
+    assert step.text.startswith("see why the trials of one side failed")
 
 
 def test_of_equal_arms_the_one_that_will_meet_leads() -> None:

@@ -161,6 +161,48 @@ def test_the_contrasts_of_several_workloads_are_corrected_together() -> None:
     assert both["w"].contrast.effect.p in (pytest.approx(2 * alone.contrast.effect.p), p[-1])
 
 
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_workload_whose_arms_have_not_met_counts_in_the_correction(begun: bool) -> None:
+    """As p = 1, be it that none of its trials exists: what is told now is not taken back by what comes."""
+    alone, records = _met(0.004, 0.004), contest_records(0.004, 0.004, workloads=("w", "x"))
+    trials = records.trials
+    other = (trials["workload"] == "x") & ((trials["stage"] == "confirm") if begun else True)
+    sweep = {**records.sweep, "workloads": ["w", "x"]}
+    (early,) = contests(Records(trials[~other], sweep=sweep)).values()
+    late = contests(Records(trials, sweep=sweep))["w"]
+    assert early.contrast.effect.p == pytest.approx(2 * alone.contrast.effect.p)
+    assert late.contrast.effect.p <= early.contrast.effect.p
+    assert early.contrast.effect.gain == late.contrast.effect.gain
+
+
+def test_seeds_that_the_sweep_does_not_ask_for_take_no_part() -> None:
+    """A confirmation was extended, and shortened again: it is what was planned, seed by seed."""
+    records, (alone,) = contest_records(0.01), contests(contest_records(0.01)).values()
+    *stages, confirm = records.sweep["stages"]
+    search = {**confirm["search"], "seeds": [100, 101, 102, 103, 103]}
+    (met,) = contests(
+        Records(records.trials, sweep={**records.sweep, "stages": [*stages, {**confirm, "search": search}]})
+    ).values()
+    assert (met.seeds, met.contrast.effect.n, met.over["standard"].n) == (4, 4, 4)
+    assert met.contrast.effect.values == alone.contrast.effect.values[:4]
+
+
+def test_each_workload_has_the_contest_of_its_own_stage() -> None:
+    records = contest_records(0.01, workloads=("w", "x"))
+    *stages, confirm = records.sweep["stages"]
+    own = [{**confirm, "workloads": ["w"]}, {**confirm, "name": "again", "workloads": ["x"]}]
+    trials, of_x = (
+        records.trials,
+        (records.trials["workload"] == "x") & (records.trials["stage"] == "confirm"),
+    )
+    moved = trials.assign(stage=trials["stage"].mask(of_x, "again"))
+    found = contests(Records(moved, sweep={**records.sweep, "stages": [*stages, *own]}))
+    expected = contests(records)
+    assert {w: met.contrast.effect.values for w, met in found.items()} == {
+        w: met.contrast.effect.values for w, met in expected.items()
+    }
+
+
 @pytest.mark.parametrize(
     ("truth", "wrong"), [(0.0, (Outcome.HELPS, Outcome.HARMS)), (0.003, (Outcome.ALIKE,))]
 )
@@ -251,7 +293,9 @@ def test_seeds_that_failed_are_not_waited_for() -> None:
     trials = records.trials.assign(state=records.trials["state"].mask(failed, "failed"))
     (verdict,) = verdicts(Records(trials, sweep=records.sweep))
     contrast = dict(verdict.headed_lines())["Primary contrast"]
-    assert contrast.startswith("So far, on 4 of 12 fresh seeds: it helps at 30 passes against 60: ")
+    assert contrast.startswith(
+        "On 4 of 12 fresh seeds, as trials of the others failed: it helps at 30 passes "
+    )
     assert "trials of the confirmation failed, which has 4 of 12 seeds" in verdict.lines()[-1]
     assert contests(Records(trials[~failed], sweep=records.sweep)) == {}
 

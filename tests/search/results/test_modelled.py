@@ -23,7 +23,7 @@ from tests.search.simulation import Driver, engine, sweep
         ),
         (
             {"mean": None, "low": None, "high": None, "n": 0},
-            "Its configuration has not met the other arms on fresh seeds yet.",
+            "Its configuration has no result on a fresh seed yet.",
         ),
     ],
 )
@@ -43,4 +43,8 @@ def test_it_says_what_is_known_of_what_is_recommended(
     }
     noted: NotedVerdicts = {"finished": 1, "verdicts": [verdict]}
     assert list(said_of(record, noted)) == [said, "The answer."]
+    if not numbers["n"]:
+        verdict["awaited"] = {"arms": ["attack"]}
+        waits = "Its configuration has not met the other arms on fresh seeds yet."
+        assert list(said_of(record, noted)) == [waits, "The answer."]
     assert list(said_of(record, None)) == []

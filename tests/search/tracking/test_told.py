@@ -77,3 +77,23 @@ def test_before_arms_meet_there_is_no_number_of_the_best() -> None:
     assert [name for name in found.metrics if name.startswith("best/")] == []
     assert found.tags["dropattack.verdict.use"].startswith("sam · rho")
     assert found.tags["mlflow.note.content"].startswith("Not tested yet: ")
+
+
+def test_a_contest_that_waits_takes_back_what_it_has_told() -> None:
+    """Failed seeds are tried again, or more seeds are asked for: every tag of the contest becomes empty."""
+    records = contest_records(0.01)
+    last = (records.trials["stage"] == "confirm") & (records.trials["seed"] == 111)
+    part = replace(records, trials=records.trials[~last])
+    before, after = (
+        told(sweep(), [], {"finished": 1, "verdicts": [each.to_dict() for each in verdicts(own)]})
+        for own in (records, part)
+    )
+    told_before = {name: value for name, value in before.tags.items() if ".contest" in name and value}
+    assert len(told_before) == 7
+    assert {after.tags[name] for name in told_before} == {""}
+    assert not any(
+        name.startswith("gain/") and value == value
+        for name, value in after.metrics.items()
+        if "seeds" not in name
+    )
+    assert after.metrics["gain/equal_cost_seeds"] == 0
