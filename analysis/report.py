@@ -46,7 +46,7 @@ _FURTHER: tuple[_Build, ...] = (
     robustness.section,
     papers.section,
 )
-_RUNNING: tuple[_Build, ...] = (overview.section, selection.failed)
+_OF_ALL_TRIALS: tuple[_Build, ...] = (overview.section, selection.failed)
 _MEASURING: tuple[_Build, ...] = (
     budget.passes,
     selection.best,
@@ -61,7 +61,7 @@ def sections(records: Records) -> list[Section]:
     """Every part of a report for which these records have data: answers, then how they were measured."""
     looked_at = without_waiting(records)
     answers = [verdict.section(records), *(build(looked_at) for build in _FURTHER)]
-    measuring = [build(records) for build in _RUNNING] + [build(looked_at) for build in _MEASURING]
+    measuring = [build(records) for build in _OF_ALL_TRIALS] + [build(looked_at) for build in _MEASURING]
     return [
         *filter(None, answers),
         *(replace(section, on_measuring=True) for section in measuring if section is not None),

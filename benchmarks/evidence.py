@@ -78,11 +78,20 @@ def met_in(file: Path) -> list[tuple[Met, Reached]]:
     Raises:
         UsageError: The file is none, or no arms have met in it.
     """
+    records = recorded(file)
+    return [(met, reached(records, met)) for met in contests(records).values()]
+
+
+def recorded(file: Path) -> Records:
+    """The records of a sweep whose arms have met.
+
+    Raises:
+        UsageError: The file is none, or no arms have met in it.
+    """
     records = from_parquet(file)
-    found = list(contests(records).values())
-    if not found:
+    if not contests(records):
         raise UsageError(f"{file} has no arms that have met on all fresh seeds; name a sweep that has some")
-    return [(met, reached(records, met)) for met in found]
+    return records
 
 
 def reached(records: Records, met: Met) -> Reached:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.export import from_parquet
 from analysis.notation import number, p_value
 from analysis.questions.contest import Met, contests
 from analysis.questions.entrants import Entrant
 from analysis.records import Records
 from analysis.statistics import equivalence_p, estimate
+from benchmarks.evidence import recorded
 from dropattack import UsageError
 
 METRICS = ("test_accuracy", "test_macro_f1")
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     try:
         for file in asked.files:
-            print(beside(from_parquet(file), asked.seeds_from))
+            print(beside(recorded(file), asked.seeds_from))
     except UsageError as error:
         parser.exit(2, f"{error}\n")
 
@@ -82,19 +82,17 @@ def _ways(met: Met, results: _Results) -> Iterator[str]:
     yield "|---" * 10 + "|"
     for each in _all(met):
         own = results[each.arm]
-        epochs = own["best_epoch"] if "best_epoch" in own else pd.Series(dtype=float)
-        trained = own["epochs"] if "epochs" in own else pd.Series(dtype=float)
-        f1 = own["test_macro_f1"] if "test_macro_f1" in own else pd.Series(dtype=float)
+        own = own.reindex(columns=own.columns.union(["best_epoch", "epochs", *METRICS]))
         cells = [
             f"`{each.arm}`",
             number(100 * each.chosen_by) if each.searched else "–",
             number(100 * own["value"].mean()),
             number(100 * own["test_accuracy"].mean()),
             number(100 * own["test_accuracy"].std()),
-            number(100 * f1.mean()),
-            f"{epochs.median():g}",
-            str(int((epochs == 1).sum())),
-            f"{trained.max():g}",
+            number(100 * own["test_macro_f1"].mean()),
+            f"{own['best_epoch'].median():g}",
+            str(int((own["best_epoch"] == 1).sum())),
+            f"{own['epochs'].max():g}",
             str(len(own)),
         ]
         yield f"| {' | '.join(cells)} |"
@@ -105,22 +103,21 @@ def _differences(met: Met, results: _Results) -> Iterator[str]:
     margin = met.scale.margin
     yield f"| one − another | metric | points | p | smaller than {number(100 * margin)} points: p | n |"
     yield "|---" * 6 + "|"
-    for one, other in permutations(results, 2):
+    for (one, ours), (other, theirs) in permutations(results.items(), 2):
         for metric in METRICS:
-            if metric in results[one] and metric in results[other]:
-                gains = (results[one][metric] - results[other][metric]).dropna()
-                if len(gains):
-                    found = estimate(gains)
-                    ends = ", ".join(number(100 * end, signed=True) for end in (found.low, found.high))
-                    cells = [
-                        f"`{one}` − `{other}`",
-                        metric.removeprefix("test_").replace("_", " "),
-                        f"{number(100 * found.mean, signed=True)} [{ends}]",
-                        p_value(found.p),
-                        p_value(equivalence_p(found, margin)),
-                        str(found.n),
-                    ]
-                    yield f"| {' | '.join(cells)} |"
+            if metric not in ours:
+                continue
+            found = estimate((ours[metric] - theirs[metric]).dropna())
+            ends = ", ".join(number(100 * end, signed=True) for end in (found.low, found.high))
+            cells = [
+                f"`{one}` − `{other}`",
+                metric.removeprefix("test_").replace("_", " "),
+                f"{number(100 * found.mean, signed=True)} [{ends}]",
+                p_value(found.p),
+                p_value(equivalence_p(found, margin)),
+                str(found.n),
+            ]
+            yield f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

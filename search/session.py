@@ -17,6 +17,7 @@ from search.definition.sweep import Sweep
 from search.engine.engine import Engine
 from search.execution.interruption import interrupts_wait
 from search.execution.unanswered import ends_unanswered
+from search.expected import Expected
 from search.records.journal import Journal
 from search.records.log import note_record, sweep_log
 from search.records.notes import VERDICT, NotedVerdicts
@@ -38,32 +39,6 @@ from trainables.saved import load_model
 from trainables.workloads import workload_named
 
 _log = logging.getLogger(__name__)
-
-
-class Expected:
-    """Tells the status of a run, and other processes by a note, how many trials there will be.
-
-    A race may need fewer than it might, which is known when it ends.
-
-    Args:
-        engine: What runs.
-        sweep: The whole sweep; where the engine runs some of its workloads, the note stays.
-        store: Where it is noted.
-        status: What shows it here.
-    """
-
-    def __init__(self, engine: Engine, sweep: Sweep, store: Store, status: Status) -> None:
-        self._engine, self._store, self._status = engine, store, status
-        self._name, self._is_whole = sweep.name, engine.sweep is sweep
-        self._noted = engine.total
-
-    def __call__(self, record: Record) -> None:
-        """Looks again, since a record has changed."""
-        total = self._engine.total
-        self._status.expect(total)
-        if total != self._noted and self._is_whole:
-            self._store.note_total(self._name, total)
-            self._noted = total
 
 
 def finish_sweep(

@@ -30,7 +30,7 @@ ROOMS = {
     ),
     "search": (
         "definition records engine tracking execution results submission console notification "
-        "session service api cli catalogue __main__"
+        "expected session service api cli catalogue __main__"
     ),
 }
 """By package, from the lowest floor up, the rooms from the lowest up: folders, and modules beside them."""

@@ -21,10 +21,8 @@ def sections(several: Sequence[Records]) -> list[Section]:
     Args:
         several: What each sweep recorded; two at least.
     """
-    first, *others = several
-    looked_at = [without_waiting(other) for other in others]
-    start = without_waiting(first)
-    beside = [_changes(start, other, place) for place, other in enumerate(looked_at, start=1)]
+    first, *others = map(without_waiting, several)
+    beside = [_changes(first, other, place) for place, other in enumerate(others, start=1)]
     return [_settings(several), _answers(several), *beside]
 
 

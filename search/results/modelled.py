@@ -92,10 +92,9 @@ def said_of(record: Record, noted: NotedVerdicts | None) -> Iterable[str]:
 
 
 def _result(verdict: Mapping[str, Any], arm: Mapping[str, Any]) -> str:
-    if arm["mean"] is None and not verdict.get("awaited"):
-        return "Its configuration has no result on a fresh seed yet."
     if arm["mean"] is None:
-        return "Its configuration has not met the other arms on fresh seeds yet."
+        lacks = "not met the other arms" if verdict.get("awaited") else "no result"
+        return f"Its configuration has {lacks} on fresh seeds yet."
     interval = "" if arm["low"] is None else f", 95 % interval [{arm['low']:.4g}, {arm['high']:.4g}]"
     seeds = verdict["equal_epochs"]["scored_on"] or verdict["equal_cost"]["scored_on"] or "seeds"
     mean = f"mean {verdict['metric']} of {arm['mean']:.4g}{interval}"

@@ -1,6 +1,7 @@
 """What the experiment's page says beside its tables."""
 
 import re
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -84,3 +85,8 @@ def test_what_is_no_contest_is_one_line(tmp_path: Path, capsys: pytest.CaptureFi
     write_trials(records, tmp_path, "parquet")
     main([str(tmp_path / "trials.parquet")])
     assert capsys.readouterr().out.startswith("## w\n")
+    begun = replace(records, trials=records.trials[records.trials["seed"] < 105])
+    write_trials(begun, tmp_path, "parquet")
+    with pytest.raises(SystemExit):
+        main([str(tmp_path / "trials.parquet")])
+    assert "has no arms that have met on all fresh seeds" in capsys.readouterr().err

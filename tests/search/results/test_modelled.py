@@ -23,7 +23,7 @@ from tests.search.simulation import Driver, engine, sweep
         ),
         (
             {"mean": None, "low": None, "high": None, "n": 0},
-            "Its configuration has no result on a fresh seed yet.",
+            "Its configuration has no result on fresh seeds yet.",
         ),
     ],
 )
